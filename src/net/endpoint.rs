@@ -1,0 +1,186 @@
+//! The process's one QUIC endpoint: it serves objects and dials others, and it stops in order.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    net::SocketAddr,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use quinn::{AsyncUdpSocket, Runtime as _, TokioRuntime};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    client::Client,
+    identity::Identity,
+    key::PublicKey,
+    object::Objects,
+    server,
+    transport::{self, SetupError},
+    wire::Role,
+};
+
+/// Why there is no endpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}: {error}")]
+    Bind {
+        /// The address that was asked for.
+        addr: SocketAddr,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// TLS or QUIC cannot be set up.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+}
+
+/// Who may connect, and what each may do. Unknown keys are turned away before they can ask anything.
+#[derive(Debug, Default)]
+pub struct Members(RwLock<HashMap<PublicKey, Role>>);
+
+impl Members {
+    /// Only the process itself, as admin.
+    #[must_use]
+    pub fn only(own: PublicKey) -> Self {
+        let members = Self::default();
+        members.admit(own, Role::Admin);
+        members
+    }
+
+    /// Lets a key in, or changes what it may do.
+    pub fn admit(&self, key: PublicKey, role: Role) {
+        let mut members = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        members.insert(key, role);
+    }
+
+    pub(super) fn role(&self, key: &PublicKey) -> Option<Role> {
+        let members = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        members.get(key).copied()
+    }
+}
+
+/// What the accept loop and every connection share.
+pub(super) struct Shared {
+    pub(super) quinn: quinn::Endpoint,
+    pub(super) members: Members,
+    pub(super) objects: Objects,
+    /// Cancelled first: nothing new is accepted after it.
+    pub(super) stopping: CancellationToken,
+    /// Connections and the calls on them.
+    pub(super) tasks: TaskTracker,
+}
+
+/// A bound QUIC endpoint. Make and use it inside a tokio runtime; it stops with
+/// [`Endpoint::shutdown`], and dropping it without that leaves peers waiting for their idle timeout.
+#[derive(Clone)]
+pub struct Endpoint {
+    shared: Arc<Shared>,
+    client: Client,
+    key: PublicKey,
+}
+
+impl Endpoint {
+    /// Binds a UDP socket and starts to accept.
+    ///
+    /// # Errors
+    /// [`EndpointError::Bind`] when the address is taken or not ours.
+    pub fn bind(
+        addr: SocketAddr,
+        identity: &Identity,
+        members: Members,
+    ) -> Result<Self, EndpointError> {
+        let failed = |error| EndpointError::Bind { addr, error };
+        let socket = std::net::UdpSocket::bind(addr).map_err(failed)?;
+        let socket = TokioRuntime.wrap_udp_socket(socket).map_err(failed)?;
+        Self::with_socket(socket, identity, members)
+    }
+
+    /// Uses a socket that the caller brings, for example a simulated one.
+    ///
+    /// # Errors
+    /// [`EndpointError::Setup`], or [`EndpointError::Bind`] when the socket has no address.
+    pub fn with_socket(
+        socket: Arc<dyn AsyncUdpSocket>,
+        identity: &Identity,
+        members: Members,
+    ) -> Result<Self, EndpointError> {
+        let addr = socket.local_addr();
+        let quinn = quinn::Endpoint::new_with_abstract_socket(
+            transport::endpoint(identity),
+            Some(transport::server(identity)?),
+            socket,
+            Arc::new(TokioRuntime),
+        )
+        .map_err(|error| EndpointError::Bind {
+            addr: addr.unwrap_or_else(|_unbound| SocketAddr::from(([0, 0, 0, 0], 0))),
+            error,
+        })?;
+        let stopping = CancellationToken::new();
+        let client = Client::new(quinn.clone(), identity.clone(), stopping.clone());
+        let shared = Arc::new(Shared {
+            quinn,
+            members,
+            objects: Objects::default(),
+            stopping,
+            tasks: TaskTracker::new(),
+        });
+        shared.tasks.spawn(server::accept(Arc::clone(&shared)));
+        Ok(Self {
+            shared,
+            client,
+            key: identity.public(),
+        })
+    }
+
+    /// The objects that it serves.
+    #[must_use]
+    pub fn objects(&self) -> &Objects {
+        &self.shared.objects
+    }
+
+    /// Who may connect.
+    #[must_use]
+    pub fn members(&self) -> &Members {
+        &self.shared.members
+    }
+
+    /// A handle to make calls with; clones share their connections.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// The key that it shows to peers.
+    #[must_use]
+    pub const fn key(&self) -> PublicKey {
+        self.key
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the system cannot tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.shared.quinn.local_addr()
+    }
+
+    /// Stops in order: accept nothing new, let running calls end for at most `grace`, tell every
+    /// peer, and wait at most `grace` again for the goodbyes to be sent. A second call does nothing.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.shared.stopping.cancel();
+        self.shared.tasks.close();
+        tokio::time::timeout(grace, self.shared.tasks.wait()).await.ok();
+        self.shared.quinn.close(server::GOODBYE, b"shutting down");
+        tokio::time::timeout(grace, self.shared.quinn.wait_idle()).await.ok();
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({})", self.key.fingerprint())
+    }
+}

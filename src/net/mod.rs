@@ -1,0 +1,27 @@
+//! Names and calls over QUIC: the ground floor. It knows nothing of tasks or of a screen.
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`key`], [`identity`] | who a process is: its key, its file, its TLS configuration |
+//! | [`value`], [`wire`], [`fault`] | what travels: values, frames, refusals |
+//! | [`object`] | what can be called: typed functions under method names |
+//! | [`endpoint`], `server` | the socket, the accept loop, one task per call, ordered shutdown |
+//! | [`client`] | calling: pooled connections, deadlines, cancel by drop |
+//! | [`naming`] | the phone book: an object like any other |
+//! | [`proxy`] | a call by name: look up, dial what the answer says, fail over |
+//! | [`greeter`] | the object that greets |
+
+pub mod client;
+pub mod endpoint;
+pub mod fault;
+pub mod greeter;
+pub mod identity;
+pub mod key;
+pub mod naming;
+pub mod object;
+pub mod proxy;
+mod server;
+mod transport;
+pub mod uri;
+pub mod value;
+pub mod wire;

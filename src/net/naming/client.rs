@@ -1,0 +1,173 @@
+//! The typed way to ask a naming server.
+
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Duration;
+
+use super::{
+    history::Event,
+    query::{Listing, Query},
+    record::{Record, Register},
+    registry::Granted,
+    service::NAME,
+};
+use crate::net::{
+    client::{Client, DEADLINE, Peer, Replies, Request},
+    fault::CallError,
+    value::{NotAValue, Value},
+};
+
+/// Asks one naming server. Every call waits at most [`DEADLINE`].
+#[derive(Debug, Clone)]
+pub struct NamingClient {
+    client: Client,
+    server: Peer,
+}
+
+impl NamingClient {
+    /// A client for the naming server at this peer.
+    #[must_use]
+    pub const fn new(client: Client, server: Peer) -> Self {
+        Self { client, server }
+    }
+
+    /// The naming server that is asked.
+    #[must_use]
+    pub const fn server(&self) -> Peer {
+        self.server
+    }
+
+    /// The client that carries the questions.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Registers an object.
+    ///
+    /// # Errors
+    /// As [`super::Registry::register`], or the call's own.
+    pub async fn register(&self, wanted: &Register) -> Result<Granted, CallError> {
+        let options = Options {
+            metadata: &wanted.metadata,
+            lease_ms: wanted.lease_ms,
+            exclusive: wanted.exclusive,
+        };
+        let args = vec![
+            wanted.name.as_str().into(),
+            wanted.uri.as_str().into(),
+            value(&options)?,
+        ];
+        self.ask("register", args).await
+    }
+
+    /// Renews a lease; answers the registry's revision.
+    ///
+    /// # Errors
+    /// As [`super::Registry::renew`], or the call's own.
+    pub async fn renew(&self, name: &str, id: u64) -> Result<u64, CallError> {
+        self.ask("renew", vec![name.into(), value(&id)?]).await
+    }
+
+    /// Takes the own registration of a name back; answers how many records went.
+    ///
+    /// # Errors
+    /// As [`super::Registry::unregister`], or the call's own.
+    pub async fn unregister(&self, name: &str) -> Result<usize, CallError> {
+        self.ask("unregister", vec![name.into()]).await
+    }
+
+    /// Everybody who serves a name, the live ones first.
+    ///
+    /// # Errors
+    /// [`crate::net::fault::Code::NotFound`], or the call's own.
+    pub async fn lookup(&self, name: &str) -> Result<Vec<Record>, CallError> {
+        self.ask("lookup", vec![name.into()]).await
+    }
+
+    /// A page of records.
+    ///
+    /// # Errors
+    /// As [`super::Registry::list`], or the call's own.
+    pub async fn list(&self, query: &Query) -> Result<Listing, CallError> {
+        self.ask("list", vec![value(query)?]).await
+    }
+
+    /// Replaces the tags of the own registration.
+    ///
+    /// # Errors
+    /// As [`super::Registry::set_metadata`], or the call's own.
+    pub async fn set_metadata(&self, name: &str, tags: &[String]) -> Result<u64, CallError> {
+        self.ask("set_metadata", vec![name.into(), value(tags)?]).await
+    }
+
+    /// How many records there are.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn count(&self) -> Result<usize, CallError> {
+        self.ask("count", vec![]).await
+    }
+
+    /// Whether it answers, and how fast.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn ping(&self) -> Result<Duration, CallError> {
+        let since = tokio::time::Instant::now();
+        self.ask::<()>("ping", vec![]).await?;
+        Ok(since.elapsed())
+    }
+
+    /// Follows changes: all after `from`, or everything there is and then every change.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn watch(&self, from: Option<u64>) -> Result<Watch, CallError> {
+        let from = value(&from)?;
+        let request = Request::new(NAME, "watch", vec![from]);
+        let replies = self.client.open(self.server, request, DEADLINE).await?;
+        Ok(Watch(replies))
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        args: Vec<Value>,
+    ) -> Result<T, CallError> {
+        let request = Request::new(NAME, method, args);
+        let answer = self.client.call(self.server, request, DEADLINE).await?;
+        answer.to_typed().map_err(|e| unexpected(&e))
+    }
+}
+
+/// Changes as they come. Dropping it ends the watch.
+#[derive(Debug)]
+pub struct Watch(Replies);
+
+impl Watch {
+    /// The next event; `None` when the server ended the watch.
+    ///
+    /// # Errors
+    /// The call's own; watch again from the last revision.
+    pub async fn next(&mut self) -> Result<Option<Event>, CallError> {
+        match self.0.next().await? {
+            Some(event) => event.to_typed().map(Some).map_err(|e| unexpected(&e)),
+            None => Ok(None),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Options<'a> {
+    metadata: &'a [String],
+    lease_ms: Option<u64>,
+    exclusive: bool,
+}
+
+fn value<T: Serialize + ?Sized>(typed: &T) -> Result<Value, CallError> {
+    Value::from_typed(typed).map_err(|e| CallError::Protocol(e.to_string()))
+}
+
+fn unexpected(error: &NotAValue) -> CallError {
+    CallError::Protocol(format!("an unexpected answer from the naming server: {error}"))
+}

@@ -1,0 +1,444 @@
+//! The registry as a pure state machine. Time and callers are arguments; nothing here waits, sends
+//! or reads a clock.
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    ops::Bound,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    history::{Change, History, Why},
+    query::{Filter, Listing, MAX_LOOK, MAX_PAGE, Query},
+    record::{Health, Millis, Record, Register, check_tags},
+};
+use crate::net::{
+    fault::{Code, Fault},
+    key::PublicKey,
+    object::Caller,
+    wire::Role,
+};
+
+/// How much one registry holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Records in all.
+    pub records: usize,
+    /// Servers that share one name.
+    pub instances: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            records: 1_000_000,
+            instances: 64,
+        }
+    }
+}
+
+/// The answer to a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// Renew with this; a registration that is made anew has another.
+    pub id: u64,
+    /// Renew well within this time; `None` needs no renewal.
+    pub lease_ms: Option<Millis>,
+    /// The registry's revision after it.
+    pub revision: u64,
+}
+
+/// One server under a name.
+#[derive(Debug)]
+struct Instance {
+    id: u64,
+    owner: PublicKey,
+    uri: Box<str>,
+    tags: Box<[Box<str>]>,
+    /// The lease, and when it was last renewed.
+    lease: Option<(Millis, Millis)>,
+    health: Health,
+    exclusive: bool,
+}
+
+impl Instance {
+    /// When two renewals are missed: a server renews at every third of its lease.
+    fn suspect_at(&self) -> Option<Millis> {
+        self.lease.map(|(lease, renewed)| renewed + lease / 3 * 2)
+    }
+
+    fn gone_at(&self) -> Option<Millis> {
+        self.lease.map(|(lease, renewed)| renewed + lease)
+    }
+
+    /// When to look at it next.
+    fn due(&self) -> Option<Millis> {
+        match self.health {
+            Health::Live => self.suspect_at(),
+            Health::Suspect => self.gone_at(),
+        }
+    }
+
+    fn record(&self, name: &str) -> Record {
+        Record {
+            name: name.to_owned(),
+            uri: self.uri.to_string(),
+            owner: self.owner,
+            metadata: self.tags.iter().map(ToString::to_string).collect(),
+            lease_ms: self.lease.map(|(lease, _)| lease),
+            health: self.health,
+            exclusive: self.exclusive,
+        }
+    }
+}
+
+/// Names, who registered them, and until when.
+#[derive(Debug, Default)]
+pub struct Registry {
+    limits: Limits,
+    names: BTreeMap<Arc<str>, Vec<Instance>>,
+    /// When to look at which instance next. An instance is in here exactly once while it has a lease.
+    due: BTreeMap<(Millis, u64), Arc<str>>,
+    history: History,
+    last_id: u64,
+    count: usize,
+}
+
+impl Registry {
+    /// An empty registry.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// Registers an object, or replaces what the same key registered under the name.
+    ///
+    /// # Errors
+    /// [`Code::Exists`] when the name is exclusively somebody else's, or is to be exclusive and is
+    /// shared; [`Code::Denied`] for readers; [`Code::Overloaded`] when full.
+    pub fn register(
+        &mut self,
+        now: Millis,
+        caller: &Caller,
+        wanted: Register,
+    ) -> Result<Granted, Fault> {
+        writer(caller)?;
+        let (wanted, lease) = wanted.checked()?;
+        let others = self
+            .names
+            .get(&*wanted.name)
+            .into_iter()
+            .flatten()
+            .filter(|instance| instance.owner != caller.key);
+        let mut sharing = 0;
+        for other in others {
+            sharing += 1;
+            if other.exclusive || wanted.exclusive {
+                return Err(Fault::new(
+                    Code::Exists,
+                    format!(
+                        "`{}` is registered by key {} already; choose another name",
+                        wanted.name,
+                        other.owner.fingerprint()
+                    ),
+                ));
+            }
+        }
+        if self.count >= self.limits.records || sharing >= self.limits.instances {
+            return Err(Fault::new(
+                Code::Overloaded,
+                "the naming server is full; unregister something or try again later",
+            ));
+        }
+        self.last_id += 1;
+        let instance = Instance {
+            id: self.last_id,
+            owner: caller.key,
+            uri: wanted.uri.into(),
+            tags: wanted.metadata.into_iter().map(Into::into).collect(),
+            lease: lease.map(|lease| (lease, now)),
+            health: Health::Live,
+            exclusive: wanted.exclusive,
+        };
+        let name: Arc<str> = match self.names.get_key_value(&*wanted.name) {
+            Some((name, _)) => Arc::clone(name),
+            None => wanted.name.into(),
+        };
+        self.take_out(&name, |instance| instance.owner == caller.key);
+        let granted = instance.id;
+        self.put_in(name, instance);
+        Ok(Granted {
+            id: granted,
+            lease_ms: lease,
+            revision: self.revision(),
+        })
+    }
+
+    /// Prolongs a lease by its full length from now.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when the registration is gone or was replaced: register again at once.
+    pub fn renew(
+        &mut self,
+        now: Millis,
+        caller: &Caller,
+        name: &str,
+        id: u64,
+    ) -> Result<u64, Fault> {
+        let found = self.names.get_key_value(name).map(|(name, _)| Arc::clone(name));
+        let instance = self
+            .names
+            .get_mut(name)
+            .into_iter()
+            .flatten()
+            .find(|instance| instance.id == id && instance.owner == caller.key);
+        let (Some(name), Some(instance)) = (found, instance) else {
+            return Err(Fault::not_found(format!(
+                "`{name}` is not registered by this key under that id; register it again"
+            )));
+        };
+        if let Some(due) = instance.due() {
+            self.due.remove(&(due, id));
+        }
+        if let Some((_, renewed)) = &mut instance.lease {
+            *renewed = now;
+        }
+        let back = instance.health == Health::Suspect;
+        instance.health = Health::Live;
+        if let Some(due) = instance.due() {
+            self.due.insert((due, id), Arc::clone(&name));
+        }
+        if back {
+            let record = instance.record(&name);
+            self.history.push(Change::Put(record));
+        }
+        Ok(self.revision())
+    }
+
+    /// Takes a name back: the caller's own registration, or everybody's when an admin asks with
+    /// `all`. Answers how many records went.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when there is nothing to take; [`Code::Denied`] when it is not the
+    /// caller's.
+    pub fn unregister(&mut self, caller: &Caller, name: &str, all: bool) -> Result<usize, Fault> {
+        writer(caller)?;
+        if all && caller.role != Role::Admin {
+            return Err(Fault::new(
+                Code::Denied,
+                "only an admin removes the names of others",
+            ));
+        }
+        let Some((key, instances)) = self.names.get_key_value(name) else {
+            return Err(unknown(name));
+        };
+        if !all && instances.iter().all(|i| i.owner != caller.key) {
+            return Err(Fault::new(
+                Code::Denied,
+                format!("`{name}` is registered by another key; only its owner or an admin removes it"),
+            ));
+        }
+        let key = Arc::clone(key);
+        let taken = self.take_out(&key, |i| all || i.owner == caller.key);
+        for instance in &taken {
+            self.history.push(Change::Gone {
+                name: name.to_owned(),
+                owner: instance.owner,
+                why: Why::Unregistered,
+            });
+        }
+        Ok(taken.len())
+    }
+
+    /// Everybody who serves a name, the live ones first.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`].
+    pub fn lookup(&self, name: &str) -> Result<Vec<Record>, Fault> {
+        let instances = self.names.get(name).ok_or_else(|| unknown(name))?;
+        let of = |health| {
+            instances
+                .iter()
+                .filter(move |i| i.health == health)
+                .map(|i| i.record(name))
+        };
+        Ok(of(Health::Live).chain(of(Health::Suspect)).collect())
+    }
+
+    /// Records that match, in the order of their names; a name's records are never torn over pages.
+    ///
+    /// # Errors
+    /// [`Code::BadArguments`] for a pattern that cannot be used.
+    pub fn list(&self, query: &Query) -> Result<Listing, Fault> {
+        let filter = Filter::new(query)?;
+        let limit = query.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
+        let prefix = query.prefix.as_deref().unwrap_or_default();
+        let from = match query.after.as_deref() {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let mut page = Listing {
+            records: Vec::new(),
+            next: None,
+            revision: self.revision(),
+        };
+        let names = self
+            .names
+            .range::<str, _>((from, Bound::Unbounded))
+            .take_while(|(name, _)| name.starts_with(prefix));
+        let mut last: Option<&Arc<str>> = None;
+        for (looked, (name, instances)) in names.enumerate() {
+            if looked >= MAX_LOOK || page.records.len() >= limit {
+                page.next = last.map(ToString::to_string);
+                break;
+            }
+            if filter.name(name) {
+                let matching = instances.iter().filter(|i| filter.tags(&i.tags));
+                page.records.extend(matching.map(|i| i.record(name)));
+            }
+            last = Some(name);
+        }
+        Ok(page)
+    }
+
+    /// Replaces the tags of the caller's own registration.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when the caller has none under this name.
+    pub fn set_metadata(
+        &mut self,
+        caller: &Caller,
+        name: &str,
+        tags: Vec<String>,
+    ) -> Result<u64, Fault> {
+        writer(caller)?;
+        let tags = check_tags(tags)?;
+        let instance = self
+            .names
+            .get_mut(name)
+            .into_iter()
+            .flatten()
+            .find(|instance| instance.owner == caller.key)
+            .ok_or_else(|| {
+                Fault::not_found(format!("this key has not registered `{name}`"))
+            })?;
+        instance.tags = tags.into_iter().map(Into::into).collect();
+        let record = instance.record(name);
+        self.history.push(Change::Put(record));
+        Ok(self.revision())
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The number of changes so far.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.history.revision()
+    }
+
+    /// Up to `limit` changes after `revision` and the revision they lead to; `None` when they are no
+    /// longer kept, and a watcher must start from a listing.
+    #[must_use]
+    pub fn since(&self, revision: u64, limit: usize) -> Option<(u64, Vec<Change>)> {
+        self.history.since(revision, limit)
+    }
+
+    /// Lets time pass: marks the suspect and drops the gone.
+    pub fn advance(&mut self, now: Millis) {
+        while let Some(first) = self.due.first_entry() {
+            if first.key().0 > now {
+                return;
+            }
+            let ((_, id), name) = first.remove_entry();
+            self.look_at(now, &name, id);
+        }
+    }
+
+    /// When [`Registry::advance`] next has something to do.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.due.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    fn look_at(&mut self, now: Millis, name: &Arc<str>, id: u64) {
+        let mut instances = self.names.get_mut(name).into_iter().flatten();
+        let Some(instance) = instances.find(|instance| instance.id == id) else {
+            return;
+        };
+        if instance.gone_at().is_some_and(|gone| gone <= now) {
+            let owner = instance.owner;
+            self.take_out(name, |instance| instance.id == id);
+            self.history.push(Change::Gone {
+                name: name.to_string(),
+                owner,
+                why: Why::Expired,
+            });
+            return;
+        }
+        instance.health = Health::Suspect;
+        let record = instance.record(name);
+        if let Some(gone) = instance.gone_at() {
+            self.due.insert((gone, id), Arc::clone(name));
+        }
+        self.history.push(Change::Put(record));
+    }
+
+    fn put_in(&mut self, name: Arc<str>, instance: Instance) {
+        if let Some(due) = instance.due() {
+            self.due.insert((due, instance.id), Arc::clone(&name));
+        }
+        self.history.push(Change::Put(instance.record(&name)));
+        self.count += 1;
+        match self.names.entry(name) {
+            // Almost every name has one server; room for a second is made when it comes.
+            btree_map::Entry::Vacant(entry) => drop(entry.insert(vec![instance])),
+            btree_map::Entry::Occupied(mut entry) => entry.get_mut().push(instance),
+        }
+    }
+
+    /// Removes the matching instances of a name, and the name with its last one.
+    fn take_out(&mut self, name: &Arc<str>, goes: impl Fn(&Instance) -> bool) -> Vec<Instance> {
+        let Some(instances) = self.names.get_mut(name) else {
+            return Vec::new();
+        };
+        let taken: Vec<_> = instances.extract_if(.., |instance| goes(instance)).collect();
+        if instances.is_empty() {
+            self.names.remove(name);
+        }
+        for instance in &taken {
+            if let Some(due) = instance.due() {
+                self.due.remove(&(due, instance.id));
+            }
+        }
+        self.count -= taken.len();
+        taken
+    }
+}
+
+fn writer(caller: &Caller) -> Result<(), Fault> {
+    match caller.role {
+        Role::Member | Role::Admin => Ok(()),
+        Role::Read => Err(Fault::new(
+            Code::Denied,
+            "this key may only read; ask for a member ticket",
+        )),
+    }
+}
+
+fn unknown(name: &str) -> Fault {
+    let end = name.floor_char_boundary(80);
+    let name = name.get(..end).unwrap_or_default().escape_debug();
+    Fault::not_found(format!("nothing is registered under `{name}`"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,322 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn who(n: u8) -> Caller {
+    Caller {
+        key: PublicKey::from_bytes([n; 32]),
+        role: Role::Member,
+    }
+}
+
+fn admin() -> Caller {
+    Caller {
+        role: Role::Admin,
+        ..who(9)
+    }
+}
+
+fn wanted(name: &str) -> Register {
+    Register::new(name, "distro:x@127.0.0.1:1")
+}
+
+fn names(listing: &Listing) -> Vec<&str> {
+    listing.records.iter().map(|r| r.name.as_str()).collect()
+}
+
+#[test]
+fn a_registered_name_is_found_with_its_owner() {
+    let mut registry = Registry::default();
+    registry.register(0, &who(1), wanted("server")).expect("free");
+    let found = registry.lookup("server").expect("registered");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].owner, who(1).key);
+    assert_eq!(found[0].health, Health::Live);
+    assert_eq!(registry.lookup("sever").expect_err("unknown").code, Code::NotFound);
+}
+
+#[test]
+fn a_lease_is_live_then_suspect_then_gone_and_never_early() {
+    let mut registry = Registry::default();
+    registry.register(1_000, &who(1), wanted("s")).expect("free");
+    let health = |registry: &Registry| registry.lookup("s").ok().map(|r| r[0].health);
+    registry.advance(10_999);
+    assert_eq!(health(&registry), Some(Health::Live));
+    registry.advance(11_000);
+    assert_eq!(health(&registry), Some(Health::Suspect));
+    registry.advance(15_999);
+    assert_eq!(health(&registry), Some(Health::Suspect));
+    assert_eq!(registry.next_deadline(), Some(16_000));
+    registry.advance(16_000);
+    assert_eq!(health(&registry), None);
+    assert_eq!((registry.count(), registry.next_deadline()), (0, None));
+}
+
+#[test]
+fn a_renewal_brings_a_suspect_back_and_a_lost_lease_says_so() {
+    let mut registry = Registry::default();
+    let granted = registry.register(0, &who(1), wanted("s")).expect("free");
+    registry.advance(12_000);
+    registry.renew(12_000, &who(1), "s", granted.id).expect("still there");
+    registry.advance(21_999);
+    assert_eq!(registry.lookup("s").expect("there")[0].health, Health::Live);
+    registry.advance(27_000);
+    let lost = registry.renew(27_000, &who(1), "s", granted.id);
+    assert_eq!(lost.expect_err("gone").code, Code::NotFound);
+}
+
+#[test]
+fn a_jump_over_both_deadlines_ends_the_lease_once() {
+    let mut registry = Registry::default();
+    registry.register(0, &who(1), wanted("s")).expect("free");
+    registry.advance(1_000_000);
+    let (_, changes) = registry.since(1, 10).expect("kept");
+    assert_eq!(changes.len(), 1);
+    assert!(matches!(changes[0], Change::Gone { why: Why::Expired, .. }));
+}
+
+#[test]
+fn the_same_key_replaces_and_the_old_lease_is_dead() {
+    let mut registry = Registry::default();
+    let old = registry.register(0, &who(1), wanted("s")).expect("free");
+    let new = registry.register(5, &who(1), wanted("s")).expect("own");
+    assert_eq!(registry.count(), 1);
+    assert!(registry.renew(6, &who(1), "s", old.id).is_err());
+    assert!(registry.renew(6, &who(1), "s", new.id).is_ok());
+    assert!(registry.renew(6, &who(2), "s", new.id).is_err(), "another's lease");
+}
+
+#[test]
+fn a_name_is_shared_unless_somebody_wants_it_alone() {
+    let mut registry = Registry::default();
+    registry.register(0, &who(1), wanted("s")).expect("free");
+    registry.register(0, &who(2), wanted("s")).expect("shared");
+    assert_eq!(registry.lookup("s").expect("there").len(), 2);
+    let alone = Register {
+        exclusive: true,
+        ..wanted("s")
+    };
+    let refused = registry.register(0, &who(3), alone).expect_err("taken");
+    assert_eq!(refused.code, Code::Exists);
+    assert!(refused.message.contains(&who(1).key.fingerprint()), "{refused}");
+
+    let mine = Register {
+        exclusive: true,
+        ..wanted("mine")
+    };
+    registry.register(0, &who(1), mine).expect("free");
+    assert!(registry.register(0, &who(2), wanted("mine")).is_err());
+}
+
+#[test]
+fn only_the_owner_or_an_admin_removes() {
+    let mut registry = Registry::default();
+    registry.register(0, &who(1), wanted("s")).expect("free");
+    let refused = registry.unregister(&who(2), "s", false).expect_err("not theirs");
+    assert_eq!(refused.code, Code::Denied);
+    assert!(registry.unregister(&who(2), "s", true).is_err());
+    assert_eq!(registry.unregister(&admin(), "s", true), Ok(1));
+    assert_eq!(registry.unregister(&admin(), "s", true).expect_err("gone").code, Code::NotFound);
+    let reader = Caller {
+        role: Role::Read,
+        ..who(1)
+    };
+    assert!(registry.register(0, &reader, wanted("r")).is_err());
+}
+
+#[test]
+fn a_permanent_name_never_expires() {
+    let mut registry = Registry::default();
+    let forever = Register {
+        lease_ms: Some(0),
+        ..wanted("s")
+    };
+    registry.register(0, &who(1), forever).expect("free");
+    assert_eq!(registry.next_deadline(), None);
+    registry.advance(u64::MAX);
+    assert_eq!(registry.count(), 1);
+}
+
+#[test]
+fn what_is_no_name_no_uri_no_tag_or_no_lease_is_refused() {
+    let mut registry = Registry::default();
+    let bad = [
+        wanted(""),
+        wanted(&"x".repeat(257)),
+        wanted("a\u{1b}[2J"),
+        Register::new("s", "nowhere"),
+        Register::new("s", format!("distro:{}", "x".repeat(600))),
+        Register {
+            metadata: vec!["t".repeat(129)],
+            ..wanted("s")
+        },
+        Register {
+            lease_ms: Some(5),
+            ..wanted("s")
+        },
+    ];
+    for register in bad {
+        let refused = registry.register(0, &who(1), register).expect_err("refused");
+        assert_eq!(refused.code, Code::BadArguments, "{refused}");
+    }
+    assert_eq!((registry.count(), registry.revision()), (0, 0));
+}
+
+#[test]
+fn listing_filters_and_pages_by_name() {
+    let mut registry = Registry::default();
+    for n in 0..10 {
+        let register = Register {
+            metadata: vec![if n % 2 == 0 { "even" } else { "odd" }.into(), "n".into()],
+            ..wanted(&format!("node-{n}"))
+        };
+        registry.register(0, &who(1), register).expect("free");
+    }
+    registry.register(0, &who(1), wanted("other")).expect("free");
+    let list = |query: Query| registry.list(&query).expect("listed");
+    let prefix = || Some("node-".to_owned());
+    assert_eq!(list(Query { prefix: prefix(), ..Query::default() }).records.len(), 10);
+    let some = list(Query { regex: Some("[0-3]$".into()), ..Query::default() });
+    assert_eq!(names(&some), ["node-0", "node-1", "node-2", "node-3"]);
+    let even = Query { metadata_all: vec!["n".into(), "even".into()], ..Query::default() };
+    assert_eq!(list(even).records.len(), 5);
+    let any = Query { metadata_any: vec!["odd".into(), "?".into()], ..Query::default() };
+    assert_eq!(list(any).records.len(), 5);
+
+    let mut query = Query { prefix: prefix(), limit: Some(4), ..Query::default() };
+    let mut seen = Vec::new();
+    loop {
+        let page = list(query.clone());
+        seen.extend(page.records.iter().map(|r| r.name.clone()));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 10);
+    assert!(seen.is_sorted());
+    assert!(registry.list(&Query { regex: Some("(".into()), ..Query::default() }).is_err());
+}
+
+#[test]
+fn a_rare_pattern_among_many_names_comes_back_early_with_a_cursor() {
+    let mut registry = Registry::default();
+    for n in 0..MAX_LOOK + 10 {
+        registry.register(0, &who(1), wanted(&format!("{n:06}"))).expect("free");
+    }
+    let nothing = Query { regex: Some("x".into()), ..Query::default() };
+    let page = registry.list(&nothing).expect("listed");
+    assert!(page.records.is_empty());
+    let rest = Query { after: page.next, ..nothing };
+    assert!(rest.after.is_some());
+    assert_eq!(registry.list(&rest).expect("listed").next, None);
+}
+
+#[test]
+fn the_registry_is_bounded() {
+    let mut registry = Registry::new(Limits { records: 2, instances: 1 });
+    registry.register(0, &who(1), wanted("a")).expect("room");
+    assert_eq!(
+        registry.register(0, &who(2), wanted("a")).expect_err("shared by too many").code,
+        Code::Overloaded
+    );
+    registry.register(0, &who(1), wanted("b")).expect("room");
+    assert_eq!(
+        registry.register(0, &who(1), wanted("c")).expect_err("full").code,
+        Code::Overloaded
+    );
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Register(u8, u8, bool),
+    Renew(u8, u8),
+    Unregister(u8, u8),
+    Wait(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        (0u8..4, 1u8..4, any::<bool>()).prop_map(|(n, w, x)| Step::Register(n, w, x)),
+        (0u8..4, 1u8..4).prop_map(|(n, w)| Step::Renew(n, w)),
+        (0u8..4, 1u8..4).prop_map(|(n, w)| Step::Unregister(n, w)),
+        (0u64..20_000).prop_map(Step::Wait),
+    ];
+    proptest::collection::vec(step, 0..60)
+}
+
+/// The model: for each (name, owner) the lease id, when it was renewed and whether it is exclusive.
+type Model = BTreeMap<(String, u8), (u64, Millis, bool)>;
+
+proptest! {
+    #[test]
+    fn it_agrees_with_a_small_model_and_watchers_can_follow(steps in steps()) {
+        let mut registry = Registry::default();
+        let mut model = Model::new();
+        let mut mirror: BTreeMap<(String, PublicKey), Record> = BTreeMap::new();
+        let (mut now, mut seen) = (0, 0);
+        for step in steps {
+            match step {
+                Step::Register(name, owner, exclusive) => {
+                    let name = format!("n{name}");
+                    let taken = model.iter().any(|((n, o), (.., x))| {
+                        *n == name && *o != owner && (*x || exclusive)
+                    });
+                    let register = Register { exclusive, ..wanted(&name) };
+                    let granted = registry.register(now, &who(owner), register);
+                    prop_assert_eq!(granted.is_err(), taken);
+                    if let Ok(granted) = granted {
+                        model.insert((name, owner), (granted.id, now, exclusive));
+                    }
+                }
+                Step::Renew(name, owner) => {
+                    let key = (format!("n{name}"), owner);
+                    let id = model.get(&key).map_or(0, |(id, ..)| *id);
+                    let renewed = registry.renew(now, &who(owner), &key.0, id);
+                    prop_assert_eq!(renewed.is_ok(), id != 0);
+                    if let Some((_, at, _)) = model.get_mut(&key) {
+                        *at = now;
+                    }
+                }
+                Step::Unregister(name, owner) => {
+                    let key = (format!("n{name}"), owner);
+                    let gone = registry.unregister(&who(owner), &key.0, false);
+                    prop_assert_eq!(gone.is_ok(), model.remove(&key).is_some());
+                }
+                Step::Wait(ms) => {
+                    now += ms;
+                    registry.advance(now);
+                    model.retain(|_, (_, renewed, _)| now < *renewed + 15_000);
+                }
+            }
+            prop_assert_eq!(registry.count(), model.len());
+            for ((name, owner), (_, renewed, _)) in &model {
+                let found = registry.lookup(name).expect("in the model");
+                let record = found.iter().find(|r| r.owner == who(*owner).key).expect("owned");
+                let suspect = now >= renewed + 10_000;
+                // Health is as of the last time that time was let pass.
+                if record.health == Health::Suspect {
+                    prop_assert!(suspect);
+                }
+            }
+            // A watcher that reads in small bites ends with the same records.
+            while let Some((revision, changes)) = registry.since(seen, 2) {
+                if changes.is_empty() { break; }
+                seen = revision;
+                for change in changes {
+                    match change {
+                        Change::Put(r) => { mirror.insert((r.name.clone(), r.owner), r); }
+                        Change::Gone { name, owner, .. } => { mirror.remove(&(name, owner)); }
+                    }
+                }
+            }
+            let all = registry.list(&Query::default()).expect("listed").records;
+            prop_assert_eq!(mirror.len(), all.len());
+            for record in all {
+                prop_assert_eq!(mirror.get(&(record.name.clone(), record.owner)), Some(&record));
+            }
+        }
+    }
+}

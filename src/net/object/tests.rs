@@ -1,0 +1,117 @@
+use super::*;
+
+fn caller() -> Caller {
+    Caller {
+        key: PublicKey::from_bytes([1; 32]),
+        role: Role::Read,
+    }
+}
+
+fn objects() -> Objects {
+    let service = Service::new("For tests")
+        .method(
+            "greet(name: str, loud: bool?) -> str",
+            "Greets.",
+            |_, (name, loud): (String, Option<bool>)| async move {
+                Ok::<_, Fault>(if loud == Some(true) {
+                    name.to_uppercase()
+                } else {
+                    name
+                })
+            },
+        )
+        .method("fail() -> null", "Fails.", |_, []: [(); 0]| async {
+            Err::<(), _>(Fault::new(Code::Denied, "not today"))
+        })
+        .method("panic() -> null", "Panics.", |_, []: [(); 0]| async {
+            if true {
+                panic!("on purpose");
+            }
+            Ok::<_, Fault>(())
+        });
+    let objects = Objects::default();
+    objects.expose("test", Arc::new(service));
+    objects
+}
+
+async fn call(
+    method: &str,
+    args: Vec<Value>,
+    kwargs: Vec<(&str, Value)>,
+) -> Result<Value, Fault> {
+    let invocation = Invocation {
+        caller: caller(),
+        method: method.into(),
+        args,
+        kwargs: kwargs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+    };
+    match objects().call("test", invocation).await? {
+        Answer::Value(value) => Ok(value),
+        Answer::Stream(_) => panic!("not a stream"),
+    }
+}
+
+#[tokio::test]
+async fn arguments_go_by_position_and_by_name() {
+    assert_eq!(call("greet", vec!["Ali".into()], vec![]).await, Ok("Ali".into()));
+    let loud = vec![("loud", Value::Bool(true)), ("name", "Ali".into())];
+    assert_eq!(call("greet", vec![], loud).await, Ok("ALI".into()));
+}
+
+#[tokio::test]
+async fn wrong_arguments_are_faults_that_say_what_is_wrong() {
+    let cases: [(Vec<Value>, Vec<(&str, Value)>, &str); 6] = [
+        (vec![], vec![], "`name` is missing"),
+        (vec!["a".into(), Value::Null, Value::Null], vec![], "takes 1 to 2 arguments, got 3"),
+        (vec![Value::Int(5)], vec![], "`name`: invalid type: integer `5`"),
+        (vec!["a".into()], vec![("name", "b".into())], "given twice"),
+        (vec!["a".into()], vec![("size", "b".into())], "no parameter `size`"),
+        (vec!["a".into(), "b".into()], vec![], "`loud`: "),
+    ];
+    for (args, kwargs, says) in cases {
+        let fault = call("greet", args, kwargs).await.expect_err("refused");
+        assert_eq!(fault.code, Code::BadArguments);
+        assert!(fault.message.contains(says), "{} / {says}", fault.message);
+    }
+}
+
+#[tokio::test]
+async fn unknown_methods_and_objects_are_faults() {
+    let fault = call("gret", vec![], vec![]).await.expect_err("refused");
+    assert_eq!(fault.code, Code::UnknownMethod);
+    assert!(fault.message.contains("greet"), "{}", fault.message);
+    let invocation = Invocation {
+        caller: caller(),
+        method: "x".into(),
+        args: vec![],
+        kwargs: vec![],
+    };
+    let fault = objects().call("\u{1b}[2J", invocation).await.expect_err("refused");
+    assert_eq!(fault.code, Code::NotFound);
+    assert!(!fault.message.contains('\u{1b}'));
+}
+
+#[tokio::test]
+async fn a_method_may_refuse_or_panic_and_the_object_goes_on() {
+    assert_eq!(call("fail", vec![], vec![]).await.expect_err("refused").code, Code::Denied);
+    assert_eq!(call("panic", vec![], vec![]).await.expect_err("failed").code, Code::Internal);
+    assert!(call("greet", vec!["Ali".into()], vec![]).await.is_ok());
+}
+
+#[tokio::test]
+async fn every_object_lists_its_methods() {
+    let listed = call(METHODS, vec![], vec![]).await.expect("listed");
+    let methods: Vec<Signature> = listed.to_typed().expect("signatures");
+    let lines: Vec<_> = methods.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        ["greet(name: str, loud: bool?) -> str", "fail() -> null", "panic() -> null"]
+    );
+}
+
+#[test]
+fn a_signature_that_cannot_be_read_says_why() {
+    for text in ["greet", "greet(", "greet()", "greet(name) -> str", "() -> str"] {
+        assert!(Signature::parse(text, "").is_err(), "{text}");
+    }
+}

@@ -1,0 +1,232 @@
+//! Serving: one task accepts, one task owns each connection, one task runs each call. Whatever a
+//! peer does wrong ends the smallest of the three.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use quinn::{Connection, Incoming, RecvStream, SendStream, VarInt};
+use serde::Serialize;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{
+    endpoint::Shared,
+    fault::{Code, Fault},
+    object::{Answer, Caller, Invocation, Results},
+    transport,
+    wire::{self, Call, FrameError, Hello, Reply},
+};
+
+/// Close code: this side stops.
+pub(super) const GOODBYE: VarInt = VarInt::from_u32(0);
+/// Close code: the client's key is not known here.
+pub(super) const DENIED: VarInt = VarInt::from_u32(1);
+/// Close code: too many connections.
+pub(super) const BUSY: VarInt = VarInt::from_u32(2);
+/// Stream code: the answer ends early, or nobody wants it any more.
+pub(super) const ABANDONED: VarInt = VarInt::from_u32(3);
+
+/// Connections at once; the next one is told [`BUSY`].
+const MAX_CONNECTIONS: usize = 1024;
+/// With more handshakes than this under way, callers first prove that their address is theirs.
+const RETRY_ABOVE: usize = 64;
+/// A handshake that takes longer is given up.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// A caller has this long to send its whole call.
+const READ: Duration = Duration::from_secs(5);
+/// The longest deadline a caller can ask for.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// Accepts connections until the endpoint stops.
+pub(super) async fn accept(shared: Arc<Shared>) {
+    loop {
+        let incoming = tokio::select! {
+            incoming = shared.quinn.accept() => incoming,
+            () = shared.stopping.cancelled() => None,
+        };
+        let Some(incoming) = incoming else { return };
+        let connections = shared.quinn.open_connections();
+        if connections > RETRY_ABOVE && !incoming.remote_address_validated() {
+            // The packet may have lived out its token's life; then there is nothing to answer.
+            incoming.retry().ok();
+        } else {
+            let full = connections > MAX_CONNECTIONS;
+            let task = connection(Arc::clone(&shared), incoming, full);
+            shared.tasks.spawn(task);
+        }
+    }
+}
+
+async fn connection(shared: Arc<Shared>, incoming: Incoming, full: bool) {
+    let from = incoming.remote_address();
+    let connection = match timeout(HANDSHAKE, incoming).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return tracing::debug!(%from, %error, "handshake failed"),
+        Err(_elapsed) => return tracing::debug!(%from, "handshake timed out"),
+    };
+    if full {
+        return connection.close(BUSY, b"too many connections");
+    }
+    let caller = transport::peer_key(&connection)
+        .and_then(|key| Some((key, shared.members.role(&key)?)))
+        .map(|(key, role)| Caller { key, role });
+    let Some(caller) = caller else {
+        tracing::warn!(%from, "a connection with an unknown key was refused");
+        return connection.close(DENIED, b"this key is not known here");
+    };
+    tracing::debug!(%from, key = caller.key.fingerprint(), "connected");
+    if let Err(error) = hello(&connection, caller).await {
+        return tracing::debug!(%from, %error, "hello failed");
+    }
+    loop {
+        let stream = tokio::select! {
+            stream = connection.accept_bi() => stream,
+            () = shared.stopping.cancelled() => return,
+        };
+        match stream {
+            Ok((send, recv)) => {
+                let shared_by_call = Arc::clone(&shared);
+                shared.tasks.spawn(async move {
+                    call(&shared_by_call, caller, Outgoing(Some(send)), recv).await;
+                });
+            }
+            Err(error) => return tracing::debug!(%from, %error, "disconnected"),
+        }
+    }
+}
+
+async fn hello(connection: &Connection, caller: Caller) -> Result<(), FrameError> {
+    let stream = connection
+        .open_uni()
+        .await
+        .map_err(|e| std::io::Error::new(std::io::ErrorKind::NotConnected, e))?;
+    let mut stream = Outgoing(Some(stream));
+    let hello = Hello {
+        role: caller.role,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    stream.write(&hello).await?;
+    stream.finish();
+    Ok(())
+}
+
+/// Reads one call, runs it and answers. The caller going away drops the running method.
+async fn call(shared: &Shared, caller: Caller, out: Outgoing, mut recv: RecvStream) {
+    let call: Call = match timeout(READ, wire::read(&mut recv)).await {
+        Ok(Ok(Some(call))) => call,
+        Ok(Ok(None) | Err(FrameError::Io(_))) => return,
+        Ok(Err(error)) => return out.refuse(Fault::new(Code::Malformed, error.to_string())).await,
+        Err(_elapsed) => {
+            let fault = Fault::new(Code::Expired, format!("the call did not arrive in {READ:?}"));
+            return out.refuse(fault).await;
+        }
+    };
+    let allowed = Duration::from_millis(call.deadline_ms.into()).min(LONGEST);
+    let Call {
+        object,
+        method,
+        args,
+        kwargs,
+        ..
+    } = call;
+    let invocation = Invocation {
+        caller,
+        method,
+        args,
+        kwargs,
+    };
+    let run = timeout_at(
+        Instant::now() + allowed,
+        shared.objects.call(&object, invocation),
+    );
+    let answer = tokio::select! {
+        answer = run => answer,
+        () = out.unwanted() => return,
+    };
+    match answer {
+        Ok(Ok(Answer::Value(value))) => out.answer(Reply::Ok(value)).await,
+        Ok(Ok(Answer::Stream(results))) => stream(shared, out, results).await,
+        Ok(Err(fault)) => out.refuse(fault).await,
+        Err(_elapsed) => {
+            let fault = Fault::new(Code::Expired, format!("it did not end in {allowed:?}"));
+            out.refuse(fault).await;
+        }
+    }
+}
+
+/// Sends results until they end, the caller leaves or the endpoint stops. A caller that does not
+/// read fills its own window and holds up nobody else.
+async fn stream(shared: &Shared, mut out: Outgoing, mut results: Results) {
+    loop {
+        let next = tokio::select! {
+            next = results.next() => next,
+            () = out.unwanted() => return,
+            () = shared.stopping.cancelled() => return,
+        };
+        match next {
+            Some(Ok(value)) => {
+                if out.write(&Reply::Ok(value)).await.is_err() {
+                    return;
+                }
+            }
+            Some(Err(fault)) => return out.refuse(fault).await,
+            None => return out.finish(),
+        }
+    }
+}
+
+/// A stream for an answer. quinn *finishes* a stream that is dropped, and a cut answer would look
+/// like a whole one: this one is reset unless it was finished on purpose.
+pub(super) struct Outgoing(pub(super) Option<SendStream>);
+
+impl Outgoing {
+    pub(super) async fn write<T: Serialize>(&mut self, message: &T) -> Result<(), FrameError> {
+        let frame = wire::encode(message)?;
+        if let Some(stream) = &mut self.0 {
+            stream.write_all(&frame).await.map_err(std::io::Error::from)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) {
+        if let Some(mut stream) = self.0.take() {
+            // Only fails when the stream is closed already.
+            stream.finish().ok();
+        }
+    }
+
+    async fn answer(mut self, reply: Reply) {
+        match self.write(&reply).await {
+            Ok(()) => self.finish(),
+            Err(error @ FrameError::TooLarge(_)) => {
+                let fault = Fault::new(Code::Internal, format!("the answer is too large: {error}"));
+                self.refuse(fault).await;
+            }
+            Err(error) => tracing::debug!(%error, "an answer could not be sent"),
+        }
+    }
+
+    async fn refuse(mut self, fault: Fault) {
+        match self.write(&Reply::Err(fault)).await {
+            Ok(()) => self.finish(),
+            Err(error) => tracing::debug!(%error, "a refusal could not be sent"),
+        }
+    }
+
+    /// Completes when the other side no longer wants this stream.
+    async fn unwanted(&self) {
+        match &self.0 {
+            Some(stream) => {
+                stream.stopped().await.ok();
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let Some(stream) = &mut self.0 {
+            stream.reset(ABANDONED).ok();
+        }
+    }
+}

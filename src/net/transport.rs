@@ -1,0 +1,244 @@
+//! QUIC and TLS settings: what is trusted, and where every window, queue and wait ends.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use quinn::{
+    ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt,
+    crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig},
+};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    client::{
+        AlwaysResolvesClientRawPublicKeys,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
+    pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime},
+    server::{
+        AlwaysResolvesServerRawPublicKeys,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+};
+
+use super::{identity::Identity, key::PublicKey, wire::ALPN};
+
+/// Calls under way on one connection; the next one waits, under its deadline.
+pub(super) const MAX_CALLS: u32 = 256;
+/// Connections being made at once; further ones are refused.
+pub(super) const MAX_INCOMING: usize = 1024;
+/// A connection on which nothing arrives for this long is given up.
+pub(super) const IDLE: Duration = Duration::from_secs(15);
+/// A third of [`IDLE`], so that two lost packets in a row do not end a connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Bytes under way on one stream, and on one connection.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// A TLS setting that this build does not have; not something a user can cause.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// rustls refused the configuration.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] Error),
+    /// The crypto backend lacks QUIC's first cipher.
+    #[error("QUIC cannot be set up: {0}")]
+    Cipher(#[from] NoInitialCipherSuite),
+}
+
+fn transport() -> TransportConfig {
+    let mut config = TransportConfig::default();
+    config
+        .max_concurrent_bidi_streams(MAX_CALLS.into())
+        .max_concurrent_uni_streams(VarInt::from_u32(1))
+        .datagram_receive_buffer_size(None)
+        .stream_receive_window(STREAM_WINDOW.into())
+        .receive_window(CONNECTION_WINDOW.into())
+        .send_window(CONNECTION_WINDOW.into())
+        .max_idle_timeout(IdleTimeout::try_from(IDLE).ok());
+    config
+}
+
+/// What this process accepts as a server.
+pub(super) fn server(identity: &Identity) -> Result<ServerConfig, SetupError> {
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(Arc::new(AnyKey))
+        .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(
+            identity.certified(),
+        )));
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    // No 0-RTT: what is sent in it can be replayed.
+    tls.max_early_data_size = 0;
+    let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
+    config
+        .transport_config(Arc::new(transport()))
+        .max_incoming(MAX_INCOMING);
+    Ok(config)
+}
+
+/// How this process dials a server of which it knows the key.
+pub(super) fn client(identity: &Identity, pin: PublicKey) -> Result<ClientConfig, SetupError> {
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Pinned(pin)))
+        .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(
+            identity.certified(),
+        )));
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    // The name would tell onlookers who is being dialled.
+    tls.enable_sni = false;
+    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+    let mut transport = transport();
+    transport.keep_alive_interval(Some(KEEP_ALIVE));
+    config.transport_config(Arc::new(transport));
+    Ok(config)
+}
+
+/// Endpoint settings whose secrets come from the identity: a server that crashed and came back can
+/// then tell its old peers so at once. With random ones they would wait for [`IDLE`].
+pub(super) fn endpoint(identity: &Identity) -> EndpointConfig {
+    let reset = ring::hmac::Key::new(
+        ring::hmac::HMAC_SHA256,
+        &identity.derive("quic stateless reset"),
+    );
+    let ids = identity.derive("quic connection ids");
+    let ids = ids.first_chunk().copied().map_or(0, u64::from_be_bytes);
+    let mut config = EndpointConfig::new(Arc::new(reset));
+    config.cid_generator(move || Box::new(quinn_proto::HashedConnectionIdGenerator::from_key(ids)));
+    config
+}
+
+/// The name rustls files sessions under: one for each key, so that servers never share a drawer.
+/// It is not sent.
+pub(super) fn session_name(key: &PublicKey) -> String {
+    format!("{key}.invalid")
+}
+
+/// The key that the other side proved to hold.
+pub(super) fn peer_key(connection: &quinn::Connection) -> Option<PublicKey> {
+    let chain = connection.peer_identity()?;
+    let chain = chain.downcast::<Vec<CertificateDer<'_>>>().ok()?;
+    PublicKey::from_spki(chain.first()?)
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn algorithms() -> WebPkiSupportedAlgorithms {
+    rustls::crypto::ring::default_provider().signature_verification_algorithms
+}
+
+fn verify(
+    message: &[u8],
+    key: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
+    let spki = SubjectPublicKeyInfoDer::from(key.as_ref());
+    verify_tls13_signature_with_raw_key(message, &spki, signed, &algorithms())
+}
+
+fn tls13_only() -> Result<HandshakeSignatureValid, Error> {
+    Err(Error::General("only TLS 1.3 is spoken here".into()))
+}
+
+/// Accepts one server key and no other.
+struct Pinned(PublicKey);
+
+/// Accepts any client that holds its key. Who may do what is decided after the handshake, on every
+/// connection: a resumed session does not come by here (rustls skips the verifier).
+#[derive(Debug)]
+struct AnyKey;
+
+impl fmt::Debug for Pinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pinned({})", self.0.fingerprint())
+    }
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if PublicKey::from_spki(end_entity) == Some(self.0) {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        tls13_only()
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+impl ClientCertVerifier for AnyKey {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        PublicKey::from_spki(end_entity)
+            .map(|_| ClientCertVerified::assertion())
+            .ok_or_else(|| CertificateError::BadEncoding.into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        tls13_only()
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}

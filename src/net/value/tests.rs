@@ -1,0 +1,151 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::*;
+
+fn encoded(value: &Value) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("a value always encodes")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+pub(crate) fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        any::<i128>().prop_map(|n| Value::integer(n.into())),
+        (-1e300..1e300).prop_map(Value::Float),
+        ".*".prop_map(Value::Str),
+        proptest::collection::vec(any::<u8>(), 0..20).prop_map(Value::Bytes),
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::List),
+            proptest::collection::vec((".{0,8}", inner), 0..5).prop_map(Value::Map),
+        ]
+    })
+}
+
+/// These bytes are what a peer of another build sends: if one changes, the protocol has changed.
+#[test]
+fn golden_bytes() {
+    let cases = [
+        (Value::Null, "00"),
+        (Value::Bool(true), "0101"),
+        (Value::Int(-2), "0203"),
+        (Value::integer(BigInt::from(u64::MAX)), "030900ffffffffffffffff"),
+        (Value::Float(2.5), "040000000000000440"),
+        (Value::from("Ali"), "0503416c69"),
+        (Value::Bytes(vec![0, 255]), "060200ff"),
+        (Value::List(vec![Value::Int(1), Value::Null]), "0702020200"),
+        (
+            Value::Map(vec![("k".into(), Value::Bool(false))]),
+            "0801016b0100",
+        ),
+    ];
+    for (value, bytes) in cases {
+        assert_eq!(hex(&encoded(&value)), bytes, "{value}");
+    }
+}
+
+#[test]
+fn nesting_is_bounded_in_both_directions() {
+    let mut deep = Value::Null;
+    for _ in 0..=MAX_DEPTH {
+        deep = Value::List(vec![deep]);
+    }
+    let refused = postcard::from_bytes::<Value>(&encoded(&deep));
+    assert!(refused.is_err());
+    // A hostile frame: lists in lists, as long as a frame can be.
+    let hostile: Vec<u8> = [7, 1].repeat(500_000);
+    assert!(postcard::from_bytes::<Value>(&hostile).is_err());
+
+    #[derive(Serialize)]
+    struct Nest(Vec<Nest>);
+    let mut nest = Nest(vec![]);
+    for _ in 0..=MAX_DEPTH {
+        nest = Nest(vec![nest]);
+    }
+    assert!(Value::from_typed(&nest).is_err());
+}
+
+#[test]
+fn a_wrong_shape_is_named() {
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "only its refusal is looked at")]
+    struct Point {
+        x: i64,
+    }
+    let value = Value::Map(vec![("x".into(), Value::from("three"))]);
+    let error = value.to_typed::<Point>().expect_err("text is no integer");
+    assert!(error.to_string().starts_with("`x`: "), "{error}");
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Shape {
+    Dot,
+    Circle(f64),
+    Box { w: u32, h: u32 },
+    Line(i8, i8),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Drawing {
+    title: String,
+    shapes: Vec<Shape>,
+    tags: BTreeMap<String, Option<u64>>,
+    pair: (bool, char),
+}
+
+#[test]
+fn typed_values_come_back() {
+    let drawing = Drawing {
+        title: "one".into(),
+        shapes: vec![
+            Shape::Dot,
+            Shape::Circle(1.5),
+            Shape::Box { w: 1, h: 2 },
+            Shape::Line(-1, 1),
+        ],
+        tags: [("a".into(), None), ("b".into(), Some(u64::MAX))].into(),
+        pair: (true, 'é'),
+    };
+    let value = Value::from_typed(&drawing).expect("serializes");
+    assert_eq!(value.to_typed::<Drawing>(), Ok(drawing));
+}
+
+#[test]
+fn a_person_can_read_a_value() {
+    let value = Value::Map(vec![
+        ("n".into(), Value::Float(2.0)),
+        ("s".into(), Value::from("a\"\u{1b}[2Jé")),
+        ("b".into(), Value::Bytes(vec![1, 254])),
+    ]);
+    assert_eq!(
+        value.to_string(),
+        r#"{"n": 2.0, "s": "a\"\u{1b}[2Jé", "b": 0x01fe}"#
+    );
+}
+
+proptest! {
+    #[test]
+    fn what_is_encoded_decodes_to_the_same(value in any_value()) {
+        let back: Value = postcard::from_bytes(&encoded(&value)).expect("decodes");
+        prop_assert_eq!(back, value);
+    }
+
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = postcard::from_bytes::<Value>(&bytes);
+    }
+
+    #[test]
+    fn shown_text_never_carries_a_control_character(value in any_value()) {
+        prop_assert!(!value.to_string().chars().any(char::is_control));
+    }
+}
