@@ -94,10 +94,14 @@ impl Registration {
 
     /// Renews until the naming server no longer knows the lease.
     async fn renew(&self, id: u64, lease: Duration) {
+        let mut pause = lease / 3;
         loop {
-            sleep(lease / 3).await;
+            sleep(pause).await;
             match self.naming.renew(&self.wanted.name, id).await {
-                Ok(_) => self.set(Status::Held),
+                Ok(_) => {
+                    pause = lease / 3;
+                    self.set(Status::Held);
+                }
                 Err(error) => {
                     let lost = matches!(&error, CallError::Remote(f) if f.code == Code::NotFound);
                     tracing::warn!(name = self.wanted.name, %error, "renewal failed");
@@ -105,6 +109,9 @@ impl Registration {
                     if lost {
                         return;
                     }
+                    // A renewal changes nothing when it runs twice, and a naming server that just
+                    // came back has forgotten us: find out soon.
+                    pause = if pause == lease / 3 { FIRST_PAUSE } else { pause * 2 }.min(lease / 3);
                 }
             }
         }

@@ -1,0 +1,203 @@
+//! Lookup and greeting on a bad network: a hundred seeds of loss and jitter, a partition longer than
+//! the lease, a naming server that crashes and comes back.
+
+use std::net::SocketAddr;
+
+use distro_tui::net::{
+    endpoint::{Endpoint, Members},
+    fault::CallError,
+    greeter,
+    identity::Identity,
+    naming::{Health, NamingClient, Status},
+    proxy::Proxy,
+    value::Value,
+    wire::Role,
+};
+use tokio::time::{Duration, Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    sim::{Network, Weather},
+    support::{Server, identity},
+};
+
+const NAMING: &str = "10.0.0.1:1";
+const GREETER: &str = "10.0.0.2:1";
+const CLIENT: &str = "10.0.0.3:1";
+
+fn endpoint(network: &Network, addr: &str, identity: &Identity, friends: &[&Identity]) -> Endpoint {
+    let addr: SocketAddr = addr.parse().expect("an address");
+    let members = Members::only(identity.public());
+    for friend in friends {
+        members.admit(friend.public(), Role::Member);
+    }
+    Endpoint::with_socket(network.socket(addr), identity, members).expect("an endpoint")
+}
+
+/// Three processes: the naming server, the greeter, and a client.
+struct World {
+    network: Network,
+    naming_id: Identity,
+    greeter_id: Identity,
+    client_id: Identity,
+    server: Server,
+    client: Endpoint,
+    greeter_status: tokio::sync::watch::Receiver<Status>,
+    stop: CancellationToken,
+}
+
+impl World {
+    fn new(seed: u64, weather: Weather) -> Self {
+        let network = Network::new(seed, weather);
+        let (naming_id, greeter_id, client_id) = (identity(), identity(), identity());
+        let naming = endpoint(&network, NAMING, &naming_id, &[&greeter_id, &client_id]);
+        let server = Server::start(naming, NAMING.parse().expect("an address"));
+        let greeter = endpoint(&network, GREETER, &greeter_id, &[&client_id]);
+        greeter.objects().expose(
+            greeter::NAME,
+            std::sync::Arc::new(greeter::greeter()),
+        );
+        let registration = server.keep_greeter(&greeter, GREETER.parse().expect("an address"));
+        let greeter_status = registration.status();
+        let stop = CancellationToken::new();
+        tokio::spawn(registration.run(stop.clone()));
+        let client = endpoint(&network, CLIENT, &client_id, &[]);
+        Self {
+            network,
+            naming_id,
+            greeter_id,
+            client_id,
+            server,
+            client,
+            greeter_status,
+            stop,
+        }
+    }
+
+    fn naming(&self) -> NamingClient {
+        self.server.naming_client(&self.client)
+    }
+
+    async fn registered(&mut self) {
+        self.greeter_status
+            .wait_for(|status| *status == Status::Held)
+            .await
+            .expect("the greeter goes on trying");
+    }
+
+    async fn greet(&self, name: &str) -> Result<Value, CallError> {
+        let proxy = Proxy::new(self.naming(), greeter::NAME);
+        proxy
+            .call(greeter::METHOD, vec![name.into()])
+            .await
+            .map(|called| called.value)
+    }
+}
+
+fn bad() -> Weather {
+    Weather {
+        loss: 0.10,
+        duplicate: 0.02,
+        delay: Duration::from_millis(20),
+        jitter: Duration::from_millis(15),
+        cut: false,
+    }
+}
+
+/// Runs a story on a clock that jumps. Every seed has a runtime of its own, so that none can lean on
+/// what another left behind.
+fn story<F: Future<Output = ()>>(run: F) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime")
+        .block_on(run);
+}
+
+#[test]
+fn a_hundred_seeds_of_loss_and_every_greeting_arrives() {
+    for seed in 0..100 {
+        story(async {
+            let mut world = World::new(seed, bad());
+            world.registered().await;
+            for n in 0..20 {
+                let name = format!("n{n}");
+                match world.greet(&name).await {
+                    Ok(greeting) => {
+                        assert_eq!(greeting, format!("Hi welcome {name}").into(), "seed {seed}");
+                    }
+                    // One call in a great many is unlucky enough to meet its deadline; none may
+                    // fail in another way, and none may be answered wrongly.
+                    Err(CallError::Deadline(_)) => {}
+                    Err(error) => panic!("seed {seed}, call {n}: {error}"),
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn in_a_partition_the_deadline_bounds_the_call_and_the_lease_runs_out() {
+    for seed in 0..20 {
+        story(async {
+            let mut world = World::new(seed, Weather { loss: 0.0, ..bad() });
+            world.registered().await;
+            assert!(world.greet("before").await.is_ok());
+
+            world.network.change(|weather| weather.cut = true);
+            let since = Instant::now();
+            let error = world.greet("during").await.expect_err("nothing passes");
+            assert!(matches!(error, CallError::Deadline(_)), "seed {seed}: {error}");
+            assert!(since.elapsed() <= Duration::from_millis(5_100), "{:?}", since.elapsed());
+
+            // Longer than the lease and than the connections' idle timeout.
+            sleep(Duration::from_secs(60)).await;
+            world.network.change(|weather| weather.cut = false);
+            let healed = Instant::now();
+            while world.greet("after").await.is_err() {
+                sleep(Duration::from_millis(100)).await;
+                let waited = healed.elapsed();
+                assert!(waited < Duration::from_secs(20), "seed {seed}: {waited:?}");
+            }
+        });
+    }
+}
+
+#[test]
+fn a_frozen_server_is_suspect_before_it_is_gone() {
+    story(async {
+        let mut world = World::new(1, Weather { loss: 0.0, ..bad() });
+        world.registered().await;
+        let naming = world.naming();
+        // The greeter stops renewing without a word, as a process that was stopped does.
+        let silent = world.network.socket(GREETER.parse().expect("an address"));
+        sleep(Duration::from_secs(11)).await;
+        let found = naming.lookup(greeter::NAME).await.expect("still leased");
+        assert_eq!(found[0].health, Health::Suspect);
+        sleep(Duration::from_secs(6)).await;
+        assert!(naming.lookup(greeter::NAME).await.is_err(), "gone with its lease");
+        drop(silent);
+    });
+}
+
+#[test]
+fn a_naming_server_that_crashes_and_comes_back_is_filled_again() {
+    story(async {
+        let mut world = World::new(3, Weather { loss: 0.0, ..bad() });
+        world.registered().await;
+        assert!(world.greet("before").await.is_ok());
+        // A new process with the same key on the same address, and an empty registry. Its reset
+        // and connection-id keys derive from the identity, so old connections are told at once.
+        let friends = [&world.greeter_id, &world.client_id];
+        let naming = endpoint(&world.network, NAMING, &world.naming_id, &friends);
+        world.server = Server::start(naming, NAMING.parse().expect("an address"));
+        let restarted = Instant::now();
+        while world.greet("after").await.is_err() {
+            sleep(Duration::from_millis(50)).await;
+            let waited = restarted.elapsed();
+            assert!(waited < Duration::from_secs(7), "one renewal at most: {waited:?}");
+        }
+        world.stop.cancel();
+    });
+}

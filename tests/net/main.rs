@@ -1,0 +1,8 @@
+//! Names and calls from outside the crate: on loopback sockets, and on a simulated network whose
+//! clock jumps from timer to timer.
+
+mod calls;
+mod faults;
+mod lossy;
+mod sim;
+mod support;

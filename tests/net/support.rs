@@ -1,0 +1,89 @@
+//! A process's network, as the tests start it.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use distro_tui::net::{
+    client::Peer,
+    endpoint::{Endpoint, Members},
+    greeter,
+    identity::Identity,
+    naming::{self, Limits, Naming, NamingClient, Register, Registration},
+    object::Caller,
+    uri::Uri,
+    wire::Role,
+};
+use tokio_util::sync::CancellationToken;
+
+/// A naming server and a greeter on one endpoint.
+pub(crate) struct Server {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) peer: Peer,
+    pub(crate) naming: Naming,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Server {
+    pub(crate) fn start(endpoint: Endpoint, addr: SocketAddr) -> Self {
+        let peer = Peer {
+            addr,
+            key: endpoint.key(),
+        };
+        let (naming, stop) = (Naming::new(Limits::default()), CancellationToken::new());
+        endpoint
+            .objects()
+            .expose(naming::NAME, Arc::new(naming.object()));
+        endpoint
+            .objects()
+            .expose(greeter::NAME, Arc::new(greeter::greeter()));
+        let myself = Caller {
+            key: peer.key,
+            role: Role::Admin,
+        };
+        let mut itself = Register::new(naming::NAME, uri(naming::NAME, addr));
+        itself.lease_ms = Some(0);
+        naming.register(&myself, itself).expect("the first name");
+        tokio::spawn({
+            let (naming, stop) = (naming.clone(), stop.clone());
+            async move { naming.run(stop).await }
+        });
+        Self {
+            endpoint,
+            peer,
+            naming,
+            stop,
+        }
+    }
+
+    pub(crate) fn naming_client(&self, from: &Endpoint) -> NamingClient {
+        NamingClient::new(from.client(), self.peer)
+    }
+
+    /// Registers the greeter from `endpoint` and keeps it registered.
+    pub(crate) fn keep_greeter(&self, endpoint: &Endpoint, addr: SocketAddr) -> Registration {
+        let wanted = Register::new(greeter::NAME, uri(greeter::NAME, addr));
+        Registration::new(self.naming_client(endpoint), wanted)
+    }
+}
+
+pub(crate) fn uri(object: &str, addr: SocketAddr) -> Uri {
+    Uri {
+        object: object.into(),
+        addr,
+    }
+}
+
+/// A real endpoint on loopback that serves itself and the given others.
+pub(crate) fn loopback(identity: &Identity, others: &[&Identity]) -> (Endpoint, SocketAddr) {
+    let members = Members::only(identity.public());
+    for other in others {
+        members.admit(other.public(), Role::Member);
+    }
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let endpoint = Endpoint::bind(anywhere, identity, members).expect("a free port");
+    let addr = endpoint.local_addr().expect("bound");
+    (endpoint, addr)
+}
+
+pub(crate) fn identity() -> Identity {
+    Identity::ephemeral().expect("random numbers")
+}
