@@ -1,0 +1,91 @@
+//! The task of the classic example: add two numbers, and take some time over it when asked to.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{
+    number::Number,
+    registry::{Context, Registry, TaskError},
+    task::NewTask,
+};
+
+/// The name it is registered under.
+pub const NAME: &str = "add";
+
+/// The longest that it pretends to work, in seconds.
+pub const MAX_SECONDS: f64 = 3_600.0;
+
+/// What to add.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Add {
+    /// The first number.
+    pub x: Number,
+    /// The second number.
+    pub y: Number,
+    /// How long to take over it, so that people can watch it run: 0 to [`MAX_SECONDS`].
+    #[serde(default, deserialize_with = "seconds")]
+    pub seconds: Option<f64>,
+}
+
+impl Add {
+    /// The task that adds these.
+    #[must_use]
+    pub fn task(&self) -> NewTask {
+        let (x, y) = (self.x.to_json(), self.y.to_json());
+        let args = match self.seconds {
+            Some(seconds) => format!("[{x},{y},{seconds:?}]"),
+            None => format!("[{x},{y}]"),
+        };
+        NewTask::new(NAME, args)
+    }
+}
+
+fn seconds<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<f64>, D::Error> {
+    let seconds = Option::<f64>::deserialize(d)?;
+    match seconds {
+        Some(s) if !(0.0..=MAX_SECONDS).contains(&s) => Err(serde::de::Error::custom(
+            format_args!("{s} seconds are outside 0 to {MAX_SECONDS}"),
+        )),
+        fine => Ok(fine),
+    }
+}
+
+async fn add(args: Add, _: Context) -> Result<String, TaskError> {
+    if let Some(seconds) = args.seconds.filter(|s| *s > 0.0) {
+        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+    }
+    let sum = args.x.add(&args.y).map_err(TaskError::fatal)?;
+    Ok(sum.to_json())
+}
+
+/// Makes `add(x, y, seconds)` available to workers.
+pub fn register(registry: &mut Registry) {
+    registry.register(NAME, add);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_arguments_survive_the_trip_through_json() {
+        for (x, y, seconds) in [("2", "3", None), ("-1", "2.5", Some(0.5)), ("1", &"9".repeat(300), None)] {
+            let add = Add {
+                x: Number::parse(x).expect("a number"),
+                y: Number::parse(y).expect("a number"),
+                seconds,
+            };
+            let back: Add = serde_json::from_str(&add.task().args).expect("reads");
+            assert_eq!(back, add);
+        }
+    }
+
+    #[test]
+    fn time_has_limits() {
+        assert!(serde_json::from_str::<Add>("[1,2,-1]").is_err());
+        assert!(serde_json::from_str::<Add>("[1,2,1e9]").is_err());
+        assert!(serde_json::from_str::<Add>("[1,2,null]").is_ok());
+    }
+}

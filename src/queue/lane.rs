@@ -1,0 +1,161 @@
+//! A worker's last half minute: which stretches it worked, and how that ended. A lane is bounded
+//! however many tasks there were, because stretches that no eye could tell apart are one.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::task::Timestamp;
+
+/// How far back a lane reaches.
+pub const SPAN: Duration = Duration::from_secs(30);
+/// Tasks that follow each other within this time are drawn as one stretch.
+const GRAIN: Duration = Duration::from_millis(100);
+/// The most stretches of one lane: all of them at the least length, and one more.
+const MAX_STRETCHES: usize = 512;
+
+/// A time in which a worker worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// When it began.
+    pub start: Timestamp,
+    /// When it ended.
+    pub end: Timestamp,
+    /// How much of it was work.
+    pub busy: Duration,
+    /// How many tasks ended in it.
+    pub tasks: u32,
+    /// Whether one of them failed.
+    pub failed: bool,
+    /// Whether one of them was cancelled.
+    pub cancelled: bool,
+}
+
+/// Stretches in the order of time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lane(VecDeque<Stretch>);
+
+impl Lane {
+    /// Adds a task that ended. It joins the last stretch when the two together are shorter than an
+    /// eye can tell.
+    pub fn push(&mut self, new: Stretch) {
+        match self.0.back_mut() {
+            Some(last) if new.end.since(last.start) < GRAIN => {
+                last.end = new.end;
+                last.busy += new.busy;
+                last.tasks += new.tasks;
+                last.failed |= new.failed;
+                last.cancelled |= new.cancelled;
+            }
+            _ => {
+                self.forget(new.end);
+                self.0.push_back(new);
+            }
+        }
+    }
+
+    /// The stretches, oldest first. The oldest may have ended before the lane's time.
+    pub fn iter(&self) -> impl Iterator<Item = &Stretch> {
+        self.0.iter()
+    }
+
+    /// The share of the time from `from` to `now` that was work, 0 to 1.
+    #[must_use]
+    pub fn busy_share(&self, from: Timestamp, now: Timestamp) -> f64 {
+        let window = now.since(from).as_secs_f64();
+        if window <= 0.0 {
+            return 0.0;
+        }
+        let busy: f64 = self.0.iter().map(|s| s.busy_within(from, now)).sum();
+        (busy / window).min(1.0)
+    }
+
+    /// Whether anything of it would be seen at this time.
+    #[must_use]
+    pub fn is_visible(&self, now: Timestamp) -> bool {
+        self.0.back().is_some_and(|last| now.since(last.end) < SPAN)
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        while self.0.len() >= MAX_STRETCHES
+            || self.0.front().is_some_and(|old| now.since(old.end) > SPAN)
+        {
+            self.0.pop_front();
+        }
+    }
+}
+
+impl Stretch {
+    /// A single task's time.
+    #[must_use]
+    pub const fn of_task(start: Timestamp, end: Timestamp) -> Self {
+        Self {
+            start,
+            end,
+            busy: end.since(start),
+            tasks: 1,
+            failed: false,
+            cancelled: false,
+        }
+    }
+
+    /// Seconds of work between two times, taking it as spread evenly over the stretch.
+    #[must_use]
+    pub fn busy_within(&self, from: Timestamp, to: Timestamp) -> f64 {
+        let overlap = self.end.min(to).since(self.start.max(from)).as_secs_f64();
+        let length = self.end.since(self.start).as_secs_f64();
+        if length <= 0.0 {
+            return 0.0;
+        }
+        overlap * (self.busy.as_secs_f64() / length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ms(n: u64) -> Timestamp {
+        Timestamp(n * 1_000)
+    }
+
+    #[test]
+    fn long_tasks_stay_apart_and_short_ones_join() {
+        let mut lane = Lane::default();
+        lane.push(Stretch::of_task(ms(0), ms(500)));
+        lane.push(Stretch::of_task(ms(500), ms(900)));
+        assert_eq!(lane.iter().count(), 2);
+        for n in 0..50 {
+            lane.push(Stretch::of_task(ms(1_000 + n), ms(1_001 + n)));
+        }
+        let last = lane.iter().last().expect("there");
+        assert_eq!((last.tasks, last.busy), (50, Duration::from_millis(50)));
+        assert_eq!(lane.iter().count(), 3);
+    }
+
+    #[test]
+    fn half_the_time_busy_is_half() {
+        let mut lane = Lane::default();
+        lane.push(Stretch::of_task(ms(0), ms(5_000)));
+        let share = lane.busy_share(ms(0), ms(10_000));
+        assert!((share - 0.5).abs() < 1e-9, "{share}");
+        assert!(lane.is_visible(ms(34_999)));
+        assert!(!lane.is_visible(ms(35_000)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_lane_is_bounded_and_its_share_is_one(tasks in proptest::collection::vec((0u64..300, 0u64..300), 0..2_000)) {
+            let (mut lane, mut now) = (Lane::default(), 0);
+            for (pause, length) in tasks {
+                let start = ms(now + pause);
+                now += pause + length;
+                lane.push(Stretch::of_task(start, ms(now)));
+            }
+            prop_assert!(lane.iter().count() <= MAX_STRETCHES);
+            prop_assert!(lane.iter().zip(lane.iter().skip(1)).all(|(a, b)| a.end <= b.start));
+            let share = lane.busy_share(ms(now.saturating_sub(30_000)), ms(now));
+            prop_assert!((0.0..=1.0).contains(&share));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Numbers as Python has them: integers without end, and floats.
+
+use std::fmt;
+
+use num_bigint::BigInt;
+use num_traits::ToPrimitive;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::value::RawValue;
+
+/// An integer of any size, or a float.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Number {
+    /// An integer.
+    Int(BigInt),
+    /// A float; it may be infinite, never by input but by adding.
+    Float(f64),
+}
+
+/// The longest number that is read, in characters.
+pub const MAX_DIGITS: usize = 20_000;
+
+/// Why a text is no number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotANumber {
+    /// It is something else.
+    #[error("`{0}` is not a number")]
+    Other(String),
+    /// It is too long.
+    #[error("a number of {0} characters is over the limit of {MAX_DIGITS}")]
+    TooLong(usize),
+    /// It is a float beyond the largest.
+    #[error("`{0}` is too large for a float; write it without a point or exponent")]
+    TooLarge(String),
+}
+
+/// An integer that no float can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("int too large to convert to float")]
+pub struct IntTooLarge;
+
+impl Number {
+    /// Reads `12`, `-3`, `2.5`, `1e6` or `1_000`.
+    ///
+    /// # Errors
+    /// [`NotANumber`].
+    pub fn parse(text: &str) -> Result<Self, NotANumber> {
+        let shown = || {
+            let short: String = text.chars().take(40).collect();
+            short.escape_debug().to_string()
+        };
+        if text.len() > MAX_DIGITS {
+            return Err(NotANumber::TooLong(text.len()));
+        }
+        // Underscores between digits, as Python and Rust read them.
+        let stray = text.starts_with('_') || text.ends_with('_') || text.contains("__");
+        let digits: String = text.chars().filter(|c| *c != '_').collect();
+        let unsigned = digits.strip_prefix(['-', '+']).unwrap_or(&digits);
+        // Rust also reads "inf" and "nan"; those are words here.
+        if stray || !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+            return Err(NotANumber::Other(shown()));
+        }
+        if unsigned.bytes().all(|b| b.is_ascii_digit()) {
+            return digits
+                .parse()
+                .map(Self::Int)
+                .map_err(|_no_digits| NotANumber::Other(shown()));
+        }
+        match digits.parse::<f64>() {
+            Ok(x) if x.is_finite() => Ok(Self::Float(x)),
+            Ok(_) => Err(NotANumber::TooLarge(shown())),
+            Err(_) => Err(NotANumber::Other(shown())),
+        }
+    }
+
+    /// The sum, as Python's `+`: exact for integers; a float as soon as one of the two is.
+    ///
+    /// # Errors
+    /// [`IntTooLarge`] when an integer meets a float and is beyond the largest float.
+    pub fn add(&self, other: &Self) -> Result<Self, IntTooLarge> {
+        Ok(match (self, other) {
+            (Self::Int(x), Self::Int(y)) => Self::Int(x + y),
+            _ => Self::Float(self.to_float()? + other.to_float()?),
+        })
+    }
+
+    fn to_float(&self) -> Result<f64, IntTooLarge> {
+        match self {
+            Self::Float(x) => Ok(*x),
+            Self::Int(n) => n.to_f64().filter(|x| x.is_finite()).ok_or(IntTooLarge),
+        }
+    }
+
+    /// As JSON, in Python's dialect: what lies beyond the largest float is `Infinity`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        match self {
+            Self::Int(n) => n.to_string(),
+            Self::Float(x) if x.is_nan() => "NaN".into(),
+            Self::Float(x) if x.is_infinite() && *x > 0.0 => "Infinity".into(),
+            Self::Float(x) if x.is_infinite() => "-Infinity".into(),
+            // Debug keeps the point in 2.0 and writes the shortest text that reads back the same.
+            Self::Float(x) => format!("{x:?}"),
+        }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_json())
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    /// From JSON only: the digits are read as they stand, so that none is lost.
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(d)?;
+        Self::parse(raw.get()).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sum(x: &str, y: &str) -> String {
+        let read = |text| Number::parse(text).expect("a number");
+        match read(x).add(&read(y)) {
+            Ok(sum) => sum.to_json(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// The right column is what Python prints for the sum.
+    #[test]
+    fn it_adds_as_python_does() {
+        let huge = "9".repeat(400);
+        for (x, y, expected) in [
+            ("2", "3", "5"),
+            ("-1", "2.5", "1.5"),
+            ("2", "3.0", "5.0"),
+            ("0.1", "0.2", "0.30000000000000004"),
+            ("1_000", "1", "1001"),
+            ("18446744073709551615", "1", "18446744073709551616"),
+            ("1e308", "1e308", "Infinity"),
+            ("-1e308", "-1e308", "-Infinity"),
+            (".5", "1", "1.5"),
+            (huge.as_str(), "1.0", "int too large to convert to float"),
+        ] {
+            assert_eq!(sum(x, y), expected, "{x} + {y}");
+        }
+        assert_eq!(sum(&huge, "1"), format!("1{}", "0".repeat(400)));
+    }
+
+    #[test]
+    fn what_is_no_number_is_named() {
+        for text in ["", "x", "-", "+", "inf", "nan", "1_", "_1", "1__0", "1e", "0x10", "--1", "1.2.3", "."] {
+            assert!(matches!(Number::parse(text), Err(NotANumber::Other(_))), "{text}");
+        }
+        assert!(matches!(Number::parse("1e999"), Err(NotANumber::TooLarge(_))));
+        assert!(matches!(
+            Number::parse(&"1".repeat(MAX_DIGITS + 1)),
+            Err(NotANumber::TooLong(_))
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,40}") {
+            let _ = Number::parse(&text);
+        }
+
+        #[test]
+        fn what_it_writes_it_reads(x in -1e300..1e300f64, n: i128) {
+            let float = Number::Float(x);
+            prop_assert_eq!(Number::parse(&float.to_json()), Ok(float));
+            let int = Number::Int(n.into());
+            prop_assert_eq!(Number::parse(&int.to_json()), Ok(int));
+        }
+    }
+}

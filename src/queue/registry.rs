@@ -1,0 +1,196 @@
+//! What workers can run: typed Rust functions under names.
+//!
+//! ```
+//! use distro_tui::queue::registry::{Context, Registry, TaskError};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Shout {
+//!     text: String,
+//! }
+//!
+//! async fn shout(args: Shout, _: Context) -> Result<String, TaskError> {
+//!     Ok(serde_json::to_string(&args.text.to_uppercase()).map_err(TaskError::fatal)?)
+//! }
+//!
+//! let mut registry = Registry::new();
+//! registry.register("shout", shout);
+//! ```
+//!
+//! Arguments come as a JSON array in the order of the struct's fields, or as a JSON object by name;
+//! fields with `#[serde(default)]` may be left out. What does not fit is refused when it is
+//! submitted, not when it is run.
+
+use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc};
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    broker::BrokerError,
+    task::{MAX_TEXT, TaskId},
+};
+
+/// What a task function knows of its own run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Context {
+    /// Which task.
+    pub id: TaskId,
+    /// Which attempt this is, from 1.
+    pub attempt: u8,
+}
+
+/// Why a task failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskError {
+    /// Another attempt would fail in the same way.
+    Fatal(String),
+    /// Another attempt may succeed.
+    Passing(String),
+}
+
+impl TaskError {
+    /// An error that another attempt would not mend.
+    #[allow(clippy::needless_pass_by_value, reason = "it is used as map_err(TaskError::fatal)")]
+    pub fn fatal(why: impl ToString) -> Self {
+        Self::Fatal(why.to_string())
+    }
+
+    /// An error that another attempt may mend.
+    #[allow(clippy::needless_pass_by_value, reason = "it is used as map_err(TaskError::passing)")]
+    pub fn passing(why: impl ToString) -> Self {
+        Self::Passing(why.to_string())
+    }
+}
+
+/// A run of a task: its result as JSON, or its error.
+pub type Run = Pin<Box<dyn Future<Output = Result<String, TaskError>> + Send>>;
+
+/// A function that workers can run. Dropping the [`Run`] cancels it, so a function must wait with
+/// `await`; work that does not belongs on `tokio::task::spawn_blocking`.
+pub(super) struct TaskFunction {
+    pub(super) name: Arc<str>,
+    check: Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    start: Box<dyn Fn(&str, Context) -> Result<Run, String> + Send + Sync>,
+}
+
+impl TaskFunction {
+    pub(super) fn start(&self, args: &str, context: Context) -> Result<Run, String> {
+        (self.start)(args, context)
+    }
+}
+
+impl fmt::Debug for TaskFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskFunction({})", self.name)
+    }
+}
+
+/// Task functions by name.
+#[derive(Debug, Clone, Default)]
+pub struct Registry(BTreeMap<String, Arc<TaskFunction>>);
+
+impl Registry {
+    /// An empty registry.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes a function available under a name, in place of an earlier one. It takes its arguments
+    /// as one type that serde can read, and answers with JSON.
+    pub fn register<A, F, R>(&mut self, name: &str, function: F) -> &mut Self
+    where
+        A: DeserializeOwned,
+        F: Fn(A, Context) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<String, TaskError>> + Send + 'static,
+    {
+        let function = TaskFunction {
+            name: name.into(),
+            check: Box::new(|args| read::<A>(args).map(drop)),
+            start: Box::new(move |args, context| {
+                let run: Run = Box::pin(function(read(args)?, context));
+                Ok(run)
+            }),
+        };
+        self.0.insert(name.to_owned(), Arc::new(function));
+        self
+    }
+
+    /// The names there are, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The function for a task, after a look at the arguments.
+    pub(super) fn find(&self, name: &str, args: &str) -> Result<Arc<TaskFunction>, BrokerError> {
+        let function = self.0.get(name).ok_or_else(|| BrokerError::UnknownTask {
+            name: name.chars().take(80).collect(),
+            known: self.names().collect::<Vec<_>>().join(", "),
+        })?;
+        let checked = if args.len() > MAX_TEXT {
+            Err(format!(
+                "arguments of {} bytes are over the limit of {MAX_TEXT}",
+                args.len()
+            ))
+        } else {
+            (function.check)(args)
+        };
+        match checked {
+            Ok(()) => Ok(Arc::clone(function)),
+            Err(why) => Err(BrokerError::BadArguments {
+                name: name.to_owned(),
+                why,
+            }),
+        }
+    }
+}
+
+fn read<A: DeserializeOwned>(args: &str) -> Result<A, String> {
+    serde_json::from_str(args).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Pair {
+        x: i64,
+        #[serde(default)]
+        y: i64,
+    }
+
+    fn registry() -> Registry {
+        let mut registry = Registry::new();
+        registry.register("pair", |pair: Pair, _| async move {
+            Ok(format!("{}", pair.x - pair.y))
+        });
+        registry
+    }
+
+    async fn run(args: &str) -> Result<String, TaskError> {
+        let function = registry().find("pair", args).expect("fits");
+        let context = Context {
+            id: TaskId(1),
+            attempt: 1,
+        };
+        function.start(args, context).expect("fits").await
+    }
+
+    #[tokio::test]
+    async fn arguments_come_by_position_or_by_name() {
+        assert_eq!(run("[5, 2]").await, Ok("3".into()));
+        assert_eq!(run("[5]").await, Ok("5".into()));
+        assert_eq!(run(r#"{"y": 2, "x": 5}"#).await, Ok("3".into()));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_before_it_is_queued() {
+        let registry = registry();
+        for args in ["", "[]", "[1, 2, 3]", r#"["x"]"#, "{}", "5"] {
+            let refused = registry.find("pair", args).expect_err("refused");
+            assert!(matches!(refused, BrokerError::BadArguments { .. }), "{args}");
+        }
+        let refused = registry.find("pear", "[1]").expect_err("refused");
+        assert!(refused.to_string().contains("there is pair"), "{refused}");
+    }
+}

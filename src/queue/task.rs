@@ -1,0 +1,390 @@
+//! A task and its life.
+//!
+//! ```text
+//! scheduled ─ due ─▶ queued ─ start ─▶ running ─▶ succeeded
+//!                      ▲                  ├─────▶ failed ──────┐
+//!                      └──── due ─ retrying ◀─────┤            │
+//!                      ▲                  └─────▶ cancelled ───┤
+//!                      └────────────────── retry ──────────────┘
+//! ```
+//!
+//! Everything that waits can be cancelled or expire; what has ended changes only by a retry that
+//! somebody asked for. [`State::after`] is the whole truth about it.
+
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// Names one task at its broker: a number here, a UUID at brokers that have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TaskId(pub u128);
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match u64::try_from(self.0) {
+            Ok(number) => write!(f, "#{number}"),
+            Err(_uuid) => {
+                let hex = format!("{:032x}", self.0);
+                let mut at = 0;
+                for (i, length) in [8, 4, 4, 4, 12].into_iter().enumerate() {
+                    let part = hex.get(at..at + length).unwrap_or_default();
+                    write!(f, "{}{part}", if i == 0 { "" } else { "-" })?;
+                    at += length;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Microseconds since 1970, on a clock that never goes back while the process lives.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// This much later; at the end of time it stays there.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        let wait = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(wait))
+    }
+
+    /// How long ago `earlier` was; nothing when it was not.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Where a task is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// A worker has it.
+    Running,
+    /// It failed and will be tried again.
+    Retrying,
+    /// It may run now and waits for a worker.
+    Queued,
+    /// It may run later.
+    Scheduled,
+    /// It will not be tried again: every attempt's error is kept.
+    Failed,
+    /// Somebody asked for it not to run, or to stop.
+    Cancelled,
+    /// It was not started in time.
+    Expired,
+    /// It ran, and its result is kept.
+    Succeeded,
+}
+
+/// What can happen to a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The time it waited for has come.
+    Due,
+    /// A worker takes it.
+    Start,
+    /// It gave a result.
+    Succeed,
+    /// It failed and has attempts left.
+    FailForNow,
+    /// It failed for the last time.
+    FailForGood,
+    /// It is not to run, or it has stopped running.
+    Cancel,
+    /// Its time to start is over.
+    Expire,
+    /// Its worker gives it back untouched.
+    HandBack,
+    /// Somebody wants it to run again.
+    Retry,
+}
+
+/// A step that a task in this state cannot take; nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a task that is {state} cannot {step}")]
+pub struct Illegal {
+    /// Where the task is.
+    pub state: State,
+    /// What was asked of it.
+    pub step: Step,
+}
+
+impl State {
+    /// Every state, in the order in which a person wants to see them: what moves, what went wrong,
+    /// what is done.
+    pub const ALL: [Self; 8] = [
+        Self::Running,
+        Self::Retrying,
+        Self::Queued,
+        Self::Scheduled,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Expired,
+        Self::Succeeded,
+    ];
+
+    /// The state after a step: the one place where a task's life is written down.
+    ///
+    /// # Errors
+    /// [`Illegal`] when this state does not allow the step.
+    pub const fn after(self, step: Step) -> Result<Self, Illegal> {
+        use State as S;
+        Ok(match (self, step) {
+            (S::Scheduled | S::Retrying, Step::Due)
+            | (S::Running, Step::HandBack)
+            | (S::Failed | S::Cancelled | S::Expired, Step::Retry) => S::Queued,
+            (S::Queued, Step::Start) => S::Running,
+            (S::Running, Step::Succeed) => S::Succeeded,
+            (S::Running, Step::FailForNow) => S::Retrying,
+            (S::Running, Step::FailForGood) => S::Failed,
+            (S::Scheduled | S::Queued | S::Retrying | S::Running, Step::Cancel) => S::Cancelled,
+            (S::Scheduled | S::Queued | S::Retrying, Step::Expire) => S::Expired,
+            (state, step) => return Err(Illegal { state, step }),
+        })
+    }
+
+    /// Whether it has ended: only a retry changes it.
+    #[must_use]
+    pub const fn is_finished(self) -> bool {
+        matches!(
+            self,
+            Self::Succeeded | Self::Failed | Self::Cancelled | Self::Expired
+        )
+    }
+
+    /// Its place in [`State::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The word for it, in lower case.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Retrying => "retrying",
+            Self::Queued => "queued",
+            Self::Scheduled => "scheduled",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Succeeded => "succeeded",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl FromStr for State {
+    type Err = ();
+
+    /// A word, or the beginning of one that only one state has.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let text = text.to_lowercase();
+        let mut fits = Self::ALL.into_iter().filter(|s| s.word().starts_with(&text));
+        match (fits.next(), fits.next()) {
+            (Some(state), None) => Ok(state),
+            _ => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Due => "become due",
+            Self::Start => "start",
+            Self::Succeed => "succeed",
+            Self::FailForNow | Self::FailForGood => "fail",
+            Self::Cancel => "be cancelled",
+            Self::Expire => "expire",
+            Self::HandBack => "be handed back",
+            Self::Retry => "be retried",
+        })
+    }
+}
+
+/// The highest priority; it goes first.
+pub const MAX_PRIORITY: u8 = 9;
+/// The most attempts that can be asked for.
+pub const MAX_ATTEMPTS: u8 = 20;
+/// The longest arguments, and the longest result that is kept, in bytes.
+pub const MAX_TEXT: usize = 64 << 10;
+
+/// How a task is to be run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// 0 to [`MAX_PRIORITY`]; the higher goes first, and waiting makes up for a lower one in time.
+    pub priority: u8,
+    /// Do not start before this much time has passed.
+    pub delay: Option<Duration>,
+    /// Do not start after this much time has passed.
+    pub expires: Option<Duration>,
+    /// Attempts in all when it fails with an error that may pass; 1 to [`MAX_ATTEMPTS`].
+    pub max_attempts: u8,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            priority: 5,
+            delay: None,
+            expires: None,
+            max_attempts: 5,
+        }
+    }
+}
+
+/// A task to be submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTask {
+    /// The registered name of what to run.
+    pub name: String,
+    /// The arguments as JSON: an array by position or an object by name, at most [`MAX_TEXT`] bytes.
+    pub args: String,
+    /// How to run it.
+    pub options: Options,
+}
+
+impl NewTask {
+    /// A task with the default options.
+    pub fn new(name: impl Into<String>, args: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            args: args.into(),
+            options: Options::default(),
+        }
+    }
+}
+
+/// A worker's number, counted from 1; shown as `w1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WorkerId(pub u16);
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("w{}", self.0))
+    }
+}
+
+/// An attempt that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// When it ended.
+    pub at: Timestamp,
+    /// What it said.
+    pub error: Box<str>,
+}
+
+/// A task as its broker shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Task {
+    /// Which task.
+    pub id: TaskId,
+    /// What it runs.
+    pub name: Arc<str>,
+    /// With which arguments, as JSON.
+    pub args: Arc<str>,
+    /// Where it is in its life.
+    pub state: State,
+    /// It runs, and was asked to stop.
+    pub cancelling: bool,
+    /// 0 to [`MAX_PRIORITY`].
+    pub priority: u8,
+    /// How often it was started.
+    pub attempts: u8,
+    /// How often it may be started before it fails for good.
+    pub max_attempts: u8,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// When it may run, for a scheduled or retrying task.
+    pub due_at: Option<Timestamp>,
+    /// When the last attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Who ran the last attempt.
+    pub worker: Option<WorkerId>,
+    /// What it gave, as JSON.
+    pub result: Option<Box<str>>,
+    /// The errors of the failed attempts, oldest first.
+    pub errors: Vec<Attempt>,
+}
+
+impl Task {
+    /// How long the last attempt took, for a task that has ended after running.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        Some(self.finished_at?.since(self.started_at?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEPS: [Step; 9] = [
+        Step::Due,
+        Step::Start,
+        Step::Succeed,
+        Step::FailForNow,
+        Step::FailForGood,
+        Step::Cancel,
+        Step::Expire,
+        Step::HandBack,
+        Step::Retry,
+    ];
+
+    /// The whole table, written a second time by hand. `-` is illegal.
+    #[test]
+    fn the_life_of_a_task() {
+        let table = [
+            // state, then: due start succeed now good cancel expire back retry
+            (State::Scheduled, ["queued", "-", "-", "-", "-", "cancelled", "expired", "-", "-"]),
+            (State::Queued, ["-", "running", "-", "-", "-", "cancelled", "expired", "-", "-"]),
+            (
+                State::Running,
+                ["-", "-", "succeeded", "retrying", "failed", "cancelled", "-", "queued", "-"],
+            ),
+            (State::Retrying, ["queued", "-", "-", "-", "-", "cancelled", "expired", "-", "-"]),
+            (State::Succeeded, ["-"; 9]),
+            (State::Failed, ["-", "-", "-", "-", "-", "-", "-", "-", "queued"]),
+            (State::Cancelled, ["-", "-", "-", "-", "-", "-", "-", "-", "queued"]),
+            (State::Expired, ["-", "-", "-", "-", "-", "-", "-", "-", "queued"]),
+        ];
+        assert_eq!(table.len(), State::ALL.len());
+        for (state, row) in table {
+            for (step, expected) in STEPS.into_iter().zip(row) {
+                let found = state.after(step).map_or("-", State::word);
+                assert_eq!(found, expected, "{state} + {step:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn states_are_in_the_order_of_their_index() {
+        for (i, state) in State::ALL.into_iter().enumerate() {
+            assert_eq!(state.index(), i);
+            assert_eq!(state.word().parse(), Ok(state));
+        }
+        assert_eq!("succ".parse(), Ok(State::Succeeded));
+        assert_eq!("s".parse::<State>(), Err(()), "scheduled or succeeded");
+    }
+
+    #[test]
+    fn ids_are_numbers_or_uuids() {
+        assert_eq!(TaskId(41).to_string(), "#41");
+        let uuid = TaskId(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+        assert_eq!(uuid.to_string(), "01234567-89ab-cdef-0123-456789abcdef");
+    }
+}

@@ -1,0 +1,245 @@
+//! What every engine promises, told through the trait alone.
+
+use std::{collections::HashSet, time::Duration};
+
+use futures_util::FutureExt;
+use distro_tui::queue::{
+    broker::{Batch, Broker, BrokerError, Event},
+    embedded::Limits,
+    query::Filter,
+    task::{NewTask, State, TaskId},
+    worker::WorkerState,
+};
+
+use crate::support::{count, engine, newest, submit, sum, task, until};
+
+#[tokio::test]
+async fn a_sum_is_computed_by_a_named_worker() {
+    let engine = engine(2, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    let id = submit(broker, sum(2, 3)).await;
+    let done = until(broker, id, State::Succeeded).await;
+    assert_eq!(done.result.as_deref(), Some("5"));
+    assert!(done.worker.is_some() && done.duration().is_some());
+}
+
+#[tokio::test]
+async fn many_are_taken_together_and_each_runs_once() {
+    let engine = engine(4, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    let tasks = (0..2_000).map(|n| sum(n, n)).collect();
+    let ids = broker.submit(tasks).await.expect("taken");
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 2_000);
+    for (n, id) in ids.iter().enumerate() {
+        let done = until(broker, *id, State::Succeeded).await;
+        assert_eq!(done.result.as_deref(), Some((2 * n).to_string().as_str()));
+        assert_eq!(done.attempts, 1);
+    }
+    assert_eq!(newest(broker, 10).await.len(), 10);
+}
+
+#[tokio::test]
+async fn what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued() {
+    let engine = engine(1, Limits { backlog: 3, ..Limits::default() });
+    let broker: &dyn Broker = &engine.broker;
+    let refused = broker.submit(vec![NewTask::new("sub", "[]")]).await;
+    assert!(matches!(refused, Err(BrokerError::UnknownTask { .. })));
+    for args in ["", "[1]", "[1,\"x\"]", "[1,2,3,4]", "nonsense"] {
+        let refused = broker.submit(vec![sum(1, 1), NewTask::new("add", args)]).await;
+        assert!(matches!(refused, Err(BrokerError::BadArguments { .. })), "{args}");
+    }
+    let long = NewTask::new("add", format!("[1,{}]", "1".repeat(70_000)));
+    assert!(broker.submit(vec![long]).await.is_err());
+    let many = vec![task("gate"); 4];
+    let refused = broker.submit(many).await;
+    assert_eq!(refused, Err(BrokerError::Overloaded { backlog: 0, limit: 3 }));
+    assert_eq!(broker.stats().await.expect("answers").submitted, 0);
+}
+
+#[tokio::test]
+async fn a_waiting_task_is_cancelled_and_a_running_one_stops() {
+    let engine = engine(1, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    let running = submit(broker, task("gate")).await;
+    until(broker, running, State::Running).await;
+    let waiting = submit(broker, sum(1, 1)).await;
+    assert_eq!(broker.cancel(waiting).await, Ok(State::Cancelled));
+    assert_eq!(broker.cancel(running).await, Ok(State::Running));
+    until(broker, running, State::Cancelled).await;
+    assert!(matches!(broker.cancel(running).await, Err(BrokerError::Illegal { .. })));
+    let nobody = TaskId(9_999);
+    assert_eq!(broker.cancel(nobody).await, Err(BrokerError::NotFound(nobody)));
+    // The worker is free again.
+    let next = submit(broker, sum(1, 1)).await;
+    until(broker, next, State::Succeeded).await;
+}
+
+#[tokio::test]
+async fn a_panic_fails_its_task_and_no_worker() {
+    let engine = engine(2, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    let bad = submit(broker, task("panic")).await;
+    let failed = until(broker, bad, State::Failed).await;
+    assert!(failed.errors[0].error.contains("on purpose"), "{failed:?}");
+    assert_eq!(failed.attempts, 1, "a panic is not tried again");
+    let tasks = (0..200).map(|n| if n % 2 == 0 { task("panic") } else { sum(n, 0) });
+    let ids = broker.submit(tasks.collect()).await.expect("taken");
+    for (n, id) in ids.into_iter().enumerate() {
+        let state = if n % 2 == 0 { State::Failed } else { State::Succeeded };
+        until(broker, id, state).await;
+    }
+    assert_eq!(broker.workers().await.expect("answers").len(), 2);
+}
+
+#[tokio::test]
+async fn a_failed_task_is_retried_with_its_own_arguments() {
+    let engine = engine(1, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    let huge = "9".repeat(400);
+    let id = submit(broker, NewTask::new("add", format!("[{huge},1.5]"))).await;
+    let failed = until(broker, id, State::Failed).await;
+    assert_eq!(&*failed.errors[0].error, "int too large to convert to float");
+    assert_eq!(broker.retry(id).await, Ok(State::Queued));
+    // It fails again, in a second run of its own.
+    let events = broker.subscribe();
+    let again = loop {
+        let task = broker.get(id).await.expect("answers").expect("kept");
+        if task.errors.len() == 2 && task.state == State::Failed {
+            break task;
+        }
+        events.next().await.expect("alive");
+    };
+    assert!(again.args.contains(&huge));
+    let fine = submit(broker, sum(1, 1)).await;
+    until(broker, fine, State::Succeeded).await;
+    assert!(broker.retry(fine).await.is_err(), "a success is not retried");
+}
+
+#[tokio::test]
+async fn paused_means_that_nothing_starts() {
+    let engine = engine(2, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    broker.pause().await.expect("answers");
+    let ids = broker.submit(vec![sum(1, 1); 50]).await.expect("taken");
+    assert_eq!(count(broker, State::Queued).await, 50);
+    assert!(broker.stats().await.expect("answers").paused);
+    broker.resume().await.expect("answers");
+    for id in ids {
+        until(broker, id, State::Succeeded).await;
+    }
+}
+
+#[tokio::test]
+async fn pausing_calls_back_what_no_worker_has_taken() {
+    let engine = engine(1, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    let first = submit(broker, task("gate")).await;
+    until(broker, first, State::Running).await;
+    // These lie in the channel in front of the busy worker.
+    let waiting = broker.submit(vec![sum(1, 1); 5]).await.expect("taken");
+    broker.pause().await.expect("answers");
+    engine.gate.add_permits(1);
+    until(broker, first, State::Succeeded).await;
+    assert_eq!(count(broker, State::Queued).await, 5);
+    broker.resume().await.expect("answers");
+    for id in waiting {
+        until(broker, id, State::Succeeded).await;
+    }
+}
+
+#[tokio::test]
+async fn purging_takes_the_finished_that_match() {
+    let engine = engine(2, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    let good = submit(broker, sum(1, 1)).await;
+    let bad = submit(broker, task("fail")).await;
+    until(broker, good, State::Succeeded).await;
+    until(broker, bad, State::Failed).await;
+    let failed = Filter::parse("state:failed").expect("reads");
+    assert_eq!(broker.purge(failed).await, Ok(1));
+    assert_eq!(broker.get(bad).await, Ok(None));
+    assert!(broker.get(good).await.expect("answers").is_some());
+}
+
+#[tokio::test]
+async fn workers_grow_and_shrink_live_and_finish_what_they_run() {
+    let engine = engine(1, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    assert_eq!(broker.scale(4).await, Ok(4));
+    let ids = broker.submit(vec![task("gate"); 4]).await.expect("taken");
+    for id in &ids {
+        until(broker, *id, State::Running).await;
+    }
+    assert_eq!(broker.scale(1).await, Ok(1));
+    let stopping = broker.workers().await.expect("answers");
+    let leaving = stopping.iter().filter(|w| w.state == WorkerState::Stopping).count();
+    assert_eq!((stopping.len(), leaving), (4, 3));
+    let events = broker.subscribe();
+    engine.gate.add_permits(4);
+    for id in ids {
+        until(broker, id, State::Succeeded).await;
+    }
+    while broker.workers().await.expect("answers").len() > 1 {
+        events.next().await.expect("a worker leaves");
+    }
+    assert_eq!(broker.scale(0).await, Ok(1), "one always stays");
+}
+
+#[tokio::test]
+async fn a_subscriber_that_does_not_listen_is_told_how_much_it_missed() {
+    let engine = engine(1, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    let deaf = broker.subscribe();
+    for _ in 0..1_000 {
+        broker.pause().await.expect("answers");
+        broker.resume().await.expect("answers");
+    }
+    let (mut seen, mut dropped) = (0, 0);
+    let mut take = |batch: Batch| {
+        seen += batch.events.iter().filter(|e| matches!(e, Event::Paused(_))).count() as u64;
+        dropped += batch.dropped;
+        (seen, dropped)
+    };
+    while let Some(batch) = deaf.next().now_or_never() {
+        take(batch.expect("alive"));
+    }
+    // The next event carries the count of what was left out before it.
+    broker.pause().await.expect("answers");
+    loop {
+        let (seen, dropped) = take(deaf.next().await.expect("alive"));
+        if seen + dropped == 2_001 {
+            assert!(dropped > 0 && seen > 0, "{seen} seen, {dropped} dropped");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_what_runs_and_says_what_is_left() {
+    let engine = engine(1, Limits::default());
+    let broker = &engine.broker;
+    let running = submit(broker, task("gate")).await;
+    until(broker, running, State::Running).await;
+    broker.submit(vec![sum(1, 1); 7]).await.expect("taken");
+    let events = broker.subscribe();
+    let stopping = tokio::spawn({
+        let broker = broker.clone();
+        async move { broker.shutdown(Duration::from_secs(60)).await }
+    });
+    while !events.next().await.expect("alive").events.contains(&Event::Paused(true)) {}
+    engine.gate.add_permits(1);
+    let drained = stopping.await.expect("no panic").expect("drained");
+    assert_eq!((drained.abandoned, drained.unstarted), (0, 7));
+    assert_eq!(broker.submit(vec![sum(1, 1)]).await, Err(BrokerError::Closed));
+    assert_eq!(broker.stats().await, Err(BrokerError::Closed));
+}
+
+#[tokio::test]
+async fn shutdown_gives_up_on_what_does_not_end() {
+    let engine = engine(2, Limits::default());
+    let broker = &engine.broker;
+    let stuck = submit(broker, task("gate")).await;
+    until(broker, stuck, State::Running).await;
+    let drained = broker.shutdown(Duration::from_millis(20)).await.expect("drained");
+    assert_eq!(drained.abandoned, 1);
+}

@@ -1,0 +1,39 @@
+//! What only the embedded engine promises: tasks that hog a processor hold up nobody else.
+
+use std::time::Duration;
+
+use distro_tui::queue::{
+    broker::Broker,
+    embedded::Limits,
+    task::{Options, State},
+};
+
+use crate::support::{engine, submit, sum, task, until};
+
+#[tokio::test]
+async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() {
+    let engine = engine(2, Limits::default());
+    let broker = &engine.broker;
+    let spinning = submit(broker, task("spin")).await;
+    until(broker, spinning, State::Running).await;
+    assert_eq!(broker.cancel(spinning).await, Ok(State::Running));
+    let seen = broker.get(spinning).await.expect("answers").expect("there");
+    assert!(seen.cancelling && seen.state == State::Running, "it cannot be stopped, and says so");
+    let drained = broker.shutdown(Duration::from_millis(10)).await.expect("drained");
+    assert_eq!(drained.abandoned, 1);
+}
+
+#[tokio::test]
+async fn a_delayed_task_runs_when_its_time_has_come() {
+    let engine = engine(1, Limits::default());
+    let broker = &engine.broker;
+    let mut delayed = sum(1, 2);
+    delayed.options = Options {
+        delay: Some(Duration::from_millis(30)),
+        ..Options::default()
+    };
+    let id = submit(broker, delayed).await;
+    let done = until(broker, id, State::Succeeded).await;
+    let waited = done.started_at.expect("ran").since(done.submitted_at);
+    assert!(waited >= Duration::from_millis(30), "{waited:?}");
+}
