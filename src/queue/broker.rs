@@ -261,4 +261,10 @@ impl Subscription {
     pub async fn next(&self) -> Option<Batch> {
         self.batches.recv().await.ok()
     }
+
+    /// The next batch, if it is there already.
+    #[must_use]
+    pub fn try_next(&self) -> Option<Batch> {
+        self.batches.try_recv().ok()
+    }
 }

@@ -31,13 +31,17 @@ pub struct Stretch {
 
 /// Stretches in the order of time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lane(VecDeque<Stretch>);
+pub struct Lane {
+    stretches: VecDeque<Stretch>,
+    /// Stretches that have been forgotten.
+    gone: u64,
+}
 
 impl Lane {
     /// Adds a task that ended. It joins the last stretch when the two together are shorter than an
     /// eye can tell.
     pub fn push(&mut self, new: Stretch) {
-        match self.0.back_mut() {
+        match self.stretches.back_mut() {
             Some(last) if new.end.since(last.start) < GRAIN => {
                 last.end = new.end;
                 last.busy += new.busy;
@@ -47,14 +51,20 @@ impl Lane {
             }
             _ => {
                 self.forget(new.end);
-                self.0.push_back(new);
+                self.stretches.push_back(new);
             }
         }
     }
 
     /// The stretches, oldest first. The oldest may have ended before the lane's time.
-    pub fn iter(&self) -> impl Iterator<Item = &Stretch> {
-        self.0.iter()
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Stretch> {
+        self.stretches.iter()
+    }
+
+    /// The stretches with their numbers, oldest first. A stretch keeps its number for as long as it
+    /// is there, so that it can keep its colour.
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, &Stretch)> {
+        (self.gone..).zip(&self.stretches)
     }
 
     /// The share of the time from `from` to `now` that was work, 0 to 1.
@@ -64,21 +74,22 @@ impl Lane {
         if window <= 0.0 {
             return 0.0;
         }
-        let busy: f64 = self.0.iter().map(|s| s.busy_within(from, now)).sum();
+        let busy: f64 = self.stretches.iter().map(|s| s.busy_within(from, now)).sum();
         (busy / window).min(1.0)
     }
 
     /// Whether anything of it would be seen at this time.
     #[must_use]
     pub fn is_visible(&self, now: Timestamp) -> bool {
-        self.0.back().is_some_and(|last| now.since(last.end) < SPAN)
+        self.stretches.back().is_some_and(|last| now.since(last.end) < SPAN)
     }
 
     fn forget(&mut self, now: Timestamp) {
-        while self.0.len() >= MAX_STRETCHES
-            || self.0.front().is_some_and(|old| now.since(old.end) > SPAN)
+        while self.stretches.len() >= MAX_STRETCHES
+            || self.stretches.front().is_some_and(|old| now.since(old.end) > SPAN)
         {
-            self.0.pop_front();
+            self.stretches.pop_front();
+            self.gone += 1;
         }
     }
 }

@@ -20,17 +20,19 @@ impl Core {
     pub(in crate::queue::embedded) fn list(&self, query: &Query) -> Page {
         let limit = query.limit.clamp(1, MAX_PAGE);
         let mut page = Page::default();
+        let mut last = None;
         for (looked, (key, id)) in self.walk(query).enumerate() {
             if page.tasks.len() >= limit {
                 break;
             }
             if looked >= MAX_LOOK {
-                page.more_from = Some(Cursor {
-                    key,
-                    id: TaskId(id.into()),
-                });
+                page.more_from = last;
                 break;
             }
+            last = Some(Cursor {
+                key,
+                id: TaskId(id.into()),
+            });
             if let Some(record) = self.tasks.get(&id)
                 && record.matches(id, &query.filter)
             {

@@ -301,6 +301,31 @@ fn every_order_pages_forwards_and_backwards_through_the_same_tasks() {
     assert!(by_state.is_sorted_by_key(|t| t.state));
 }
 
+#[test]
+fn a_rare_word_among_many_tasks_is_found_in_several_calls_in_both_directions() {
+    let mut core = Core::new(Limits::default(), 1);
+    core.submit(at(0), vec![accepted(Options::default()); 50_000]).expect("room");
+    let calls_to_find = |id: u128, from: From| {
+        // Only one task has this id and no other has it as a part of its own.
+        let filter = Filter { has: vec![format!("#{id}")], ..Filter::default() };
+        let mut query = Query { filter, from, limit: 1, ..Query::default() };
+        for call in 1.. {
+            let page = core.list(&query);
+            match (page.tasks.first(), page.more_from) {
+                (Some(task), _) => return (call, task.id.0),
+                (None, Some(place)) if from.is_backwards() => query.from = From::Before(place),
+                (None, Some(place)) => query.from = From::After(place),
+                (None, None) => break,
+            }
+        }
+        panic!("#{id} was not found");
+    };
+    assert_eq!(calls_to_find(50_000, From::First), (1, 50_000));
+    assert_eq!(calls_to_find(50_000, From::Last), (3, 50_000));
+    assert_eq!(calls_to_find(10_000, From::First), (3, 10_000));
+    assert_eq!(calls_to_find(10_000, From::Last), (1, 10_000));
+}
+
 #[derive(Debug, Clone)]
 enum Move {
     Submit(u8, u64, u64),

@@ -1,0 +1,70 @@
+//! Crashes: the terminal is given back first, then a report is written, then a person is told.
+
+use std::{
+    backtrace::Backtrace,
+    fmt::Write as _,
+    fs,
+    panic::PanicHookInfo,
+    path::{Path, PathBuf},
+    thread::ThreadId,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Installs the panic hook. A panic of the calling thread is a crash: the terminal is given back and
+/// a report is written to `folder`. A panic of any other thread is caught by whoever runs there (a
+/// worker, a call) and only logged.
+pub fn install(folder: PathBuf) {
+    let main = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |info| panicked(main, &folder, info)));
+}
+
+fn panicked(main: ThreadId, folder: &Path, info: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    if thread.id() != main {
+        let thread = thread.name().unwrap_or("unnamed").to_owned();
+        tracing::error!(thread, "{info}");
+        return;
+    }
+    crate::ui::give_back_terminal();
+    let report = report(info);
+    eprintln!("distro-tui crashed: {}", message(info));
+    match write(folder, &report) {
+        Ok(path) => eprintln!("A report is in {}. Please send it with what you did before.", path.display()),
+        Err(error) => eprintln!("No report could be written to {} ({error}):\n{report}", folder.display()),
+    }
+}
+
+fn message(info: &PanicHookInfo<'_>) -> String {
+    let text = info.payload_as_str().unwrap_or("no message");
+    match info.location() {
+        Some(place) => format!("{text} ({}:{})", place.file(), place.line()),
+        None => text.to_owned(),
+    }
+}
+
+fn report(info: &PanicHookInfo<'_>) -> String {
+    let mut out = String::new();
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    let size = crossterm::terminal::size().map_or_else(|e| e.to_string(), |(w, h)| format!("{w}x{h}"));
+    let lines = [
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("system", format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        ("terminal", format!("{} {size}", variable("TERM"))),
+        ("colours", variable("COLORTERM")),
+        ("locale", variable("LANG")),
+        ("message", message(info)),
+    ];
+    for (name, text) in lines {
+        writeln!(out, "{name:<9} {text}").ok();
+    }
+    writeln!(out, "\n{}", Backtrace::force_capture()).ok();
+    out
+}
+
+fn write(folder: &Path, report: &str) -> std::io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let path = folder.join(format!("crash-{}.txt", now.as_secs()));
+    fs::write(&path, report)?;
+    Ok(path)
+}

@@ -1,0 +1,354 @@
+//! One process put together: a network with the naming server and the greeter on it, and a broker
+//! with its workers. It starts in order and stops in order; everything it hands out is a handle that
+//! may be used from any runtime.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::mpsc, time::sleep};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use crate::{
+    net::{
+        client::{DEADLINE, Peer, Request},
+        endpoint::{Endpoint, EndpointError, Members},
+        fault::CallError,
+        greeter,
+        identity::{Identity, IdentityError},
+        key::PublicKey,
+        naming::{self, Event, Naming, NamingClient, Record, Register, Registration},
+        object::{Caller, METHODS, Signature},
+        proxy::{Called, Proxy},
+        uri::Uri,
+        value::Value,
+        wire::Role,
+    },
+    queue::{
+        add,
+        broker::{Broker, Drained},
+        embedded::{self, Embedded, StartError},
+        registry::Registry,
+    },
+};
+
+/// How a node is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the key is kept.
+    pub data_dir: PathBuf,
+    /// The UDP address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The broker and its workers.
+    pub broker: embedded::Config,
+}
+
+/// Why a node did not start. Nothing of it runs then.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The key.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The network.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The broker.
+    #[error(transparent)]
+    Broker(#[from] StartError),
+    /// A thread or a runtime.
+    #[error("cannot start the network: {0}")]
+    Network(#[from] io::Error),
+}
+
+/// News of the phone book.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NamesEvent {
+    /// What the naming server tells.
+    News(Event),
+    /// The watch broke; it is being taken up again.
+    Lost(CallError),
+}
+
+/// News that wait for the screen; the naming server keeps what does not fit.
+const MAX_NEWS: usize = 64;
+/// First and longest pause before a broken watch is taken up again.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Each step of stopping the network takes at most this long.
+const STEP: Duration = Duration::from_millis(500);
+
+/// A running process.
+pub struct Node {
+    key: PublicKey,
+    addr: SocketAddr,
+    net: Handle,
+    endpoint: Endpoint,
+    naming: NamingClient,
+    greeter: Arc<Proxy>,
+    broker: Embedded,
+    /// Ends the naming server's clock and the greeter's registration.
+    stop: CancellationToken,
+    /// Ends the network's thread.
+    over: CancellationToken,
+    registration: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Node {
+    /// Starts everything. The greeter's registration goes on in the background, over the network.
+    ///
+    /// # Errors
+    /// [`NodeError`], each with what to do about it.
+    pub fn start(config: &Config) -> Result<Self, NodeError> {
+        let identity = Identity::load_or_make(&config.data_dir)?;
+        let mut tasks = Registry::new();
+        add::register(&mut tasks);
+
+        let over = CancellationToken::new();
+        let (net, thread) = network_thread(over.clone())?;
+        let endpoint = {
+            let _entered = net.enter();
+            Endpoint::bind(config.listen, &identity, Members::only(identity.public()))?
+        };
+        let addr = endpoint.local_addr()?;
+        let broker = Embedded::start(config.broker, tasks)?;
+
+        let peer = Peer {
+            addr: reachable(addr),
+            key: identity.public(),
+        };
+        let naming = NamingClient::new(endpoint.client(), peer);
+        let stop = CancellationToken::new();
+        serve_names(&net, &endpoint, peer, &stop);
+        endpoint
+            .objects()
+            .expose(greeter::NAME, Arc::new(greeter::greeter()));
+        let mut wanted = Register::new(greeter::NAME, uri(greeter::NAME, peer.addr));
+        wanted.metadata = vec!["greeter".into()];
+        let registration = Registration::new(naming.clone(), wanted);
+        let registration = net.spawn(registration.run(stop.clone()));
+        Ok(Self {
+            key: peer.key,
+            addr: peer.addr,
+            net,
+            endpoint,
+            greeter: Arc::new(Proxy::new(naming.clone(), greeter::NAME)),
+            naming,
+            broker,
+            stop,
+            over,
+            registration: Mutex::new(Some(registration)),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// The key of this process.
+    #[must_use]
+    pub const fn key(&self) -> PublicKey {
+        self.key
+    }
+
+    /// Where this process can be reached.
+    #[must_use]
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The broker.
+    #[must_use]
+    pub fn broker(&self) -> Arc<dyn Broker> {
+        Arc::new(self.broker.clone())
+    }
+
+    /// Greets a person by the real road: the naming server is asked who serves the greeter, that
+    /// server is dialled and called.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn greet(&self, name: &str) -> Result<Called, CallError> {
+        let (proxy, args) = (Arc::clone(&self.greeter), vec![name.into()]);
+        self.on_net(async move { proxy.call(greeter::METHOD, args).await })
+            .await
+    }
+
+    /// Calls a method of a registered object.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn call(
+        &self,
+        record: &Record,
+        method: &str,
+        args: Vec<Value>,
+    ) -> Result<Value, CallError> {
+        let uri: Uri = record
+            .uri
+            .parse()
+            .map_err(|e| CallError::Protocol(format!("`{}`: {e}", record.name)))?;
+        let peer = Peer {
+            addr: uri.addr,
+            key: record.owner,
+        };
+        let request = Request::new(uri.object, method, args);
+        let client = self.endpoint.client();
+        self.on_net(async move { client.call(peer, request, DEADLINE).await })
+            .await
+    }
+
+    /// What may be called on a registered object.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn methods(&self, record: &Record) -> Result<Vec<Signature>, CallError> {
+        let listed = self.call(record, METHODS, vec![]).await?;
+        listed
+            .to_typed()
+            .map_err(|e| CallError::Protocol(format!("`{}`: {e}", record.name)))
+    }
+
+    /// Follows the phone book until the receiver is dropped.
+    #[must_use]
+    pub fn watch_names(&self) -> mpsc::Receiver<NamesEvent> {
+        let (news, receiver) = mpsc::channel(MAX_NEWS);
+        self.net.spawn(follow(self.naming.clone(), news));
+        receiver
+    }
+
+    /// Stops in order: running tasks end (at most `grace`), the greeter's name is taken back, running
+    /// calls end, peers are told, threads are joined.
+    pub async fn shutdown(&self, grace: Duration) -> Drained {
+        let drained = self.broker.shutdown(grace).await.unwrap_or_default();
+        self.stop.cancel();
+        let registration = take(&self.registration);
+        let endpoint = self.endpoint.clone();
+        self.net
+            .spawn(async move {
+                if let Some(registration) = registration {
+                    tokio::time::timeout(STEP, registration).await.ok();
+                }
+                endpoint.shutdown(STEP).await;
+            })
+            .await
+            .ok();
+        self.over.cancel();
+        if let Some(thread) = take(&self.thread) {
+            // It has nothing left to do but to end.
+            thread.join().ok();
+        }
+        drained
+    }
+
+    /// Runs on the network's own thread, where its timers and sockets are; dropping it stops it there.
+    async fn on_net<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, CallError>> + Send + 'static,
+    ) -> Result<T, CallError> {
+        AbortOnDropHandle::new(self.net.spawn(work))
+            .await
+            .unwrap_or(Err(CallError::Closed))
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node({} at {})", self.key.fingerprint(), self.addr)
+    }
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Networking has a thread and a current-thread runtime of its own: measured, that is two to three
+/// times as fast as sharing a multi-thread one, and no task of a worker can delay it.
+fn network_thread(over: CancellationToken) -> io::Result<(Handle, JoinHandle<()>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let handle = runtime.handle().clone();
+    let thread = std::thread::Builder::new()
+        .name("net".into())
+        .spawn(move || runtime.block_on(over.cancelled()))?;
+    Ok((handle, thread))
+}
+
+fn serve_names(net: &Handle, endpoint: &Endpoint, peer: Peer, stop: &CancellationToken) {
+    let _entered = net.enter();
+    let naming = Naming::new(naming::Limits::default());
+    endpoint
+        .objects()
+        .expose(naming::NAME, Arc::new(naming.object()));
+    let mut itself = Register::new(naming::NAME, uri(naming::NAME, peer.addr));
+    itself.lease_ms = Some(0);
+    itself.metadata = vec!["naming".into()];
+    let myself = Caller {
+        key: peer.key,
+        role: Role::Admin,
+    };
+    if let Err(fault) = naming.register(&myself, itself) {
+        tracing::error!(%fault, "the naming server could not list itself");
+    }
+    let stop = stop.clone();
+    net.spawn(async move { naming.run(stop).await });
+}
+
+fn uri(object: &str, addr: SocketAddr) -> Uri {
+    Uri {
+        object: object.into(),
+        addr,
+    }
+}
+
+/// Listening on every address is no address to dial: this process reaches itself by loopback.
+fn reachable(mut addr: SocketAddr) -> SocketAddr {
+    match addr.ip() {
+        ip if !ip.is_unspecified() => {}
+        std::net::IpAddr::V4(_) => addr.set_ip(std::net::Ipv4Addr::LOCALHOST.into()),
+        std::net::IpAddr::V6(_) => addr.set_ip(std::net::Ipv6Addr::LOCALHOST.into()),
+    }
+    addr
+}
+
+async fn follow(naming: NamingClient, news: mpsc::Sender<NamesEvent>) {
+    let (mut from, mut pause) = (None, FIRST_PAUSE);
+    loop {
+        let error = match naming.watch(from).await {
+            Ok(mut watch) => loop {
+                let event = tokio::select! {
+                    event = watch.next() => event,
+                    () = news.closed() => return,
+                };
+                match event {
+                    Ok(Some(event)) => {
+                        pause = FIRST_PAUSE;
+                        from = place(&event);
+                        if news.send(NamesEvent::News(event)).await.is_err() {
+                            return;
+                        }
+                    }
+                    Ok(None) => break CallError::Closed,
+                    Err(error) => break error,
+                }
+            },
+            Err(error) => error,
+        };
+        if news.send(NamesEvent::Lost(error)).await.is_err() {
+            return;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Where to go on after an event: in the middle of a snapshot only from its beginning.
+fn place(event: &Event) -> Option<u64> {
+    match event {
+        Event::Snapshot { more: true, .. } => None,
+        Event::Snapshot { revision, .. } | Event::Changes { revision, .. } => Some(*revision),
+    }
+}

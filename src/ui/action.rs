@@ -1,0 +1,221 @@
+//! Everything a person can do, in one table: it feeds the keymap, the footer, the help, the palette,
+//! the mouse and the documentation, so that they can never disagree.
+
+use super::model::{Model, Pane};
+
+/// Something a person can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Action {
+    Focus(Pane),
+    NextPane,
+    PreviousPane,
+    Zoom,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    Top,
+    Bottom,
+    Greet,
+    HistoryBack,
+    HistoryForward,
+    LeaveGreeter,
+    Add,
+    Burst,
+    Open,
+    Cancel,
+    Retry,
+    Pause,
+    Sort,
+    Purge,
+    ScaleUp,
+    ScaleDown,
+    CallMethod,
+    Help,
+    Palette,
+    Filter,
+    Copy,
+    Export,
+    Freeze,
+    Mouse,
+    Theme,
+    Scale,
+    Quit,
+    Suspend,
+}
+
+/// Where an action can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Where {
+    /// In every pane; in the greeter only with keys that type nothing.
+    Everywhere,
+    /// In these panes.
+    In(&'static [Pane]),
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) action: Action,
+    /// Its name, for the palette and for the `[keys]` table of the configuration.
+    pub(crate) name: &'static str,
+    /// Its keys unless the configuration says otherwise.
+    pub(crate) keys: &'static [&'static str],
+    /// What it does.
+    pub(crate) text: &'static str,
+    /// The same in a word or two, for the footer; empty keeps it out of there.
+    pub(crate) hint: &'static str,
+    pub(crate) at: Where,
+    /// What it takes away cannot be brought back.
+    pub(crate) destructive: bool,
+    /// What the palette takes after its name.
+    pub(crate) argument: &'static str,
+}
+
+const fn entry(
+    action: Action,
+    name: &'static str,
+    keys: &'static [&'static str],
+    hint: &'static str,
+    text: &'static str,
+    at: Where,
+) -> Entry {
+    Entry {
+        action,
+        name,
+        keys,
+        text,
+        hint,
+        at,
+        destructive: false,
+        argument: "",
+    }
+}
+
+impl Entry {
+    const fn taking(mut self, argument: &'static str) -> Self {
+        self.argument = argument;
+        self
+    }
+
+    const fn destroying(mut self) -> Self {
+        self.destructive = true;
+        self
+    }
+}
+
+use Where::{Everywhere, In};
+
+const TABLES: Where = In(&[Pane::Names, Pane::Tasks, Pane::Workers, Pane::Events]);
+const TASKS: Where = In(&[Pane::Tasks]);
+const WORKERS: Where = In(&[Pane::Workers]);
+const NAMES: Where = In(&[Pane::Names]);
+const GREETER: Where = In(&[Pane::Greeter]);
+const ROWS: Where = In(&[Pane::Names, Pane::Tasks, Pane::Workers]);
+
+/// The table.
+pub(crate) const TABLE: &[Entry] = &[
+    entry(Action::Focus(Pane::Names), "names", &["1"], "", "go to Names", Everywhere),
+    entry(Action::Focus(Pane::Greeter), "greeter", &["2"], "", "go to Greeter", Everywhere),
+    entry(Action::Focus(Pane::Tasks), "tasks", &["3"], "", "go to Tasks", Everywhere),
+    entry(Action::Focus(Pane::Workers), "workers", &["4"], "", "go to Workers", Everywhere),
+    entry(Action::Focus(Pane::Events), "events", &["5"], "", "go to Events", Everywhere),
+    entry(Action::NextPane, "next", &["tab"], "", "go to the next pane", Everywhere),
+    entry(Action::PreviousPane, "previous", &["shift-tab"], "", "go to the previous pane", Everywhere),
+    entry(Action::Greet, "greet", &["enter"], "greet", "call the greeter with the name you typed", GREETER)
+        .taking("NAME"),
+    entry(Action::HistoryBack, "history-back", &["up"], "history", "take an earlier name", GREETER),
+    entry(Action::HistoryForward, "history-forward", &["down"], "", "take a later name", GREETER),
+    entry(Action::LeaveGreeter, "leave", &["esc"], "leave", "go back to the pane before", GREETER),
+    entry(Action::Add, "add", &["a"], "add", "queue an addition: 2 3, or 2 + 3, and seconds if you like", TASKS)
+        .taking("X Y [SECONDS]"),
+    entry(Action::Burst, "burst", &["b"], "burst", "queue a hundred additions that take a moment each", TASKS)
+        .taking("[COUNT]"),
+    entry(Action::CallMethod, "call", &["c"], "call", "call a method of the object under this name", NAMES)
+        .taking("METHOD [ARGUMENT ...]"),
+    entry(Action::ScaleUp, "scale-up", &["+"], "more", "one worker more", WORKERS),
+    entry(Action::ScaleDown, "scale-down", &["-"], "fewer", "one worker fewer; it ends what it runs", WORKERS),
+    entry(Action::Open, "details", &["enter"], "details", "show everything about the selected row", ROWS),
+    entry(Action::Cancel, "cancel", &["x"], "cancel", "cancel the selected task", TASKS),
+    entry(Action::Retry, "retry", &["r"], "retry", "run the selected task again with its own arguments", TASKS),
+    entry(Action::Pause, "pause", &["p"], "pause", "pause or resume the queue", TASKS),
+    entry(Action::Sort, "sort", &["s"], "sort", "sort by newest, oldest, state or slowest", TASKS)
+        .taking("[ORDER]"),
+    entry(Action::Purge, "purge", &["D"], "purge", "forget the finished tasks that the filter shows", TASKS)
+        .destroying(),
+    entry(Action::Up, "up", &["up", "k"], "", "one row up", TABLES),
+    entry(Action::Down, "down", &["down", "j"], "", "one row down", TABLES),
+    entry(Action::PageUp, "page-up", &["pgup"], "", "one page up", TABLES),
+    entry(Action::PageDown, "page-down", &["pgdn"], "", "one page down", TABLES),
+    entry(Action::Top, "top", &["g", "home"], "", "the first row", TABLES),
+    entry(Action::Bottom, "bottom", &["G", "end"], "", "the last row", TABLES),
+    entry(Action::Zoom, "zoom", &["z"], "zoom", "give this pane the whole screen, or take it back", Everywhere),
+    entry(Action::Filter, "filter", &["/"], "filter", "show only what matches: words, !word, state:failed, worker:w2", TABLES)
+        .taking("[FILTER]"),
+    entry(Action::Copy, "copy", &["y"], "copy", "copy the selected row to the clipboard, over SSH too", Everywhere),
+    entry(Action::Export, "export", &["e"], "export", "write this pane to a .json or .csv file", Everywhere)
+        .taking("[FILE]"),
+    entry(Action::Freeze, "freeze", &["f"], "freeze", "hold the screen still while everything goes on, or let it go", Everywhere),
+    entry(Action::Mouse, "mouse", &[], "", "let the terminal have the mouse, to select text, or take it back", Everywhere),
+    entry(Action::Theme, "theme", &[], "", "change the colours: dark, light, high-contrast, colour-blind", Everywhere)
+        .taking("NAME"),
+    entry(Action::Scale, "scale", &[], "", "ask for this many workers", Everywhere).taking("COUNT"),
+    entry(Action::Palette, "palette", &[":"], "palette", "find any of these by name", Everywhere),
+    entry(Action::Help, "help", &["?"], "help", "show all keys", Everywhere),
+    entry(Action::Suspend, "suspend", &["ctrl-z"], "", "back to the shell; fg brings it back", Everywhere),
+    entry(Action::Quit, "quit", &["q", "ctrl-c"], "quit", "end everything in order", Everywhere),
+];
+
+impl Action {
+    /// Its line in the table.
+    pub(crate) fn entry(self) -> &'static Entry {
+        TABLE
+            .iter()
+            .find(|entry| entry.action == self)
+            .unwrap_or(&TABLE[0])
+    }
+
+    /// Why it cannot be done right now, if it cannot.
+    pub(crate) fn why_not(self, model: &Model) -> Option<String> {
+        let no = |why: &str| Some(why.to_owned());
+        match self {
+            Self::Cancel => match model.tasks.selected() {
+                None => no("no task is selected"),
+                Some(task) if task.cancelling => no("it was asked to stop already"),
+                Some(task) if task.state.is_finished() => {
+                    Some(format!("{} has {} already", task.id, task.state))
+                }
+                Some(_) => None,
+            },
+            Self::Retry => match model.tasks.selected() {
+                None => no("no task is selected"),
+                Some(task) => task
+                    .state
+                    .after(crate::queue::task::Step::Retry)
+                    .err()
+                    .map(|why| format!("{}: {why}", task.id)),
+            },
+            Self::Open => model.no_row_selected(),
+            Self::CallMethod => match model.names.selected() {
+                None => no("no name is selected"),
+                Some(_) => None,
+            },
+            Self::Greet if model.greeter.input.value().trim().is_empty() => {
+                no("type a name first, then press enter")
+            }
+            Self::Greet if model.greeter.is_full() => no("too many calls are under way; wait for one"),
+            Self::ScaleDown if model.data().overview.wanted <= 1 => no("one worker always stays"),
+            _ => None,
+        }
+    }
+}
+
+impl Where {
+    /// Whether an action with this place can be asked for in a pane.
+    pub(crate) fn has(self, pane: Pane) -> bool {
+        match self {
+            Everywhere => true,
+            In(panes) => panes.contains(&pane),
+        }
+    }
+}

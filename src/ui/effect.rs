@@ -1,0 +1,151 @@
+//! What the screen wants from the world, and what the world tells the screen: both as data.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use super::{
+    key::Key,
+    model::{Pane, tasks::Fetch},
+};
+use crate::{
+    net::{naming::Record, object::Signature, value::Value},
+    node::NamesEvent,
+    queue::{
+        broker::{Batch, Stats},
+        query::{Filter, Order, Page},
+        task::{NewTask, State, Task, TaskId},
+        worker::WorkerStatus,
+    },
+};
+
+/// Something to be done outside of the model.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Effect {
+    Greet {
+        number: u64,
+        name: String,
+    },
+    Methods(Arc<Record>),
+    Call {
+        record: Arc<Record>,
+        method: String,
+        args: Vec<Value>,
+    },
+    Submit {
+        tasks: Vec<NewTask>,
+        /// What it is, for the log: `2 + 3`, or a burst.
+        what: String,
+    },
+    Cancel(TaskId),
+    Retry(TaskId),
+    Pause(bool),
+    Purge(Filter),
+    Scale(usize),
+    /// Counts and workers.
+    Overview,
+    Tasks(Fetch),
+    /// One task for its details.
+    Task(TaskId),
+    Export(Export),
+    /// Put this on the clipboard.
+    Copy(String),
+    Mouse(bool),
+    Suspend,
+    Quit,
+}
+
+/// Rows to be written to a new file.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Export {
+    pub(crate) pane: Pane,
+    pub(crate) path: PathBuf,
+    pub(crate) rows: Rows,
+}
+
+/// What is written: rows that are here, or tasks that the broker has.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Rows {
+    Table {
+        columns: Vec<&'static str>,
+        rows: Vec<Vec<String>>,
+    },
+    Tasks {
+        filter: Filter,
+        order: Order,
+    },
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub(crate) enum Msg {
+    Key(Key),
+    Paste(String),
+    Mouse(Mouse),
+    Resize(u16, u16),
+    /// Time has passed that the model asked for.
+    Tick,
+    /// The first frame has been drawn.
+    Started,
+    /// Somebody outside asks the program to end.
+    Terminate,
+    Names(NamesEvent),
+    Broker(Batch),
+    Greeted {
+        number: u64,
+        answer: Result<Greeted, String>,
+    },
+    Methods {
+        name: String,
+        methods: Result<Vec<Signature>, String>,
+    },
+    Overview(Option<(Stats, Vec<WorkerStatus>)>),
+    Tasks {
+        number: u64,
+        page: Option<Page>,
+    },
+    Task(Option<Task>),
+    /// An effect has been carried out.
+    Done(Done),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Greeted {
+    pub(crate) text: String,
+    pub(crate) lookup: Duration,
+    pub(crate) call: Duration,
+}
+
+/// What was done, for the log and a toast.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Done {
+    pub(crate) what: What,
+    pub(crate) result: Result<String, String>,
+    pub(crate) took: Duration,
+}
+
+/// Which effect was carried out.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum What {
+    Submit(String),
+    Cancel(TaskId, Option<State>),
+    Retry(TaskId),
+    Pause(bool),
+    Purge,
+    Scale,
+    Call(String),
+    Export,
+    Copy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mouse {
+    pub(crate) x: u16,
+    pub(crate) y: u16,
+    pub(crate) what: Click,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Click {
+    Left,
+    WheelUp,
+    WheelDown,
+}

@@ -1,0 +1,173 @@
+//! Keys, as the keymap writes them: `a`, `G`, `enter`, `ctrl-c`, `shift-tab`.
+
+use std::{fmt, str::FromStr};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// A key with its modifiers. Shift is part of the character: `G`, not shift-g.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) code: Code,
+    pub(crate) ctrl: bool,
+    pub(crate) alt: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Code {
+    Char(char),
+    Enter,
+    Esc,
+    Tab,
+    BackTab,
+    Backspace,
+    Delete,
+    Up,
+    Down,
+    Left,
+    Right,
+    Home,
+    End,
+    PageUp,
+    PageDown,
+}
+
+const NAMED: [(&str, Code); 15] = [
+    ("enter", Code::Enter),
+    ("esc", Code::Esc),
+    ("tab", Code::Tab),
+    ("shift-tab", Code::BackTab),
+    ("backspace", Code::Backspace),
+    ("delete", Code::Delete),
+    ("up", Code::Up),
+    ("down", Code::Down),
+    ("left", Code::Left),
+    ("right", Code::Right),
+    ("home", Code::Home),
+    ("end", Code::End),
+    ("pgup", Code::PageUp),
+    ("pgdn", Code::PageDown),
+    ("space", Code::Char(' ')),
+];
+
+impl Key {
+    pub(crate) const fn plain(code: Code) -> Self {
+        Self {
+            code,
+            ctrl: false,
+            alt: false,
+        }
+    }
+
+    pub(crate) const fn char(c: char) -> Self {
+        Self::plain(Code::Char(c))
+    }
+
+    pub(crate) const fn ctrl(c: char) -> Self {
+        Self {
+            code: Code::Char(c),
+            ctrl: true,
+            alt: false,
+        }
+    }
+
+    /// The character that this key types, if it types one.
+    pub(crate) fn typed(self) -> Option<char> {
+        match self.code {
+            Code::Char(c) if !self.ctrl && !self.alt && !c.is_control() => Some(c),
+            _ => None,
+        }
+    }
+
+    /// What the terminal reports, if it is a key that anything here could mean.
+    pub(crate) fn from_terminal(event: KeyEvent) -> Option<Self> {
+        let code = match event.code {
+            KeyCode::Char(c) => Code::Char(c),
+            KeyCode::Enter => Code::Enter,
+            KeyCode::Esc => Code::Esc,
+            KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => Code::BackTab,
+            KeyCode::Tab => Code::Tab,
+            KeyCode::BackTab => Code::BackTab,
+            KeyCode::Backspace => Code::Backspace,
+            KeyCode::Delete => Code::Delete,
+            KeyCode::Up => Code::Up,
+            KeyCode::Down => Code::Down,
+            KeyCode::Left => Code::Left,
+            KeyCode::Right => Code::Right,
+            KeyCode::Home => Code::Home,
+            KeyCode::End => Code::End,
+            KeyCode::PageUp => Code::PageUp,
+            KeyCode::PageDown => Code::PageDown,
+            _ => return None,
+        };
+        Some(Self {
+            code,
+            ctrl: event.modifiers.contains(KeyModifiers::CONTROL),
+            alt: event.modifiers.contains(KeyModifiers::ALT),
+        })
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ctrl = if self.ctrl { "ctrl-" } else { "" };
+        let alt = if self.alt { "alt-" } else { "" };
+        let named = NAMED.iter().find(|(_, code)| *code == self.code);
+        match (named, self.code) {
+            (Some((name, _)), _) => f.pad(&format!("{ctrl}{alt}{name}")),
+            (None, Code::Char(c)) => f.pad(&format!("{ctrl}{alt}{c}")),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Key {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (ctrl, rest) = strip(text, "ctrl-");
+        let (alt, rest) = strip(rest, "alt-");
+        let mut chars = rest.chars();
+        let code = match (NAMED.iter().find(|(name, _)| *name == rest), chars.next(), chars.next()) {
+            (Some((_, code)), ..) => *code,
+            (None, Some(c), None) if !c.is_control() => Code::Char(c),
+            _ => {
+                return Err(format!(
+                    "`{text}` is no key; write a character, ctrl-x, or one of enter, esc, tab, shift-tab, \
+                     space, up, down, left, right, home, end, pgup, pgdn, backspace, delete"
+                ));
+            }
+        };
+        Ok(Self { code, ctrl, alt })
+    }
+}
+
+fn strip<'a>(text: &'a str, prefix: &str) -> (bool, &'a str) {
+    match text.strip_prefix(prefix) {
+        // "ctrl--" is control and minus.
+        Some(rest) if !rest.is_empty() => (true, rest),
+        _ => (false, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_survive_the_trip_through_text() {
+        for text in ["a", "G", "?", "-", "+", ":", "ctrl-c", "ctrl--", "alt-x", "enter", "shift-tab", "pgdn", "space"] {
+            let key: Key = text.parse().expect("a key");
+            assert_eq!(key.to_string(), text);
+        }
+        for text in ["", "ab", "ctrl-", "\u{1b}", "f99"] {
+            assert!(text.parse::<Key>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_plain_characters_type() {
+        assert_eq!(Key::char('é').typed(), Some('é'));
+        assert_eq!(Key::ctrl('c').typed(), None);
+        assert_eq!(Key::plain(Code::Enter).typed(), None);
+    }
+}

@@ -1,0 +1,241 @@
+//! What is on the screen, as plain data: no runtime, no sockets, no terminal.
+
+pub(crate) mod events;
+pub(crate) mod greeter;
+pub(crate) mod layer;
+pub(crate) mod list;
+pub(crate) mod names;
+pub(crate) mod overview;
+pub(crate) mod tally;
+pub(crate) mod tasks;
+pub(crate) mod toast;
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use self::{
+    events::Log, greeter::Greeter, layer::Layer, names::Names, overview::Overview, tally::Tally,
+    tasks::Tasks, toast::Toasts,
+};
+use super::{keymap::Keymap, layout, layout::Regions, theme::Theme};
+use crate::queue::task::Timestamp;
+
+/// A pane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Pane {
+    Names,
+    Greeter,
+    Tasks,
+    Workers,
+    Events,
+}
+
+impl Pane {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Names,
+        Self::Greeter,
+        Self::Tasks,
+        Self::Workers,
+        Self::Events,
+    ];
+
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Names => "Names",
+            Self::Greeter => "Greeter",
+            Self::Tasks => "Tasks",
+            Self::Workers => "Workers",
+            Self::Events => "Events",
+        }
+    }
+
+    pub(crate) const fn number(self) -> usize {
+        self as usize + 1
+    }
+
+    fn step(self, by: usize) -> Self {
+        Self::ALL[(self as usize + by) % Self::ALL.len()]
+    }
+
+    pub(crate) fn next(self) -> Self {
+        self.step(1)
+    }
+
+    pub(crate) fn previous(self) -> Self {
+        self.step(Self::ALL.len() - 1)
+    }
+}
+
+/// What is known of the process that the screen belongs to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct About {
+    pub(crate) fingerprint: String,
+    pub(crate) addr: String,
+    pub(crate) engine: String,
+}
+
+/// What comes from outside and is held still by freezing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Data {
+    pub(crate) overview: Overview,
+    pub(crate) log: Log,
+}
+
+/// Everything that is on the screen.
+#[derive(Debug)]
+pub(crate) struct Model {
+    /// Counts changes: a frame is drawn when it has moved.
+    pub(crate) version: u64,
+    pub(crate) now: Timestamp,
+    pub(crate) size: (u16, u16),
+    pub(crate) about: About,
+    pub(crate) focus: Pane,
+    pub(crate) before: Pane,
+    pub(crate) zoomed: bool,
+    pub(crate) mouse: bool,
+    pub(crate) names: Names,
+    pub(crate) greeter: Greeter,
+    pub(crate) tasks: Tasks,
+    /// Workers and events are lists like any other.
+    pub(crate) workers: list::Selection,
+    pub(crate) events: events::View,
+    live: Data,
+    frozen: Option<Box<Data>>,
+    pub(crate) toasts: Toasts,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) keymap: Keymap,
+    pub(crate) theme: Theme,
+    pub(crate) zone: TimeZone,
+    /// Where things were drawn last, for the mouse.
+    pub(crate) regions: Regions,
+    /// When the counts, the workers and the tasks are to be asked for again.
+    pub(crate) refresh_at: Option<Timestamp>,
+    pub(crate) refreshing: bool,
+    pub(crate) refreshed_at: Timestamp,
+    /// What tasks did since the last refresh.
+    pub(crate) tally: Tally,
+    pub(crate) leaving: bool,
+}
+
+/// Between two looks at the broker there is at least this much time: fast enough for an eye, and a
+/// hundred thousand tasks a second cost no more than ten.
+pub(crate) const REFRESH: Duration = Duration::from_millis(60);
+/// How often what moves with time alone is drawn: running times and lanes.
+const MOTION: Duration = Duration::from_millis(250);
+/// How often the throughput moves on while nothing ends.
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Model {
+    pub(crate) fn new(theme: Theme, keymap: Keymap, zone: TimeZone) -> Self {
+        Self {
+            version: 1,
+            now: Timestamp::default(),
+            size: (80, 24),
+            about: About::default(),
+            focus: Pane::Names,
+            before: Pane::Names,
+            zoomed: false,
+            mouse: true,
+            names: Names::default(),
+            greeter: Greeter::default(),
+            tasks: Tasks::default(),
+            workers: list::Selection::default(),
+            events: events::View::default(),
+            live: Data::default(),
+            frozen: None,
+            toasts: Toasts::default(),
+            layers: Vec::new(),
+            keymap,
+            theme,
+            zone,
+            regions: Regions::default(),
+            refresh_at: None,
+            refreshing: false,
+            refreshed_at: Timestamp::default(),
+            tally: Tally::default(),
+            leaving: false,
+        }
+    }
+
+    /// What is shown: the newest, or what was there when the screen was frozen.
+    pub(crate) fn data(&self) -> &Data {
+        self.frozen.as_deref().unwrap_or(&self.live)
+    }
+
+    /// What is coming in.
+    pub(crate) fn live_mut(&mut self) -> &mut Data {
+        &mut self.live
+    }
+
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    pub(crate) fn freeze(&mut self, on: bool) {
+        self.frozen = on.then(|| Box::new(self.live.clone()));
+        self.names.freeze(on);
+        if !on {
+            self.refresh_at = Some(self.now);
+        }
+    }
+
+    /// Notes that something on the screen is different now.
+    pub(crate) fn touch(&mut self) {
+        self.version += 1;
+    }
+
+    pub(crate) fn focus(&mut self, pane: Pane) {
+        if pane != self.focus {
+            self.before = self.focus;
+            self.focus = pane;
+        }
+    }
+
+    /// Why there is no row to open in the focused pane, if there is none.
+    pub(crate) fn no_row_selected(&self) -> Option<String> {
+        let missing = match self.focus {
+            Pane::Names => self.names.selected().is_none(),
+            Pane::Tasks => self.tasks.selected().is_none(),
+            Pane::Workers => self.selected_worker().is_none(),
+            Pane::Greeter | Pane::Events => true,
+        };
+        missing.then(|| "nothing is selected".to_owned())
+    }
+
+    pub(crate) fn selected_worker(&self) -> Option<&crate::queue::worker::WorkerStatus> {
+        self.data().overview.workers.get(self.workers.at)
+    }
+
+    /// A time where the person is.
+    pub(crate) fn local(&self, time: Timestamp) -> jiff::Zoned {
+        let micros = i64::try_from(time.0).unwrap_or_default();
+        jiff::Timestamp::from_microsecond(micros)
+            .unwrap_or_default()
+            .to_zoned(self.zone.clone())
+    }
+
+    /// Whether a pane is on the screen.
+    pub(crate) fn shows(&self, pane: Pane) -> bool {
+        layout::shows(self, pane)
+    }
+
+    /// When the screen changes by itself, if it does. Without this nothing ticks.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        let motion = (self.is_moving() && !self.is_frozen()).then(|| self.now.after(MOTION));
+        let overview = &self.data().overview;
+        let rate = (overview.rate_moves(self.now) && !self.is_frozen() && self.shows(Pane::Tasks))
+            .then(|| self.now.after(SECOND));
+        let asked = self.refresh_at.filter(|_| !self.refreshing);
+        [self.toasts.deadline(), motion, rate, asked]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn is_moving(&self) -> bool {
+        let overview = &self.data().overview;
+        (self.shows(Pane::Workers) && overview.lanes_move(self.now))
+            || (self.shows(Pane::Tasks) && overview.has_running())
+    }
+}

@@ -1,0 +1,216 @@
+//! The phone book as the screen knows it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::list::{Motion, Selection};
+use crate::net::{
+    key::PublicKey,
+    naming::{Change, Event, Record},
+};
+
+/// The most records that the screen keeps; what is beyond is counted.
+const MOST: usize = 100_000;
+
+type Place = (String, PublicKey);
+
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    records: BTreeMap<Place, Arc<Record>>,
+    /// The rows that are shown, in order.
+    rows: Vec<Arc<Record>>,
+    stale: bool,
+    frozen: bool,
+    pub(crate) connected: bool,
+    /// Records that there was no room for.
+    pub(crate) dropped: usize,
+    pub(crate) filter: String,
+    pub(crate) selection: Selection,
+    selected: Option<Place>,
+}
+
+impl Names {
+    pub(crate) fn apply(&mut self, event: Event) {
+        self.connected = true;
+        self.stale = true;
+        match event {
+            Event::Snapshot { first, records, .. } => {
+                if first {
+                    self.records.clear();
+                    self.dropped = 0;
+                }
+                for record in records {
+                    self.put(record);
+                }
+            }
+            Event::Changes { changes, .. } => {
+                for change in changes {
+                    match change {
+                        Change::Put(record) => self.put(record),
+                        Change::Gone { name, owner, .. } => {
+                            self.records.remove(&(name, owner));
+                        }
+                    }
+                }
+            }
+        }
+        self.settle();
+    }
+
+    pub(crate) fn freeze(&mut self, on: bool) {
+        self.frozen = on;
+        self.settle();
+    }
+
+    pub(crate) fn set_filter(&mut self, filter: &str) {
+        filter.clone_into(&mut self.filter);
+        self.stale = true;
+        let frozen = std::mem::take(&mut self.frozen);
+        self.settle();
+        self.frozen = frozen;
+    }
+
+    pub(crate) fn rows(&self) -> &[Arc<Record>] {
+        &self.rows
+    }
+
+    pub(crate) fn total(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(crate) fn selected(&self) -> Option<&Arc<Record>> {
+        self.rows.get(self.selection.at)
+    }
+
+    pub(crate) fn go(&mut self, motion: Motion) {
+        self.selection.go(motion, self.rows.len());
+        self.remember();
+    }
+
+    pub(crate) fn select(&mut self, row: usize) {
+        self.selection.at = row;
+        self.go(Motion::Down(0));
+    }
+
+    fn put(&mut self, record: Record) {
+        let place = (record.name.clone(), record.owner);
+        if self.records.len() >= MOST && !self.records.contains_key(&place) {
+            self.dropped += 1;
+            return;
+        }
+        self.records.insert(place, Arc::new(record));
+    }
+
+    fn remember(&mut self) {
+        self.selected = self.selected().map(|r| (r.name.clone(), r.owner));
+    }
+
+    /// Brings the rows up to date and keeps the selection on its record.
+    fn settle(&mut self) {
+        if !self.stale || self.frozen {
+            return;
+        }
+        self.stale = false;
+        let words: Vec<String> = self.filter.split_whitespace().map(str::to_lowercase).collect();
+        let fits = |record: &Record| {
+            words.iter().all(|word| match word.strip_prefix('!') {
+                Some(word) => !has(record, word),
+                None => has(record, word),
+            })
+        };
+        self.rows = self
+            .records
+            .values()
+            .filter(|record| fits(record))
+            .map(Arc::clone)
+            .collect();
+        if let Some((name, owner)) = &self.selected {
+            let place = self
+                .rows
+                .binary_search_by(|r| (r.name.as_str(), r.owner).cmp(&(name.as_str(), *owner)));
+            self.selection.at = place.unwrap_or_else(|next| next);
+        }
+        self.selection.settle(self.rows.len());
+        self.remember();
+    }
+}
+
+fn has(record: &Record, word: &str) -> bool {
+    let texts = [&record.name, &record.uri].into_iter().chain(&record.metadata);
+    texts.into_iter().any(|text| text.to_lowercase().contains(word))
+        || record.health.word() == word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::naming::{Health, Why};
+
+    fn record(name: &str) -> Record {
+        Record {
+            name: name.into(),
+            uri: "distro:x@127.0.0.1:1".into(),
+            owner: PublicKey::from_bytes([1; 32]),
+            metadata: vec!["tag".into()],
+            lease_ms: Some(15_000),
+            health: Health::Live,
+            exclusive: false,
+        }
+    }
+
+    fn snapshot(names: &[&str]) -> Event {
+        Event::Snapshot {
+            revision: 1,
+            first: true,
+            more: false,
+            records: names.iter().map(|name| record(name)).collect(),
+        }
+    }
+
+    fn changes(changes: Vec<Change>) -> Event {
+        Event::Changes { revision: 2, changes }
+    }
+
+    fn shown(names: &Names) -> Vec<&str> {
+        names.rows().iter().map(|r| r.name.as_str()).collect()
+    }
+
+    #[test]
+    fn the_selection_stays_on_its_name_while_others_come_and_go() {
+        let mut names = Names::default();
+        names.selection.height = 10;
+        names.apply(snapshot(&["b", "d"]));
+        names.go(Motion::Bottom);
+        names.apply(changes(vec![Change::Put(record("a")), Change::Put(record("c"))]));
+        assert_eq!(shown(&names), ["a", "b", "c", "d"]);
+        assert_eq!(names.selected().map(|r| r.name.as_str()), Some("d"));
+        let gone = Change::Gone {
+            name: "d".into(),
+            owner: record("d").owner,
+            why: Why::Expired,
+        };
+        names.apply(changes(vec![gone]));
+        assert_eq!(names.selected().map(|r| r.name.as_str()), Some("c"));
+    }
+
+    #[test]
+    fn a_filter_takes_words_and_their_opposite() {
+        let mut names = Names::default();
+        names.apply(snapshot(&["alpha", "beta", "gamma"]));
+        names.set_filter("a !m");
+        assert_eq!(shown(&names), ["alpha", "beta"]);
+        names.set_filter("TAG live alp");
+        assert_eq!(shown(&names), ["alpha"]);
+        assert_eq!(names.total(), 3);
+    }
+
+    #[test]
+    fn frozen_rows_stand_still_and_catch_up() {
+        let mut names = Names::default();
+        names.apply(snapshot(&["a"]));
+        names.freeze(true);
+        names.apply(changes(vec![Change::Put(record("b"))]));
+        assert_eq!(shown(&names), ["a"]);
+        names.freeze(false);
+        assert_eq!(shown(&names), ["a", "b"]);
+    }
+}

@@ -1,0 +1,144 @@
+//! What tasks did since somebody looked: a few are told one by one, many are told in a sentence.
+
+use std::time::Duration;
+
+use super::events::{Kind, Line, Tone};
+use crate::{
+    queue::{
+        broker::{Batch, Event},
+        task::{State, TaskId, Timestamp, WorkerId},
+    },
+    ui::text::{count, took},
+};
+
+/// Up to so many ends are told one by one.
+const ONE_BY_ONE: usize = 12;
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tally {
+    ended: Vec<(TaskId, State, Option<WorkerId>, Duration)>,
+    counts: [usize; 8],
+    submitted: usize,
+    others: Vec<(Kind, String)>,
+    pub(crate) dropped: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, batch: &Batch) {
+        self.dropped += batch.dropped;
+        for event in &batch.events {
+            match *event {
+                Event::Submitted { count, .. } => self.submitted += count,
+                Event::Started { .. } => {}
+                Event::Ended {
+                    id,
+                    state,
+                    worker,
+                    ran,
+                } => {
+                    if let Some(n) = self.counts.get_mut(state.index()) {
+                        *n += 1;
+                    }
+                    if self.ended.len() <= ONE_BY_ONE {
+                        self.ended.push((id, state, worker, ran));
+                    }
+                }
+                Event::Requeued { id } => self.tell(Kind::Task, format!("{id} queued again")),
+                Event::Purged { count: n } => {
+                    self.tell(Kind::Task, format!("{} finished tasks purged", count(n)));
+                }
+                Event::Paused(true) => self.tell(Kind::Task, "queue paused".into()),
+                Event::Paused(false) => self.tell(Kind::Task, "queue resumed".into()),
+                Event::Worker { id, started } => {
+                    let did = if started { "started" } else { "ended" };
+                    self.tell(Kind::Worker, format!("worker {id} {did}"));
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, kind: Kind, text: String) {
+        if self.others.len() < ONE_BY_ONE {
+            self.others.push((kind, text));
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// The lines for the log; the tally is empty afterwards.
+    pub(crate) fn lines(&mut self, now: Timestamp) -> Vec<Line> {
+        let tally = std::mem::take(self);
+        let line = |kind, tone, text| Line {
+            at: now,
+            kind,
+            tone,
+            text,
+        };
+        let mut lines = Vec::new();
+        if tally.submitted > 1 {
+            let text = format!("{} tasks queued", count(tally.submitted));
+            lines.push(line(Kind::Task, Tone::Plain, text));
+        }
+        for (kind, text) in tally.others {
+            lines.push(line(kind, Tone::Plain, text));
+        }
+        let total: usize = tally.counts.iter().sum();
+        if total > ONE_BY_ONE {
+            let parts: Vec<String> = State::ALL
+                .into_iter()
+                .filter_map(|state| {
+                    let n = tally.counts.get(state.index()).copied()?;
+                    (n > 0).then(|| format!("{} {state}", count(n)))
+                })
+                .collect();
+            let failed = tally.counts.get(State::Failed.index()).is_some_and(|n| *n > 0);
+            let tone = if failed { Tone::Bad } else { Tone::Good };
+            let text = format!("{} tasks ended: {}", count(total), parts.join(", "));
+            lines.push(line(Kind::Task, tone, text));
+            return lines;
+        }
+        for (id, state, worker, ran) in tally.ended {
+            let tone = match state {
+                State::Succeeded => Tone::Good,
+                State::Failed | State::Expired => Tone::Bad,
+                _ => Tone::Warn,
+            };
+            let by = worker.map_or(String::new(), |w| format!(" on {w} in {}", took(ran)));
+            lines.push(line(Kind::Task, tone, format!("{id} {state}{by}")));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(n: u128, state: State) -> Event {
+        Event::Ended {
+            id: TaskId(n),
+            state,
+            worker: Some(WorkerId(1)),
+            ran: Duration::from_millis(2),
+        }
+    }
+
+    fn lines(events: Vec<Event>) -> Vec<String> {
+        let mut tally = Tally::default();
+        tally.add(&Batch {
+            events,
+            ..Batch::default()
+        });
+        tally.lines(Timestamp(0)).into_iter().map(|l| l.text).collect()
+    }
+
+    #[test]
+    fn a_few_are_told_one_by_one_and_many_in_a_sentence() {
+        assert_eq!(lines(vec![ended(7, State::Succeeded)]), ["#7 succeeded on w1 in 2.00 ms"]);
+        let many = (0..1_500).map(|n| ended(n, if n < 3 { State::Failed } else { State::Succeeded }));
+        assert_eq!(
+            lines(many.collect()),
+            ["1,500 tasks ended: 3 failed, 1,497 succeeded"]
+        );
+    }
+}

@@ -1,0 +1,222 @@
+//! A window on the broker's tasks. The broker has them all; the screen has those around the selected
+//! one, and asks for more when the selection comes near an edge.
+
+use std::collections::VecDeque;
+
+use super::list::{Motion, Selection};
+use crate::queue::{
+    query::{Filter, From, Order, Page, Query},
+    task::{Task, TaskId},
+};
+
+/// Rows that are kept around the selected one.
+const WINDOW: usize = 300;
+/// Rows that are asked for at once.
+const PAGE: usize = 120;
+
+/// Which part of the window a page is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The window as it is, brought up to date.
+    Refresh,
+    /// The beginning or the end of all tasks, in place of the window.
+    Jump,
+    /// Rows before the window.
+    Before,
+    /// Rows behind it.
+    Behind,
+}
+
+/// A page that is to be fetched. An answer with an old number is thrown away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fetch {
+    pub(crate) number: u64,
+    pub(crate) part: Part,
+    pub(crate) query: Query,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    rows: VecDeque<Task>,
+    /// Whether nothing comes before the first row, or behind the last.
+    at_start: bool,
+    at_end: bool,
+    pub(crate) order: Order,
+    pub(crate) filter: Filter,
+    pub(crate) filter_text: String,
+    pub(crate) selection: Selection,
+    /// The selected task; `None` follows the first row, whatever it is.
+    pinned: Option<TaskId>,
+    number: u64,
+    waiting: Option<Fetch>,
+    /// Whether an answer has come since the filter or the order changed.
+    pub(crate) loaded: bool,
+}
+
+impl Tasks {
+    pub(crate) fn rows(&self) -> &VecDeque<Task> {
+        &self.rows
+    }
+
+    pub(crate) fn selected(&self) -> Option<&Task> {
+        self.rows.get(self.selection.at)
+    }
+
+    /// Moves the selection; answers with what must be fetched for it.
+    pub(crate) fn go(&mut self, motion: Motion) -> Option<Fetch> {
+        let jump = match motion {
+            Motion::Top if !self.at_start => Some(From::First),
+            Motion::Bottom if !self.at_end => Some(From::Last),
+            _ => None,
+        };
+        if let Some(from) = jump {
+            return Some(self.fetch(Part::Jump, from));
+        }
+        self.selection.go(motion, self.rows.len());
+        self.pin();
+        let near_start = self.selection.top < self.selection.height;
+        let near_end = self.selection.top + 2 * self.selection.height >= self.rows.len();
+        if near_start && !self.at_start {
+            let first = self.rows.front().map(|task| self.order.cursor(task))?;
+            return Some(self.fetch(Part::Before, From::Before(first)));
+        }
+        if near_end && !self.at_end {
+            let last = self.rows.back().map(|task| self.order.cursor(task))?;
+            return Some(self.fetch(Part::Behind, From::After(last)));
+        }
+        None
+    }
+
+    pub(crate) fn select(&mut self, row: usize) -> Option<Fetch> {
+        self.selection.at = row;
+        self.go(Motion::Down(0))
+    }
+
+    /// The window again, as it is now.
+    pub(crate) fn refresh(&mut self) -> Option<Fetch> {
+        if self.waiting.is_some() {
+            return None;
+        }
+        let from = match self.rows.front() {
+            Some(first) if !self.at_start => From::At(self.order.cursor(first)),
+            _ => From::First,
+        };
+        Some(self.fetch(Part::Refresh, from))
+    }
+
+    /// Shows other tasks, or in another order, from the beginning.
+    pub(crate) fn show(&mut self, filter: Filter, text: &str, order: Order) -> Fetch {
+        self.filter = filter;
+        text.clone_into(&mut self.filter_text);
+        self.order = order;
+        self.pinned = None;
+        self.loaded = false;
+        self.fetch(Part::Jump, From::First)
+    }
+
+    /// Takes a page if it is the one that is waited for.
+    pub(crate) fn take(&mut self, number: u64, page: Page) {
+        let Some(fetch) = self.waiting.take_if(|fetch| fetch.number == number) else {
+            return;
+        };
+        self.loaded = true;
+        let full = page.tasks.len() >= fetch.query.limit;
+        match fetch.part {
+            Part::Refresh => {
+                self.rows = page.tasks.into();
+                self.at_end = !full;
+                if self.rows.is_empty() {
+                    self.at_start = true;
+                }
+            }
+            Part::Jump => {
+                let backwards = fetch.query.from.is_backwards();
+                self.rows = page.tasks.into();
+                self.at_start = !backwards || !full;
+                self.at_end = backwards || !full;
+                self.selection.at = if backwards { self.rows.len() } else { 0 };
+                self.selection.settle(self.rows.len());
+                self.pinned = None;
+                self.pin();
+                return;
+            }
+            Part::Before => {
+                self.at_start = !full;
+                let new = page.tasks.len();
+                for task in page.tasks.into_iter().rev() {
+                    self.rows.push_front(task);
+                }
+                self.selection.top += new;
+                self.selection.at += new;
+                if self.rows.len() > WINDOW {
+                    self.rows.truncate(WINDOW);
+                    self.at_end = false;
+                }
+            }
+            Part::Behind => {
+                self.at_end = !full;
+                self.rows.extend(page.tasks);
+                let surplus = self.rows.len().saturating_sub(WINDOW).min(self.selection.top);
+                if surplus > 0 {
+                    self.rows.drain(..surplus);
+                    self.selection.top -= surplus;
+                    self.selection.at -= surplus;
+                    self.at_start = false;
+                }
+            }
+        }
+        self.find_selected();
+    }
+
+    /// A page that could not be had; the next refresh asks again.
+    pub(crate) fn missed(&mut self, number: u64) {
+        self.waiting.take_if(|fetch| fetch.number == number);
+    }
+
+    fn fetch(&mut self, part: Part, from: From) -> Fetch {
+        self.number += 1;
+        let limit = match part {
+            Part::Refresh => self.rows.len().clamp(PAGE, WINDOW),
+            _ => PAGE.max(2 * self.selection.height).min(WINDOW),
+        };
+        let fetch = Fetch {
+            number: self.number,
+            part,
+            query: Query {
+                filter: self.filter.clone(),
+                order: self.order,
+                from,
+                limit,
+            },
+        };
+        self.waiting = Some(fetch.clone());
+        fetch
+    }
+
+    /// Remembers the selected task, unless it is the very first and new ones should show.
+    fn pin(&mut self) {
+        let first = self.at_start && self.selection.at == 0;
+        self.pinned = self.selected().map(|task| task.id).filter(|_| !first);
+    }
+
+    /// Keeps the selection on its task, and its task in its place on the screen.
+    fn find_selected(&mut self) {
+        match self.pinned {
+            None => {
+                self.selection.at = 0;
+                self.selection.top = 0;
+            }
+            Some(id) => {
+                if let Some(at) = self.rows.iter().position(|task| task.id == id) {
+                    let offset = self.selection.at.saturating_sub(self.selection.top);
+                    self.selection.at = at;
+                    self.selection.top = at.saturating_sub(offset);
+                }
+            }
+        }
+        self.selection.settle(self.rows.len());
+        if self.pinned.is_some() {
+            self.pin();
+        }
+    }
+}

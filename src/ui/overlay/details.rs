@@ -1,0 +1,162 @@
+//! Everything about one thing: a task, a worker, a name, or an answer.
+
+use std::fmt::Write as _;
+
+use ratatui::layout::Rect;
+
+use crate::{
+    queue::task::{Task, Timestamp},
+    ui::{
+        model::{
+            Model,
+            layer::{Details, Subject},
+        },
+        panes::tasks::{call, state_role},
+        text::{took, wrap},
+        theme::Role,
+        widgets::canvas::{Canvas, rows},
+    },
+};
+
+/// A line: a label, and a text in its role; the label is empty where a text goes on.
+type Line = (String, String, Role);
+
+const LABEL: usize = 11;
+/// The most lines of one text; the whole of it can be copied and exported.
+const MOST: usize = 400;
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details: &Details) {
+    let (title, keys) = match &details.subject {
+        Subject::Task(task) => (format!("Task {}", task.id), "x cancel, r retry, y copy, esc closes"),
+        Subject::Worker(id) => (format!("Worker {id}"), "y copy, esc closes"),
+        Subject::Name { record, .. } => (format!("Name {}", record.name), "c call, y copy, esc closes"),
+        Subject::Answer { title, .. } => (title.clone(), "y copy, esc closes"),
+    };
+    let wide = screen.width.min(96);
+    let room = usize::from(wide).saturating_sub(4 + LABEL).max(1);
+    let lines: Vec<Line> = lines(model, &details.subject)
+        .into_iter()
+        .flat_map(|(label, text, role)| {
+            let mut label = Some(label);
+            wrap(&text, room, MOST)
+                .into_iter()
+                .map(move |line| (label.take().unwrap_or_default(), line, role))
+        })
+        .collect();
+    let high = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).clamp(5, screen.height.max(5));
+    let inner = canvas.popup(screen, (wide, high), &title, keys);
+    let shown = usize::from(inner.height);
+    let top = details.scroll.min(lines.len().saturating_sub(shown));
+    for (area, (label, text, role)) in rows(inner).zip(lines.iter().skip(top)) {
+        let label = format!("{label:<LABEL$}");
+        canvas.pieces(area, &[(&label, Role::Dim), (text, *role)]);
+    }
+    let edge = Rect { width: inner.width + 2, ..inner };
+    canvas.scrollbar(edge, top, shown, lines.len());
+}
+
+/// The same as plain text, for the clipboard.
+pub(crate) fn text(model: &Model, subject: &Subject) -> String {
+    let mut out = String::new();
+    for (label, text, _) in lines(model, subject) {
+        writeln!(out, "{label:<LABEL$}{text}").ok();
+    }
+    out
+}
+
+fn lines(model: &Model, subject: &Subject) -> Vec<Line> {
+    let line = |label: &str, text: String| (label.to_owned(), text, Role::Text);
+    match subject {
+        Subject::Task(task) => task_lines(model, task),
+        Subject::Answer { text, .. } => vec![(String::new(), text.clone(), Role::Strong)],
+        Subject::Worker(id) => {
+            let workers = &model.data().overview.workers;
+            let Some(worker) = workers.iter().find(|worker| worker.id == *id) else {
+                return vec![line("", "this worker has ended".into())];
+            };
+            let current = worker.current.as_ref().map_or("nothing".to_owned(), |c| {
+                format!("{} {} since {}", c.id, c.name, clock(model, c.since))
+            });
+            vec![
+                line("state", worker.state.word().into()),
+                line("runs", current),
+                line("done", worker.done.to_string()),
+                line("failed", worker.failed.to_string()),
+                line("cancelled", worker.cancelled.to_string()),
+                line("busy", format!("{:.0}% of the last 30 s", worker.busy_share(model.now) * 100.0)),
+                line("started", clock(model, worker.started_at)),
+            ]
+        }
+        Subject::Name { record, methods } => {
+            let lease = record.lease_ms.map_or("for ever".to_owned(), |ms| {
+                format!("{} s, renewed every {} s", ms / 1_000, ms / 3_000)
+            });
+            let mut lines = vec![
+                line("name", record.name.clone()),
+                line("where", record.uri.clone()),
+                line("key", record.owner.to_string()),
+                line("state", record.health.word().into()),
+                line("lease", lease),
+                line("tags", record.metadata.join(", ")),
+                line("", String::new()),
+            ];
+            match methods {
+                None => lines.push(("methods".into(), "asking…".into(), Role::Dim)),
+                Some(Err(why)) => lines.push(("methods".into(), why.clone(), Role::Bad)),
+                Some(Ok(methods)) => {
+                    let mut label = "methods";
+                    for method in methods {
+                        lines.push((std::mem::take(&mut label).to_owned(), method.to_string(), Role::Strong));
+                        lines.push((String::new(), format!("  {}", method.doc), Role::Dim));
+                    }
+                }
+            }
+            lines
+        }
+    }
+}
+
+fn task_lines(model: &Model, task: &Task) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut put = |label: &str, text: String, role| lines.push((label.to_owned(), text, role));
+    let state = if task.cancelling {
+        "running, asked to stop".to_owned()
+    } else {
+        task.state.word().to_owned()
+    };
+    put("state", state, state_role(task.state));
+    put("call", call(task), Role::Strong);
+    if let Some(result) = &task.result {
+        put("result", result.to_string(), Role::Good);
+    }
+    put(
+        "attempts",
+        format!("{} of {}", task.attempts, task.max_attempts),
+        Role::Text,
+    );
+    put("priority", task.priority.to_string(), Role::Text);
+    if let Some(worker) = task.worker {
+        put("worker", worker.to_string(), Role::Text);
+    }
+    put("queued", clock(model, task.submitted_at), Role::Text);
+    if let Some(due) = task.due_at {
+        put("due", clock(model, due), Role::Text);
+    }
+    if let Some(started) = task.started_at {
+        let waited = took(started.since(task.submitted_at));
+        put("started", format!("{}, after {waited}", clock(model, started)), Role::Text);
+    }
+    if let Some(finished) = task.finished_at {
+        let ran = task.duration().map_or(String::new(), |d| format!(", after {}", took(d)));
+        put("ended", format!("{}{ran}", clock(model, finished)), Role::Text);
+    }
+    for (i, attempt) in task.errors.iter().enumerate() {
+        let text = format!("{}  {}", clock(model, attempt.at), attempt.error);
+        put(&format!("error {}", i + 1), text, Role::Bad);
+    }
+    lines
+}
+
+fn clock(model: &Model, time: Timestamp) -> String {
+    model.local(time).strftime("%H:%M:%S%.3f").to_string()
+}

@@ -1,0 +1,28 @@
+//! What is drawn over the panes: the layers, from the bottom up, and the toasts above all.
+
+pub(crate) mod confirm;
+pub(crate) mod details;
+pub(crate) mod help;
+pub(crate) mod palette;
+pub(crate) mod prompt;
+pub(crate) mod toasts;
+
+use ratatui::layout::Rect;
+
+use super::{
+    model::{Model, layer::Layer},
+    widgets::canvas::Canvas,
+};
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
+    for layer in &model.layers {
+        canvas.cursor = None;
+        match layer {
+            Layer::Help { scroll } => help::draw(canvas, screen, model, *scroll),
+            Layer::Palette(palette) => palette::draw(canvas, screen, model, palette),
+            Layer::Prompt(prompt) => prompt::draw(canvas, screen, prompt),
+            Layer::Confirm(confirm) => confirm::draw(canvas, screen, confirm),
+            Layer::Details(details) => details::draw(canvas, screen, model, details),
+        }
+    }
+}

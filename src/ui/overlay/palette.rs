@@ -1,0 +1,66 @@
+//! The palette: every action by name, found by typing a part of it, with arguments where it has any.
+
+use ratatui::layout::Rect;
+
+use crate::ui::{
+    model::{Model, layer::Palette},
+    theme::Role,
+    update::found,
+    widgets::{
+        canvas::{Canvas, row, rows},
+        input,
+    },
+};
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette: &Palette) {
+    let bottom = "enter runs, tab completes, esc closes";
+    let high = screen.height.min(18);
+    let inner = canvas.popup(screen, (92, high), "Palette", bottom);
+    let line = row(inner, 0);
+    let used = canvas.pieces(line, &[(": ", Role::Accent)]);
+    let line = Rect {
+        x: line.x + used,
+        width: line.width.saturating_sub(used),
+        ..line
+    };
+    input::draw(canvas, line, &palette.input, true);
+    let list = Rect {
+        y: (inner.y + 2).min(inner.bottom()),
+        height: inner.height.saturating_sub(2),
+        ..inner
+    };
+    if let Some(error) = &palette.error {
+        canvas.pieces(row(inner, 1), &[(error, Role::Bad)]);
+    }
+    let entries = found(palette);
+    if entries.is_empty() {
+        canvas.pieces(row(list, 0), &[("no command fits", Role::Dim)]);
+        return;
+    }
+    let selected = palette.selected.min(entries.len() - 1);
+    let shown = usize::from(list.height).max(1);
+    let top = (selected + 1).saturating_sub(shown);
+    for (area, (i, entry)) in rows(list).zip(entries.iter().enumerate().skip(top)) {
+        if i == selected {
+            canvas.fill(area, Role::Selected);
+        }
+        let keys = model.keymap.text(entry.action);
+        let used = canvas.pieces_right(area, &[(&keys, Role::Key)]);
+        let area = Rect {
+            width: area.width.saturating_sub(used + 1),
+            ..area
+        };
+        let why = entry.action.why_not(model);
+        let role = if why.is_some() && i != selected { Role::Dim } else { Role::Strong };
+        let name = match entry.argument {
+            "" => format!(" {} ", entry.name),
+            argument => format!(" {} {argument} ", entry.name),
+        };
+        let name = format!("{name:<32}");
+        let text = match &why {
+            Some(why) => format!("{} ({why})", entry.text),
+            None => entry.text.to_owned(),
+        };
+        canvas.pieces(area, &[(&name, role), (&text, Role::Dim)]);
+    }
+}

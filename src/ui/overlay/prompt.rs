@@ -1,0 +1,47 @@
+//! A prompt: a line to type on, what to type, and what is wrong with what was typed.
+
+use ratatui::layout::Rect;
+
+use crate::ui::{
+    model::layer::Prompt,
+    text::wrap,
+    theme::Role,
+    widgets::{
+        canvas::{Canvas, row, rows},
+        input,
+    },
+};
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, prompt: &Prompt) {
+    let inner = canvas.popup(screen, (84, 6), &prompt.title(), "enter takes it, esc gives it up");
+    let line = row(inner, 0);
+    let used = canvas.pieces(line, &[("> ", Role::Accent)]);
+    let line = Rect {
+        x: line.x + used,
+        width: line.width.saturating_sub(used),
+        ..line
+    };
+    input::draw(canvas, line, &prompt.input, true);
+    let (text, role) = match &prompt.error {
+        Some(error) => (error.as_str(), Role::Bad),
+        None => (prompt.help(), Role::Dim),
+    };
+    let below = Rect {
+        y: (inner.y + 1).min(inner.bottom()),
+        height: inner.height.saturating_sub(1),
+        ..inner
+    };
+    // The cursor stands at the mistake; a mark under it says so without a cursor.
+    if let (Some(_), Some((x, _))) = (&prompt.error, canvas.cursor) {
+        let style = canvas.ink(Role::Bad);
+        canvas.write(x, below.y, 1, "^", style);
+    }
+    let below = Rect {
+        y: (below.y + 1).min(below.bottom()),
+        height: below.height.saturating_sub(1),
+        ..below
+    };
+    for (area, line) in rows(below).zip(wrap(text, below.width.into(), 3)) {
+        canvas.pieces(area, &[(&line, role)]);
+    }
+}

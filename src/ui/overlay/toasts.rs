@@ -1,0 +1,30 @@
+//! Toasts: at the lower right, above the footer, where they cover the least.
+
+use ratatui::{layout::Rect, widgets::{Clear, Widget}};
+
+use crate::ui::{
+    model::Model,
+    panes::events::tone_role,
+    text::{fit, width},
+    theme::Role,
+    widgets::canvas::Canvas,
+};
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
+    let mut y = screen.bottom().saturating_sub(2);
+    for toast in model.toasts.iter() {
+        if y <= screen.y || screen.width < 8 {
+            return;
+        }
+        let room = screen.width.saturating_sub(6).min(90);
+        let text = format!(" {} ", fit(&toast.text, room.into(), canvas.symbols().ellipsis));
+        let wide = u16::try_from(width(&text)).unwrap_or(room) + 1;
+        let wide = wide.min(screen.width);
+        let area = Rect::new(screen.right() - wide, y, wide, 1);
+        Clear.render(area, canvas.buffer);
+        canvas.fill(area, Role::Popup);
+        let pointer = canvas.symbols().pointer;
+        canvas.pieces(area, &[(pointer, tone_role(toast.tone)), (&text, Role::Strong)]);
+        y -= 1;
+    }
+}

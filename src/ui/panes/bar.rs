@@ -1,0 +1,100 @@
+//! The line at the top: this process and its broker in a sentence, or the panes to choose from.
+
+use ratatui::layout::Rect;
+
+use crate::{
+    queue::task::State,
+    ui::{
+        action::Action,
+        layout::{Plan, Regions},
+        model::{Model, Pane},
+        text::{count, short_count, width},
+        theme::Role,
+        widgets::canvas::Canvas,
+    },
+};
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, plan: &Plan, model: &Model, regions: &mut Regions) {
+    let right = badges(canvas, plan.bar, model);
+    let rest = Rect {
+        width: plan.bar.width.saturating_sub(right),
+        ..plan.bar
+    };
+    if plan.tabs {
+        tabs(canvas, rest, model, regions);
+    } else {
+        status(canvas, rest, model);
+    }
+}
+
+/// States of the whole screen that must not be overlooked.
+fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
+    let stats = &model.data().overview.stats;
+    let pieces = [
+        (if model.leaving { " LEAVING " } else { "" }, Role::Warn),
+        (if model.is_frozen() { " FROZEN " } else { "" }, Role::Active),
+        (if stats.paused { " PAUSED " } else { "" }, Role::Warn),
+    ];
+    canvas.pieces_right(area, &pieces)
+}
+
+fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
+    let about = &model.about;
+    let overview = &model.data().overview;
+    let stats = &overview.stats;
+    let symbols = *canvas.symbols();
+    let dot = format!("  {}  ", symbols.dot);
+    let workers = format!("{} workers", overview.wanted);
+    let counted = |state: State| (format!("{} {} {state}", symbols.state(state), count(stats.count(state))), stats.count(state));
+    let (running, _) = counted(State::Running);
+    let (queued, _) = counted(State::Queued);
+    let (failed, failures) = counted(State::Failed);
+    let rate = overview.rate(model.now, 1).last().copied().unwrap_or_default();
+    let rate = format!("{}/s", short_count(rate.into()));
+    let failed_role = if failures > 0 { Role::Bad } else { Role::Dim };
+    canvas.pieces(
+        area,
+        &[
+            (" distro-tui", Role::Accent),
+            ("  key ", Role::Dim),
+            (&about.fingerprint, Role::Text),
+            (" at ", Role::Dim),
+            (&about.addr, Role::Text),
+            (&dot, Role::Border),
+            (&about.engine, Role::Text),
+            (", ", Role::Dim),
+            (&workers, Role::Text),
+            (&dot, Role::Border),
+            (&running, Role::Active),
+            ("  ", Role::Dim),
+            (&queued, Role::Waiting),
+            ("  ", Role::Dim),
+            (&failed, failed_role),
+            ("  ", Role::Dim),
+            (&rate, Role::Chart),
+        ],
+    );
+}
+
+fn tabs(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {
+    let all: usize = Pane::ALL.iter().map(|pane| width(pane.title()) + 4).sum();
+    let named = all <= area.width.into();
+    let mut x = area.x;
+    for pane in Pane::ALL {
+        let focused = pane == model.focus;
+        let title = if named || focused { pane.title() } else { "" };
+        let gap = if title.is_empty() { "" } else { " " };
+        let number = format!(" {}", pane.number());
+        let name = format!("{gap}{title} ");
+        let room = Rect {
+            x,
+            width: area.right().saturating_sub(x),
+            ..area
+        };
+        let role = if focused { Role::Focus } else { Role::Text };
+        let used = canvas.pieces(room, &[(&number, Role::Key), (&name, role)]);
+        let button = Rect { width: used, ..room };
+        regions.buttons.push((button, Action::Focus(pane)));
+        x += used;
+    }
+}

@@ -1,0 +1,89 @@
+//! Events: what happened and what the program did, the newest at the bottom.
+
+use ratatui::layout::Rect;
+
+use super::{empty, frame, mark};
+use crate::ui::{
+    layout::Regions,
+    model::{
+        Model, Pane,
+        events::{Kind, Tone},
+    },
+    text::count,
+    theme::Role,
+    widgets::{
+        canvas::{Canvas, rows},
+        table::Mark,
+    },
+};
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {
+    let view = &model.events;
+    let log = &model.data().log;
+    let lines = log.matching(&view.filter);
+    let dropped = match log.dropped {
+        0 => String::new(),
+        n => format!(" dropped {} ", count(usize::try_from(n).unwrap_or(usize::MAX))),
+    };
+    let filter = match view.filter.as_str() {
+        "" => String::new(),
+        text => format!(" /{text} "),
+    };
+    let held = if view.held { " held " } else { "" };
+    let total = format!(" {} ", count(lines.len()));
+    let right = [
+        (dropped.as_str(), Role::Warn),
+        (filter.as_str(), Role::Accent),
+        (held, Role::Warn),
+        (total.as_str(), Role::Dim),
+    ];
+    let inner = frame(canvas, area, model, Pane::Events, &right);
+    if lines.is_empty() {
+        return empty(canvas, inner, &["nothing has happened yet"]);
+    }
+    let place = view.place(lines.len(), inner.height.into());
+    let visible = place.visible(lines.len());
+    regions.rows.push((Pane::Events, inner, visible.start));
+    for (area, i) in rows(inner).zip(visible.clone()) {
+        let Some(line) = lines.get(i) else { continue };
+        let selected = view.held && i == place.at;
+        match mark(model, Pane::Events, selected) {
+            Mark::None => {}
+            Mark::Selected => canvas.fill(area, Role::Selected),
+            Mark::Marked => canvas.fill(area, Role::Marked),
+        }
+        let at = model.local(line.at).strftime(" %H:%M:%S ").to_string();
+        let kind = if area.width >= 40 {
+            format!("{:<7} ", line.kind.word())
+        } else {
+            String::new()
+        };
+        let pieces = [
+            (at.as_str(), Role::Dim),
+            (kind.as_str(), kind_role(line.kind)),
+            (line.text.as_str(), tone_role(line.tone)),
+        ];
+        canvas.pieces(area, &pieces);
+    }
+    let edge = Rect { width: inner.width + 1, ..inner };
+    canvas.scrollbar(edge, visible.start, visible.len(), lines.len());
+}
+
+const fn kind_role(kind: Kind) -> Role {
+    match kind {
+        Kind::Name => Role::Accent,
+        Kind::Call => Role::Active,
+        Kind::Task => Role::Chart,
+        Kind::Worker => Role::Waiting,
+        Kind::Program => Role::Key,
+    }
+}
+
+pub(crate) const fn tone_role(tone: Tone) -> Role {
+    match tone {
+        Tone::Plain => Role::Text,
+        Tone::Good => Role::Good,
+        Tone::Warn => Role::Warn,
+        Tone::Bad => Role::Bad,
+    }
+}

@@ -1,0 +1,80 @@
+//! The footer: what can be done here, with its keys; what cannot be done right now is dim.
+
+use ratatui::layout::Rect;
+
+use crate::ui::{
+    action::{Action, Entry, TABLE, Where},
+    layout::Regions,
+    model::Model,
+    text::width,
+    theme::Role,
+    widgets::canvas::Canvas,
+};
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {
+    if !model.layers.is_empty() {
+        return;
+    }
+    // Help and quit are always to be seen; the pane's own actions come before what is everywhere.
+    let always = [Action::Help, Action::Quit];
+    let last: Vec<&Entry> = always
+        .iter()
+        .map(|action| action.entry())
+        .filter(|entry| !key(model, entry).is_empty())
+        .collect();
+    let reserved: usize = last.iter().map(|entry| wide(model, entry)).sum();
+    let own = TABLE.iter().filter(|e| e.at != Where::Everywhere);
+    let everywhere = TABLE.iter().filter(|e| e.at == Where::Everywhere);
+    let here = own
+        .chain(everywhere)
+        .filter(|e| !e.hint.is_empty() && e.at.has(model.focus) && !always.contains(&e.action))
+        .filter(|e| !key(model, e).is_empty());
+    let mut room = usize::from(area.width).saturating_sub(reserved + 1);
+    let mut shown = Vec::new();
+    for entry in here {
+        let needed = wide(model, entry);
+        if needed > room {
+            break;
+        }
+        room -= needed;
+        shown.push(entry);
+    }
+    shown.extend(last);
+    let mut x = area.x;
+    for entry in shown {
+        let rest = Rect {
+            x,
+            width: area.right().saturating_sub(x),
+            ..area
+        };
+        let possible = entry.action.why_not(model).is_none();
+        let (key_role, role) = if possible {
+            (Role::Key, Role::Text)
+        } else {
+            (Role::Dim, Role::Dim)
+        };
+        let key = key(model, entry);
+        let used = canvas.pieces(
+            rest,
+            &[(" ", role), (&key, key_role), (" ", role), (entry.hint, role), (" ", role)],
+        );
+        regions.buttons.push((Rect { width: used, ..rest }, entry.action));
+        x += used;
+    }
+}
+
+/// The key that is shown; in the greeter, where letters type, only one that acts there.
+fn key(model: &Model, entry: &Entry) -> String {
+    let keys = model.keymap.keys(entry.action);
+    let acts = |key: &&crate::ui::key::Key| {
+        model.keymap.action(model.focus, **key) == Some(entry.action)
+    };
+    keys.iter().find(acts).map_or(String::new(), ToString::to_string)
+}
+
+fn wide(model: &Model, entry: &Entry) -> usize {
+    match width(&key(model, entry)) {
+        0 => 0,
+        key => key + width(entry.hint) + 3,
+    }
+}

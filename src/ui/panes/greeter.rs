@@ -1,0 +1,198 @@
+//! Greeter: a line to type a name on, the answer, how long answers take, and what came before.
+
+use ratatui::layout::Rect;
+
+use super::frame;
+use crate::ui::{
+    model::{
+        Model, Pane,
+        greeter::{Greeter, Greeting, Outcome},
+    },
+    text::{count, took, wrap},
+    theme::Role,
+    widgets::{
+        canvas::{Canvas, row},
+        chart, input,
+    },
+};
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
+    let greeter = &model.greeter;
+    let calls = format!(" {} calls ", count(calls(greeter)));
+    let inner = frame(canvas, area, model, Pane::Greeter, &[(&calls, Role::Dim)]);
+    let mut rest = pad(inner);
+    prompt(canvas, take(&mut rest, 1), model);
+    let spacious = rest.height >= 12;
+    take(&mut rest, u16::from(spacious));
+    answer(canvas, &mut rest, model);
+    if greeter.latency.is_empty() {
+        return;
+    }
+    if spacious {
+        take(&mut rest, 1);
+        latency(canvas, &mut rest, greeter);
+        take(&mut rest, 1);
+    } else if rest.height >= 3 {
+        percentiles(canvas, take(&mut rest, 1), greeter);
+    }
+    history(canvas, rest, model);
+}
+
+fn calls(greeter: &Greeter) -> usize {
+    usize::try_from(greeter.latency.len() + greeter.failed).unwrap_or(usize::MAX)
+}
+
+/// One cell free at either side.
+const fn pad(area: Rect) -> Rect {
+    Rect {
+        x: area.x + if area.width > 2 { 1 } else { 0 },
+        width: area.width.saturating_sub(2),
+        ..area
+    }
+}
+
+/// Cuts rows off the top.
+fn take(area: &mut Rect, rows: u16) -> Rect {
+    let rows = rows.min(area.height);
+    let cut = Rect {
+        height: rows,
+        ..*area
+    };
+    area.y += rows;
+    area.height -= rows;
+    cut
+}
+
+fn prompt(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
+    let used = canvas.pieces(area, &[("Name ", Role::Accent)]);
+    let line = Rect {
+        x: area.x + used,
+        width: area.width.saturating_sub(used),
+        ..area
+    };
+    let typing = model.focus == Pane::Greeter && model.layers.is_empty();
+    if model.greeter.input.value().is_empty() && !typing {
+        canvas.pieces(line, &[("press 2, type a name, enter", Role::Dim)]);
+    } else {
+        input::draw(canvas, line, &model.greeter.input, typing);
+    }
+}
+
+/// The hint, or the newest greeting and the road it came.
+fn answer(canvas: &mut Canvas<'_>, rest: &mut Rect, model: &Model) {
+    if let Some(hint) = &model.greeter.hint {
+        canvas.pieces(take(rest, 1), &[(hint, Role::Warn)]);
+        return;
+    }
+    let Some(newest) = model.greeter.history.front() else {
+        let hint = "the greeter is found by name and called over QUIC";
+        canvas.pieces(take(rest, 1), &[(hint, Role::Dim)]);
+        return;
+    };
+    let (text, role) = match &newest.outcome {
+        Outcome::UnderWay => ("calling…", Role::Active),
+        Outcome::Greeted { text, .. } => (text.as_str(), Role::Good),
+        Outcome::Failed(why) => (why.as_str(), Role::Bad),
+    };
+    let lines = if rest.height > 6 { 3 } else { 1 };
+    for line in wrap(text, rest.width.into(), lines) {
+        let style = canvas.ink(role).add_modifier(ratatui::style::Modifier::BOLD);
+        let at = take(rest, 1);
+        if at.height > 0 {
+            canvas.write(at.x, at.y, at.width, &line, style);
+        }
+    }
+    if let Outcome::Greeted { lookup, call, .. } = &newest.outcome
+        && rest.height > 4
+    {
+        let arrow = canvas.symbols().arrow;
+        let road = format!(
+            "lookup {} {arrow} call {} = {}",
+            took(*lookup),
+            took(*call),
+            took(*lookup + *call)
+        );
+        canvas.pieces(take(rest, 1), &[(&road, Role::Dim)]);
+    }
+}
+
+fn percentiles(canvas: &mut Canvas<'_>, area: Rect, greeter: &Greeter) {
+    let at = |quantile| took(std::time::Duration::from_micros(greeter.latency.value_at_quantile(quantile)));
+    let (p50, p95, p99) = (at(0.5), at(0.95), at(0.99));
+    let failed = match greeter.failed {
+        0 => String::new(),
+        n => format!("  {n} failed"),
+    };
+    canvas.pieces(
+        area,
+        &[
+            ("p50 ", Role::Dim),
+            (&p50, Role::Strong),
+            ("  p95 ", Role::Dim),
+            (&p95, Role::Strong),
+            ("  p99 ", Role::Dim),
+            (&p99, Role::Strong),
+            (&failed, Role::Bad),
+        ],
+    );
+}
+
+/// Percentiles and a small histogram, whose columns double from one to the next.
+fn latency(canvas: &mut Canvas<'_>, rest: &mut Rect, greeter: &Greeter) {
+    percentiles(canvas, take(rest, 1), greeter);
+    let chart = take(rest, 3);
+    let columns = usize::from(chart.width.min(48)).max(1);
+    let low = (greeter.latency.min().max(1) as f64).ln();
+    let high = (greeter.latency.max().max(2) as f64).ln().max(low + 0.7);
+    let step = (high - low) / columns as f64;
+    let mut counts = vec![0; columns];
+    for value in greeter.latency.iter_recorded() {
+        let place = (((value.value_iterated_to().max(1) as f64).ln() - low) / step) as usize;
+        if let Some(count) = counts.get_mut(place.min(columns - 1)) {
+            *count += value.count_at_value();
+        }
+    }
+    chart::histogram(canvas, chart, &counts, Role::Chart);
+    let axis = take(rest, 1);
+    let shown = Rect {
+        width: u16::try_from(columns).unwrap_or(axis.width).min(axis.width),
+        ..axis
+    };
+    let time = |ln: f64| took(std::time::Duration::from_micros(ln.exp() as u64));
+    let (left, right) = (time(low), time(high));
+    canvas.pieces(shown, &[(&left, Role::Dim)]);
+    canvas.pieces_right(shown, &[(&right, Role::Dim)]);
+}
+
+fn history(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
+    for (i, greeting) in (0..area.height).zip(&model.greeter.history) {
+        line(canvas, row(area, i), model, greeting);
+    }
+}
+
+fn line(canvas: &mut Canvas<'_>, area: Rect, model: &Model, greeting: &Greeting) {
+    let at = model.local(greeting.at).strftime("%H:%M:%S ").to_string();
+    let time = greeting.took().map_or(String::new(), took);
+    let used = canvas.pieces_right(area, &[(&time, Role::Dim)]);
+    let room = Rect {
+        width: area.width.saturating_sub(used + 1),
+        ..area
+    };
+    let arrow = format!(" {} ", canvas.symbols().arrow);
+    let (text, role) = match &greeting.outcome {
+        Outcome::UnderWay => ("calling…", Role::Active),
+        Outcome::Greeted { text, .. } => (text.as_str(), Role::Text),
+        Outcome::Failed(why) => (why.as_str(), Role::Bad),
+    };
+    // Half of the room for a name that is long itself.
+    let name = crate::ui::text::fit(&greeting.name, usize::from(room.width) / 3, canvas.symbols().ellipsis);
+    canvas.pieces(
+        room,
+        &[
+            (&at, Role::Dim),
+            (&name, Role::Strong),
+            (&arrow, Role::Dim),
+            (text, role),
+        ],
+    );
+}

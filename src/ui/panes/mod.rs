@@ -1,0 +1,74 @@
+//! The panes, one a file: each draws itself from the model and nothing else.
+
+pub(crate) mod bar;
+pub(crate) mod events;
+pub(crate) mod footer;
+pub(crate) mod greeter;
+pub(crate) mod names;
+pub(crate) mod tasks;
+pub(crate) mod workers;
+
+use ratatui::layout::Rect;
+
+use super::{
+    layout::Regions,
+    model::{Model, Pane},
+    theme::Role,
+    widgets::{
+        canvas::{Canvas, Piece},
+        table::Mark,
+    },
+};
+
+/// Draws a pane into its area and notes where its rows are.
+pub(crate) fn draw(
+    pane: Pane,
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    model: &Model,
+    regions: &mut Regions,
+) {
+    match pane {
+        Pane::Names => names::draw(canvas, area, model, regions),
+        Pane::Greeter => greeter::draw(canvas, area, model),
+        Pane::Tasks => tasks::draw(canvas, area, model, regions),
+        Pane::Workers => workers::draw(canvas, area, model, regions),
+        Pane::Events => events::draw(canvas, area, model, regions),
+    }
+}
+
+/// A pane's border with its number, its name and what is to be known at a glance.
+fn frame(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    model: &Model,
+    pane: Pane,
+    right: &[Piece<'_>],
+) -> Rect {
+    let focused = model.focus == pane;
+    let number = format!(" {} ", pane.number());
+    let title = format!("{} ", pane.title());
+    let role = if focused { Role::Focus } else { Role::Strong };
+    canvas.frame(area, focused, &[(&number, Role::Key), (&title, role)], right)
+}
+
+/// How a selected row is marked in a pane.
+fn mark(model: &Model, pane: Pane, selected: bool) -> Mark {
+    match (selected, model.focus == pane && model.layers.is_empty()) {
+        (false, _) => Mark::None,
+        (true, true) => Mark::Selected,
+        (true, false) => Mark::Marked,
+    }
+}
+
+/// A hint in the middle of an empty pane.
+fn empty(canvas: &mut Canvas<'_>, area: Rect, lines: &[&str]) {
+    let high = u16::try_from(lines.len()).unwrap_or_default();
+    let top = area.y + area.height.saturating_sub(high) / 2;
+    let style = canvas.ink(Role::Dim);
+    for (y, line) in (top..area.bottom()).zip(lines) {
+        let wide = u16::try_from(super::text::width(line)).unwrap_or(area.width);
+        let x = area.x + area.width.saturating_sub(wide) / 2;
+        canvas.write(x, y, area.width, line, style);
+    }
+}

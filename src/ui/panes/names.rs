@@ -1,0 +1,95 @@
+//! Names: who is registered, where, with which key, and whether it still lives.
+
+use std::borrow::Cow;
+
+use ratatui::layout::Rect;
+
+use super::{empty, frame, mark};
+use crate::{
+    net::naming::Health,
+    ui::{
+        layout::Regions,
+        model::{Model, Pane},
+        text::count,
+        theme::Role,
+        widgets::{
+            canvas::{Canvas, row},
+            table::{self, Column},
+        },
+    },
+};
+
+const COLUMNS: [Column; 5] = [
+    Column::share("NAME", 3),
+    Column::share("WHERE", 4),
+    Column::cells("KEY", 8).from(44),
+    Column::cells("LEASE", 5).right().from(52),
+    Column::cells("STATE", 9),
+];
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {
+    let names = &model.names;
+    let rows = names.rows();
+    let total = if names.filter.is_empty() {
+        format!(" {} ", count(names.total()))
+    } else {
+        format!(" {} of {} ", count(rows.len()), count(names.total()))
+    };
+    let filter = match names.filter.as_str() {
+        "" => String::new(),
+        text => format!(" /{text} "),
+    };
+    let dropped = match names.dropped {
+        0 => String::new(),
+        n => format!(" dropped {} ", count(n)),
+    };
+    let right = [
+        (dropped.as_str(), Role::Warn),
+        (filter.as_str(), Role::Accent),
+        (total.as_str(), Role::Dim),
+    ];
+    let inner = frame(canvas, area, model, Pane::Names, &right);
+    if rows.is_empty() {
+        let hint = match (names.connected, names.filter.is_empty()) {
+            (false, _) => "asking the naming server…",
+            (true, true) => "nothing is registered",
+            (true, false) => "no name matches; esc shows all",
+        };
+        return empty(canvas, inner, &[hint]);
+    }
+    table::header(canvas, row(inner, 0), &COLUMNS);
+    let body = Rect {
+        y: (inner.y + 1).min(inner.bottom()),
+        height: inner.height.saturating_sub(1),
+        ..inner
+    };
+    let mut place = names.selection;
+    place.height = body.height.into();
+    place.settle(rows.len());
+    let visible = place.visible(rows.len());
+    regions.rows.push((Pane::Names, body, visible.start));
+    let lines = visible.clone().filter_map(|i| {
+        let record = rows.get(i)?;
+        let (state, role) = match record.health {
+            Health::Live => ("live", Role::Good),
+            Health::Suspect => ("suspect", Role::Warn),
+        };
+        let state = format!("{} {state}", model.theme.symbols.health(record.health));
+        let lease = match record.lease_ms {
+            Some(ms) => Cow::Owned(format!("{} s", ms / 1_000)),
+            None => Cow::Borrowed("ever"),
+        };
+        let at = record.uri.rsplit_once('@').map_or(record.uri.as_str(), |(_, at)| at);
+        let cells = vec![
+            (Cow::Borrowed(record.name.as_str()), Role::Strong),
+            (Cow::Borrowed(at), Role::Text),
+            (Cow::Owned(record.owner.fingerprint()), Role::Dim),
+            (lease, Role::Dim),
+            (Cow::Owned(state), role),
+        ];
+        Some((mark(model, Pane::Names, i == place.at), cells))
+    });
+    table::body(canvas, body, &COLUMNS, lines);
+    let edge = Rect { width: body.width + 1, ..body };
+    canvas.scrollbar(edge, visible.start, visible.len(), rows.len());
+}

@@ -1,0 +1,180 @@
+//! Tasks: what was asked for, how far it is and what came of it; and how much gets done.
+
+use std::borrow::Cow;
+
+use ratatui::layout::Rect;
+
+use super::{empty, frame, mark};
+use crate::{
+    queue::task::{State, Task},
+    ui::{
+        layout::Regions,
+        model::{Model, Pane},
+        text::{count, short_count, took},
+        theme::Role,
+        widgets::{
+            canvas::{Canvas, row},
+            chart,
+            table::{self, Column},
+        },
+    },
+};
+
+const COLUMNS: [Column; 7] = [
+    Column::cells("ID", 9),
+    Column::cells("STATE", 12),
+    Column::share("TASK", 4),
+    Column::share("RESULT", 5),
+    Column::cells("WORKER", 6).from(58),
+    Column::cells("TOOK", 8).right(),
+    Column::cells("QUEUED", 8).from(92),
+];
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {
+    let tasks = &model.tasks;
+    let stats = &model.data().overview.stats;
+    let total = format!(" {} ", count(stats.total()));
+    let order = format!(" {} ", tasks.order.word());
+    let filter = match tasks.filter_text.as_str() {
+        "" => String::new(),
+        text => format!(" /{text} "),
+    };
+    let paused = if stats.paused { " PAUSED " } else { "" };
+    let right = [
+        (paused, Role::Warn),
+        (filter.as_str(), Role::Accent),
+        (order.as_str(), Role::Dim),
+        (total.as_str(), Role::Dim),
+    ];
+    let inner = frame(canvas, area, model, Pane::Tasks, &right);
+    let foot = u16::from(inner.height >= 6);
+    let list = Rect {
+        height: inner.height - foot,
+        ..inner
+    };
+    if foot > 0 {
+        throughput(canvas, row(inner, inner.height - 1), model);
+    }
+    if tasks.rows().is_empty() {
+        let hints: &[&str] = if !tasks.loaded {
+            &["looking…"]
+        } else if tasks.filter.is_empty() {
+            &["no tasks yet", "a adds two numbers, b queues a hundred"]
+        } else {
+            &["no task matches; esc shows all"]
+        };
+        return empty(canvas, list, hints);
+    }
+    table::header(canvas, row(list, 0), &COLUMNS);
+    let body = Rect {
+        y: (list.y + 1).min(list.bottom()),
+        height: list.height.saturating_sub(1),
+        ..list
+    };
+    let mut place = tasks.selection;
+    place.height = body.height.into();
+    place.settle(tasks.rows().len());
+    let visible = place.visible(tasks.rows().len());
+    regions.rows.push((Pane::Tasks, body, visible.start));
+    let lines = visible.filter_map(|i| {
+        let task = tasks.rows().get(i)?;
+        Some((mark(model, Pane::Tasks, i == place.at), cells(task, model)))
+    });
+    table::body(canvas, body, &COLUMNS, lines);
+}
+
+fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
+    let role = state_role(task.state);
+    let word = if task.cancelling { "cancelling" } else { task.state.word() };
+    let state = format!("{} {word}", model.theme.symbols.state(task.state));
+    let (result, result_role) = outcome(task, model);
+    let time = task.duration().or_else(|| {
+        let running = task.state == State::Running;
+        Some(model.now.since(task.started_at?)).filter(|_| running)
+    });
+    vec![
+        (Cow::Owned(task.id.to_string()), Role::Dim),
+        (Cow::Owned(state), role),
+        (Cow::Owned(call(task)), Role::Text),
+        (result, result_role),
+        (
+            Cow::Owned(task.worker.map_or(String::new(), |w| w.to_string())),
+            Role::Dim,
+        ),
+        (Cow::Owned(time.map_or(String::new(), took)), Role::Text),
+        (
+            Cow::Owned(model.local(task.submitted_at).strftime("%H:%M:%S").to_string()),
+            Role::Dim,
+        ),
+    ]
+}
+
+/// A task as one would write its call: `add(2, 3)`.
+pub(crate) fn call(task: &Task) -> String {
+    let args = task.args.trim();
+    let inside = args.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let head: String = inside.unwrap_or(args).chars().take(400).collect();
+    format!("{}({})", task.name, head.replace(',', ", "))
+}
+
+/// What came of it, or what it waits for.
+fn outcome<'a>(task: &'a Task, model: &Model) -> (Cow<'a, str>, Role) {
+    let last_error = task.errors.last().map(|attempt| &*attempt.error);
+    match (task.state, &task.result, last_error) {
+        (State::Succeeded, Some(result), _) => (Cow::Borrowed(result), Role::Strong),
+        (State::Failed, _, Some(error)) => (Cow::Borrowed(error), Role::Bad),
+        (State::Retrying | State::Scheduled, _, error) => {
+            let due = task.due_at.map_or(String::new(), |at| {
+                format!("at {} ", model.local(at).strftime("%H:%M:%S"))
+            });
+            (Cow::Owned(format!("{due}{}", error.unwrap_or_default())), Role::Dim)
+        }
+        _ => (Cow::Borrowed(""), Role::Dim),
+    }
+}
+
+pub(crate) const fn state_role(state: State) -> Role {
+    match state {
+        State::Running => Role::Active,
+        State::Retrying | State::Scheduled | State::Queued => Role::Waiting,
+        State::Failed | State::Expired => Role::Bad,
+        State::Cancelled => Role::Warn,
+        State::Succeeded => Role::Good,
+    }
+}
+
+/// How many tasks end in a second: now, at most, and for the last while.
+fn throughput(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
+    let overview = &model.data().overview;
+    let rate = overview.rate(model.now, crate::queue::broker::RATE_SECONDS);
+    let now = rate.last().copied().unwrap_or_default();
+    let peak = rate.iter().copied().max().unwrap_or_default();
+    let (now, peak) = (short_count(now.into()), short_count(peak.into()));
+    let label = Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(1),
+        ..area
+    };
+    let used = canvas.pieces(
+        label,
+        &[(&now, Role::Strong), ("/s", Role::Dim), ("  peak ", Role::Dim), (&peak, Role::Text), ("  ", Role::Dim)],
+    );
+    let run = overview.stats.run;
+    let wait = overview.stats.wait;
+    let times = format!(" wait p50 {} p99 {}  run p50 {} p99 {} ", took(wait.p50), took(wait.p99), took(run.p50), took(run.p99));
+    let right = Rect {
+        x: label.x + used,
+        width: label.width.saturating_sub(used),
+        ..label
+    };
+    let shown = if run.count > 0 && right.width > 90 {
+        canvas.pieces_right(right, &[(&times, Role::Dim)])
+    } else {
+        1
+    };
+    let line = Rect {
+        width: right.width.saturating_sub(shown).min(120),
+        ..right
+    };
+    chart::sparkline(canvas, line, &rate, Role::Chart);
+}

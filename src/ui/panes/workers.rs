@@ -1,0 +1,95 @@
+//! Workers: what each is doing, what it has done, and its last half minute as a lane.
+
+use std::borrow::Cow;
+
+use ratatui::layout::Rect;
+
+use super::{frame, mark};
+use crate::{
+    queue::worker::{WorkerState, WorkerStatus},
+    ui::{
+        layout::Regions,
+        model::{Model, Pane},
+        text::{short_count, took},
+        theme::Role,
+        widgets::{
+            canvas::{Canvas, row},
+            lane,
+            table::{self, Column},
+        },
+    },
+};
+
+const COLUMNS: [Column; 7] = [
+    Column::cells("ID", 4),
+    Column::cells("STATE", 8).from(34),
+    Column::cells("TASK", 16).from(58),
+    Column::cells("DONE", 6).right(),
+    Column::cells("FAIL", 5).right().from(50),
+    Column::cells("BUSY", 4).right(),
+    Column::share("LAST 30 SECONDS", 1),
+];
+const LANE: usize = 6;
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {
+    let overview = &model.data().overview;
+    let workers = &overview.workers;
+    let busy = workers.iter().filter(|w| w.current.is_some()).count();
+    let right = format!(" {busy} of {} busy ", workers.len());
+    let inner = frame(canvas, area, model, Pane::Workers, &[(&right, Role::Dim)]);
+    table::header(canvas, row(inner, 0), &COLUMNS);
+    let axis = u16::from(usize::from(inner.height) > workers.len() + 1);
+    let body = Rect {
+        y: (inner.y + 1).min(inner.bottom()),
+        height: inner.height.saturating_sub(1 + axis),
+        ..inner
+    };
+    let mut place = model.workers;
+    place.height = body.height.into();
+    place.settle(workers.len());
+    let visible = place.visible(workers.len());
+    regions.rows.push((Pane::Workers, body, visible.start));
+    let lines = visible.clone().filter_map(|i| {
+        let worker = workers.get(i)?;
+        let cells = cells(worker, model);
+        Some((mark(model, Pane::Workers, i == place.at), cells))
+    });
+    table::body(canvas, body, &COLUMNS, lines);
+    let lane_at = table::places(inner, &COLUMNS).into_iter().find(|(i, ..)| *i == LANE);
+    if let Some((_, x, width)) = lane_at {
+        for (y, i) in (body.y..body.bottom()).zip(visible.clone()) {
+            if let Some(worker) = workers.get(i) {
+                let area = Rect::new(x, y, width, 1);
+                lane::draw(canvas, area, worker, model.now);
+            }
+        }
+        let shown = u16::try_from(visible.len()).unwrap_or_default();
+        if axis > 0 {
+            lane::axis(canvas, Rect::new(x, body.y + shown, width, 1));
+        }
+    }
+    let edge = Rect { width: body.width + 1, ..body };
+    canvas.scrollbar(edge, visible.start, visible.len(), workers.len());
+}
+
+fn cells<'a>(worker: &'a WorkerStatus, model: &Model) -> Vec<table::Cell<'a>> {
+    let role = match worker.state {
+        WorkerState::Idle => Role::Dim,
+        WorkerState::Busy => Role::Active,
+        WorkerState::Stopping => Role::Warn,
+    };
+    let current = worker.current.as_ref().map_or(String::new(), |current| {
+        let age = took(model.now.since(current.since));
+        format!("{} {age}", current.id)
+    });
+    let failed = if worker.failed > 0 { Role::Bad } else { Role::Dim };
+    let busy = (worker.busy_share(model.now) * 100.0).round() as u64;
+    vec![
+        (Cow::Owned(worker.id.to_string()), Role::Strong),
+        (Cow::Borrowed(worker.state.word()), role),
+        (Cow::Owned(current), Role::Text),
+        (Cow::Owned(short_count(worker.done)), Role::Text),
+        (Cow::Owned(short_count(worker.failed)), failed),
+        (Cow::Owned(format!("{busy}%")), Role::Text),
+    ]
+}

@@ -1,0 +1,318 @@
+//! The loop: one task owns the model and the terminal. It sleeps until something happens, takes all
+//! that has happened, and draws once, at most every 16 ms.
+
+use std::{io, sync::Arc, time::Duration};
+
+use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
+use futures_util::StreamExt;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    How, Outcome,
+    effect::{Click, Done, Effect, Mouse, Msg, What},
+    key::Key,
+    model::{About, Model},
+    runner::{MAX_ANSWERS, Runner},
+    signals::{Signal, Signals},
+    term::{self, MAX_CLIPBOARD, Term},
+    update::update,
+};
+use crate::{
+    node::{NamesEvent, Node},
+    queue::{
+        broker::{Drained, Subscription},
+        worker::Clock,
+    },
+};
+
+/// The least time between two frames.
+const FRAME: Duration = Duration::from_millis(16);
+/// Messages that are taken before a frame is drawn.
+const BATCH: usize = 512;
+/// Running tasks get this long to end when the program is left.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What woke the loop.
+enum Wake {
+    Signal(Signal),
+    Terminal(Option<io::Result<Event>>),
+    Msg(Msg),
+    /// A source has ended: the naming watch or the broker's events.
+    Ended,
+    Deadline,
+    Frame,
+    Drained(Drained),
+}
+
+/// Where messages come from.
+struct Sources {
+    signals: Signals,
+    keys: EventStream,
+    answers: mpsc::Receiver<Msg>,
+    names: mpsc::Receiver<NamesEvent>,
+    broker: Subscription,
+}
+
+struct Screen {
+    model: Model,
+    term: Term,
+    clock: Clock,
+    runner: Runner,
+    node: Arc<Node>,
+    drawn: u64,
+    last_frame: Instant,
+    in_tmux: bool,
+    /// Nobody is there to draw for any more.
+    gone: bool,
+    how: How,
+    /// The shutdown under way.
+    leaving: Option<tokio::task::JoinHandle<Drained>>,
+    /// It was asked for twice.
+    at_once: bool,
+}
+
+/// Shows the screen until it is left. The terminal is given back before this returns.
+pub(crate) async fn run(
+    mut model: Model,
+    node: Arc<Node>,
+    in_tmux: bool,
+    crash_test: bool,
+) -> io::Result<Outcome> {
+    let signals = Signals::listen()?;
+    let term = Term::take(model.mouse)?;
+    model.size = term.size()?;
+    model.about = About {
+        fingerprint: node.key().fingerprint(),
+        addr: node.addr().to_string(),
+        engine: node.broker().engine().to_owned(),
+    };
+    let (outbox, answers) = mpsc::channel(MAX_ANSWERS);
+    let mut screen = Screen {
+        model,
+        term,
+        clock: Clock::start(),
+        runner: Runner::new(Arc::clone(&node), outbox),
+        node: Arc::clone(&node),
+        drawn: 0,
+        last_frame: Instant::now(),
+        in_tmux,
+        gone: false,
+        how: How::Quit,
+        leaving: None,
+        at_once: false,
+    };
+    // The first frame comes before anything is asked of anybody.
+    screen.draw()?;
+    assert!(!crash_test, "this crash was asked for");
+    let mut sources = Sources {
+        signals,
+        keys: EventStream::new(),
+        answers,
+        names: node.watch_names(),
+        broker: node.broker().subscribe(),
+    };
+    screen.take(Msg::Started)?;
+    loop {
+        match screen.sleep(&mut sources).await {
+            Wake::Signal(signal) => screen.signal(signal)?,
+            Wake::Terminal(Some(Ok(event))) => screen.terminal(event)?,
+            Wake::Terminal(_) => {
+                screen.gone = true;
+                screen.take(Msg::Terminate)?;
+            }
+            Wake::Msg(msg) => screen.take(msg)?,
+            Wake::Deadline => screen.take(Msg::Tick)?,
+            Wake::Drained(drained) => return Ok(screen.outcome(drained)),
+            Wake::Ended | Wake::Frame => {}
+        }
+        screen.drain(&mut sources)?;
+        if screen.at_once {
+            return Ok(screen.outcome(Drained::default()));
+        }
+        if screen.wants_frame() && screen.last_frame.elapsed() >= FRAME {
+            screen.draw()?;
+        }
+    }
+}
+
+impl Screen {
+    /// Waits for the next thing to happen, signals and keys before all else.
+    async fn sleep(&mut self, sources: &mut Sources) -> Wake {
+        let deadline = self.model.deadline().map(|at| self.clock.instant(at));
+        let frame = self.wants_frame().then_some(self.last_frame + FRAME);
+        let open = self.leaving.is_none();
+        tokio::select! {
+            biased;
+            signal = sources.signals.next() => Wake::Signal(signal),
+            event = sources.keys.next(), if !self.gone => Wake::Terminal(event),
+            () = at(frame) => Wake::Frame,
+            drained = drained(&mut self.leaving) => Wake::Drained(drained),
+            Some(msg) = sources.answers.recv() => Wake::Msg(msg),
+            event = sources.names.recv(), if open => event.map_or(Wake::Ended, |e| Wake::Msg(Msg::Names(e))),
+            batch = sources.broker.next(), if open => match batch {
+                Some(batch) => Wake::Msg(Msg::Broker(batch)),
+                None => {
+                    sources.broker = self.node.broker().subscribe();
+                    Wake::Ended
+                }
+            },
+            () = at(deadline) => Wake::Deadline,
+        }
+    }
+
+    /// Takes what else has happened already, so that many things cost one frame. Keys are not among
+    /// it: their stream must only be polled by the one who waits for it.
+    fn drain(&mut self, sources: &mut Sources) -> io::Result<()> {
+        for _ in 0..BATCH {
+            if let Ok(msg) = sources.answers.try_recv() {
+                self.take(msg)?;
+            } else if let Ok(event) = sources.names.try_recv() {
+                self.take(Msg::Names(event))?;
+            } else if let Some(batch) = sources.broker.try_next() {
+                self.take(Msg::Broker(batch))?;
+            } else {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn outcome(&self, drained: Drained) -> Outcome {
+        Outcome {
+            how: self.how,
+            at_once: self.at_once,
+            drained,
+        }
+    }
+
+    fn wants_frame(&self) -> bool {
+        self.model.version != self.drawn
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        self.drawn = self.model.version;
+        self.last_frame = Instant::now();
+        if self.gone {
+            return Ok(());
+        }
+        self.model.now = self.model.now.max(self.clock.now());
+        self.term.draw(&mut self.model)
+    }
+
+    /// Brings the model up to date with a message and carries out what it asks for.
+    fn take(&mut self, msg: Msg) -> io::Result<()> {
+        for effect in update(&mut self.model, msg, self.clock.now()) {
+            self.perform(effect)?;
+        }
+        Ok(())
+    }
+
+    fn terminal(&mut self, event: Event) -> io::Result<()> {
+        match message(event) {
+            Some(msg) => self.take(msg),
+            None => Ok(()),
+        }
+    }
+
+    /// The terminal's own effects are carried out here, all others by the runner.
+    fn perform(&mut self, effect: Effect) -> io::Result<()> {
+        match effect {
+            Effect::Copy(text) => {
+                let since = Instant::now();
+                let result = self.term.copy(&text, self.in_tmux);
+                let length = text.len().min(MAX_CLIPBOARD);
+                let result = result
+                    .map(|()| format!("{length} bytes sent to the clipboard"))
+                    .map_err(|e| e.to_string());
+                let took = since.elapsed();
+                let what = What::Copy;
+                self.take(Msg::Done(Done { what, result, took }))
+            }
+            Effect::Mouse(on) => self.term.set_mouse(on),
+            Effect::Suspend => self.suspend(),
+            Effect::Quit => {
+                self.leave();
+                Ok(())
+            }
+            effect => {
+                self.runner.start(effect);
+                Ok(())
+            }
+        }
+    }
+
+    /// Starts to leave; asked again, leaves at once.
+    fn leave(&mut self) {
+        if self.leaving.is_some() {
+            self.at_once = true;
+            return;
+        }
+        let node = Arc::clone(&self.node);
+        self.leaving = Some(tokio::spawn(async move { node.shutdown(GRACE).await }));
+    }
+
+    fn signal(&mut self, signal: Signal) -> io::Result<()> {
+        match signal {
+            Signal::Stop => self.suspend(),
+            Signal::Continue => self.resume(),
+            Signal::End(number) => {
+                self.how = How::Signal(number);
+                // After a hang-up there is no terminal to draw on.
+                self.gone |= number == super::signals::HANGUP;
+                self.take(Msg::Terminate)
+            }
+        }
+    }
+
+    /// Gives the terminal back and stops; somebody's `fg` lets us go on behind the stop.
+    fn suspend(&mut self) -> io::Result<()> {
+        term::give_back();
+        super::signals::stop_ourselves();
+        self.resume()
+    }
+
+    fn resume(&mut self) -> io::Result<()> {
+        self.term.enter()?;
+        let (width, height) = self.term.size()?;
+        self.take(Msg::Resize(width, height))
+    }
+}
+
+async fn drained(leaving: &mut Option<tokio::task::JoinHandle<Drained>>) -> Drained {
+    match leaving {
+        Some(task) => task.await.unwrap_or_default(),
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn message(event: Event) -> Option<Msg> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => Key::from_terminal(key).map(Msg::Key),
+        Event::Paste(text) => Some(Msg::Paste(text)),
+        Event::Resize(width, height) => Some(Msg::Resize(width, height)),
+        Event::Mouse(mouse) => {
+            let what = match mouse.kind {
+                MouseEventKind::Down(MouseButton::Left) => Click::Left,
+                MouseEventKind::ScrollUp => Click::WheelUp,
+                MouseEventKind::ScrollDown => Click::WheelDown,
+                _ => return None,
+            };
+            Some(Msg::Mouse(Mouse {
+                x: mouse.column,
+                y: mouse.row,
+                what,
+            }))
+        }
+        _ => None,
+    }
+}

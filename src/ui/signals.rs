@@ -1,0 +1,59 @@
+//! Signals: those that end the program in order, and those that stop it and let it go on.
+
+use std::io;
+
+use rustix::process::{Signal as Number, kill_current_process_group};
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(super) const HANGUP: i32 = Number::HUP.as_raw();
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// End in order; the number is for the exit code.
+    End(i32),
+    /// Stop, with the terminal given back.
+    Stop,
+    /// Go on after a stop.
+    Continue,
+}
+
+/// The signals that are listened to.
+pub(super) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+    stop: tokio::signal::unix::Signal,
+    go_on: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> io::Result<Self> {
+        let raw = |number: Number| signal(SignalKind::from_raw(number.as_raw()));
+        Ok(Self {
+            terminate: raw(Number::TERM)?,
+            interrupt: raw(Number::INT)?,
+            hangup: raw(Number::HUP)?,
+            stop: raw(Number::TSTP)?,
+            go_on: raw(Number::CONT)?,
+        })
+    }
+
+    pub(super) async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::End(Number::TERM.as_raw()),
+            _ = self.interrupt.recv() => Signal::End(Number::INT.as_raw()),
+            _ = self.hangup.recv() => Signal::End(HANGUP),
+            _ = self.stop.recv() => Signal::Stop,
+            _ = self.go_on.recv() => Signal::Continue,
+        }
+    }
+}
+
+/// Stops the whole process group, as the terminal's own ctrl-z would: a shell looks at the group it
+/// started, and `cargo run` may be in it. Returns when somebody lets it go on.
+pub(super) fn stop_ourselves() {
+    if let Err(error) = kill_current_process_group(Number::STOP) {
+        tracing::warn!(%error, "cannot stop");
+    }
+}

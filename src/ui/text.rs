@@ -1,0 +1,212 @@
+//! Text from anywhere, made safe and made to fit. Nothing from outside reaches a cell but by here.
+
+use std::borrow::Cow;
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Text in which nothing moves a cursor, changes a colour or turns the reading direction: control
+/// characters are shown as their pictures, directional marks as a replacement character, and joined
+/// emoji are taken apart, because terminals disagree on how wide they are together.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(needs_care) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().filter_map(shown).collect())
+}
+
+/// One character as it is shown; `None` leaves it out.
+fn shown(c: char) -> Option<char> {
+    match c {
+        '\u{200d}' | '\u{fe0e}' | '\u{fe0f}' => None,
+        '\n' | '\r' => Some('␤'),
+        '\t' => Some(' '),
+        '\u{7f}' => Some('␡'),
+        '\0'..='\u{1f}' => char::from_u32('␀' as u32 + c as u32),
+        c if needs_care(c) => Some('\u{fffd}'),
+        c => Some(c),
+    }
+}
+
+fn needs_care(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{200b}'..='\u{200f}'          // zero-width and directional marks
+            | '\u{202a}'..='\u{202e}'        // embeddings and overrides
+            | '\u{2028}' | '\u{2029}'        // line and paragraph separators
+            | '\u{2060}'..='\u{206f}'        // isolates and other invisible operators
+            | '\u{061c}' | '\u{feff}' | '\u{fe0e}' | '\u{fe0f}'
+            | '\u{e0000}'..='\u{e007f}'      // tags
+            | '\u{fff9}'..='\u{fffb}')
+}
+
+/// How many cells a clean text takes.
+pub(crate) fn width(text: &str) -> usize {
+    text.graphemes(true).map(UnicodeWidthStr::width).sum()
+}
+
+/// Clean text in at most `cells` cells; what is cut off is marked with `mark`.
+pub(crate) fn fit<'a>(text: &'a str, cells: usize, mark: &str) -> Cow<'a, str> {
+    // No character takes more than four bytes a cell and almost none is wider than two cells, so a
+    // long text need not be read to its end to know that it does not fit.
+    let head = text.get(..text.floor_char_boundary(cells.saturating_mul(32) + 64)).unwrap_or(text);
+    let clean = clean(head);
+    if head.len() == text.len() && width(&clean) <= cells {
+        return clean;
+    }
+    let room = cells.saturating_sub(width(mark));
+    let mut taken = 0;
+    let mut cut = String::new();
+    for cluster in clean.graphemes(true) {
+        taken += cluster.width();
+        if taken > room {
+            break;
+        }
+        cut.push_str(cluster);
+    }
+    if cells >= width(mark) {
+        cut.push_str(mark);
+    }
+    Cow::Owned(cut)
+}
+
+/// Clean text cut into lines of at most `cells` cells, and at most `lines` of them.
+pub(crate) fn wrap(text: &str, cells: usize, lines: usize) -> Vec<String> {
+    let cells = cells.max(1);
+    let mut out = Vec::new();
+    for paragraph in text.lines() {
+        let (mut line, mut used) = (String::new(), 0);
+        for word in clean(paragraph).split_word_bounds() {
+            let wide = width(word);
+            if used + wide > cells && used > 0 {
+                out.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            if used == 0 && wide > cells {
+                for cluster in word.graphemes(true) {
+                    let wide = cluster.width();
+                    if used + wide > cells {
+                        out.push(std::mem::take(&mut line));
+                        used = 0;
+                    }
+                    line.push_str(cluster);
+                    used += wide;
+                }
+                continue;
+            }
+            line.push_str(word);
+            used += wide;
+        }
+        out.push(line);
+        if out.len() >= lines {
+            break;
+        }
+    }
+    out.truncate(lines);
+    out
+}
+
+/// A count with thousands apart: `1,234,567`.
+pub(crate) fn count(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A count in at most five cells: `999`, `12.3k`, `4.5M`.
+pub(crate) fn short_count(n: u64) -> String {
+    match n {
+        0..10_000 => n.to_string(),
+        10_000..1_000_000 => format!("{:.1}k", n as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1}M", n as f64 / 1e6),
+        _ => format!("{:.1}G", n as f64 / 1e9),
+    }
+}
+
+/// How long something took, in at most seven cells: `850 µs`, `1.25 ms`, `3.4 s`, `2m 05s`.
+pub(crate) fn took(time: std::time::Duration) -> String {
+    let micros = time.as_micros();
+    let seconds = time.as_secs_f64();
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..10_000 => format!("{:.2} ms", seconds * 1e3),
+        10_000..100_000 => format!("{:.1} ms", seconds * 1e3),
+        100_000..1_000_000 => format!("{:.0} ms", seconds * 1e3),
+        1_000_000..60_000_000 => format!("{seconds:.1} s"),
+        60_000_000..3_600_000_000 => {
+            format!("{}m {:02}s", time.as_secs() / 60, time.as_secs() % 60)
+        }
+        _ => format!("{}h {:02}m", time.as_secs() / 3_600, time.as_secs() / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn escape_sequences_and_direction_marks_lose_their_power() {
+        assert_eq!(clean("\u{1b}[2J"), "␛[2J");
+        assert_eq!(clean("a\nb\tc\u{7f}\u{9b}"), "a␤b c␡\u{fffd}");
+        assert_eq!(clean("\u{202e}evil"), "\u{fffd}evil");
+        assert_eq!(clean("👩\u{200d}👧"), "👩👧");
+        assert!(matches!(clean("plain é 漢"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn text_is_cut_at_whole_characters() {
+        assert_eq!(fit("hello", 5, "…"), "hello");
+        assert_eq!(fit("hello", 4, "…"), "hel…");
+        assert_eq!(fit("漢字漢字", 5, "…"), "漢字…");
+        assert_eq!(fit("漢字", 1, "…"), "…");
+        assert_eq!(fit("x", 0, "…"), "");
+    }
+
+    #[test]
+    fn lines_wrap_at_words_and_long_words_in_the_middle() {
+        assert_eq!(wrap("one two three", 7, 9), ["one two", " three"]);
+        assert_eq!(wrap("abcdefgh", 3, 9), ["abc", "def", "gh"]);
+        assert_eq!(wrap("a\nb\nc", 3, 2), ["a", "b"]);
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(short_count(12_345), "12.3k");
+        for (micros, text) in [
+            (850, "850 µs"),
+            (1_250, "1.25 ms"),
+            (12_500, "12.5 ms"),
+            (250_000, "250 ms"),
+            (3_400_000, "3.4 s"),
+            (125_000_000, "2m 05s"),
+            (7_260_000_000, "2h 01m"),
+        ] {
+            assert_eq!(took(Duration::from_micros(micros)), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_fitted_fits_and_has_no_control_characters(text in "\\PC*|[\u{0}-\u{ff}\u{200b}-\u{2070}👩🏽]*", cells in 0usize..30) {
+            let fitted = fit(&text, cells, "…");
+            prop_assert!(width(&fitted) <= cells, "{:?}", fitted);
+            prop_assert!(!fitted.chars().any(needs_care));
+            for line in wrap(&text, cells, 10) {
+                prop_assert!(width(&line) <= cells.max(2), "{:?}", line);
+                prop_assert!(!line.chars().any(needs_care));
+            }
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Colours by role, and what the terminal can show of them.
+//!
+//! Drawing code asks for a role and gets a style that this terminal can show. With colour off it
+//! never sees a colour at all: crossterm would write a reset in its place, and the selected row would
+//! lose its highlight with it.
+
+use std::collections::BTreeMap;
+
+use ratatui::style::{Color, Modifier, Style};
+use serde::Deserialize;
+
+mod paint;
+mod symbols;
+
+use paint::Paint;
+pub use symbols::SymbolSet;
+pub(crate) use symbols::Symbols;
+
+/// What a piece of the screen is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Role {
+    /// Ordinary text, and the background of everything.
+    Text,
+    /// Text that matters more.
+    Strong,
+    /// Text that matters less.
+    Dim,
+    Border,
+    /// The border and title of the focused pane.
+    Focus,
+    Header,
+    /// The selected row of the focused pane.
+    Selected,
+    /// The selected row of another pane.
+    Marked,
+    Good,
+    Warn,
+    Bad,
+    /// Something is going on.
+    Active,
+    /// Something waits.
+    Waiting,
+    /// The brand, the prompt and other small accents.
+    Accent,
+    /// A key in the footer and in the help.
+    Key,
+    /// Bars, sparklines and histograms.
+    Chart,
+    /// Every second task in a lane, so that neighbours can be told apart.
+    LaneOdd,
+    LaneEven,
+    /// The background of overlays.
+    Popup,
+}
+
+impl Role {
+    const ALL: [Self; 19] = [
+        Self::Text,
+        Self::Strong,
+        Self::Dim,
+        Self::Border,
+        Self::Focus,
+        Self::Header,
+        Self::Selected,
+        Self::Marked,
+        Self::Good,
+        Self::Warn,
+        Self::Bad,
+        Self::Active,
+        Self::Waiting,
+        Self::Accent,
+        Self::Key,
+        Self::Chart,
+        Self::LaneOdd,
+        Self::LaneEven,
+        Self::Popup,
+    ];
+}
+
+/// How many colours a terminal shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// None: weight, underline and reverse only.
+    None,
+    /// The terminal's own sixteen.
+    Ansi16,
+    /// The 256 of xterm.
+    Ansi256,
+    /// All of them.
+    True,
+}
+
+impl Depth {
+    /// What the environment says about the terminal.
+    ///
+    /// `NO_COLOR` (<https://no-color.org>) wins when it is set and not empty.
+    #[must_use]
+    pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let term = variable("TERM").unwrap_or_default();
+        let full = variable("COLORTERM").is_some_and(|v| v == "truecolor" || v == "24bit");
+        if variable("NO_COLOR").is_some_and(|v| !v.is_empty()) || term == "dumb" {
+            Self::None
+        } else if full || term.ends_with("-direct") {
+            Self::True
+        } else if term.contains("256color") {
+            Self::Ansi256
+        } else {
+            Self::Ansi16
+        }
+    }
+}
+
+/// The names of the themes that come with the program.
+pub const THEMES: [&str; 4] = ["dark", "light", "high-contrast", "colour-blind"];
+
+const FILES: [&str; 4] = [
+    include_str!("../../assets/themes/dark.toml"),
+    include_str!("../../assets/themes/light.toml"),
+    include_str!("../../assets/themes/high-contrast.toml"),
+    include_str!("../../assets/themes/colour-blind.toml"),
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    palette: BTreeMap<String, Paint>,
+    roles: BTreeMap<Role, Look>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Look {
+    fg: Option<String>,
+    bg: Option<String>,
+    bold: bool,
+    underline: bool,
+    reverse: bool,
+}
+
+/// A theme made ready for one terminal.
+#[derive(Debug, Clone)]
+pub(crate) struct Theme {
+    styles: [Style; Role::ALL.len()],
+    pub(crate) symbols: Symbols,
+    depth: Depth,
+    set: SymbolSet,
+}
+
+impl Theme {
+    /// One of [`THEMES`], as this terminal can show it.
+    ///
+    /// # Errors
+    /// A sentence that names the theme or the entry of its file that is wrong.
+    pub(crate) fn load(name: &str, depth: Depth, set: SymbolSet) -> Result<Self, String> {
+        let known = THEMES.iter().zip(FILES).find(|(known, _)| **known == name);
+        let Some((name, text)) = known else {
+            let near = crate::nearest::nearest(name, THEMES);
+            return Err(format!("there is no theme `{name}`; did you mean `{near}`?"));
+        };
+        let file: File = toml::from_str(text).map_err(|e| format!("theme {name}: {e}"))?;
+        let mut styles = [Style::new(); Role::ALL.len()];
+        for role in Role::ALL {
+            let look = file
+                .roles
+                .get(&role)
+                .ok_or_else(|| format!("theme {name} has no role {role:?}"))?;
+            if let Some(style) = styles.get_mut(role as usize) {
+                *style = look
+                    .style(&file.palette, depth)
+                    .map_err(|e| format!("theme {name}, {role:?}: {e}"))?;
+            }
+        }
+        Ok(Self {
+            styles,
+            symbols: Symbols::new(set),
+            depth,
+            set,
+        })
+    }
+
+    /// Another theme on the same terminal.
+    pub(crate) fn switch(&self, name: &str) -> Result<Self, String> {
+        Self::load(name, self.depth, self.set)
+    }
+
+    pub(crate) fn style(&self, role: Role) -> Style {
+        self.styles.get(role as usize).copied().unwrap_or_default()
+    }
+
+    /// A role's foreground and weight on whatever background is there.
+    pub(crate) fn ink(&self, role: Role) -> Style {
+        Style {
+            bg: None,
+            ..self.style(role)
+        }
+    }
+}
+
+impl Look {
+    fn style(&self, palette: &BTreeMap<String, Paint>, depth: Depth) -> Result<Style, String> {
+        let colour = |name: &Option<String>| -> Result<Option<Color>, String> {
+            let Some(name) = name else { return Ok(None) };
+            let paint = palette
+                .get(name)
+                .ok_or_else(|| format!("there is no colour `{name}` in the palette"))?;
+            Ok(paint.colour(depth))
+        };
+        let mut style = Style {
+            fg: colour(&self.fg)?,
+            bg: colour(&self.bg)?,
+            ..Style::new()
+        };
+        for (on, modifier) in [
+            (self.bold, Modifier::BOLD),
+            (self.underline, Modifier::UNDERLINED),
+            // Without a background of its own, a highlighted row is a reversed one.
+            (self.reverse || (self.bg_needs_reverse() && depth <= Depth::Ansi16), Modifier::REVERSED),
+        ] {
+            if on {
+                style = style.add_modifier(modifier);
+            }
+        }
+        if style.add_modifier.contains(Modifier::REVERSED) {
+            style.bg = None;
+            if depth <= Depth::Ansi16 {
+                style.fg = None;
+            }
+        }
+        Ok(style)
+    }
+
+    /// Whether this look is told apart by its background alone.
+    fn bg_needs_reverse(&self) -> bool {
+        self.bg.as_deref() == Some("selection")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_theme_has_every_role_at_every_depth() {
+        for name in THEMES {
+            for depth in [Depth::None, Depth::Ansi16, Depth::Ansi256, Depth::True] {
+                Theme::load(name, depth, SymbolSet::Unicode).expect("loads");
+            }
+        }
+        let said = Theme::load("drak", Depth::True, SymbolSet::Ascii).expect_err("unknown");
+        assert!(said.contains("did you mean `dark`"), "{said}");
+    }
+
+    #[test]
+    fn without_colour_no_style_has_one_and_the_selection_is_still_seen() {
+        for name in THEMES {
+            let theme = Theme::load(name, Depth::None, SymbolSet::Unicode).expect("loads");
+            for role in Role::ALL {
+                let style = theme.style(role);
+                assert_eq!((style.fg, style.bg), (None, None), "{name} {role:?}");
+            }
+            for depth in [Depth::None, Depth::Ansi16] {
+                let selected = Theme::load(name, depth, SymbolSet::Unicode)
+                    .expect("loads")
+                    .style(Role::Selected);
+                assert!(selected.add_modifier.contains(Modifier::REVERSED), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_environment_says_how_many_colours_there_are() {
+        let depth = |variables: &[(&str, &str)]| {
+            Depth::detect(|name| {
+                variables
+                    .iter()
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert_eq!(depth(&[("TERM", "xterm-256color")]), Depth::Ansi256);
+        assert_eq!(depth(&[("TERM", "xterm"), ("COLORTERM", "truecolor")]), Depth::True);
+        assert_eq!(depth(&[("TERM", "linux")]), Depth::Ansi16);
+        assert_eq!(depth(&[("TERM", "dumb")]), Depth::None);
+        let off = [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("NO_COLOR", "1")];
+        assert_eq!(depth(&off), Depth::None);
+        assert_eq!(depth(&[("TERM", "xterm-256color"), ("NO_COLOR", "")]), Depth::Ansi256);
+    }
+}

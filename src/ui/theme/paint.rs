@@ -1,0 +1,75 @@
+//! A colour three ways: all of it, the nearest of 256, and a name among the terminal's sixteen.
+
+use ratatui::style::Color;
+use serde::{Deserialize, Deserializer, de};
+
+use super::Depth;
+
+/// Written `["#7aa2f7", "blue"]`; the name is chosen by hand, because what the sixteen look like is
+/// the terminal's choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Paint {
+    rgb: (u8, u8, u8),
+    named: Color,
+}
+
+impl Paint {
+    pub(super) fn colour(self, depth: Depth) -> Option<Color> {
+        let (r, g, b) = self.rgb;
+        match depth {
+            Depth::None => None,
+            Depth::Ansi16 => Some(self.named),
+            Depth::Ansi256 => Some(Color::Indexed(nearest(self.rgb))),
+            Depth::True => Some(Color::Rgb(r, g, b)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Paint {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let (hex, name) = <(String, String)>::deserialize(d)?;
+        let number = hex
+            .strip_prefix('#')
+            .filter(|digits| digits.len() == 6)
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .ok_or_else(|| de::Error::custom(format!("`{hex}` is no colour; write #rrggbb")))?;
+        let [_, r, g, b] = number.to_be_bytes();
+        let named = name
+            .parse()
+            .map_err(|_unknown| de::Error::custom(format!("`{name}` is no colour name")))?;
+        Ok(Self {
+            rgb: (r, g, b),
+            named,
+        })
+    }
+}
+
+/// The nearest of xterm's colour cube (16 to 231) and grey ramp (232 to 255).
+fn nearest(rgb: (u8, u8, u8)) -> u8 {
+    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let distance = |(r, g, b): (u8, u8, u8)| {
+        let part = |x: u8, y: u8| u32::from(x.abs_diff(y)).pow(2);
+        part(r, rgb.0) + part(g, rgb.1) + part(b, rgb.2)
+    };
+    let cube = (0..216u8).map(|i| {
+        let step = |n: u8| STEPS.get(usize::from(n)).copied().unwrap_or_default();
+        (16 + i, (step(i / 36), step(i / 6 % 6), step(i % 6)))
+    });
+    let greys = (0..24u8).map(|i| (232 + i, (8 + 10 * i, 8 + 10 * i, 8 + 10 * i)));
+    cube.chain(greys)
+        .min_by_key(|(_, colour)| distance(*colour))
+        .map_or(16, |(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_colours_are_found_exactly() {
+        assert_eq!(nearest((0, 0, 0)), 16);
+        assert_eq!(nearest((255, 255, 255)), 231);
+        assert_eq!(nearest((95, 135, 175)), 67);
+        assert_eq!(nearest((8, 8, 8)), 232);
+    }
+}

@@ -1,0 +1,119 @@
+//! Signs, in a set that every terminal has and in one that looks better.
+
+use ratatui::symbols::border;
+
+use crate::{net::naming::Health, queue::task::State};
+
+/// Which signs to draw with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SymbolSet {
+    /// Boxes, blocks and arrows.
+    Unicode,
+    /// Plain ASCII.
+    Ascii,
+}
+
+impl SymbolSet {
+    /// What the locale says: UTF-8 or not.
+    #[must_use]
+    pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .into_iter()
+            .find_map(|name| variable(name).filter(|value| !value.is_empty()))
+            .unwrap_or_default()
+            .to_lowercase();
+        if locale.contains("utf-8") || locale.contains("utf8") {
+            Self::Unicode
+        } else {
+            Self::Ascii
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Symbols {
+    pub(crate) ellipsis: &'static str,
+    pub(crate) border: border::Set<'static>,
+    pub(crate) pointer: &'static str,
+    pub(crate) dot: &'static str,
+    pub(crate) arrow: &'static str,
+    pub(crate) up_down: &'static str,
+    /// Bars of growing height, the first of them empty.
+    pub(crate) bars: [&'static str; 9],
+    pub(crate) lane_empty: &'static str,
+    pub(crate) scroll: &'static str,
+    unicode: bool,
+}
+
+const ASCII_BORDER: border::Set<'static> = border::Set {
+    top_left: "+",
+    top_right: "+",
+    bottom_left: "+",
+    bottom_right: "+",
+    vertical_left: "|",
+    vertical_right: "|",
+    horizontal_top: "-",
+    horizontal_bottom: "-",
+};
+
+impl Symbols {
+    pub(super) const fn new(set: SymbolSet) -> Self {
+        match set {
+            SymbolSet::Unicode => Self {
+                ellipsis: "…",
+                border: border::ROUNDED,
+                pointer: "▌",
+                dot: "·",
+                arrow: "→",
+                up_down: "↑↓",
+                bars: [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+                lane_empty: "·",
+                scroll: "▐",
+                unicode: true,
+            },
+            SymbolSet::Ascii => Self {
+                ellipsis: "~",
+                border: ASCII_BORDER,
+                pointer: ">",
+                dot: "-",
+                arrow: "->",
+                up_down: "up/down",
+                bars: [" ", ".", ".", ":", ":", "|", "|", "#", "#"],
+                lane_empty: ".",
+                scroll: "#",
+                unicode: false,
+            },
+        }
+    }
+
+    /// A sign for a task's state; the word stands beside it.
+    pub(crate) const fn state(&self, state: State) -> &'static str {
+        match (state, self.unicode) {
+            (State::Running, true) => "▶",
+            (State::Running, false) => ">",
+            (State::Retrying, true) => "↻",
+            (State::Retrying, false) => "@",
+            (State::Queued, true) => "◦",
+            (State::Queued, false) => "o",
+            (State::Scheduled, true) => "◷",
+            (State::Scheduled, false) => "t",
+            (State::Failed, true) => "✗",
+            (State::Failed, false) => "x",
+            (State::Cancelled, true) => "⊘",
+            (State::Cancelled, false) => "-",
+            (State::Expired, true) => "⌛",
+            (State::Expired, false) => "e",
+            (State::Succeeded, true) => "✓",
+            (State::Succeeded, false) => "+",
+        }
+    }
+
+    pub(crate) const fn health(&self, health: Health) -> &'static str {
+        match (health, self.unicode) {
+            (Health::Live, true) => "●",
+            (Health::Live, false) => "*",
+            (Health::Suspect, true) => "◐",
+            (Health::Suspect, false) => "?",
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What is typed: prompts, and commands of the palette.
+
+use std::path::PathBuf;
+
+use nucleo_matcher::{
+    Config, Matcher,
+    pattern::{CaseMatching, Normalization, Pattern},
+};
+
+use super::{act, close, rows, say};
+use crate::ui::{
+    action::{Action, Entry, TABLE},
+    addition, arguments,
+    effect::{Effect, Export},
+    model::{
+        Model,
+        events::Tone,
+        layer::{Layer, Palette, Prompt, Purpose, Subject},
+    },
+};
+
+/// Takes what was typed if it can be read; otherwise the prompt stays, with the text and what is
+/// wrong with it.
+pub(super) fn submit_prompt(model: &mut Model) -> Vec<Effect> {
+    let Some(Layer::Prompt(prompt)) = model.layers.pop() else {
+        return vec![];
+    };
+    let text = prompt.input.value().to_owned();
+    match take(model, &prompt.purpose, &text) {
+        Ok(effects) => effects,
+        Err(Wrong { at, why }) => {
+            let mut input = prompt.input;
+            if let Some(at) = at {
+                input = input.with_cursor(at);
+            }
+            model.layers.push(Layer::Prompt(Prompt {
+                purpose: prompt.purpose,
+                input,
+                error: Some(why),
+            }));
+            vec![]
+        }
+    }
+}
+
+struct Wrong {
+    /// The character at which it begins.
+    at: Option<usize>,
+    why: String,
+}
+
+impl From<String> for Wrong {
+    fn from(why: String) -> Self {
+        Self { at: None, why }
+    }
+}
+
+fn take(model: &mut Model, purpose: &Purpose, text: &str) -> Result<Vec<Effect>, Wrong> {
+    match purpose {
+        Purpose::Add => match addition::parse(text) {
+            Ok(add) => Ok(vec![act::submit_add(&add)]),
+            Err(mistake) => Err(Wrong {
+                at: Some(mistake.at),
+                why: mistake.why,
+            }),
+        },
+        Purpose::Filter(pane) => Ok(rows::set_filter(model, *pane, text)?),
+        Purpose::Export(pane) => {
+            let path = PathBuf::from(text.trim());
+            match path.extension().and_then(|e| e.to_str()) {
+                Some("json" | "csv") => Ok(vec![Effect::Export(Export {
+                    pane: *pane,
+                    path,
+                    rows: rows::export_rows(model, *pane),
+                })]),
+                _ => Err("the file's name must end in .json or .csv".to_owned().into()),
+            }
+        }
+        Purpose::Call(record) => {
+            let (method, args) = arguments::parse(text)?;
+            Ok(vec![Effect::Call {
+                record: record.clone(),
+                method,
+                args,
+            }])
+        }
+    }
+}
+
+/// The entries that fit what was typed, the best first; everything while nothing is typed.
+pub(crate) fn found(palette: &Palette) -> Vec<&'static Entry> {
+    let typed = palette.input.value().trim();
+    if let Some((entry, _)) = exact(typed) {
+        return vec![entry];
+    }
+    let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
+    let mut matcher = Matcher::new(Config::DEFAULT);
+    let mut buffer = Vec::new();
+    let mut scored: Vec<(u32, &Entry)> = TABLE
+        .iter()
+        .filter_map(|entry| {
+            // A hit in the name is worth more than one in the text.
+            let mut score = |text: &str| {
+                pattern.score(nucleo_matcher::Utf32Str::new(text, &mut buffer), &mut matcher)
+            };
+            let name = score(entry.name).map(|score| score * 2 + 20);
+            name.max(score(entry.text)).map(|score| (score, entry))
+        })
+        .collect();
+    scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    scored.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// A whole command: a name, and its argument behind a space.
+fn exact(typed: &str) -> Option<(&'static Entry, Option<&str>)> {
+    let (name, argument) = match typed.split_once(char::is_whitespace) {
+        Some((name, argument)) => (name, Some(argument.trim()).filter(|a| !a.is_empty())),
+        None => (typed, None),
+    };
+    let entry = TABLE.iter().find(|entry| entry.name == name)?;
+    Some((entry, argument))
+}
+
+pub(super) fn run_palette(model: &mut Model) -> Vec<Effect> {
+    let Some(Layer::Palette(palette)) = model.layers.last_mut() else {
+        return vec![];
+    };
+    let typed = palette.input.value().trim().to_owned();
+    let chosen = match exact(&typed) {
+        Some(command) => Some(command),
+        None => found(palette).get(palette.selected).map(|entry| (*entry, None)),
+    };
+    match chosen {
+        None => {
+            palette.error = Some("no command fits; esc closes".into());
+            vec![]
+        }
+        Some((entry, Some(_))) if entry.argument.is_empty() => {
+            palette.error = Some(format!("{} takes nothing after it", entry.name));
+            vec![]
+        }
+        Some((entry, argument)) => {
+            close(model);
+            act::ask(model, entry.action, argument)
+        }
+    }
+}
+
+/// Writes the selected command out, ready for its argument.
+pub(super) fn complete(model: &mut Model) {
+    if let Some(Layer::Palette(palette)) = model.layers.last_mut()
+        && let Some(entry) = found(palette).get(palette.selected)
+    {
+        let space = if entry.argument.is_empty() { "" } else { " " };
+        palette.input = tui_input::Input::new(format!("{}{space}", entry.name));
+        palette.selected = 0;
+    }
+}
+
+/// `c` in the details of a name.
+pub(super) fn call_from_details(model: &mut Model) -> Vec<Effect> {
+    if let Some(Layer::Details(details)) = model.layers.last()
+        && let Subject::Name { record, .. } = &details.subject
+    {
+        let prompt = Prompt::new(Purpose::Call(record.clone()), String::new());
+        model.layers.push(Layer::Prompt(prompt));
+    }
+    vec![]
+}
+
+/// `y` in details: the whole of them.
+pub(super) fn copy_details(model: &mut Model) -> Vec<Effect> {
+    match model.layers.last() {
+        Some(Layer::Details(details)) => {
+            let text = crate::ui::overlay::details::text(model, &details.subject);
+            vec![Effect::Copy(text)]
+        }
+        _ => vec![],
+    }
+}
+
+/// `x` and `r` in the details of a task.
+pub(super) fn on_detailed_task(model: &mut Model, action: Action) -> Vec<Effect> {
+    let Some(Layer::Details(details)) = model.layers.last() else {
+        return vec![];
+    };
+    let Subject::Task(task) = &details.subject else {
+        return vec![];
+    };
+    let id = task.id;
+    let step = match action {
+        Action::Cancel => crate::queue::task::Step::Cancel,
+        _ => crate::queue::task::Step::Retry,
+    };
+    match task.state.after(step) {
+        Ok(_) if action == Action::Cancel => vec![Effect::Cancel(id)],
+        Ok(_) => vec![Effect::Retry(id)],
+        Err(why) => {
+            say(model, Tone::Warn, format!("{id}: {why}"));
+            vec![]
+        }
+    }
+}

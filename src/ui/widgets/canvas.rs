@@ -1,0 +1,184 @@
+//! Cells to draw on. Everything that is written goes through [`fit`], so nothing leaves its place.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::{Modifier, Style},
+    widgets::{Block, Clear, Widget},
+};
+
+use crate::ui::{
+    text::{fit, width},
+    theme::{Role, Symbols, Theme},
+};
+
+pub(crate) struct Canvas<'a> {
+    pub(crate) buffer: &'a mut Buffer,
+    pub(crate) theme: &'a Theme,
+    /// Where the terminal's cursor goes, if text is being typed.
+    pub(crate) cursor: Option<(u16, u16)>,
+}
+
+/// A piece of text with its role.
+pub(crate) type Piece<'a> = (&'a str, Role);
+
+impl Canvas<'_> {
+    pub(crate) fn ink(&self, role: Role) -> Style {
+        self.theme.ink(role)
+    }
+
+    pub(crate) const fn symbols(&self) -> &Symbols {
+        &self.theme.symbols
+    }
+
+    pub(crate) fn fill(&mut self, area: Rect, role: Role) {
+        let style = self.theme.style(role);
+        self.buffer.set_style(area, style);
+    }
+
+    /// Writes text into at most `cells` cells; answers how many it took.
+    pub(crate) fn write(&mut self, x: u16, y: u16, cells: u16, text: &str, style: Style) -> u16 {
+        let area = self.buffer.area;
+        if y < area.y || y >= area.bottom() || x < area.x || x >= area.right() {
+            return 0;
+        }
+        let room = cells.min(area.right() - x);
+        let text = fit(text, room.into(), self.theme.symbols.ellipsis);
+        self.buffer.set_stringn(x, y, &text, room.into(), style);
+        u16::try_from(width(&text)).unwrap_or(room)
+    }
+
+    /// Writes pieces one after another into one row; answers how many cells they took.
+    pub(crate) fn pieces(&mut self, area: Rect, pieces: &[Piece<'_>]) -> u16 {
+        let mut used = 0;
+        for (text, role) in pieces {
+            let room = area.width.saturating_sub(used);
+            if area.height == 0 || room == 0 {
+                break;
+            }
+            let style = self.ink(*role);
+            used += self.write(area.x + used, area.y, room, text, style);
+        }
+        used
+    }
+
+    /// Writes pieces so that they end at the right edge; nothing when there is no room for all.
+    pub(crate) fn pieces_right(&mut self, area: Rect, pieces: &[Piece<'_>]) -> u16 {
+        let wide: usize = pieces.iter().map(|(text, _)| width(text)).sum();
+        let wide = u16::try_from(wide).unwrap_or(u16::MAX);
+        if wide > area.width {
+            return 0;
+        }
+        let at = Rect {
+            x: area.right() - wide,
+            width: wide,
+            ..area
+        };
+        self.pieces(at, pieces)
+    }
+
+    /// A border with a title to the left and what is to be known at a glance to the right; answers
+    /// with the room inside.
+    pub(crate) fn frame(
+        &mut self,
+        area: Rect,
+        focused: bool,
+        title: &[Piece<'_>],
+        right: &[Piece<'_>],
+    ) -> Rect {
+        let role = if focused { Role::Focus } else { Role::Border };
+        let mut style = self.ink(role);
+        if !focused {
+            style = style.remove_modifier(Modifier::BOLD);
+        }
+        let block = Block::bordered()
+            .border_set(self.theme.symbols.border)
+            .border_style(style);
+        let inner = block.inner(area);
+        block.render(area, self.buffer);
+        if area.width > 4 && area.height > 0 {
+            let top = Rect::new(area.x + 2, area.y, area.width - 4, 1);
+            let used = self.pieces(top, title);
+            let rest = Rect {
+                x: top.x + used + 1,
+                width: top.width.saturating_sub(used + 1),
+                ..top
+            };
+            self.pieces_right(rest, right);
+        }
+        inner
+    }
+
+    /// An empty box over whatever is there, no larger than the screen; answers with the room inside.
+    pub(crate) fn popup(
+        &mut self,
+        screen: Rect,
+        (wide, high): (u16, u16),
+        title: &str,
+        bottom: &str,
+    ) -> Rect {
+        let (wide, high) = (wide.min(screen.width), high.min(screen.height));
+        let area = Rect::new(
+            screen.x + (screen.width - wide) / 2,
+            screen.y + (screen.height - high) / 2,
+            wide,
+            high,
+        );
+        Clear.render(area, self.buffer);
+        self.fill(area, Role::Popup);
+        let title = format!(" {title} ");
+        let inner = self.frame(area, true, &[(&title, Role::Focus)], &[]);
+        if !bottom.is_empty() && area.height > 1 && area.width > 4 {
+            let edge = Rect::new(area.x + 2, area.bottom() - 1, area.width - 4, 1);
+            let bottom = format!(" {bottom} ");
+            self.pieces_right(edge, &[(&bottom, Role::Dim)]);
+        }
+        Rect {
+            x: inner.x.saturating_add(1).min(inner.right()),
+            width: inner.width.saturating_sub(2),
+            ..inner
+        }
+    }
+
+    /// How far down a list one is, on its right border.
+    pub(crate) fn scrollbar(&mut self, area: Rect, top: usize, shown: usize, length: usize) {
+        if length <= shown || area.height == 0 || area.width == 0 {
+            return;
+        }
+        let height = usize::from(area.height);
+        let size = (height * shown / length).clamp(1, height);
+        let at = (height - size) * top / (length - shown).max(1);
+        let (sign, style) = (self.theme.symbols.scroll, self.ink(Role::Dim));
+        for y in at..(at + size).min(height) {
+            let y = area.y + u16::try_from(y).unwrap_or_default();
+            self.write(area.right() - 1, y, 1, sign, style);
+        }
+    }
+}
+
+/// The rows of an area, one by one from the top.
+pub(crate) fn rows(area: Rect) -> impl Iterator<Item = Rect> {
+    (area.y..area.bottom()).map(move |y| Rect {
+        y,
+        height: 1,
+        ..area
+    })
+}
+
+/// The row at this place, empty when there is none.
+pub(crate) fn row(area: Rect, at: u16) -> Rect {
+    if at < area.height {
+        Rect {
+            y: area.y + at,
+            height: 1,
+            ..area
+        }
+    } else {
+        Rect {
+            y: area.y,
+            height: 0,
+            width: 0,
+            ..area
+        }
+    }
+}
