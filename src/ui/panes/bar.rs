@@ -10,7 +10,7 @@ use crate::{
         model::{Model, Pane},
         text::{count, short_count, width},
         theme::Role,
-        widgets::canvas::Canvas,
+        widgets::canvas::{Canvas, Piece},
     },
 };
 
@@ -52,28 +52,41 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let rate = overview.rate(model.now, 1).last().copied().unwrap_or_default();
     let rate = format!("{}/s", short_count(rate.into()));
     let failed_role = if failures > 0 { Role::Bad } else { Role::Dim };
-    canvas.pieces(
-        area,
-        &[
-            (" distro-tui", Role::Accent),
-            ("  key ", Role::Dim),
-            (&about.fingerprint, Role::Text),
-            (" at ", Role::Dim),
-            (&about.addr, Role::Text),
-            (&dot, Role::Border),
-            (&about.engine, Role::Text),
-            (", ", Role::Dim),
-            (&workers, Role::Text),
-            (&dot, Role::Border),
-            (&running, Role::Active),
-            ("  ", Role::Dim),
-            (&queued, Role::Waiting),
-            ("  ", Role::Dim),
-            (&failed, failed_role),
-            ("  ", Role::Dim),
-            (&rate, Role::Chart),
-        ],
-    );
+    let who: [Piece<'_>; 5] = [
+        ("key ", Role::Dim),
+        (&about.fingerprint, Role::Text),
+        (" at ", Role::Dim),
+        (&about.addr, Role::Text),
+        (&dot, Role::Border),
+    ];
+    let what: [Piece<'_>; 4] = [
+        (&about.engine, Role::Text),
+        (", ", Role::Dim),
+        (&workers, Role::Text),
+        (&dot, Role::Border),
+    ];
+    let doing: [Piece<'_>; 7] = [
+        (&running, Role::Active),
+        ("  ", Role::Dim),
+        (&queued, Role::Waiting),
+        ("  ", Role::Dim),
+        (&failed, failed_role),
+        ("  ", Role::Dim),
+        (&rate, Role::Chart),
+    ];
+    // What goes on comes last and goes last: who this is gives way to it.
+    let brand: [Piece<'_>; 2] = [(" distro-tui", Role::Accent), ("  ", Role::Dim)];
+    let wide = |pieces: &[Piece<'_>]| pieces.iter().map(|(text, _)| width(text)).sum::<usize>();
+    let mut room = usize::from(area.width).saturating_sub(wide(&brand) + wide(&doing));
+    let mut line = brand.to_vec();
+    for group in [&who[..], &what[..]] {
+        if wide(group) <= room {
+            room -= wide(group);
+            line.extend(group);
+        }
+    }
+    line.extend(doing);
+    canvas.pieces(area, &line);
 }
 
 fn tabs(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {

@@ -58,10 +58,16 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         } else {
             String::new()
         };
+        let sign = format!("{} ", canvas.symbols().tone(line.tone));
+        let text = match line.tone {
+            Tone::Plain | Tone::Good => Role::Text,
+            Tone::Warn | Tone::Bad => tone_role(line.tone),
+        };
         let pieces = [
             (at.as_str(), Role::Dim),
             (kind.as_str(), kind_role(line.kind)),
-            (line.text.as_str(), tone_role(line.tone)),
+            (sign.as_str(), tone_role(line.tone)),
+            (line.text.as_str(), text),
         ];
         canvas.pieces(area, &pieces);
     }

@@ -18,7 +18,10 @@ use crate::ui::{
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let greeter = &model.greeter;
-    let calls = format!(" {} calls ", count(calls(greeter)));
+    let calls = match calls(greeter) {
+        1 => " 1 call ".to_owned(),
+        n => format!(" {} calls ", count(n)),
+    };
     let inner = frame(canvas, area, model, Pane::Greeter, &[(&calls, Role::Dim)]);
     let mut rest = pad(inner);
     prompt(canvas, take(&mut rest, 1), model);
@@ -105,13 +108,7 @@ fn answer(canvas: &mut Canvas<'_>, rest: &mut Rect, model: &Model) {
     if let Outcome::Greeted { lookup, call, .. } = &newest.outcome
         && rest.height > 4
     {
-        let arrow = canvas.symbols().arrow;
-        let road = format!(
-            "lookup {} {arrow} call {} = {}",
-            took(*lookup),
-            took(*call),
-            took(*lookup + *call)
-        );
+        let road = format!("lookup {}, call {}", took(*lookup), took(*call));
         canvas.pieces(take(rest, 1), &[(&road, Role::Dim)]);
     }
 }

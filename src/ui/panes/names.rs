@@ -20,10 +20,10 @@ use crate::{
 };
 
 const COLUMNS: [Column; 5] = [
-    Column::share("NAME", 3),
-    Column::share("WHERE", 4),
-    Column::cells("KEY", 8).from(44),
-    Column::cells("LEASE", 5).right().from(52),
+    Column::share("NAME", 1),
+    Column::cells("WHERE", 21).from(42),
+    Column::cells("KEY", 8).from(54),
+    Column::cells("LEASE", 5).right().from(62),
     Column::cells("STATE", 9),
 ];
 

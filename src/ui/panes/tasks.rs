@@ -21,12 +21,12 @@ use crate::{
 };
 
 const COLUMNS: [Column; 7] = [
-    Column::cells("ID", 9),
+    Column::cells("ID", 8),
     Column::cells("STATE", 12),
-    Column::share("TASK", 4),
-    Column::share("RESULT", 5),
-    Column::cells("WORKER", 6).from(58),
-    Column::cells("TOOK", 8).right(),
+    Column::share("TASK", 5),
+    Column::share("RESULT", 4).from(46),
+    Column::cells("WORKER", 6).from(60),
+    Column::cells("TOOK", 7).right().from(46),
     Column::cells("QUEUED", 8).from(92),
 ];
 

@@ -27,7 +27,7 @@ const COLUMNS: [Column; 7] = [
     Column::cells("DONE", 6).right(),
     Column::cells("FAIL", 5).right().from(50),
     Column::cells("BUSY", 4).right(),
-    Column::share("LAST 30 SECONDS", 1),
+    Column::share("LAST 30 S", 1),
 ];
 const LANE: usize = 6;
 

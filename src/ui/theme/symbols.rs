@@ -2,7 +2,7 @@
 
 use ratatui::symbols::border;
 
-use crate::{net::naming::Health, queue::task::State};
+use crate::{net::naming::Health, queue::task::State, ui::model::events::Tone};
 
 /// Which signs to draw with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +105,18 @@ impl Symbols {
             (State::Expired, false) => "e",
             (State::Succeeded, true) => "✓",
             (State::Succeeded, false) => "+",
+        }
+    }
+
+    pub(crate) const fn tone(&self, tone: Tone) -> &'static str {
+        match (tone, self.unicode) {
+            (Tone::Plain, true) => "·",
+            (Tone::Plain, false) => "-",
+            (Tone::Good, true) => "✓",
+            (Tone::Good, false) => "+",
+            (Tone::Warn, _) => "!",
+            (Tone::Bad, true) => "✗",
+            (Tone::Bad, false) => "x",
         }
     }
 

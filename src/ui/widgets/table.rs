@@ -75,7 +75,8 @@ pub(crate) fn places(area: Rect, columns: &[Column]) -> Vec<(usize, u16, u16)> {
         .filter(|(_, column)| area.width >= column.from)
         .collect();
     let gaps = u16::try_from(shown.len().saturating_sub(1)).unwrap_or_default() * GAP;
-    let mut left = area.width.saturating_sub(1 + gaps);
+    // A cell for the pointer, and one at the right so that nothing touches the border.
+    let mut left = area.width.saturating_sub(2 + gaps);
     let mut shares = 0;
     for (_, column) in &shown {
         match column.width {
