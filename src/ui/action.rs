@@ -204,7 +204,7 @@ impl Action {
                 no("type a name first, then press enter")
             }
             Self::Greet if model.greeter.is_full() => no("too many calls are under way; wait for one"),
-            Self::ScaleDown if model.data().overview.wanted <= 1 => no("one worker always stays"),
+            Self::ScaleDown if model.wanted_workers() <= 1 => no("one worker always stays"),
             _ => None,
         }
     }

@@ -98,7 +98,7 @@ impl Term {
         let out = self.terminal.backend_mut();
         queue!(out, EndSynchronizedUpdate)?;
         out.flush()?;
-        model.regions = drawn.regions;
+        model.drawn(drawn.regions);
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
 /// One character as it is shown; `None` leaves it out.
 fn shown(c: char) -> Option<char> {
     match c {
-        '\u{200d}' | '\u{fe0e}' | '\u{fe0f}' => None,
+        '\u{200d}' | '\u{fe0e}' | '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' => None,
         '\n' | '\r' => Some('␤'),
         '\t' => Some(' '),
         '\u{7f}' => Some('␡'),
@@ -36,6 +36,7 @@ fn needs_care(c: char) -> bool {
             | '\u{2028}' | '\u{2029}'        // line and paragraph separators
             | '\u{2060}'..='\u{206f}'        // isolates and other invisible operators
             | '\u{061c}' | '\u{feff}' | '\u{fe0e}' | '\u{fe0f}'
+            | '\u{1f3fb}'..='\u{1f3ff}'      // skin tones, which some terminals join and some do not
             | '\u{e0000}'..='\u{e007f}'      // tags
             | '\u{fff9}'..='\u{fffb}')
 }

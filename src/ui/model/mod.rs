@@ -168,6 +168,11 @@ impl Model {
         &mut self.live
     }
 
+    /// Workers that have been asked for, also while the screen stands still.
+    pub(crate) fn wanted_workers(&self) -> usize {
+        self.live.overview.wanted
+    }
+
     pub(crate) fn is_frozen(&self) -> bool {
         self.frozen.is_some()
     }
@@ -178,6 +183,22 @@ impl Model {
         if !on {
             self.refresh_at = Some(self.now);
         }
+    }
+
+    /// A frame has been drawn: lists know now how much of them is seen.
+    pub(crate) fn drawn(&mut self, regions: Regions) {
+        for (pane, area, top) in &regions.rows {
+            let selection = match pane {
+                Pane::Names => &mut self.names.selection,
+                Pane::Tasks => &mut self.tasks.selection,
+                Pane::Workers => &mut self.workers,
+                Pane::Events => &mut self.events.selection,
+                Pane::Greeter => continue,
+            };
+            selection.height = area.height.into();
+            selection.top = *top;
+        }
+        self.regions = regions;
     }
 
     /// Notes that something on the screen is different now.

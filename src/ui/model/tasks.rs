@@ -49,6 +49,8 @@ pub(crate) struct Tasks {
     pinned: Option<TaskId>,
     number: u64,
     waiting: Option<Fetch>,
+    /// A movement that the edge of the window stopped; it goes on when more has come.
+    stopped: Option<Motion>,
     /// Whether an answer has come since the filter or the order changed.
     pub(crate) loaded: bool,
 }
@@ -72,19 +74,25 @@ impl Tasks {
         if let Some(from) = jump {
             return Some(self.fetch(Part::Jump, from));
         }
+        let before = self.selection.at;
         self.selection.go(motion, self.rows.len());
         self.pin();
+        let upwards = matches!(motion, Motion::Up(_) | Motion::PageUp);
+        let edge = if upwards { 0 } else { self.rows.len().saturating_sub(1) };
+        self.stopped = (before == edge && self.selection.at == edge).then_some(motion);
         let near_start = self.selection.top < self.selection.height;
         let near_end = self.selection.top + 2 * self.selection.height >= self.rows.len();
-        if near_start && !self.at_start {
+        let (part, from) = if near_start && !self.at_start {
             let first = self.rows.front().map(|task| self.order.cursor(task))?;
-            return Some(self.fetch(Part::Before, From::Before(first)));
-        }
-        if near_end && !self.at_end {
+            (Part::Before, From::Before(first))
+        } else if near_end && !self.at_end {
             let last = self.rows.back().map(|task| self.order.cursor(task))?;
-            return Some(self.fetch(Part::Behind, From::After(last)));
-        }
-        None
+            (Part::Behind, From::After(last))
+        } else {
+            return None;
+        };
+        let under_way = self.waiting.as_ref().is_some_and(|fetch| fetch.part == part);
+        (!under_way).then(|| self.fetch(part, from))
     }
 
     pub(crate) fn select(&mut self, row: usize) -> Option<Fetch> {
@@ -166,6 +174,10 @@ impl Tasks {
             }
         }
         self.find_selected();
+        if let Some(motion) = self.stopped.take_if(|_| fetch.part != Part::Refresh) {
+            self.selection.go(motion, self.rows.len());
+            self.pin();
+        }
     }
 
     /// A page that could not be had; the next refresh asks again.

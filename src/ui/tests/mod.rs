@@ -1,1 +1,9 @@
+//! The screen, tested whole: snapshots of every pane and overlay, stories told in keys on the real
+//! program, and keys at random.
 
+mod docs;
+mod fixture;
+mod random;
+mod snapshots;
+mod stories;
+mod svg;

@@ -1,5 +1,7 @@
 //! Signs, in a set that every terminal has and in one that looks better.
 
+use std::borrow::Cow;
+
 use ratatui::symbols::border;
 
 use crate::{net::naming::Health, queue::task::State, ui::model::events::Tone};
@@ -106,6 +108,14 @@ impl Symbols {
             (State::Succeeded, true) => "✓",
             (State::Succeeded, false) => "+",
         }
+    }
+
+    /// Text of ours in the signs that there are.
+    pub(crate) fn plain<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        if self.unicode || text.is_ascii() {
+            return text;
+        }
+        Cow::Owned(text.replace('µ', "u").replace('…', self.ellipsis))
     }
 
     pub(crate) const fn tone(&self, tone: Tone) -> &'static str {

@@ -76,10 +76,8 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
         Action::Pause => vec![Effect::Pause(!model.data().overview.stats.paused)],
         Action::Sort => sort(model, argument),
         Action::Purge => purge(model),
-        Action::ScaleUp => vec![Effect::Scale(model.data().overview.wanted + 1)],
-        Action::ScaleDown => {
-            vec![Effect::Scale(model.data().overview.wanted.saturating_sub(1))]
-        }
+        Action::ScaleUp => scale_to(model, model.wanted_workers() + 1),
+        Action::ScaleDown => scale_to(model, model.wanted_workers().saturating_sub(1)),
         Action::Scale => scale(model, argument),
         Action::CallMethod => call(model, argument),
         Action::Help => show(model, Layer::Help { scroll: 0 }),
@@ -250,9 +248,15 @@ fn purge(model: &mut Model) -> Vec<Effect> {
     show(model, Layer::Confirm(Confirm { question, yes }))
 }
 
+/// The next key counts from here, not from what the broker says in its next answer.
+fn scale_to(model: &mut Model, workers: usize) -> Vec<Effect> {
+    model.live_mut().overview.wanted = workers;
+    vec![Effect::Scale(workers)]
+}
+
 fn scale(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     match argument.map(str::parse::<usize>) {
-        Some(Ok(n)) if n > 0 => vec![Effect::Scale(n)],
+        Some(Ok(n)) if n > 0 => scale_to(model, n),
         _ => {
             say(model, Tone::Warn, "scale takes a number of workers, for example scale 4");
             vec![]

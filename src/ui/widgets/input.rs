@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 use tui_input::Input;
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::canvas::Canvas;
 use crate::ui::{
@@ -15,23 +16,29 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, input: &Input, has_keybo
         return;
     }
     let room = usize::from(area.width).saturating_sub(1);
-    let before: String = input.value().chars().take(input.cursor()).collect();
-    // Characters at the left go until the cursor fits.
-    let mut skip = 0;
-    let mut shown = before.as_str();
-    while width(&clean(shown)) > room {
-        let mut chars = shown.chars();
-        chars.next();
-        shown = chars.as_str();
-        skip += 1;
-    }
-    let cursor = u16::try_from(width(&clean(shown))).unwrap_or_default();
-    let visible: String = input
+    let at = input
         .value()
-        .chars()
-        .skip(skip)
-        .take(usize::from(area.width) * 2)
-        .collect();
+        .char_indices()
+        .nth(input.cursor())
+        .map_or(input.value().len(), |(at, _)| at);
+    let (before, after) = input.value().split_at(at);
+    // As much as fits before the cursor, counted from the cursor, so that a long line costs no more
+    // than a short one.
+    let mut cursor = 0;
+    let before = clean(before);
+    let mut from = before.len();
+    for (start, cluster) in before.grapheme_indices(true).rev() {
+        let wide = width(cluster);
+        if cursor + wide > room {
+            break;
+        }
+        cursor += wide;
+        from = start;
+    }
+    let shown = before.get(from..).unwrap_or_default();
+    let rest: String = after.chars().take(usize::from(area.width)).collect();
+    let visible = format!("{shown}{rest}");
+    let cursor = u16::try_from(cursor).unwrap_or_default();
     let style = canvas.ink(Role::Strong);
     canvas.write(area.x, area.y, area.width, &visible, style);
     if has_keyboard {

@@ -1,0 +1,340 @@
+//! Stories told in keys, on the real program: a real process with its network and its workers, the
+//! real effects, and a terminal in memory.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::tz::TimeZone;
+use ratatui::{Terminal, backend::TestBackend};
+use tokio::sync::mpsc;
+
+use super::fixture::theme;
+use crate::{
+    node::{Config, NamesEvent, Node},
+    queue::{broker::Subscription, embedded, worker::Clock},
+    ui::{
+        Depth, SymbolSet,
+        effect::{Effect, Msg},
+        key::Key,
+        keymap::Keymap,
+        model::Model,
+        runner::Runner,
+        update::update,
+        view,
+    },
+};
+
+/// The program without its terminal.
+struct App {
+    model: Model,
+    terminal: Terminal<TestBackend>,
+    clock: Clock,
+    runner: Runner,
+    node: Arc<Node>,
+    answers: mpsc::Receiver<Msg>,
+    names: mpsc::Receiver<NamesEvent>,
+    broker: Subscription,
+    /// Effects that are the terminal's own.
+    terminal_effects: Vec<Effect>,
+    _home: tempfile::TempDir,
+}
+
+impl App {
+    fn start() -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        let config = Config {
+            data_dir: home.path().to_owned(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            broker: embedded::Config {
+                workers: 2,
+                ..embedded::Config::default()
+            },
+        };
+        let node = Arc::new(Node::start(&config).expect("starts"));
+        let theme = theme("dark", Depth::True, SymbolSet::Unicode);
+        let mut model = Model::new(theme, Keymap::default(), TimeZone::UTC);
+        model.size = (140, 40);
+        let (outbox, answers) = mpsc::channel(1_024);
+        let mut app = Self {
+            model,
+            terminal: Terminal::new(TestBackend::new(140, 40)).expect("in memory"),
+            clock: Clock::start(),
+            runner: Runner::new(Arc::clone(&node), outbox),
+            names: node.watch_names(),
+            broker: node.broker().subscribe(),
+            node,
+            answers,
+            terminal_effects: Vec::new(),
+            _home: home,
+        };
+        app.take(Msg::Started);
+        app
+    }
+
+    fn take(&mut self, msg: Msg) {
+        for effect in update(&mut self.model, msg, self.clock.now()) {
+            match effect {
+                Effect::Copy(_) | Effect::Mouse(_) | Effect::Suspend | Effect::Quit => {
+                    self.terminal_effects.push(effect);
+                }
+                effect => self.runner.start(effect),
+            }
+        }
+    }
+
+    fn press(&mut self, keys: &str) -> &mut Self {
+        for key in keys.split(' ') {
+            let key: Key = key.parse().expect("a key");
+            self.take(Msg::Key(key));
+        }
+        self
+    }
+
+    fn type_text(&mut self, text: &str) -> &mut Self {
+        for c in text.chars() {
+            self.take(Msg::Key(Key::char(c)));
+        }
+        self
+    }
+
+    fn screen(&mut self) -> String {
+        let mut regions = Default::default();
+        self.terminal
+            .draw(|frame| {
+                let area = frame.area();
+                regions = view::draw(frame.buffer_mut(), area, &self.model).regions;
+            })
+            .expect("in memory");
+        self.model.drawn(regions);
+        self.terminal.backend().to_string()
+    }
+
+    async fn until(&mut self, wanted: &str) -> String {
+        self.wait(wanted, |app| app.screen().contains(wanted)).await;
+        self.screen()
+    }
+
+    /// Waits until a toast says something.
+    async fn told(&mut self, wanted: &str) {
+        let says = |app: &mut Self| app.model.toasts.iter().any(|toast| toast.text.contains(wanted));
+        self.wait(wanted, says).await;
+    }
+
+    /// Lets the world go on until something is so; it waits for messages, not for time.
+    async fn wait(&mut self, what: &str, so: impl Fn(&mut Self) -> bool) {
+        let story = async {
+            loop {
+                if so(self) {
+                    return;
+                }
+                let deadline = self.model.deadline().map(|at| self.clock.instant(at));
+                let timer = async {
+                    match deadline {
+                        Some(at) => tokio::time::sleep_until(at).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let msg = tokio::select! {
+                    Some(msg) = self.answers.recv() => msg,
+                    Some(event) = self.names.recv() => Msg::Names(event),
+                    Some(batch) = self.broker.next() => Msg::Broker(batch),
+                    () = timer => Msg::Tick,
+                };
+                self.take(msg);
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(30), story).await.is_err() {
+            panic!("{what}: never came:\n{}", self.screen());
+        }
+    }
+
+    async fn end(self) {
+        self.node.shutdown(Duration::ZERO).await;
+    }
+}
+
+#[tokio::test]
+async fn a_newcomer_sees_names_gets_a_greeting_and_adds_two_numbers() {
+    let mut app = App::start();
+    assert!(app.screen().contains("asking the naming server"), "the first frame waits for nobody");
+    let screen = app.until("server ").await;
+    assert!(screen.contains("naming "));
+    app.press("2").type_text("Ali").press("enter");
+    let screen = app.until("Hi welcome Ali").await;
+    assert!(screen.contains("lookup ") && screen.contains("1 call "), "{screen}");
+    app.press("esc 3 a").type_text("2 3").press("enter");
+    let screen = app.until("#1 succeeded on w").await;
+    assert!(screen.contains("add(2, 3)"), "{screen}");
+    let row = screen.lines().find(|line| line.contains("add(2, 3)")).expect("the task's row");
+    assert!(row.contains("succeeded") && row.contains(" 5 ") && row.contains(" w"), "{row}");
+    app.end().await;
+}
+
+#[tokio::test]
+async fn a_burst_fills_the_lanes_and_can_be_paused_and_purged() {
+    let mut app = App::start();
+    app.press("3 b");
+    app.until("100 tasks queued").await;
+    app.until("2 of 2 busy").await;
+    app.press("p");
+    app.until("PAUSED").await;
+    app.until("0 of 2 busy").await;
+    let screen = app.screen();
+    let lane = screen.lines().find(|line| line.contains("w1 ")).expect("the first worker's row");
+    assert!(lane.contains(|c| ('▁'..='█').contains(&c)), "its lane shows what it ran: {lane}");
+    app.press("D");
+    app.until("Forget").await;
+    app.press("y");
+    app.until("finished tasks forgotten").await;
+    app.press("p");
+    app.until("of 2 busy").await;
+    app.end().await;
+}
+
+#[tokio::test]
+async fn workers_are_scaled_with_plus_and_minus() {
+    let mut app = App::start();
+    app.until("0 of 2 busy").await;
+    app.press("4 + +");
+    app.until("w3 ").await;
+    app.press("+");
+    app.until("0 of 5 busy").await;
+    app.press("- - - -");
+    app.until("0 of 1 busy").await;
+    app.press("-");
+    app.until("one worker always stays").await;
+    app.end().await;
+}
+
+#[tokio::test]
+async fn a_running_task_is_cancelled_and_retried_by_hand() {
+    let mut app = App::start();
+    app.press("3 a").type_text("1 2 600").press("enter");
+    app.until("▶ running").await;
+    app.press("x");
+    app.until("⊘ cancelled").await;
+    app.press("x");
+    app.until("#1 has cancelled already").await;
+    app.press("r");
+    app.until("▶ running").await;
+    app.press("x");
+    app.until("⊘ cancelled").await;
+    app.end().await;
+}
+
+#[tokio::test]
+async fn wrong_input_is_explained_and_kept_for_mending() {
+    let mut app = App::start();
+    app.press("3 a").type_text("2 + drei").press("enter");
+    let screen = app.until("`drei` is not a number").await;
+    assert!(screen.contains("2 + drei"));
+    // The cursor stands at the mistake: delete it and go on.
+    app.press("ctrl-k").type_text("3").press("enter");
+    app.until("#1 succeeded").await;
+    app.press("/").type_text("state:done").press("enter");
+    app.until("`done` is no state").await;
+    app.press("esc 2 enter");
+    app.until("type a name first").await;
+    app.press("esc e").type_text("x").press("enter");
+    app.until("must end in .json or .csv").await;
+    app.press("esc :").type_text("zzzzqq").press("enter");
+    app.until("no command fits").await;
+    app.press("esc");
+    app.end().await;
+}
+
+#[tokio::test]
+async fn any_method_of_any_name_can_be_called() {
+    let mut app = App::start();
+    app.until("server ").await;
+    app.press("1 g enter");
+    app.until("lookup(name: str) -> list").await;
+    app.press("esc c").type_text("count").press("enter");
+    app.until("naming.count()").await;
+    app.press("esc j c").type_text("welcomeMessage \"Ada L\"").press("enter");
+    app.until("Hi welcome Ada L").await;
+    app.press("esc c").type_text("shout").press("enter");
+    app.until("there is no method `shout`").await;
+    app.end().await;
+}
+
+#[tokio::test]
+async fn the_palette_takes_arguments() {
+    let mut app = App::start();
+    app.press(":").type_text("add 20 22").press("enter");
+    app.until("#1 succeeded").await;
+    app.press(":").type_text("greet Ada").press("enter");
+    app.until("Hi welcome Ada").await;
+    app.press("esc :").type_text("theme light").press("enter");
+    app.press(":").type_text("theme lihgt").press("enter");
+    app.until("did you mean `light`").await;
+    app.press("3 :").type_text("sort slowest").press("enter");
+    app.until("slowest").await;
+    app.end().await;
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_tasks_are_scrolled_end_to_end() {
+    let mut app = App::start();
+    app.press(":").type_text("burst 100000").press("enter");
+    app.until("100,000 tasks queued").await;
+    app.press("p");
+    app.until("PAUSED").await;
+    let selected = |app: &App| app.model.tasks.selected().map_or(0, |task| task.id.0);
+    app.press("G");
+    app.wait("the last row", |app| selected(app) == 1).await;
+    app.press("k k k");
+    assert_eq!(selected(&app), 4);
+    // Page after page upwards; each may have to be fetched, and none is passed over.
+    let mut at = 4;
+    while at < 1_000 {
+        app.press("pgup");
+        app.wait("a page up", |app| selected(app) > at).await;
+        assert!(selected(&app) - at < 40, "{at} to {}", selected(&app));
+        at = selected(&app);
+    }
+    app.press("g");
+    app.wait("the first row", |app| selected(app) == 100_000).await;
+    for _ in 0..500 {
+        app.press("j");
+        app.wait("the next row", |app| app.model.tasks.selected().is_some()).await;
+    }
+    app.wait("500 rows down", |app| {
+        if selected(app) > 99_500 {
+            app.press("j");
+        }
+        selected(app) <= 99_500
+    })
+    .await;
+    app.end().await;
+}
+
+#[tokio::test]
+async fn rows_are_exported_to_a_file_of_their_own() {
+    let mut app = App::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    app.press("3 a").type_text("2 3").press("enter");
+    app.until("#1 succeeded").await;
+    for (ending, wanted) in [("csv", "1,add,\"[2,3]\",succeeded,5,"), ("json", "\"state\":\"succeeded\"")] {
+        let path = folder.path().join(format!("tasks.{ending}"));
+        let command = format!("export {}", path.display());
+        app.press(":").type_text(&command).press("enter");
+        app.told(&format!("written to {}", path.display())).await;
+        let text = std::fs::read_to_string(&path).expect("written");
+        assert!(text.contains(wanted), "{text}");
+        app.press(":").type_text(&command).press("enter");
+        app.until("exists already").await;
+    }
+    app.end().await;
+}
+
+#[tokio::test]
+async fn quit_suspend_copy_and_mouse_are_the_terminal_s() {
+    let mut app = App::start();
+    app.until("server ").await;
+    app.press("1 G y : esc ctrl-z q");
+    let [Effect::Copy(text), Effect::Suspend, Effect::Quit] = &app.terminal_effects[..] else {
+        panic!("{:?}", app.terminal_effects);
+    };
+    assert!(text.starts_with("distro:server@127.0.0.1:"), "{text}");
+    app.end().await;
+}
