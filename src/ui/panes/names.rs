@@ -21,8 +21,8 @@ use crate::{
 
 const COLUMNS: [Column; 5] = [
     Column::share("NAME", 1),
-    Column::cells("WHERE", 21).from(42),
-    Column::cells("KEY", 8).from(54),
+    Column::cells("WHERE", 21).from(48),
+    Column::cells("KEY", 8).from(58),
     Column::cells("LEASE", 5).right().from(62),
     Column::cells("STATE", 9),
 ];

@@ -80,7 +80,9 @@ pub(crate) fn busy() -> Model {
             .collect(),
         dropped: 0,
     };
-    send(&mut model, Msg::Broker(batch));
+    for effect in send(&mut model, Msg::Broker(batch)) {
+        answer(&mut model, &effect);
+    }
     answer_all(&mut model);
     model
 }

@@ -294,17 +294,10 @@ async fn a_hundred_thousand_tasks_are_scrolled_end_to_end() {
     }
     app.press("g");
     app.wait("the first row", |app| selected(app) == 100_000).await;
-    for _ in 0..500 {
+    for expected in (99_500..100_000).rev() {
         app.press("j");
-        app.wait("the next row", |app| app.model.tasks.selected().is_some()).await;
+        app.wait("the next row", |app| selected(app) == expected).await;
     }
-    app.wait("500 rows down", |app| {
-        if selected(app) > 99_500 {
-            app.press("j");
-        }
-        selected(app) <= 99_500
-    })
-    .await;
     app.end().await;
 }
 

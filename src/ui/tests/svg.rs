@@ -82,8 +82,8 @@ fn piece(
 #[test]
 fn the_screenshot_is_of_today_s_screen() {
     let mut model = busy();
-    draw(&mut model, 140, 40);
+    draw(&mut model, 160, 44);
     press(&mut model, &["3", "j", "j", "j"]);
-    let picture = svg(&draw(&mut model, 140, 40));
+    let picture = svg(&draw(&mut model, 160, 44));
     super::docs::check("assets/screenshot.svg", &picture);
 }
