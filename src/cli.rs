@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-const ABOUT: &str = "One terminal for a small distributed system: names, remote calls and background tasks";
+const ABOUT: &str =
+    "One terminal for a small distributed system: names, remote calls and background tasks";
 
 const LONG_ABOUT: &str = "\
 One terminal for a small distributed system.

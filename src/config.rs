@@ -23,8 +23,17 @@ pub const DEFAULT_FILE: &str = include_str!("../assets/config.default.toml");
 
 /// The names of all settings, as the file writes them.
 const NAMES: [&str; 11] = [
-    "theme", "color", "symbols", "mouse", "workers", "backlog", "retained", "listen", "data-dir",
-    "log-file", "log-level",
+    "theme",
+    "color",
+    "symbols",
+    "mouse",
+    "workers",
+    "backlog",
+    "retained",
+    "listen",
+    "data-dir",
+    "log-file",
+    "log-level",
 ];
 
 /// The largest backlog and the largest number of retained tasks.
@@ -89,10 +98,7 @@ struct Collected {
 /// # Errors
 /// [`ConfigError`] for a file that cannot be read, an unknown setting (with the nearest known one),
 /// or a value that is not one.
-pub fn load(
-    cli: &Cli,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Settings, ConfigError> {
+pub fn load(cli: &Cli, variable: impl Fn(&str) -> Option<String>) -> Result<Settings, ConfigError> {
     let mut collected = Collected::default();
     let folders = Folders::find(&variable);
     let (path, must_exist) = match &cli.config {
@@ -135,7 +141,9 @@ impl Collected {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && !must_exist => return Ok(()),
             Err(e) => return Err(wrong(format!("cannot be read: {e}"))),
         };
-        let table: toml::Table = text.parse().map_err(|e| wrong(format!("is not TOML: {e}")))?;
+        let table: toml::Table = text
+            .parse()
+            .map_err(|e| wrong(format!("is not TOML: {e}")))?;
         for (name, value) in table {
             if name == "keys" {
                 self.keys = keys(value).map_err(wrong)?;
@@ -144,7 +152,9 @@ impl Collected {
             }
             let Some(known) = NAMES.into_iter().find(|known| *known == name) else {
                 let near = nearest(&name, NAMES.into_iter().chain(["keys"]));
-                return Err(wrong(format!("there is no setting `{name}`; did you mean `{near}`?")));
+                return Err(wrong(format!(
+                    "there is no setting `{name}`; did you mean `{near}`?"
+                )));
             };
             let text = match value {
                 toml::Value::String(text) => text,
@@ -197,7 +207,9 @@ impl Collected {
         let symbols = self.take("symbols", symbols)?;
         let settings = Settings {
             node: node::Config {
-                data_dir: self.take("data-dir", folder)?.unwrap_or_else(|| folders.data.clone()),
+                data_dir: self
+                    .take("data-dir", folder)?
+                    .unwrap_or_else(|| folders.data.clone()),
                 listen: self
                     .take("listen", listen)?
                     .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -255,15 +267,19 @@ fn keys(value: toml::Value) -> Result<BTreeMap<String, Vec<String>>, String> {
     };
     let text = |name: &str, value: toml::Value| match value {
         toml::Value::String(text) => Ok(text),
-        other => Err(format!("[keys] {name}: a key is text, not a {}", other.type_str())),
+        other => Err(format!(
+            "[keys] {name}: a key is text, not a {}",
+            other.type_str()
+        )),
     };
     table
         .into_iter()
         .map(|(name, value)| {
             let keys = match value {
-                toml::Value::Array(keys) => {
-                    keys.into_iter().map(|key| text(&name, key)).collect::<Result<_, _>>()?
-                }
+                toml::Value::Array(keys) => keys
+                    .into_iter()
+                    .map(|key| text(&name, key))
+                    .collect::<Result<_, _>>()?,
                 one => vec![text(&name, one)?],
             };
             Ok((name, keys))
@@ -276,7 +292,10 @@ fn one_of(text: &str, words: &[&str]) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     let near = nearest(text, words.iter().copied());
-    Err(format!("`{text}` is not one of {}; did you mean `{near}`?", words.join(", ")))
+    Err(format!(
+        "`{text}` is not one of {}; did you mean `{near}`?",
+        words.join(", ")
+    ))
 }
 
 fn number(text: &str, most: usize) -> Result<usize, String> {
@@ -292,12 +311,14 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn depth(text: &str) -> Result<Depth, String> {
-    Ok(match one_of(text, &["none", "16", "256", "true"])?.as_str() {
-        "none" => Depth::None,
-        "16" => Depth::Ansi16,
-        "256" => Depth::Ansi256,
-        _ => Depth::True,
-    })
+    Ok(
+        match one_of(text, &["none", "16", "256", "true"])?.as_str() {
+            "none" => Depth::None,
+            "16" => Depth::Ansi16,
+            "256" => Depth::Ansi256,
+            _ => Depth::True,
+        },
+    )
 }
 
 fn symbols(text: &str) -> Result<SymbolSet, String> {
@@ -320,13 +341,23 @@ impl Folders {
         let here = PathBuf::from(".");
         let pick = |name: &str, otherwise: Option<PathBuf>| {
             // The specification says that a relative path there is to be ignored.
-            let set = variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-            set.or(otherwise).unwrap_or_else(|| here.clone()).join("distro-tui")
+            let set = variable(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute());
+            set.or(otherwise)
+                .unwrap_or_else(|| here.clone())
+                .join("distro-tui")
         };
         Self {
-            config: pick("XDG_CONFIG_HOME", home.as_ref().map(BaseStrategy::config_dir)),
+            config: pick(
+                "XDG_CONFIG_HOME",
+                home.as_ref().map(BaseStrategy::config_dir),
+            ),
             data: pick("XDG_DATA_HOME", home.as_ref().map(BaseStrategy::data_dir)),
-            state: pick("XDG_STATE_HOME", home.as_ref().and_then(BaseStrategy::state_dir)),
+            state: pick(
+                "XDG_STATE_HOME",
+                home.as_ref().and_then(BaseStrategy::state_dir),
+            ),
         }
     }
 }
@@ -337,11 +368,7 @@ mod tests {
 
     use super::*;
 
-    fn with(
-        file: &str,
-        variables: &[(&str, &str)],
-        flags: &[&str],
-    ) -> Result<Settings, String> {
+    fn with(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> Result<Settings, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("distro-tui/config.toml");
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
@@ -364,7 +391,15 @@ mod tests {
     fn the_default_file_says_what_the_defaults_are() {
         let documented = with(DEFAULT_FILE, &[], &[]).expect("valid");
         let built_in = with("", &[], &[]).expect("valid");
-        let core = |s: &Settings| (s.node.listen, s.node.broker, s.ui.theme.clone(), s.ui.mouse, s.log_level.clone());
+        let core = |s: &Settings| {
+            (
+                s.node.listen,
+                s.node.broker,
+                s.ui.theme.clone(),
+                s.ui.mouse,
+                s.log_level.clone(),
+            )
+        };
         assert_eq!(core(&documented), core(&built_in));
         let table: toml::Table = DEFAULT_FILE.parse().expect("TOML");
         for name in NAMES {
@@ -376,7 +411,11 @@ mod tests {
     #[test]
     fn later_sources_win() {
         let workers = |file, variables: &[(&str, &str)], flags: &[&str]| {
-            with(file, variables, flags).expect("valid").node.broker.workers
+            with(file, variables, flags)
+                .expect("valid")
+                .node
+                .broker
+                .workers
         };
         let variable = [("DISTRO_TUI_WORKERS", "4")];
         assert_eq!(workers("workers = 3", &[], &[]), 3);
@@ -387,14 +426,44 @@ mod tests {
     #[test]
     fn an_error_names_its_source_and_what_would_be_right() {
         let cases: [(&str, &[(&str, &str)], &[&str], &str); 9] = [
-            ("thme = \"dark\"", &[], &[], "/distro-tui/config.toml: there is no setting `thme`; did you mean `theme`?"),
-            ("theme = \"drak\"", &[], &[], "`theme`: `drak` is not one of dark, light"),
-            ("workers = 0", &[], &[], "`workers`: `0` is not a number from 1 to 256"),
+            (
+                "thme = \"dark\"",
+                &[],
+                &[],
+                "/distro-tui/config.toml: there is no setting `thme`; did you mean `theme`?",
+            ),
+            (
+                "theme = \"drak\"",
+                &[],
+                &[],
+                "`theme`: `drak` is not one of dark, light",
+            ),
+            (
+                "workers = 0",
+                &[],
+                &[],
+                "`workers`: `0` is not a number from 1 to 256",
+            ),
             ("workers = [1]", &[], &[], "takes one value, not a array"),
             ("workers =", &[], &[], "is not TOML"),
-            ("", &[("DISTRO_TUI_LISTEN", "here")], &[], "DISTRO_TUI_LISTEN: `here` is not an address"),
-            ("", &[], &["--workers", "many"], "--workers: `many` is not a number"),
-            ("[keys]\nadd = \"b\"", &[], &[], "[keys]: `b` would mean both add and burst"),
+            (
+                "",
+                &[("DISTRO_TUI_LISTEN", "here")],
+                &[],
+                "DISTRO_TUI_LISTEN: `here` is not an address",
+            ),
+            (
+                "",
+                &[],
+                &["--workers", "many"],
+                "--workers: `many` is not a number",
+            ),
+            (
+                "[keys]\nadd = \"b\"",
+                &[],
+                &[],
+                "[keys]: `b` would mean both add and burst",
+            ),
             ("[keys]\nad = \"i\"", &[], &[], "did you mean `add`"),
         ];
         for (file, variables, flags, says) in cases {
@@ -406,6 +475,9 @@ mod tests {
     #[test]
     fn a_file_that_is_named_must_exist() {
         let said = with("", &[], &["--config", "/nowhere/x.toml"]).expect_err("missing");
-        assert!(said.starts_with("/nowhere/x.toml: cannot be read"), "{said}");
+        assert!(
+            said.starts_with("/nowhere/x.toml: cannot be read"),
+            "{said}"
+        );
     }
 }

@@ -29,8 +29,14 @@ fn panicked(main: ThreadId, folder: &Path, info: &PanicHookInfo<'_>) {
     let report = report(info);
     eprintln!("distro-tui crashed: {}", message(info));
     match write(folder, &report) {
-        Ok(path) => eprintln!("A report is in {}. Please send it with what you did before.", path.display()),
-        Err(error) => eprintln!("No report could be written to {} ({error}):\n{report}", folder.display()),
+        Ok(path) => eprintln!(
+            "A report is in {}. Please send it with what you did before.",
+            path.display()
+        ),
+        Err(error) => eprintln!(
+            "No report could be written to {} ({error}):\n{report}",
+            folder.display()
+        ),
     }
 }
 
@@ -45,10 +51,14 @@ fn message(info: &PanicHookInfo<'_>) -> String {
 fn report(info: &PanicHookInfo<'_>) -> String {
     let mut out = String::new();
     let variable = |name| std::env::var(name).unwrap_or_default();
-    let size = crossterm::terminal::size().map_or_else(|e| e.to_string(), |(w, h)| format!("{w}x{h}"));
+    let size =
+        crossterm::terminal::size().map_or_else(|e| e.to_string(), |(w, h)| format!("{w}x{h}"));
     let lines = [
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("system", format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        (
+            "system",
+            format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        ),
         ("terminal", format!("{} {size}", variable("TERM"))),
         ("colours", variable("COLORTERM")),
         ("locale", variable("LANG")),
@@ -63,7 +73,9 @@ fn report(info: &PanicHookInfo<'_>) -> String {
 
 fn write(folder: &Path, report: &str) -> std::io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let path = folder.join(format!("crash-{}.txt", now.as_secs()));
     fs::write(&path, report)?;
     Ok(path)

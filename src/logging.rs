@@ -44,6 +44,9 @@ fn open(path: &Path) -> io::Result<(NonBlocking, WorkerGuard)> {
     if fs::metadata(path).is_ok_and(|file| file.len() > LARGEST) {
         fs::rename(path, path.with_extension("log.old"))?;
     }
-    let file = fs::OpenOptions::new().create(true).append(true).open(path)?;
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)?;
     Ok(tracing_appender::non_blocking(file))
 }

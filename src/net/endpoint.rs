@@ -173,9 +173,13 @@ impl Endpoint {
     pub async fn shutdown(&self, grace: Duration) {
         self.shared.stopping.cancel();
         self.shared.tasks.close();
-        tokio::time::timeout(grace, self.shared.tasks.wait()).await.ok();
+        tokio::time::timeout(grace, self.shared.tasks.wait())
+            .await
+            .ok();
         self.shared.quinn.close(server::GOODBYE, b"shutting down");
-        tokio::time::timeout(grace, self.shared.quinn.wait_idle()).await.ok();
+        tokio::time::timeout(grace, self.shared.quinn.wait_idle())
+            .await
+            .ok();
     }
 }
 

@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn it_greets_whatever_is_a_name() {
-        for name in ["Ali", "علی", "👩‍👩‍👧", "a\nb", "\u{1b}[2J", &"x".repeat(10_000)] {
+        for name in ["Ali", "علی", "👩‍👩‍👧", "a\nb", "\u{1b}[2J", &"x".repeat(10_000)]
+        {
             assert_eq!(welcome(name), Ok(format!("Hi welcome {name}")));
         }
     }

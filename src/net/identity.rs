@@ -89,7 +89,9 @@ impl Identity {
                 let pem = make_pem().map_err(IdentityError::Make)?;
                 match keep(folder, &path, &pem) {
                     // Another process of the same user made it first: its key is ours too.
-                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Self::load_or_make(folder),
+                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                        Self::load_or_make(folder)
+                    }
                     Err(error) => Err(IdentityError::File {
                         verb: "make",
                         path,

@@ -226,12 +226,18 @@ pub const METHODS: &str = "methods";
 impl Objects {
     /// Puts an object under a name, in place of an earlier one.
     pub fn expose(&self, name: impl Into<String>, object: Arc<dyn Object>) {
-        let mut objects = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut objects = self
+            .0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         objects.insert(name.into(), object);
     }
 
     fn get(&self, name: &str) -> Option<Arc<dyn Object>> {
-        let objects = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let objects = self
+            .0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         objects.get(name).cloned()
     }
 
@@ -265,7 +271,10 @@ impl Objects {
 /// A peer's text, short enough to be part of a message.
 fn clip(text: &str) -> String {
     let end = text.floor_char_boundary(80);
-    text.get(..end).unwrap_or_default().escape_debug().to_string()
+    text.get(..end)
+        .unwrap_or_default()
+        .escape_debug()
+        .to_string()
 }
 
 #[cfg(test)]

@@ -114,9 +114,16 @@ async fn call(shared: &Shared, caller: Caller, out: Outgoing, mut recv: RecvStre
     let call: Call = match timeout(READ, wire::read(&mut recv)).await {
         Ok(Ok(Some(call))) => call,
         Ok(Ok(None) | Err(FrameError::Io(_))) => return,
-        Ok(Err(error)) => return out.refuse(Fault::new(Code::Malformed, error.to_string())).await,
+        Ok(Err(error)) => {
+            return out
+                .refuse(Fault::new(Code::Malformed, error.to_string()))
+                .await;
+        }
         Err(_elapsed) => {
-            let fault = Fault::new(Code::Expired, format!("the call did not arrive in {READ:?}"));
+            let fault = Fault::new(
+                Code::Expired,
+                format!("the call did not arrive in {READ:?}"),
+            );
             return out.refuse(fault).await;
         }
     };
@@ -182,7 +189,10 @@ impl Outgoing {
     pub(super) async fn write<T: Serialize>(&mut self, message: &T) -> Result<(), FrameError> {
         let frame = wire::encode(message)?;
         if let Some(stream) = &mut self.0 {
-            stream.write_all(&frame).await.map_err(std::io::Error::from)?;
+            stream
+                .write_all(&frame)
+                .await
+                .map_err(std::io::Error::from)?;
         }
         Ok(())
     }

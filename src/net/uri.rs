@@ -70,6 +70,10 @@ mod tests {
         ] {
             assert!(text.parse::<Uri>().is_err(), "{text}");
         }
-        assert!(format!("distro:{}@127.0.0.1:1", "a".repeat(MAX_URI)).parse::<Uri>().is_err());
+        assert!(
+            format!("distro:{}@127.0.0.1:1", "a".repeat(MAX_URI))
+                .parse::<Uri>()
+                .is_err()
+        );
     }
 }

@@ -111,9 +111,7 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
     let (message, rest) = postcard::take_from_bytes(body).map_err(FrameError::Malformed)?;
     match rest {
         [] => Ok(message),
-        _ => Err(FrameError::Malformed(
-            postcard::Error::SerdeDeCustom,
-        )),
+        _ => Err(FrameError::Malformed(postcard::Error::SerdeDeCustom)),
     }
 }
 
@@ -180,7 +178,10 @@ mod tests {
              010503416c69\
              01046c6f75640100"
         );
-        assert_eq!(hex(&Reply::Ok("Hi".into())), "000000050005024869".to_owned());
+        assert_eq!(
+            hex(&Reply::Ok("Hi".into())),
+            "000000050005024869".to_owned()
+        );
         assert_eq!(
             hex(&Reply::Err(Fault::new(Code::UnknownMethod, "no"))),
             "000000050103026e6f"

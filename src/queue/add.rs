@@ -71,7 +71,11 @@ mod tests {
 
     #[test]
     fn its_arguments_survive_the_trip_through_json() {
-        for (x, y, seconds) in [("2", "3", None), ("-1", "2.5", Some(0.5)), ("1", &"9".repeat(300), None)] {
+        for (x, y, seconds) in [
+            ("2", "3", None),
+            ("-1", "2.5", Some(0.5)),
+            ("1", &"9".repeat(300), None),
+        ] {
             let add = Add {
                 x: Number::parse(x).expect("a number"),
                 y: Number::parse(y).expect("a number"),

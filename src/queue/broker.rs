@@ -71,7 +71,9 @@ pub type Reply<'a, T> = BoxFuture<'a, Result<T, BrokerError>>;
 #[non_exhaustive]
 pub enum BrokerError {
     /// The backlog is full.
-    #[error("the queue is full: {backlog} tasks wait and the limit is {limit}; try again when some have run")]
+    #[error(
+        "the queue is full: {backlog} tasks wait and the limit is {limit}; try again when some have run"
+    )]
     Overloaded {
         /// How many tasks are unfinished.
         backlog: usize,

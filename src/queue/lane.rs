@@ -74,19 +74,28 @@ impl Lane {
         if window <= 0.0 {
             return 0.0;
         }
-        let busy: f64 = self.stretches.iter().map(|s| s.busy_within(from, now)).sum();
+        let busy: f64 = self
+            .stretches
+            .iter()
+            .map(|s| s.busy_within(from, now))
+            .sum();
         (busy / window).min(1.0)
     }
 
     /// Whether anything of it would be seen at this time.
     #[must_use]
     pub fn is_visible(&self, now: Timestamp) -> bool {
-        self.stretches.back().is_some_and(|last| now.since(last.end) < SPAN)
+        self.stretches
+            .back()
+            .is_some_and(|last| now.since(last.end) < SPAN)
     }
 
     fn forget(&mut self, now: Timestamp) {
         while self.stretches.len() >= MAX_STRETCHES
-            || self.stretches.front().is_some_and(|old| now.since(old.end) > SPAN)
+            || self
+                .stretches
+                .front()
+                .is_some_and(|old| now.since(old.end) > SPAN)
         {
             self.stretches.pop_front();
             self.gone += 1;

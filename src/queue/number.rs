@@ -155,10 +155,18 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_named() {
-        for text in ["", "x", "-", "+", "inf", "nan", "1_", "_1", "1__0", "1e", "0x10", "--1", "1.2.3", "."] {
-            assert!(matches!(Number::parse(text), Err(NotANumber::Other(_))), "{text}");
+        for text in [
+            "", "x", "-", "+", "inf", "nan", "1_", "_1", "1__0", "1e", "0x10", "--1", "1.2.3", ".",
+        ] {
+            assert!(
+                matches!(Number::parse(text), Err(NotANumber::Other(_))),
+                "{text}"
+            );
         }
-        assert!(matches!(Number::parse("1e999"), Err(NotANumber::TooLarge(_))));
+        assert!(matches!(
+            Number::parse("1e999"),
+            Err(NotANumber::TooLarge(_))
+        ));
         assert!(matches!(
             Number::parse(&"1".repeat(MAX_DIGITS + 1)),
             Err(NotANumber::TooLong(_))

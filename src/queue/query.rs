@@ -121,9 +121,9 @@ impl Filter {
                     .collect::<Result<_, _>>()?;
             } else if let Some(worker) = word.strip_prefix("worker:") {
                 let number = worker.trim_start_matches('w').parse();
-                filter.worker = Some(
-                    number.map_err(|_not_a_number| format!("`{worker}` is no worker; write worker:w2"))?,
-                );
+                filter.worker = Some(number.map_err(|_not_a_number| {
+                    format!("`{worker}` is no worker; write worker:w2")
+                })?);
             } else if let Some(text) = word.strip_prefix('!') {
                 filter.lacks.push(text.to_lowercase());
             } else {

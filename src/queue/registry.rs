@@ -49,13 +49,19 @@ pub enum TaskError {
 
 impl TaskError {
     /// An error that another attempt would not mend.
-    #[allow(clippy::needless_pass_by_value, reason = "it is used as map_err(TaskError::fatal)")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "it is used as map_err(TaskError::fatal)"
+    )]
     pub fn fatal(why: impl ToString) -> Self {
         Self::Fatal(why.to_string())
     }
 
     /// An error that another attempt may mend.
-    #[allow(clippy::needless_pass_by_value, reason = "it is used as map_err(TaskError::passing)")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "it is used as map_err(TaskError::passing)"
+    )]
     pub fn passing(why: impl ToString) -> Self {
         Self::Passing(why.to_string())
     }
@@ -188,7 +194,10 @@ mod tests {
         let registry = registry();
         for args in ["", "[]", "[1, 2, 3]", r#"["x"]"#, "{}", "5"] {
             let refused = registry.find("pair", args).expect_err("refused");
-            assert!(matches!(refused, BrokerError::BadArguments { .. }), "{args}");
+            assert!(
+                matches!(refused, BrokerError::BadArguments { .. }),
+                "{args}"
+            );
         }
         let refused = registry.find("pear", "[1]").expect_err("refused");
         assert!(refused.to_string().contains("there is pair"), "{refused}");

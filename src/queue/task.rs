@@ -190,7 +190,9 @@ impl FromStr for State {
     /// A word, or the beginning of one that only one state has.
     fn from_str(text: &str) -> Result<Self, ()> {
         let text = text.to_lowercase();
-        let mut fits = Self::ALL.into_iter().filter(|s| s.word().starts_with(&text));
+        let mut fits = Self::ALL
+            .into_iter()
+            .filter(|s| s.word().starts_with(&text));
         match (fits.next(), fits.next()) {
             (Some(state), None) => Ok(state),
             _ => Err(()),
@@ -350,17 +352,75 @@ mod tests {
     fn the_life_of_a_task() {
         let table = [
             // state, then: due start succeed now good cancel expire back retry
-            (State::Scheduled, ["queued", "-", "-", "-", "-", "cancelled", "expired", "-", "-"]),
-            (State::Queued, ["-", "running", "-", "-", "-", "cancelled", "expired", "-", "-"]),
+            (
+                State::Scheduled,
+                [
+                    "queued",
+                    "-",
+                    "-",
+                    "-",
+                    "-",
+                    "cancelled",
+                    "expired",
+                    "-",
+                    "-",
+                ],
+            ),
+            (
+                State::Queued,
+                [
+                    "-",
+                    "running",
+                    "-",
+                    "-",
+                    "-",
+                    "cancelled",
+                    "expired",
+                    "-",
+                    "-",
+                ],
+            ),
             (
                 State::Running,
-                ["-", "-", "succeeded", "retrying", "failed", "cancelled", "-", "queued", "-"],
+                [
+                    "-",
+                    "-",
+                    "succeeded",
+                    "retrying",
+                    "failed",
+                    "cancelled",
+                    "-",
+                    "queued",
+                    "-",
+                ],
             ),
-            (State::Retrying, ["queued", "-", "-", "-", "-", "cancelled", "expired", "-", "-"]),
+            (
+                State::Retrying,
+                [
+                    "queued",
+                    "-",
+                    "-",
+                    "-",
+                    "-",
+                    "cancelled",
+                    "expired",
+                    "-",
+                    "-",
+                ],
+            ),
             (State::Succeeded, ["-"; 9]),
-            (State::Failed, ["-", "-", "-", "-", "-", "-", "-", "-", "queued"]),
-            (State::Cancelled, ["-", "-", "-", "-", "-", "-", "-", "-", "queued"]),
-            (State::Expired, ["-", "-", "-", "-", "-", "-", "-", "-", "queued"]),
+            (
+                State::Failed,
+                ["-", "-", "-", "-", "-", "-", "-", "-", "queued"],
+            ),
+            (
+                State::Cancelled,
+                ["-", "-", "-", "-", "-", "-", "-", "-", "queued"],
+            ),
+            (
+                State::Expired,
+                ["-", "-", "-", "-", "-", "-", "-", "-", "queued"],
+            ),
         ];
         assert_eq!(table.len(), State::ALL.len());
         for (state, row) in table {

@@ -341,7 +341,11 @@ async fn run(desk: &Desk, clock: Clock, job: &Job) -> Ended {
         () = desk.asked_to_stop(job.run) => Outcome::Cancelled,
     };
     let at = clock.now();
-    let started = desk.lock().current.as_ref().map_or(at, |current| current.since);
+    let started = desk
+        .lock()
+        .current
+        .as_ref()
+        .map_or(at, |current| current.since);
     desk.end(started, at, &outcome);
     Ended {
         id: job.id,
@@ -354,8 +358,11 @@ async fn run(desk: &Desk, clock: Clock, job: &Job) -> Ended {
 fn judge(result: Result<String, TaskError>) -> Outcome {
     match result {
         Ok(result) if result.len() > MAX_TEXT => Outcome::Failed {
-            error: format!("a result of {} bytes is over the limit of {MAX_TEXT}", result.len())
-                .into(),
+            error: format!(
+                "a result of {} bytes is over the limit of {MAX_TEXT}",
+                result.len()
+            )
+            .into(),
             again: false,
         },
         Ok(result) => Outcome::Succeeded(result.into()),
@@ -382,7 +389,9 @@ fn panicked(panic: &(dyn Any + Send)) -> Box<str> {
 /// Errors are kept for every attempt, so each is short.
 fn clip(text: &str) -> Box<str> {
     const MOST: usize = 4 << 10;
-    text.get(..text.floor_char_boundary(MOST)).unwrap_or_default().into()
+    text.get(..text.floor_char_boundary(MOST))
+        .unwrap_or_default()
+        .into()
 }
 
 /// How long a steady worker takes to be noticed as gone when it is told to end.

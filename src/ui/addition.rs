@@ -21,7 +21,9 @@ pub(crate) fn parse(text: &str) -> Result<Add, Mistake> {
     let x = line.number("a first number is missing; write for example 2 + 3")?;
     line.separator(&['+', ',']);
     if line.is_lone('-') {
-        return Err(line.mistake("only addition is done here; to add a negative number write 2 + -3"));
+        return Err(
+            line.mistake("only addition is done here; to add a negative number write 2 + -3")
+        );
     }
     let y = line.number("a second number is missing; write for example 2 + 3")?;
     line.separator(&[',']);
@@ -31,7 +33,9 @@ pub(crate) fn parse(text: &str) -> Result<Add, Mistake> {
         Some(line.seconds()?)
     };
     if !line.is_at_end() {
-        return Err(line.mistake("nothing more is expected here: two numbers, and seconds if you like"));
+        return Err(
+            line.mistake("nothing more is expected here: two numbers, and seconds if you like")
+        );
     }
     Ok(Add { x, y, seconds })
 }
@@ -79,7 +83,8 @@ impl Line {
         let mut word = String::new();
         for c in self.chars.iter().skip(self.at) {
             let sign = matches!(c, '+' | '-');
-            let exponent = word.ends_with(['e', 'E']) && word.starts_with(|c: char| !c.is_alphabetic());
+            let exponent =
+                word.ends_with(['e', 'E']) && word.starts_with(|c: char| !c.is_alphabetic());
             if c.is_whitespace() || *c == ',' || (sign && !word.is_empty() && !exponent) {
                 break;
             }
@@ -110,7 +115,9 @@ impl Line {
                 Ok(seconds)
             }
             Ok(_) => Err(self.mistake(format!("seconds go from 0 to {MAX_SECONDS}"))),
-            Err(_) => Err(self.mistake("this is not a number of seconds; write for example 2 3 1.5")),
+            Err(_) => {
+                Err(self.mistake("this is not a number of seconds; write for example 2 3 1.5"))
+            }
         }
     }
 }
@@ -143,7 +150,10 @@ mod tests {
             ("1e+2 1", "[100.0,1]"),
             ("2 3 1.5", "[2,3,1.5]"),
             ("2 + 3, 4s", "[2,3,4.0]"),
-            ("123456789012345678901234567890 1", "[123456789012345678901234567890,1]"),
+            (
+                "123456789012345678901234567890 1",
+                "[123456789012345678901234567890,1]",
+            ),
         ] {
             assert_eq!(read(text), args, "{text}");
         }

@@ -80,12 +80,22 @@ mod tests {
 
     #[test]
     fn words_are_what_they_look_like() {
-        let (method, args) = parse(r#" f Ali 5 -2.5 true null "two words" [1, "x"] {"a": 1} "#).expect("reads");
+        let (method, args) =
+            parse(r#" f Ali 5 -2.5 true null "two words" [1, "x"] {"a": 1} "#).expect("reads");
         assert_eq!(method, "f");
         let shown: Vec<_> = args.iter().map(ToString::to_string).collect();
         assert_eq!(
             shown,
-            ["\"Ali\"", "5", "-2.5", "true", "null", "\"two words\"", "[1, \"x\"]", "{\"a\": 1}"]
+            [
+                "\"Ali\"",
+                "5",
+                "-2.5",
+                "true",
+                "null",
+                "\"two words\"",
+                "[1, \"x\"]",
+                "{\"a\": 1}"
+            ]
         );
         let (_, args) = parse("f 123456789012345678901234567890").expect("reads");
         assert_eq!(args[0].to_string(), "123456789012345678901234567890");
@@ -94,7 +104,11 @@ mod tests {
     #[test]
     fn what_cannot_be_read_says_so() {
         assert!(parse("").is_err());
-        assert!(parse("f \"unfinished").expect_err("cut").contains("no JSON"));
+        assert!(
+            parse("f \"unfinished")
+                .expect_err("cut")
+                .contains("no JSON")
+        );
         assert!(parse("f [1, 2").is_err());
     }
 }

@@ -61,7 +61,10 @@ impl Writer {
         if self.json {
             self.out.write_all(b"\n]\n")?;
         }
-        self.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        self.out
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .sync_all()?;
         Ok(self.rows)
     }
 
@@ -109,7 +112,10 @@ mod tests {
             writer.row(&row.map(str::to_owned)).expect("written");
         }
         assert_eq!(writer.finish().expect("ended"), rows.len());
-        assert!(Writer::create(&path, vec![]).is_err(), "a file is never overwritten");
+        assert!(
+            Writer::create(&path, vec![]).is_err(),
+            "a file is never overwritten"
+        );
         std::fs::read_to_string(path).expect("there")
     }
 
@@ -125,7 +131,10 @@ mod tests {
     #[test]
     fn json_is_an_array_of_objects() {
         let text = written("x.json", &[["1", "é\u{1b}"], ["2", ""]]);
-        assert_eq!(text, "[\n{\"a\":\"1\",\"b\":\"é\\u001b\"},\n{\"a\":\"2\",\"b\":\"\"}\n]\n");
+        assert_eq!(
+            text,
+            "[\n{\"a\":\"1\",\"b\":\"é\\u001b\"},\n{\"a\":\"2\",\"b\":\"\"}\n]\n"
+        );
         assert_eq!(written("y.json", &[]), "[\n]\n");
     }
 }

@@ -127,7 +127,11 @@ impl FromStr for Key {
         let (ctrl, rest) = strip(text, "ctrl-");
         let (alt, rest) = strip(rest, "alt-");
         let mut chars = rest.chars();
-        let code = match (NAMED.iter().find(|(name, _)| *name == rest), chars.next(), chars.next()) {
+        let code = match (
+            NAMED.iter().find(|(name, _)| *name == rest),
+            chars.next(),
+            chars.next(),
+        ) {
             (Some((_, code)), ..) => *code,
             (None, Some(c), None) if !c.is_control() => Code::Char(c),
             _ => {
@@ -155,7 +159,21 @@ mod tests {
 
     #[test]
     fn keys_survive_the_trip_through_text() {
-        for text in ["a", "G", "?", "-", "+", ":", "ctrl-c", "ctrl--", "alt-x", "enter", "shift-tab", "pgdn", "space"] {
+        for text in [
+            "a",
+            "G",
+            "?",
+            "-",
+            "+",
+            ":",
+            "ctrl-c",
+            "ctrl--",
+            "alt-x",
+            "enter",
+            "shift-tab",
+            "pgdn",
+            "space",
+        ] {
             let key: Key = text.parse().expect("a key");
             assert_eq!(key.to_string(), text);
         }

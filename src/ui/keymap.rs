@@ -26,7 +26,9 @@ impl Keymap {
             if !TABLE.iter().any(|entry| entry.name == name) {
                 let names = TABLE.iter().map(|entry| entry.name);
                 let near = crate::nearest::nearest(name, names);
-                return Err(format!("there is no action `{name}`; did you mean `{near}`?"));
+                return Err(format!(
+                    "there is no action `{name}`; did you mean `{near}`?"
+                ));
             }
         }
         let mut bindings = Vec::new();
@@ -35,8 +37,14 @@ impl Keymap {
                 Some(keys) => keys.iter().map(String::as_str).collect(),
                 None => entry.keys.to_vec(),
             };
-            let keys = texts.into_iter().map(str::parse).collect::<Result<Vec<Key>, _>>();
-            bindings.push((entry.action, keys.map_err(|e| format!("{}: {e}", entry.name))?));
+            let keys = texts
+                .into_iter()
+                .map(str::parse)
+                .collect::<Result<Vec<Key>, _>>();
+            bindings.push((
+                entry.action,
+                keys.map_err(|e| format!("{}: {e}", entry.name))?,
+            ));
         }
         let keymap = Self { bindings };
         match keymap.conflict() {
@@ -154,8 +162,14 @@ mod tests {
     fn letters_type_in_the_greeter_and_act_elsewhere() {
         let keymap = Keymap::default();
         assert_eq!(keymap.action(Pane::Greeter, Key::char('q')), None);
-        assert_eq!(keymap.action(Pane::Tasks, Key::char('q')), Some(Action::Quit));
-        assert_eq!(keymap.action(Pane::Greeter, Key::ctrl('c')), Some(Action::Quit));
+        assert_eq!(
+            keymap.action(Pane::Tasks, Key::char('q')),
+            Some(Action::Quit)
+        );
+        assert_eq!(
+            keymap.action(Pane::Greeter, Key::ctrl('c')),
+            Some(Action::Quit)
+        );
         let enter = Key::plain(Code::Enter);
         assert_eq!(keymap.action(Pane::Greeter, enter), Some(Action::Greet));
         assert_eq!(keymap.action(Pane::Tasks, enter), Some(Action::Open));
@@ -165,7 +179,10 @@ mod tests {
     #[test]
     fn the_user_s_keys_take_the_place_of_the_table_s() {
         let keymap = Keymap::new(&user(&[("add", "i")])).expect("free");
-        assert_eq!(keymap.action(Pane::Tasks, Key::char('i')), Some(Action::Add));
+        assert_eq!(
+            keymap.action(Pane::Tasks, Key::char('i')),
+            Some(Action::Add)
+        );
         assert_eq!(keymap.action(Pane::Tasks, Key::char('a')), None);
     }
 

@@ -297,7 +297,9 @@ async fn at(time: Option<Instant>) {
 
 fn message(event: Event) -> Option<Msg> {
     match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => Key::from_terminal(key).map(Msg::Key),
+        Event::Key(key) if key.kind != KeyEventKind::Release => {
+            Key::from_terminal(key).map(Msg::Key)
+        }
         Event::Paste(text) => Some(Msg::Paste(text)),
         Event::Resize(width, height) => Some(Msg::Resize(width, height)),
         Event::Mouse(mouse) => {

@@ -103,7 +103,10 @@ impl Runner {
             }
             Effect::Retry(id) => {
                 let state = self.broker.retry(id).await;
-                (What::Retry(id), said(state, |_| format!("{id} is queued again")))
+                (
+                    What::Retry(id),
+                    said(state, |_| format!("{id} is queued again")),
+                )
             }
             Effect::Pause(on) => {
                 let done = if on {
@@ -111,7 +114,11 @@ impl Runner {
                 } else {
                     self.broker.resume().await
                 };
-                let text = if on { "the queue is paused" } else { "the queue goes on" };
+                let text = if on {
+                    "the queue is paused"
+                } else {
+                    "the queue goes on"
+                };
                 (What::Pause(on), said(done, |()| text.to_owned()))
             }
             Effect::Purge(filter) => {
@@ -160,7 +167,12 @@ impl Runner {
         crate::queue::broker::Stats,
         Vec<crate::queue::worker::WorkerStatus>,
     )> {
-        let both = async { Some((self.broker.stats().await.ok()?, self.broker.workers().await.ok()?)) };
+        let both = async {
+            Some((
+                self.broker.stats().await.ok()?,
+                self.broker.workers().await.ok()?,
+            ))
+        };
         tokio::time::timeout(PATIENCE, both).await.ok().flatten()
     }
 
@@ -205,7 +217,11 @@ impl Runner {
             Rows::Tasks { filter, order } => self.export_tasks(export.path, filter, order).await,
         };
         match rows {
-            Ok(rows) => Ok(format!("{} rows written to {}", count(rows), path.display())),
+            Ok(rows) => Ok(format!(
+                "{} rows written to {}",
+                count(rows),
+                path.display()
+            )),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(format!(
                 "{} exists already; choose another name",
                 path.display()
@@ -286,16 +302,17 @@ const TASK_COLUMNS: [&str; 12] = [
 ];
 
 fn task_row(task: &Task) -> Vec<String> {
-    let time = |at: Option<crate::queue::task::Timestamp>| {
-        at.map_or(String::new(), |at| at.0.to_string())
-    };
+    let time =
+        |at: Option<crate::queue::task::Timestamp>| at.map_or(String::new(), |at| at.0.to_string());
     vec![
         task.id.to_string().trim_start_matches('#').to_owned(),
         task.name.to_string(),
         task.args.to_string(),
         task.state.word().to_owned(),
         task.result.as_deref().unwrap_or_default().to_owned(),
-        task.errors.last().map_or(String::new(), |a| a.error.to_string()),
+        task.errors
+            .last()
+            .map_or(String::new(), |a| a.error.to_string()),
         task.attempts.to_string(),
         task.priority.to_string(),
         task.worker.map_or(String::new(), |w| w.to_string()),
@@ -305,7 +322,10 @@ fn task_row(task: &Task) -> Vec<String> {
     ]
 }
 
-fn said<T>(result: Result<T, BrokerError>, text: impl FnOnce(T) -> String) -> Result<String, String> {
+fn said<T>(
+    result: Result<T, BrokerError>,
+    text: impl FnOnce(T) -> String,
+) -> Result<String, String> {
     result.map(text).map_err(|e| e.to_string())
 }
 

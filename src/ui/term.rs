@@ -7,13 +7,11 @@ use std::{
 
 use crossterm::{
     cursor,
-    event::{
-        DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
-    },
+    event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
     execute, queue,
     terminal::{
-        BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen,
-        LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+        BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+        disable_raw_mode, enable_raw_mode,
     },
 };
 use data_encoding::BASE64;
@@ -52,7 +50,12 @@ impl Term {
         TAKEN.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
         let out = self.terminal.backend_mut();
-        queue!(out, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
+        queue!(
+            out,
+            EnterAlternateScreen,
+            EnableBracketedPaste,
+            cursor::Hide
+        )?;
         if self.mouse {
             queue!(out, EnableMouseCapture)?;
         }
@@ -134,7 +137,10 @@ fn clipboard(text: &str, in_tmux: bool) -> String {
     let encoded = BASE64.encode(text.get(..end).unwrap_or_default().as_bytes());
     let sequence = format!("\u{1b}]52;c;{encoded}\u{7}");
     if in_tmux {
-        format!("\u{1b}Ptmux;{}\u{1b}\\", sequence.replace('\u{1b}', "\u{1b}\u{1b}"))
+        format!(
+            "\u{1b}Ptmux;{}\u{1b}\\",
+            sequence.replace('\u{1b}', "\u{1b}\u{1b}")
+        )
     } else {
         sequence
     }
@@ -146,8 +152,14 @@ mod tests {
 
     #[test]
     fn the_clipboard_sequence_carries_any_text_as_letters() {
-        assert_eq!(clipboard("Hi \u{1b}[2J", false), "\u{1b}]52;c;SGkgG1sySg==\u{7}");
-        assert_eq!(clipboard("a", true), "\u{1b}Ptmux;\u{1b}\u{1b}]52;c;YQ==\u{7}\u{1b}\\");
+        assert_eq!(
+            clipboard("Hi \u{1b}[2J", false),
+            "\u{1b}]52;c;SGkgG1sySg==\u{7}"
+        );
+        assert_eq!(
+            clipboard("a", true),
+            "\u{1b}Ptmux;\u{1b}\u{1b}]52;c;YQ==\u{7}\u{1b}\\"
+        );
         let long = clipboard(&"é".repeat(MAX_CLIPBOARD), false);
         assert!(long.len() < 75_010);
     }

@@ -50,7 +50,9 @@ pub(crate) fn width(text: &str) -> usize {
 pub(crate) fn fit<'a>(text: &'a str, cells: usize, mark: &str) -> Cow<'a, str> {
     // No character takes more than four bytes a cell and almost none is wider than two cells, so a
     // long text need not be read to its end to know that it does not fit.
-    let head = text.get(..text.floor_char_boundary(cells.saturating_mul(32) + 64)).unwrap_or(text);
+    let head = text
+        .get(..text.floor_char_boundary(cells.saturating_mul(32) + 64))
+        .unwrap_or(text);
     let clean = clean(head);
     if head.len() == text.len() && width(&clean) <= cells {
         return clean;
@@ -143,7 +145,11 @@ pub(crate) fn took(time: std::time::Duration) -> String {
         60_000_000..3_600_000_000 => {
             format!("{}m {:02}s", time.as_secs() / 60, time.as_secs() % 60)
         }
-        _ => format!("{}h {:02}m", time.as_secs() / 3_600, time.as_secs() / 60 % 60),
+        _ => format!(
+            "{}h {:02}m",
+            time.as_secs() / 3_600,
+            time.as_secs() / 60 % 60
+        ),
     }
 }
 

@@ -156,7 +156,9 @@ impl Theme {
         let known = THEMES.iter().zip(FILES).find(|(known, _)| **known == name);
         let Some((name, text)) = known else {
             let near = crate::nearest::nearest(name, THEMES);
-            return Err(format!("there is no theme `{name}`; did you mean `{near}`?"));
+            return Err(format!(
+                "there is no theme `{name}`; did you mean `{near}`?"
+            ));
         };
         let file: File = toml::from_str(text).map_err(|e| format!("theme {name}: {e}"))?;
         let mut styles = [Style::new(); Role::ALL.len()];
@@ -215,7 +217,10 @@ impl Look {
             (self.bold, Modifier::BOLD),
             (self.underline, Modifier::UNDERLINED),
             // Without a background of its own, a highlighted row is a reversed one.
-            (self.reverse || (self.bg_needs_reverse() && depth <= Depth::Ansi16), Modifier::REVERSED),
+            (
+                self.reverse || (self.bg_needs_reverse() && depth <= Depth::Ansi16),
+                Modifier::REVERSED,
+            ),
         ] {
             if on {
                 style = style.add_modifier(modifier);
@@ -279,11 +284,21 @@ mod tests {
             })
         };
         assert_eq!(depth(&[("TERM", "xterm-256color")]), Depth::Ansi256);
-        assert_eq!(depth(&[("TERM", "xterm"), ("COLORTERM", "truecolor")]), Depth::True);
+        assert_eq!(
+            depth(&[("TERM", "xterm"), ("COLORTERM", "truecolor")]),
+            Depth::True
+        );
         assert_eq!(depth(&[("TERM", "linux")]), Depth::Ansi16);
         assert_eq!(depth(&[("TERM", "dumb")]), Depth::None);
-        let off = [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("NO_COLOR", "1")];
+        let off = [
+            ("TERM", "xterm-256color"),
+            ("COLORTERM", "truecolor"),
+            ("NO_COLOR", "1"),
+        ];
         assert_eq!(depth(&off), Depth::None);
-        assert_eq!(depth(&[("TERM", "xterm-256color"), ("NO_COLOR", "")]), Depth::Ansi256);
+        assert_eq!(
+            depth(&[("TERM", "xterm-256color"), ("NO_COLOR", "")]),
+            Depth::Ansi256
+        );
     }
 }

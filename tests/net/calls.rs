@@ -30,7 +30,10 @@ async fn a_process_greets_itself_by_way_of_the_naming_server() {
     let mut status = registration.status();
     let stop = CancellationToken::new();
     let keeping = tokio::spawn(registration.run(stop.clone()));
-    status.wait_for(|s| *s == Status::Held).await.expect("registered");
+    status
+        .wait_for(|s| *s == Status::Held)
+        .await
+        .expect("registered");
 
     let naming = server.naming_client(&endpoint);
     let listed = naming.list(&Query::default()).await.expect("listed");
@@ -61,8 +64,17 @@ async fn another_process_is_let_in_by_its_key_only() {
     assert!(server.naming_client(&friend).ping().await.is_ok());
 
     let (stranger, _) = loopback(&stranger, &[]);
-    let refused = server.naming_client(&stranger).ping().await.expect_err("refused");
-    assert!(refused.to_string().contains("does not know this process's key"), "{refused}");
+    let refused = server
+        .naming_client(&stranger)
+        .ping()
+        .await
+        .expect_err("refused");
+    assert!(
+        refused
+            .to_string()
+            .contains("does not know this process's key"),
+        "{refused}"
+    );
 
     // The right address with the wrong key fails closed, at the caller.
     let wrong = Peer {
@@ -70,7 +82,11 @@ async fn another_process_is_let_in_by_its_key_only() {
         ..server.peer
     };
     let request = Request::new("naming", "ping", vec![]);
-    let refused = friend.client().call(wrong, request, DEADLINE).await.expect_err("pinned");
+    let refused = friend
+        .client()
+        .call(wrong, request, DEADLINE)
+        .await
+        .expect_err("pinned");
     assert!(matches!(refused, CallError::Connect { .. }), "{refused}");
     assert!(refused.to_string().contains("another key"), "{refused}");
 }
@@ -85,11 +101,36 @@ async fn mistakes_are_faults_on_that_call_alone() {
         ("nobody", "x", vec![], Code::NotFound),
         ("server", "wellcome", vec![], Code::UnknownMethod),
         ("server", "welcomeMessage", vec![], Code::BadArguments),
-        ("server", "welcomeMessage", vec![Value::Int(5)], Code::BadArguments),
-        ("server", "welcomeMessage", vec!["".into()], Code::BadArguments),
-        ("server", "welcomeMessage", vec!["x".repeat(70_000).into()], Code::BadArguments),
-        ("naming", "lookup", vec!["x".into(), "y".into()], Code::BadArguments),
-        ("naming", "unregister", vec!["nothing".into()], Code::NotFound),
+        (
+            "server",
+            "welcomeMessage",
+            vec![Value::Int(5)],
+            Code::BadArguments,
+        ),
+        (
+            "server",
+            "welcomeMessage",
+            vec!["".into()],
+            Code::BadArguments,
+        ),
+        (
+            "server",
+            "welcomeMessage",
+            vec!["x".repeat(70_000).into()],
+            Code::BadArguments,
+        ),
+        (
+            "naming",
+            "lookup",
+            vec!["x".into(), "y".into()],
+            Code::BadArguments,
+        ),
+        (
+            "naming",
+            "unregister",
+            vec!["nothing".into()],
+            Code::NotFound,
+        ),
     ];
     for (object, method, args, code) in cases {
         let request = Request::new(object, method, args);
@@ -100,11 +141,17 @@ async fn mistakes_are_faults_on_that_call_alone() {
     }
     // Too large to send is refused here, and the connection lives on.
     let huge = Request::new("server", "welcomeMessage", vec!["x".repeat(2 << 20).into()]);
-    let refused = client.call(server.peer, huge, DEADLINE).await.expect_err("too large");
+    let refused = client
+        .call(server.peer, huge, DEADLINE)
+        .await
+        .expect_err("too large");
     assert!(matches!(refused, CallError::Protocol(_)), "{refused}");
     let name = "👩‍👩‍👧 \u{202e}علی\u{1b}[2J\n".repeat(300);
     let fine = Request::new("server", "welcomeMessage", vec![name.as_str().into()]);
-    let greeting = client.call(server.peer, fine, DEADLINE).await.expect("greeted");
+    let greeting = client
+        .call(server.peer, fine, DEADLINE)
+        .await
+        .expect("greeted");
     assert_eq!(greeting, Value::from(format!("Hi welcome {name}")));
 }
 
@@ -122,7 +169,12 @@ async fn a_watcher_sees_what_there_is_and_then_every_change() {
     let (mut records, mut parts) = (0, 0);
     loop {
         match watch.next().await.expect("alive") {
-            Some(Event::Snapshot { first, more, records: part, .. }) => {
+            Some(Event::Snapshot {
+                first,
+                more,
+                records: part,
+                ..
+            }) => {
                 assert_eq!(first, parts == 0);
                 records += part.len();
                 parts += 1;
@@ -173,14 +225,18 @@ async fn dropping_a_call_drops_the_method_and_a_deadline_does_too() {
     let server = Server::start(endpoint.clone(), addr);
     let running = Arc::new(AtomicUsize::new(0));
     let started = Arc::new(tokio::sync::Notify::new());
-    endpoint.objects().expose("endless", Arc::new(endless(&running, &started)));
+    endpoint
+        .objects()
+        .expose("endless", Arc::new(endless(&running, &started)));
 
     let client = endpoint.client();
     let call = tokio::spawn({
         let client = client.clone();
         async move {
             let request = Request::new("endless", "wait", vec![]);
-            client.call(server.peer, request, Duration::from_secs(60)).await
+            client
+                .call(server.peer, request, Duration::from_secs(60))
+                .await
         }
     });
     started.notified().await;
@@ -192,7 +248,10 @@ async fn dropping_a_call_drops_the_method_and_a_deadline_does_too() {
 
     let request = Request::new("endless", "wait", vec![]);
     let short = Duration::from_millis(50);
-    let late = client.call(server.peer, request, short).await.expect_err("late");
+    let late = client
+        .call(server.peer, request, short)
+        .await
+        .expect_err("late");
     // Whichever side's clock rings first, it is the same deadline.
     assert!(
         matches!(&late, CallError::Deadline(d) if *d == short)

@@ -53,10 +53,9 @@ impl World {
         let naming = endpoint(&network, NAMING, &naming_id, &[&greeter_id, &client_id]);
         let server = Server::start(naming, NAMING.parse().expect("an address"));
         let greeter = endpoint(&network, GREETER, &greeter_id, &[&client_id]);
-        greeter.objects().expose(
-            greeter::NAME,
-            std::sync::Arc::new(greeter::greeter()),
-        );
+        greeter
+            .objects()
+            .expose(greeter::NAME, std::sync::Arc::new(greeter::greeter()));
         let registration = server.keep_greeter(&greeter, GREETER.parse().expect("an address"));
         let greeter_status = registration.status();
         let stop = CancellationToken::new();
@@ -148,8 +147,15 @@ fn in_a_partition_the_deadline_bounds_the_call_and_the_lease_runs_out() {
             world.network.change(|weather| weather.cut = true);
             let since = Instant::now();
             let error = world.greet("during").await.expect_err("nothing passes");
-            assert!(matches!(error, CallError::Deadline(_)), "seed {seed}: {error}");
-            assert!(since.elapsed() <= Duration::from_millis(5_100), "{:?}", since.elapsed());
+            assert!(
+                matches!(error, CallError::Deadline(_)),
+                "seed {seed}: {error}"
+            );
+            assert!(
+                since.elapsed() <= Duration::from_millis(5_100),
+                "{:?}",
+                since.elapsed()
+            );
 
             // Longer than the lease and than the connections' idle timeout.
             sleep(Duration::from_secs(60)).await;
@@ -176,7 +182,10 @@ fn a_frozen_server_is_suspect_before_it_is_gone() {
         let found = naming.lookup(greeter::NAME).await.expect("still leased");
         assert_eq!(found[0].health, Health::Suspect);
         sleep(Duration::from_secs(6)).await;
-        assert!(naming.lookup(greeter::NAME).await.is_err(), "gone with its lease");
+        assert!(
+            naming.lookup(greeter::NAME).await.is_err(),
+            "gone with its lease"
+        );
         drop(silent);
     });
 }
@@ -196,7 +205,10 @@ fn a_naming_server_that_crashes_and_comes_back_is_filled_again() {
         while world.greet("after").await.is_err() {
             sleep(Duration::from_millis(50)).await;
             let waited = restarted.elapsed();
-            assert!(waited < Duration::from_secs(7), "one renewal at most: {waited:?}");
+            assert!(
+                waited < Duration::from_secs(7),
+                "one renewal at most: {waited:?}"
+            );
         }
         world.stop.cancel();
     });

@@ -87,7 +87,11 @@ impl Network {
         let Some((_, inbox)) = state.inboxes.get(&to).cloned() else {
             return;
         };
-        let copies = if state.throw() < weather.duplicate { 2 } else { 1 };
+        let copies = if state.throw() < weather.duplicate {
+            2
+        } else {
+            1
+        };
         for _ in 0..copies {
             let (inbox, letter) = (inbox.clone(), letter.to_vec());
             let delay = weather.delay + weather.jitter.mul_f64(state.throw());
@@ -138,8 +142,12 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.network
-            .post(self.life, self.addr, transmit.destination, transmit.contents);
+        self.network.post(
+            self.life,
+            self.addr,
+            transmit.destination,
+            transmit.contents,
+        );
         Ok(())
     }
 

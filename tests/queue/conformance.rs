@@ -2,7 +2,6 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use futures_util::FutureExt;
 use distro_tui::queue::{
     broker::{Batch, Broker, BrokerError, Event},
     embedded::Limits,
@@ -10,6 +9,7 @@ use distro_tui::queue::{
     task::{NewTask, State, TaskId},
     worker::WorkerState,
 };
+use futures_util::FutureExt;
 
 use crate::support::{count, engine, newest, submit, sum, task, until};
 
@@ -40,19 +40,36 @@ async fn many_are_taken_together_and_each_runs_once() {
 
 #[tokio::test]
 async fn what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued() {
-    let engine = engine(1, Limits { backlog: 3, ..Limits::default() });
+    let engine = engine(
+        1,
+        Limits {
+            backlog: 3,
+            ..Limits::default()
+        },
+    );
     let broker: &dyn Broker = &engine.broker;
     let refused = broker.submit(vec![NewTask::new("sub", "[]")]).await;
     assert!(matches!(refused, Err(BrokerError::UnknownTask { .. })));
     for args in ["", "[1]", "[1,\"x\"]", "[1,2,3,4]", "nonsense"] {
-        let refused = broker.submit(vec![sum(1, 1), NewTask::new("add", args)]).await;
-        assert!(matches!(refused, Err(BrokerError::BadArguments { .. })), "{args}");
+        let refused = broker
+            .submit(vec![sum(1, 1), NewTask::new("add", args)])
+            .await;
+        assert!(
+            matches!(refused, Err(BrokerError::BadArguments { .. })),
+            "{args}"
+        );
     }
     let long = NewTask::new("add", format!("[1,{}]", "1".repeat(70_000)));
     assert!(broker.submit(vec![long]).await.is_err());
     let many = vec![task("gate"); 4];
     let refused = broker.submit(many).await;
-    assert_eq!(refused, Err(BrokerError::Overloaded { backlog: 0, limit: 3 }));
+    assert_eq!(
+        refused,
+        Err(BrokerError::Overloaded {
+            backlog: 0,
+            limit: 3
+        })
+    );
     assert_eq!(broker.stats().await.expect("answers").submitted, 0);
 }
 
@@ -66,9 +83,15 @@ async fn a_waiting_task_is_cancelled_and_a_running_one_stops() {
     assert_eq!(broker.cancel(waiting).await, Ok(State::Cancelled));
     assert_eq!(broker.cancel(running).await, Ok(State::Running));
     until(broker, running, State::Cancelled).await;
-    assert!(matches!(broker.cancel(running).await, Err(BrokerError::Illegal { .. })));
+    assert!(matches!(
+        broker.cancel(running).await,
+        Err(BrokerError::Illegal { .. })
+    ));
     let nobody = TaskId(9_999);
-    assert_eq!(broker.cancel(nobody).await, Err(BrokerError::NotFound(nobody)));
+    assert_eq!(
+        broker.cancel(nobody).await,
+        Err(BrokerError::NotFound(nobody))
+    );
     // The worker is free again.
     let next = submit(broker, sum(1, 1)).await;
     until(broker, next, State::Succeeded).await;
@@ -85,7 +108,11 @@ async fn a_panic_fails_its_task_and_no_worker() {
     let tasks = (0..200).map(|n| if n % 2 == 0 { task("panic") } else { sum(n, 0) });
     let ids = broker.submit(tasks.collect()).await.expect("taken");
     for (n, id) in ids.into_iter().enumerate() {
-        let state = if n % 2 == 0 { State::Failed } else { State::Succeeded };
+        let state = if n % 2 == 0 {
+            State::Failed
+        } else {
+            State::Succeeded
+        };
         until(broker, id, state).await;
     }
     assert_eq!(broker.workers().await.expect("answers").len(), 2);
@@ -98,7 +125,10 @@ async fn a_failed_task_is_retried_with_its_own_arguments() {
     let huge = "9".repeat(400);
     let id = submit(broker, NewTask::new("add", format!("[{huge},1.5]"))).await;
     let failed = until(broker, id, State::Failed).await;
-    assert_eq!(&*failed.errors[0].error, "int too large to convert to float");
+    assert_eq!(
+        &*failed.errors[0].error,
+        "int too large to convert to float"
+    );
     assert_eq!(broker.retry(id).await, Ok(State::Queued));
     // It fails again, in a second run of its own.
     let events = broker.subscribe();
@@ -112,7 +142,10 @@ async fn a_failed_task_is_retried_with_its_own_arguments() {
     assert!(again.args.contains(&huge));
     let fine = submit(broker, sum(1, 1)).await;
     until(broker, fine, State::Succeeded).await;
-    assert!(broker.retry(fine).await.is_err(), "a success is not retried");
+    assert!(
+        broker.retry(fine).await.is_err(),
+        "a success is not retried"
+    );
 }
 
 #[tokio::test]
@@ -172,7 +205,10 @@ async fn workers_grow_and_shrink_live_and_finish_what_they_run() {
     }
     assert_eq!(broker.scale(1).await, Ok(1));
     let stopping = broker.workers().await.expect("answers");
-    let leaving = stopping.iter().filter(|w| w.state == WorkerState::Stopping).count();
+    let leaving = stopping
+        .iter()
+        .filter(|w| w.state == WorkerState::Stopping)
+        .count();
     assert_eq!((stopping.len(), leaving), (4, 3));
     let events = broker.subscribe();
     engine.gate.add_permits(4);
@@ -196,7 +232,11 @@ async fn a_subscriber_that_does_not_listen_is_told_how_much_it_missed() {
     }
     let (mut seen, mut dropped) = (0, 0);
     let mut take = |batch: Batch| {
-        seen += batch.events.iter().filter(|e| matches!(e, Event::Paused(_))).count() as u64;
+        seen += batch
+            .events
+            .iter()
+            .filter(|e| matches!(e, Event::Paused(_)))
+            .count() as u64;
         dropped += batch.dropped;
         (seen, dropped)
     };
@@ -226,11 +266,20 @@ async fn shutdown_waits_for_what_runs_and_says_what_is_left() {
         let broker = broker.clone();
         async move { broker.shutdown(Duration::from_secs(60)).await }
     });
-    while !events.next().await.expect("alive").events.contains(&Event::Paused(true)) {}
+    while !events
+        .next()
+        .await
+        .expect("alive")
+        .events
+        .contains(&Event::Paused(true))
+    {}
     engine.gate.add_permits(1);
     let drained = stopping.await.expect("no panic").expect("drained");
     assert_eq!((drained.abandoned, drained.unstarted), (0, 7));
-    assert_eq!(broker.submit(vec![sum(1, 1)]).await, Err(BrokerError::Closed));
+    assert_eq!(
+        broker.submit(vec![sum(1, 1)]).await,
+        Err(BrokerError::Closed)
+    );
     assert_eq!(broker.stats().await, Err(BrokerError::Closed));
 }
 
@@ -240,6 +289,9 @@ async fn shutdown_gives_up_on_what_does_not_end() {
     let broker = &engine.broker;
     let stuck = submit(broker, task("gate")).await;
     until(broker, stuck, State::Running).await;
-    let drained = broker.shutdown(Duration::from_millis(20)).await.expect("drained");
+    let drained = broker
+        .shutdown(Duration::from_millis(20))
+        .await
+        .expect("drained");
     assert_eq!(drained.abandoned, 1);
 }

@@ -18,8 +18,14 @@ async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() 
     until(broker, spinning, State::Running).await;
     assert_eq!(broker.cancel(spinning).await, Ok(State::Running));
     let seen = broker.get(spinning).await.expect("answers").expect("there");
-    assert!(seen.cancelling && seen.state == State::Running, "it cannot be stopped, and says so");
-    let drained = broker.shutdown(Duration::from_millis(10)).await.expect("drained");
+    assert!(
+        seen.cancelling && seen.state == State::Running,
+        "it cannot be stopped, and says so"
+    );
+    let drained = broker
+        .shutdown(Duration::from_millis(10))
+        .await
+        .expect("drained");
     assert_eq!(drained.abandoned, 1);
 }
 

@@ -76,7 +76,11 @@ pub(crate) async fn until(broker: &dyn Broker, id: TaskId, state: State) -> Task
         if task.state == state {
             return task;
         }
-        assert!(!task.state.is_finished(), "{id} is {}, not {state}", task.state);
+        assert!(
+            !task.state.is_finished(),
+            "{id} is {}, not {state}",
+            task.state
+        );
         events.next().await.expect("the broker lives");
     }
 }

@@ -97,7 +97,8 @@ impl NamingClient {
     /// # Errors
     /// As [`super::Registry::set_metadata`], or the call's own.
     pub async fn set_metadata(&self, name: &str, tags: &[String]) -> Result<u64, CallError> {
-        self.ask("set_metadata", vec![name.into(), value(tags)?]).await
+        self.ask("set_metadata", vec![name.into(), value(tags)?])
+            .await
     }
 
     /// How many records there are.
@@ -169,5 +170,7 @@ fn value<T: Serialize + ?Sized>(typed: &T) -> Result<Value, CallError> {
 }
 
 fn unexpected(error: &NotAValue) -> CallError {
-    CallError::Protocol(format!("an unexpected answer from the naming server: {error}"))
+    CallError::Protocol(format!(
+        "an unexpected answer from the naming server: {error}"
+    ))
 }

@@ -97,7 +97,13 @@ impl History {
     pub(super) fn since(&self, revision: u64, limit: usize) -> Option<(u64, Vec<Change>)> {
         let behind = usize::try_from(self.revision.checked_sub(revision)?).ok()?;
         let skip = self.changes.len().checked_sub(behind)?;
-        let changes: Vec<_> = self.changes.iter().skip(skip).take(limit).cloned().collect();
+        let changes: Vec<_> = self
+            .changes
+            .iter()
+            .skip(skip)
+            .take(limit)
+            .cloned()
+            .collect();
         Some((revision + changes.len() as u64, changes))
     }
 }

@@ -63,7 +63,9 @@ impl Registration {
             () = stop.cancelled() => {}
         }
         // Unregistering is a courtesy: the lease ends by itself.
-        timeout(GOODBYE, self.naming.unregister(&self.wanted.name)).await.ok();
+        timeout(GOODBYE, self.naming.unregister(&self.wanted.name))
+            .await
+            .ok();
     }
 
     /// Ends only when the naming server refuses for good.
@@ -111,7 +113,12 @@ impl Registration {
                     }
                     // A renewal changes nothing when it runs twice, and a naming server that just
                     // came back has forgotten us: find out soon.
-                    pause = if pause == lease / 3 { FIRST_PAUSE } else { pause * 2 }.min(lease / 3);
+                    pause = if pause == lease / 3 {
+                        FIRST_PAUSE
+                    } else {
+                        pause * 2
+                    }
+                    .min(lease / 3);
                 }
             }
         }

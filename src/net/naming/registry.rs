@@ -190,7 +190,10 @@ impl Registry {
         name: &str,
         id: u64,
     ) -> Result<u64, Fault> {
-        let found = self.names.get_key_value(name).map(|(name, _)| Arc::clone(name));
+        let found = self
+            .names
+            .get_key_value(name)
+            .map(|(name, _)| Arc::clone(name));
         let instance = self
             .names
             .get_mut(name)
@@ -240,7 +243,9 @@ impl Registry {
         if !all && instances.iter().all(|i| i.owner != caller.key) {
             return Err(Fault::new(
                 Code::Denied,
-                format!("`{name}` is registered by another key; only its owner or an admin removes it"),
+                format!(
+                    "`{name}` is registered by another key; only its owner or an admin removes it"
+                ),
             ));
         }
         let key = Arc::clone(key);
@@ -324,9 +329,7 @@ impl Registry {
             .into_iter()
             .flatten()
             .find(|instance| instance.owner == caller.key)
-            .ok_or_else(|| {
-                Fault::not_found(format!("this key has not registered `{name}`"))
-            })?;
+            .ok_or_else(|| Fault::not_found(format!("this key has not registered `{name}`")))?;
         instance.tags = tags.into_iter().map(Into::into).collect();
         let record = instance.record(name);
         self.history.push(Change::Put(record));
@@ -410,7 +413,9 @@ impl Registry {
         let Some(instances) = self.names.get_mut(name) else {
             return Vec::new();
         };
-        let taken: Vec<_> = instances.extract_if(.., |instance| goes(instance)).collect();
+        let taken: Vec<_> = instances
+            .extract_if(.., |instance| goes(instance))
+            .collect();
         if instances.is_empty() {
             self.names.remove(name);
         }

@@ -162,7 +162,10 @@ impl Naming {
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
         // A method never panics half-way through a change, so a poisoned lock is a whole registry.
-        self.0.registry.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Millis {
@@ -178,7 +181,10 @@ impl Naming {
             registry.advance(now);
             let result = change(&mut registry, now);
             let after = registry.next_deadline();
-            (result, after.is_some_and(|after| before.is_none_or(|before| after < before)))
+            (
+                result,
+                after.is_some_and(|after| before.is_none_or(|before| after < before)),
+            )
         };
         self.publish();
         if earlier {

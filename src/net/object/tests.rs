@@ -34,11 +34,7 @@ fn objects() -> Objects {
     objects
 }
 
-async fn call(
-    method: &str,
-    args: Vec<Value>,
-    kwargs: Vec<(&str, Value)>,
-) -> Result<Value, Fault> {
+async fn call(method: &str, args: Vec<Value>, kwargs: Vec<(&str, Value)>) -> Result<Value, Fault> {
     let invocation = Invocation {
         caller: caller(),
         method: method.into(),
@@ -53,7 +49,10 @@ async fn call(
 
 #[tokio::test]
 async fn arguments_go_by_position_and_by_name() {
-    assert_eq!(call("greet", vec!["Ali".into()], vec![]).await, Ok("Ali".into()));
+    assert_eq!(
+        call("greet", vec!["Ali".into()], vec![]).await,
+        Ok("Ali".into())
+    );
     let loud = vec![("loud", Value::Bool(true)), ("name", "Ali".into())];
     assert_eq!(call("greet", vec![], loud).await, Ok("ALI".into()));
 }
@@ -62,10 +61,22 @@ async fn arguments_go_by_position_and_by_name() {
 async fn wrong_arguments_are_faults_that_say_what_is_wrong() {
     let cases: [(Vec<Value>, Vec<(&str, Value)>, &str); 6] = [
         (vec![], vec![], "`name` is missing"),
-        (vec!["a".into(), Value::Null, Value::Null], vec![], "takes 1 to 2 arguments, got 3"),
-        (vec![Value::Int(5)], vec![], "`name`: invalid type: integer `5`"),
+        (
+            vec!["a".into(), Value::Null, Value::Null],
+            vec![],
+            "takes 1 to 2 arguments, got 3",
+        ),
+        (
+            vec![Value::Int(5)],
+            vec![],
+            "`name`: invalid type: integer `5`",
+        ),
         (vec!["a".into()], vec![("name", "b".into())], "given twice"),
-        (vec!["a".into()], vec![("size", "b".into())], "no parameter `size`"),
+        (
+            vec!["a".into()],
+            vec![("size", "b".into())],
+            "no parameter `size`",
+        ),
         (vec!["a".into(), "b".into()], vec![], "`loud`: "),
     ];
     for (args, kwargs, says) in cases {
@@ -86,15 +97,30 @@ async fn unknown_methods_and_objects_are_faults() {
         args: vec![],
         kwargs: vec![],
     };
-    let fault = objects().call("\u{1b}[2J", invocation).await.expect_err("refused");
+    let fault = objects()
+        .call("\u{1b}[2J", invocation)
+        .await
+        .expect_err("refused");
     assert_eq!(fault.code, Code::NotFound);
     assert!(!fault.message.contains('\u{1b}'));
 }
 
 #[tokio::test]
 async fn a_method_may_refuse_or_panic_and_the_object_goes_on() {
-    assert_eq!(call("fail", vec![], vec![]).await.expect_err("refused").code, Code::Denied);
-    assert_eq!(call("panic", vec![], vec![]).await.expect_err("failed").code, Code::Internal);
+    assert_eq!(
+        call("fail", vec![], vec![])
+            .await
+            .expect_err("refused")
+            .code,
+        Code::Denied
+    );
+    assert_eq!(
+        call("panic", vec![], vec![])
+            .await
+            .expect_err("failed")
+            .code,
+        Code::Internal
+    );
     assert!(call("greet", vec!["Ali".into()], vec![]).await.is_ok());
 }
 
@@ -105,13 +131,23 @@ async fn every_object_lists_its_methods() {
     let lines: Vec<_> = methods.iter().map(ToString::to_string).collect();
     assert_eq!(
         lines,
-        ["greet(name: str, loud: bool?) -> str", "fail() -> null", "panic() -> null"]
+        [
+            "greet(name: str, loud: bool?) -> str",
+            "fail() -> null",
+            "panic() -> null"
+        ]
     );
 }
 
 #[test]
 fn a_signature_that_cannot_be_read_says_why() {
-    for text in ["greet", "greet(", "greet()", "greet(name) -> str", "() -> str"] {
+    for text in [
+        "greet",
+        "greet(",
+        "greet()",
+        "greet(name) -> str",
+        "() -> str",
+    ] {
         assert!(Signature::parse(text, "").is_err(), "{text}");
     }
 }

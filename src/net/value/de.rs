@@ -36,10 +36,7 @@ impl<'de> Deserializer<'de> for Value {
                 (Some(n), ..) => visitor.visit_u64(n),
                 (_, Some(n), _) => visitor.visit_i128(n),
                 (.., Some(n)) => visitor.visit_u128(n),
-                _ => Err(de::Error::invalid_type(
-                    Self::Big(n).unexpected(),
-                    &visitor,
-                )),
+                _ => Err(de::Error::invalid_type(Self::Big(n).unexpected(), &visitor)),
             },
             Self::Float(x) => visitor.visit_f64(x),
             Self::Str(text) => visitor.visit_string(text),

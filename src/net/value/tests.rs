@@ -38,7 +38,10 @@ fn golden_bytes() {
         (Value::Null, "00"),
         (Value::Bool(true), "0101"),
         (Value::Int(-2), "0203"),
-        (Value::integer(BigInt::from(u64::MAX)), "030900ffffffffffffffff"),
+        (
+            Value::integer(BigInt::from(u64::MAX)),
+            "030900ffffffffffffffff",
+        ),
         (Value::Float(2.5), "040000000000000440"),
         (Value::from("Ali"), "0503416c69"),
         (Value::Bytes(vec![0, 255]), "060200ff"),

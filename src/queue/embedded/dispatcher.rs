@@ -317,9 +317,9 @@ impl Rounds {
 
     /// Whether a shutdown has nothing left to wait for.
     fn is_through(&self) -> bool {
-        self.ending.as_ref().is_some_and(|ending| {
-            self.core.in_hands() == 0 || Instant::now() >= ending.by
-        })
+        self.ending
+            .as_ref()
+            .is_some_and(|ending| self.core.in_hands() == 0 || Instant::now() >= ending.by)
     }
 
     fn end(mut self) {

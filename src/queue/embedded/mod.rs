@@ -203,7 +203,12 @@ impl Broker for Embedded {
         async move {
             let drained = asked.await?;
             self.0.commands.close();
-            let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let thread = self
+                .0
+                .thread
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
             if let Some(thread) = thread {
                 // It has answered and only has its locals left to drop.
                 thread.join().ok();

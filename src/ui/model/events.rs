@@ -69,7 +69,10 @@ impl Log {
     /// Lines that match a filter, oldest first.
     pub(crate) fn matching<'a>(&'a self, filter: &str) -> Vec<&'a Line> {
         let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
-        self.lines.iter().filter(|line| line.matches(&words)).collect()
+        self.lines
+            .iter()
+            .filter(|line| line.matches(&words))
+            .collect()
     }
 }
 

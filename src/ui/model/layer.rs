@@ -60,7 +60,9 @@ impl Prompt {
     /// What to type.
     pub(crate) fn help(&self) -> &'static str {
         match self.purpose {
-            Purpose::Add => "two numbers, and seconds to work if you like:  2 3   2 + 3   -1 2.5   2 + 3, 4",
+            Purpose::Add => {
+                "two numbers, and seconds to work if you like:  2 3   2 + 3   -1 2.5   2 + 3, 4"
+            }
             Purpose::Filter(Pane::Tasks) => "words, !word, state:failed,running, worker:w2",
             Purpose::Filter(_) => "words, !word; empty shows everything",
             Purpose::Export(_) => "a file that ends in .json or .csv",

@@ -110,7 +110,11 @@ impl Names {
             return;
         }
         self.stale = false;
-        let words: Vec<String> = self.filter.split_whitespace().map(str::to_lowercase).collect();
+        let words: Vec<String> = self
+            .filter
+            .split_whitespace()
+            .map(str::to_lowercase)
+            .collect();
         let fits = |record: &Record| {
             words.iter().all(|word| match word.strip_prefix('!') {
                 Some(word) => !has(record, word),
@@ -135,8 +139,12 @@ impl Names {
 }
 
 fn has(record: &Record, word: &str) -> bool {
-    let texts = [&record.name, &record.uri].into_iter().chain(&record.metadata);
-    texts.into_iter().any(|text| text.to_lowercase().contains(word))
+    let texts = [&record.name, &record.uri]
+        .into_iter()
+        .chain(&record.metadata);
+    texts
+        .into_iter()
+        .any(|text| text.to_lowercase().contains(word))
         || record.health.word() == word
 }
 
@@ -167,7 +175,10 @@ mod tests {
     }
 
     fn changes(changes: Vec<Change>) -> Event {
-        Event::Changes { revision: 2, changes }
+        Event::Changes {
+            revision: 2,
+            changes,
+        }
     }
 
     fn shown(names: &Names) -> Vec<&str> {
@@ -180,7 +191,10 @@ mod tests {
         names.selection.height = 10;
         names.apply(snapshot(&["b", "d"]));
         names.go(Motion::Bottom);
-        names.apply(changes(vec![Change::Put(record("a")), Change::Put(record("c"))]));
+        names.apply(changes(vec![
+            Change::Put(record("a")),
+            Change::Put(record("c")),
+        ]));
         assert_eq!(shown(&names), ["a", "b", "c", "d"]);
         assert_eq!(names.selected().map(|r| r.name.as_str()), Some("d"));
         let gone = Change::Gone {

@@ -30,7 +30,11 @@ impl Overview {
             .unwrap_or(usize::MAX)
             .min(seconds);
         let known = &self.stats.rate;
-        let mut rate: Vec<u32> = known.iter().copied().chain(std::iter::repeat_n(0, passed)).collect();
+        let mut rate: Vec<u32> = known
+            .iter()
+            .copied()
+            .chain(std::iter::repeat_n(0, passed))
+            .collect();
         let missing = seconds.saturating_sub(rate.len());
         rate.splice(0..0, std::iter::repeat_n(0, missing));
         rate.split_off(rate.len() - seconds)

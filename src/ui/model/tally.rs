@@ -91,7 +91,10 @@ impl Tally {
                     (n > 0).then(|| format!("{} {state}", count(n)))
                 })
                 .collect();
-            let failed = tally.counts.get(State::Failed.index()).is_some_and(|n| *n > 0);
+            let failed = tally
+                .counts
+                .get(State::Failed.index())
+                .is_some_and(|n| *n > 0);
             let tone = if failed { Tone::Bad } else { Tone::Good };
             let text = format!("{} tasks ended: {}", count(total), parts.join(", "));
             lines.push(line(Kind::Task, tone, text));
@@ -129,13 +132,29 @@ mod tests {
             events,
             ..Batch::default()
         });
-        tally.lines(Timestamp(0)).into_iter().map(|l| l.text).collect()
+        tally
+            .lines(Timestamp(0))
+            .into_iter()
+            .map(|l| l.text)
+            .collect()
     }
 
     #[test]
     fn a_few_are_told_one_by_one_and_many_in_a_sentence() {
-        assert_eq!(lines(vec![ended(7, State::Succeeded)]), ["#7 succeeded on w1 in 2.00 ms"]);
-        let many = (0..1_500).map(|n| ended(n, if n < 3 { State::Failed } else { State::Succeeded }));
+        assert_eq!(
+            lines(vec![ended(7, State::Succeeded)]),
+            ["#7 succeeded on w1 in 2.00 ms"]
+        );
+        let many = (0..1_500).map(|n| {
+            ended(
+                n,
+                if n < 3 {
+                    State::Failed
+                } else {
+                    State::Succeeded
+                },
+            )
+        });
         assert_eq!(
             lines(many.collect()),
             ["1,500 tasks ended: 3 failed, 1,497 succeeded"]

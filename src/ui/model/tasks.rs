@@ -78,7 +78,11 @@ impl Tasks {
         self.selection.go(motion, self.rows.len());
         self.pin();
         let upwards = matches!(motion, Motion::Up(_) | Motion::PageUp);
-        let edge = if upwards { 0 } else { self.rows.len().saturating_sub(1) };
+        let edge = if upwards {
+            0
+        } else {
+            self.rows.len().saturating_sub(1)
+        };
         self.stopped = (before == edge && self.selection.at == edge).then_some(motion);
         let near_start = self.selection.top < self.selection.height;
         let near_end = self.selection.top + 2 * self.selection.height >= self.rows.len();
@@ -91,7 +95,10 @@ impl Tasks {
         } else {
             return None;
         };
-        let under_way = self.waiting.as_ref().is_some_and(|fetch| fetch.part == part);
+        let under_way = self
+            .waiting
+            .as_ref()
+            .is_some_and(|fetch| fetch.part == part);
         (!under_way).then(|| self.fetch(part, from))
     }
 
@@ -133,9 +140,7 @@ impl Tasks {
             Part::Refresh => {
                 self.rows = page.tasks.into();
                 self.at_end = !full;
-                if self.rows.is_empty() {
-                    self.at_start = true;
-                }
+                self.at_start = fetch.query.from == From::First;
             }
             Part::Jump => {
                 let backwards = fetch.query.from.is_backwards();
@@ -164,7 +169,11 @@ impl Tasks {
             Part::Behind => {
                 self.at_end = !full;
                 self.rows.extend(page.tasks);
-                let surplus = self.rows.len().saturating_sub(WINDOW).min(self.selection.top);
+                let surplus = self
+                    .rows
+                    .len()
+                    .saturating_sub(WINDOW)
+                    .min(self.selection.top);
                 if surplus > 0 {
                     self.rows.drain(..surplus);
                     self.selection.top -= surplus;

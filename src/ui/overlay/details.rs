@@ -27,9 +27,15 @@ const MOST: usize = 400;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details: &Details) {
     let (title, keys) = match &details.subject {
-        Subject::Task(task) => (format!("Task {}", task.id), "x cancel, r retry, y copy, esc closes"),
+        Subject::Task(task) => (
+            format!("Task {}", task.id),
+            "x cancel, r retry, y copy, esc closes",
+        ),
         Subject::Worker(id) => (format!("Worker {id}"), "y copy, esc closes"),
-        Subject::Name { record, .. } => (format!("Name {}", record.name), "c call, y copy, esc closes"),
+        Subject::Name { record, .. } => (
+            format!("Name {}", record.name),
+            "c call, y copy, esc closes",
+        ),
         Subject::Answer { title, .. } => (title.clone(), "y copy, esc closes"),
     };
     let wide = screen.width.min(96);
@@ -43,7 +49,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details
                 .map(move |line| (label.take().unwrap_or_default(), line, role))
         })
         .collect();
-    let high = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).clamp(5, screen.height.max(5));
+    let high = u16::try_from(lines.len() + 2)
+        .unwrap_or(u16::MAX)
+        .clamp(5, screen.height.max(5));
     let inner = canvas.popup(screen, (wide, high), &title, keys);
     let shown = usize::from(inner.height);
     let top = details.scroll.min(lines.len().saturating_sub(shown));
@@ -51,7 +59,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details
         let label = format!("{label:<LABEL$}");
         canvas.pieces(area, &[(&label, Role::Dim), (text, *role)]);
     }
-    let edge = Rect { width: inner.width + 2, ..inner };
+    let edge = Rect {
+        width: inner.width + 2,
+        ..inner
+    };
     canvas.scrollbar(edge, top, shown, lines.len());
 }
 
@@ -83,7 +94,13 @@ fn lines(model: &Model, subject: &Subject) -> Vec<Line> {
                 line("done", worker.done.to_string()),
                 line("failed", worker.failed.to_string()),
                 line("cancelled", worker.cancelled.to_string()),
-                line("busy", format!("{:.0}% of the last 30 s", worker.busy_share(model.now) * 100.0)),
+                line(
+                    "busy",
+                    format!(
+                        "{:.0}% of the last 30 s",
+                        worker.busy_share(model.now) * 100.0
+                    ),
+                ),
                 line("started", clock(model, worker.started_at)),
             ]
         }
@@ -106,7 +123,11 @@ fn lines(model: &Model, subject: &Subject) -> Vec<Line> {
                 Some(Ok(methods)) => {
                     let mut label = "methods";
                     for method in methods {
-                        lines.push((std::mem::take(&mut label).to_owned(), method.to_string(), Role::Strong));
+                        lines.push((
+                            std::mem::take(&mut label).to_owned(),
+                            method.to_string(),
+                            Role::Strong,
+                        ));
                         lines.push((String::new(), format!("  {}", method.doc), Role::Dim));
                     }
                 }
@@ -144,11 +165,21 @@ fn task_lines(model: &Model, task: &Task) -> Vec<Line> {
     }
     if let Some(started) = task.started_at {
         let waited = took(started.since(task.submitted_at));
-        put("started", format!("{}, after {waited}", clock(model, started)), Role::Text);
+        put(
+            "started",
+            format!("{}, after {waited}", clock(model, started)),
+            Role::Text,
+        );
     }
     if let Some(finished) = task.finished_at {
-        let ran = task.duration().map_or(String::new(), |d| format!(", after {}", took(d)));
-        put("ended", format!("{}{ran}", clock(model, finished)), Role::Text);
+        let ran = task
+            .duration()
+            .map_or(String::new(), |d| format!(", after {}", took(d)));
+        put(
+            "ended",
+            format!("{}{ran}", clock(model, finished)),
+            Role::Text,
+        );
     }
     for (i, attempt) in task.errors.iter().enumerate() {
         let text = format!("{}  {}", clock(model, attempt.at), attempt.error);

@@ -21,16 +21,29 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
             Line::Title(title) => {
                 canvas.pieces(area, &[(title, Role::Accent)]);
             }
-            Line::Entry { keys, text, why_not } => {
+            Line::Entry {
+                keys,
+                text,
+                why_not,
+            } => {
                 let keys = format!("  {keys:<14} ");
-                let why = why_not.as_ref().map_or(String::new(), |why| format!("  ({why})"));
-                let role = if why_not.is_some() { Role::Dim } else { Role::Text };
+                let why = why_not
+                    .as_ref()
+                    .map_or(String::new(), |why| format!("  ({why})"));
+                let role = if why_not.is_some() {
+                    Role::Dim
+                } else {
+                    Role::Text
+                };
                 canvas.pieces(area, &[(&keys, Role::Key), (text, role), (&why, Role::Dim)]);
             }
             Line::Gap => {}
         }
     }
-    let edge = Rect { width: inner.width + 2, ..inner };
+    let edge = Rect {
+        width: inner.width + 2,
+        ..inner
+    };
     canvas.scrollbar(edge, top, shown, lines.len());
 }
 
@@ -72,10 +85,14 @@ fn lines(model: &Model) -> Vec<Line> {
         Where::Everywhere => false,
         Where::In(panes) => panes.contains(&pane),
     };
-    section(format!("{} (here)", model.focus.title()), &|at| own(at, model.focus));
+    section(format!("{} (here)", model.focus.title()), &|at| {
+        own(at, model.focus)
+    });
     section("Everywhere".to_owned(), &|at| *at == Where::Everywhere);
     for pane in Pane::ALL.into_iter().filter(|pane| *pane != model.focus) {
-        section(pane.title().to_owned(), &|at| own(at, pane) && !own(at, model.focus));
+        section(pane.title().to_owned(), &|at| {
+            own(at, pane) && !own(at, model.focus)
+        });
     }
     lines
 }

@@ -51,7 +51,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
             ..area
         };
         let why = entry.action.why_not(model);
-        let role = if why.is_some() && i != selected { Role::Dim } else { Role::Strong };
+        let role = if why.is_some() && i != selected {
+            Role::Dim
+        } else {
+            Role::Strong
+        };
         let name = match entry.argument {
             "" => format!(" {} ", entry.name),
             argument => format!(" {} {argument} ", entry.name),

@@ -13,7 +13,12 @@ use crate::ui::{
 };
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, prompt: &Prompt) {
-    let inner = canvas.popup(screen, (84, 6), &prompt.title(), "enter takes it, esc gives it up");
+    let inner = canvas.popup(
+        screen,
+        (84, 6),
+        &prompt.title(),
+        "enter takes it, esc gives it up",
+    );
     let line = row(inner, 0);
     let used = canvas.pieces(line, &[("> ", Role::Accent)]);
     let line = Rect {

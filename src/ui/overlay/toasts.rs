@@ -1,6 +1,9 @@
 //! Toasts: at the lower right, above the footer, where they cover the least.
 
-use ratatui::{layout::Rect, widgets::{Clear, Widget}};
+use ratatui::{
+    layout::Rect,
+    widgets::{Clear, Widget},
+};
 
 use crate::ui::{
     model::Model,
@@ -17,14 +20,20 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
             return;
         }
         let room = screen.width.saturating_sub(6).min(90);
-        let text = format!(" {} ", fit(&toast.text, room.into(), canvas.symbols().ellipsis));
+        let text = format!(
+            " {} ",
+            fit(&toast.text, room.into(), canvas.symbols().ellipsis)
+        );
         let wide = u16::try_from(width(&text)).unwrap_or(room) + 1;
         let wide = wide.min(screen.width);
         let area = Rect::new(screen.right() - wide, y, wide, 1);
         Clear.render(area, canvas.buffer);
         canvas.fill(area, Role::Popup);
         let pointer = canvas.symbols().pointer;
-        canvas.pieces(area, &[(pointer, tone_role(toast.tone)), (&text, Role::Strong)]);
+        canvas.pieces(
+            area,
+            &[(pointer, tone_role(toast.tone)), (&text, Role::Strong)],
+        );
         y -= 1;
     }
 }

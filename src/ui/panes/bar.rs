@@ -32,7 +32,10 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
     let stats = &model.data().overview.stats;
     let pieces = [
         (if model.leaving { " LEAVING " } else { "" }, Role::Warn),
-        (if model.is_frozen() { " FROZEN " } else { "" }, Role::Active),
+        (
+            if model.is_frozen() { " FROZEN " } else { "" },
+            Role::Active,
+        ),
         (if stats.paused { " PAUSED " } else { "" }, Role::Warn),
     ];
     canvas.pieces_right(area, &pieces)
@@ -45,11 +48,24 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let symbols = *canvas.symbols();
     let dot = format!("  {}  ", symbols.dot);
     let workers = format!("{} workers", overview.wanted);
-    let counted = |state: State| (format!("{} {} {state}", symbols.state(state), count(stats.count(state))), stats.count(state));
+    let counted = |state: State| {
+        (
+            format!(
+                "{} {} {state}",
+                symbols.state(state),
+                count(stats.count(state))
+            ),
+            stats.count(state),
+        )
+    };
     let (running, _) = counted(State::Running);
     let (queued, _) = counted(State::Queued);
     let (failed, failures) = counted(State::Failed);
-    let rate = overview.rate(model.now, 1).last().copied().unwrap_or_default();
+    let rate = overview
+        .rate(model.now, 1)
+        .last()
+        .copied()
+        .unwrap_or_default();
     let rate = format!("{}/s", short_count(rate.into()));
     let failed_role = if failures > 0 { Role::Bad } else { Role::Dim };
     let who: [Piece<'_>; 5] = [
@@ -106,7 +122,10 @@ fn tabs(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Region
         };
         let role = if focused { Role::Focus } else { Role::Text };
         let used = canvas.pieces(room, &[(&number, Role::Key), (&name, role)]);
-        let button = Rect { width: used, ..room };
+        let button = Rect {
+            width: used,
+            ..room
+        };
         regions.buttons.push((button, Action::Focus(pane)));
         x += used;
     }

@@ -23,7 +23,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     let lines = log.matching(&view.filter);
     let dropped = match log.dropped {
         0 => String::new(),
-        n => format!(" dropped {} ", count(usize::try_from(n).unwrap_or(usize::MAX))),
+        n => format!(
+            " dropped {} ",
+            count(usize::try_from(n).unwrap_or(usize::MAX))
+        ),
     };
     let filter = match view.filter.as_str() {
         "" => String::new(),
@@ -71,7 +74,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         ];
         canvas.pieces(area, &pieces);
     }
-    let edge = Rect { width: inner.width + 1, ..inner };
+    let edge = Rect {
+        width: inner.width + 1,
+        ..inner
+    };
     canvas.scrollbar(edge, visible.start, visible.len(), lines.len());
 }
 

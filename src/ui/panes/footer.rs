@@ -56,9 +56,21 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         let key = key(model, entry);
         let used = canvas.pieces(
             rest,
-            &[(" ", role), (&key, key_role), (" ", role), (entry.hint, role), (" ", role)],
+            &[
+                (" ", role),
+                (&key, key_role),
+                (" ", role),
+                (entry.hint, role),
+                (" ", role),
+            ],
         );
-        regions.buttons.push((Rect { width: used, ..rest }, entry.action));
+        regions.buttons.push((
+            Rect {
+                width: used,
+                ..rest
+            },
+            entry.action,
+        ));
         x += used;
     }
 }
@@ -66,10 +78,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
 /// The key that is shown; in the greeter, where letters type, only one that acts there.
 fn key(model: &Model, entry: &Entry) -> String {
     let keys = model.keymap.keys(entry.action);
-    let acts = |key: &&crate::ui::key::Key| {
-        model.keymap.action(model.focus, **key) == Some(entry.action)
-    };
-    keys.iter().find(acts).map_or(String::new(), ToString::to_string)
+    let acts =
+        |key: &&crate::ui::key::Key| model.keymap.action(model.focus, **key) == Some(entry.action);
+    keys.iter()
+        .find(acts)
+        .map_or(String::new(), ToString::to_string)
 }
 
 fn wide(model: &Model, entry: &Entry) -> usize {

@@ -99,7 +99,9 @@ fn answer(canvas: &mut Canvas<'_>, rest: &mut Rect, model: &Model) {
     };
     let lines = if rest.height > 6 { 3 } else { 1 };
     for line in wrap(text, rest.width.into(), lines) {
-        let style = canvas.ink(role).add_modifier(ratatui::style::Modifier::BOLD);
+        let style = canvas
+            .ink(role)
+            .add_modifier(ratatui::style::Modifier::BOLD);
         let at = take(rest, 1);
         if at.height > 0 {
             canvas.write(at.x, at.y, at.width, &line, style);
@@ -114,7 +116,11 @@ fn answer(canvas: &mut Canvas<'_>, rest: &mut Rect, model: &Model) {
 }
 
 fn percentiles(canvas: &mut Canvas<'_>, area: Rect, greeter: &Greeter) {
-    let at = |quantile| took(std::time::Duration::from_micros(greeter.latency.value_at_quantile(quantile)));
+    let at = |quantile| {
+        took(std::time::Duration::from_micros(
+            greeter.latency.value_at_quantile(quantile),
+        ))
+    };
     let (p50, p95, p99) = (at(0.5), at(0.95), at(0.99));
     let failed = match greeter.failed {
         0 => String::new(),
@@ -182,7 +188,11 @@ fn line(canvas: &mut Canvas<'_>, area: Rect, model: &Model, greeting: &Greeting)
         Outcome::Failed(why) => (why.as_str(), Role::Bad),
     };
     // Half of the room for a name that is long itself.
-    let name = crate::ui::text::fit(&greeting.name, usize::from(room.width) / 3, canvas.symbols().ellipsis);
+    let name = crate::ui::text::fit(
+        &greeting.name,
+        usize::from(room.width) / 3,
+        canvas.symbols().ellipsis,
+    );
     canvas.pieces(
         room,
         &[

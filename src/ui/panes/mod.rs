@@ -49,7 +49,12 @@ fn frame(
     let number = format!(" {} ", pane.number());
     let title = format!("{} ", pane.title());
     let role = if focused { Role::Focus } else { Role::Strong };
-    canvas.frame(area, focused, &[(&number, Role::Key), (&title, role)], right)
+    canvas.frame(
+        area,
+        focused,
+        &[(&number, Role::Key), (&title, role)],
+        right,
+    )
 }
 
 /// How a selected row is marked in a pane.

@@ -79,7 +79,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
             Some(ms) => Cow::Owned(format!("{} s", ms / 1_000)),
             None => Cow::Borrowed("ever"),
         };
-        let at = record.uri.rsplit_once('@').map_or(record.uri.as_str(), |(_, at)| at);
+        let at = record
+            .uri
+            .rsplit_once('@')
+            .map_or(record.uri.as_str(), |(_, at)| at);
         let cells = vec![
             (Cow::Borrowed(record.name.as_str()), Role::Strong),
             (Cow::Borrowed(at), Role::Text),
@@ -90,6 +93,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         Some((mark(model, Pane::Names, i == place.at), cells))
     });
     table::body(canvas, body, &COLUMNS, lines);
-    let edge = Rect { width: body.width + 1, ..body };
+    let edge = Rect {
+        width: body.width + 1,
+        ..body
+    };
     canvas.scrollbar(edge, visible.start, visible.len(), rows.len());
 }

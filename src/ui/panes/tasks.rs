@@ -85,7 +85,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
 
 fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
     let role = state_role(task.state);
-    let word = if task.cancelling { "cancelling" } else { task.state.word() };
+    let word = if task.cancelling {
+        "cancelling"
+    } else {
+        task.state.word()
+    };
     let state = format!("{} {word}", model.theme.symbols.state(task.state));
     let (result, result_role) = outcome(task, model);
     let time = task.duration().or_else(|| {
@@ -103,7 +107,12 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
         ),
         (Cow::Owned(time.map_or(String::new(), took)), Role::Text),
         (
-            Cow::Owned(model.local(task.submitted_at).strftime("%H:%M:%S").to_string()),
+            Cow::Owned(
+                model
+                    .local(task.submitted_at)
+                    .strftime("%H:%M:%S")
+                    .to_string(),
+            ),
             Role::Dim,
         ),
     ]
@@ -112,7 +121,9 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
 /// A task as one would write its call: `add(2, 3)`.
 pub(crate) fn call(task: &Task) -> String {
     let args = task.args.trim();
-    let inside = args.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let inside = args
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     let head: String = inside.unwrap_or(args).chars().take(400).collect();
     format!("{}({})", task.name, head.replace(',', ", "))
 }
@@ -127,7 +138,10 @@ fn outcome<'a>(task: &'a Task, model: &Model) -> (Cow<'a, str>, Role) {
             let due = task.due_at.map_or(String::new(), |at| {
                 format!("at {} ", model.local(at).strftime("%H:%M:%S"))
             });
-            (Cow::Owned(format!("{due}{}", error.unwrap_or_default())), Role::Dim)
+            (
+                Cow::Owned(format!("{due}{}", error.unwrap_or_default())),
+                Role::Dim,
+            )
         }
         _ => (Cow::Borrowed(""), Role::Dim),
     }
@@ -157,11 +171,23 @@ fn throughput(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     };
     let used = canvas.pieces(
         label,
-        &[(&now, Role::Strong), ("/s", Role::Dim), ("  peak ", Role::Dim), (&peak, Role::Text), ("  ", Role::Dim)],
+        &[
+            (&now, Role::Strong),
+            ("/s", Role::Dim),
+            ("  peak ", Role::Dim),
+            (&peak, Role::Text),
+            ("  ", Role::Dim),
+        ],
     );
     let run = overview.stats.run;
     let wait = overview.stats.wait;
-    let times = format!(" wait p50 {} p99 {}  run p50 {} p99 {} ", took(wait.p50), took(wait.p99), took(run.p50), took(run.p99));
+    let times = format!(
+        " wait p50 {} p99 {}  run p50 {} p99 {} ",
+        took(wait.p50),
+        took(wait.p99),
+        took(run.p50),
+        took(run.p99)
+    );
     let right = Rect {
         x: label.x + used,
         width: label.width.saturating_sub(used),

@@ -55,7 +55,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         Some((mark(model, Pane::Workers, i == place.at), cells))
     });
     table::body(canvas, body, &COLUMNS, lines);
-    let lane_at = table::places(inner, &COLUMNS).into_iter().find(|(i, ..)| *i == LANE);
+    let lane_at = table::places(inner, &COLUMNS)
+        .into_iter()
+        .find(|(i, ..)| *i == LANE);
     if let Some((_, x, width)) = lane_at {
         for (y, i) in (body.y..body.bottom()).zip(visible.clone()) {
             if let Some(worker) = workers.get(i) {
@@ -68,7 +70,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
             lane::axis(canvas, Rect::new(x, body.y + shown, width, 1));
         }
     }
-    let edge = Rect { width: body.width + 1, ..body };
+    let edge = Rect {
+        width: body.width + 1,
+        ..body
+    };
     canvas.scrollbar(edge, visible.start, visible.len(), workers.len());
 }
 
@@ -82,7 +87,11 @@ fn cells<'a>(worker: &'a WorkerStatus, model: &Model) -> Vec<table::Cell<'a>> {
         let age = took(model.now.since(current.since));
         format!("{} {age}", current.id)
     });
-    let failed = if worker.failed > 0 { Role::Bad } else { Role::Dim };
+    let failed = if worker.failed > 0 {
+        Role::Bad
+    } else {
+        Role::Dim
+    };
     let busy = (worker.busy_share(model.now) * 100.0).round() as u64;
     vec![
         (Cow::Owned(worker.id.to_string()), Role::Strong),

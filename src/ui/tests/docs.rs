@@ -20,8 +20,15 @@ pub(super) fn check(path: &str, expected: &str) {
 fn the_readme_has_today_s_keys() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(path).expect("a README");
-    let (before, rest) = readme.split_once("<!-- keys -->\n").expect("a place for the keys");
-    let (_, after) = rest.split_once("<!-- end of keys -->").expect("an end of it");
+    let (before, rest) = readme
+        .split_once("<!-- keys -->\n")
+        .expect("a place for the keys");
+    let (_, after) = rest
+        .split_once("<!-- end of keys -->")
+        .expect("an end of it");
     let keys = crate::ui::keys_markdown();
-    check("README.md", &format!("{before}<!-- keys -->\n{keys}<!-- end of keys -->{after}"));
+    check(
+        "README.md",
+        &format!("{before}<!-- keys -->\n{keys}<!-- end of keys -->{after}"),
+    );
 }

@@ -73,7 +73,11 @@ pub(crate) fn busy() -> Model {
         events: (5..9)
             .map(|n| Event::Ended {
                 id: TaskId(n),
-                state: if n == 7 { State::Failed } else { State::Succeeded },
+                state: if n == 7 {
+                    State::Failed
+                } else {
+                    State::Succeeded
+                },
                 worker: Some(WorkerId(1 + (n % 3) as u16)),
                 ran: Duration::from_millis(180 + 40 * n as u64),
             })
@@ -105,7 +109,13 @@ pub(crate) fn answer(model: &mut Model, effect: &Effect) {
             more_from: None,
         };
         let number = fetch.number;
-        send(model, Msg::Tasks { number, page: Some(page) });
+        send(
+            model,
+            Msg::Tasks {
+                number,
+                page: Some(page),
+            },
+        );
     }
 }
 
@@ -258,10 +268,24 @@ fn stats() -> Stats {
         submitted: 13,
         backlog_limit: 1_000_000,
         retained_limit: 100_000,
-        rate: (0..120).map(|n| (n * n / 7 % 23) * u32::from(n > 60)).collect(),
+        rate: (0..120)
+            .map(|n| (n * n / 7 % 23) * u32::from(n > 60))
+            .collect(),
         rate_until: NOW.0 / 1_000_000,
-        wait: Percentiles { count: 9, p50: ms(3), p95: ms(20), p99: ms(41), max: ms(44) },
-        run: Percentiles { count: 9, p50: ms(210), p95: ms(380), p99: ms(396), max: ms(400) },
+        wait: Percentiles {
+            count: 9,
+            p50: ms(3),
+            p95: ms(20),
+            p99: ms(41),
+            max: ms(44),
+        },
+        run: Percentiles {
+            count: 9,
+            p50: ms(210),
+            p95: ms(380),
+            p99: ms(396),
+            max: ms(400),
+        },
         at: NOW,
         ..Stats::default()
     }
@@ -283,7 +307,8 @@ fn workers() -> Vec<WorkerStatus> {
             }
             WorkerStatus {
                 id: WorkerId(n),
-                state: [WorkerState::Busy, WorkerState::Stopping, WorkerState::Idle][usize::from(n) - 1],
+                state: [WorkerState::Busy, WorkerState::Stopping, WorkerState::Idle]
+                    [usize::from(n) - 1],
                 current: (n < 3).then(|| Current {
                     id: TaskId(9 + u128::from(n)),
                     name: "add".into(),

@@ -50,8 +50,17 @@ fn key() -> impl Strategy<Value = Key> {
         .flat_map(|entry| entry.keys)
         .map(|key| key.parse().expect("a key of ours"))
         .collect();
-    let edits = [Code::Esc, Code::Enter, Code::Backspace, Code::Delete, Code::Left, Code::Right, Code::Home, Code::End]
-        .map(Key::plain);
+    let edits = [
+        Code::Esc,
+        Code::Enter,
+        Code::Backspace,
+        Code::Delete,
+        Code::Left,
+        Code::Right,
+        Code::Home,
+        Code::End,
+    ]
+    .map(Key::plain);
     prop_oneof![
         4 => prop::sample::select(known),
         2 => prop::sample::select(edits.to_vec()),
@@ -84,7 +93,11 @@ fn record((name, uri, key): (String, String, u8)) -> Record {
         uri,
         owner: crate::net::key::PublicKey::from_bytes([key; 32]),
         lease_ms: key.is_multiple_of(2).then_some(15_000),
-        health: if key.is_multiple_of(3) { Health::Suspect } else { Health::Live },
+        health: if key.is_multiple_of(3) {
+            Health::Suspect
+        } else {
+            Health::Live
+        },
         exclusive: false,
     }
 }

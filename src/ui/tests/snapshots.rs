@@ -48,13 +48,21 @@ fn shown(buffer: &Buffer) -> String {
         styles.push_str(&runs.join(" "));
         styles.push('\n');
     }
-    let legend: Vec<String> = letters.iter().map(|(style, c)| format!("{c} = {style}")).collect();
+    let legend: Vec<String> = letters
+        .iter()
+        .map(|(style, c)| format!("{c} = {style}"))
+        .collect();
     format!("{text}---\n{styles}---\n{}\n", legend.join("\n"))
 }
 
 fn name(style: Style) -> String {
     let colour = |c: Option<ratatui::style::Color>| c.map_or("-".to_owned(), |c| c.to_string());
-    format!("{} on {} {:?}", colour(style.fg), colour(style.bg), style.add_modifier)
+    format!(
+        "{} on {} {:?}",
+        colour(style.fg),
+        colour(style.bg),
+        style.add_modifier
+    )
 }
 
 /// A scene is drawn once before its snapshot, as on the real screen, where lists learn their height.
@@ -103,7 +111,10 @@ fn every_pane_zoomed() {
         press(&mut model, &["z", key]);
         draw(&mut model, 80, 24);
         let buffer = draw(&mut model, 80, 24);
-        insta::assert_snapshot!(format!("zoom_{}", pane.title().to_lowercase()), shown(&buffer));
+        insta::assert_snapshot!(
+            format!("zoom_{}", pane.title().to_lowercase()),
+            shown(&buffer)
+        );
     }
 }
 
@@ -111,7 +122,10 @@ fn every_pane_zoomed() {
 fn typing_a_name() {
     at_every_size("greeter_typing", || {
         let mut model = busy_after(&["2"]);
-        type_text(&mut model, "Zoë 漢字 and a name that is long enough to need some scrolling to the left of it");
+        type_text(
+            &mut model,
+            "Zoë 漢字 and a name that is long enough to need some scrolling to the left of it",
+        );
         model
     });
     at_every_size("greeter_refuses", || busy_after(&["2", "enter"]));
@@ -158,16 +172,25 @@ fn confirm() {
 
 #[test]
 fn details() {
-    at_every_size("details_task", || busy_after(&["3", "j", "j", "j", "j", "j", "j", "enter"]));
+    at_every_size("details_task", || {
+        busy_after(&["3", "j", "j", "j", "j", "j", "j", "enter"])
+    });
     at_every_size("details_worker", || busy_after(&["4", "enter"]));
     at_every_size("details_name", || {
         let mut model = busy_after(&["1", "g", "enter"]);
         let methods = vec![
-            Signature::parse("charge(account: str, cents: int) -> map", "Takes money.").expect("reads"),
+            Signature::parse("charge(account: str, cents: int) -> map", "Takes money.")
+                .expect("reads"),
             Signature::parse("ping() -> null", "Answers.").expect("reads"),
         ];
         let name = "billing".to_owned();
-        send(&mut model, Msg::Methods { name, methods: Ok(methods) });
+        send(
+            &mut model,
+            Msg::Methods {
+                name,
+                methods: Ok(methods),
+            },
+        );
         model
     });
 }
@@ -176,7 +199,10 @@ fn details() {
 fn toasts_and_badges() {
     at_every_size("toasts", || {
         let mut model = busy_after(&["3"]);
-        for result in [Ok("queued as #14".to_owned()), Err("the queue is full".to_owned())] {
+        for result in [
+            Ok("queued as #14".to_owned()),
+            Err("the queue is full".to_owned()),
+        ] {
             let done = Done {
                 what: What::Submit("2 + 3".into()),
                 result,
@@ -215,7 +241,10 @@ fn every_theme_and_every_kind_of_terminal() {
             let text: String = buffer.content.iter().map(|cell| cell.symbol()).collect();
             let odd: Vec<char> = text.chars().filter(|c| !c.is_ascii()).collect();
             // Names and replaced characters are data; everything drawn by us is ASCII.
-            assert!(odd.iter().all(|c| "站Ç漢字␛\u{fffd}".contains(*c)), "{odd:?}");
+            assert!(
+                odd.iter().all(|c| "站Ç漢字␛\u{fffd}".contains(*c)),
+                "{odd:?}"
+            );
         }
     }
 }

@@ -115,7 +115,12 @@ impl App {
 
     /// Waits until a toast says something.
     async fn told(&mut self, wanted: &str) {
-        let says = |app: &mut Self| app.model.toasts.iter().any(|toast| toast.text.contains(wanted));
+        let says = |app: &mut Self| {
+            app.model
+                .toasts
+                .iter()
+                .any(|toast| toast.text.contains(wanted))
+        };
         self.wait(wanted, says).await;
     }
 
@@ -142,7 +147,10 @@ impl App {
                 self.take(msg);
             }
         };
-        if tokio::time::timeout(Duration::from_secs(30), story).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(30), story)
+            .await
+            .is_err()
+        {
             panic!("{what}: never came:\n{}", self.screen());
         }
     }
@@ -155,17 +163,28 @@ impl App {
 #[tokio::test]
 async fn a_newcomer_sees_names_gets_a_greeting_and_adds_two_numbers() {
     let mut app = App::start();
-    assert!(app.screen().contains("asking the naming server"), "the first frame waits for nobody");
+    assert!(
+        app.screen().contains("asking the naming server"),
+        "the first frame waits for nobody"
+    );
     let screen = app.until("server ").await;
     assert!(screen.contains("naming "));
     app.press("2").type_text("Ali").press("enter");
     let screen = app.until("Hi welcome Ali").await;
-    assert!(screen.contains("lookup ") && screen.contains("1 call "), "{screen}");
+    assert!(
+        screen.contains("lookup ") && screen.contains("1 call "),
+        "{screen}"
+    );
     app.press("esc 3 a").type_text("2 3").press("enter");
-    let screen = app.until("#1 succeeded on w").await;
-    assert!(screen.contains("add(2, 3)"), "{screen}");
-    let row = screen.lines().find(|line| line.contains("add(2, 3)")).expect("the task's row");
-    assert!(row.contains("succeeded") && row.contains(" 5 ") && row.contains(" w"), "{row}");
+    let screen = app.until("✓ succeeded").await;
+    let row = screen
+        .lines()
+        .find(|line| line.contains("add(2, 3)"))
+        .expect("the task's row");
+    assert!(
+        row.contains("succeeded") && row.contains(" 5 ") && row.contains(" w"),
+        "{row}"
+    );
     app.end().await;
 }
 
@@ -179,8 +198,14 @@ async fn a_burst_fills_the_lanes_and_can_be_paused_and_purged() {
     app.until("PAUSED").await;
     app.until("0 of 2 busy").await;
     let screen = app.screen();
-    let lane = screen.lines().find(|line| line.contains("w1 ")).expect("the first worker's row");
-    assert!(lane.contains(|c| ('▁'..='█').contains(&c)), "its lane shows what it ran: {lane}");
+    let lane = screen
+        .lines()
+        .find(|line| line.contains("w1 "))
+        .expect("the first worker's row");
+    assert!(
+        lane.contains(|c| ('▁'..='█').contains(&c)),
+        "its lane shows what it ran: {lane}"
+    );
     app.press("D");
     app.until("Forget").await;
     app.press("y");
@@ -250,7 +275,9 @@ async fn any_method_of_any_name_can_be_called() {
     app.until("lookup(name: str) -> list").await;
     app.press("esc c").type_text("count").press("enter");
     app.until("naming.count()").await;
-    app.press("esc j c").type_text("welcomeMessage \"Ada L\"").press("enter");
+    app.press("esc j c")
+        .type_text("welcomeMessage \"Ada L\"")
+        .press("enter");
     app.until("Hi welcome Ada L").await;
     app.press("esc c").type_text("shout").press("enter");
     app.until("there is no method `shout`").await;
@@ -280,6 +307,8 @@ async fn a_hundred_thousand_tasks_are_scrolled_end_to_end() {
     app.press("p");
     app.until("PAUSED").await;
     let selected = |app: &App| app.model.tasks.selected().map_or(0, |task| task.id.0);
+    app.wait("the newest row", |app| selected(app) == 100_000)
+        .await;
     app.press("G");
     app.wait("the last row", |app| selected(app) == 1).await;
     app.press("k k k");
@@ -293,10 +322,12 @@ async fn a_hundred_thousand_tasks_are_scrolled_end_to_end() {
         at = selected(&app);
     }
     app.press("g");
-    app.wait("the first row", |app| selected(app) == 100_000).await;
+    app.wait("the first row", |app| selected(app) == 100_000)
+        .await;
     for expected in (99_500..100_000).rev() {
         app.press("j");
-        app.wait("the next row", |app| selected(app) == expected).await;
+        app.wait("the next row", |app| selected(app) == expected)
+            .await;
     }
     app.end().await;
 }
@@ -307,7 +338,10 @@ async fn rows_are_exported_to_a_file_of_their_own() {
     let folder = tempfile::tempdir().expect("a folder");
     app.press("3 a").type_text("2 3").press("enter");
     app.until("#1 succeeded").await;
-    for (ending, wanted) in [("csv", "1,add,\"[2,3]\",succeeded,5,"), ("json", "\"state\":\"succeeded\"")] {
+    for (ending, wanted) in [
+        ("csv", "1,add,\"[2,3]\",succeeded,5,"),
+        ("json", "\"state\":\"succeeded\""),
+    ] {
         let path = folder.path().join(format!("tasks.{ending}"));
         let command = format!("export {}", path.display());
         app.press(":").type_text(&command).press("enter");

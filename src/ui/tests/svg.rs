@@ -19,7 +19,10 @@ fn hex(colour: Color, otherwise: &str) -> String {
 }
 
 fn svg(buffer: &Buffer) -> String {
-    let (w, h) = (f64::from(buffer.area.width) * CELL.0, f64::from(buffer.area.height) * CELL.1);
+    let (w, h) = (
+        f64::from(buffer.area.width) * CELL.0,
+        f64::from(buffer.area.height) * CELL.1,
+    );
     let mut out = String::new();
     writeln!(
         out,
@@ -29,7 +32,11 @@ fn svg(buffer: &Buffer) -> String {
     )
     .expect("written");
     let back = hex(buffer[(0, 0)].bg, "#16181f");
-    writeln!(out, "<rect width=\"100%\" height=\"100%\" rx=\"10\" fill=\"{back}\"/>").expect("written");
+    writeln!(
+        out,
+        "<rect width=\"100%\" height=\"100%\" rx=\"10\" fill=\"{back}\"/>"
+    )
+    .expect("written");
     writeln!(out, "<g transform=\"translate(12 12)\">").expect("written");
     for y in 0..buffer.area.height {
         let mut x = 0;
@@ -61,15 +68,25 @@ fn piece(
     let top = f64::from(y) * CELL.1;
     let bg = hex(cell.bg, back);
     if bg != back {
-        writeln!(out, "<rect x=\"{x:.1}\" y=\"{top:.0}\" width=\"{wide:.1}\" height=\"18\" fill=\"{bg}\"/>")
-            .expect("written");
+        writeln!(
+            out,
+            "<rect x=\"{x:.1}\" y=\"{top:.0}\" width=\"{wide:.1}\" height=\"18\" fill=\"{bg}\"/>"
+        )
+        .expect("written");
     }
     if text.trim().is_empty() {
         return;
     }
-    let weight = if cell.modifier.contains(Modifier::BOLD) { " font-weight=\"600\"" } else { "" };
+    let weight = if cell.modifier.contains(Modifier::BOLD) {
+        " font-weight=\"600\""
+    } else {
+        ""
+    };
     let fg = hex(cell.fg, "#c8cedd");
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     writeln!(
         out,
         "<text x=\"{x:.1}\" y=\"{:.0}\" fill=\"{fg}\"{weight} textLength=\"{wide:.1}\" lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\">{text}</text>",

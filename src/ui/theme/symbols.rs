@@ -103,7 +103,7 @@ impl Symbols {
             (State::Failed, false) => "x",
             (State::Cancelled, true) => "⊘",
             (State::Cancelled, false) => "-",
-            (State::Expired, true) => "⌛",
+            (State::Expired, true) => "◌",
             (State::Expired, false) => "e",
             (State::Succeeded, true) => "✓",
             (State::Succeeded, false) => "+",

@@ -160,7 +160,11 @@ fn burst(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
         None => BURST,
         Some(Ok(n)) if (1..=MOST_BURST).contains(&n) => n,
         Some(_) => {
-            say(model, Tone::Warn, format!("a burst has 1 to {MOST_BURST} tasks"));
+            say(
+                model,
+                Tone::Warn,
+                format!("a burst has 1 to {MOST_BURST} tasks"),
+            );
             return vec![];
         }
     };
@@ -194,7 +198,10 @@ fn open(model: &mut Model) -> Vec<Effect> {
             let task = model.tasks.selected().cloned();
             (task.map(|task| Subject::Task(Box::new(task))), vec![])
         }
-        Pane::Workers => (model.selected_worker().map(|w| Subject::Worker(w.id)), vec![]),
+        Pane::Workers => (
+            model.selected_worker().map(|w| Subject::Worker(w.id)),
+            vec![],
+        ),
         Pane::Greeter | Pane::Events => (None, vec![]),
     };
     if let Some(subject) = subject {
@@ -203,10 +210,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-fn on_task(
-    model: &Model,
-    effect: impl Fn(&crate::queue::task::Task) -> Effect,
-) -> Vec<Effect> {
+fn on_task(model: &Model, effect: impl Fn(&crate::queue::task::Task) -> Effect) -> Vec<Effect> {
     model.tasks.selected().map(effect).into_iter().collect()
 }
 
@@ -216,7 +220,11 @@ fn sort(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
         Some(word) => match Order::ALL.into_iter().find(|order| order.word() == word) {
             Some(order) => order,
             None => {
-                say(model, Tone::Warn, "sort by newest, oldest, state or slowest");
+                say(
+                    model,
+                    Tone::Warn,
+                    "sort by newest, oldest, state or slowest",
+                );
                 return vec![];
             }
         },
@@ -241,7 +249,10 @@ fn purge(model: &mut Model) -> Vec<Effect> {
     let scope = if filter.only_states() {
         format!("{} finished tasks", crate::ui::text::count(finished))
     } else {
-        format!("the finished tasks that match `{}`", model.tasks.filter_text)
+        format!(
+            "the finished tasks that match `{}`",
+            model.tasks.filter_text
+        )
     };
     let question = format!("Forget {scope}, with results and errors?");
     let yes = Destroy::Purge(filter);
@@ -258,7 +269,11 @@ fn scale(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     match argument.map(str::parse::<usize>) {
         Some(Ok(n)) if n > 0 => scale_to(model, n),
         _ => {
-            say(model, Tone::Warn, "scale takes a number of workers, for example scale 4");
+            say(
+                model,
+                Tone::Warn,
+                "scale takes a number of workers, for example scale 4",
+            );
             vec![]
         }
     }

@@ -22,7 +22,12 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Names(NamesEvent::News(event)) => names(model, event),
         Msg::Names(NamesEvent::Lost(error)) => {
             if std::mem::take(&mut model.names.connected) {
-                log(model, Kind::Name, Tone::Bad, format!("naming server lost: {error}"));
+                log(
+                    model,
+                    Kind::Name,
+                    Tone::Bad,
+                    format!("naming server lost: {error}"),
+                );
             }
             vec![]
         }
@@ -36,7 +41,11 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Methods { name, methods } => {
             for layer in &mut model.layers {
                 if let Layer::Details(Details {
-                    subject: Subject::Name { record, methods: shown },
+                    subject:
+                        Subject::Name {
+                            record,
+                            methods: shown,
+                        },
                     ..
                 }) = layer
                     && record.name == name
@@ -64,7 +73,10 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Task(Some(task)) => {
             for layer in &mut model.layers {
-                if let Layer::Details(Details { subject: Subject::Task(shown), .. }) = layer
+                if let Layer::Details(Details {
+                    subject: Subject::Task(shown),
+                    ..
+                }) = layer
                     && shown.id == task.id
                 {
                     **shown = task.clone();
@@ -83,9 +95,10 @@ fn detailed_task(model: &Model) -> Vec<Effect> {
         .layers
         .iter()
         .filter_map(|layer| match layer {
-            Layer::Details(Details { subject: Subject::Task(task), .. }) => {
-                Some(Effect::Task(task.id))
-            }
+            Layer::Details(Details {
+                subject: Subject::Task(task),
+                ..
+            }) => Some(Effect::Task(task.id)),
             _ => None,
         })
         .collect()
@@ -94,10 +107,19 @@ fn detailed_task(model: &Model) -> Vec<Effect> {
 fn names(model: &mut Model, event: Event) -> Vec<Effect> {
     let mut lines = Vec::new();
     match &event {
-        Event::Snapshot { records, more: false, first: true, .. } => {
+        Event::Snapshot {
+            records,
+            more: false,
+            first: true,
+            ..
+        } => {
             let names: Vec<_> = records.iter().take(5).map(|r| r.name.as_str()).collect();
             let etc = if records.len() > 5 { ", …" } else { "" };
-            let text = format!("naming server lists {} names: {}{etc}", records.len(), names.join(", "));
+            let text = format!(
+                "naming server lists {} names: {}{etc}",
+                records.len(),
+                names.join(", ")
+            );
             lines.push((Tone::Plain, text));
         }
         Event::Snapshot { more, .. } => {
@@ -106,7 +128,10 @@ fn names(model: &mut Model, event: Event) -> Vec<Effect> {
             }
         }
         Event::Changes { changes, .. } if changes.len() > 8 => {
-            lines.push((Tone::Plain, format!("{} names changed", text::count(changes.len()))));
+            lines.push((
+                Tone::Plain,
+                format!("{} names changed", text::count(changes.len())),
+            ));
         }
         Event::Changes { changes, .. } => lines.extend(changes.iter().map(told)),
     }
@@ -119,16 +144,24 @@ fn names(model: &mut Model, event: Event) -> Vec<Effect> {
 
 fn told(change: &Change) -> (Tone, String) {
     match change {
-        Change::Put(record) if record.health == Health::Suspect => {
-            (Tone::Warn, format!("{} is suspect: renewals are missing", record.name))
-        }
-        Change::Put(record) => (Tone::Good, format!("{} registered at {}", record.name, record.uri)),
-        Change::Gone { name, why: Why::Expired, .. } => {
-            (Tone::Bad, format!("{name} is gone: its lease ran out"))
-        }
-        Change::Gone { name, why: Why::Unregistered, .. } => {
-            (Tone::Plain, format!("{name} unregistered"))
-        }
+        Change::Put(record) if record.health == Health::Suspect => (
+            Tone::Warn,
+            format!("{} is suspect: renewals are missing", record.name),
+        ),
+        Change::Put(record) => (
+            Tone::Good,
+            format!("{} registered at {}", record.name, record.uri),
+        ),
+        Change::Gone {
+            name,
+            why: Why::Expired,
+            ..
+        } => (Tone::Bad, format!("{name} is gone: its lease ran out")),
+        Change::Gone {
+            name,
+            why: Why::Unregistered,
+            ..
+        } => (Tone::Plain, format!("{name} unregistered")),
     }
 }
 
@@ -143,10 +176,17 @@ fn greeted(model: &mut Model, number: u64, answer: Result<Greeted, String>) -> V
             );
             let short: String = line.chars().take(300).collect();
             log(model, Kind::Call, Tone::Good, short);
-            model.greeter.finish(number, Outcome::Greeted { text, lookup, call });
+            model
+                .greeter
+                .finish(number, Outcome::Greeted { text, lookup, call });
         }
         Err(why) => {
-            log(model, Kind::Call, Tone::Bad, format!("greeting failed: {why}"));
+            log(
+                model,
+                Kind::Call,
+                Tone::Bad,
+                format!("greeting failed: {why}"),
+            );
             model.greeter.finish(number, Outcome::Failed(why));
         }
     }
@@ -154,7 +194,11 @@ fn greeted(model: &mut Model, number: u64, answer: Result<Greeted, String>) -> V
 }
 
 fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
-    let Done { what, result, took: time } = done;
+    let Done {
+        what,
+        result,
+        took: time,
+    } = done;
     let time = took(time);
     let kind = match &what {
         What::Call(_) => Kind::Call,
@@ -179,7 +223,9 @@ fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
             log(model, kind, Tone::Plain, format!("{did}: {text} ({time})"));
             if let What::Call(title) = what {
                 let subject = Subject::Answer { title, text };
-                model.layers.push(Layer::Details(Details { subject, scroll: 0 }));
+                model
+                    .layers
+                    .push(Layer::Details(Details { subject, scroll: 0 }));
             } else {
                 say(model, Tone::Good, text);
             }

@@ -73,7 +73,9 @@ fn take(model: &mut Model, purpose: &Purpose, text: &str) -> Result<Vec<Effect>,
                     path,
                     rows: rows::export_rows(model, *pane),
                 })]),
-                _ => Err("the file's name must end in .json or .csv".to_owned().into()),
+                _ => Err("the file's name must end in .json or .csv"
+                    .to_owned()
+                    .into()),
             }
         }
         Purpose::Call(record) => {
@@ -101,7 +103,10 @@ pub(crate) fn found(palette: &Palette) -> Vec<&'static Entry> {
         .filter_map(|entry| {
             // A hit in the name is worth more than one in the text.
             let mut score = |text: &str| {
-                pattern.score(nucleo_matcher::Utf32Str::new(text, &mut buffer), &mut matcher)
+                pattern.score(
+                    nucleo_matcher::Utf32Str::new(text, &mut buffer),
+                    &mut matcher,
+                )
             };
             let name = score(entry.name).map(|score| score * 2 + 20);
             name.max(score(entry.text)).map(|score| (score, entry))
@@ -128,7 +133,9 @@ pub(super) fn run_palette(model: &mut Model) -> Vec<Effect> {
     let typed = palette.input.value().trim().to_owned();
     let chosen = match exact(&typed) {
         Some(command) => Some(command),
-        None => found(palette).get(palette.selected).map(|entry| (*entry, None)),
+        None => found(palette)
+            .get(palette.selected)
+            .map(|entry| (*entry, None)),
     };
     match chosen {
         None => {

@@ -81,7 +81,10 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
 fn confirm(model: &mut Model, key: Key) -> Vec<Effect> {
     match key.code {
         Code::Char('y' | 'Y') => match close(model) {
-            Some(Layer::Confirm(Confirm { yes: Destroy::Purge(filter), .. })) => {
+            Some(Layer::Confirm(Confirm {
+                yes: Destroy::Purge(filter),
+                ..
+            })) => {
                 vec![Effect::Purge(filter)]
             }
             _ => vec![],

@@ -121,7 +121,9 @@ fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
 
 fn insert(input: &mut Input, text: &str) {
     let room = MAX_INPUT.saturating_sub(input.value().len());
-    let text = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+    let text = text
+        .get(..text.floor_char_boundary(room))
+        .unwrap_or_default();
     let at = input.cursor();
     let before: String = input.value().chars().take(at).collect();
     let after: String = input.value().chars().skip(at).collect();
@@ -144,7 +146,9 @@ pub(super) fn edit(input: &mut Input, key: Key) -> bool {
         (Code::Backspace, ..) => InputRequest::DeletePrevChar,
         (Code::Delete, ..) => InputRequest::DeleteNextChar,
         _ => match key.typed() {
-            Some(c) if input.value().len() + c.len_utf8() <= MAX_INPUT => InputRequest::InsertChar(c),
+            Some(c) if input.value().len() + c.len_utf8() <= MAX_INPUT => {
+                InputRequest::InsertChar(c)
+            }
             _ => return false,
         },
     };

@@ -4,18 +4,21 @@ use crate::{
     queue::{query::Filter, task::Timestamp},
     ui::{
         effect::{Effect, Rows},
-        model::{
-            Model, Pane,
-            greeter::Outcome,
-            list::Motion,
-        },
+        model::{Model, Pane, greeter::Outcome, list::Motion},
     },
 };
 
 pub(super) fn go(model: &mut Model, pane: Pane, motion: Motion) -> Vec<Effect> {
     match pane {
         Pane::Names => model.names.go(motion),
-        Pane::Tasks => return model.tasks.go(motion).map(Effect::Tasks).into_iter().collect(),
+        Pane::Tasks => {
+            return model
+                .tasks
+                .go(motion)
+                .map(Effect::Tasks)
+                .into_iter()
+                .collect();
+        }
         Pane::Workers => {
             let length = model.data().overview.workers.len();
             model.workers.go(motion, length);
@@ -32,7 +35,14 @@ pub(super) fn go(model: &mut Model, pane: Pane, motion: Motion) -> Vec<Effect> {
 pub(super) fn select(model: &mut Model, pane: Pane, row: usize) -> Vec<Effect> {
     match pane {
         Pane::Names => model.names.select(row),
-        Pane::Tasks => return model.tasks.select(row).map(Effect::Tasks).into_iter().collect(),
+        Pane::Tasks => {
+            return model
+                .tasks
+                .select(row)
+                .map(Effect::Tasks)
+                .into_iter()
+                .collect();
+        }
         Pane::Workers => {
             model.workers.at = row;
             return go(model, pane, Motion::Down(0));
@@ -58,11 +68,7 @@ pub(super) fn filter_text(model: &Model, pane: Pane) -> &str {
 }
 
 /// Shows only what matches; an error says what of the filter means nothing.
-pub(super) fn set_filter(
-    model: &mut Model,
-    pane: Pane,
-    text: &str,
-) -> Result<Vec<Effect>, String> {
+pub(super) fn set_filter(model: &mut Model, pane: Pane, text: &str) -> Result<Vec<Effect>, String> {
     let text = text.trim();
     match pane {
         Pane::Names => model.names.set_filter(text),
@@ -98,7 +104,9 @@ pub(super) fn copied(model: &Model) -> Option<String> {
         Pane::Workers => model.selected_worker().map(|worker| worker.id.to_string()),
         Pane::Events => {
             let lines = model.data().log.matching(&model.events.filter);
-            let place = model.events.place(lines.len(), model.events.selection.height);
+            let place = model
+                .events
+                .place(lines.len(), model.events.selection.height);
             lines.get(place.at).map(|line| line.text.clone())
         }
     }
@@ -112,7 +120,12 @@ pub(super) fn export_name(model: &Model, pane: Pane) -> String {
 
 /// What a pane holds, as rows of a table.
 pub(super) fn export_rows(model: &Model, pane: Pane) -> Rows {
-    let text = |time: Timestamp| model.local(time).strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string();
+    let text = |time: Timestamp| {
+        model
+            .local(time)
+            .strftime("%Y-%m-%dT%H:%M:%S%.6f%:z")
+            .to_string()
+    };
     let (columns, rows): (Vec<&'static str>, Vec<Vec<String>>) = match pane {
         Pane::Tasks => {
             return Rows::Tasks {
@@ -155,12 +168,28 @@ pub(super) fn export_rows(model: &Model, pane: Pane) -> Rows {
                     let micros = |time: Option<std::time::Duration>| {
                         time.map_or(String::new(), |t| t.as_micros().to_string())
                     };
-                    vec![text(g.at), g.name.clone(), greeting, error, micros(lookup), micros(call)]
+                    vec![
+                        text(g.at),
+                        g.name.clone(),
+                        greeting,
+                        error,
+                        micros(lookup),
+                        micros(call),
+                    ]
                 })
                 .collect(),
         ),
         Pane::Workers => (
-            vec!["worker", "state", "task", "done", "failed", "cancelled", "busy_percent", "started_at"],
+            vec![
+                "worker",
+                "state",
+                "task",
+                "done",
+                "failed",
+                "cancelled",
+                "busy_percent",
+                "started_at",
+            ],
             model
                 .data()
                 .overview
@@ -170,7 +199,9 @@ pub(super) fn export_rows(model: &Model, pane: Pane) -> Rows {
                     vec![
                         w.id.to_string(),
                         w.state.word().to_owned(),
-                        w.current.as_ref().map_or(String::new(), |c| c.id.to_string()),
+                        w.current
+                            .as_ref()
+                            .map_or(String::new(), |c| c.id.to_string()),
                         w.done.to_string(),
                         w.failed.to_string(),
                         w.cancelled.to_string(),

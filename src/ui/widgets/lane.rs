@@ -25,7 +25,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, worker: &WorkerStatus, n
     let end = now.0.div_ceil(cell) * cell;
     let start = end.saturating_sub(cell * cells);
     let mut drawn = vec![(0.0, Role::Border, 0.0); usize::from(area.width)];
-    let running = worker.current.as_ref().map(|c| Stretch::of_task(c.since, now));
+    let running = worker
+        .current
+        .as_ref()
+        .map(|c| Stretch::of_task(c.since, now));
     let done = worker.lane.numbered().map(|(n, s)| (role(n, s), s));
     let all = done.chain(running.as_ref().map(|s| (Role::Active, s)));
     for (role, stretch) in all {
@@ -38,7 +41,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, worker: &WorkerStatus, n
         for i in first..=last.min(cells - 1) {
             let (a, b) = (start + i * cell, start + (i + 1) * cell);
             let busy = stretch.busy_within(Timestamp(a), Timestamp(b)) * 1e6 / cell as f64;
-            if let Some((share, shown, most)) = drawn.get_mut(usize::try_from(i).unwrap_or_default()) {
+            if let Some((share, shown, most)) =
+                drawn.get_mut(usize::try_from(i).unwrap_or_default())
+            {
                 *share += busy;
                 // The colour is that of whoever had most of the moment; a failure always shows.
                 if busy >= *most || role == Role::Bad {
@@ -78,7 +83,10 @@ fn role(number: u64, stretch: &Stretch) -> Role {
 pub(crate) fn axis(canvas: &mut Canvas<'_>, area: Rect) {
     let style = canvas.ink(Role::Dim);
     let seconds = SPAN.as_secs();
-    for (part, text) in [(0, format!("{seconds} s ago")), (1, format!("{} s", seconds / 2))] {
+    for (part, text) in [
+        (0, format!("{seconds} s ago")),
+        (1, format!("{} s", seconds / 2)),
+    ] {
         let x = area.x + area.width / 2 * part;
         if area.width > 24 || part == 0 {
             canvas.write(x, area.y, area.right().saturating_sub(x), &text, style);

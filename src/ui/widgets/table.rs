@@ -86,7 +86,9 @@ pub(crate) fn places(area: Rect, columns: &[Column]) -> Vec<(usize, u16, u16)> {
     }
     let mut x = area.x + 1;
     let mut out = Vec::new();
-    let last_share = shown.iter().rposition(|(_, c)| matches!(c.width, Width::Share(_)));
+    let last_share = shown
+        .iter()
+        .rposition(|(_, c)| matches!(c.width, Width::Share(_)));
     let mut given = 0;
     for (place, (i, column)) in shown.iter().enumerate() {
         let wide = match column.width {
@@ -137,8 +139,13 @@ pub(crate) fn body<'a>(
             canvas.write(line.x, line.y, 1, sign, style);
         }
         // On a reversed row, colours would turn into backgrounds.
-        let reversed = whole
-            .is_some_and(|role| canvas.theme.style(role).add_modifier.contains(Modifier::REVERSED));
+        let reversed = whole.is_some_and(|role| {
+            canvas
+                .theme
+                .style(role)
+                .add_modifier
+                .contains(Modifier::REVERSED)
+        });
         for (i, x, wide) in &places {
             if let (Some((text, role)), Some(column)) = (cells.get(*i), columns.get(*i)) {
                 let mut style = canvas.ink(*role);

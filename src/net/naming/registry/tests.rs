@@ -29,18 +29,25 @@ fn names(listing: &Listing) -> Vec<&str> {
 #[test]
 fn a_registered_name_is_found_with_its_owner() {
     let mut registry = Registry::default();
-    registry.register(0, &who(1), wanted("server")).expect("free");
+    registry
+        .register(0, &who(1), wanted("server"))
+        .expect("free");
     let found = registry.lookup("server").expect("registered");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].owner, who(1).key);
     assert_eq!(found[0].health, Health::Live);
-    assert_eq!(registry.lookup("sever").expect_err("unknown").code, Code::NotFound);
+    assert_eq!(
+        registry.lookup("sever").expect_err("unknown").code,
+        Code::NotFound
+    );
 }
 
 #[test]
 fn a_lease_is_live_then_suspect_then_gone_and_never_early() {
     let mut registry = Registry::default();
-    registry.register(1_000, &who(1), wanted("s")).expect("free");
+    registry
+        .register(1_000, &who(1), wanted("s"))
+        .expect("free");
     let health = |registry: &Registry| registry.lookup("s").ok().map(|r| r[0].health);
     registry.advance(10_999);
     assert_eq!(health(&registry), Some(Health::Live));
@@ -59,7 +66,9 @@ fn a_renewal_brings_a_suspect_back_and_a_lost_lease_says_so() {
     let mut registry = Registry::default();
     let granted = registry.register(0, &who(1), wanted("s")).expect("free");
     registry.advance(12_000);
-    registry.renew(12_000, &who(1), "s", granted.id).expect("still there");
+    registry
+        .renew(12_000, &who(1), "s", granted.id)
+        .expect("still there");
     registry.advance(21_999);
     assert_eq!(registry.lookup("s").expect("there")[0].health, Health::Live);
     registry.advance(27_000);
@@ -74,7 +83,13 @@ fn a_jump_over_both_deadlines_ends_the_lease_once() {
     registry.advance(1_000_000);
     let (_, changes) = registry.since(1, 10).expect("kept");
     assert_eq!(changes.len(), 1);
-    assert!(matches!(changes[0], Change::Gone { why: Why::Expired, .. }));
+    assert!(matches!(
+        changes[0],
+        Change::Gone {
+            why: Why::Expired,
+            ..
+        }
+    ));
 }
 
 #[test]
@@ -85,7 +100,10 @@ fn the_same_key_replaces_and_the_old_lease_is_dead() {
     assert_eq!(registry.count(), 1);
     assert!(registry.renew(6, &who(1), "s", old.id).is_err());
     assert!(registry.renew(6, &who(1), "s", new.id).is_ok());
-    assert!(registry.renew(6, &who(2), "s", new.id).is_err(), "another's lease");
+    assert!(
+        registry.renew(6, &who(2), "s", new.id).is_err(),
+        "another's lease"
+    );
 }
 
 #[test]
@@ -100,7 +118,10 @@ fn a_name_is_shared_unless_somebody_wants_it_alone() {
     };
     let refused = registry.register(0, &who(3), alone).expect_err("taken");
     assert_eq!(refused.code, Code::Exists);
-    assert!(refused.message.contains(&who(1).key.fingerprint()), "{refused}");
+    assert!(
+        refused.message.contains(&who(1).key.fingerprint()),
+        "{refused}"
+    );
 
     let mine = Register {
         exclusive: true,
@@ -114,11 +135,19 @@ fn a_name_is_shared_unless_somebody_wants_it_alone() {
 fn only_the_owner_or_an_admin_removes() {
     let mut registry = Registry::default();
     registry.register(0, &who(1), wanted("s")).expect("free");
-    let refused = registry.unregister(&who(2), "s", false).expect_err("not theirs");
+    let refused = registry
+        .unregister(&who(2), "s", false)
+        .expect_err("not theirs");
     assert_eq!(refused.code, Code::Denied);
     assert!(registry.unregister(&who(2), "s", true).is_err());
     assert_eq!(registry.unregister(&admin(), "s", true), Ok(1));
-    assert_eq!(registry.unregister(&admin(), "s", true).expect_err("gone").code, Code::NotFound);
+    assert_eq!(
+        registry
+            .unregister(&admin(), "s", true)
+            .expect_err("gone")
+            .code,
+        Code::NotFound
+    );
     let reader = Caller {
         role: Role::Read,
         ..who(1)
@@ -158,7 +187,9 @@ fn what_is_no_name_no_uri_no_tag_or_no_lease_is_refused() {
         },
     ];
     for register in bad {
-        let refused = registry.register(0, &who(1), register).expect_err("refused");
+        let refused = registry
+            .register(0, &who(1), register)
+            .expect_err("refused");
         assert_eq!(refused.code, Code::BadArguments, "{refused}");
     }
     assert_eq!((registry.count(), registry.revision()), (0, 0));
@@ -174,18 +205,41 @@ fn listing_filters_and_pages_by_name() {
         };
         registry.register(0, &who(1), register).expect("free");
     }
-    registry.register(0, &who(1), wanted("other")).expect("free");
+    registry
+        .register(0, &who(1), wanted("other"))
+        .expect("free");
     let list = |query: Query| registry.list(&query).expect("listed");
     let prefix = || Some("node-".to_owned());
-    assert_eq!(list(Query { prefix: prefix(), ..Query::default() }).records.len(), 10);
-    let some = list(Query { regex: Some("[0-3]$".into()), ..Query::default() });
+    assert_eq!(
+        list(Query {
+            prefix: prefix(),
+            ..Query::default()
+        })
+        .records
+        .len(),
+        10
+    );
+    let some = list(Query {
+        regex: Some("[0-3]$".into()),
+        ..Query::default()
+    });
     assert_eq!(names(&some), ["node-0", "node-1", "node-2", "node-3"]);
-    let even = Query { metadata_all: vec!["n".into(), "even".into()], ..Query::default() };
+    let even = Query {
+        metadata_all: vec!["n".into(), "even".into()],
+        ..Query::default()
+    };
     assert_eq!(list(even).records.len(), 5);
-    let any = Query { metadata_any: vec!["odd".into(), "?".into()], ..Query::default() };
+    let any = Query {
+        metadata_any: vec!["odd".into(), "?".into()],
+        ..Query::default()
+    };
     assert_eq!(list(any).records.len(), 5);
 
-    let mut query = Query { prefix: prefix(), limit: Some(4), ..Query::default() };
+    let mut query = Query {
+        prefix: prefix(),
+        limit: Some(4),
+        ..Query::default()
+    };
     let mut seen = Vec::new();
     loop {
         let page = list(query.clone());
@@ -197,34 +251,58 @@ fn listing_filters_and_pages_by_name() {
     }
     assert_eq!(seen.len(), 10);
     assert!(seen.is_sorted());
-    assert!(registry.list(&Query { regex: Some("(".into()), ..Query::default() }).is_err());
+    assert!(
+        registry
+            .list(&Query {
+                regex: Some("(".into()),
+                ..Query::default()
+            })
+            .is_err()
+    );
 }
 
 #[test]
 fn a_rare_pattern_among_many_names_comes_back_early_with_a_cursor() {
     let mut registry = Registry::default();
     for n in 0..MAX_LOOK + 10 {
-        registry.register(0, &who(1), wanted(&format!("{n:06}"))).expect("free");
+        registry
+            .register(0, &who(1), wanted(&format!("{n:06}")))
+            .expect("free");
     }
-    let nothing = Query { regex: Some("x".into()), ..Query::default() };
+    let nothing = Query {
+        regex: Some("x".into()),
+        ..Query::default()
+    };
     let page = registry.list(&nothing).expect("listed");
     assert!(page.records.is_empty());
-    let rest = Query { after: page.next, ..nothing };
+    let rest = Query {
+        after: page.next,
+        ..nothing
+    };
     assert!(rest.after.is_some());
     assert_eq!(registry.list(&rest).expect("listed").next, None);
 }
 
 #[test]
 fn the_registry_is_bounded() {
-    let mut registry = Registry::new(Limits { records: 2, instances: 1 });
+    let mut registry = Registry::new(Limits {
+        records: 2,
+        instances: 1,
+    });
     registry.register(0, &who(1), wanted("a")).expect("room");
     assert_eq!(
-        registry.register(0, &who(2), wanted("a")).expect_err("shared by too many").code,
+        registry
+            .register(0, &who(2), wanted("a"))
+            .expect_err("shared by too many")
+            .code,
         Code::Overloaded
     );
     registry.register(0, &who(1), wanted("b")).expect("room");
     assert_eq!(
-        registry.register(0, &who(1), wanted("c")).expect_err("full").code,
+        registry
+            .register(0, &who(1), wanted("c"))
+            .expect_err("full")
+            .code,
         Code::Overloaded
     );
 }

@@ -71,11 +71,19 @@ impl Core {
         };
         if states == States::ALL {
             let ids = self.tasks.range(range).map(|(id, _)| (0, *id));
-            return if down { Box::new(ids.rev()) } else { Box::new(ids) };
+            return if down {
+                Box::new(ids.rev())
+            } else {
+                Box::new(ids)
+            };
         }
         let walks = states.iter().map(|state| -> Walk<'_> {
             let ids = self.index.range(state, range).map(|id| (0, id));
-            if down { Box::new(ids.rev()) } else { Box::new(ids) }
+            if down {
+                Box::new(ids.rev())
+            } else {
+                Box::new(ids)
+            }
         });
         Box::new(Merge::new(walks.collect(), down))
     }

@@ -17,7 +17,10 @@ use crate::queue::{
     broker::{BrokerError, Event, Stats},
     query::{Filter, States},
     registry::TaskFunction,
-    task::{Attempt, MAX_ATTEMPTS, MAX_PRIORITY, Options, State, Step, Task, TaskId, Timestamp, WorkerId},
+    task::{
+        Attempt, MAX_ATTEMPTS, MAX_PRIORITY, Options, State, Step, Task, TaskId, Timestamp,
+        WorkerId,
+    },
     worker::{Ended, Job, Outcome, Started},
 };
 
@@ -231,7 +234,9 @@ impl Core {
             self.meter.late += 1;
             return;
         };
-        let ran = record.started_at.map_or(Duration::ZERO, |start| at.since(start));
+        let ran = record
+            .started_at
+            .map_or(Duration::ZERO, |start| at.since(start));
         let step = match outcome {
             Outcome::Succeeded(result) => {
                 record.result = Some(result);
@@ -254,7 +259,10 @@ impl Core {
         } else {
             self.finish(id, at, step);
         }
-        let state = self.tasks.get(&id).map_or(State::Failed, |record| record.state);
+        let state = self
+            .tasks
+            .get(&id)
+            .map_or(State::Failed, |record| record.state);
         self.note(Event::Ended {
             id: task_id(id),
             state,
@@ -517,7 +525,9 @@ impl Core {
             State::Failed,
         ];
         while self.index.finished() > self.limits.retained {
-            let oldest = GOES.into_iter().find_map(|state| self.index.of(state).next());
+            let oldest = GOES
+                .into_iter()
+                .find_map(|state| self.index.of(state).next());
             match oldest {
                 Some(id) => self.forget(id),
                 None => return,
@@ -552,7 +562,8 @@ fn task_id(id: u64) -> TaskId {
 
 /// The lower the sooner. Each step of priority is worth as much as [`AGE`] of waiting.
 fn rank(now: Timestamp, priority: u8) -> u64 {
-    now.after(AGE * u32::from(MAX_PRIORITY - priority.min(MAX_PRIORITY))).0
+    now.after(AGE * u32::from(MAX_PRIORITY - priority.min(MAX_PRIORITY)))
+        .0
 }
 
 /// A well-mixed next number (splitmix64).

@@ -22,7 +22,13 @@ fn accepted(options: Options) -> Accepted {
 }
 
 fn core() -> Core {
-    let mut core = Core::new(Limits { backlog: 100, retained: 10 }, 1);
+    let mut core = Core::new(
+        Limits {
+            backlog: 100,
+            retained: 10,
+        },
+        1,
+    );
     core.listen(true);
     core
 }
@@ -40,17 +46,32 @@ const W: WorkerId = WorkerId(1);
 
 fn start(core: &mut Core, now: u64) -> (u64, u64) {
     let job = core.next_job().expect("ready");
-    let started = Started { id: job.id, run: job.run, at: at(now) };
+    let started = Started {
+        id: job.id,
+        run: job.run,
+        at: at(now),
+    };
     assert_eq!(core.started(W, started), None);
     (job.id, job.run)
 }
 
 fn end(core: &mut Core, now: u64, (id, run): (u64, u64), outcome: Outcome) {
-    core.ended(W, Ended { id, run, at: at(now), outcome });
+    core.ended(
+        W,
+        Ended {
+            id,
+            run,
+            at: at(now),
+            outcome,
+        },
+    );
 }
 
 fn fails(again: bool) -> Outcome {
-    Outcome::Failed { error: "no".into(), again }
+    Outcome::Failed {
+        error: "no".into(),
+        again,
+    }
 }
 
 fn good() -> Outcome {
@@ -66,8 +87,14 @@ fn a_task_is_queued_started_and_succeeds_with_its_worker_and_times() {
     assert_eq!(state(&core, id), State::Running);
     end(&mut core, 10, run, good());
     let task = core.get(id).expect("kept");
-    assert_eq!((task.state, task.result.as_deref()), (State::Succeeded, Some("5")));
-    assert_eq!((task.worker, task.duration()), (Some(W), Some(Duration::from_millis(7))));
+    assert_eq!(
+        (task.state, task.result.as_deref()),
+        (State::Succeeded, Some("5"))
+    );
+    assert_eq!(
+        (task.worker, task.duration()),
+        (Some(W), Some(Duration::from_millis(7)))
+    );
     let stats = core.stats(at(10));
     assert_eq!((stats.count(State::Succeeded), stats.total()), (1, 1));
     assert_eq!(stats.wait.max.as_millis(), 2);
@@ -88,7 +115,14 @@ fn a_late_report_is_counted_and_changes_nothing() {
 #[test]
 fn a_passing_failure_is_tried_again_and_the_last_one_keeps_every_error() {
     let mut core = core();
-    let id = submit(&mut core, 0, Options { max_attempts: 3, ..Options::default() });
+    let id = submit(
+        &mut core,
+        0,
+        Options {
+            max_attempts: 3,
+            ..Options::default()
+        },
+    );
     let mut now = 0;
     for attempt in 1..=3 {
         let run = start(&mut core, now);
@@ -112,7 +146,10 @@ fn a_passing_failure_is_tried_again_and_the_last_one_keeps_every_error() {
     let run = start(&mut core, now);
     end(&mut core, now, run, good());
     let task = core.get(id).expect("kept");
-    assert_eq!((task.state, task.attempts, task.errors.len()), (State::Succeeded, 1, 3));
+    assert_eq!(
+        (task.state, task.attempts, task.errors.len()),
+        (State::Succeeded, 1, 3)
+    );
 }
 
 #[test]
@@ -125,14 +162,20 @@ fn what_waits_is_cancelled_at_once_and_what_runs_is_signalled() {
     let running = submit(&mut core, 0, Options::default());
     let (id, run) = start(&mut core, 0);
     let signal = Signal { worker: W, run };
-    assert_eq!(core.cancel(at(1), running), Ok((State::Running, Some(signal))));
+    assert_eq!(
+        core.cancel(at(1), running),
+        Ok((State::Running, Some(signal)))
+    );
     assert!(core.get(running).expect("there").cancelling);
     end(&mut core, 2, (id, run), Outcome::Cancelled);
     assert_eq!(state(&core, running), State::Cancelled);
 
     let again = core.cancel(at(3), running);
     assert!(matches!(again, Err(BrokerError::Illegal { .. })));
-    assert_eq!(core.cancel(at(3), TaskId(77)), Err(BrokerError::NotFound(TaskId(77))));
+    assert_eq!(
+        core.cancel(at(3), TaskId(77)),
+        Err(BrokerError::NotFound(TaskId(77)))
+    );
 }
 
 #[test]
@@ -141,8 +184,15 @@ fn a_cancel_that_meets_a_task_between_channel_and_start_stops_it_when_it_starts(
     let id = submit(&mut core, 0, Options::default());
     let job = core.next_job().expect("ready");
     assert_eq!(core.cancel(at(0), id), Ok((State::Running, None)));
-    let started = Started { id: job.id, run: job.run, at: at(1) };
-    let signal = Signal { worker: W, run: job.run };
+    let started = Started {
+        id: job.id,
+        run: job.run,
+        at: at(1),
+    };
+    let signal = Signal {
+        worker: W,
+        run: job.run,
+    };
     assert_eq!(core.started(W, started), Some(signal));
 }
 
@@ -154,18 +204,25 @@ fn a_job_that_is_called_back_waits_in_its_old_place() {
     let job = core.next_job().expect("ready");
     core.take_back(&job);
     assert_eq!(core.in_hands(), 0);
-    let order: Vec<_> = std::iter::from_fn(|| core.next_job()).map(|job| task_id(job.id)).collect();
+    let order: Vec<_> = std::iter::from_fn(|| core.next_job())
+        .map(|job| task_id(job.id))
+        .collect();
     assert_eq!(order, [first, second]);
 }
 
 #[test]
 fn a_higher_priority_goes_first_and_waiting_makes_up_for_it() {
     let mut core = core();
-    let low = |p| Options { priority: p, ..Options::default() };
+    let low = |p| Options {
+        priority: p,
+        ..Options::default()
+    };
     let old = submit(&mut core, 0, low(0));
     let high = submit(&mut core, 1, low(9));
     let late = submit(&mut core, 90_001, low(9));
-    let order: Vec<_> = std::iter::from_fn(|| core.next_job()).map(|job| task_id(job.id)).collect();
+    let order: Vec<_> = std::iter::from_fn(|| core.next_job())
+        .map(|job| task_id(job.id))
+        .collect();
     assert_eq!(order, [high, old, late]);
 }
 
@@ -173,14 +230,31 @@ fn a_higher_priority_goes_first_and_waiting_makes_up_for_it() {
 fn a_delayed_task_waits_for_its_time_and_an_old_one_expires() {
     let mut core = core();
     let minute = Some(Duration::from_secs(60));
-    let delayed = submit(&mut core, 0, Options { delay: minute, ..Options::default() });
-    let expiring = submit(&mut core, 0, Options { expires: minute, ..Options::default() });
+    let delayed = submit(
+        &mut core,
+        0,
+        Options {
+            delay: minute,
+            ..Options::default()
+        },
+    );
+    let expiring = submit(
+        &mut core,
+        0,
+        Options {
+            expires: minute,
+            ..Options::default()
+        },
+    );
     core.pause(true);
     assert_eq!(state(&core, delayed), State::Scheduled);
     core.advance(at(59_999));
     assert_eq!(state(&core, delayed), State::Scheduled);
     core.advance(at(60_000));
-    assert_eq!((state(&core, delayed), state(&core, expiring)), (State::Queued, State::Expired));
+    assert_eq!(
+        (state(&core, delayed), state(&core, expiring)),
+        (State::Queued, State::Expired)
+    );
     assert!(core.next_job().is_none(), "paused");
     core.pause(false);
     assert_eq!(core.next_job().map(|job| task_id(job.id)), Some(delayed));
@@ -190,7 +264,14 @@ fn a_delayed_task_waits_for_its_time_and_an_old_one_expires() {
 fn a_task_that_started_in_time_does_not_expire() {
     let mut core = core();
     let expires = Some(Duration::from_secs(1));
-    let id = submit(&mut core, 0, Options { expires, ..Options::default() });
+    let id = submit(
+        &mut core,
+        0,
+        Options {
+            expires,
+            ..Options::default()
+        },
+    );
     let run = start(&mut core, 10);
     core.advance(at(5_000));
     assert_eq!(state(&core, id), State::Running);
@@ -204,7 +285,13 @@ fn the_backlog_is_bounded_and_takes_all_or_none() {
     let many = |n| vec![accepted(Options::default()); n];
     core.submit(at(0), many(99)).expect("room");
     let refused = core.submit(at(0), many(2));
-    assert_eq!(refused, Err(BrokerError::Overloaded { backlog: 99, limit: 100 }));
+    assert_eq!(
+        refused,
+        Err(BrokerError::Overloaded {
+            backlog: 99,
+            limit: 100
+        })
+    );
     assert_eq!(core.stats(at(0)).total(), 99);
     core.submit(at(0), many(1)).expect("room for one");
 }
@@ -234,7 +321,10 @@ fn purging_spares_what_is_not_finished() {
     let (run, other) = (start(&mut core, 9), start(&mut core, 9));
     end(&mut core, 9, run, good());
     end(&mut core, 9, other, fails(false));
-    assert_eq!(core.purge(&Filter::parse("state:failed").expect("reads")), 1);
+    assert_eq!(
+        core.purge(&Filter::parse("state:failed").expect("reads")),
+        1
+    );
     assert_eq!(core.purge(&Filter::default()), 1);
     assert_eq!(core.stats(at(9)).total(), 2);
 }
@@ -269,7 +359,13 @@ fn every_order_pages_forwards_and_backwards_through_the_same_tasks() {
         for filter in ["", "state:failed", "state:failed,queued", "#1"] {
             let filter = Filter::parse(filter).expect("reads");
             let ask = |from, limit| {
-                core.list(&Query { filter: filter.clone(), order, from, limit }).tasks
+                core.list(&Query {
+                    filter: filter.clone(),
+                    order,
+                    from,
+                    limit,
+                })
+                .tasks
             };
             let all = ask(From::First, 1_000);
             let (mut forwards, mut from) = (Vec::new(), From::First);
@@ -295,20 +391,41 @@ fn every_order_pages_forwards_and_backwards_through_the_same_tasks() {
             }
         }
     }
-    let slowest = core.list(&Query { order: Order::Slowest, limit: 1_000, ..Query::default() }).tasks;
+    let slowest = core
+        .list(&Query {
+            order: Order::Slowest,
+            limit: 1_000,
+            ..Query::default()
+        })
+        .tasks;
     assert!(slowest.is_sorted_by_key(|t| std::cmp::Reverse(t.duration())));
-    let by_state = core.list(&Query { order: Order::State, limit: 1_000, ..Query::default() }).tasks;
+    let by_state = core
+        .list(&Query {
+            order: Order::State,
+            limit: 1_000,
+            ..Query::default()
+        })
+        .tasks;
     assert!(by_state.is_sorted_by_key(|t| t.state));
 }
 
 #[test]
 fn a_rare_word_among_many_tasks_is_found_in_several_calls_in_both_directions() {
     let mut core = Core::new(Limits::default(), 1);
-    core.submit(at(0), vec![accepted(Options::default()); 50_000]).expect("room");
+    core.submit(at(0), vec![accepted(Options::default()); 50_000])
+        .expect("room");
     let calls_to_find = |id: u128, from: From| {
         // Only one task has this id and no other has it as a part of its own.
-        let filter = Filter { has: vec![format!("#{id}")], ..Filter::default() };
-        let mut query = Query { filter, from, limit: 1, ..Query::default() };
+        let filter = Filter {
+            has: vec![format!("#{id}")],
+            ..Filter::default()
+        };
+        let mut query = Query {
+            filter,
+            from,
+            limit: 1,
+            ..Query::default()
+        };
         for call in 1.. {
             let page = core.list(&query);
             match (page.tasks.first(), page.more_from) {
