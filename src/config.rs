@@ -425,7 +425,8 @@ mod tests {
 
     #[test]
     fn an_error_names_its_source_and_what_would_be_right() {
-        let cases: [(&str, &[(&str, &str)], &[&str], &str); 9] = [
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str], &'a str);
+        let cases: [Case<'_>; 9] = [
             (
                 "thme = \"dark\"",
                 &[],

@@ -49,19 +49,11 @@ pub enum TaskError {
 
 impl TaskError {
     /// An error that another attempt would not mend.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "it is used as map_err(TaskError::fatal)"
-    )]
     pub fn fatal(why: impl ToString) -> Self {
         Self::Fatal(why.to_string())
     }
 
     /// An error that another attempt may mend.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "it is used as map_err(TaskError::passing)"
-    )]
     pub fn passing(why: impl ToString) -> Self {
         Self::Passing(why.to_string())
     }
@@ -70,12 +62,15 @@ impl TaskError {
 /// A run of a task: its result as JSON, or its error.
 pub type Run = Pin<Box<dyn Future<Output = Result<String, TaskError>> + Send>>;
 
+type Check = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+type Start = Box<dyn Fn(&str, Context) -> Result<Run, String> + Send + Sync>;
+
 /// A function that workers can run. Dropping the [`Run`] cancels it, so a function must wait with
 /// `await`; work that does not belongs on `tokio::task::spawn_blocking`.
 pub(super) struct TaskFunction {
     pub(super) name: Arc<str>,
-    check: Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
-    start: Box<dyn Fn(&str, Context) -> Result<Run, String> + Send + Sync>,
+    check: Check,
+    start: Start,
 }
 
 impl TaskFunction {

@@ -132,17 +132,18 @@ impl State {
     /// # Errors
     /// [`Illegal`] when this state does not allow the step.
     pub const fn after(self, step: Step) -> Result<Self, Illegal> {
-        use State as S;
         Ok(match (self, step) {
-            (S::Scheduled | S::Retrying, Step::Due)
-            | (S::Running, Step::HandBack)
-            | (S::Failed | S::Cancelled | S::Expired, Step::Retry) => S::Queued,
-            (S::Queued, Step::Start) => S::Running,
-            (S::Running, Step::Succeed) => S::Succeeded,
-            (S::Running, Step::FailForNow) => S::Retrying,
-            (S::Running, Step::FailForGood) => S::Failed,
-            (S::Scheduled | S::Queued | S::Retrying | S::Running, Step::Cancel) => S::Cancelled,
-            (S::Scheduled | S::Queued | S::Retrying, Step::Expire) => S::Expired,
+            (Self::Scheduled | Self::Retrying, Step::Due)
+            | (Self::Running, Step::HandBack)
+            | (Self::Failed | Self::Cancelled | Self::Expired, Step::Retry) => Self::Queued,
+            (Self::Queued, Step::Start) => Self::Running,
+            (Self::Running, Step::Succeed) => Self::Succeeded,
+            (Self::Running, Step::FailForNow) => Self::Retrying,
+            (Self::Running, Step::FailForGood) => Self::Failed,
+            (Self::Scheduled | Self::Queued | Self::Retrying | Self::Running, Step::Cancel) => {
+                Self::Cancelled
+            }
+            (Self::Scheduled | Self::Queued | Self::Retrying, Step::Expire) => Self::Expired,
             (state, step) => return Err(Illegal { state, step }),
         })
     }

@@ -58,6 +58,7 @@ impl Key {
         }
     }
 
+    #[cfg(test)]
     pub(crate) const fn char(c: char) -> Self {
         Self::plain(Code::Char(c))
     }

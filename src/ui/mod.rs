@@ -14,6 +14,7 @@ mod addition;
 mod arguments;
 mod effect;
 mod export;
+mod headless;
 mod key;
 mod keymap;
 mod layout;
@@ -32,7 +33,10 @@ mod widgets;
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
-pub use self::theme::{Depth, SymbolSet, THEMES};
+pub use self::{
+    headless::Headless,
+    theme::{Depth, SymbolSet, THEMES},
+};
 use self::{keymap::Keymap, model::Model, theme::Theme};
 use crate::{node::Node, queue::broker::Drained};
 

@@ -36,6 +36,10 @@ const BATCH: usize = 512;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What woke the loop.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of them, and it lives for a moment"
+)]
 enum Wake {
     Signal(Signal),
     Terminal(Option<io::Result<Event>>),

@@ -25,7 +25,7 @@ use crate::support::{Server, identity, loopback, uri};
 async fn a_process_greets_itself_by_way_of_the_naming_server() {
     let me = identity();
     let (endpoint, addr) = loopback(&me, &[]);
-    let server = Server::start(endpoint.clone(), addr);
+    let server = Server::start(&endpoint, addr);
     let registration = server.keep_greeter(&endpoint, addr);
     let mut status = registration.status();
     let stop = CancellationToken::new();
@@ -59,7 +59,7 @@ async fn a_process_greets_itself_by_way_of_the_naming_server() {
 async fn another_process_is_let_in_by_its_key_only() {
     let (server_id, friend, stranger) = (identity(), identity(), identity());
     let (endpoint, addr) = loopback(&server_id, &[&friend]);
-    let server = Server::start(endpoint, addr);
+    let server = Server::start(&endpoint, addr);
     let (friend, _) = loopback(&friend, &[]);
     assert!(server.naming_client(&friend).ping().await.is_ok());
 
@@ -95,7 +95,7 @@ async fn another_process_is_let_in_by_its_key_only() {
 async fn mistakes_are_faults_on_that_call_alone() {
     let me = identity();
     let (endpoint, addr) = loopback(&me, &[]);
-    let server = Server::start(endpoint.clone(), addr);
+    let server = Server::start(&endpoint, addr);
     let client = endpoint.client();
     let cases = [
         ("nobody", "x", vec![], Code::NotFound),
@@ -159,7 +159,7 @@ async fn mistakes_are_faults_on_that_call_alone() {
 async fn a_watcher_sees_what_there_is_and_then_every_change() {
     let me = identity();
     let (endpoint, addr) = loopback(&me, &[]);
-    let server = Server::start(endpoint.clone(), addr);
+    let server = Server::start(&endpoint, addr);
     let naming = server.naming_client(&endpoint);
     for n in 0..250 {
         let register = Register::new(format!("n{n:03}"), uri("x", addr));
@@ -222,7 +222,7 @@ fn endless(running: &Arc<AtomicUsize>, started: &Arc<tokio::sync::Notify>) -> Se
 async fn dropping_a_call_drops_the_method_and_a_deadline_does_too() {
     let me = identity();
     let (endpoint, addr) = loopback(&me, &[]);
-    let server = Server::start(endpoint.clone(), addr);
+    let server = Server::start(&endpoint, addr);
     let running = Arc::new(AtomicUsize::new(0));
     let started = Arc::new(tokio::sync::Notify::new());
     endpoint
@@ -267,7 +267,7 @@ async fn dropping_a_call_drops_the_method_and_a_deadline_does_too() {
 async fn more_calls_than_streams_wait_and_all_are_answered() {
     let me = identity();
     let (endpoint, addr) = loopback(&me, &[]);
-    let server = Server::start(endpoint.clone(), addr);
+    let server = Server::start(&endpoint, addr);
     let client = endpoint.client();
     let mut calls = tokio::task::JoinSet::new();
     for n in 0..1_000 {
@@ -287,7 +287,7 @@ async fn more_calls_than_streams_wait_and_all_are_answered() {
 async fn shutdown_answers_running_calls_and_tells_peers() {
     let (a, b) = (identity(), identity());
     let (endpoint, addr) = loopback(&a, &[&b]);
-    let server = Server::start(endpoint.clone(), addr);
+    let server = Server::start(&endpoint, addr);
     let (other, _) = loopback(&b, &[]);
     let naming = server.naming_client(&other);
     naming.ping().await.expect("alive");

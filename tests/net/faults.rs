@@ -55,7 +55,7 @@ async fn a_broken_frame_fails_its_own_stream_and_nothing_else() {
     let home = tempfile::tempdir().expect("a folder");
     let me = distro_tui::net::identity::Identity::load_or_make(home.path()).expect("made");
     let (endpoint, addr) = loopback(&me, &[]);
-    let server = Server::start(endpoint, addr);
+    let server = Server::start(&endpoint, addr);
     let connection = bare_connection(&server, home.path()).await;
 
     let too_large = u32::MAX.to_be_bytes();

@@ -51,7 +51,7 @@ impl World {
         let network = Network::new(seed, weather);
         let (naming_id, greeter_id, client_id) = (identity(), identity(), identity());
         let naming = endpoint(&network, NAMING, &naming_id, &[&greeter_id, &client_id]);
-        let server = Server::start(naming, NAMING.parse().expect("an address"));
+        let server = Server::start(&naming, NAMING.parse().expect("an address"));
         let greeter = endpoint(&network, GREETER, &greeter_id, &[&client_id]);
         greeter
             .objects()
@@ -200,7 +200,7 @@ fn a_naming_server_that_crashes_and_comes_back_is_filled_again() {
         // and connection-id keys derive from the identity, so old connections are told at once.
         let friends = [&world.greeter_id, &world.client_id];
         let naming = endpoint(&world.network, NAMING, &world.naming_id, &friends);
-        world.server = Server::start(naming, NAMING.parse().expect("an address"));
+        world.server = Server::start(&naming, NAMING.parse().expect("an address"));
         let restarted = Instant::now();
         while world.greet("after").await.is_err() {
             sleep(Duration::from_millis(50)).await;

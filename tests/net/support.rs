@@ -16,19 +16,16 @@ use tokio_util::sync::CancellationToken;
 
 /// A naming server and a greeter on one endpoint.
 pub(crate) struct Server {
-    pub(crate) endpoint: Endpoint,
     pub(crate) peer: Peer,
-    pub(crate) naming: Naming,
-    pub(crate) stop: CancellationToken,
 }
 
 impl Server {
-    pub(crate) fn start(endpoint: Endpoint, addr: SocketAddr) -> Self {
+    pub(crate) fn start(endpoint: &Endpoint, addr: SocketAddr) -> Self {
         let peer = Peer {
             addr,
             key: endpoint.key(),
         };
-        let (naming, stop) = (Naming::new(Limits::default()), CancellationToken::new());
+        let naming = Naming::new(Limits::default());
         endpoint
             .objects()
             .expose(naming::NAME, Arc::new(naming.object()));
@@ -42,16 +39,9 @@ impl Server {
         let mut itself = Register::new(naming::NAME, uri(naming::NAME, addr));
         itself.lease_ms = Some(0);
         naming.register(&myself, itself).expect("the first name");
-        tokio::spawn({
-            let (naming, stop) = (naming.clone(), stop.clone());
-            async move { naming.run(stop).await }
-        });
-        Self {
-            endpoint,
-            peer,
-            naming,
-            stop,
-        }
+        // It runs until its runtime ends, as a naming server's clock does.
+        tokio::spawn(async move { naming.run(CancellationToken::new()).await });
+        Self { peer }
     }
 
     pub(crate) fn naming_client(&self, from: &Endpoint) -> NamingClient {

@@ -59,7 +59,8 @@ async fn arguments_go_by_position_and_by_name() {
 
 #[tokio::test]
 async fn wrong_arguments_are_faults_that_say_what_is_wrong() {
-    let cases: [(Vec<Value>, Vec<(&str, Value)>, &str); 6] = [
+    type Case = (Vec<Value>, Vec<(&'static str, Value)>, &'static str);
+    let cases: [Case; 6] = [
         (vec![], vec![], "`name` is missing"),
         (
             vec!["a".into(), Value::Null, Value::Null],

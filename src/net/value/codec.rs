@@ -90,8 +90,8 @@ impl<'de> Visitor<'de> for Level {
             Tag::Float => Value::Float(body.newtype_variant()?),
             Tag::Str => Value::Str(body.newtype_variant()?),
             Tag::Bytes => Value::Bytes(body.newtype_variant_seed(Octets)?),
-            Tag::List => Value::List(body.newtype_variant_seed(Items(Level(self.0 + 1)))?),
-            Tag::Map => Value::Map(body.newtype_variant_seed(Items(Entry(Level(self.0 + 1))))?),
+            Tag::List => Value::List(body.newtype_variant_seed(Items(Self(self.0 + 1)))?),
+            Tag::Map => Value::Map(body.newtype_variant_seed(Items(Entry(Self(self.0 + 1))))?),
         })
     }
 }

@@ -37,9 +37,9 @@ pub enum Value {
     /// Bytes that are not text.
     Bytes(Vec<u8>),
     /// Values in order.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// Named values, in the order in which they were put in.
-    Map(Vec<(String, Value)>),
+    Map(Vec<(String, Self)>),
 }
 
 impl Value {

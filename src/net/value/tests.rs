@@ -69,7 +69,7 @@ fn nesting_is_bounded_in_both_directions() {
     assert!(postcard::from_bytes::<Value>(&hostile).is_err());
 
     #[derive(Serialize)]
-    struct Nest(Vec<Nest>);
+    struct Nest(Vec<Self>);
     let mut nest = Nest(vec![]);
     for _ in 0..=MAX_DEPTH {
         nest = Nest(vec![nest]);

@@ -84,8 +84,10 @@ impl Tasks {
             self.rows.len().saturating_sub(1)
         };
         self.stopped = (before == edge && self.selection.at == edge).then_some(motion);
-        let near_start = self.selection.top < self.selection.height;
-        let near_end = self.selection.top + 2 * self.selection.height >= self.rows.len();
+        // Before the first frame a list does not know how high it is.
+        let height = self.selection.height.max(1);
+        let near_start = self.selection.top < height;
+        let near_end = self.selection.top + 2 * height >= self.rows.len();
         let (part, from) = if near_start && !self.at_start {
             let first = self.rows.front().map(|task| self.order.cursor(task))?;
             (Part::Before, From::Before(first))

@@ -238,7 +238,11 @@ fn every_theme_and_every_kind_of_terminal() {
         let buffer = draw(&mut model, 120, 36);
         insta::assert_snapshot!(format!("theme_{name}_{depth:?}_{set:?}"), shown(&buffer));
         if set == SymbolSet::Ascii {
-            let text: String = buffer.content.iter().map(|cell| cell.symbol()).collect();
+            let text: String = buffer
+                .content
+                .iter()
+                .map(ratatui::buffer::Cell::symbol)
+                .collect();
             let odd: Vec<char> = text.chars().filter(|c| !c.is_ascii()).collect();
             // Names and replaced characters are data; everything drawn by us is ASCII.
             assert!(

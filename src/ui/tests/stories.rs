@@ -3,38 +3,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::tz::TimeZone;
-use ratatui::{Terminal, backend::TestBackend};
-use tokio::sync::mpsc;
-
-use super::fixture::theme;
 use crate::{
-    node::{Config, NamesEvent, Node},
-    queue::{broker::Subscription, embedded, worker::Clock},
-    ui::{
-        Depth, SymbolSet,
-        effect::{Effect, Msg},
-        key::Key,
-        keymap::Keymap,
-        model::Model,
-        runner::Runner,
-        update::update,
-        view,
-    },
+    node::{Config, Node},
+    queue::embedded,
+    ui::{Depth, Headless, Options, SymbolSet, effect::Effect},
 };
 
-/// The program without its terminal.
+/// The program without its terminal, and its home.
 struct App {
-    model: Model,
-    terminal: Terminal<TestBackend>,
-    clock: Clock,
-    runner: Runner,
-    node: Arc<Node>,
-    answers: mpsc::Receiver<Msg>,
-    names: mpsc::Receiver<NamesEvent>,
-    broker: Subscription,
-    /// Effects that are the terminal's own.
-    terminal_effects: Vec<Effect>,
+    screen: Headless,
     _home: tempfile::TempDir,
 }
 
@@ -50,113 +27,81 @@ impl App {
             },
         };
         let node = Arc::new(Node::start(&config).expect("starts"));
-        let theme = theme("dark", Depth::True, SymbolSet::Unicode);
-        let mut model = Model::new(theme, Keymap::default(), TimeZone::UTC);
-        model.size = (140, 40);
-        let (outbox, answers) = mpsc::channel(1_024);
-        let mut app = Self {
-            model,
-            terminal: Terminal::new(TestBackend::new(140, 40)).expect("in memory"),
-            clock: Clock::start(),
-            runner: Runner::new(Arc::clone(&node), outbox),
-            names: node.watch_names(),
-            broker: node.broker().subscribe(),
-            node,
-            answers,
-            terminal_effects: Vec::new(),
-            _home: home,
+        let options = Options {
+            theme: "dark".into(),
+            depth: Depth::True,
+            symbols: SymbolSet::Unicode,
+            mouse: true,
+            keys: Default::default(),
+            crash_test: false,
         };
-        app.take(Msg::Started);
-        app
-    }
-
-    fn take(&mut self, msg: Msg) {
-        for effect in update(&mut self.model, msg, self.clock.now()) {
-            match effect {
-                Effect::Copy(_) | Effect::Mouse(_) | Effect::Suspend | Effect::Quit => {
-                    self.terminal_effects.push(effect);
-                }
-                effect => self.runner.start(effect),
-            }
+        let screen = Headless::start(&options, node, (140, 40)).expect("a theme of ours");
+        Self {
+            screen,
+            _home: home,
         }
     }
 
     fn press(&mut self, keys: &str) -> &mut Self {
-        for key in keys.split(' ') {
-            let key: Key = key.parse().expect("a key");
-            self.take(Msg::Key(key));
-        }
+        self.screen.press(keys).expect("keys");
         self
     }
 
     fn type_text(&mut self, text: &str) -> &mut Self {
-        for c in text.chars() {
-            self.take(Msg::Key(Key::char(c)));
-        }
+        self.screen.type_text(text);
         self
     }
 
-    fn screen(&mut self) -> String {
-        let mut regions = Default::default();
-        self.terminal
-            .draw(|frame| {
-                let area = frame.area();
-                regions = view::draw(frame.buffer_mut(), area, &self.model).regions;
-            })
-            .expect("in memory");
-        self.model.drawn(regions);
-        self.terminal.backend().to_string()
+    fn shown(&mut self) -> String {
+        self.screen.shown()
+    }
+
+    fn selected(&self) -> u128 {
+        let selected = self.screen.model.tasks.selected();
+        selected.map_or(0, |task| task.id.0)
     }
 
     async fn until(&mut self, wanted: &str) -> String {
-        self.wait(wanted, |app| app.screen().contains(wanted)).await;
-        self.screen()
+        self.wait(wanted, |screen| screen.shown().contains(wanted))
+            .await;
+        self.shown()
     }
 
     /// Waits until a toast says something.
     async fn told(&mut self, wanted: &str) {
-        let says = |app: &mut Self| {
-            app.model
-                .toasts
-                .iter()
-                .any(|toast| toast.text.contains(wanted))
+        let says = |screen: &mut Headless| {
+            let mut toasts = screen.model.toasts.iter();
+            toasts.any(|toast| toast.text.contains(wanted))
         };
         self.wait(wanted, says).await;
     }
 
+    /// Waits until this task is selected.
+    async fn at_task(&mut self, id: u128) {
+        let selected = |screen: &mut Headless| {
+            let task = screen.model.tasks.selected();
+            task.is_some_and(|task| task.id.0 == id)
+        };
+        self.wait(&format!("task {id}"), selected).await;
+    }
+
     /// Lets the world go on until something is so; it waits for messages, not for time.
-    async fn wait(&mut self, what: &str, so: impl Fn(&mut Self) -> bool) {
+    async fn wait(&mut self, what: &str, so: impl Fn(&mut Headless) -> bool) {
         let story = async {
-            loop {
-                if so(self) {
-                    return;
-                }
-                let deadline = self.model.deadline().map(|at| self.clock.instant(at));
-                let timer = async {
-                    match deadline {
-                        Some(at) => tokio::time::sleep_until(at).await,
-                        None => std::future::pending().await,
-                    }
-                };
-                let msg = tokio::select! {
-                    Some(msg) = self.answers.recv() => msg,
-                    Some(event) = self.names.recv() => Msg::Names(event),
-                    Some(batch) = self.broker.next() => Msg::Broker(batch),
-                    () = timer => Msg::Tick,
-                };
-                self.take(msg);
+            while !so(&mut self.screen) {
+                self.screen.next().await;
             }
         };
         if tokio::time::timeout(Duration::from_secs(30), story)
             .await
             .is_err()
         {
-            panic!("{what}: never came:\n{}", self.screen());
+            panic!("{what}: never came:\n{}", self.shown());
         }
     }
 
     async fn end(self) {
-        self.node.shutdown(Duration::ZERO).await;
+        self.screen.node().shutdown(Duration::ZERO).await;
     }
 }
 
@@ -164,7 +109,7 @@ impl App {
 async fn a_newcomer_sees_names_gets_a_greeting_and_adds_two_numbers() {
     let mut app = App::start();
     assert!(
-        app.screen().contains("asking the naming server"),
+        app.shown().contains("asking the naming server"),
         "the first frame waits for nobody"
     );
     let screen = app.until("server ").await;
@@ -197,7 +142,7 @@ async fn a_burst_fills_the_lanes_and_can_be_paused_and_purged() {
     app.press("p");
     app.until("PAUSED").await;
     app.until("0 of 2 busy").await;
-    let screen = app.screen();
+    let screen = app.shown();
     let lane = screen
         .lines()
         .find(|line| line.contains("w1 "))
@@ -306,28 +251,28 @@ async fn a_hundred_thousand_tasks_are_scrolled_end_to_end() {
     app.until("100,000 tasks queued").await;
     app.press("p");
     app.until("PAUSED").await;
-    let selected = |app: &App| app.model.tasks.selected().map_or(0, |task| task.id.0);
-    app.wait("the newest row", |app| selected(app) == 100_000)
-        .await;
+    app.at_task(100_000).await;
     app.press("G");
-    app.wait("the last row", |app| selected(app) == 1).await;
+    app.at_task(1).await;
     app.press("k k k");
-    assert_eq!(selected(&app), 4);
+    assert_eq!(app.selected(), 4);
     // Page after page upwards; each may have to be fetched, and none is passed over.
     let mut at = 4;
     while at < 1_000 {
         app.press("pgup");
-        app.wait("a page up", |app| selected(app) > at).await;
-        assert!(selected(&app) - at < 40, "{at} to {}", selected(&app));
-        at = selected(&app);
+        let moved = move |screen: &mut Headless| {
+            let task = screen.model.tasks.selected();
+            task.is_some_and(|task| task.id.0 > at)
+        };
+        app.wait("a page up", moved).await;
+        assert!(app.selected() - at < 60, "{at} to {}", app.selected());
+        at = app.selected();
     }
     app.press("g");
-    app.wait("the first row", |app| selected(app) == 100_000)
-        .await;
+    app.at_task(100_000).await;
     for expected in (99_500..100_000).rev() {
         app.press("j");
-        app.wait("the next row", |app| selected(app) == expected)
-            .await;
+        app.at_task(expected).await;
     }
     app.end().await;
 }
@@ -359,8 +304,9 @@ async fn quit_suspend_copy_and_mouse_are_the_terminal_s() {
     let mut app = App::start();
     app.until("server ").await;
     app.press("1 G y : esc ctrl-z q");
-    let [Effect::Copy(text), Effect::Suspend, Effect::Quit] = &app.terminal_effects[..] else {
-        panic!("{:?}", app.terminal_effects);
+    let [Effect::Copy(text), Effect::Suspend, Effect::Quit] = &app.screen.terminal_effects[..]
+    else {
+        panic!("{:?}", app.screen.terminal_effects);
     };
     assert!(text.starts_with("distro:server@127.0.0.1:"), "{text}");
     app.end().await;
