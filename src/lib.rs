@@ -22,3 +22,8 @@ pub mod net;
 pub mod node;
 pub mod queue;
 pub mod ui;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

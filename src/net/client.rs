@@ -165,8 +165,9 @@ impl Client {
             }
         };
         tokio::select! {
-            opened = timeout_at(by, opening) => opened.unwrap_or(Err(CallError::Deadline(deadline))),
+            biased;
             () = self.0.stopping.cancelled() => Err(CallError::Closed),
+            opened = timeout_at(by, opening) => opened.unwrap_or(Err(CallError::Deadline(deadline))),
         }
     }
 
