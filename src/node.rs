@@ -17,11 +17,12 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use crate::{
     net::{
         client::{DEADLINE, Peer, Request},
-        endpoint::{Endpoint, EndpointError, Members},
+        endpoint::{Endpoint, EndpointError},
         fault::CallError,
         greeter,
         identity::{Identity, IdentityError},
         key::PublicKey,
+        members::Members,
         naming::{self, Event, Naming, NamingClient, Record, Register, Registration},
         object::{Caller, METHODS, Signature},
         proxy::{Called, Proxy},

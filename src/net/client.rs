@@ -17,7 +17,7 @@ use super::{
     fault::CallError,
     identity::Identity,
     key::PublicKey,
-    server::{ABANDONED, BUSY, DENIED, Outgoing},
+    stream::{ABANDONED, BUSY, DENIED, Outgoing},
     transport,
     value::Value,
     wire::{self, Call, FrameError, Hello, Reply},

@@ -1,12 +1,6 @@
 //! The process's one QUIC endpoint: it serves objects and dials others, and it stops in order.
 
-use std::{
-    collections::HashMap,
-    fmt, io,
-    net::SocketAddr,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use quinn::{AsyncUdpSocket, Runtime as _, TokioRuntime};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -15,10 +9,11 @@ use super::{
     client::Client,
     identity::Identity,
     key::PublicKey,
+    members::Members,
     object::Objects,
-    server,
+    server::{self, Shared},
+    stream::GOODBYE,
     transport::{self, SetupError},
-    wire::Role,
 };
 
 /// Why there is no endpoint.
@@ -36,42 +31,6 @@ pub enum EndpointError {
     /// TLS or QUIC cannot be set up.
     #[error(transparent)]
     Setup(#[from] SetupError),
-}
-
-/// Who may connect, and what each may do. Unknown keys are turned away before they can ask anything.
-#[derive(Debug, Default)]
-pub struct Members(RwLock<HashMap<PublicKey, Role>>);
-
-impl Members {
-    /// Only the process itself, as admin.
-    #[must_use]
-    pub fn only(own: PublicKey) -> Self {
-        let members = Self::default();
-        members.admit(own, Role::Admin);
-        members
-    }
-
-    /// Lets a key in, or changes what it may do.
-    pub fn admit(&self, key: PublicKey, role: Role) {
-        let mut members = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        members.insert(key, role);
-    }
-
-    pub(super) fn role(&self, key: &PublicKey) -> Option<Role> {
-        let members = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        members.get(key).copied()
-    }
-}
-
-/// What the accept loop and every connection share.
-pub(super) struct Shared {
-    pub(super) quinn: quinn::Endpoint,
-    pub(super) members: Members,
-    pub(super) objects: Objects,
-    /// Cancelled first: nothing new is accepted after it.
-    pub(super) stopping: CancellationToken,
-    /// Connections and the calls on them.
-    pub(super) tasks: TaskTracker,
 }
 
 /// A bound QUIC endpoint. Make and use it inside a tokio runtime; it stops with
@@ -176,7 +135,7 @@ impl Endpoint {
         tokio::time::timeout(grace, self.shared.tasks.wait())
             .await
             .ok();
-        self.shared.quinn.close(server::GOODBYE, b"shutting down");
+        self.shared.quinn.close(GOODBYE, b"shutting down");
         tokio::time::timeout(grace, self.shared.quinn.wait_idle())
             .await
             .ok();

@@ -5,7 +5,8 @@
 //! | [`key`], [`identity`] | who a process is: its key, its file, its TLS configuration |
 //! | [`value`], [`wire`], [`fault`] | what travels: values, frames, refusals |
 //! | [`object`] | what can be called: typed functions under method names |
-//! | [`endpoint`], `server` | the socket, the accept loop, one task per call, ordered shutdown |
+//! | [`members`] | who may connect, and what each may do |
+//! | [`endpoint`], `server`, `stream` | the socket, the accept loop, one task per call, ordered shutdown |
 //! | [`client`] | calling: pooled connections, deadlines, cancel by drop |
 //! | [`naming`] | the phone book: an object like any other |
 //! | [`proxy`] | a call by name: look up, dial what the answer says, fail over |
@@ -17,10 +18,12 @@ pub mod fault;
 pub mod greeter;
 pub mod identity;
 pub mod key;
+pub mod members;
 pub mod naming;
 pub mod object;
 pub mod proxy;
 mod server;
+mod stream;
 mod transport;
 pub mod uri;
 pub mod value;

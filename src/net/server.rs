@@ -4,26 +4,18 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use quinn::{Connection, Incoming, RecvStream, SendStream, VarInt};
-use serde::Serialize;
+use quinn::{Connection, Incoming, RecvStream};
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    endpoint::Shared,
     fault::{Code, Fault},
-    object::{Answer, Caller, Invocation, Results},
+    members::Members,
+    object::{Answer, Caller, Invocation, Objects, Results},
+    stream::{BUSY, DENIED, Outgoing},
     transport,
     wire::{self, Call, FrameError, Hello, Reply},
 };
-
-/// Close code: this side stops.
-pub(super) const GOODBYE: VarInt = VarInt::from_u32(0);
-/// Close code: the client's key is not known here.
-pub(super) const DENIED: VarInt = VarInt::from_u32(1);
-/// Close code: too many connections.
-pub(super) const BUSY: VarInt = VarInt::from_u32(2);
-/// Stream code: the answer ends early, or nobody wants it any more.
-pub(super) const ABANDONED: VarInt = VarInt::from_u32(3);
 
 /// Connections at once; the next one is told [`BUSY`].
 const MAX_CONNECTIONS: usize = 1024;
@@ -35,6 +27,17 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_secs(5);
 /// The longest deadline a caller can ask for.
 const LONGEST: Duration = Duration::from_secs(300);
+
+/// What the accept loop and every connection share.
+pub(super) struct Shared {
+    pub(super) quinn: quinn::Endpoint,
+    pub(super) members: Members,
+    pub(super) objects: Objects,
+    /// Cancelled first: nothing new is accepted after it.
+    pub(super) stopping: CancellationToken,
+    /// Connections and the calls on them.
+    pub(super) tasks: TaskTracker,
+}
 
 /// Accepts connections until the endpoint stops.
 pub(super) async fn accept(shared: Arc<Shared>) {
@@ -177,66 +180,6 @@ async fn stream(shared: &Shared, mut out: Outgoing, mut results: Results) {
             }
             Some(Err(fault)) => return out.refuse(fault).await,
             None => return out.finish(),
-        }
-    }
-}
-
-/// A stream for an answer. quinn *finishes* a stream that is dropped, and a cut answer would look
-/// like a whole one: this one is reset unless it was finished on purpose.
-pub(super) struct Outgoing(pub(super) Option<SendStream>);
-
-impl Outgoing {
-    pub(super) async fn write<T: Serialize>(&mut self, message: &T) -> Result<(), FrameError> {
-        let frame = wire::encode(message)?;
-        if let Some(stream) = &mut self.0 {
-            stream
-                .write_all(&frame)
-                .await
-                .map_err(std::io::Error::from)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn finish(mut self) {
-        if let Some(mut stream) = self.0.take() {
-            // Only fails when the stream is closed already.
-            stream.finish().ok();
-        }
-    }
-
-    async fn answer(mut self, reply: Reply) {
-        match self.write(&reply).await {
-            Ok(()) => self.finish(),
-            Err(error @ FrameError::TooLarge(_)) => {
-                let fault = Fault::new(Code::Internal, format!("the answer is too large: {error}"));
-                self.refuse(fault).await;
-            }
-            Err(error) => tracing::debug!(%error, "an answer could not be sent"),
-        }
-    }
-
-    async fn refuse(mut self, fault: Fault) {
-        match self.write(&Reply::Err(fault)).await {
-            Ok(()) => self.finish(),
-            Err(error) => tracing::debug!(%error, "a refusal could not be sent"),
-        }
-    }
-
-    /// Completes when the other side no longer wants this stream.
-    async fn unwanted(&self) {
-        match &self.0 {
-            Some(stream) => {
-                stream.stopped().await.ok();
-            }
-            None => std::future::pending().await,
-        }
-    }
-}
-
-impl Drop for Outgoing {
-    fn drop(&mut self) {
-        if let Some(stream) = &mut self.0 {
-            stream.reset(ABANDONED).ok();
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     query::{Filter, Page, Query},
+    registry::Unfit,
     task::{Illegal, NewTask, State, Task, TaskId, Timestamp, WorkerId},
     worker::WorkerStatus,
 };
@@ -80,22 +81,9 @@ pub enum BrokerError {
         /// How many may be.
         limit: usize,
     },
-    /// No such task is registered.
-    #[error("there is no task named `{name}`; there is {known}")]
-    UnknownTask {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: String,
-    },
-    /// The arguments do not fit the task.
-    #[error("{name}: {why}")]
-    BadArguments {
-        /// The task's name.
-        name: String,
-        /// What is wrong with them.
-        why: String,
-    },
+    /// There is no such task to run, or the arguments do not fit it.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// There is no task with this id, or no longer.
     #[error("there is no task {0}; it may have been purged")]
     NotFound(TaskId),

@@ -24,10 +24,28 @@ use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-use super::{
-    broker::BrokerError,
-    task::{MAX_TEXT, TaskId},
-};
+use super::task::{MAX_TEXT, TaskId};
+
+/// Why a task is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// No such task is registered.
+    #[error("there is no task named `{name}`; there is {known}")]
+    UnknownTask {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The arguments do not fit the task.
+    #[error("{name}: {why}")]
+    BadArguments {
+        /// The task's name.
+        name: String,
+        /// What is wrong with them.
+        why: String,
+    },
+}
 
 /// What a task function knows of its own run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,8 +140,8 @@ impl Registry {
     }
 
     /// The function for a task, after a look at the arguments.
-    pub(super) fn find(&self, name: &str, args: &str) -> Result<Arc<TaskFunction>, BrokerError> {
-        let function = self.0.get(name).ok_or_else(|| BrokerError::UnknownTask {
+    pub(super) fn find(&self, name: &str, args: &str) -> Result<Arc<TaskFunction>, Unfit> {
+        let function = self.0.get(name).ok_or_else(|| Unfit::UnknownTask {
             name: name.chars().take(80).collect(),
             known: self.names().collect::<Vec<_>>().join(", "),
         })?;
@@ -137,7 +155,7 @@ impl Registry {
         };
         match checked {
             Ok(()) => Ok(Arc::clone(function)),
-            Err(why) => Err(BrokerError::BadArguments {
+            Err(why) => Err(Unfit::BadArguments {
                 name: name.to_owned(),
                 why,
             }),
@@ -189,10 +207,7 @@ mod tests {
         let registry = registry();
         for args in ["", "[]", "[1, 2, 3]", r#"["x"]"#, "{}", "5"] {
             let refused = registry.find("pair", args).expect_err("refused");
-            assert!(
-                matches!(refused, BrokerError::BadArguments { .. }),
-                "{args}"
-            );
+            assert!(matches!(refused, Unfit::BadArguments { .. }), "{args}");
         }
         let refused = registry.find("pear", "[1]").expect_err("refused");
         assert!(refused.to_string().contains("there is pair"), "{refused}");

@@ -1,7 +1,7 @@
 //! Everything a person can do, in one table: it feeds the keymap, the footer, the help, the palette,
 //! the mouse and the documentation, so that they can never disagree.
 
-use super::model::{Model, Pane};
+use super::pane::Pane;
 
 /// Something a person can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -447,42 +447,6 @@ impl Action {
             .iter()
             .find(|entry| entry.action == self)
             .unwrap_or(&TABLE[0])
-    }
-
-    /// Why it cannot be done right now, if it cannot.
-    pub(crate) fn why_not(self, model: &Model) -> Option<String> {
-        let no = |why: &str| Some(why.to_owned());
-        match self {
-            Self::Cancel => match model.tasks.selected() {
-                None => no("no task is selected"),
-                Some(task) if task.cancelling => no("it was asked to stop already"),
-                Some(task) if task.state.is_finished() => {
-                    Some(format!("{} has {} already", task.id, task.state))
-                }
-                Some(_) => None,
-            },
-            Self::Retry => match model.tasks.selected() {
-                None => no("no task is selected"),
-                Some(task) => task
-                    .state
-                    .after(crate::queue::task::Step::Retry)
-                    .err()
-                    .map(|why| format!("{}: {why}", task.id)),
-            },
-            Self::Open => model.no_row_selected(),
-            Self::CallMethod => match model.names.selected() {
-                None => no("no name is selected"),
-                Some(_) => None,
-            },
-            Self::Greet if model.greeter.input.value().trim().is_empty() => {
-                no("type a name first, then press enter")
-            }
-            Self::Greet if model.greeter.is_full() => {
-                no("too many calls are under way; wait for one")
-            }
-            Self::ScaleDown if model.wanted_workers() <= 1 => no("one worker always stays"),
-            _ => None,
-        }
     }
 }
 

@@ -2,10 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{
-    key::Key,
-    model::{Pane, tasks::Fetch},
-};
+use super::{key::Key, model::tasks::Fetch};
+use crate::ui::pane::Pane;
 use crate::{
     net::{naming::Record, object::Signature, value::Value},
     node::NamesEvent,

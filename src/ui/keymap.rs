@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{
     action::{Action, TABLE, Where},
     key::{Code, Key},
-    model::Pane,
 };
+use crate::ui::pane::Pane;
 
 /// Which keys do what.
 #[derive(Debug, Clone)]

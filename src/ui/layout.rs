@@ -2,10 +2,7 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use super::{
-    action::Action,
-    model::{Model, Pane},
-};
+use super::{action::Action, pane::Pane};
 
 /// The smallest screen that shows anything but a request for a larger one.
 pub(crate) const SMALLEST: (u16, u16) = (20, 5);
@@ -75,14 +72,6 @@ pub(crate) fn plan(area: Rect, focus: Pane, zoomed: bool, workers: usize) -> Opt
         panes,
         footer,
     })
-}
-
-/// Whether a pane is to be seen at the model's size.
-pub(crate) fn shows(model: &Model, pane: Pane) -> bool {
-    let area = Rect::new(0, 0, model.size.0, model.size.1);
-    let workers = model.data().overview.workers.len();
-    plan(area, model.focus, model.zoomed, workers)
-        .is_some_and(|plan| plan.panes.iter().any(|(shown, _)| *shown == pane))
 }
 
 /// Two columns: who there is and the greeter to the left, the work to the right.

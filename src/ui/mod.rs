@@ -20,6 +20,7 @@ mod keymap;
 mod layout;
 mod model;
 mod overlay;
+mod pane;
 mod panes;
 mod run;
 mod runner;

@@ -4,10 +4,11 @@
 use std::net::SocketAddr;
 
 use distro_tui::net::{
-    endpoint::{Endpoint, Members},
+    endpoint::Endpoint,
     fault::CallError,
     greeter,
     identity::Identity,
+    members::Members,
     naming::{Health, NamingClient, Status},
     proxy::Proxy,
     value::Value,

@@ -4,9 +4,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use distro_tui::net::{
     client::Peer,
-    endpoint::{Endpoint, Members},
+    endpoint::Endpoint,
     greeter,
     identity::Identity,
+    members::Members,
     naming::{self, Limits, Naming, NamingClient, Register, Registration},
     object::Caller,
     uri::Uri,

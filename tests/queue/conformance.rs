@@ -6,6 +6,7 @@ use distro_tui::queue::{
     broker::{Batch, Broker, BrokerError, Event},
     embedded::Limits,
     query::Filter,
+    registry::Unfit,
     task::{NewTask, State, TaskId},
     worker::WorkerState,
 };
@@ -49,13 +50,16 @@ async fn what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued() {
     );
     let broker: &dyn Broker = &engine.broker;
     let refused = broker.submit(vec![NewTask::new("sub", "[]")]).await;
-    assert!(matches!(refused, Err(BrokerError::UnknownTask { .. })));
+    assert!(matches!(
+        refused,
+        Err(BrokerError::Unfit(Unfit::UnknownTask { .. }))
+    ));
     for args in ["", "[1]", "[1,\"x\"]", "[1,2,3,4]", "nonsense"] {
         let refused = broker
             .submit(vec![sum(1, 1), NewTask::new("add", args)])
             .await;
         assert!(
-            matches!(refused, Err(BrokerError::BadArguments { .. })),
+            matches!(refused, Err(BrokerError::Unfit(Unfit::BadArguments { .. }))),
             "{args}"
         );
     }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use tui_input::Input;
 
-use super::Pane;
 use crate::{
     net::{naming::Record, object::Signature},
     queue::{
         query::Filter,
         task::{Task, WorkerId},
     },
+    ui::pane::Pane,
 };
 
 #[derive(Debug)]

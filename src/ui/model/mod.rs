@@ -6,6 +6,7 @@ pub(crate) mod layer;
 pub(crate) mod list;
 pub(crate) mod names;
 pub(crate) mod overview;
+mod possible;
 pub(crate) mod tally;
 pub(crate) mod tasks;
 pub(crate) mod toast;
@@ -13,59 +14,19 @@ pub(crate) mod toast;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use ratatui::layout::Rect;
 
 use self::{
     events::Log, greeter::Greeter, layer::Layer, names::Names, overview::Overview, tally::Tally,
     tasks::Tasks, toast::Toasts,
 };
-use super::{keymap::Keymap, layout, layout::Regions, theme::Theme};
+use super::{
+    keymap::Keymap,
+    layout::{self, Regions},
+    pane::Pane,
+    theme::Theme,
+};
 use crate::queue::task::Timestamp;
-
-/// A pane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Pane {
-    Names,
-    Greeter,
-    Tasks,
-    Workers,
-    Events,
-}
-
-impl Pane {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Names,
-        Self::Greeter,
-        Self::Tasks,
-        Self::Workers,
-        Self::Events,
-    ];
-
-    pub(crate) const fn title(self) -> &'static str {
-        match self {
-            Self::Names => "Names",
-            Self::Greeter => "Greeter",
-            Self::Tasks => "Tasks",
-            Self::Workers => "Workers",
-            Self::Events => "Events",
-        }
-    }
-
-    pub(crate) const fn number(self) -> usize {
-        self as usize + 1
-    }
-
-    fn step(self, by: usize) -> Self {
-        Self::ALL[(self as usize + by) % Self::ALL.len()]
-    }
-
-    pub(crate) fn next(self) -> Self {
-        self.step(1)
-    }
-
-    pub(crate) fn previous(self) -> Self {
-        self.step(Self::ALL.len() - 1)
-    }
-}
 
 /// What is known of the process that the screen belongs to.
 #[derive(Debug, Clone, Default)]
@@ -213,17 +174,6 @@ impl Model {
         }
     }
 
-    /// Why there is no row to open in the focused pane, if there is none.
-    pub(crate) fn no_row_selected(&self) -> Option<String> {
-        let missing = match self.focus {
-            Pane::Names => self.names.selected().is_none(),
-            Pane::Tasks => self.tasks.selected().is_none(),
-            Pane::Workers => self.selected_worker().is_none(),
-            Pane::Greeter | Pane::Events => true,
-        };
-        missing.then(|| "nothing is selected".to_owned())
-    }
-
     pub(crate) fn selected_worker(&self) -> Option<&crate::queue::worker::WorkerStatus> {
         self.data().overview.workers.get(self.workers.at)
     }
@@ -238,7 +188,10 @@ impl Model {
 
     /// Whether a pane is on the screen.
     pub(crate) fn shows(&self, pane: Pane) -> bool {
-        layout::shows(self, pane)
+        let area = Rect::new(0, 0, self.size.0, self.size.1);
+        let workers = self.data().overview.workers.len();
+        layout::plan(area, self.focus, self.zoomed, workers)
+            .is_some_and(|plan| plan.panes.iter().any(|(shown, _)| *shown == pane))
     }
 
     /// When the screen changes by itself, if it does. Without this nothing ticks.

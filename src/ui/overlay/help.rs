@@ -2,9 +2,10 @@
 
 use ratatui::layout::Rect;
 
+use crate::ui::pane::Pane;
 use crate::ui::{
     action::{TABLE, Where},
-    model::{Model, Pane},
+    model::Model,
     theme::Role,
     widgets::canvas::{Canvas, rows},
 };
@@ -77,7 +78,7 @@ fn lines(model: &Model) -> Vec<Line> {
             lines.push(Line::Entry {
                 keys,
                 text: entry.text.to_owned(),
-                why_not: entry.action.why_not(model),
+                why_not: model.why_not(entry.action),
             });
         }
     };

@@ -50,7 +50,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
             width: area.width.saturating_sub(used + 1),
             ..area
         };
-        let why = entry.action.why_not(model);
+        let why = model.why_not(entry.action);
         let role = if why.is_some() && i != selected {
             Role::Dim
         } else {

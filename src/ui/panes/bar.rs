@@ -2,12 +2,13 @@
 
 use ratatui::layout::Rect;
 
+use crate::ui::pane::Pane;
 use crate::{
     queue::task::State,
     ui::{
         action::Action,
         layout::{Plan, Regions},
-        model::{Model, Pane},
+        model::Model,
         text::{count, short_count, width},
         theme::Role,
         widgets::canvas::{Canvas, Piece},

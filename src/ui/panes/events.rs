@@ -3,10 +3,11 @@
 use ratatui::layout::Rect;
 
 use super::{empty, frame, mark};
+use crate::ui::pane::Pane;
 use crate::ui::{
     layout::Regions,
     model::{
-        Model, Pane,
+        Model,
         events::{Kind, Tone},
     },
     text::count,

@@ -47,7 +47,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
             width: area.right().saturating_sub(x),
             ..area
         };
-        let possible = entry.action.why_not(model).is_none();
+        let possible = model.why_not(entry.action).is_none();
         let (key_role, role) = if possible {
             (Role::Key, Role::Text)
         } else {

@@ -3,9 +3,10 @@
 use ratatui::layout::Rect;
 
 use super::frame;
+use crate::ui::pane::Pane;
 use crate::ui::{
     model::{
-        Model, Pane,
+        Model,
         greeter::{Greeter, Greeting, Outcome},
     },
     text::{count, took, wrap},

@@ -12,13 +12,14 @@ use ratatui::layout::Rect;
 
 use super::{
     layout::Regions,
-    model::{Model, Pane},
+    model::Model,
     theme::Role,
     widgets::{
         canvas::{Canvas, Piece},
         table::Mark,
     },
 };
+use crate::ui::pane::Pane;
 
 /// Draws a pane into its area and notes where its rows are.
 pub(crate) fn draw(

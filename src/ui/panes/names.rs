@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use super::{empty, frame, mark};
+use crate::ui::pane::Pane;
 use crate::{
     net::naming::Health,
     ui::{
         layout::Regions,
-        model::{Model, Pane},
+        model::Model,
         text::count,
         theme::Role,
         widgets::{

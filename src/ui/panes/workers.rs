@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use super::{frame, mark};
+use crate::ui::pane::Pane;
 use crate::{
     queue::worker::{WorkerState, WorkerStatus},
     ui::{
         layout::Regions,
-        model::{Model, Pane},
+        model::Model,
         text::{short_count, took},
         theme::Role,
         widgets::{

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use ratatui::{buffer::Buffer, style::Style};
 
 use super::fixture::{answer_all, busy, draw, fresh, press, send, theme, type_text};
+use crate::ui::pane::Pane;
 use crate::{
     net::object::Signature,
     ui::{
         Depth, SymbolSet,
         effect::{Done, Msg, What},
-        model::{Model, Pane},
+        model::Model,
     },
 };
 

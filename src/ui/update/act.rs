@@ -1,6 +1,7 @@
 //! Actions: what a key, a click or a command asks for.
 
-use super::{command, refresh, rows, say};
+use super::{prompts, refresh, rows, say};
+use crate::ui::pane::Pane;
 use crate::{
     queue::{add::Add, number::Number, query::Order, task::NewTask},
     ui::{
@@ -8,7 +9,7 @@ use crate::{
         addition,
         effect::Effect,
         model::{
-            Model, Pane,
+            Model,
             events::Tone,
             layer::{Confirm, Destroy, Details, Layer, Palette, Prompt, Purpose, Subject},
             list::Motion,
@@ -29,7 +30,7 @@ pub(super) fn ask(model: &mut Model, action: Action, argument: Option<&str>) -> 
     {
         model.focus(*pane);
     }
-    match action.why_not(model) {
+    match model.why_not(action) {
         Some(why) if argument.is_none() => {
             if action == Action::Greet {
                 model.greeter.hint = Some(why);
@@ -133,7 +134,7 @@ fn add(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     match argument {
         None => prompt(model, Purpose::Add, String::new()),
         Some(text) => match addition::parse(text) {
-            Ok(add) => vec![submit_add(&add)],
+            Ok(add) => vec![prompts::submit_add(&add)],
             Err(mistake) => {
                 // The palette has closed; the prompt keeps the text for mending.
                 prompt(model, Purpose::Add, text.to_owned());
@@ -143,14 +144,6 @@ fn add(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
                 vec![]
             }
         },
-    }
-}
-
-pub(super) fn submit_add(add: &Add) -> Effect {
-    let seconds = add.seconds.map_or(String::new(), |s| format!(", {s} s"));
-    Effect::Submit {
-        what: format!("{} + {}{seconds}", add.x, add.y),
-        tasks: vec![add.task()],
     }
 }
 
@@ -287,7 +280,7 @@ fn call(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     let text = argument.unwrap_or_default().to_owned();
     prompt(model, Purpose::Call(record), text);
     match argument {
-        Some(_) => command::submit_prompt(model),
+        Some(_) => prompts::submit(model),
         None => vec![],
     }
 }
@@ -324,7 +317,7 @@ fn export(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     let text = argument.map_or_else(|| rows::export_name(model, pane), str::to_owned);
     prompt(model, Purpose::Export(pane), text);
     match argument {
-        Some(_) => command::submit_prompt(model),
+        Some(_) => prompts::submit(model),
         None => vec![],
     }
 }

@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use super::{close, command, edit};
+use super::{close, command, edit, prompts};
 use crate::ui::{
     action::{Action, TABLE},
     effect::Effect,
@@ -25,7 +25,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     }
     match model.layers.last_mut() {
         Some(Layer::Prompt(prompt)) => match key.code {
-            Code::Enter => command::submit_prompt(model),
+            Code::Enter => prompts::submit(model),
             _ => {
                 if edit(&mut prompt.input, key) {
                     prompt.error = None;

@@ -5,6 +5,7 @@ mod act;
 mod answers;
 mod command;
 mod layers;
+mod prompts;
 mod rows;
 
 pub(crate) use command::found;
@@ -14,13 +15,14 @@ use super::{
     effect::{Click, Effect, Mouse, Msg},
     key::{Code, Key},
     model::{
-        Model, Pane, REFRESH,
+        Model, REFRESH,
         events::{Kind, Line, Tone},
         layer::Layer,
         list::Motion,
     },
 };
 use crate::queue::task::Timestamp;
+use crate::ui::pane::Pane;
 
 /// The longest text that a line takes, in bytes; a paste beyond it is cut.
 pub(crate) const MAX_INPUT: usize = 64 << 10;

@@ -1,10 +1,11 @@
 //! Lists: moving in them, filtering them, and what of them can be copied and exported.
 
+use crate::ui::pane::Pane;
 use crate::{
     queue::{query::Filter, task::Timestamp},
     ui::{
         effect::{Effect, Rows},
-        model::{Model, Pane, greeter::Outcome, list::Motion},
+        model::{Model, greeter::Outcome, list::Motion},
     },
 };
 

@@ -1,10 +1,11 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{life::FIRST_RETRY, *};
 use crate::queue::{
     add,
     query::{From, Order, Query},
     registry::Registry,
+    worker::{Ended, Outcome, Started},
 };
 
 fn at(ms: u64) -> Timestamp {

@@ -1,0 +1,79 @@
+//! Streams and connections that end on purpose: the codes that say why, and a stream that is never
+//! taken for whole when it was cut.
+
+use quinn::{SendStream, VarInt};
+use serde::Serialize;
+
+use super::{
+    fault::{Code, Fault},
+    wire::{self, FrameError, Reply},
+};
+
+/// Close code: this side stops.
+pub(super) const GOODBYE: VarInt = VarInt::from_u32(0);
+/// Close code: the client's key is not known here.
+pub(super) const DENIED: VarInt = VarInt::from_u32(1);
+/// Close code: too many connections.
+pub(super) const BUSY: VarInt = VarInt::from_u32(2);
+/// Stream code: the answer ends early, or nobody wants it any more.
+pub(super) const ABANDONED: VarInt = VarInt::from_u32(3);
+
+/// A stream for an answer. quinn *finishes* a stream that is dropped, and a cut answer would look
+/// like a whole one: this one is reset unless it was finished on purpose.
+pub(super) struct Outgoing(pub(super) Option<SendStream>);
+
+impl Outgoing {
+    pub(super) async fn write<T: Serialize>(&mut self, message: &T) -> Result<(), FrameError> {
+        let frame = wire::encode(message)?;
+        if let Some(stream) = &mut self.0 {
+            stream
+                .write_all(&frame)
+                .await
+                .map_err(std::io::Error::from)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) {
+        if let Some(mut stream) = self.0.take() {
+            // Only fails when the stream is closed already.
+            stream.finish().ok();
+        }
+    }
+
+    pub(super) async fn answer(mut self, reply: Reply) {
+        match self.write(&reply).await {
+            Ok(()) => self.finish(),
+            Err(error @ FrameError::TooLarge(_)) => {
+                let fault = Fault::new(Code::Internal, format!("the answer is too large: {error}"));
+                self.refuse(fault).await;
+            }
+            Err(error) => tracing::debug!(%error, "an answer could not be sent"),
+        }
+    }
+
+    pub(super) async fn refuse(mut self, fault: Fault) {
+        match self.write(&Reply::Err(fault)).await {
+            Ok(()) => self.finish(),
+            Err(error) => tracing::debug!(%error, "a refusal could not be sent"),
+        }
+    }
+
+    /// Completes when the other side no longer wants this stream.
+    pub(super) async fn unwanted(&self) {
+        match &self.0 {
+            Some(stream) => {
+                stream.stopped().await.ok();
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let Some(stream) = &mut self.0 {
+            stream.reset(ABANDONED).ok();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Prompts: what was typed becomes an effect, or stays for mending.
+
+use std::path::PathBuf;
+
+use super::rows;
+use crate::{
+    queue::add::Add,
+    ui::{
+        addition, arguments,
+        effect::{Effect, Export},
+        model::{
+            Model,
+            layer::{Layer, Prompt, Purpose},
+        },
+    },
+};
+
+/// Takes what was typed if it can be read; otherwise the prompt stays, with the text and what is
+/// wrong with it.
+pub(super) fn submit(model: &mut Model) -> Vec<Effect> {
+    let Some(Layer::Prompt(prompt)) = model.layers.pop() else {
+        return vec![];
+    };
+    let text = prompt.input.value().to_owned();
+    match take(model, &prompt.purpose, &text) {
+        Ok(effects) => effects,
+        Err(Wrong { at, why }) => {
+            let mut input = prompt.input;
+            if let Some(at) = at {
+                input = input.with_cursor(at);
+            }
+            model.layers.push(Layer::Prompt(Prompt {
+                purpose: prompt.purpose,
+                input,
+                error: Some(why),
+            }));
+            vec![]
+        }
+    }
+}
+
+struct Wrong {
+    /// The character at which it begins.
+    at: Option<usize>,
+    why: String,
+}
+
+impl From<String> for Wrong {
+    fn from(why: String) -> Self {
+        Self { at: None, why }
+    }
+}
+
+fn take(model: &mut Model, purpose: &Purpose, text: &str) -> Result<Vec<Effect>, Wrong> {
+    match purpose {
+        Purpose::Add => match addition::parse(text) {
+            Ok(add) => Ok(vec![submit_add(&add)]),
+            Err(mistake) => Err(Wrong {
+                at: Some(mistake.at),
+                why: mistake.why,
+            }),
+        },
+        Purpose::Filter(pane) => Ok(rows::set_filter(model, *pane, text)?),
+        Purpose::Export(pane) => {
+            let path = PathBuf::from(text.trim());
+            match path.extension().and_then(|e| e.to_str()) {
+                Some("json" | "csv") => Ok(vec![Effect::Export(Export {
+                    pane: *pane,
+                    path,
+                    rows: rows::export_rows(model, *pane),
+                })]),
+                _ => Err("the file's name must end in .json or .csv"
+                    .to_owned()
+                    .into()),
+            }
+        }
+        Purpose::Call(record) => {
+            let (method, args) = arguments::parse(text)?;
+            Ok(vec![Effect::Call {
+                record: record.clone(),
+                method,
+                args,
+            }])
+        }
+    }
+}
+
+pub(super) fn submit_add(add: &Add) -> Effect {
+    let seconds = add.seconds.map_or(String::new(), |s| format!(", {s} s"));
+    Effect::Submit {
+        what: format!("{} + {}{seconds}", add.x, add.y),
+        tasks: vec![add.task()],
+    }
+}
