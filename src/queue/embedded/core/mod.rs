@@ -18,10 +18,7 @@ use crate::queue::{
     broker::{BrokerError, Event, Stats},
     query::{Filter, States},
     registry::TaskFunction,
-    task::{
-        MAX_ATTEMPTS, MAX_PRIORITY, Options, State, Step, Task, TaskId, Timestamp,
-        WorkerId,
-    },
+    task::{MAX_ATTEMPTS, MAX_PRIORITY, Options, State, Step, Task, TaskId, Timestamp, WorkerId},
     worker::Job,
 };
 

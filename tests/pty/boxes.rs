@@ -1,0 +1,95 @@
+//! The boxes on a screen: panes and what lies over them, found by their borders.
+
+use vt100::Screen;
+
+/// A box whose border is closed all around.
+pub(crate) struct Boxed {
+    pub(crate) title: String,
+    /// What stands inside, row by row.
+    pub(crate) rows: Vec<String>,
+}
+
+/// Every closed box, from the top down.
+pub(crate) fn boxes(screen: &Screen) -> Vec<Boxed> {
+    let cells = cells(screen);
+    let at = |y: usize, x: usize| {
+        cells
+            .get(y)
+            .and_then(|row| row.get(x))
+            .map_or("", String::as_str)
+    };
+    let mut found = Vec::new();
+    for (top, row) in cells.iter().enumerate() {
+        for left in (0..row.len()).filter(|x| row[*x] == "╭") {
+            let right = (left + 1..row.len()).find(|x| ["╮", "╭"].contains(&row[*x].as_str()));
+            let bottom = (top + 1..cells.len()).find(|y| at(*y, left) != "│");
+            let (Some(right), Some(bottom)) = (right, bottom) else {
+                continue;
+            };
+            // A list that is longer than its pane has a mark on the right border.
+            let sides = (top + 1..bottom).all(|y| ["│", "▐"].contains(&at(y, right)));
+            let corners = [at(top, right), at(bottom, left), at(bottom, right)];
+            if sides && corners == ["╮", "╰", "╯"] {
+                let title = row[left + 1..right].concat();
+                let title = title.trim_start_matches(['─', ' ']);
+                found.push(Boxed {
+                    title: title.split(" ─").next().unwrap_or_default().to_owned(),
+                    rows: (top + 1..bottom)
+                        .map(|y| cells[y][left + 1..right].concat())
+                        .collect(),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// Whether boxes with these titles are on the screen, all of them whole.
+pub(crate) fn has_boxes(screen: &Screen, titles: &[&str]) -> bool {
+    let there = boxes(screen);
+    titles
+        .iter()
+        .all(|title| there.iter().any(|boxed| boxed.title == *title))
+}
+
+/// The rows in the box with this title that have all of these words; each word must be a word there.
+pub(crate) fn rows_with(screen: &Screen, title: &str, words: &[&str]) -> Vec<String> {
+    let rows = boxes(screen)
+        .into_iter()
+        .filter(|boxed| boxed.title == title);
+    let has = |row: &String, word: &str| row.split([' ', '│', '▌']).any(|there| there == word);
+    rows.flat_map(|boxed| boxed.rows)
+        .filter(|row| words.iter().all(|word| has(row, word)))
+        .collect()
+}
+
+/// Where corners and sides of boxes stand. Tops and bottoms have texts on them that change.
+pub(crate) fn outline(screen: &Screen) -> Vec<(usize, usize, String)> {
+    let mut found = Vec::new();
+    for (y, row) in cells(screen).into_iter().enumerate() {
+        for (x, cell) in row.into_iter().enumerate() {
+            if ["╭", "╮", "╰", "╯", "│"].contains(&cell.as_str()) {
+                found.push((y, x, cell));
+            }
+        }
+    }
+    found
+}
+
+/// What each cell shows: a space for nothing, and nothing behind a wide character.
+fn cells(screen: &Screen) -> Vec<Vec<String>> {
+    let (columns, rows) = screen_size(screen);
+    let shown = |y: u16, x: u16| match screen.cell(y, x) {
+        Some(cell) if cell.is_wide_continuation() => String::new(),
+        Some(cell) if cell.has_contents() => cell.contents().to_owned(),
+        _ => " ".to_owned(),
+    };
+    (0..rows)
+        .map(|y| (0..columns).map(|x| shown(y, x)).collect())
+        .collect()
+}
+
+fn screen_size(screen: &Screen) -> (u16, u16) {
+    let (rows, columns) = screen.size();
+    (columns.get(), rows.get())
+}

@@ -1,0 +1,104 @@
+//! What is on the screen goes to a file, and the file holds it.
+
+use std::fs;
+
+use super::{
+    boxes::{has_boxes, rows_with},
+    harness::{Start, Terminal},
+};
+
+fn export(terminal: &mut Terminal, title: &str, name: &str, answer: &str) {
+    terminal.press("e");
+    terminal.until("a prompt", |screen| has_boxes(screen, &[title]));
+    terminal.press("ctrl-u");
+    terminal.type_text(name);
+    terminal.press("enter");
+    terminal.sees(&[answer]);
+}
+
+#[test]
+fn tasks_are_written_as_json_and_as_csv() {
+    let mut terminal = Start::new().up();
+    terminal.press("3");
+    terminal.press("a");
+    terminal.until("a prompt", |screen| has_boxes(screen, &["Add"]));
+    terminal.type_text("2 + 3");
+    terminal.press("enter");
+    terminal.until("a sum", |screen| {
+        !rows_with(screen, "3 Tasks", &["succeeded", "5"]).is_empty()
+    });
+
+    export(
+        &mut terminal,
+        "Export Tasks",
+        "tasks.json",
+        "1 rows written to tasks.json",
+    );
+    let text = fs::read_to_string(terminal.path("tasks.json")).expect("it was written");
+    let rows: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    assert_eq!(rows.as_array().map(Vec::len), Some(1));
+    for (column, value) in [
+        ("id", "1"),
+        ("name", "add"),
+        ("args", "[2,3]"),
+        ("state", "succeeded"),
+        ("result", "5"),
+    ] {
+        assert_eq!(rows[0][column], value, "{text}");
+    }
+
+    // A name with its whole path does as well.
+    let path = terminal.path("tasks.csv");
+    export(
+        &mut terminal,
+        "Export Tasks",
+        &path.to_string_lossy(),
+        "1 rows written to /",
+    );
+    let text = fs::read_to_string(path).expect("it was written");
+    let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with("id,name,args,state,result,"), "{text}");
+    assert!(
+        lines[1].starts_with("1,add,\"[2,3]\",succeeded,5,"),
+        "{text}"
+    );
+}
+
+#[test]
+fn names_are_written_and_no_file_is_ever_overwritten() {
+    let mut terminal = Start::new().up();
+    export(
+        &mut terminal,
+        "Export Names",
+        "names.csv",
+        "2 rows written to names.csv",
+    );
+    let written = fs::read_to_string(terminal.path("names.csv")).expect("it was written");
+    let names: Vec<&str> = written
+        .lines()
+        .filter_map(|line| line.split(',').next())
+        .collect();
+    assert_eq!(names, ["name", "naming", "server"]);
+
+    export(
+        &mut terminal,
+        "Export Names",
+        "names.csv",
+        "names.csv exists already; choose another name",
+    );
+    let after = fs::read_to_string(terminal.path("names.csv")).expect("it is still there");
+    assert_eq!(written, after);
+}
+
+#[test]
+fn a_file_in_a_folder_that_is_not_there_is_explained() {
+    let mut terminal = Start::new().up();
+    export(
+        &mut terminal,
+        "Export Names",
+        "nowhere/names.json",
+        "nowhere/names.json: No such file",
+    );
+    assert!(terminal.is_running());
+}

@@ -1,0 +1,300 @@
+//! A terminal with the program in it: keys go in, a screen comes out.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::{
+    process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid},
+    termios::LocalModes,
+};
+use tempfile::TempDir;
+use vt100::{MouseProtocolMode, Screen};
+
+use super::seen::{PATIENCE, Seen};
+
+/// The program about to be started, with a home of its own.
+pub(crate) struct Start {
+    home: TempDir,
+    command: CommandBuilder,
+    size: (u16, u16),
+}
+
+impl Start {
+    /// The program with two workers and no other setting, in a terminal with room for everything.
+    pub(crate) fn new() -> Self {
+        Self::command(env!("CARGO_BIN_EXE_distro-tui")).env("DISTRO_TUI_WORKERS", "2")
+    }
+
+    /// Another program in the same surroundings.
+    pub(crate) fn command(program: &str) -> Self {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let mut command = CommandBuilder::new(program);
+        // What the tests themselves were started with must not change what is seen.
+        command.env_clear();
+        command.cwd(home.path());
+        let folder = |name: &str| home.path().join(name);
+        for (name, value) in [
+            ("HOME", home.path().to_owned()),
+            ("XDG_CONFIG_HOME", folder("config")),
+            ("XDG_DATA_HOME", folder("data")),
+            ("XDG_STATE_HOME", folder("state")),
+            ("PATH", std::env::var_os("PATH").unwrap_or_default().into()),
+            ("TERM", "xterm-256color".into()),
+            ("COLORTERM", "truecolor".into()),
+            ("LANG", "C.UTF-8".into()),
+        ] {
+            command.env(name, value);
+        }
+        Self {
+            home,
+            command,
+            size: (120, 36),
+        }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    pub(crate) const fn size(mut self, (width, height): (u16, u16)) -> Self {
+        self.size = (width, height);
+        self
+    }
+
+    /// Where the program keeps everything: `config`, `data` and `state` are below.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Starts it, and waits for nothing.
+    pub(crate) fn go(self) -> Terminal {
+        let pty = native_pty_system().openpty(pty_size(self.size));
+        let pty = pty.expect("a pseudo-terminal");
+        let child = pty
+            .slave
+            .spawn_command(self.command)
+            .expect("the program starts");
+        // While this end is open here too, it would never be seen to close.
+        drop(pty.slave);
+        let seen = Arc::new(Seen::new(self.size));
+        let reader = pty.master.try_clone_reader().expect("a reader");
+        let reading = Arc::clone(&seen);
+        thread::spawn(move || reading.read(reader));
+        Terminal {
+            seen,
+            keyboard: pty.master.take_writer().expect("a writer"),
+            master: pty.master,
+            child,
+            reaped: false,
+            home: self.home,
+        }
+    }
+
+    /// Starts it, and waits until it has shown who there is.
+    pub(crate) fn up(self) -> Terminal {
+        let terminal = self.go();
+        terminal.sees(&["1 Names", "naming", "server", "live", "q quit"]);
+        terminal
+    }
+}
+
+/// The running program and the terminal that it is in.
+pub(crate) struct Terminal {
+    seen: Arc<Seen>,
+    keyboard: Box<dyn Write + Send>,
+    master: Box<dyn MasterPty + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    reaped: bool,
+    home: TempDir,
+}
+
+impl Terminal {
+    /// Waits until this is true of the screen between two frames.
+    pub(crate) fn until(&self, what: &str, mut true_now: impl FnMut(&Screen) -> bool) {
+        self.seen.until(what, |state| {
+            !state.parser.callbacks().in_frame && true_now(state.parser.screen())
+        });
+    }
+
+    /// Waits until these texts are on the screen.
+    pub(crate) fn sees(&self, texts: &[&str]) {
+        self.until(&format!("{texts:?}"), |screen| {
+            let contents = screen.contents();
+            texts.iter().all(|text| contents.contains(text))
+        });
+    }
+
+    /// Waits until this text is not on the screen any more.
+    pub(crate) fn misses(&self, text: &str) {
+        self.until(&format!("no {text:?}"), |screen| {
+            !screen.contents().contains(text)
+        });
+    }
+
+    /// Looks at the screen as it is now.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&Screen) -> T) -> T {
+        at(self.seen.lock().parser.screen())
+    }
+
+    /// What was sent to the terminal so far that is not for its cells.
+    pub(crate) fn noises(&self) -> Vec<String> {
+        self.seen.lock().parser.callbacks().noises.clone()
+    }
+
+    pub(crate) fn type_text(&mut self, text: &str) {
+        let typed = self.keyboard.write_all(text.as_bytes());
+        typed
+            .and_then(|()| self.keyboard.flush())
+            .expect("the terminal takes keys");
+    }
+
+    /// Presses a key by the name that the help gives it. After esc, wait for what it does: a key
+    /// right behind it would make another key of both.
+    pub(crate) fn press(&mut self, key: &str) {
+        let bytes = match key {
+            "enter" => "\r",
+            "esc" => "\u{1b}",
+            "tab" => "\t",
+            "up" => "\u{1b}[A",
+            "down" => "\u{1b}[B",
+            "ctrl-c" => "\u{3}",
+            "ctrl-u" => "\u{15}",
+            "ctrl-z" => "\u{1a}",
+            one if one.chars().count() == 1 => one,
+            other => panic!("no such key: {other}"),
+        };
+        self.type_text(bytes);
+    }
+
+    /// Pastes, as a terminal does that was asked to tell pasting from typing.
+    pub(crate) fn paste(&mut self, text: &str) {
+        self.type_text(&format!("\u{1b}[200~{text}\u{1b}[201~"));
+    }
+
+    pub(crate) fn resize(&self, size: (u16, u16)) {
+        self.seen.resize(size);
+        self.master.resize(pty_size(size)).expect("another size");
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        let id = self
+            .child
+            .process_id()
+            .and_then(|id| i32::try_from(id).ok());
+        id.and_then(Pid::from_raw).expect("it was started")
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the program is there");
+    }
+
+    /// Waits until every thread of the program is stopped.
+    pub(crate) fn wait_stop(&self) {
+        let stopped = self.wait_for(WaitIdOptions::STOPPED | WaitIdOptions::EXITED);
+        assert!(stopped, "it ended\n{}", self.look(Screen::contents));
+    }
+
+    /// Whether the program has not ended yet.
+    pub(crate) fn is_running(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let ended = waitid(WaitId::Pid(self.pid()), options).expect("it is our child");
+        ended.is_none()
+    }
+
+    /// Waits for the end of the program and of all that it wrote; answers with its exit code.
+    pub(crate) fn wait_exit(&mut self) -> u32 {
+        self.wait_for(WaitIdOptions::EXITED);
+        let status = self.child.wait().expect("it is our child");
+        self.reaped = true;
+        self.seen
+            .until("the end of what it wrote", |state| state.over);
+        assert_eq!(status.signal(), None, "{}", self.look(Screen::contents));
+        status.exit_code()
+    }
+
+    /// Waits on a thread, so that waiting can be given up; answers whether the program was stopped.
+    fn wait_for(&self, options: WaitIdOptions) -> bool {
+        let (pid, (tell, told)) = (self.pid(), mpsc::channel());
+        thread::spawn(move || {
+            let options = options | WaitIdOptions::NOWAIT;
+            tell.send(waitid(WaitId::Pid(pid), options)).ok();
+        });
+        let status = told.recv_timeout(PATIENCE).unwrap_or_else(|_late| {
+            panic!("it goes on and on\n{}", self.look(Screen::contents));
+        });
+        status
+            .expect("it is our child")
+            .is_some_and(|status| status.stopped())
+    }
+
+    /// A path below the program's home, which is also the folder that it was started in.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Whether the terminal echoes and edits lines, as shells expect it.
+    pub(crate) fn is_cooked(&self) -> bool {
+        let modes = self
+            .master
+            .get_termios()
+            .expect("its modes")
+            .local_flags
+            .bits();
+        let cooked = (LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG).bits();
+        modes & cooked == cooked
+    }
+
+    /// Waits until the terminal is the program's: screen, keys, mouse and paste.
+    pub(crate) fn is_taken(&self) {
+        self.until("the terminal is taken", |screen| {
+            screen.alternate_screen()
+                && screen.bracketed_paste()
+                && screen.mouse_protocol_mode() != MouseProtocolMode::None
+        });
+        assert!(!self.is_cooked(), "keys come one by one");
+    }
+
+    /// Waits until the terminal is as it was before. To be asked when the program has stopped or
+    /// ended, because nothing tells of the modes of lines.
+    pub(crate) fn is_given_back(&self) {
+        self.until("the terminal is given back", |screen| {
+            !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && !screen.bracketed_paste()
+                && screen.mouse_protocol_mode() == MouseProtocolMode::None
+        });
+        assert!(
+            self.is_cooked(),
+            "the terminal echoes and edits lines again"
+        );
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if !self.reaped {
+            kill_process(self.pid(), Signal::KILL).ok();
+            self.child.wait().ok();
+        }
+    }
+}
+
+fn pty_size((cols, rows): (u16, u16)) -> PtySize {
+    PtySize {
+        rows,
+        cols,
+        ..PtySize::default()
+    }
+}

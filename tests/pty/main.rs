@@ -1,0 +1,16 @@
+//! The program itself in a terminal: what a person sees, types and is left with.
+//!
+//! Nothing here sleeps. Every step waits for what must come, on a condition variable that each read
+//! of the terminal signals, and fails with the screen as it was.
+
+#![cfg(unix)]
+
+mod boxes;
+mod export;
+mod harness;
+mod hostile;
+mod mistakes;
+mod newcomer;
+mod restore;
+mod seen;
+mod starting;

@@ -1,0 +1,193 @@
+//! Wrong inputs: each is answered, stays for mending, and esc leads out.
+
+use super::{
+    boxes::{has_boxes, rows_with},
+    harness::{Start, Terminal},
+};
+
+const ROOMY: (u16, u16) = (120, 36);
+const NARROW: (u16, u16) = (40, 12);
+
+/// Opens a prompt, types something wrong, and sees the answer with the text still there.
+fn mistake(terminal: &mut Terminal, keys: [&str; 2], title: &str, text: &str, answer: &str) {
+    for key in keys {
+        terminal.press(key);
+    }
+    terminal.until(title, |screen| has_boxes(screen, &[title]));
+    terminal.press("ctrl-u");
+    terminal.type_text(text);
+    let sign = if title == "Palette" { ":" } else { ">" };
+    let line = format!("{sign} {text}");
+    terminal.sees(&[&line]);
+    terminal.press("enter");
+    terminal.sees(&[&line, answer]);
+    terminal.press("esc");
+    terminal.until("the prompt goes away", |screen| {
+        !has_boxes(screen, &[title])
+    });
+    terminal.misses(answer);
+    assert!(terminal.is_running());
+}
+
+#[test]
+fn an_addition_of_letters_is_explained() {
+    for size in [ROOMY, NARROW] {
+        let mut terminal = Start::new().size(size).up();
+        mistake(
+            &mut terminal,
+            ["3", "a"],
+            "Add",
+            "2 x",
+            "`x` is not a number",
+        );
+        mistake(
+            &mut terminal,
+            ["3", "a"],
+            "Add",
+            "2",
+            "a second number is missing",
+        );
+        mistake(
+            &mut terminal,
+            ["3", "a"],
+            "Add",
+            "",
+            "a first number is missing",
+        );
+        terminal.sees(&["no tasks yet"]);
+    }
+}
+
+#[test]
+fn a_filter_that_means_nothing_is_explained() {
+    for size in [ROOMY, NARROW] {
+        let mut terminal = Start::new().size(size).up();
+        let answer = "`nonsense` is no state";
+        mistake(
+            &mut terminal,
+            ["3", "/"],
+            "Filter Tasks",
+            "state:nonsense",
+            answer,
+        );
+        let answer = "`x` is no worker";
+        mistake(
+            &mut terminal,
+            ["3", "/"],
+            "Filter Tasks",
+            "worker:x",
+            answer,
+        );
+    }
+}
+
+#[test]
+fn a_file_of_another_kind_is_explained() {
+    for size in [ROOMY, NARROW] {
+        let mut terminal = Start::new().size(size).up();
+        let answer = "the file's name must end in";
+        mistake(
+            &mut terminal,
+            ["1", "e"],
+            "Export Names",
+            "names.txt",
+            answer,
+        );
+        assert!(!terminal.path("names.txt").exists());
+    }
+}
+
+#[test]
+fn a_call_without_a_method_is_explained() {
+    for size in [ROOMY, NARROW] {
+        let mut terminal = Start::new().size(size).up();
+        mistake(
+            &mut terminal,
+            ["1", "c"],
+            "Call naming",
+            "",
+            "type the name of a method",
+        );
+        mistake(
+            &mut terminal,
+            ["1", "c"],
+            "Call naming",
+            "list [1",
+            "this is no JSON",
+        );
+    }
+}
+
+#[test]
+fn a_command_that_is_none_is_explained() {
+    for size in [ROOMY, NARROW] {
+        let mut terminal = Start::new().size(size).up();
+        mistake(
+            &mut terminal,
+            ["3", ":"],
+            "Palette",
+            "zzzz",
+            "no command fits",
+        );
+        mistake(
+            &mut terminal,
+            ["3", ":"],
+            "Palette",
+            "quit now",
+            "quit takes nothing after it",
+        );
+    }
+}
+
+#[test]
+fn a_greeting_for_nobody_is_explained() {
+    for size in [ROOMY, NARROW] {
+        let mut terminal = Start::new().size(size).up();
+        terminal.press("2");
+        terminal.sees(&["enter greet"]);
+        for text in ["", "   "] {
+            terminal.type_text(text);
+            terminal.press("enter");
+            terminal.sees(&["type a name first", "0 calls"]);
+        }
+        terminal.press("esc");
+        terminal.misses("enter greet");
+    }
+}
+
+#[test]
+fn a_method_that_is_not_there_is_explained() {
+    for size in [ROOMY, NARROW] {
+        let mut terminal = Start::new().size(size).up();
+        terminal.press("c");
+        terminal.until("a prompt", |screen| has_boxes(screen, &["Call naming"]));
+        terminal.type_text("nonsense");
+        terminal.press("enter");
+        terminal.sees(&["no method"]);
+    }
+}
+
+#[test]
+fn a_command_with_a_wrong_argument_is_explained() {
+    let mut terminal = Start::new().up();
+    for (command, answer) in [
+        ("burst many", "a burst has 1 to"),
+        ("sort loudest", "sort by newest, oldest, state or slowest"),
+        ("scale x", "scale takes a number of workers"),
+        ("theme drak", "drak"),
+        ("filter state:x", "`x` is no state"),
+    ] {
+        terminal.press(":");
+        terminal.until("the palette", |screen| has_boxes(screen, &["Palette"]));
+        terminal.type_text(command);
+        terminal.press("enter");
+        terminal.sees(&[answer]);
+        terminal.until("the palette goes away", |screen| {
+            !has_boxes(screen, &["Palette"])
+        });
+    }
+    terminal.press("3");
+    terminal.until("no task", |screen| {
+        !rows_with(screen, "3 Tasks", &["no", "tasks", "yet"]).is_empty()
+    });
+}

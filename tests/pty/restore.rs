@@ -1,0 +1,241 @@
+//! Every way out gives the terminal back as it was, and every way back in takes it again.
+
+use std::fs;
+
+use rustix::process::Signal;
+use vt100::Screen;
+
+use super::{
+    boxes::has_boxes,
+    harness::{Start, Terminal},
+};
+
+fn up() -> Terminal {
+    let terminal = Start::new().up();
+    terminal.is_taken();
+    terminal
+}
+
+/// The program is over, nothing of it is left on the terminal, and it ended with this exit code.
+fn ends_with(mut terminal: Terminal, code: u32) {
+    assert_eq!(terminal.wait_exit(), code);
+    terminal.is_given_back();
+}
+
+#[test]
+fn q_gives_the_terminal_back() {
+    let mut terminal = up();
+    terminal.press("q");
+    ends_with(terminal, 0);
+}
+
+#[test]
+fn ctrl_c_gives_the_terminal_back() {
+    let mut terminal = up();
+    terminal.press("ctrl-c");
+    ends_with(terminal, 0);
+}
+
+#[test]
+fn ctrl_c_gives_the_terminal_back_while_a_name_is_typed() {
+    let mut terminal = up();
+    terminal.press("2");
+    terminal.type_text("q");
+    terminal.sees(&["Name q"]);
+    terminal.press("ctrl-c");
+    ends_with(terminal, 0);
+}
+
+#[test]
+fn ctrl_c_gives_the_terminal_back_while_a_prompt_is_open() {
+    let mut terminal = up();
+    terminal.press("/");
+    terminal.until("a prompt", |screen| has_boxes(screen, &["Filter Names"]));
+    terminal.press("ctrl-c");
+    ends_with(terminal, 0);
+}
+
+#[test]
+fn being_terminated_gives_the_terminal_back() {
+    let terminal = up();
+    terminal.signal(Signal::TERM);
+    ends_with(terminal, 143);
+}
+
+#[test]
+fn being_interrupted_gives_the_terminal_back() {
+    let terminal = up();
+    terminal.signal(Signal::INT);
+    ends_with(terminal, 130);
+}
+
+#[test]
+fn being_hung_up_gives_the_terminal_back() {
+    let terminal = up();
+    terminal.signal(Signal::HUP);
+    ends_with(terminal, 129);
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
+    let mut terminal = up();
+    for _ in 0..2 {
+        terminal.press("ctrl-z");
+        comes_back(&mut terminal);
+    }
+    terminal.press("q");
+    ends_with(terminal, 0);
+}
+
+#[test]
+fn ctrl_z_works_while_a_prompt_is_open_and_the_text_is_still_there() {
+    let mut terminal = up();
+    terminal.press("3");
+    terminal.press("a");
+    terminal.until("a prompt", |screen| has_boxes(screen, &["Add"]));
+    terminal.type_text("20 22");
+    terminal.sees(&["> 20 22"]);
+    terminal.press("ctrl-z");
+    terminal.wait_stop();
+    terminal.is_given_back();
+    terminal.signal(Signal::CONT);
+    terminal.is_taken();
+    terminal.sees(&["> 20 22"]);
+    terminal.press("enter");
+    terminal.sees(&["add(20, 22)", "42"]);
+}
+
+#[test]
+fn a_stop_by_a_signal_gives_the_terminal_back_and_going_on_takes_it_again() {
+    let mut terminal = up();
+    for _ in 0..2 {
+        terminal.signal(Signal::TSTP);
+        comes_back(&mut terminal);
+    }
+    terminal.press("q");
+    ends_with(terminal, 0);
+}
+
+/// The program stops with the terminal given back; it goes on with everything on the screen, and
+/// hears keys. The emulated terminal forgets the alternate screen when it is left, so whatever is
+/// there afterwards was painted anew.
+fn comes_back(terminal: &mut Terminal) {
+    terminal.wait_stop();
+    terminal.is_given_back();
+    terminal.signal(Signal::CONT);
+    terminal.is_taken();
+    terminal.until("the whole screen", |screen| {
+        has_boxes(
+            screen,
+            &["1 Names", "2 Greeter", "3 Tasks", "4 Workers", "5 Events"],
+        )
+    });
+    terminal.press("?");
+    terminal.until("help", |screen| has_boxes(screen, &["Help"]));
+    terminal.press("esc");
+    terminal.until("no help", |screen| !has_boxes(screen, &["Help"]));
+}
+
+#[test]
+fn a_stopped_program_that_is_terminated_ends_when_it_goes_on() {
+    let mut terminal = up();
+    terminal.press("ctrl-z");
+    terminal.wait_stop();
+    terminal.signal(Signal::TERM);
+    terminal.signal(Signal::CONT);
+    ends_with(terminal, 143);
+}
+
+#[test]
+fn a_crash_gives_the_terminal_back_and_leaves_a_report() {
+    let mut terminal = Start::new().args(&["--crash-test"]).go();
+    assert_eq!(terminal.wait_exit(), 101);
+    terminal.is_given_back();
+    terminal.sees(&[
+        "distro-tui crashed: this crash was asked for",
+        "A report is in",
+        "Please send it",
+    ]);
+
+    let folder = terminal.path("state/distro-tui");
+    let files = fs::read_dir(&folder).expect("the state folder is there");
+    let reports: Vec<_> = files
+        .map(|file| file.expect("it can be read").path())
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("crash-"))
+        })
+        .collect();
+    let [report] = &reports[..] else {
+        panic!("one report is expected: {reports:?}")
+    };
+    let text = fs::read_to_string(report).expect("it can be read");
+    assert!(text.contains("this crash was asked for"), "{text}");
+    assert!(text.contains(env!("CARGO_PKG_VERSION")), "{text}");
+    let name = report.file_name().expect("it has a name").to_string_lossy();
+    terminal.sees(&[&name]);
+}
+
+/// An addition that works for a minute is under way.
+fn busy() -> Terminal {
+    let mut terminal = up();
+    terminal.press("3");
+    terminal.press("a");
+    terminal.until("a prompt", |screen| has_boxes(screen, &["Add"]));
+    terminal.type_text("1 2 60");
+    terminal.press("enter");
+    terminal.sees(&["1 running"]);
+    terminal
+}
+
+#[test]
+fn the_second_q_does_not_wait_for_running_tasks() {
+    let mut terminal = busy();
+    terminal.press("q");
+    terminal.sees(&["LEAVING"]);
+    assert!(terminal.is_running(), "the first q waits");
+    terminal.press("q");
+    assert_eq!(terminal.wait_exit(), 0);
+    terminal.is_given_back();
+    assert!(
+        ended(&terminal).contains("at_once: true"),
+        "{}",
+        ended(&terminal)
+    );
+}
+
+#[test]
+fn the_first_q_waits_a_moment_and_tells_what_was_stopped() {
+    let mut terminal = busy();
+    terminal.press("q");
+    terminal.sees(&["LEAVING"]);
+    assert_eq!(terminal.wait_exit(), 0);
+    terminal.is_given_back();
+    assert!(
+        ended(&terminal).contains("at_once: false"),
+        "{}",
+        ended(&terminal)
+    );
+    terminal.sees(&["still running"]);
+}
+
+/// What the log says about the end.
+fn ended(terminal: &Terminal) -> String {
+    let log = fs::read_to_string(terminal.path("state/distro-tui/distro-tui.log"))
+        .expect("there is a log");
+    log.lines()
+        .find(|line| line.contains(" ended "))
+        .unwrap_or(&log)
+        .to_owned()
+}
+
+#[test]
+fn what_was_on_the_terminal_before_is_there_afterwards() {
+    let program = env!("CARGO_BIN_EXE_distro-tui");
+    let script = "printf 'before\\n'; \"$0\"; printf 'after %s\\n' $?";
+    let mut terminal = Start::command("sh").args(&["-c", script, program]).up();
+    terminal.press("q");
+    assert_eq!(terminal.wait_exit(), 0);
+    terminal.is_given_back();
+    assert_eq!(terminal.look(Screen::contents), "before\nafter 0");
+}
