@@ -118,10 +118,11 @@ impl Client {
         deadline: Duration,
     ) -> Result<Value, CallError> {
         let mut replies = self.open(peer, request, deadline).await?;
-        replies
-            .next_by(Instant::now() + deadline.saturating_sub(replies.since.elapsed()))
-            .await?
-            .ok_or_else(|| CallError::Protocol("the answer is empty".into()))
+        let answer = replies.next_by(replies.since + deadline).await?;
+        if replies.recv.as_mut().is_some_and(wire::read_end) {
+            replies.recv = None;
+        }
+        answer.ok_or_else(|| CallError::Protocol("the answer is empty".into()))
     }
 
     /// Calls a method that answers with a stream. `deadline` bounds everything up to the sent call;
@@ -135,6 +136,9 @@ impl Client {
         request: Request,
         deadline: Duration,
     ) -> Result<Replies, CallError> {
+        if self.0.stopping.is_cancelled() {
+            return Err(CallError::Closed);
+        }
         let since = Instant::now();
         let by = since + deadline;
         let opening = async {
@@ -165,9 +169,10 @@ impl Client {
             }
         };
         tokio::select! {
+            // As a rule it is done at once, and then nothing has to be told of stopping.
             biased;
-            () = self.0.stopping.cancelled() => Err(CallError::Closed),
             opened = timeout_at(by, opening) => opened.unwrap_or(Err(CallError::Deadline(deadline))),
+            () = self.0.stopping.cancelled() => Err(CallError::Closed),
         }
     }
 
@@ -201,7 +206,11 @@ impl Client {
         let mut pool = self.0.pool.lock().unwrap_or_else(PoisonError::into_inner);
         pool.uses += 1;
         let used = pool.uses;
-        if !pool.slots.contains_key(&peer) && pool.slots.len() >= MAX_POOLED {
+        if let Some(slot) = pool.slots.get_mut(&peer) {
+            slot.used = used;
+            return Arc::clone(&slot.connection);
+        }
+        if pool.slots.len() >= MAX_POOLED {
             let oldest = pool.slots.iter().min_by_key(|(_, slot)| slot.used);
             if let Some(oldest) = oldest.map(|(peer, _)| *peer) {
                 // Calls under way keep their own handle, and the connection with it.

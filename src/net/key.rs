@@ -3,10 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use data_encoding::BASE32_NOPAD;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An Ed25519 public key. It is the whole identity of a process: no name, no expiry, no authority.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PublicKey(pub(super) [u8; 32]);
 
 /// What precedes the key in an Ed25519 `SubjectPublicKeyInfo` (RFC 8410, section 4).
@@ -40,6 +40,33 @@ impl PublicKey {
         let mut text = self.to_string();
         text.truncate(8);
         text
+    }
+}
+
+/// As bytes: serde would make an array a list of 32 numbers, each of which is a value of its own in an
+/// answer that carries it.
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl de::Visitor<'_> for Bytes {
+            type Value = PublicKey;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the 32 bytes of a key")
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<PublicKey, E> {
+                let wrong = |_| E::invalid_length(bytes.len(), &self);
+                bytes.try_into().map(PublicKey).map_err(wrong)
+            }
+        }
+        d.deserialize_bytes(Bytes)
     }
 }
 

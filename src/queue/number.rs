@@ -51,6 +51,16 @@ impl Number {
         if text.len() > MAX_DIGITS {
             return Err(NotANumber::TooLong(text.len()));
         }
+        // Almost all numbers are short integers, and the rest of this is slow.
+        if text.len() < 19
+            && text
+                .trim_start_matches('-')
+                .bytes()
+                .all(|b| b.is_ascii_digit())
+            && let Ok(n) = text.parse::<i64>()
+        {
+            return Ok(Self::Int(n.into()));
+        }
         // Underscores between digits, as Python and Rust read them.
         let stray = text.starts_with('_') || text.ends_with('_') || text.contains("__");
         let digits: String = text.chars().filter(|c| *c != '_').collect();
@@ -94,7 +104,7 @@ impl Number {
     #[must_use]
     pub fn to_json(&self) -> String {
         match self {
-            Self::Int(n) => n.to_string(),
+            Self::Int(n) => n.to_i64().map_or_else(|| n.to_string(), |n| n.to_string()),
             Self::Float(x) if x.is_nan() => "NaN".into(),
             Self::Float(x) if x.is_infinite() && *x > 0.0 => "Infinity".into(),
             Self::Float(x) if x.is_infinite() => "-Infinity".into(),

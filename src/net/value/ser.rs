@@ -42,18 +42,18 @@ impl ToValue {
         })
     }
 
-    fn list(self, variant: Option<&'static str>) -> Result<List, NotAValue> {
+    fn list(self, items: usize, variant: Option<&'static str>) -> Result<List, NotAValue> {
         Ok(List {
             inner: self.deeper()?,
-            items: Vec::new(),
+            items: Vec::with_capacity(items),
             variant,
         })
     }
 
-    fn map(self, variant: Option<&'static str>) -> Result<Map, NotAValue> {
+    fn map(self, entries: usize, variant: Option<&'static str>) -> Result<Map, NotAValue> {
         Ok(Map {
             inner: self.deeper()?,
-            entries: Vec::new(),
+            entries: Vec::with_capacity(entries),
             key: None,
             variant,
         })
@@ -149,38 +149,38 @@ impl Serializer for ToValue {
         let inner = v.serialize(self.deeper()?)?;
         Ok(Value::Map(vec![(variant.to_owned(), inner)]))
     }
-    fn serialize_seq(self, _: Option<usize>) -> Result<List, NotAValue> {
-        self.list(None)
+    fn serialize_seq(self, items: Option<usize>) -> Result<List, NotAValue> {
+        self.list(items.unwrap_or(0), None)
     }
-    fn serialize_tuple(self, _: usize) -> Result<List, NotAValue> {
-        self.list(None)
+    fn serialize_tuple(self, items: usize) -> Result<List, NotAValue> {
+        self.list(items, None)
     }
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List, NotAValue> {
-        self.list(None)
+    fn serialize_tuple_struct(self, _: &'static str, items: usize) -> Result<List, NotAValue> {
+        self.list(items, None)
     }
     fn serialize_tuple_variant(
         self,
         _: &'static str,
         _: u32,
         variant: &'static str,
-        _: usize,
+        items: usize,
     ) -> Result<List, NotAValue> {
-        self.deeper()?.list(Some(variant))
+        self.deeper()?.list(items, Some(variant))
     }
-    fn serialize_map(self, _: Option<usize>) -> Result<Map, NotAValue> {
-        self.map(None)
+    fn serialize_map(self, entries: Option<usize>) -> Result<Map, NotAValue> {
+        self.map(entries.unwrap_or(0), None)
     }
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map, NotAValue> {
-        self.map(None)
+    fn serialize_struct(self, _: &'static str, entries: usize) -> Result<Map, NotAValue> {
+        self.map(entries, None)
     }
     fn serialize_struct_variant(
         self,
         _: &'static str,
         _: u32,
         variant: &'static str,
-        _: usize,
+        entries: usize,
     ) -> Result<Map, NotAValue> {
-        self.deeper()?.map(Some(variant))
+        self.deeper()?.map(entries, Some(variant))
     }
 }
 

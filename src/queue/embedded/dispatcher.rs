@@ -41,9 +41,10 @@ pub(super) enum Command {
 
 /// Commands and reports that are taken before anybody is told: one round.
 const ROUND: usize = 1_024;
-/// The most jobs in the channel; the capacity is twice the workers, within these.
-const LEAST_HANDED: usize = 16;
+/// The most jobs in the channel.
 const MOST_HANDED: usize = 2 * MAX_WORKERS;
+/// How often a dispatcher that has just been busy looks for more before it sleeps.
+const LOOKS: usize = 32;
 /// Reports that wait for the dispatcher; further workers wait for room.
 const MAX_REPORTS: usize = 1_024;
 
@@ -76,6 +77,8 @@ struct Rounds {
     handed: async_channel::Receiver<Job>,
     subscribers: Vec<Subscriber>,
     ending: Option<Ending>,
+    /// Tasks that ended in the round before.
+    ended: usize,
 }
 
 /// What woke the dispatcher.
@@ -112,6 +115,7 @@ impl Dispatcher {
             handed,
             subscribers: Vec::new(),
             ending: None,
+            ended: 0,
         };
         rounds.scale(config.workers);
         Ok(Self { runtime, rounds })
@@ -129,7 +133,8 @@ impl Dispatcher {
 
 impl Rounds {
     async fn run(mut self) -> Self {
-        while let Some(wake) = self.wait().await {
+        while let Some(wake) = self.next().await {
+            self.ended = 0;
             self.take(wake);
             for _ in 0..ROUND {
                 if let Ok(report) = self.reports.try_recv() {
@@ -148,6 +153,24 @@ impl Rounds {
             }
         }
         self
+    }
+
+    /// What happens next. While tasks end, the next report is microseconds away: letting the workers
+    /// run and looking again costs less than to be put to sleep and woken, here and at the worker
+    /// that would have to wake this thread for every task.
+    async fn next(&self) -> Option<Wake> {
+        if self.ended > 0 {
+            for _ in 0..LOOKS {
+                std::thread::yield_now();
+                if let Ok(report) = self.reports.try_recv() {
+                    return Some(Wake::Report(report));
+                }
+                if let Ok(command) = self.commands.try_recv() {
+                    return Some(Wake::Command(command));
+                }
+            }
+        }
+        self.wait().await
     }
 
     /// The next thing that happens; `None` when every handle is gone.
@@ -190,6 +213,7 @@ impl Rounds {
     fn report(&mut self, report: Report) {
         let worker = report.worker;
         if let Some(ended) = report.ended {
+            self.ended += 1;
             self.core.ended(worker, ended);
         }
         if let Some(started) = report.started
@@ -273,7 +297,8 @@ impl Rounds {
     }
 
     fn hand_over(&mut self) {
-        let depth = (2 * self.wanted).clamp(LEAST_HANDED, MOST_HANDED);
+        // Two for each worker, and more where tasks are so short that many end between two rounds.
+        let depth = (2 * self.wanted).max(2 * self.ended).min(MOST_HANDED);
         while self.jobs.len() < depth {
             let Some(job) = self.core.next_job() else {
                 return;

@@ -1,8 +1,8 @@
 //! The life of one task: every step that it takes, with its timers and its places in the indexes.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use super::{Core, Signal, Timer, rank, task_id};
+use super::{Core, Signal, Timer, index::Index, rank, record::Record, task_id};
 use crate::queue::{
     broker::{BrokerError, Event},
     task::{Attempt, State, Step, TaskId, Timestamp, WorkerId},
@@ -29,8 +29,8 @@ impl Core {
         record.attempts = record.attempts.saturating_add(1);
         self.meter.wait(at.since(record.ready_at));
         let stop = record.cancelling;
-        self.disarm(id);
-        self.step(id, Step::Start);
+        disarm(&mut self.timers, id, record);
+        take_step(&mut self.index, id, record, Step::Start);
         self.note(Event::Started {
             id: task_id(id),
             worker,
@@ -73,16 +73,17 @@ impl Core {
             }
         };
         self.meter.run(ran);
-        if step == Step::FailForNow {
+        let state = if step == Step::FailForNow {
             self.schedule_retry(id, at);
             self.step(id, step);
+            State::Retrying
         } else {
-            self.finish(id, at, step);
-        }
-        let state = self
-            .tasks
-            .get(&id)
-            .map_or(State::Failed, |record| record.state);
+            disarm(&mut self.timers, id, record);
+            record.end(at);
+            take_step(&mut self.index, id, record, step);
+            self.meter.ended(at);
+            record.state
+        };
         self.note(Event::Ended {
             id: task_id(id),
             state,
@@ -113,7 +114,7 @@ impl Core {
             return Err(BrokerError::Illegal { id, why });
         }
         let rank = record.rank;
-        self.ready.remove(&(rank, key));
+        self.ready.remove((rank, key));
         self.finish(key, now, Step::Cancel);
         self.note(Event::Ended {
             id,
@@ -156,18 +157,10 @@ impl Core {
         running.len()
     }
 
-    /// Takes a step that the caller knows to be legal, and keeps the index in step.
+    /// [`take_step`] for a task that is not at hand.
     fn step(&mut self, id: u64, step: Step) {
-        let Some(record) = self.tasks.get_mut(&id) else {
-            return;
-        };
-        match record.state.after(step) {
-            Ok(state) => {
-                let before = record.state;
-                record.state = state;
-                self.index.moved(id, before, record);
-            }
-            Err(why) => debug_assert!(false, "#{id}: {why}"),
+        if let Some(record) = self.tasks.get_mut(&id) {
+            take_step(&mut self.index, id, record, step);
         }
     }
 
@@ -216,7 +209,7 @@ impl Core {
         let waits = record.run == 0 && record.state.after(Step::Expire).is_ok();
         if waits {
             let rank = record.rank;
-            self.ready.remove(&(rank, id));
+            self.ready.remove((rank, id));
             self.finish(id, now, Step::Expire);
             self.note(Event::Ended {
                 id: task_id(id),
@@ -229,27 +222,35 @@ impl Core {
     }
 
     fn finish(&mut self, id: u64, now: Timestamp, step: Step) {
-        self.disarm(id);
         if let Some(record) = self.tasks.get_mut(&id) {
-            record.finished_at = Some(now);
-            record.cancelling = false;
-            record.due_at = None;
-            record.run = 0;
+            disarm(&mut self.timers, id, record);
+            record.end(now);
+            take_step(&mut self.index, id, record, step);
         }
-        self.step(id, step);
         self.meter.ended(now);
     }
+}
 
-    /// Takes a task's timers away.
-    fn disarm(&mut self, id: u64) {
-        if let Some(record) = self.tasks.get(&id) {
-            if let Some(due) = record.due_at {
-                self.timers.remove(&(due, id, Timer::Due));
-            }
-            if let Some(expires) = record.expires_at {
-                self.timers.remove(&(expires, id, Timer::Expire));
-            }
+/// Takes a step that the caller knows to be legal, and keeps the index in step. These two are no
+/// methods so that a task is looked for once and not once for each thing that is done to it.
+fn take_step(index: &mut Index, id: u64, record: &mut Record, step: Step) {
+    match record.state.after(step) {
+        Ok(state) => {
+            let before = record.state;
+            record.state = state;
+            index.moved(id, before, record);
         }
+        Err(why) => debug_assert!(false, "#{id}: {why}"),
+    }
+}
+
+/// Takes a task's timers away.
+fn disarm(timers: &mut BTreeSet<(Timestamp, u64, Timer)>, id: u64, record: &Record) {
+    if let Some(due) = record.due_at {
+        timers.remove(&(due, id, Timer::Due));
+    }
+    if let Some(expires) = record.expires_at {
+        timers.remove(&(expires, id, Timer::Expire));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The truth about every task, as a pure state machine: commands, reports and time go in; jobs,
 //! signals, events and the next deadline come out. Nothing here waits, sends or reads a clock.
 
+mod ids;
 mod index;
 mod life;
 mod list;
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use self::{index::Index, meter::Meter, record::Record};
+use self::{ids::Ids, index::Index, meter::Meter, record::Record};
 use crate::queue::{
     broker::{BrokerError, Event, Stats},
     query::{Filter, States},
@@ -70,7 +71,7 @@ pub(super) struct Core {
     tasks: BTreeMap<u64, Box<Record>>,
     index: Index,
     /// Tasks that may run, by rank and then by age.
-    ready: BTreeSet<(u64, u64)>,
+    ready: Ids,
     timers: BTreeSet<(Timestamp, u64, Timer)>,
     meter: Meter,
     paused: bool,
@@ -90,7 +91,7 @@ impl Core {
             limits,
             tasks: BTreeMap::new(),
             index: Index::default(),
-            ready: BTreeSet::new(),
+            ready: Ids::default(),
             timers: BTreeSet::new(),
             meter: Meter::default(),
             paused: false,
@@ -289,9 +290,7 @@ impl Core {
             State::Failed,
         ];
         while self.index.finished() > self.limits.retained {
-            let oldest = GOES
-                .into_iter()
-                .find_map(|state| self.index.of(state).next());
+            let oldest = GOES.into_iter().find_map(|state| self.index.oldest(state));
             match oldest {
                 Some(id) => self.forget(id),
                 None => return,

@@ -56,6 +56,14 @@ impl Record {
         }
     }
 
+    /// Its life is over, for now.
+    pub(super) fn end(&mut self, now: Timestamp) {
+        self.finished_at = Some(now);
+        self.cancelling = false;
+        self.due_at = None;
+        self.run = 0;
+    }
+
     /// How long it ran, in microseconds, if it ran to an end.
     pub(super) fn ran(&self) -> Option<u64> {
         Some(self.finished_at?.0.saturating_sub(self.started_at?.0))
