@@ -44,8 +44,6 @@ enum Wake {
     Signal(Signal),
     Terminal(Option<io::Result<Event>>),
     Msg(Msg),
-    /// A source has ended: the naming watch or the broker's events.
-    Ended,
     Deadline,
     Frame,
     Drained(Drained),
@@ -130,7 +128,7 @@ pub(crate) async fn run(
             Wake::Msg(msg) => screen.take(msg)?,
             Wake::Deadline => screen.take(Msg::Tick)?,
             Wake::Drained(drained) => return Ok(screen.outcome(drained)),
-            Wake::Ended | Wake::Frame => {}
+            Wake::Frame => {}
         }
         screen.drain(&mut sources)?;
         if screen.at_once {
@@ -155,14 +153,8 @@ impl Screen {
             () = at(frame) => Wake::Frame,
             drained = drained(&mut self.leaving) => Wake::Drained(drained),
             Some(msg) = sources.answers.recv() => Wake::Msg(msg),
-            event = sources.names.recv(), if open => event.map_or(Wake::Ended, |e| Wake::Msg(Msg::Names(e))),
-            batch = sources.broker.next(), if open => match batch {
-                Some(batch) => Wake::Msg(Msg::Broker(batch)),
-                None => {
-                    sources.broker = self.node.broker().subscribe();
-                    Wake::Ended
-                }
-            },
+            Some(event) = sources.names.recv(), if open => Wake::Msg(Msg::Names(event)),
+            Some(batch) = sources.broker.next(), if open => Wake::Msg(Msg::Broker(batch)),
             () = at(deadline) => Wake::Deadline,
         }
     }

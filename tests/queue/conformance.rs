@@ -185,6 +185,25 @@ async fn pausing_calls_back_what_no_worker_has_taken() {
 }
 
 #[tokio::test]
+async fn what_is_urgent_goes_before_what_lies_in_the_channel() {
+    let engine = engine(1, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    let first = submit(broker, task("gate")).await;
+    until(broker, first, State::Running).await;
+    let usual = broker.submit(vec![task("gate"); 5]).await.expect("taken");
+    let mut urgent = sum(1, 1);
+    urgent.options.priority = 9;
+    let urgent = submit(broker, urgent).await;
+    engine.gate.add_permits(1);
+    until(broker, urgent, State::Succeeded).await;
+    // One of the usual may be in the worker's hands by now; none has ended.
+    for id in usual {
+        let task = broker.get(id).await.expect("answers").expect("kept");
+        assert!(!task.state.is_finished(), "{task:?}");
+    }
+}
+
+#[tokio::test]
 async fn purging_takes_the_finished_that_match() {
     let engine = engine(2, Limits::default());
     let broker: &dyn Broker = &engine.broker;

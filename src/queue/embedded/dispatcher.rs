@@ -16,7 +16,7 @@ use super::{
 use crate::queue::{
     broker::{Batch, BrokerError, Drained, Event, Stats},
     query::{Filter, Page, Query},
-    task::{State, Task, TaskId, WorkerId},
+    task::{Options, State, Task, TaskId, WorkerId},
     worker::{Clock, Job, LEAVE, Report, WorkerStatus},
 };
 
@@ -232,6 +232,11 @@ impl Rounds {
         // Nobody waiting for an answer any more is no reason to fail.
         match command {
             Command::Submit(tasks, answer) => {
+                let usual = Options::default().priority;
+                if tasks.iter().any(|task| task.options.priority > usual) {
+                    // What goes first must also go before what lies in the channel.
+                    self.call_back();
+                }
                 let verdict = match &self.ending {
                     Some(_) => Err(BrokerError::Closed),
                     None => self.core.submit(now, tasks),

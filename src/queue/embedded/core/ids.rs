@@ -87,3 +87,69 @@ const fn widened(bound: Bound<Place>) -> Bound<Place> {
         Bound::Unbounded => Bound::Unbounded,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn place() -> impl Strategy<Value = Place> {
+        (0u64..3, 0u64..200)
+    }
+
+    fn bound() -> impl Strategy<Value = Bound<Place>> {
+        prop_oneof![
+            Just(Bound::Unbounded),
+            place().prop_map(Bound::Included),
+            place().prop_map(Bound::Excluded),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_set_in_order(
+            changes in prop::collection::vec((0u8..4, place()), 0..200),
+            from in bound(),
+            to in bound(),
+        ) {
+            let (mut ids, mut model) = (Ids::default(), BTreeSet::new());
+            for (change, place) in changes {
+                match change {
+                    0 | 1 => {
+                        ids.insert(place);
+                        model.insert(place);
+                    }
+                    2 => {
+                        ids.remove(place);
+                        model.remove(&place);
+                    }
+                    _ => prop_assert_eq!(ids.pop_first(), model.pop_first()),
+                }
+                prop_assert_eq!(ids.len(), model.len());
+                prop_assert_eq!(ids.first(), model.first().copied());
+            }
+            let fits = |place: &&Place| (from, to).contains(*place);
+            let expected: Vec<Place> = model.iter().filter(fits).copied().collect();
+            prop_assume!(valid(from, to));
+            let found: Vec<Place> = ids.range((from, to)).collect();
+            prop_assert_eq!(&found, &expected);
+            let mut back: Vec<Place> = ids.range((from, to)).rev().collect();
+            back.reverse();
+            prop_assert_eq!(back, expected);
+        }
+    }
+
+    /// Ranges that end before they begin are nobody's question.
+    fn valid(from: Bound<Place>, to: Bound<Place>) -> bool {
+        match (from, to) {
+            (Bound::Unbounded, _) | (_, Bound::Unbounded) => true,
+            (
+                Bound::Included(from) | Bound::Excluded(from),
+                Bound::Included(to) | Bound::Excluded(to),
+            ) => from < to,
+        }
+    }
+}
