@@ -67,6 +67,14 @@ impl Keymap {
             .map(|(action, _)| *action)
     }
 
+    /// The pane that a key goes to, also where it would type: for a line that is empty.
+    pub(crate) fn pane(&self, key: Key) -> Option<Action> {
+        self.bindings
+            .iter()
+            .find(|(action, keys)| matches!(action, Action::Focus(_)) && keys.contains(&key))
+            .map(|(action, _)| *action)
+    }
+
     /// The keys of an action.
     pub(crate) fn keys(&self, action: Action) -> &[Key] {
         self.bindings
@@ -162,6 +170,12 @@ mod tests {
     fn letters_type_in_the_greeter_and_act_elsewhere() {
         let keymap = Keymap::default();
         assert_eq!(keymap.action(Pane::Greeter, Key::char('q')), None);
+        assert_eq!(keymap.action(Pane::Greeter, Key::char('3')), None);
+        assert_eq!(
+            keymap.pane(Key::char('3')),
+            Some(Action::Focus(Pane::Tasks))
+        );
+        assert_eq!(keymap.pane(Key::char('q')), None);
         assert_eq!(
             keymap.action(Pane::Tasks, Key::char('q')),
             Some(Action::Quit)

@@ -10,8 +10,8 @@ use crossterm::{
     event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
     execute, queue,
     terminal::{
-        BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-        disable_raw_mode, enable_raw_mode,
+        BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
+        LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
     },
 };
 use data_encoding::BASE64;
@@ -118,12 +118,14 @@ pub(crate) fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
-    // Whatever fails here, the rest must still be tried.
+    // Whatever fails here, the rest must still be tried. The screen is cleared before it is left:
+    // tmux leaves rows of it behind when the window has changed its size meanwhile.
     execute!(
         io::stdout(),
         EndSynchronizedUpdate,
         DisableMouseCapture,
         DisableBracketedPaste,
+        Clear(ClearType::All),
         LeaveAlternateScreen,
         cursor::Show
     )

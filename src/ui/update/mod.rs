@@ -96,6 +96,11 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         return act::ask(model, action, None);
     }
     if model.focus == Pane::Greeter {
+        // On an empty line a pane's number still goes to the pane: after a greeting, 3 is Tasks.
+        let empty = model.greeter.input.value().is_empty();
+        if let Some(action) = model.keymap.pane(key).filter(|_| empty) {
+            return act::ask(model, action, None);
+        }
         edit(&mut model.greeter.input, key);
         model.greeter.hint = None;
     } else if key == Key::plain(Code::Esc) {
