@@ -4,6 +4,7 @@ use std::{
     backtrace::Backtrace,
     fmt::Write as _,
     fs,
+    io::Write as _,
     panic::PanicHookInfo,
     path::{Path, PathBuf},
     thread::ThreadId,
@@ -27,17 +28,22 @@ fn panicked(main: ThreadId, folder: &Path, info: &PanicHookInfo<'_>) {
     }
     crate::ui::give_back_terminal();
     let report = report(info);
-    eprintln!("distro-tui crashed: {}", message(info));
+    // Not `eprintln!`: it panics when the terminal is gone, and a panic in here aborts.
+    let mut out = std::io::stderr();
+    writeln!(out, "distro-tui crashed: {}", message(info)).ok();
     match write(folder, &report) {
-        Ok(path) => eprintln!(
+        Ok(path) => writeln!(
+            out,
             "A report is in {}. Please send it with what you did before.",
             path.display()
         ),
-        Err(error) => eprintln!(
+        Err(error) => writeln!(
+            out,
             "No report could be written to {} ({error}):\n{report}",
             folder.display()
         ),
     }
+    .ok();
 }
 
 fn message(info: &PanicHookInfo<'_>) -> String {

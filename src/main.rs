@@ -1,6 +1,10 @@
 //! The program: settings, log, process, screen, exit code.
 
-use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::Parser;
 use distro_tui::{
@@ -17,7 +21,8 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if cli.print_config {
-        print!("{}", config::DEFAULT_FILE);
+        // Whoever reads may have had enough: that is no reason to crash.
+        write!(std::io::stdout(), "{}", config::DEFAULT_FILE).ok();
         return ExitCode::SUCCESS;
     }
     let variable = |name: &str| std::env::var(name).ok();
@@ -49,12 +54,14 @@ fn run(settings: &Settings) -> Result<Outcome, Box<dyn std::error::Error>> {
 /// Says what was left undone, and turns who ended it into an exit code.
 fn farewell(outcome: Outcome) -> ExitCode {
     let undone = [
-        (outcome.drained.abandoned, "still running and were stopped"),
-        (outcome.drained.unstarted, "waiting and were never started"),
+        (outcome.drained.abandoned, "stopped unfinished"),
+        (outcome.drained.unstarted, "never started"),
     ];
     for (count, what) in undone {
-        if count > 0 {
-            eprintln!("distro-tui: {count} tasks were {what}");
+        match count {
+            0 => {}
+            1 => tell(format_args!("1 task was {what}")),
+            n => tell(format_args!("{n} tasks were {what}")),
         }
     }
     match outcome.how {
@@ -65,6 +72,11 @@ fn farewell(outcome: Outcome) -> ExitCode {
 }
 
 fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("distro-tui: {error}");
+    tell(format_args!("{error}"));
     ExitCode::from(code)
+}
+
+/// Says something on the terminal, if it is still there: `eprintln!` would panic without one.
+fn tell(what: std::fmt::Arguments<'_>) {
+    writeln!(std::io::stderr(), "distro-tui: {what}").ok();
 }

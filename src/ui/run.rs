@@ -24,6 +24,7 @@ use crate::{
     node::{NamesEvent, Node},
     queue::{
         broker::{Drained, Subscription},
+        task::State,
         worker::Clock,
     },
 };
@@ -118,29 +119,51 @@ pub(crate) async fn run(
     };
     screen.take(Msg::Started)?;
     loop {
-        match screen.sleep(&mut sources).await {
-            Wake::Signal(signal) => screen.signal(signal)?,
-            Wake::Terminal(Some(Ok(event))) => screen.terminal(event)?,
-            Wake::Terminal(_) => {
-                screen.gone = true;
-                screen.take(Msg::Terminate)?;
-            }
-            Wake::Msg(msg) => screen.take(msg)?,
-            Wake::Deadline => screen.take(Msg::Tick)?,
-            Wake::Drained(drained) => return Ok(screen.outcome(drained)),
-            Wake::Frame => {}
+        let wake = screen.sleep(&mut sources).await;
+        if let Wake::Drained(drained) = wake {
+            return Ok(screen.outcome(drained));
         }
-        screen.drain(&mut sources)?;
+        if let Err(error) = screen.wake(wake, &mut sources) {
+            screen.lose(&error);
+        }
         if screen.at_once {
-            return Ok(screen.outcome(Drained::default()));
-        }
-        if screen.wants_frame() && screen.last_frame.elapsed() >= FRAME {
-            screen.draw()?;
+            return Ok(screen.outcome(screen.dropped()));
         }
     }
 }
 
 impl Screen {
+    /// Takes what woke the loop and whatever else has happened, and draws if it is time to.
+    fn wake(&mut self, wake: Wake, sources: &mut Sources) -> io::Result<()> {
+        match wake {
+            Wake::Signal(signal) => self.signal(signal)?,
+            Wake::Terminal(Some(Ok(event))) => self.terminal(event)?,
+            Wake::Terminal(Some(Err(error))) => return Err(error),
+            Wake::Terminal(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Wake::Msg(msg) => self.take(msg)?,
+            Wake::Deadline => self.take(Msg::Tick)?,
+            Wake::Drained(_) | Wake::Frame => {}
+        }
+        self.drain(sources)?;
+        if self.wants_frame() && self.last_frame.elapsed() >= FRAME {
+            self.draw()?;
+        }
+        Ok(())
+    }
+
+    /// The terminal cannot be read or written any more, so nobody is there: that is a hang-up, and
+    /// its signal may come before or after.
+    fn lose(&mut self, error: &io::Error) {
+        if std::mem::replace(&mut self.gone, true) {
+            return;
+        }
+        tracing::info!(%error, "the terminal is gone");
+        self.how = How::Signal(super::signals::HANGUP);
+        if self.leaving.is_none() {
+            self.leave();
+        }
+    }
+
     /// Waits for the next thing to happen, signals and keys before all else.
     async fn sleep(&mut self, sources: &mut Sources) -> Wake {
         let deadline = self.model.deadline().map(|at| self.clock.instant(at));
@@ -174,6 +197,16 @@ impl Screen {
             }
         }
         Ok(())
+    }
+
+    /// What is left undone without waiting, as far as the screen knows.
+    fn dropped(&self) -> Drained {
+        let stats = &self.model.data().overview.stats;
+        let running = stats.count(State::Running);
+        Drained {
+            abandoned: running,
+            unstarted: stats.unfinished().saturating_sub(running),
+        }
     }
 
     fn outcome(&self, drained: Drained) -> Outcome {
@@ -253,11 +286,15 @@ impl Screen {
     fn signal(&mut self, signal: Signal) -> io::Result<()> {
         match signal {
             Signal::Stop => self.suspend(),
+            // A hang-up brings this signal too.
+            Signal::Continue if self.gone => Ok(()),
             Signal::Continue => self.resume(),
+            Signal::End(super::signals::HANGUP) => {
+                self.lose(&io::ErrorKind::BrokenPipe.into());
+                Ok(())
+            }
             Signal::End(number) => {
                 self.how = How::Signal(number);
-                // After a hang-up there is no terminal to draw on.
-                self.gone |= number == super::signals::HANGUP;
                 self.take(Msg::Terminate)
             }
         }

@@ -2,8 +2,15 @@
 
 use std::io;
 
-use rustix::process::{Signal as Number, kill_current_process_group};
-use tokio::signal::unix::{SignalKind, signal};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    process::{Signal as Number, kill_current_process_group},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
 
 pub(super) const HANGUP: i32 = Number::HUP.as_raw();
 
@@ -25,6 +32,7 @@ pub(super) struct Signals {
     hangup: tokio::signal::unix::Signal,
     stop: tokio::signal::unix::Signal,
     go_on: tokio::signal::unix::Signal,
+    line: oneshot::Receiver<()>,
 }
 
 impl Signals {
@@ -36,6 +44,7 @@ impl Signals {
             hangup: raw(Number::HUP)?,
             stop: raw(Number::TSTP)?,
             go_on: raw(Number::CONT)?,
+            line: watch_line()?,
         })
     }
 
@@ -46,8 +55,26 @@ impl Signals {
             _ = self.hangup.recv() => Signal::End(HANGUP),
             _ = self.stop.recv() => Signal::Stop,
             _ = self.go_on.recv() => Signal::Continue,
+            // It is told once.
+            _ = &mut self.line, if !self.line.is_terminated() => Signal::End(HANGUP),
         }
     }
+}
+
+/// Waits for the hang-up of the terminal on a thread, which sleeps until then. A process that leads no
+/// session gets no signal of it, and the event stream would go on reading nothing at full speed.
+fn watch_line() -> io::Result<oneshot::Receiver<()>> {
+    let (tell, told) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("hang-up".into())
+        .spawn(move || {
+            let terminal = io::stdin();
+            // Hang-ups and errors need not be asked for.
+            let mut asked = [PollFd::new(&terminal, PollFlags::empty())];
+            while poll(&mut asked, None) == Err(Errno::INTR) {}
+            tell.send(()).ok();
+        })?;
+    Ok(told)
 }
 
 /// Stops the whole process group, as the terminal's own ctrl-z would: a shell looks at the group it

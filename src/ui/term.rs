@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufWriter, Stdout, Write},
+    mem::ManuallyDrop,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -29,7 +30,9 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while it is ours. Dropping it gives it back.
 pub(crate) struct Term {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// Never dropped: its own drop would print an error when the terminal is gone, and printing to a
+    /// terminal that is gone panics.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     mouse: bool,
 }
 
@@ -38,7 +41,7 @@ impl Term {
     pub(crate) fn take(mouse: bool) -> io::Result<Self> {
         let out = BufWriter::with_capacity(BUFFER, io::stdout());
         let mut term = Self {
-            terminal: Terminal::new(CrosstermBackend::new(out))?,
+            terminal: ManuallyDrop::new(Terminal::new(CrosstermBackend::new(out))?),
             mouse,
         };
         term.enter()?;
@@ -48,6 +51,9 @@ impl Term {
     /// Takes it again after [`give_back`], and draws everything anew.
     pub(crate) fn enter(&mut self) -> io::Result<()> {
         TAKEN.store(true, Ordering::SeqCst);
+        // After a stop that nobody can catch a shell has set the modes of its own meanwhile, and
+        // crossterm would believe that they are still ours.
+        disable_raw_mode()?;
         enable_raw_mode()?;
         let out = self.terminal.backend_mut();
         queue!(

@@ -2,6 +2,9 @@
 
 use vt100::Screen;
 
+/// The titles of all panes.
+pub(crate) const PANES: [&str; 5] = ["1 Names", "2 Greeter", "3 Tasks", "4 Workers", "5 Events"];
+
 /// A box whose border is closed all around.
 pub(crate) struct Boxed {
     pub(crate) title: String,
@@ -63,11 +66,26 @@ pub(crate) fn rows_with(screen: &Screen, title: &str, words: &[&str]) -> Vec<Str
         .collect()
 }
 
+/// Whether the box with this title has a row with this text.
+pub(crate) fn says(screen: &Screen, title: &str, text: &str) -> bool {
+    let there = boxes(screen).into_iter();
+    let mut rows = there
+        .filter(|boxed| boxed.title == title)
+        .flat_map(|boxed| boxed.rows);
+    rows.any(|row| row.contains(text))
+}
+
 /// Where corners and sides of boxes stand. Tops and bottoms have texts on them that change.
 pub(crate) fn outline(screen: &Screen) -> Vec<(usize, usize, String)> {
     let mut found = Vec::new();
     for (y, row) in cells(screen).into_iter().enumerate() {
         for (x, cell) in row.into_iter().enumerate() {
+            // How far down a list is shown on the side of its box.
+            let cell = if cell == "▐" {
+                "│".to_owned()
+            } else {
+                cell
+            };
             if ["╭", "╮", "╰", "╯", "│"].contains(&cell.as_str()) {
                 found.push((y, x, cell));
             }

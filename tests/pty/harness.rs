@@ -1,16 +1,17 @@
 //! A terminal with the program in it: keys go in, a screen comes out.
 
 use std::{
+    fs::File,
     io::Write,
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::{
     process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid},
-    termios::LocalModes,
+    termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr},
 };
 use tempfile::TempDir;
 use vt100::{MouseProtocolMode, Screen};
@@ -89,12 +90,15 @@ impl Start {
         drop(pty.slave);
         let seen = Arc::new(Seen::new(self.size));
         let reader = pty.master.try_clone_reader().expect("a reader");
-        let reading = Arc::clone(&seen);
-        thread::spawn(move || reading.read(reader));
-        Terminal {
-            seen,
+        let watcher = Arc::clone(&seen);
+        let line = Line {
             keyboard: pty.master.take_writer().expect("a writer"),
             master: pty.master,
+            reading: thread::spawn(move || watcher.read(reader)),
+        };
+        Terminal {
+            seen,
+            line: Some(line),
             child,
             reaped: false,
             home: self.home,
@@ -109,11 +113,17 @@ impl Start {
     }
 }
 
+/// Our end of the terminal.
+struct Line {
+    keyboard: Box<dyn Write + Send>,
+    master: Box<dyn MasterPty + Send>,
+    reading: JoinHandle<()>,
+}
+
 /// The running program and the terminal that it is in.
 pub(crate) struct Terminal {
     seen: Arc<Seen>,
-    keyboard: Box<dyn Write + Send>,
-    master: Box<dyn MasterPty + Send>,
+    line: Option<Line>,
     child: Box<dyn Child + Send + Sync>,
     reaped: bool,
     home: TempDir,
@@ -152,10 +162,17 @@ impl Terminal {
         self.seen.lock().parser.callbacks().noises.clone()
     }
 
+    /// How many bytes the program has written.
+    #[allow(dead_code, reason = "the bench of doing nothing counts them")]
+    pub(crate) fn written(&self) -> u64 {
+        self.seen.lock().bytes
+    }
+
     pub(crate) fn type_text(&mut self, text: &str) {
-        let typed = self.keyboard.write_all(text.as_bytes());
+        let line = self.line.as_mut().expect("the terminal is there");
+        let typed = line.keyboard.write_all(text.as_bytes());
         typed
-            .and_then(|()| self.keyboard.flush())
+            .and_then(|()| line.keyboard.flush())
             .expect("the terminal takes keys");
     }
 
@@ -184,7 +201,12 @@ impl Terminal {
 
     pub(crate) fn resize(&self, size: (u16, u16)) {
         self.seen.resize(size);
-        self.master.resize(pty_size(size)).expect("another size");
+        self.master().resize(pty_size(size)).expect("another size");
+    }
+
+    fn master(&self) -> &dyn MasterPty {
+        let line = self.line.as_ref().expect("the terminal is there");
+        &*line.master
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -223,6 +245,24 @@ impl Terminal {
         status.exit_code()
     }
 
+    /// Closes the terminal, as a window that is closed or a connection that breaks; answers with the
+    /// exit code of whoever was started in it. The program must be about to draw something.
+    pub(crate) fn hang_up(&mut self) -> u32 {
+        let line = self.line.take().expect("the terminal is there");
+        self.seen.lock().enough = true;
+        // Reading holds the terminal open until something has been read.
+        line.master
+            .resize(pty_size((100, 30)))
+            .expect("another size");
+        line.reading.join().expect("it reads to the end");
+        drop((line.keyboard, line.master));
+        self.wait_for(WaitIdOptions::EXITED);
+        self.reaped = true;
+        let status = self.child.wait().expect("it is our child");
+        assert_eq!(status.signal(), None);
+        status.exit_code()
+    }
+
     /// Waits on a thread, so that waiting can be given up; answers whether the program was stopped.
     fn wait_for(&self, options: WaitIdOptions) -> bool {
         let (pid, (tell, told)) = (self.pid(), mpsc::channel());
@@ -246,13 +286,27 @@ impl Terminal {
     /// Whether the terminal echoes and edits lines, as shells expect it.
     pub(crate) fn is_cooked(&self) -> bool {
         let modes = self
-            .master
+            .master()
             .get_termios()
             .expect("its modes")
             .local_flags
             .bits();
         let cooked = (LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG).bits();
         modes & cooked == cooked
+    }
+
+    /// Does what a shell and its `reset` do with a terminal that a job has left behind.
+    pub(crate) fn reset(&self) {
+        let path = self.master().tty_name().expect("it has a name");
+        let terminal = File::options().read(true).write(true).open(path);
+        let mut terminal = terminal.expect("it can be opened");
+        let mut modes = tcgetattr(&terminal).expect("its modes");
+        modes.local_modes |= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+        tcsetattr(&terminal, OptionalActions::Now, &modes).expect("other modes");
+        let given_back = b"\x1b[?1049l\x1b[?2004l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?25h";
+        terminal
+            .write_all(given_back)
+            .expect("it can be written to");
     }
 
     /// Waits until the terminal is the program's: screen, keys, mouse and paste.

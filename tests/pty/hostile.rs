@@ -1,7 +1,9 @@
 //! Text from anywhere is text: it moves no frame, reaches out of no cell and asks for nothing.
 
+use vt100::Screen;
+
 use super::{
-    boxes::{has_boxes, outline, rows_with},
+    boxes::{PANES, has_boxes, outline, rows_with},
     harness::{Start, Terminal},
 };
 
@@ -15,7 +17,7 @@ const POISON: &str = concat!(
     "\u{1b}[?1049l\u{1b}[?25h\u{1b}[?2004l\u{1b}[2J\u{1b}[H\u{1b}c\u{1b}[31m\u{1b}[6n",
     "\u{1b}]52;c;b3duZWQ=\u{7}\u{9b}2J\u{8}\u{7f}\r\n\tq\r",
     "\u{202e}\u{200f}\u{2066}שלום\u{61c}علی\u{202c}",
-    "👩\u{200d}👩\u{200d}👧❤\u{fe0f}🇩🇪漢字e\u{301}\u{327}\u{feff}\u{200b}",
+    "👩\u{200d}👩\u{200d}👧❤\u{fe0f}🇩🇪👍🏽漢字e\u{301}\u{327}\u{feff}\u{200b}",
 );
 
 /// The end of the paste is what a line shows of it.
@@ -37,7 +39,7 @@ fn survives(terminal: &mut Terminal, answer: &str) {
         terminal.look(outline),
         before,
         "{}",
-        terminal.look(vt100::Screen::contents)
+        terminal.look(Screen::contents)
     );
     terminal.press("enter");
     terminal.sees(&[answer]);
@@ -45,7 +47,7 @@ fn survives(terminal: &mut Terminal, answer: &str) {
         terminal.look(outline),
         before,
         "{}",
-        terminal.look(vt100::Screen::contents)
+        terminal.look(Screen::contents)
     );
     assert_eq!(terminal.noises(), [""; 0]);
     terminal.is_taken();
@@ -106,13 +108,41 @@ fn a_hostile_filter_matches_nothing_and_moves_nothing() {
     terminal.until("no name", |screen| {
         !rows_with(screen, "1 Names", &["no", "name", "matches;"]).is_empty()
     });
-    terminal.until("the panes", |screen| {
-        has_boxes(
-            screen,
-            &["1 Names", "2 Greeter", "3 Tasks", "4 Workers", "5 Events"],
-        )
-    });
+    terminal.until("the panes", |screen| has_boxes(screen, &PANES));
     assert_eq!(terminal.noises(), [""; 0]);
+}
+
+#[test]
+fn emoji_at_the_edge_of_a_pane_stay_inside() {
+    // A terminal that does not join a skin tone with its emoji would draw it over the border.
+    let mut terminal = Start::new().up();
+    terminal.press("2");
+    terminal.sees(&["enter greet"]);
+    let before = terminal.look(outline);
+    for (n, emoji) in [
+        "👍🏽",
+        "👩\u{200d}👧",
+        "🇩🇪",
+        "❤\u{fe0f}",
+        "漢",
+        "1\u{fe0f}\u{20e3}",
+    ]
+    .iter()
+    .enumerate()
+    {
+        for shift in 0..2 {
+            terminal.paste(&format!("{}{}", "x".repeat(shift), emoji.repeat(60)));
+            terminal.press("enter");
+            let calls = 2 * n + shift + 1;
+            terminal.sees(&[&format!(" {calls} call")]);
+            assert_eq!(
+                terminal.look(outline),
+                before,
+                "{}",
+                terminal.look(Screen::contents)
+            );
+        }
+    }
 }
 
 #[test]
@@ -120,11 +150,10 @@ fn a_paste_where_nothing_is_typed_does_nothing() {
     let mut terminal = Start::new().up();
     terminal.press("3");
     terminal.paste("bbbqqq\r\u{3}a2 3\r");
-    terminal.press("a");
-    terminal.until("a prompt", |screen| has_boxes(screen, &["Add"]));
-    assert!(
-        terminal.look(|screen| screen.contents().contains("no tasks yet")
-            || !screen.contents().contains("queued as"))
-    );
+    terminal.press("?");
+    terminal.sees(&["Tasks (here)"]);
+    terminal.press("esc");
+    terminal.misses("Tasks (here)");
+    terminal.sees(&["no tasks yet"]);
     assert!(terminal.is_running());
 }

@@ -3,8 +3,6 @@
 //! Nothing here sleeps. Every step waits for what must come, on a condition variable that each read
 //! of the terminal signals, and fails with the screen as it was.
 
-#![cfg(unix)]
-
 mod boxes;
 mod export;
 mod harness;

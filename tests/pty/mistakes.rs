@@ -1,7 +1,7 @@
 //! Wrong inputs: each is answered, stays for mending, and esc leads out.
 
 use super::{
-    boxes::{has_boxes, rows_with},
+    boxes::{has_boxes, rows_with, says},
     harness::{Start, Terminal},
 };
 
@@ -18,14 +18,13 @@ fn mistake(terminal: &mut Terminal, keys: [&str; 2], title: &str, text: &str, an
     terminal.type_text(text);
     let sign = if title == "Palette" { ":" } else { ">" };
     let line = format!("{sign} {text}");
-    terminal.sees(&[&line]);
+    terminal.until(&line, |screen| says(screen, title, &line));
     terminal.press("enter");
-    terminal.sees(&[&line, answer]);
-    terminal.press("esc");
-    terminal.until("the prompt goes away", |screen| {
-        !has_boxes(screen, &[title])
+    terminal.until(answer, |screen| {
+        says(screen, title, &line) && says(screen, title, answer)
     });
-    terminal.misses(answer);
+    terminal.press("esc");
+    terminal.until("no prompt", |screen| !has_boxes(screen, &[title]));
     assert!(terminal.is_running());
 }
 
@@ -159,11 +158,38 @@ fn a_greeting_for_nobody_is_explained() {
 fn a_method_that_is_not_there_is_explained() {
     for size in [ROOMY, NARROW] {
         let mut terminal = Start::new().size(size).up();
-        terminal.press("c");
-        terminal.until("a prompt", |screen| has_boxes(screen, &["Call naming"]));
-        terminal.type_text("nonsense");
-        terminal.press("enter");
-        terminal.sees(&["no method"]);
+        mistake(
+            &mut terminal,
+            ["1", "c"],
+            "Call naming",
+            "nonsense 1 2",
+            "no method `nonsense`",
+        );
+        mistake(
+            &mut terminal,
+            ["1", "c"],
+            "Call naming",
+            "lookup",
+            "lookup(",
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_there_already_is_explained() {
+    for size in [ROOMY, NARROW] {
+        let mut terminal = Start::new().size(size).up();
+        std::fs::write(terminal.path("names.csv"), "mine").expect("a file");
+        let answer = "names.csv exists already";
+        mistake(
+            &mut terminal,
+            ["1", "e"],
+            "Export Names",
+            "names.csv",
+            answer,
+        );
+        let after = std::fs::read_to_string(terminal.path("names.csv"));
+        assert_eq!(after.expect("it is still there"), "mine");
     }
 }
 
@@ -174,7 +200,7 @@ fn a_command_with_a_wrong_argument_is_explained() {
         ("burst many", "a burst has 1 to"),
         ("sort loudest", "sort by newest, oldest, state or slowest"),
         ("scale x", "scale takes a number of workers"),
-        ("theme drak", "drak"),
+        ("theme drak", "did you mean `dark`"),
         ("filter state:x", "`x` is no state"),
     ] {
         terminal.press(":");

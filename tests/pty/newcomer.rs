@@ -3,11 +3,9 @@
 use vt100::Screen;
 
 use super::{
-    boxes::{boxes, has_boxes, rows_with},
+    boxes::{PANES, boxes, has_boxes, rows_with},
     harness::{Start, Terminal},
 };
-
-const PANES: [&str; 5] = ["1 Names", "2 Greeter", "3 Tasks", "4 Workers", "5 Events"];
 
 #[test]
 fn everything_is_there_after_starting_it_without_a_word() {
@@ -124,7 +122,7 @@ fn a_burst_fills_the_lanes_and_leaving_tells_what_was_not_done() {
     terminal.press("q");
     assert_eq!(terminal.wait_exit(), 0);
     terminal.is_given_back();
-    terminal.sees(&["tasks were waiting and were never started"]);
+    terminal.sees(&["distro-tui: ", "never started"]);
 }
 
 /// Starts a hundred additions and waits until the list shows them.

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use vt100::Screen;
 
 use super::{
-    boxes::has_boxes,
+    boxes::{PANES, has_boxes},
     harness::{Start, Terminal},
 };
 
@@ -124,16 +124,39 @@ fn comes_back(terminal: &mut Terminal) {
     terminal.is_given_back();
     terminal.signal(Signal::CONT);
     terminal.is_taken();
-    terminal.until("the whole screen", |screen| {
-        has_boxes(
-            screen,
-            &["1 Names", "2 Greeter", "3 Tasks", "4 Workers", "5 Events"],
-        )
-    });
+    terminal.until("the whole screen", |screen| has_boxes(screen, &PANES));
     terminal.press("?");
     terminal.until("help", |screen| has_boxes(screen, &["Help"]));
     terminal.press("esc");
     terminal.until("no help", |screen| !has_boxes(screen, &["Help"]));
+}
+
+#[test]
+fn a_stop_that_nobody_can_catch_is_mended_when_it_goes_on() {
+    let terminal = up();
+    terminal.signal(Signal::STOP);
+    terminal.wait_stop();
+    terminal.reset();
+    terminal.is_given_back();
+    terminal.signal(Signal::CONT);
+    terminal.is_taken();
+    terminal.until("the whole screen", |screen| has_boxes(screen, &PANES));
+}
+
+#[test]
+fn a_terminal_that_got_smaller_during_a_stop_is_filled() {
+    let mut terminal = up();
+    terminal.press("ctrl-z");
+    terminal.wait_stop();
+    terminal.resize((80, 24));
+    terminal.signal(Signal::CONT);
+    terminal.until("five panes on a small screen", |screen| {
+        has_boxes(screen, &PANES)
+            && screen
+                .rows(0, 80)
+                .last()
+                .is_some_and(|row| row.contains("q quit"))
+    });
 }
 
 #[test]
@@ -202,6 +225,7 @@ fn the_second_q_does_not_wait_for_running_tasks() {
         "{}",
         ended(&terminal)
     );
+    terminal.sees(&["distro-tui: 1 task ", "stopped"]);
 }
 
 #[test]
@@ -216,7 +240,29 @@ fn the_first_q_waits_a_moment_and_tells_what_was_stopped() {
         "{}",
         ended(&terminal)
     );
-    terminal.sees(&["still running"]);
+    terminal.sees(&["distro-tui: 1 task ", "stopped"]);
+}
+
+#[test]
+fn a_terminal_that_goes_away_ends_the_program() {
+    let mut terminal = up();
+    assert_eq!(terminal.hang_up(), 129);
+    assert!(
+        ended(&terminal).contains("at_once: false"),
+        "{}",
+        ended(&terminal)
+    );
+}
+
+#[test]
+fn a_terminal_that_goes_away_without_a_signal_ends_the_program() {
+    // The kernel tells whoever leads the session, and here that is somebody who does not care.
+    let script = "trap '' HUP; \"$0\"; echo $? > code";
+    let program = env!("CARGO_BIN_EXE_distro-tui");
+    let mut terminal = Start::command("sh").args(&["-c", script, program]).up();
+    assert_eq!(terminal.hang_up(), 0, "the end of the script");
+    let code = fs::read_to_string(terminal.path("code")).expect("the program has ended");
+    assert_eq!(code.trim(), "129");
 }
 
 /// What the log says about the end.

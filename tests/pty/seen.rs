@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) bytes: u64,
     /// The program's end of the terminal is closed.
     pub(crate) over: bool,
+    /// Nobody wants to see any more of it.
+    pub(crate) enough: bool,
 }
 
 /// Hears what does not end up in a cell.
@@ -114,6 +116,7 @@ impl Seen {
                 parser: vt100::Parser::new_with_callbacks(rows, columns, 0, Ear::default()),
                 bytes: 0,
                 over: false,
+                enough: false,
             }),
             changed: Condvar::new(),
         }
@@ -124,7 +127,7 @@ impl Seen {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what is written until nobody can write any more.
+    /// Takes in what is written until nobody can write any more, or it is enough.
     pub(crate) fn read(&self, mut reader: Box<dyn Read + Send>) {
         let mut buffer = [0; 16 << 10];
         let mut held = Vec::new();
@@ -137,7 +140,7 @@ impl Seen {
             state.bytes += read as u64;
             state.over = read == 0;
             self.changed.notify_all();
-            if state.over {
+            if state.over || state.enough {
                 return;
             }
         }

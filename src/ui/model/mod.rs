@@ -65,6 +65,8 @@ pub(crate) struct Model {
     frozen: Option<Box<Data>>,
     pub(crate) toasts: Toasts,
     pub(crate) layers: Vec<Layer>,
+    /// The prompt whose text is being carried out: it comes back with the text if that fails.
+    pub(crate) submitted: Option<layer::Prompt>,
     pub(crate) keymap: Keymap,
     pub(crate) theme: Theme,
     pub(crate) zone: TimeZone,
@@ -107,6 +109,7 @@ impl Model {
             frozen: None,
             toasts: Toasts::default(),
             layers: Vec::new(),
+            submitted: None,
             keymap,
             theme,
             zone,

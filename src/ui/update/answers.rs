@@ -10,7 +10,7 @@ use crate::{
             Model,
             events::{Kind, Tone},
             greeter::Outcome,
-            layer::{Details, Layer, Subject},
+            layer::{Details, Layer, Prompt, Subject},
             overview::Overview,
         },
         text::{self, took},
@@ -218,6 +218,10 @@ fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
         What::Export => "export".to_owned(),
         What::Copy => "copy".to_owned(),
     };
+    let submitted = match what {
+        What::Call(_) | What::Export => model.submitted.take(),
+        _ => None,
+    };
     match result {
         Ok(text) => {
             log(model, kind, Tone::Plain, format!("{did}: {text} ({time})"));
@@ -232,7 +236,13 @@ fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
         }
         Err(why) => {
             log(model, kind, Tone::Bad, format!("{did}: {why} ({time})"));
-            say(model, Tone::Bad, why);
+            match submitted.filter(|_| model.layers.is_empty()) {
+                Some(prompt) => model.layers.push(Layer::Prompt(Prompt {
+                    error: Some(why),
+                    ..prompt
+                })),
+                None => say(model, Tone::Bad, why),
+            }
         }
     }
     refresh_soon(model)

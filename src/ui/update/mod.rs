@@ -86,6 +86,8 @@ pub(super) fn refresh_soon(model: &mut Model) -> Vec<Effect> {
 }
 
 fn press(model: &mut Model, key: Key) -> Vec<Effect> {
+    // Who goes on to something else gets no prompt back in between.
+    model.submitted = None;
     if key == Key::ctrl('c') {
         return act::quit(model);
     }

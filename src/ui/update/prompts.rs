@@ -23,7 +23,11 @@ pub(super) fn submit(model: &mut Model) -> Vec<Effect> {
     };
     let text = prompt.input.value().to_owned();
     match take(model, &prompt.purpose, &text) {
-        Ok(effects) => effects,
+        Ok(effects) => {
+            model.submitted =
+                matches!(prompt.purpose, Purpose::Call(_) | Purpose::Export(_)).then_some(prompt);
+            effects
+        }
         Err(Wrong { at, why }) => {
             let mut input = prompt.input;
             if let Some(at) = at {
