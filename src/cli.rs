@@ -38,6 +38,7 @@ Exit codes:
 Files, unless told otherwise:
   configuration  $XDG_CONFIG_HOME/distro-tui/config.toml      (~/.config)
   key            $XDG_DATA_HOME/distro-tui/identity.pem       (~/.local/share)
+  tasks, names   $XDG_DATA_HOME/distro-tui/tasks.db           (sqlite3 opens it)
   log, crashes   $XDG_STATE_HOME/distro-tui/                  (~/.local/state)
 
 Examples:
@@ -73,6 +74,11 @@ pub struct Cli {
     /// Workers at the start, 1 to 256; one a processor and at least two unless told otherwise
     #[arg(long, value_name = "COUNT")]
     pub workers: Option<String>,
+
+    /// What a task that was taken survives: power (a power cut), process (a crash of the program, but
+    /// a power cut may take the last moments) or memory (nothing; there is no file)
+    #[arg(long, value_name = "WORD")]
+    pub durability: Option<String>,
 
     /// UDP address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT")]

@@ -14,22 +14,33 @@ use crate::{
     cli::Cli,
     nearest::nearest,
     node,
-    queue::embedded::{self, Limits, MAX_WORKERS},
+    queue::{
+        embedded::{self, Limits, MAX_WORKERS},
+        store::{self, Durability, Retention},
+        task::TimeLimits,
+    },
     ui::{self, Depth, SymbolSet, THEMES},
+    units,
 };
 
 /// The default configuration file, with every setting explained.
 pub const DEFAULT_FILE: &str = include_str!("../assets/config.default.toml");
 
 /// The names of all settings, as the file writes them.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 17] = [
     "theme",
     "color",
     "symbols",
     "mouse",
     "workers",
     "backlog",
+    "durability",
+    "keep",
+    "keep-failed",
+    "keep-size",
     "retained",
+    "max-file",
+    "time-limit",
     "listen",
     "data-dir",
     "log-file",
@@ -38,6 +49,11 @@ const NAMES: [&str; 11] = [
 
 /// The largest backlog and the largest number of retained tasks.
 const MOST_TASKS: usize = 100_000_000;
+
+/// Finished tasks that are kept in memory when there is no file, unless told otherwise.
+const MEMORY_TASKS: usize = 100_000;
+/// How large the task file may become, unless told otherwise: beyond it submits are refused.
+const DEFAULT_MAX_FILE: u64 = 8 << 30;
 
 /// Everything that can be set, with nothing left open.
 #[derive(Debug, Clone)]
@@ -116,6 +132,7 @@ pub fn load(cli: &Cli, variable: impl Fn(&str) -> Option<String>) -> Result<Sett
     let flags = [
         ("theme", cli.theme.clone()),
         ("workers", cli.workers.clone()),
+        ("durability", cli.durability.clone()),
         ("listen", cli.listen.clone()),
         ("data-dir", cli.data_dir.as_ref().map(shown)),
         ("log-file", cli.log_file.as_ref().map(shown)),
@@ -191,6 +208,51 @@ impl Collected {
         })
     }
 
+    fn limits(&self) -> Result<Limits, ConfigError> {
+        let defaults = Limits::default();
+        let hard = self.take("time-limit", units::duration)?;
+        Ok(Limits {
+            backlog: self
+                .take("backlog", |text| number(text, MOST_TASKS))?
+                .unwrap_or(defaults.backlog),
+            run: TimeLimits {
+                soft: None,
+                hard: hard.or(defaults.run.hard),
+            },
+            ..defaults
+        })
+    }
+
+    fn store(&self, data_dir: &Path) -> Result<store::Config, ConfigError> {
+        let defaults = Retention::default();
+        let durability = self.take("durability", durability)?.unwrap_or_default();
+        let count = match durability {
+            Durability::Memory => MEMORY_TASKS,
+            Durability::Power | Durability::Process => defaults.count,
+        };
+        Ok(store::Config {
+            durability,
+            folder: (durability != Durability::Memory).then(|| data_dir.to_owned()),
+            retention: Retention {
+                age: self.take("keep", units::duration)?.unwrap_or(defaults.age),
+                failed_age: self
+                    .take("keep-failed", units::duration)?
+                    .unwrap_or(defaults.failed_age),
+                bytes: self
+                    .take("keep-size", units::bytes)?
+                    .unwrap_or(defaults.bytes),
+                count: self
+                    .take("retained", |text| number(text, MOST_TASKS))?
+                    .unwrap_or(count),
+            },
+            most_bytes: Some(
+                self.take("max-file", units::bytes)?
+                    .unwrap_or(DEFAULT_MAX_FILE),
+            ),
+            crash: None,
+        })
+    }
+
     fn settle(
         self,
         folders: &Folders,
@@ -201,15 +263,14 @@ impl Collected {
             text => Ok(PathBuf::from(text)),
         };
         let defaults = embedded::Config::default();
-        let limits = Limits::default();
+        let data_dir = self
+            .take("data-dir", folder)?
+            .unwrap_or_else(|| folders.data.clone());
         let theme = self.take("theme", |name| one_of(name, &THEMES))?;
         let depth = self.take("color", depth)?;
         let symbols = self.take("symbols", symbols)?;
         let settings = Settings {
             node: node::Config {
-                data_dir: self
-                    .take("data-dir", folder)?
-                    .unwrap_or_else(|| folders.data.clone()),
                 listen: self
                     .take("listen", listen)?
                     .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -217,15 +278,10 @@ impl Collected {
                     workers: self
                         .take("workers", |text| number(text, MAX_WORKERS))?
                         .unwrap_or(defaults.workers),
-                    limits: Limits {
-                        backlog: self
-                            .take("backlog", |text| number(text, MOST_TASKS))?
-                            .unwrap_or(limits.backlog),
-                        retained: self
-                            .take("retained", |text| number(text, MOST_TASKS))?
-                            .unwrap_or(limits.retained),
-                    },
+                    limits: self.limits()?,
+                    store: self.store(&data_dir)?,
                 },
+                data_dir,
             },
             log_file: self
                 .take("log-file", folder)?
@@ -321,6 +377,12 @@ fn depth(text: &str) -> Result<Depth, String> {
     )
 }
 
+fn durability(text: &str) -> Result<Durability, String> {
+    let word = one_of(text, &Durability::ALL.map(Durability::word))?;
+    let found = Durability::ALL.into_iter().find(|d| d.word() == word);
+    Ok(found.unwrap_or_default())
+}
+
 fn symbols(text: &str) -> Result<SymbolSet, String> {
     Ok(match one_of(text, &["unicode", "ascii"])?.as_str() {
         "ascii" => SymbolSet::Ascii,
@@ -392,9 +454,12 @@ mod tests {
         let documented = with(DEFAULT_FILE, &[], &[]).expect("valid");
         let built_in = with("", &[], &[]).expect("valid");
         let core = |s: &Settings| {
+            let mut broker = s.node.broker.clone();
+            // Each of the two has a home of its own.
+            broker.store.folder = None;
             (
                 s.node.listen,
-                s.node.broker,
+                broker,
                 s.ui.theme.clone(),
                 s.ui.mouse,
                 s.log_level.clone(),

@@ -22,6 +22,7 @@ pub mod net;
 pub mod node;
 pub mod queue;
 pub mod ui;
+pub mod units;
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -117,7 +117,7 @@ impl Node {
             Endpoint::bind(config.listen, &identity, Members::only(identity.public()))?
         };
         let addr = endpoint.local_addr()?;
-        let broker = Embedded::start(config.broker, tasks)?;
+        let broker = Embedded::start(config.broker.clone(), tasks)?;
 
         let peer = Peer {
             addr: reachable(addr),

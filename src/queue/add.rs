@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{
+    context::Context,
     number::Number,
-    registry::{Context, Registry, TaskError},
+    registry::{Registry, TaskError},
     task::NewTask,
 };
 

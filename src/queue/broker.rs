@@ -1,14 +1,15 @@
 //! What every engine can do. Screens, programs and tests see only this.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::{
-    query::{Filter, Page, Query},
+    query::{Filter, Page, Query, States},
     registry::Unfit,
-    task::{Illegal, NewTask, State, Task, TaskId, Timestamp, WorkerId},
+    task::{Illegal, NewTask, Receipt, State, Step, Task, TaskId, Timestamp, WorkerId},
     worker::WorkerStatus,
 };
 
@@ -20,31 +21,44 @@ pub trait Broker: Send + Sync {
     /// Which engine this is, for people.
     fn engine(&self) -> &str;
 
-    /// Takes tasks, all or none of them, and answers with their ids in the same order.
-    fn submit(&self, tasks: Vec<NewTask>) -> Reply<'_, Vec<TaskId>>;
+    /// Takes tasks, all or none of them, and answers in the same order. An answer means that they are
+    /// kept as safely as the engine promises.
+    fn submit(&self, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>>;
 
-    /// One task.
+    /// One task, with the log of its attempts.
     fn get(&self, id: TaskId) -> Reply<'_, Option<Task>>;
 
     /// A page of tasks.
     fn list(&self, query: Query) -> Reply<'_, Page>;
 
+    /// How many tasks match, exactly.
+    fn count(&self, filter: Filter) -> Reply<'_, usize>;
+
+    /// Why tasks have failed for good: the most frequent reason first, at most [`MAX_REASONS`], from
+    /// the newest [`MAX_FAILURES`] failures.
+    fn reasons(&self) -> Reply<'_, Vec<Reason>>;
+
     /// Cancels a task: one that waits at once; one that runs is asked to stop and stays `running`,
     /// marked *cancelling*, until it does.
     fn cancel(&self, id: TaskId) -> Reply<'_, State>;
+
+    /// Takes back the cancellation of a task that had not been started: it waits again as before, with
+    /// the attempts that it had.
+    fn restore(&self, id: TaskId) -> Reply<'_, State>;
 
     /// Runs a task that failed, was cancelled or expired again, with its original arguments and all
     /// its attempts.
     fn retry(&self, id: TaskId) -> Reply<'_, State>;
 
-    /// Hands out no further task until [`Broker::resume`]; what runs goes on.
-    fn pause(&self) -> Reply<'_, ()>;
+    /// Does one thing to every task that matches, in steps that hold up nothing else, and answers when
+    /// it is through.
+    fn bulk(&self, deed: Deed, filter: Filter) -> Reply<'_, Bulk>;
+
+    /// Hands out no further task of a queue, or of any, until [`Broker::resume`]; what runs goes on.
+    fn pause(&self, queue: Option<&str>) -> Reply<'_, ()>;
 
     /// Hands out tasks again.
-    fn resume(&self) -> Reply<'_, ()>;
-
-    /// Forgets finished tasks that match, and answers how many. Unfinished ones are never purged.
-    fn purge(&self, filter: Filter) -> Reply<'_, usize>;
+    fn resume(&self, queue: Option<&str>) -> Reply<'_, ()>;
 
     /// Counts, rates and percentiles.
     fn stats(&self) -> Reply<'_, Stats>;
@@ -59,15 +73,70 @@ pub trait Broker: Send + Sync {
     /// What happens from now on, for showing.
     fn subscribe(&self) -> Subscription;
 
-    /// Stops: hands out nothing more, waits at most `grace` for running tasks, cancels the rest.
+    /// Stops: hands out nothing more, waits at most `grace` for running tasks, hands back the rest.
     /// Everything after it is [`BrokerError::Closed`].
     fn shutdown(&self, grace: Duration) -> Reply<'_, Drained>;
+}
+
+/// The most reasons that [`Broker::reasons`] tells.
+pub const MAX_REASONS: usize = 200;
+/// The most failures that [`Broker::reasons`] looks at.
+pub const MAX_FAILURES: usize = 100_000;
+
+/// What can be done to many tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deed {
+    /// Cancel what has not ended.
+    Cancel,
+    /// Run what failed, was cancelled or expired again.
+    Retry,
+    /// Forget what has ended.
+    Purge,
+}
+
+impl Deed {
+    /// The states that it can be done to.
+    #[must_use]
+    pub fn applies_to(self) -> States {
+        let fits = |state: &State| match self {
+            Self::Cancel => !state.is_finished(),
+            Self::Retry => state.after(Step::Retry).is_ok(),
+            Self::Purge => state.is_finished(),
+        };
+        State::ALL.into_iter().filter(fits).collect()
+    }
+}
+
+/// What came of a [`Broker::bulk`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Bulk {
+    /// Tasks to which it was done.
+    pub done: usize,
+    /// Tasks that matched and had changed before it was their turn, or that there was no room for.
+    pub skipped: usize,
+}
+
+/// Tasks that failed for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// What they run.
+    pub name: Arc<str>,
+    /// What the last attempt said, its first line.
+    pub error: Box<str>,
+    /// How many they are.
+    pub count: usize,
+    /// The newest of them.
+    pub newest: TaskId,
+    /// When the last one failed.
+    pub last: Timestamp,
 }
 
 /// An answer on its way.
 pub type Reply<'a, T> = BoxFuture<'a, Result<T, BrokerError>>;
 
-/// Why a broker did not do what was asked; nothing has changed then.
+/// Why a broker did not do what was asked. Nothing has changed then, but for
+/// [`BrokerError::Unsaved`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BrokerError {
@@ -95,6 +164,26 @@ pub enum BrokerError {
         /// Its state and what was asked.
         why: Illegal,
     },
+    /// It cannot run again while another with its unique key is alive.
+    #[error("{id} cannot run again: {by} has its unique key now")]
+    KeyTaken {
+        /// Which task.
+        id: TaskId,
+        /// Which task is alive with the same name and key.
+        by: TaskId,
+    },
+    /// It cannot be saved, and so it was not done.
+    #[error("not taken, because it cannot be saved: {0}; it can again when that has been mended")]
+    Refused(String),
+    /// It was done and cannot be saved yet.
+    #[error("done, but not saved: {0}; it is saved as soon as that has been mended")]
+    Unsaved(String),
+    /// What is kept cannot be read.
+    #[error("the task file cannot be read: {0}")]
+    Unreadable(String),
+    /// Too many questions wait for an answer.
+    #[error("too many questions at once; ask again")]
+    Busy,
     /// The broker has stopped.
     #[error("the broker has stopped")]
     Closed,
@@ -105,10 +194,29 @@ pub enum BrokerError {
 pub struct Stats {
     /// Tasks by state, in the order of [`State::ALL`].
     pub counts: [usize; 8],
-    /// Whether it is paused.
+    /// Whether it is paused as a whole.
     pub paused: bool,
-    /// Tasks ever submitted.
+    /// The queues that are paused by themselves.
+    pub paused_queues: Vec<Arc<str>>,
+    /// How many workers were asked for; those that work are fewer while some are stuck or still
+    /// stopping.
+    pub wanted: usize,
+    /// Workers whose task did not stop when it had to, and that are given up.
+    pub stuck: usize,
+    /// Why changes cannot be saved, if they cannot.
+    pub trouble: Option<String>,
+    /// Changes that are done and not saved yet.
+    pub unsaved: usize,
+    /// How long the oldest task that may run has been waiting.
+    pub oldest: Option<Duration>,
+    /// Tasks submitted since the start.
     pub submitted: u64,
+    /// Submits that were given the id of a living task with the same unique key.
+    pub duplicates: u64,
+    /// Tasks that ended, by their last state, since the start, in the order of [`State::ALL`].
+    pub ended: [u64; 8],
+    /// Attempts that failed and were followed by another since the start.
+    pub retried: u64,
     /// Finished tasks that were forgotten to make room, or purged.
     pub forgotten: u64,
     /// Results that came after their task had ended otherwise, and were dropped.
@@ -125,6 +233,10 @@ pub struct Stats {
     pub wait: Percentiles,
     /// From being started to the end.
     pub run: Percentiles,
+    /// The same for each name that has run, by name.
+    pub names: Vec<NameStats>,
+    /// How changes are kept.
+    pub keeping: Keeping,
     /// When it was taken.
     pub at: Timestamp,
 }
@@ -149,11 +261,45 @@ impl Stats {
             .sum()
     }
 
+    /// Whether what was acknowledged survives the end of the process.
+    #[must_use]
+    pub fn survives(&self) -> bool {
+        matches!(self.keeping.durability, "power" | "process")
+    }
+
     /// Tasks of every state.
     #[must_use]
     pub fn total(&self) -> usize {
         self.counts.iter().sum()
     }
+}
+
+/// One task name in numbers, since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NameStats {
+    /// The name.
+    pub name: Arc<str>,
+    /// Runs that succeeded.
+    pub succeeded: u64,
+    /// Runs that failed.
+    pub failed: u64,
+    /// From being ready to being started.
+    pub wait: Percentiles,
+    /// From being started to the end.
+    pub run: Percentiles,
+}
+
+/// How an engine keeps what it was given.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Keeping {
+    /// The word for it: `power`, `process` or `memory`.
+    pub durability: &'static str,
+    /// Bytes that tasks and results take.
+    pub bytes: u64,
+    /// From which size on the oldest finished tasks are forgotten, in bytes.
+    pub limit: u64,
+    /// How long a commit took.
+    pub commits: Percentiles,
 }
 
 /// What half, nearly all and all but the slowest stayed under.
@@ -171,6 +317,24 @@ pub struct Percentiles {
     pub max: Duration,
 }
 
+impl Percentiles {
+    /// Of a histogram in microseconds.
+    #[must_use]
+    pub(super) fn of(histogram: &Histogram<u64>) -> Self {
+        if histogram.is_empty() {
+            return Self::default();
+        }
+        let at = |quantile| Duration::from_micros(histogram.value_at_quantile(quantile));
+        Self {
+            count: histogram.len(),
+            p50: at(0.50),
+            p95: at(0.95),
+            p99: at(0.99),
+            max: Duration::from_micros(histogram.max()),
+        }
+    }
+}
+
 /// What came of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Drained {
@@ -178,6 +342,8 @@ pub struct Drained {
     pub abandoned: usize,
     /// Tasks that had not been started.
     pub unstarted: usize,
+    /// Whether they are on disk and go on with the next start.
+    pub kept: bool,
 }
 
 /// Something that happened, for showing.
@@ -213,6 +379,11 @@ pub enum Event {
         /// Which task.
         id: TaskId,
     },
+    /// A submit met a living task with the same unique key, and was given its id.
+    Duplicate {
+        /// The living task.
+        id: TaskId,
+    },
     /// Finished tasks were purged.
     Purged {
         /// How many.
@@ -220,6 +391,17 @@ pub enum Event {
     },
     /// It was paused or resumed.
     Paused(bool),
+    /// A queue was paused or resumed; [`Stats`] tells which are paused.
+    QueuePaused(bool),
+    /// A task did not stop when it had to; its worker is given up and replaced.
+    Stuck {
+        /// Which task.
+        id: TaskId,
+        /// Who ran it.
+        worker: WorkerId,
+    },
+    /// Changes can be saved again, or no longer; [`Stats`] tells why.
+    Saving(bool),
     /// A worker started or ended.
     Worker {
         /// Which.

@@ -6,16 +6,23 @@
 //! | [`broker`] | what every engine can do: the trait that screens and programs see |
 //! | [`query`] | finding tasks: filter, order, page |
 //! | [`registry`] | typed Rust functions as tasks, one line each |
+//! | [`context`] | what a task knows of its own run: progress, being asked to stop |
 //! | [`number`], [`add`] | integers of any size, and the task that adds them |
+//! | [`clock`] | one time for due times and durations, whatever is done to the wall clock |
 //! | [`worker`], [`lane`] | what a worker is doing, and what it did in the last half minute |
+//! | [`store`] | what is kept of tasks: in memory, or in a file that survives the process |
 //! | [`embedded`] | the engine inside this process |
 
 pub mod add;
 pub mod broker;
+pub mod clock;
+pub mod context;
+mod desk;
 pub mod embedded;
 pub mod lane;
 pub mod number;
 pub mod query;
 pub mod registry;
+pub mod store;
 pub mod task;
 pub mod worker;

@@ -1,6 +1,8 @@
 //! Finding tasks: which, in what order, and a page at a time by key, so that a page costs the same
 //! at the start and in the middle of a million.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use serde::Serialize;
 
 use super::task::{State, Task, TaskId};
@@ -19,6 +21,12 @@ impl States {
     #[must_use]
     pub const fn with(self, state: State) -> Self {
         Self(self.0 | 1 << state.index())
+    }
+
+    /// The states that both have.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Whether a state is one of them.
@@ -49,9 +57,13 @@ pub enum Order {
     Oldest,
     /// By state, in the order of [`State::ALL`], and the newest first within one.
     State,
-    /// The slowest first; only tasks that ran to an end.
+    /// Finished tasks, the slowest first; those that ran less than [`BRIEF`] are all alike, and the
+    /// newest of them goes first.
     Slowest,
 }
+
+/// Tasks that ran less than this are not sorted by how long they ran.
+pub const BRIEF: Duration = Duration::from_millis(1);
 
 impl Order {
     /// Every order, in the order in which a key goes through them.
@@ -85,13 +97,21 @@ impl Order {
 pub struct Filter {
     /// In one of these states.
     pub states: States,
-    /// With all of these texts in their id, name, arguments, result or errors; upper and lower case
-    /// are the same.
+    /// With all of these texts in their id, name, key, arguments, result or error; upper and lower
+    /// case are the same.
     pub has: Vec<String>,
     /// With none of these texts.
     pub lacks: Vec<String>,
+    /// Of this name.
+    pub name: Option<String>,
+    /// In this queue.
+    pub queue: Option<String>,
+    /// With this key.
+    pub key: Option<String>,
     /// Last run by this worker.
     pub worker: Option<u16>,
+    /// Only these, if any are given.
+    pub ids: Option<BTreeSet<TaskId>>,
 }
 
 impl Default for Filter {
@@ -100,38 +120,70 @@ impl Default for Filter {
             states: States::ALL,
             has: Vec::new(),
             lacks: Vec::new(),
+            name: None,
+            queue: None,
+            key: None,
             worker: None,
+            ids: None,
         }
     }
 }
 
+/// The words before a colon that a filter understands.
+pub const FILTER_WORDS: [&str; 5] = ["state", "name", "queue", "key", "worker"];
+
 impl Filter {
+    /// Only these tasks.
+    #[must_use]
+    pub fn of(ids: impl IntoIterator<Item = TaskId>) -> Self {
+        Self {
+            ids: Some(ids.into_iter().collect()),
+            ..Self::default()
+        }
+    }
+
     /// Reads what a person types: words that a task must have, `!word` for what it must not have,
-    /// `state:failed,retrying` and `worker:w2`.
+    /// `state:failed,retrying`, `name:add`, `queue:mail`, `key:acme` and `worker:w2`.
     ///
     /// # Errors
     /// A sentence that names the word that means nothing.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut filter = Self::default();
         for word in text.split_whitespace() {
-            if let Some(states) = word.strip_prefix("state:") {
-                filter.states = states
-                    .split(',')
-                    .map(|s| s.parse::<State>().map_err(|()| unknown_state(s)))
-                    .collect::<Result<_, _>>()?;
-            } else if let Some(worker) = word.strip_prefix("worker:") {
-                let number = worker.trim_start_matches('w').parse();
-                filter.worker = Some(number.map_err(|_not_a_number| {
-                    format!("`{worker}` is no worker; write worker:w2")
-                })?);
-            } else if let Some(text) = word.strip_prefix('!') {
-                filter.lacks.push(text.to_lowercase());
-            } else {
-                filter.has.push(word.to_lowercase());
+            match word.split_once(':') {
+                Some((what, value)) if FILTER_WORDS.contains(&what) => filter.word(what, value)?,
+                _ => match word.strip_prefix('!') {
+                    Some("") => {}
+                    Some(text) => filter.lacks.push(text.to_lowercase()),
+                    None => filter.has.push(word.to_lowercase()),
+                },
             }
         }
-        filter.lacks.retain(|text| !text.is_empty());
         Ok(filter)
+    }
+
+    fn word(&mut self, what: &str, value: &str) -> Result<(), String> {
+        if value.is_empty() {
+            return Err(format!("`{what}:` lacks what to look for"));
+        }
+        match what {
+            "state" => {
+                let states = value.split(',');
+                let states = states.map(|s| s.parse::<State>().map_err(|()| unknown_state(s)));
+                self.states = states.collect::<Result<_, _>>()?;
+            }
+            "name" => self.name = Some(value.to_owned()),
+            "queue" => self.queue = Some(value.to_owned()),
+            "key" => self.key = Some(value.to_owned()),
+            _ => {
+                let number = value.trim_start_matches('w').parse();
+                self.worker =
+                    Some(number.map_err(|_not_a_number| {
+                        format!("`{value}` is no worker; write worker:w2")
+                    })?);
+            }
+        }
+        Ok(())
     }
 
     /// Whether it lets everything through.
@@ -140,10 +192,21 @@ impl Filter {
         *self == Self::default()
     }
 
+    /// The same for fewer states.
+    #[must_use]
+    pub fn within(mut self, states: States) -> Self {
+        self.states = self.states.and(states);
+        self
+    }
+
     /// Whether only states are asked for, which an index answers.
     #[must_use]
     pub fn only_states(&self) -> bool {
-        self.has.is_empty() && self.lacks.is_empty() && self.worker.is_none()
+        let by_state = Self {
+            states: self.states,
+            ..Self::default()
+        };
+        *self == by_state
     }
 }
 
@@ -213,6 +276,14 @@ pub struct Page {
     pub more_from: Option<Cursor>,
 }
 
+/// What [`Order::Slowest`] compares: microseconds, and nothing for what ran briefly or not at all.
+/// Most tasks run briefly, and to sort those would cost each of them a place in an index.
+#[must_use]
+pub fn slowness(ran: Option<Duration>) -> u64 {
+    let ran = ran.filter(|ran| *ran >= BRIEF).unwrap_or_default();
+    u64::try_from(ran.as_micros()).unwrap_or(u64::MAX)
+}
+
 impl Order {
     /// Where a task is in this order.
     #[must_use]
@@ -220,9 +291,7 @@ impl Order {
         let key = match self {
             Self::Newest | Self::Oldest => 0,
             Self::State => task.state.index() as u64,
-            Self::Slowest => task
-                .duration()
-                .map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)),
+            Self::Slowest => slowness(task.ran),
         };
         Cursor { key, id: task.id }
     }

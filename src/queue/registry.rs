@@ -1,7 +1,10 @@
 //! What workers can run: typed Rust functions under names.
 //!
 //! ```
-//! use distro_tui::queue::registry::{Context, Registry, TaskError};
+//! use distro_tui::queue::{
+//!     context::Context,
+//!     registry::{Registry, TaskError},
+//! };
 //!
 //! #[derive(serde::Deserialize)]
 //! struct Shout {
@@ -24,7 +27,10 @@ use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
-use super::task::{MAX_TEXT, TaskId};
+use super::{
+    context::Context,
+    task::{MAX_TEXT, MAX_WORD, NewTask},
+};
 
 /// Why a task is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,15 +53,6 @@ pub enum Unfit {
     },
 }
 
-/// What a task function knows of its own run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Context {
-    /// Which task.
-    pub id: TaskId,
-    /// Which attempt this is, from 1.
-    pub attempt: u8,
-}
-
 /// Why a task failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskError {
@@ -75,6 +72,28 @@ impl TaskError {
     pub fn passing(why: impl ToString) -> Self {
         Self::Passing(why.to_string())
     }
+
+    /// The same for an error with its causes, each in a line of its own.
+    pub fn passing_with_causes(error: &dyn std::error::Error) -> Self {
+        Self::Passing(chain(error))
+    }
+
+    /// The same for an error with its causes, each in a line of its own.
+    pub fn fatal_with_causes(error: &dyn std::error::Error) -> Self {
+        Self::Fatal(chain(error))
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    /// An error that names itself as its cause has no end.
+    const DEEPEST: usize = 16;
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let mut text = error.to_string();
+    for cause in causes.take(DEEPEST) {
+        text.push_str("\ncaused by: ");
+        text.push_str(&cause.to_string());
+    }
+    text
 }
 
 /// A run of a task: its result as JSON, or its error.
@@ -139,28 +158,49 @@ impl Registry {
         self.0.keys().map(String::as_str)
     }
 
-    /// The function for a task, after a look at the arguments.
-    pub(super) fn find(&self, name: &str, args: &str) -> Result<Arc<TaskFunction>, Unfit> {
-        let function = self.0.get(name).ok_or_else(|| Unfit::UnknownTask {
-            name: name.chars().take(80).collect(),
+    /// The function that is registered under a name.
+    pub(super) fn get(&self, name: &str) -> Option<&Arc<TaskFunction>> {
+        self.0.get(name)
+    }
+
+    /// The function for a task, after a look at everything that was said about it.
+    pub(super) fn find(&self, task: &NewTask) -> Result<Arc<TaskFunction>, Unfit> {
+        let function = self.get(&task.name).ok_or_else(|| Unfit::UnknownTask {
+            name: task.name.chars().take(80).collect(),
             known: self.names().collect::<Vec<_>>().join(", "),
         })?;
-        let checked = if args.len() > MAX_TEXT {
-            Err(format!(
-                "arguments of {} bytes are over the limit of {MAX_TEXT}",
-                args.len()
-            ))
-        } else {
-            (function.check)(args)
-        };
+        let checked = checked(task).and_then(|()| (function.check)(&task.args));
         match checked {
             Ok(()) => Ok(Arc::clone(function)),
             Err(why) => Err(Unfit::BadArguments {
-                name: name.to_owned(),
+                name: task.name.clone(),
                 why,
             }),
         }
     }
+}
+
+fn checked(task: &NewTask) -> Result<(), String> {
+    let long = task.args.len();
+    if long > MAX_TEXT {
+        return Err(format!(
+            "arguments of {long} bytes are over the limit of {MAX_TEXT}"
+        ));
+    }
+    let words = [
+        ("queue", task.options.queue.as_ref()),
+        ("key", task.options.key.as_ref().map(|key| &key.text)),
+    ];
+    for (what, word) in words {
+        match word {
+            Some(word) if word.is_empty() => return Err(format!("the {what} is empty")),
+            Some(word) if word.len() > MAX_WORD => {
+                return Err(format!("a {what} has at most {MAX_WORD} bytes"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn read<A: DeserializeOwned>(args: &str) -> Result<A, String> {
@@ -170,6 +210,7 @@ fn read<A: DeserializeOwned>(args: &str) -> Result<A, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::task::TaskId;
 
     #[derive(serde::Deserialize)]
     struct Pair {
@@ -187,11 +228,8 @@ mod tests {
     }
 
     async fn run(args: &str) -> Result<String, TaskError> {
-        let function = registry().find("pair", args).expect("fits");
-        let context = Context {
-            id: TaskId(1),
-            attempt: 1,
-        };
+        let function = registry().find(&NewTask::new("pair", args)).expect("fits");
+        let context = Context::detached(TaskId(1), 1);
         function.start(args, context).expect("fits").await
     }
 
@@ -206,10 +244,14 @@ mod tests {
     fn what_does_not_fit_is_refused_before_it_is_queued() {
         let registry = registry();
         for args in ["", "[]", "[1, 2, 3]", r#"["x"]"#, "{}", "5"] {
-            let refused = registry.find("pair", args).expect_err("refused");
+            let refused = registry
+                .find(&NewTask::new("pair", args))
+                .expect_err("refused");
             assert!(matches!(refused, Unfit::BadArguments { .. }), "{args}");
         }
-        let refused = registry.find("pear", "[1]").expect_err("refused");
+        let refused = registry
+            .find(&NewTask::new("pear", "[1]"))
+            .expect_err("refused");
         assert!(refused.to_string().contains("there is pair"), "{refused}");
     }
 }

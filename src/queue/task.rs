@@ -37,7 +37,7 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// Microseconds since 1970, on a clock that never goes back while the process lives.
+/// Microseconds since 1970, by the engine's [`Clock`](super::clock::Clock).
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -49,6 +49,13 @@ impl Timestamp {
     pub fn after(self, wait: Duration) -> Self {
         let wait = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(wait))
+    }
+
+    /// This much earlier; at the beginning of time it stays there.
+    #[must_use]
+    pub fn before(self, wait: Duration) -> Self {
+        let wait = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(wait))
     }
 
     /// How long ago `earlier` was; nothing when it was not.
@@ -101,6 +108,10 @@ pub enum Step {
     HandBack,
     /// Somebody wants it to run again.
     Retry,
+    /// Its cancellation is taken back, and it may run now.
+    Restore,
+    /// Its cancellation is taken back, and it waits for its time.
+    Postpone,
 }
 
 /// A step that a task in this state cannot take; nothing has changed.
@@ -135,7 +146,9 @@ impl State {
         Ok(match (self, step) {
             (Self::Scheduled | Self::Retrying, Step::Due)
             | (Self::Running, Step::HandBack)
-            | (Self::Failed | Self::Cancelled | Self::Expired, Step::Retry) => Self::Queued,
+            | (Self::Failed | Self::Cancelled | Self::Expired, Step::Retry)
+            | (Self::Cancelled, Step::Restore) => Self::Queued,
+            (Self::Cancelled, Step::Postpone) => Self::Scheduled,
             (Self::Queued, Step::Start) => Self::Running,
             (Self::Running, Step::Succeed) => Self::Succeeded,
             (Self::Running, Step::FailForNow) => Self::Retrying,
@@ -212,6 +225,7 @@ impl fmt::Display for Step {
             Self::Expire => "expire",
             Self::HandBack => "be handed back",
             Self::Retry => "be retried",
+            Self::Restore | Self::Postpone => "be brought back",
         })
     }
 }
@@ -223,27 +237,107 @@ pub const MAX_ATTEMPTS: u8 = 20;
 /// The longest arguments, and the longest result that is kept, in bytes.
 pub const MAX_TEXT: usize = 64 << 10;
 
+/// The queue of tasks that name none.
+pub const DEFAULT_QUEUE: &str = "default";
+/// The longest name of a queue, and the longest key, in bytes.
+pub const MAX_WORD: usize = 200;
+/// The most attempts of one task that are kept; beyond it the oldest go.
+pub const MAX_LOG: usize = 100;
+
+/// What a key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// It only says what the task is about.
+    #[default]
+    Label,
+    /// While a task of this name and key is alive, another is not taken: whoever submits it is given
+    /// the first one's id.
+    Unique,
+    /// Of all tasks with this key one runs at a time, in the order in which they became ready.
+    Serial,
+}
+
+impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 3] = [Self::Label, Self::Unique, Self::Serial];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Label => "label",
+            Self::Unique => "unique",
+            Self::Serial => "serial",
+        }
+    }
+}
+
+impl FromStr for Rule {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|rule| rule.word() == text).ok_or(())
+    }
+}
+
+/// What a task is about, and what follows from that.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Key {
+    /// The key: an order's number, a customer, a file.
+    pub text: Arc<str>,
+    /// What it does.
+    #[serde(default)]
+    pub rule: Rule,
+}
+
+/// How long a run may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TimeLimits {
+    /// After this time the task is told through its context, and may end in order.
+    pub soft: Option<Duration>,
+    /// After this time the run is ended and has failed; another attempt may follow.
+    pub hard: Option<Duration>,
+}
+
 /// How a task is to be run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
+    /// The queue, which can be paused on its own; `None` is [`DEFAULT_QUEUE`].
+    pub queue: Option<Arc<str>>,
     /// 0 to [`MAX_PRIORITY`]; the higher goes first, and waiting makes up for a lower one in time.
     pub priority: u8,
-    /// Do not start before this much time has passed.
+    /// Do not start before this much time has passed. A wall clock that is set does not change it.
     pub delay: Option<Duration>,
+    /// Do not start before it is this time on the wall; the later of it and `delay` counts.
+    pub eta: Option<Timestamp>,
     /// Do not start after this much time has passed.
     pub expires: Option<Duration>,
     /// Attempts in all when it fails with an error that may pass; 1 to [`MAX_ATTEMPTS`].
     pub max_attempts: u8,
+    /// What it is about.
+    pub key: Option<Key>,
+    /// How long a run may take; what is not said here the engine says.
+    pub limits: TimeLimits,
+    /// How long it is kept when it has ended; `None` as long as the engine keeps everything.
+    pub keep: Option<Duration>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
+            queue: None,
             priority: 5,
             delay: None,
+            eta: None,
             expires: None,
             max_attempts: 5,
+            key: None,
+            limits: TimeLimits::default(),
+            keep: None,
         }
     }
 }
@@ -270,6 +364,15 @@ impl NewTask {
     }
 }
 
+/// What became of a submitted task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    /// Its id, or that of the living task with the same unique key.
+    pub id: TaskId,
+    /// It was there already, and nothing was added.
+    pub existing: bool,
+}
+
 /// A worker's number, counted from 1; shown as `w1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WorkerId(pub u16);
@@ -280,13 +383,39 @@ impl fmt::Display for WorkerId {
     }
 }
 
-/// An attempt that failed.
+/// An attempt that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attempt {
-    /// When it ended.
-    pub at: Timestamp,
-    /// What it said.
+    /// Who made it; a process that crashed cannot tell.
+    pub worker: Option<WorkerId>,
+    /// How long it had been ready before.
+    pub waited: Duration,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// How long it ran.
+    pub ran: Duration,
+    /// What it said; the causes of an error follow in lines of their own.
     pub error: Box<str>,
+}
+
+/// How far a running task says that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// How much is done.
+    pub done: u64,
+    /// How much there is to do; never less than `done`.
+    pub total: u64,
+}
+
+impl Progress {
+    /// The share that is done, 0 to 1.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        if self.total == 0 {
+            return 0.0;
+        }
+        self.done as f64 / self.total as f64
+    }
 }
 
 /// A task as its broker shows it.
@@ -302,33 +431,50 @@ pub struct Task {
     pub state: State,
     /// It runs, and was asked to stop.
     pub cancelling: bool,
+    /// It runs, and tells how far it is.
+    pub progress: Option<Progress>,
+    /// The queue it is in; `None` is [`DEFAULT_QUEUE`].
+    pub queue: Option<Arc<str>>,
+    /// What it is about.
+    pub key: Option<Key>,
     /// 0 to [`MAX_PRIORITY`].
     pub priority: u8,
-    /// How often it was started.
+    /// How often it was started since it was submitted or retried by hand.
     pub attempts: u8,
     /// How often it may be started before it fails for good.
     pub max_attempts: u8,
+    /// How often it was running when its process crashed.
+    pub crashes: u8,
     /// When it was submitted.
     pub submitted_at: Timestamp,
     /// When it may run, for a scheduled or retrying task.
     pub due_at: Option<Timestamp>,
+    /// When it is no longer to be started.
+    pub expires_at: Option<Timestamp>,
     /// When the last attempt started.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// How long the last attempt had been ready before it started.
+    pub waited: Option<Duration>,
+    /// How long the last attempt ran, for a task that has ended after running.
+    pub ran: Option<Duration>,
     /// Who ran the last attempt.
     pub worker: Option<WorkerId>,
     /// What it gave, as JSON.
     pub result: Option<Box<str>>,
-    /// The errors of the failed attempts, oldest first.
-    pub errors: Vec<Attempt>,
+    /// What the last attempt that failed said.
+    pub error: Option<Box<str>>,
+    /// The attempts that did not succeed, oldest first, at most [`MAX_LOG`]. Only
+    /// [`Broker::get`](super::broker::Broker::get) fills it; in a list it is empty.
+    pub log: Vec<Attempt>,
 }
 
 impl Task {
     /// How long the last attempt took, for a task that has ended after running.
     #[must_use]
-    pub fn duration(&self) -> Option<Duration> {
-        Some(self.finished_at?.since(self.started_at?))
+    pub const fn duration(&self) -> Option<Duration> {
+        self.ran
     }
 }
 
@@ -336,7 +482,7 @@ impl Task {
 mod tests {
     use super::*;
 
-    const STEPS: [Step; 9] = [
+    const STEPS: [Step; 11] = [
         Step::Due,
         Step::Start,
         Step::Succeed,
@@ -346,86 +492,33 @@ mod tests {
         Step::Expire,
         Step::HandBack,
         Step::Retry,
+        Step::Restore,
+        Step::Postpone,
     ];
 
     /// The whole table, written a second time by hand. `-` is illegal.
     #[test]
     fn the_life_of_a_task() {
-        let table = [
-            // state, then: due start succeed now good cancel expire back retry
-            (
-                State::Scheduled,
-                [
-                    "queued",
-                    "-",
-                    "-",
-                    "-",
-                    "-",
-                    "cancelled",
-                    "expired",
-                    "-",
-                    "-",
-                ],
-            ),
-            (
-                State::Queued,
-                [
-                    "-",
-                    "running",
-                    "-",
-                    "-",
-                    "-",
-                    "cancelled",
-                    "expired",
-                    "-",
-                    "-",
-                ],
-            ),
-            (
-                State::Running,
-                [
-                    "-",
-                    "-",
-                    "succeeded",
-                    "retrying",
-                    "failed",
-                    "cancelled",
-                    "-",
-                    "queued",
-                    "-",
-                ],
-            ),
-            (
-                State::Retrying,
-                [
-                    "queued",
-                    "-",
-                    "-",
-                    "-",
-                    "-",
-                    "cancelled",
-                    "expired",
-                    "-",
-                    "-",
-                ],
-            ),
-            (State::Succeeded, ["-"; 9]),
-            (
-                State::Failed,
-                ["-", "-", "-", "-", "-", "-", "-", "-", "queued"],
-            ),
-            (
-                State::Cancelled,
-                ["-", "-", "-", "-", "-", "-", "-", "-", "queued"],
-            ),
-            (
-                State::Expired,
-                ["-", "-", "-", "-", "-", "-", "-", "-", "queued"],
-            ),
-        ];
-        assert_eq!(table.len(), State::ALL.len());
-        for (state, row) in table {
-            for (step, expected) in STEPS.into_iter().zip(row) {
+        let table = "
+            .         due    start   succeed   now      good   cancel    expire  back   retry  restore postpone
+            scheduled queued -       -         -        -      cancelled expired -      -      -       -
+            queued    -      running -         -        -      cancelled expired -      -      -       -
+            running   -      -       succeeded retrying failed cancelled -       queued -      -       -
+            retrying  queued -       -         -        -      cancelled expired -      -      -       -
+            succeeded -      -       -         -        -      -         -       -      -      -       -
+            failed    -      -       -         -        -      -         -       -      queued -       -
+            cancelled -      -       -         -        -      -         -       -      queued queued  scheduled
+            expired   -      -       -         -        -      -         -       -      queued -       -";
+        let rows = table.trim().lines().skip(1);
+        assert_eq!(rows.clone().count(), State::ALL.len());
+        for row in rows {
+            let mut words = row.split_whitespace();
+            let state: State = words
+                .next()
+                .and_then(|word| word.parse().ok())
+                .expect("a state");
+            assert_eq!(words.clone().count(), STEPS.len());
+            for (step, expected) in STEPS.into_iter().zip(words) {
                 let found = state.after(step).map_or("-", State::word);
                 assert_eq!(found, expected, "{state} + {step:?}");
             }

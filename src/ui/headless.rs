@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     node::{NamesEvent, Node},
-    queue::{broker::Subscription, worker::Clock},
+    queue::{broker::Subscription, clock::Clock},
 };
 
 /// A screen in memory on a real process. Make and use it inside a tokio runtime.

@@ -24,8 +24,8 @@ use crate::{
     node::{NamesEvent, Node},
     queue::{
         broker::{Drained, Subscription},
+        clock::Clock,
         task::State,
-        worker::Clock,
     },
 };
 
@@ -206,6 +206,7 @@ impl Screen {
         Drained {
             abandoned: running,
             unstarted: stats.unfinished().saturating_sub(running),
+            kept: stats.survives() && stats.unsaved == 0,
         }
     }
 
@@ -226,6 +227,10 @@ impl Screen {
         self.last_frame = Instant::now();
         if self.gone {
             return Ok(());
+        }
+        if self.clock.check().is_some() {
+            // The wall clock was set, and the screen goes by it.
+            self.model.now = self.clock.now();
         }
         self.model.now = self.model.now.max(self.clock.now());
         self.term.draw(&mut self.model)

@@ -18,9 +18,9 @@ use crate::{
     net::value::Value,
     node::Node,
     queue::{
-        broker::{Broker, BrokerError},
+        broker::{Broker, BrokerError, Bulk, Deed},
         query::{Filter, From, Order, Page, Query},
-        task::{State, Task},
+        task::{Receipt, State, Task},
     },
 };
 
@@ -82,14 +82,8 @@ impl Runner {
                 (What::Call(what), text)
             }
             Effect::Submit { tasks, what } => {
-                let ids = self.broker.submit(tasks).await;
-                let said = said(ids, |ids| match &ids[..] {
-                    [] => "nothing to queue".to_owned(),
-                    [id] => format!("queued as {id}"),
-                    [first, .., last] => {
-                        format!("{} tasks queued, {first} to {last}", count(ids.len()))
-                    }
-                });
+                let receipts = self.broker.submit(tasks).await;
+                let said = said(receipts, |receipts| queued(&receipts));
                 (What::Submit(what), said)
             }
             Effect::Cancel(id) => {
@@ -110,9 +104,9 @@ impl Runner {
             }
             Effect::Pause(on) => {
                 let done = if on {
-                    self.broker.pause().await
+                    self.broker.pause(None).await
                 } else {
-                    self.broker.resume().await
+                    self.broker.resume(None).await
                 };
                 let text = if on {
                     "the queue is paused"
@@ -122,8 +116,8 @@ impl Runner {
                 (What::Pause(on), said(done, |()| text.to_owned()))
             }
             Effect::Purge(filter) => {
-                let purged = self.broker.purge(filter).await;
-                let text = |n: usize| format!("{} finished tasks forgotten", count(n));
+                let purged = self.broker.bulk(Deed::Purge, filter).await;
+                let text = |bulk: Bulk| format!("{} finished tasks forgotten", count(bulk.done));
                 (What::Purge, said(purged, text))
             }
             Effect::Scale(workers) => {
@@ -310,9 +304,7 @@ fn task_row(task: &Task) -> Vec<String> {
         task.args.to_string(),
         task.state.word().to_owned(),
         task.result.as_deref().unwrap_or_default().to_owned(),
-        task.errors
-            .last()
-            .map_or(String::new(), |a| a.error.to_string()),
+        task.error.as_deref().unwrap_or_default().to_owned(),
         task.attempts.to_string(),
         task.priority.to_string(),
         task.worker.map_or(String::new(), |w| w.to_string()),
@@ -320,6 +312,27 @@ fn task_row(task: &Task) -> Vec<String> {
         time(task.started_at),
         time(task.finished_at),
     ]
+}
+
+/// What became of submitted tasks.
+fn queued(receipts: &[Receipt]) -> String {
+    let mut new = receipts.iter().filter(|receipt| !receipt.existing);
+    let existing = receipts.iter().filter(|receipt| receipt.existing).count();
+    let queued = match (new.next(), new.last()) {
+        (None, _) => None,
+        (Some(only), None) => Some(format!("queued as {}", only.id)),
+        (Some(first), Some(last)) => {
+            let many = count(receipts.len() - existing);
+            Some(format!("{many} tasks queued, {} to {}", first.id, last.id))
+        }
+    };
+    match (queued, receipts.iter().find(|receipt| receipt.existing)) {
+        (None, None) => "nothing to queue".to_owned(),
+        (Some(queued), None) => queued,
+        (None, Some(there)) if existing == 1 => format!("already queued as {}", there.id),
+        (None, Some(_)) => format!("{} were queued already", count(existing)),
+        (Some(queued), Some(_)) => format!("{queued}; {} were there already", count(existing)),
+    }
 }
 
 fn said<T>(

@@ -1,9 +1,10 @@
-//! What every engine promises, told through the trait alone.
+//! What every engine promises, told through the trait alone. Each promise is kept by the engine that
+//! forgets and by the one that does not.
 
 use std::{collections::HashSet, time::Duration};
 
 use distro_tui::queue::{
-    broker::{Batch, Broker, BrokerError, Event},
+    broker::{Batch, Broker, BrokerError, Bulk, Deed, Event},
     embedded::Limits,
     query::Filter,
     registry::Unfit,
@@ -12,11 +13,45 @@ use distro_tui::queue::{
 };
 use futures_util::FutureExt;
 
-use crate::support::{count, engine, newest, submit, sum, task, until};
+use crate::support::{Setup, all, count, newest, submit, sum, task, until};
 
-#[tokio::test]
-async fn a_sum_is_computed_by_a_named_worker() {
-    let engine = engine(2, Limits::default());
+/// Runs every promise on every kind of engine.
+macro_rules! on_every_engine {
+    ($($promise:ident),* $(,)?) => {
+        mod in_memory {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise(super::Setup::in_memory()).await;
+            })*
+        }
+        mod in_a_file {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise(super::Setup::in_a_file()).await;
+            })*
+        }
+    };
+}
+
+on_every_engine![
+    a_sum_is_computed_by_a_named_worker,
+    many_are_taken_together_and_each_runs_once,
+    what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued,
+    a_waiting_task_is_cancelled_and_a_running_one_stops,
+    a_panic_fails_its_task_and_no_worker,
+    a_failed_task_is_retried_with_its_own_arguments,
+    paused_means_that_nothing_starts,
+    pausing_calls_back_what_no_worker_has_taken,
+    what_is_urgent_goes_before_what_lies_in_the_channel,
+    purging_takes_the_finished_that_match,
+    workers_grow_and_shrink_live_and_finish_what_they_run,
+    a_subscriber_that_does_not_listen_is_told_how_much_it_missed,
+    shutdown_waits_for_what_runs_and_says_what_is_left,
+    shutdown_gives_up_on_what_does_not_end,
+];
+
+async fn a_sum_is_computed_by_a_named_worker(setup: Setup) {
+    let engine = setup.engine(2, Limits::default());
     let broker: &dyn Broker = &engine.broker;
     let id = submit(broker, sum(2, 3)).await;
     let done = until(broker, id, State::Succeeded).await;
@@ -24,12 +59,11 @@ async fn a_sum_is_computed_by_a_named_worker() {
     assert!(done.worker.is_some() && done.duration().is_some());
 }
 
-#[tokio::test]
-async fn many_are_taken_together_and_each_runs_once() {
-    let engine = engine(4, Limits::default());
+async fn many_are_taken_together_and_each_runs_once(setup: Setup) {
+    let engine = setup.engine(4, Limits::default());
     let broker: &dyn Broker = &engine.broker;
     let tasks = (0..2_000).map(|n| sum(n, n)).collect();
-    let ids = broker.submit(tasks).await.expect("taken");
+    let ids = all(broker, tasks).await;
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 2_000);
     for (n, id) in ids.iter().enumerate() {
         let done = until(broker, *id, State::Succeeded).await;
@@ -39,9 +73,8 @@ async fn many_are_taken_together_and_each_runs_once() {
     assert_eq!(newest(broker, 10).await.len(), 10);
 }
 
-#[tokio::test]
-async fn what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued() {
-    let engine = engine(
+async fn what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued(setup: Setup) {
+    let engine = setup.engine(
         1,
         Limits {
             backlog: 3,
@@ -77,9 +110,8 @@ async fn what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued() {
     assert_eq!(broker.stats().await.expect("answers").submitted, 0);
 }
 
-#[tokio::test]
-async fn a_waiting_task_is_cancelled_and_a_running_one_stops() {
-    let engine = engine(1, Limits::default());
+async fn a_waiting_task_is_cancelled_and_a_running_one_stops(setup: Setup) {
+    let engine = setup.engine(1, Limits::default());
     let broker: &dyn Broker = &engine.broker;
     let running = submit(broker, task("gate")).await;
     until(broker, running, State::Running).await;
@@ -101,16 +133,15 @@ async fn a_waiting_task_is_cancelled_and_a_running_one_stops() {
     until(broker, next, State::Succeeded).await;
 }
 
-#[tokio::test]
-async fn a_panic_fails_its_task_and_no_worker() {
-    let engine = engine(2, Limits::default());
+async fn a_panic_fails_its_task_and_no_worker(setup: Setup) {
+    let engine = setup.engine(2, Limits::default());
     let broker: &dyn Broker = &engine.broker;
     let bad = submit(broker, task("panic")).await;
     let failed = until(broker, bad, State::Failed).await;
-    assert!(failed.errors[0].error.contains("on purpose"), "{failed:?}");
+    assert!(failed.log[0].error.contains("on purpose"), "{failed:?}");
     assert_eq!(failed.attempts, 1, "a panic is not tried again");
     let tasks = (0..200).map(|n| if n % 2 == 0 { task("panic") } else { sum(n, 0) });
-    let ids = broker.submit(tasks.collect()).await.expect("taken");
+    let ids = all(broker, tasks.collect()).await;
     for (n, id) in ids.into_iter().enumerate() {
         let state = if n % 2 == 0 {
             State::Failed
@@ -122,23 +153,19 @@ async fn a_panic_fails_its_task_and_no_worker() {
     assert_eq!(broker.workers().await.expect("answers").len(), 2);
 }
 
-#[tokio::test]
-async fn a_failed_task_is_retried_with_its_own_arguments() {
-    let engine = engine(1, Limits::default());
+async fn a_failed_task_is_retried_with_its_own_arguments(setup: Setup) {
+    let engine = setup.engine(1, Limits::default());
     let broker: &dyn Broker = &engine.broker;
     let huge = "9".repeat(400);
     let id = submit(broker, NewTask::new("add", format!("[{huge},1.5]"))).await;
     let failed = until(broker, id, State::Failed).await;
-    assert_eq!(
-        &*failed.errors[0].error,
-        "int too large to convert to float"
-    );
+    assert_eq!(&*failed.log[0].error, "int too large to convert to float");
     assert_eq!(broker.retry(id).await, Ok(State::Queued));
     // It fails again, in a second run of its own.
     let events = broker.subscribe();
     let again = loop {
         let task = broker.get(id).await.expect("answers").expect("kept");
-        if task.errors.len() == 2 && task.state == State::Failed {
+        if task.log.len() == 2 && task.state == State::Failed {
             break task;
         }
         events.next().await.expect("alive");
@@ -152,45 +179,42 @@ async fn a_failed_task_is_retried_with_its_own_arguments() {
     );
 }
 
-#[tokio::test]
-async fn paused_means_that_nothing_starts() {
-    let engine = engine(2, Limits::default());
+async fn paused_means_that_nothing_starts(setup: Setup) {
+    let engine = setup.engine(2, Limits::default());
     let broker: &dyn Broker = &engine.broker;
-    broker.pause().await.expect("answers");
-    let ids = broker.submit(vec![sum(1, 1); 50]).await.expect("taken");
+    broker.pause(None).await.expect("answers");
+    let ids = all(broker, vec![sum(1, 1); 50]).await;
     assert_eq!(count(broker, State::Queued).await, 50);
     assert!(broker.stats().await.expect("answers").paused);
-    broker.resume().await.expect("answers");
+    broker.resume(None).await.expect("answers");
     for id in ids {
         until(broker, id, State::Succeeded).await;
     }
 }
 
-#[tokio::test]
-async fn pausing_calls_back_what_no_worker_has_taken() {
-    let engine = engine(1, Limits::default());
+async fn pausing_calls_back_what_no_worker_has_taken(setup: Setup) {
+    let engine = setup.engine(1, Limits::default());
     let broker: &dyn Broker = &engine.broker;
     let first = submit(broker, task("gate")).await;
     until(broker, first, State::Running).await;
     // These lie in the channel in front of the busy worker.
-    let waiting = broker.submit(vec![sum(1, 1); 5]).await.expect("taken");
-    broker.pause().await.expect("answers");
+    let waiting = all(broker, vec![sum(1, 1); 5]).await;
+    broker.pause(None).await.expect("answers");
     engine.gate.add_permits(1);
     until(broker, first, State::Succeeded).await;
     assert_eq!(count(broker, State::Queued).await, 5);
-    broker.resume().await.expect("answers");
+    broker.resume(None).await.expect("answers");
     for id in waiting {
         until(broker, id, State::Succeeded).await;
     }
 }
 
-#[tokio::test]
-async fn what_is_urgent_goes_before_what_lies_in_the_channel() {
-    let engine = engine(1, Limits::default());
+async fn what_is_urgent_goes_before_what_lies_in_the_channel(setup: Setup) {
+    let engine = setup.engine(1, Limits::default());
     let broker: &dyn Broker = &engine.broker;
     let first = submit(broker, task("gate")).await;
     until(broker, first, State::Running).await;
-    let usual = broker.submit(vec![task("gate"); 5]).await.expect("taken");
+    let usual = all(broker, vec![task("gate"); 5]).await;
     let mut urgent = sum(1, 1);
     urgent.options.priority = 9;
     let urgent = submit(broker, urgent).await;
@@ -203,26 +227,30 @@ async fn what_is_urgent_goes_before_what_lies_in_the_channel() {
     }
 }
 
-#[tokio::test]
-async fn purging_takes_the_finished_that_match() {
-    let engine = engine(2, Limits::default());
+async fn purging_takes_the_finished_that_match(setup: Setup) {
+    let engine = setup.engine(2, Limits::default());
     let broker: &dyn Broker = &engine.broker;
     let good = submit(broker, sum(1, 1)).await;
     let bad = submit(broker, task("fail")).await;
     until(broker, good, State::Succeeded).await;
     until(broker, bad, State::Failed).await;
     let failed = Filter::parse("state:failed").expect("reads");
-    assert_eq!(broker.purge(failed).await, Ok(1));
+    assert_eq!(
+        broker.bulk(Deed::Purge, failed).await,
+        Ok(Bulk {
+            done: 1,
+            skipped: 0
+        })
+    );
     assert_eq!(broker.get(bad).await, Ok(None));
     assert!(broker.get(good).await.expect("answers").is_some());
 }
 
-#[tokio::test]
-async fn workers_grow_and_shrink_live_and_finish_what_they_run() {
-    let engine = engine(1, Limits::default());
+async fn workers_grow_and_shrink_live_and_finish_what_they_run(setup: Setup) {
+    let engine = setup.engine(1, Limits::default());
     let broker: &dyn Broker = &engine.broker;
     assert_eq!(broker.scale(4).await, Ok(4));
-    let ids = broker.submit(vec![task("gate"); 4]).await.expect("taken");
+    let ids = all(broker, vec![task("gate"); 4]).await;
     for id in &ids {
         until(broker, *id, State::Running).await;
     }
@@ -244,14 +272,13 @@ async fn workers_grow_and_shrink_live_and_finish_what_they_run() {
     assert_eq!(broker.scale(0).await, Ok(1), "one always stays");
 }
 
-#[tokio::test]
-async fn a_subscriber_that_does_not_listen_is_told_how_much_it_missed() {
-    let engine = engine(1, Limits::default());
+async fn a_subscriber_that_does_not_listen_is_told_how_much_it_missed(setup: Setup) {
+    let engine = setup.engine(1, Limits::default());
     let broker: &dyn Broker = &engine.broker;
     let deaf = broker.subscribe();
     for _ in 0..1_000 {
-        broker.pause().await.expect("answers");
-        broker.resume().await.expect("answers");
+        broker.pause(None).await.expect("answers");
+        broker.resume(None).await.expect("answers");
     }
     let (mut seen, mut dropped) = (0, 0);
     let mut take = |batch: Batch| {
@@ -267,7 +294,7 @@ async fn a_subscriber_that_does_not_listen_is_told_how_much_it_missed() {
         take(batch.expect("alive"));
     }
     // The next event carries the count of what was left out before it.
-    broker.pause().await.expect("answers");
+    broker.pause(None).await.expect("answers");
     loop {
         let (seen, dropped) = take(deaf.next().await.expect("alive"));
         if seen + dropped == 2_001 {
@@ -277,13 +304,12 @@ async fn a_subscriber_that_does_not_listen_is_told_how_much_it_missed() {
     }
 }
 
-#[tokio::test]
-async fn shutdown_waits_for_what_runs_and_says_what_is_left() {
-    let engine = engine(1, Limits::default());
+async fn shutdown_waits_for_what_runs_and_says_what_is_left(setup: Setup) {
+    let engine = setup.engine(1, Limits::default());
     let broker = &engine.broker;
     let running = submit(broker, task("gate")).await;
     until(broker, running, State::Running).await;
-    broker.submit(vec![sum(1, 1); 7]).await.expect("taken");
+    all(broker, vec![sum(1, 1); 7]).await;
     let events = broker.subscribe();
     let stopping = tokio::spawn({
         let broker = broker.clone();
@@ -306,9 +332,8 @@ async fn shutdown_waits_for_what_runs_and_says_what_is_left() {
     assert_eq!(broker.stats().await, Err(BrokerError::Closed));
 }
 
-#[tokio::test]
-async fn shutdown_gives_up_on_what_does_not_end() {
-    let engine = engine(2, Limits::default());
+async fn shutdown_gives_up_on_what_does_not_end(setup: Setup) {
+    let engine = setup.engine(2, Limits::default());
     let broker = &engine.broker;
     let stuck = submit(broker, task("gate")).await;
     until(broker, stuck, State::Running).await;

@@ -8,11 +8,11 @@ use distro_tui::queue::{
     task::{Options, State},
 };
 
-use crate::support::{engine, submit, sum, task, until};
+use crate::support::{Setup, submit, sum, task, until};
 
 #[tokio::test]
 async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() {
-    let engine = engine(2, Limits::default());
+    let engine = Setup::in_memory().engine(2, Limits::default());
     let broker = &engine.broker;
     let spinning = submit(broker, task("spin")).await;
     until(broker, spinning, State::Running).await;
@@ -31,7 +31,7 @@ async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() 
 
 #[tokio::test]
 async fn a_delayed_task_runs_when_its_time_has_come() {
-    let engine = engine(1, Limits::default());
+    let engine = Setup::in_memory().engine(1, Limits::default());
     let broker = &engine.broker;
     let mut delayed = sum(1, 2);
     delayed.options = Options {

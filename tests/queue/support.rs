@@ -1,16 +1,19 @@
 //! An engine with tasks that can be watched and steered.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use distro_tui::queue::{
     add,
     broker::Broker,
+    context::Context,
     embedded::{Config, Embedded, Limits},
     query::Query,
-    registry::{Context, Registry, TaskError},
+    registry::{Registry, TaskError},
+    store,
     task::{NewTask, State, Task, TaskId},
 };
 use serde::Deserialize;
+use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 #[derive(Deserialize)]
@@ -22,7 +25,51 @@ pub(crate) struct Engine {
     pub(crate) gate: Arc<Semaphore>,
 }
 
-pub(crate) fn engine(workers: usize, limits: Limits) -> Engine {
+/// A kind of engine.
+pub(crate) struct Setup {
+    /// Where it keeps its file, if it does.
+    folder: Option<TempDir>,
+}
+
+impl Setup {
+    pub(crate) fn in_memory() -> Self {
+        Self { folder: None }
+    }
+
+    pub(crate) fn in_a_file() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self {
+            folder: Some(folder),
+        }
+    }
+
+    pub(crate) fn config(&self, workers: usize, limits: Limits) -> Config {
+        Config {
+            workers,
+            limits,
+            store: store::Config {
+                folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
+                ..store::Config::default()
+            },
+        }
+    }
+
+    pub(crate) fn engine(&self, workers: usize, limits: Limits) -> Engine {
+        start(self.config(workers, limits))
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().expect("it has a file").path()
+    }
+}
+
+pub(crate) fn start(config: Config) -> Engine {
+    let (registry, gate) = registry();
+    let broker = Embedded::start(config, registry).expect("starts");
+    Engine { broker, gate }
+}
+
+pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
     let mut registry = Registry::new();
     add::register(&mut registry);
@@ -50,8 +97,41 @@ pub(crate) fn engine(workers: usize, limits: Limits) -> Engine {
             std::hint::spin_loop();
         }
     });
-    let broker = Embedded::start(Config { workers, limits }, registry).expect("threads");
-    Engine { broker, gate }
+    registry.register("twice", |_: Nothing, context: Context| async move {
+        if context.attempt() < 3 {
+            return Err(TaskError::passing(format!(
+                "attempt {} failed",
+                context.attempt()
+            )));
+        }
+        Ok("true".into())
+    });
+    registry.register("steps", {
+        let gate = Arc::clone(&gate);
+        move |_: Nothing, context: Context| {
+            let gate = Arc::clone(&gate);
+            async move {
+                for step in 1..=4 {
+                    context.progress(step, 4);
+                    gate.acquire().await.map_err(TaskError::fatal)?.forget();
+                }
+                Ok("true".into())
+            }
+        }
+    });
+    registry.register("polite", |_: Nothing, context: Context| async move {
+        context.asked_to_stop().await;
+        Ok("\"in order\"".into())
+    });
+    registry.register("lock", |_: Nothing, _: Context| async {
+        let mutex = std::sync::Mutex::new(());
+        let _held = mutex.lock();
+        // The same thread asks again and never gets it; a channel that nobody writes to does the same.
+        let (_sender, receiver) = std::sync::mpsc::channel::<()>();
+        receiver.recv().map_err(TaskError::fatal)?;
+        Ok(String::new())
+    });
+    (registry, gate)
 }
 
 pub(crate) fn task(name: &str) -> NewTask {
@@ -63,8 +143,13 @@ pub(crate) fn sum(x: u64, y: u64) -> NewTask {
 }
 
 pub(crate) async fn submit(broker: &dyn Broker, task: NewTask) -> TaskId {
-    let ids = broker.submit(vec![task]).await.expect("taken");
-    *ids.first().expect("one id")
+    let receipts = broker.submit(vec![task]).await.expect("taken");
+    receipts.first().expect("one").id
+}
+
+pub(crate) async fn all(broker: &dyn Broker, tasks: Vec<NewTask>) -> Vec<TaskId> {
+    let receipts = broker.submit(tasks).await.expect("taken");
+    receipts.into_iter().map(|receipt| receipt.id).collect()
 }
 
 /// Waits until a task is in a state. It asks again whenever something has happened, so it waits for

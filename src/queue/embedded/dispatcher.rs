@@ -1,7 +1,8 @@
-//! The dispatcher's thread: it takes commands and reports in batches, lets the core decide, answers,
-//! hands tasks over and tells subscribers. It is the only one that touches the core.
+//! The dispatcher's thread: it takes commands and reports in batches, lets the core decide, keeps what
+//! has changed, and only then answers, hands tasks over and tells subscribers. It is the only one that
+//! touches the core, and the only one that writes.
 
-use std::{io, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{
     sync::oneshot,
@@ -9,15 +10,23 @@ use tokio::{
 };
 
 use super::{
-    Config, MAX_WORKERS,
-    core::{Accepted, Core},
+    Config, MAX_WORKERS, Recovery,
+    bulk::BulkJob,
+    core::{Accepted, Ages, Core},
     pool::Pool,
+    work::{Job, LEAVE, Report},
 };
 use crate::queue::{
-    broker::{Batch, BrokerError, Drained, Event, Stats},
-    query::{Filter, Page, Query},
-    task::{Options, State, Task, TaskId, WorkerId},
-    worker::{Clock, Job, LEAVE, Report, WorkerStatus},
+    broker::{Batch, BrokerError, Bulk, Deed, Drained, Event, Keeping, Stats},
+    clock::Clock,
+    query::Filter,
+    registry::Registry,
+    store::{
+        Change, NameChange, NameRow, Opened, Store, StoreError,
+        answer::{Question, Running},
+    },
+    task::{Options, Receipt, State, Step, TaskId, Timestamp, WorkerId},
+    worker::WorkerStatus,
 };
 
 type Answer<T> = oneshot::Sender<T>;
@@ -25,21 +34,22 @@ type Verdict<T> = oneshot::Sender<Result<T, BrokerError>>;
 
 /// What can be asked of the dispatcher.
 pub(super) enum Command {
-    Submit(Vec<Accepted>, Verdict<Vec<TaskId>>),
-    Get(TaskId, Answer<Option<Task>>),
-    List(Query, Answer<Page>),
+    Submit(Vec<Accepted>, Verdict<Vec<Receipt>>),
+    Ask(Question),
     Cancel(TaskId, Verdict<State>),
+    Restore(TaskId, Verdict<State>),
     Retry(TaskId, Verdict<State>),
-    Pause(bool, Answer<()>),
-    Purge(Filter, Answer<usize>),
+    Bulk(Deed, Filter, Verdict<Bulk>),
+    Pause(Option<String>, bool, Answer<()>),
     Stats(Answer<Stats>),
     Workers(Answer<Vec<WorkerStatus>>),
     Scale(usize, Answer<usize>),
     Subscribe(async_channel::Sender<Batch>),
+    Names(Vec<NameChange>, Verdict<()>),
     Shutdown(Duration, Answer<Drained>),
 }
 
-/// Commands and reports that are taken before anybody is told: one round.
+/// Commands and reports that are taken before anything is kept: one round, one commit.
 const ROUND: usize = 1_024;
 /// The most jobs in the channel.
 const MOST_HANDED: usize = 2 * MAX_WORKERS;
@@ -47,6 +57,14 @@ const MOST_HANDED: usize = 2 * MAX_WORKERS;
 const LOOKS: usize = 32;
 /// Reports that wait for the dispatcher; further workers wait for room.
 const MAX_REPORTS: usize = 1_024;
+/// Changes that could not be kept and wait for it; with more, no further task is started.
+const MAX_UNSAVED: usize = 10_000;
+/// How often it is tried to keep them.
+const PERSIST: Duration = Duration::from_secs(1);
+/// While something waits for its time, the wall clock is looked at this often.
+const GLANCE: Duration = Duration::from_secs(1);
+/// While only old tasks wait to be forgotten, it is looked at this often.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
 
 struct Subscriber {
     batches: async_channel::Sender<Batch>,
@@ -59,16 +77,48 @@ struct Ending {
     answer: Answer<Drained>,
 }
 
+/// An answer that must not leave before what it says has been kept.
+enum Held {
+    Taken(Vec<Receipt>, Verdict<Vec<Receipt>>),
+    Moved(State, Verdict<State>),
+    Through(Bulk, Verdict<Bulk>),
+    Named(Verdict<()>),
+}
+
+impl Held {
+    fn answer(self, kept: &Result<(), String>) {
+        let refused = |why: &String| BrokerError::Refused(why.clone());
+        let unsaved = |why: &String| BrokerError::Unsaved(why.clone());
+        let kept = kept.as_ref();
+        // Nobody waiting for an answer any more is no reason to fail.
+        match self {
+            Self::Taken(ids, answer) => {
+                drop(answer.send(kept.map(|()| ids).map_err(refused)));
+            }
+            Self::Moved(state, answer) => {
+                drop(answer.send(kept.map(|()| state).map_err(unsaved)));
+            }
+            Self::Through(bulk, answer) => {
+                drop(answer.send(kept.map(|()| bulk).map_err(unsaved)));
+            }
+            Self::Named(answer) => drop(answer.send(kept.copied().map_err(refused))),
+        }
+    }
+}
+
 pub(super) struct Dispatcher {
     runtime: tokio::runtime::Runtime,
     rounds: Rounds,
 }
 
 /// Everything but the runtime that drives it.
-struct Rounds {
-    core: Core,
+pub(super) struct Rounds {
+    pub(super) core: Core,
+    pub(super) store: Box<dyn Store>,
+    registry: Registry,
+    config: Config,
     pool: Pool,
-    clock: Clock,
+    pub(super) clock: Clock,
     wanted: usize,
     commands: async_channel::Receiver<Command>,
     reports: async_channel::Receiver<Report>,
@@ -79,6 +129,15 @@ struct Rounds {
     ending: Option<Ending>,
     /// Tasks that ended in the round before.
     ended: usize,
+    /// What is to be kept; empty between two rounds unless it could not be.
+    changes: Vec<Change>,
+    held: Vec<Held>,
+    questions: Vec<Question>,
+    bulk: VecDeque<BulkJob>,
+    /// Why changes cannot be kept.
+    trouble: Option<String>,
+    /// When to look for what is to be forgotten.
+    next_sweep: Option<Timestamp>,
 }
 
 /// What woke the dispatcher.
@@ -89,36 +148,61 @@ enum Wake {
     Abandoned,
 }
 
+/// Where the dispatcher hears and speaks.
+pub(super) struct Start {
+    pub(super) config: Config,
+    pub(super) registry: Registry,
+    pub(super) clock: Clock,
+    pub(super) store: Box<dyn Store>,
+    pub(super) opened: Opened,
+    pub(super) commands: async_channel::Receiver<Command>,
+}
+
 impl Dispatcher {
-    pub(super) fn new(
-        config: Config,
-        commands: async_channel::Receiver<Command>,
-    ) -> io::Result<Self> {
+    /// Takes up what was left by the process before.
+    pub(super) fn new(start: Start) -> Result<(Self, Recovery, Vec<NameRow>), super::StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
-        let clock = {
-            let _entered = runtime.enter();
-            Clock::start()
-        };
         let (jobs, handed) = async_channel::bounded(MOST_HANDED);
         let (outbox, reports) = async_channel::bounded(MAX_REPORTS);
-        let pool = Pool::new(clock, handed.clone(), outbox)?;
+        let clock = start.clock;
+        let pool = Pool::new(clock.clone(), start.store.slots(), handed.clone(), outbox)?;
+        let retention = start.config.store.retention;
+        let ages = Ages {
+            usual: retention.age,
+            failed: retention.failed_age,
+        };
+        let now = clock.now();
+        let core = Core::new(start.config.limits, ages, start.opened.last_id, now.0);
+        let wanted = start.config.workers;
         let mut rounds = Rounds {
-            core: Core::new(config.limits, clock.now().0),
+            core,
+            store: start.store,
+            registry: start.registry,
+            config: start.config,
             pool,
             clock,
             wanted: 0,
-            commands,
+            commands: start.commands,
             reports,
             jobs,
             handed,
             subscribers: Vec::new(),
             ending: None,
             ended: 0,
+            changes: Vec::new(),
+            held: Vec::new(),
+            questions: Vec::new(),
+            bulk: VecDeque::new(),
+            trouble: None,
+            next_sweep: None,
         };
-        rounds.scale(config.workers);
-        Ok(Self { runtime, rounds })
+        let recovery = rounds.recover(now, start.opened)?;
+        let names = rounds.store.names().map_err(super::unreadable)?;
+        rounds.next_sweep = Some(now);
+        rounds.scale(wanted);
+        Ok((Self { runtime, rounds }, recovery, names))
     }
 
     /// Runs until a shutdown is through or nobody is left to ask.
@@ -132,9 +216,29 @@ impl Dispatcher {
 }
 
 impl Rounds {
+    fn recover(&mut self, now: Timestamp, opened: Opened) -> Result<Recovery, super::StartError> {
+        let (core, registry) = (&mut self.core, &self.registry);
+        self.store
+            .waiting(&mut |row| core.recover(now, row, registry.get(&row.name).cloned()))
+            .map_err(super::unreadable)?;
+        let waiting = self.core.unfinished();
+        let blamed = self.core.blame(now, &opened.running);
+        self.core.take_changes(&mut self.changes);
+        // Whoever crashes the process must be known before anything runs again.
+        self.store
+            .commit(&mut self.changes)
+            .map_err(super::unreadable)?;
+        self.store.begin().map_err(super::unreadable)?;
+        Ok(Recovery::new(waiting, blamed, opened))
+    }
+
     async fn run(mut self) -> Self {
+        self.hand_over();
         while let Some(wake) = self.next().await {
             self.ended = 0;
+            if let Some(jump) = self.clock.check() {
+                self.core.jump(jump);
+            }
             self.take(wake);
             for _ in 0..ROUND {
                 if let Ok(report) = self.reports.try_recv() {
@@ -146,7 +250,12 @@ impl Rounds {
                 }
             }
             self.core.advance(self.clock.now());
+            self.bulk_step();
+            self.settle();
+            self.sweep();
+            self.answer();
             self.hand_over();
+            self.signal();
             self.tell();
             if self.is_through() {
                 break;
@@ -159,6 +268,9 @@ impl Rounds {
     /// run and looking again costs less than to be put to sleep and woken, here and at the worker
     /// that would have to wake this thread for every task.
     async fn next(&self) -> Option<Wake> {
+        if !self.bulk.is_empty() {
+            return Some(Wake::Time);
+        }
         if self.ended > 0 {
             for _ in 0..LOOKS {
                 std::thread::yield_now();
@@ -175,9 +287,9 @@ impl Rounds {
 
     /// The next thing that happens; `None` when every handle is gone.
     async fn wait(&self) -> Option<Wake> {
-        let due = self.core.next_deadline().map(|at| self.clock.instant(at));
+        let at = self.alarm();
         let timer = async {
-            match due {
+            match at {
                 Some(at) => sleep_until(at).await,
                 None => std::future::pending().await,
             }
@@ -195,6 +307,17 @@ impl Rounds {
             () = timer => Some(Wake::Time),
             () = patience => Some(Wake::Abandoned),
         }
+    }
+
+    /// When to wake although nothing has happened. Timers do not see that the wall clock was set or
+    /// that the machine slept, so nothing is left to a timer for long.
+    fn alarm(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let until = |at: Timestamp, most: Duration| self.clock.instant(at).min(now + most);
+        let due = self.core.next_deadline().map(|at| until(at, GLANCE));
+        let sweep = self.next_sweep.map(|at| until(at, SWEEP));
+        let persist = (!self.changes.is_empty()).then(|| now + PERSIST);
+        [due, sweep, persist].into_iter().flatten().min()
     }
 
     fn take(&mut self, wake: Wake) {
@@ -216,10 +339,8 @@ impl Rounds {
             self.ended += 1;
             self.core.ended(worker, ended);
         }
-        if let Some(started) = report.started
-            && let Some(signal) = self.core.started(worker, started)
-        {
-            self.pool.signal(signal);
+        if let Some(started) = report.started {
+            self.core.started(worker, started);
         }
         if report.left {
             self.pool.left(worker);
@@ -228,32 +349,31 @@ impl Rounds {
     }
 
     fn command(&mut self, command: Command) {
-        let now = self.clock.now();
         // Nobody waiting for an answer any more is no reason to fail.
         match command {
-            Command::Submit(tasks, answer) => {
-                let usual = Options::default().priority;
-                if tasks.iter().any(|task| task.options.priority > usual) {
-                    // What goes first must also go before what lies in the channel.
-                    self.call_back();
-                }
-                let verdict = match &self.ending {
-                    Some(_) => Err(BrokerError::Closed),
-                    None => self.core.submit(now, tasks),
-                };
-                answer.send(verdict).ok();
+            Command::Submit(tasks, answer) => self.submit(tasks, answer),
+            Command::Ask(question) => self.questions.push(question),
+            Command::Cancel(id, answer) => {
+                let verdict = self.cancel(id);
+                self.hold(verdict, answer);
             }
-            Command::Get(id, answer) => drop(answer.send(self.core.get(id))),
-            Command::List(query, answer) => drop(answer.send(self.core.list(&query))),
-            Command::Cancel(id, answer) => drop(answer.send(self.cancel(id))),
-            Command::Retry(id, answer) => drop(answer.send(self.core.retry(now, id))),
-            Command::Pause(paused, answer) => {
+            Command::Restore(id, answer) => {
+                let verdict = self.bring_back(id, Step::Restore);
+                self.hold(verdict, answer);
+            }
+            Command::Retry(id, answer) => {
+                let verdict = self.bring_back(id, Step::Retry);
+                self.hold(verdict, answer);
+            }
+            Command::Bulk(deed, filter, answer) => {
+                self.bulk.push_back(BulkJob::new(deed, filter, answer));
+            }
+            Command::Pause(queue, paused, answer) => {
                 self.call_back();
-                self.core.pause(paused);
+                self.core.pause(queue.as_deref(), paused);
                 answer.send(()).ok();
             }
-            Command::Purge(filter, answer) => drop(answer.send(self.core.purge(&filter))),
-            Command::Stats(answer) => drop(answer.send(self.core.stats(now))),
+            Command::Stats(answer) => drop(answer.send(self.stats())),
             Command::Workers(answer) => drop(answer.send(self.pool.status())),
             Command::Scale(workers, answer) => {
                 self.scale(workers);
@@ -266,9 +386,13 @@ impl Rounds {
                     dropped: 0,
                 });
             }
+            Command::Names(changes, answer) => {
+                self.changes.extend(changes.into_iter().map(Change::Name));
+                self.held.push(Held::Named(answer));
+            }
             Command::Shutdown(grace, answer) => {
                 self.call_back();
-                self.core.pause(true);
+                self.core.pause(None, true);
                 self.ending = Some(Ending {
                     by: Instant::now() + grace,
                     unstarted: self.core.unfinished().saturating_sub(self.core.in_hands()),
@@ -278,13 +402,176 @@ impl Rounds {
         }
     }
 
-    fn cancel(&mut self, id: TaskId) -> Result<State, BrokerError> {
-        self.call_back();
-        let (state, signal) = self.core.cancel(self.clock.now(), id)?;
-        if let Some(signal) = signal {
-            self.pool.signal(signal);
+    fn submit(&mut self, tasks: Vec<Accepted>, answer: Verdict<Vec<Receipt>>) {
+        if self.ending.is_some() {
+            answer.send(Err(BrokerError::Closed)).ok();
+            return;
         }
-        Ok(state)
+        let usual = Options::default().priority;
+        if tasks.iter().any(|task| task.options.priority > usual) {
+            // What goes first must also go before what lies in the channel.
+            self.call_back();
+        }
+        match self.core.submit(self.clock.now(), tasks) {
+            Ok(receipts) => self.held.push(Held::Taken(receipts, answer)),
+            Err(why) => drop(answer.send(Err(why))),
+        }
+    }
+
+    fn hold(&mut self, verdict: Result<State, BrokerError>, answer: Verdict<State>) {
+        match verdict {
+            Ok(state) => self.held.push(Held::Moved(state, answer)),
+            Err(why) => drop(answer.send(Err(why))),
+        }
+    }
+
+    pub(super) fn hold_bulk(&mut self, bulk: Bulk, answer: Verdict<Bulk>) {
+        self.held.push(Held::Through(bulk, answer));
+    }
+
+    pub(super) fn cancel(&mut self, id: TaskId) -> Result<State, BrokerError> {
+        self.call_back();
+        let now = self.clock.now();
+        let key = key(id)?;
+        if let Some(state) = self.core.cancel(now, key) {
+            return Ok(state);
+        }
+        let state = self.ended_row(id)?.state;
+        Err(match state.after(Step::Cancel) {
+            Err(why) => BrokerError::Illegal { id, why },
+            Ok(_) => BrokerError::NotFound(id),
+        })
+    }
+
+    pub(super) fn bring_back(&mut self, id: TaskId, step: Step) -> Result<State, BrokerError> {
+        let now = self.clock.now();
+        if self.core.has(key(id)?) {
+            let running = self
+                .core
+                .running()
+                .any(|(running, ..)| running == key(id).unwrap_or(0));
+            let row = self.kept_row(id)?;
+            let state = if running { State::Running } else { row.state };
+            let why = state.after(step).err();
+            return Err(
+                why.map_or(BrokerError::NotFound(id), |why| BrokerError::Illegal {
+                    id,
+                    why,
+                }),
+            );
+        }
+        let row = self.ended_row(id)?;
+        let function = self.registry.get(&row.name).cloned();
+        match step {
+            Step::Retry => self.core.retry(now, row, function),
+            _ => self.core.restore(now, row, function),
+        }
+    }
+
+    fn kept_row(&mut self, id: TaskId) -> Result<crate::queue::store::row::Row, BrokerError> {
+        // It may have got there in this very round.
+        self.settle();
+        let unreadable = |StoreError(why)| BrokerError::Unreadable(why);
+        let row = self.store.row(key(id)?).map_err(unreadable)?;
+        row.ok_or(BrokerError::NotFound(id))
+    }
+
+    fn ended_row(&mut self, id: TaskId) -> Result<crate::queue::store::row::Row, BrokerError> {
+        let row = self.kept_row(id)?;
+        match &self.trouble {
+            // What ended and could not be kept is still kept as it was before.
+            Some(why) if row.end.is_none() => Err(BrokerError::Refused(why.clone())),
+            _ => Ok(row),
+        }
+    }
+
+    /// Keeps what has changed, and only then lets the answers go.
+    pub(super) fn settle(&mut self) {
+        self.core.take_changes(&mut self.changes);
+        let kept = self.keep();
+        for held in self.held.drain(..) {
+            held.answer(&kept);
+        }
+    }
+
+    fn keep(&mut self) -> Result<(), String> {
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        let Err(StoreError(why)) = self.store.commit(&mut self.changes) else {
+            if self.trouble.take().is_some() {
+                self.core.note(Event::Saving(true));
+            }
+            return Ok(());
+        };
+        // New tasks are refused. What has happened has happened: it is kept as soon as it can be, and
+        // perhaps that is now that there is less of it.
+        self.core.withdraw(&mut self.changes);
+        self.store.commit(&mut self.changes).ok();
+        if self.trouble.is_none() {
+            tracing::error!(%why, "changes cannot be saved");
+            self.core.note(Event::Saving(false));
+        }
+        self.trouble = Some(why.clone());
+        Err(why)
+    }
+
+    fn sweep(&mut self) {
+        let now = self.clock.now();
+        if !self.store.is_over() && self.next_sweep.is_none_or(|at| at > now) {
+            return;
+        }
+        match self.store.sweep(now) {
+            Ok(swept) => {
+                self.core.forgotten(swept.forgotten);
+                self.next_sweep = swept.next;
+            }
+            Err(StoreError(why)) => {
+                tracing::warn!(%why, "old tasks cannot be forgotten");
+                self.next_sweep = Some(now.after(GLANCE * 60));
+            }
+        }
+    }
+
+    fn answer(&mut self) {
+        if self.questions.is_empty() {
+            return;
+        }
+        let running = Arc::new(self.running());
+        for question in std::mem::take(&mut self.questions) {
+            self.store.ask(&running, question);
+        }
+    }
+
+    pub(super) fn running(&self) -> Running {
+        let running = self.core.running().map(|(id, _, mut live)| {
+            live.progress = self.pool.progress(live.worker);
+            (id, live)
+        });
+        running.collect()
+    }
+
+    fn stats(&mut self) -> Stats {
+        // Counts are of what has been kept.
+        self.settle();
+        let mut stats = self.core.stats(self.clock.now());
+        for (count, ended) in stats.counts.iter_mut().zip(self.store.ended()) {
+            *count += ended;
+        }
+        let (bytes, commits) = self.store.size();
+        let retention = self.config.store.retention;
+        stats.retained_limit = retention.count;
+        stats.wanted = self.wanted;
+        stats.stuck = self.pool.stuck();
+        stats.trouble.clone_from(&self.trouble);
+        stats.unsaved = self.changes.len();
+        stats.keeping = Keeping {
+            durability: self.config.durability().word(),
+            bytes,
+            limit: retention.bytes,
+            commits,
+        };
+        stats
     }
 
     fn scale(&mut self, workers: usize) {
@@ -302,15 +589,35 @@ impl Rounds {
     }
 
     fn hand_over(&mut self) {
+        if self.changes.len() > MAX_UNSAVED {
+            return;
+        }
         // Two for each worker, and more where tasks are so short that many end between two rounds.
         let depth = (2 * self.wanted).max(2 * self.ended).min(MOST_HANDED);
         while self.jobs.len() < depth {
-            let Some(job) = self.core.next_job() else {
-                return;
+            let Some(mut job) = self.core.next_job() else {
+                break;
             };
+            match self.store.args(job.id) {
+                Ok(args) => job.args = args,
+                Err(StoreError(why)) => {
+                    self.core.cannot_run(job.id, &why);
+                    continue;
+                }
+            }
             if let Err(back) = self.jobs.try_send(job) {
                 self.core.take_back(&back.into_inner());
-                return;
+                break;
+            }
+        }
+        // What could not be handed over has ended.
+        self.settle();
+    }
+
+    fn signal(&mut self) {
+        for signal in self.core.take_signals() {
+            for id in self.pool.signal(signal, self.wanted) {
+                self.worker_event(id, true);
             }
         }
     }
@@ -353,16 +660,40 @@ impl Rounds {
     }
 
     fn end(mut self) {
-        let abandoned = self.core.abandon(self.clock.now());
+        // What still runs is kept as waiting, and so it is handed back.
+        let abandoned = self.core.in_hands();
         self.jobs.close();
         self.reports.close();
+        self.settle();
+        self.store.close();
         self.pool.end(LEAVE);
         if let Some(ending) = self.ending {
             let drained = Drained {
                 abandoned,
                 unstarted: ending.unstarted,
+                kept: self.config.survives() && self.changes.is_empty(),
             };
             ending.answer.send(drained).ok();
         }
     }
+
+    pub(super) fn bulk_step(&mut self) {
+        if let Some(job) = self.bulk.pop_front()
+            && let Some(job) = job.step(self)
+        {
+            self.bulk.push_back(job);
+        }
+    }
+
+    pub(super) fn forget(&mut self, ids: Vec<u64>) {
+        let count = ids.len();
+        self.core.forgotten(count);
+        self.core.note(Event::Purged { count });
+        self.changes.push(Change::Forget(ids));
+    }
+}
+
+/// The number of a task of this engine.
+fn key(id: TaskId) -> Result<u64, BrokerError> {
+    u64::try_from(id.0).map_err(|_not_ours| BrokerError::NotFound(id))
 }

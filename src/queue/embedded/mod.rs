@@ -5,10 +5,16 @@
 //! their own, so that a task that hogs a processor delays neither the screen nor the network. A task
 //! waits at the dispatcher and never in the channel: what is in the channel can be called back, but
 //! only what waits at the dispatcher is in order.
+//!
+//! What changes is kept before anybody hears of it: a round of commands and reports is one commit, and
+//! answers wait for it.
 
+mod bulk;
 mod core;
 mod dispatcher;
 mod pool;
+mod recovery;
+mod work;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -19,16 +25,21 @@ use std::{
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
-pub use self::core::Limits;
 use self::{
     core::Accepted,
-    dispatcher::{Command, Dispatcher},
+    dispatcher::{Command, Dispatcher, Start},
 };
+pub use self::{core::Limits, recovery::Recovery};
 use super::{
-    broker::{Broker, BrokerError, Drained, Reply, Stats, Subscription},
+    broker::{Broker, BrokerError, Bulk, Deed, Drained, Reason, Reply, Stats, Subscription},
+    clock::Clock,
     query::{Filter, Page, Query},
     registry::Registry,
-    task::{NewTask, State, Task, TaskId},
+    store::{
+        self, Durability, Memory, NameChange, NameRow, Opened, Sqlite, Store, StoreError,
+        answer::{Answer, Question},
+    },
+    task::{NewTask, Receipt, State, Task, TaskId},
     worker::WorkerStatus,
 };
 
@@ -40,29 +51,56 @@ const MAX_COMMANDS: usize = 1_024;
 const MAX_BATCHES: usize = 256;
 
 /// How an engine is set up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Workers at the start, 1 to [`MAX_WORKERS`].
     pub workers: usize,
-    /// How much it holds.
+    /// How much it takes, and what it grants.
     pub limits: Limits,
+    /// How tasks are kept.
+    pub store: store::Config,
 }
 
 impl Default for Config {
-    /// As many workers as the machine has processors, and at least two.
+    /// As many workers as the machine has processors, and at least two; everything in memory.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
             workers: cores.clamp(2, MAX_WORKERS),
             limits: Limits::default(),
+            store: store::Config::default(),
         }
+    }
+}
+
+impl Config {
+    /// How safely tasks are kept; without a folder that is in memory, whatever is asked for.
+    fn durability(&self) -> Durability {
+        match self.store.folder {
+            Some(_) => self.store.durability,
+            None => Durability::Memory,
+        }
+    }
+
+    fn survives(&self) -> bool {
+        self.durability() != Durability::Memory
     }
 }
 
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot start the broker: {0}")]
-pub struct StartError(#[from] std::io::Error);
+pub enum StartError {
+    /// The system has no more threads.
+    #[error("cannot start the broker: {0}")]
+    Threads(#[from] std::io::Error),
+    /// The file is not to be had.
+    #[error("cannot start the broker: {0}")]
+    Store(String),
+}
+
+fn unreadable(StoreError(why): StoreError) -> StartError {
+    StartError::Store(why)
+}
 
 /// The embedded engine. Clones are handles to the same one; [`Broker::shutdown`] stops it.
 #[derive(Clone)]
@@ -72,16 +110,49 @@ struct Handle {
     registry: Registry,
     commands: async_channel::Sender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    recovery: Recovery,
+    names: Vec<NameRow>,
 }
 
 impl Embedded {
-    /// Starts the dispatcher and its workers.
+    /// Opens what is kept, and starts the dispatcher and its workers.
     ///
     /// # Errors
-    /// [`StartError`] when the system has no more threads.
+    /// [`StartError`] when the system has no more threads, or the file cannot be used: another process
+    /// has it, it was made by another program or a newer version, or the disk refuses.
     pub fn start(config: Config, registry: Registry) -> Result<Self, StartError> {
+        Self::start_with(config, registry, Clock::start())
+    }
+
+    /// The same with a clock of one's own.
+    ///
+    /// # Errors
+    /// As [`Embedded::start`].
+    pub fn start_with(
+        config: Config,
+        registry: Registry,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let (store, opened): (Box<dyn Store>, Opened) = if config.survives() {
+            let opened = Sqlite::open(&config.store);
+            let (store, opened) = opened.map_err(|e| StartError::Store(e.to_string()))?;
+            (Box::new(store), opened)
+        } else {
+            (
+                Box::new(Memory::new(config.store.retention)),
+                Opened::default(),
+            )
+        };
         let (commands, inbox) = async_channel::bounded(MAX_COMMANDS);
-        let dispatcher = Dispatcher::new(config, inbox)?;
+        let start = Start {
+            config,
+            registry: registry.clone(),
+            clock,
+            store,
+            opened,
+            commands: inbox,
+        };
+        let (dispatcher, recovery, names) = Dispatcher::new(start)?;
         let thread = std::thread::Builder::new()
             .name("broker".into())
             .spawn(move || dispatcher.run())?;
@@ -89,12 +160,38 @@ impl Embedded {
             registry,
             commands,
             thread: Mutex::new(Some(thread)),
+            recovery,
+            names,
         })))
     }
 
     /// The names of the tasks that it can run.
     pub fn task_names(&self) -> impl Iterator<Item = &str> {
         self.0.registry.names()
+    }
+
+    /// What the process before had left.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        &self.0.recovery
+    }
+
+    /// The names that were registered when the process before ended.
+    #[must_use]
+    pub fn names(&self) -> &[NameRow] {
+        &self.0.names
+    }
+
+    /// Keeps what happened to names, all of it or nothing.
+    pub fn keep_names(&self, changes: Vec<NameChange>) -> Reply<'_, ()> {
+        self.try_ask(|answer| Command::Names(changes, answer))
+    }
+
+    fn question<'a, T: Send + 'a>(
+        &'a self,
+        question: impl FnOnce(Answer<T>) -> Question,
+    ) -> Reply<'a, T> {
+        self.try_ask(|answer| Command::Ask(question(answer)))
     }
 
     fn ask<'a, T: Send + 'a>(
@@ -125,12 +222,8 @@ impl Embedded {
         tasks
             .into_iter()
             .map(|task| {
-                let function = self.0.registry.find(&task.name, &task.args)?;
-                Ok(Accepted {
-                    function,
-                    args: task.args.into(),
-                    options: task.options,
-                })
+                let function = self.0.registry.find(&task)?;
+                Ok(Accepted::new(function, task))
             })
             .collect()
     }
@@ -141,7 +234,7 @@ impl Broker for Embedded {
         "embedded"
     }
 
-    fn submit(&self, tasks: Vec<NewTask>) -> Reply<'_, Vec<TaskId>> {
+    fn submit(&self, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>> {
         match self.accept(tasks) {
             Ok(tasks) => self.try_ask(|answer| Command::Submit(tasks, answer)),
             Err(refused) => futures_util::future::ready(Err(refused)).boxed(),
@@ -149,31 +242,45 @@ impl Broker for Embedded {
     }
 
     fn get(&self, id: TaskId) -> Reply<'_, Option<Task>> {
-        self.ask(|answer| Command::Get(id, answer))
+        self.question(|answer| Question::Get(id, answer))
     }
 
     fn list(&self, query: Query) -> Reply<'_, Page> {
-        self.ask(|answer| Command::List(query, answer))
+        self.question(|answer| Question::List(query, answer))
+    }
+
+    fn count(&self, filter: Filter) -> Reply<'_, usize> {
+        self.question(|answer| Question::Count(filter, answer))
+    }
+
+    fn reasons(&self) -> Reply<'_, Vec<Reason>> {
+        self.question(Question::Reasons)
     }
 
     fn cancel(&self, id: TaskId) -> Reply<'_, State> {
         self.try_ask(|answer| Command::Cancel(id, answer))
     }
 
+    fn restore(&self, id: TaskId) -> Reply<'_, State> {
+        self.try_ask(|answer| Command::Restore(id, answer))
+    }
+
     fn retry(&self, id: TaskId) -> Reply<'_, State> {
         self.try_ask(|answer| Command::Retry(id, answer))
     }
 
-    fn pause(&self) -> Reply<'_, ()> {
-        self.ask(|answer| Command::Pause(true, answer))
+    fn bulk(&self, deed: Deed, filter: Filter) -> Reply<'_, Bulk> {
+        self.try_ask(|answer| Command::Bulk(deed, filter, answer))
     }
 
-    fn resume(&self) -> Reply<'_, ()> {
-        self.ask(|answer| Command::Pause(false, answer))
+    fn pause(&self, queue: Option<&str>) -> Reply<'_, ()> {
+        let queue = queue.map(str::to_owned);
+        self.ask(|answer| Command::Pause(queue, true, answer))
     }
 
-    fn purge(&self, filter: Filter) -> Reply<'_, usize> {
-        self.ask(|answer| Command::Purge(filter, answer))
+    fn resume(&self, queue: Option<&str>) -> Reply<'_, ()> {
+        let queue = queue.map(str::to_owned);
+        self.ask(|answer| Command::Pause(queue, false, answer))
     }
 
     fn stats(&self) -> Reply<'_, Stats> {

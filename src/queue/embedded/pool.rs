@@ -3,52 +3,70 @@
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
+use tokio::runtime::Runtime;
+
+use super::{core::Signal, work::Worker};
 use crate::queue::{
-    task::WorkerId,
-    worker::{Clock, Desk, Job, Report, WorkerState, WorkerStatus, work},
+    clock::Clock,
+    desk::Desk,
+    store::slots::Slots,
+    task::{Progress, WorkerId},
+    worker::{WorkerState, WorkerStatus},
 };
 
-use super::core::Signal;
-
-/// Workers on a runtime of their own.
+/// Workers on runtimes of their own. There is one runtime until tasks that never let go have taken all
+/// of its threads; then there is another.
 pub(super) struct Pool {
-    runtime: tokio::runtime::Runtime,
+    runtimes: Vec<Runtime>,
+    threads: usize,
     clock: Clock,
-    jobs: async_channel::Receiver<Job>,
-    reports: async_channel::Sender<Report>,
-    desks: BTreeMap<WorkerId, Arc<Desk>>,
+    slots: Option<Arc<Slots>>,
+    jobs: async_channel::Receiver<super::work::Job>,
+    reports: async_channel::Sender<super::work::Report>,
+    desks: BTreeMap<WorkerId, Place>,
 }
+
+struct Place {
+    desk: Arc<Desk>,
+    /// Which runtime it is on.
+    runtime: usize,
+}
+
+/// The most runtimes. When all of their threads are taken, tasks wait until one lets go.
+const MAX_RUNTIMES: usize = 8;
 
 impl Pool {
     pub(super) fn new(
         clock: Clock,
-        jobs: async_channel::Receiver<Job>,
-        reports: async_channel::Sender<Report>,
+        slots: Option<Arc<Slots>>,
+        jobs: async_channel::Receiver<super::work::Job>,
+        reports: async_channel::Sender<super::work::Report>,
     ) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("worker")
-            .enable_time()
-            .build()?;
         Ok(Self {
-            runtime,
+            runtimes: vec![runtime()?],
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             clock,
+            slots,
             jobs,
             reports,
             desks: BTreeMap::new(),
         })
     }
 
+    fn staying(&self) -> Vec<WorkerId> {
+        self.desks
+            .iter()
+            .filter(|(_, place)| !place.desk.retire.is_cancelled())
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
     /// Starts or retires workers until `wanted` remain; answers those that started.
     pub(super) fn scale(&mut self, wanted: usize) -> Vec<WorkerId> {
-        let staying: Vec<WorkerId> = self
-            .desks
-            .iter()
-            .filter(|(_, desk)| !desk.retire.is_cancelled())
-            .map(|(id, _)| *id)
-            .collect();
+        let staying = self.staying();
         for id in self.leavers(&staying, wanted) {
-            if let Some(desk) = self.desks.get(&id) {
-                desk.retire.cancel();
+            if let Some(place) = self.desks.get(&id) {
+                place.desk.retire.cancel();
             }
         }
         (staying.len()..wanted).map(|_| self.hire()).collect()
@@ -58,10 +76,8 @@ impl Pool {
     fn leavers(&self, staying: &[WorkerId], wanted: usize) -> Vec<WorkerId> {
         let mut leaving: Vec<WorkerId> = staying.to_vec();
         leaving.sort_by_key(|id| {
-            let idle = self
-                .desks
-                .get(id)
-                .is_some_and(|desk| desk.status().state == WorkerState::Idle);
+            let place = self.desks.get(id);
+            let idle = place.is_some_and(|at| at.desk.status().state == WorkerState::Idle);
             (!idle, std::cmp::Reverse(*id))
         });
         leaving.truncate(staying.len().saturating_sub(wanted));
@@ -74,14 +90,19 @@ impl Pool {
             .find(|id| !self.desks.contains_key(id))
             .unwrap_or(WorkerId(u16::MAX));
         let desk = Arc::new(Desk::new(id, self.clock.now()));
-        self.runtime.spawn(work(
+        let worker = Worker {
             id,
-            Arc::clone(&desk),
-            self.clock,
-            self.jobs.clone(),
-            self.reports.clone(),
-        ));
-        self.desks.insert(id, desk);
+            desk: Arc::clone(&desk),
+            clock: self.clock.clone(),
+            slots: self.slots.clone(),
+            jobs: self.jobs.clone(),
+            reports: self.reports.clone(),
+        };
+        let runtime = self.runtimes.len() - 1;
+        if let Some(last) = self.runtimes.last() {
+            last.spawn(worker.work());
+        }
+        self.desks.insert(id, Place { desk, runtime });
         id
     }
 
@@ -90,18 +111,69 @@ impl Pool {
         self.desks.remove(&id);
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
-        if let Some(desk) = self.desks.get(&signal.worker) {
-            desk.cancel(signal.run);
+    /// Passes a word on; answers the workers that started because of it.
+    pub(super) fn signal(&mut self, signal: Signal, wanted: usize) -> Vec<WorkerId> {
+        match signal {
+            Signal::Ask { worker, run, how } => {
+                if let Some(place) = self.desks.get(&worker) {
+                    place.desk.ask(run, how);
+                }
+                Vec::new()
+            }
+            Signal::GiveUp { worker } => self.give_up(worker, wanted),
         }
     }
 
-    pub(super) fn status(&self) -> Vec<WorkerStatus> {
-        self.desks.values().map(|desk| desk.status()).collect()
+    /// A worker's task does not let go of it: another takes its place. When every thread of the
+    /// runtime is taken in this way, all others move to a new one.
+    fn give_up(&mut self, worker: WorkerId, wanted: usize) -> Vec<WorkerId> {
+        if let Some(place) = self.desks.get(&worker) {
+            place.desk.give_up();
+        }
+        let here = self.runtimes.len() - 1;
+        let stuck_here = |place: &&Place| place.runtime == here && place.desk.is_stuck();
+        if self.desks.values().filter(stuck_here).count() >= self.threads {
+            if self.runtimes.len() >= MAX_RUNTIMES {
+                return Vec::new();
+            }
+            let Ok(another) = runtime() else {
+                return Vec::new();
+            };
+            self.runtimes.push(another);
+            for id in self.staying() {
+                if let Some(place) = self.desks.get(&id) {
+                    place.desk.retire.cancel();
+                }
+            }
+        }
+        self.scale(wanted)
     }
 
-    /// Ends the runtime; a task that hogs a thread is left to the end of the process.
-    pub(super) fn end(self, grace: Duration) {
-        self.runtime.shutdown_timeout(grace);
+    pub(super) fn stuck(&self) -> usize {
+        let stuck = self.desks.values().filter(|place| place.desk.is_stuck());
+        stuck.count()
     }
+
+    /// How far the task of a worker is, if it tells.
+    pub(super) fn progress(&self, worker: WorkerId) -> Option<Progress> {
+        self.desks.get(&worker)?.desk.progress()
+    }
+
+    pub(super) fn status(&self) -> Vec<WorkerStatus> {
+        self.desks.values().map(|at| at.desk.status()).collect()
+    }
+
+    /// Ends the runtimes; a task that hogs a thread is left to the end of the process.
+    pub(super) fn end(self, grace: Duration) {
+        for runtime in self.runtimes {
+            runtime.shutdown_timeout(grace);
+        }
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("worker")
+        .enable_time()
+        .build()
 }

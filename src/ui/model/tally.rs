@@ -19,7 +19,7 @@ pub(crate) struct Tally {
     ended: Vec<(TaskId, State, Option<WorkerId>, Duration)>,
     counts: [usize; 8],
     submitted: usize,
-    others: Vec<(Kind, String)>,
+    others: Vec<(Kind, Tone, String)>,
     pub(crate) dropped: u64,
 }
 
@@ -43,23 +43,17 @@ impl Tally {
                         self.ended.push((id, state, worker, ran));
                     }
                 }
-                Event::Requeued { id } => self.tell(Kind::Task, format!("{id} queued again")),
-                Event::Purged { count: n } => {
-                    self.tell(Kind::Task, format!("{} finished tasks purged", count(n)));
-                }
-                Event::Paused(true) => self.tell(Kind::Task, "queue paused".into()),
-                Event::Paused(false) => self.tell(Kind::Task, "queue resumed".into()),
-                Event::Worker { id, started } => {
-                    let did = if started { "started" } else { "ended" };
-                    self.tell(Kind::Worker, format!("worker {id} {did}"));
+                other => {
+                    let (kind, tone, text) = told(other);
+                    self.tell(kind, tone, text);
                 }
             }
         }
     }
 
-    fn tell(&mut self, kind: Kind, text: String) {
+    fn tell(&mut self, kind: Kind, tone: Tone, text: String) {
         if self.others.len() < ONE_BY_ONE {
-            self.others.push((kind, text));
+            self.others.push((kind, tone, text));
         } else {
             self.dropped += 1;
         }
@@ -79,8 +73,8 @@ impl Tally {
             let text = format!("{} tasks queued", count(tally.submitted));
             lines.push(line(Kind::Task, Tone::Plain, text));
         }
-        for (kind, text) in tally.others {
-            lines.push(line(kind, Tone::Plain, text));
+        for (kind, tone, text) in tally.others {
+            lines.push(line(kind, tone, text));
         }
         let total: usize = tally.counts.iter().sum();
         if total > ONE_BY_ONE {
@@ -110,6 +104,38 @@ impl Tally {
             lines.push(line(Kind::Task, tone, format!("{id} {state}{by}")));
         }
         lines
+    }
+}
+
+/// What is rare enough to be told in a line of its own.
+fn told(event: Event) -> (Kind, Tone, String) {
+    use Tone::{Bad, Good, Plain, Warn};
+    let task = |tone, text: String| (Kind::Task, tone, text);
+    match event {
+        Event::Requeued { id } => task(Plain, format!("{id} queued again")),
+        Event::Duplicate { id } => {
+            task(Plain, format!("{id} has this key already; nothing queued"))
+        }
+        Event::Purged { count: n } => task(Plain, format!("{} finished tasks purged", count(n))),
+        Event::Paused(true) => task(Warn, "queue paused".into()),
+        Event::Paused(false) => task(Plain, "queue resumed".into()),
+        Event::QueuePaused(true) => task(Warn, "a queue paused".into()),
+        Event::QueuePaused(false) => task(Plain, "a queue resumed".into()),
+        Event::Stuck { id, worker } => (
+            Kind::Worker,
+            Bad,
+            format!("{worker} is stuck on {id}; another worker takes its place"),
+        ),
+        Event::Saving(false) => task(Bad, "changes cannot be saved".into()),
+        Event::Saving(true) => task(Good, "changes are saved again".into()),
+        Event::Worker { id, started } => {
+            let did = if started { "started" } else { "ended" };
+            (Kind::Worker, Plain, format!("worker {id} {did}"))
+        }
+        // These are counted.
+        Event::Submitted { .. } | Event::Started { .. } | Event::Ended { .. } => {
+            task(Plain, String::new())
+        }
     }
 }
 

@@ -164,7 +164,7 @@ fn task_lines(model: &Model, task: &Task) -> Vec<Line> {
         put("due", clock(model, due), Role::Text);
     }
     if let Some(started) = task.started_at {
-        let waited = took(started.since(task.submitted_at));
+        let waited = took(task.waited.unwrap_or_default());
         put(
             "started",
             format!("{}, after {waited}", clock(model, started)),
@@ -181,9 +181,20 @@ fn task_lines(model: &Model, task: &Task) -> Vec<Line> {
             Role::Text,
         );
     }
-    for (i, attempt) in task.errors.iter().enumerate() {
-        let text = format!("{}  {}", clock(model, attempt.at), attempt.error);
-        put(&format!("error {}", i + 1), text, Role::Bad);
+    for (i, attempt) in task.log.iter().enumerate() {
+        let worker = attempt
+            .worker
+            .map_or("?".to_owned(), |worker| worker.to_string());
+        let head = format!(
+            "{}  {worker}, after {}, ran {}",
+            clock(model, attempt.started_at),
+            took(attempt.waited),
+            took(attempt.ran),
+        );
+        put(&format!("attempt {}", i + 1), head, Role::Dim);
+        for line in attempt.error.lines() {
+            put("", line.to_owned(), Role::Bad);
+        }
     }
     lines
 }

@@ -131,7 +131,7 @@ pub(crate) fn call(task: &Task) -> String {
 
 /// What came of it, or what it waits for.
 fn outcome<'a>(task: &'a Task, model: &Model) -> (Cow<'a, str>, Role) {
-    let last_error = task.errors.last().map(|attempt| &*attempt.error);
+    let last_error = task.error.as_deref();
     match (task.state, &task.result, last_error) {
         (State::Succeeded, Some(result), _) => (Cow::Borrowed(result), Role::Strong),
         (State::Failed, _, Some(error)) => (Cow::Borrowed(error), Role::Bad),

@@ -83,6 +83,7 @@ fn cells<'a>(worker: &'a WorkerStatus, model: &Model) -> Vec<table::Cell<'a>> {
         WorkerState::Idle => Role::Dim,
         WorkerState::Busy => Role::Active,
         WorkerState::Stopping => Role::Warn,
+        WorkerState::Stuck => Role::Bad,
     };
     let current = worker.current.as_ref().map_or(String::new(), |current| {
         let age = took(model.now.since(current.since));

@@ -206,21 +206,34 @@ fn task(id: u64, args: &str, state: State) -> Task {
         finished_at: finished.then(|| ago(8_800 - id * 433)),
         worker: started.then_some(WorkerId(1 + (id % 3) as u16)),
         result: (state == State::Succeeded).then(|| "5".into()),
-        errors: Vec::new(),
+        queue: None,
+        key: None,
+        crashes: 0,
+        progress: None,
+        expires_at: None,
+        waited: started.then(|| Duration::from_millis(3_000)),
+        ran: finished.then(|| ago(8_800 - id * 433).since(ago(9_000 - id * 400))),
+        error: None,
+        log: Vec::new(),
     }
 }
 
 pub(crate) fn tasks() -> Vec<Task> {
     let failed = Task {
-        errors: vec![Attempt {
-            at: ago(6_000),
+        error: Some("int too large to convert to float".into()),
+        log: vec![Attempt {
+            worker: Some(WorkerId(2)),
+            waited: Duration::from_millis(12),
+            started_at: ago(6_000),
+            ran: Duration::from_micros(80),
             error: "int too large to convert to float".into(),
         }],
         ..task(7, "[99999999999999999999999999,1.5]", State::Failed)
     };
     let retrying = Task {
         due_at: Some(Timestamp(NOW.0 + 4_000_000)),
-        errors: failed.errors.clone(),
+        error: failed.error.clone(),
+        log: failed.log.clone(),
         attempts: 2,
         ..task(9, "[1,2]", State::Retrying)
     };
@@ -310,6 +323,7 @@ fn workers() -> Vec<WorkerStatus> {
                 state: [WorkerState::Busy, WorkerState::Stopping, WorkerState::Idle]
                     [usize::from(n) - 1],
                 current: (n < 3).then(|| Current {
+                    progress: None,
                     id: TaskId(9 + u128::from(n)),
                     name: "add".into(),
                     since: ago(1_150),

@@ -96,7 +96,7 @@ pub(super) fn copied(model: &Model) -> Option<String> {
             _ => None,
         }),
         Pane::Tasks => model.tasks.selected().map(|task| {
-            let error = task.errors.last().map(|attempt| attempt.error.to_string());
+            let error = task.error.as_deref().map(str::to_owned);
             let result = task.result.as_deref().map(str::to_owned);
             result
                 .or(error)

@@ -1,12 +1,13 @@
-//! The truth about every task, as a pure state machine: commands, reports and time go in; jobs,
-//! signals, events and the next deadline come out. Nothing here waits, sends or reads a clock.
+//! The truth about every task that has not ended, as a pure state machine: commands, reports and time
+//! go in; jobs, signals, events, changes to keep and the next deadline come out. Nothing here waits,
+//! sends, writes or reads a clock.
 
-mod ids;
-mod index;
+mod entry;
 mod life;
-mod list;
+mod limits;
 mod meter;
-mod record;
+mod queues;
+mod recover;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,31 +15,53 @@ use std::{
     time::Duration,
 };
 
-use self::{ids::Ids, index::Index, meter::Meter, record::Record};
+pub(super) use self::recover::Crashed;
+use self::{entry::Entry, limits::Run, meter::Meter, queues::Queues};
+use super::work::Job;
 use crate::queue::{
     broker::{BrokerError, Event, Stats},
-    query::{Filter, States},
-    registry::TaskFunction,
-    task::{MAX_ATTEMPTS, MAX_PRIORITY, Options, State, Step, Task, TaskId, Timestamp, WorkerId},
-    worker::Job,
+    clock::Jump,
+    desk::Stop,
+    registry::{TaskFunction, Unfit},
+    store::{
+        Change,
+        row::{Live, Row, Terms},
+    },
+    task::{
+        MAX_ATTEMPTS, MAX_PRIORITY, NewTask, Options, Receipt, State, TaskId, TimeLimits,
+        Timestamp, WorkerId,
+    },
 };
 
-/// How many tasks one engine holds.
+/// What one engine takes, and what it grants a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Unfinished tasks; past it [`BrokerError::Overloaded`].
     pub backlog: usize,
-    /// Finished tasks; past it the oldest are forgotten, failures last.
-    pub retained: usize,
+    /// How long a run may take when its task does not say.
+    pub run: TimeLimits,
+    /// How long a run that must stop may take to stop, before its worker is given up and replaced.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             backlog: 1_000_000,
-            retained: 100_000,
+            run: TimeLimits {
+                soft: None,
+                hard: Some(Duration::from_secs(2 * 60 * 60)),
+            },
+            patience: Duration::from_secs(10),
         }
     }
+}
+
+/// How long finished tasks are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ages {
+    pub(super) usual: Duration,
+    pub(super) failed: Duration,
 }
 
 /// How long a task of priority 0 waits before it goes ahead of a fresh one of priority 1, and so on:
@@ -53,11 +76,27 @@ pub(super) struct Accepted {
     pub(super) options: Options,
 }
 
-/// Ask this worker to stop this run.
+impl Accepted {
+    pub(super) fn new(function: Arc<TaskFunction>, task: NewTask) -> Self {
+        Self {
+            function,
+            args: task.args.into(),
+            options: task.options,
+        }
+    }
+}
+
+/// A word to a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Signal {
-    pub(super) worker: WorkerId,
-    pub(super) run: u64,
+pub(super) enum Signal {
+    /// Stop this run.
+    Ask {
+        worker: WorkerId,
+        run: u64,
+        how: Stop,
+    },
+    /// It did not: another takes its place.
+    GiveUp { worker: WorkerId },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,197 +105,289 @@ enum Timer {
     Expire,
 }
 
+/// A name and a key that only one living task may have.
+type UniqueKey = (Arc<str>, Arc<str>);
+
 pub(super) struct Core {
     limits: Limits,
-    tasks: BTreeMap<u64, Box<Record>>,
-    index: Index,
-    /// Tasks that may run, by rank and then by age.
-    ready: Ids,
+    ages: Ages,
+    entries: BTreeMap<u64, Box<Entry>>,
+    /// Living tasks by state.
+    counts: [usize; 8],
+    queues: Queues,
+    /// What a worker runs.
+    running: BTreeMap<u64, Run>,
+    /// No limit of any run is reached before.
+    next_limit: Option<Timestamp>,
+    unique: BTreeMap<UniqueKey, u64>,
     timers: BTreeSet<(Timestamp, u64, Timer)>,
     meter: Meter,
-    paused: bool,
     last_id: u64,
     last_run: u64,
     /// Tasks that were handed over and whose start has not been reported.
     handed: usize,
     dice: u64,
+    signals: Vec<Signal>,
+    /// What has happened and is to be kept.
+    changes: Vec<Change>,
     /// What happened since it was last asked; nothing is noted while nobody listens.
     events: Vec<Event>,
     listening: bool,
 }
 
 impl Core {
-    pub(super) fn new(limits: Limits, seed: u64) -> Self {
+    pub(super) fn new(limits: Limits, ages: Ages, last_id: u64, seed: u64) -> Self {
         Self {
             limits,
-            tasks: BTreeMap::new(),
-            index: Index::default(),
-            ready: Ids::default(),
+            ages,
+            entries: BTreeMap::new(),
+            counts: [0; 8],
+            queues: Queues::default(),
+            running: BTreeMap::new(),
+            next_limit: None,
+            unique: BTreeMap::new(),
             timers: BTreeSet::new(),
             meter: Meter::default(),
-            paused: false,
-            last_id: 0,
+            last_id,
             last_run: 0,
             handed: 0,
             dice: seed,
+            signals: Vec::new(),
+            changes: Vec::new(),
             events: Vec::new(),
             listening: false,
         }
     }
 
+    /// Takes tasks, all or none of them. They count as taken when their change has been kept; see
+    /// [`Core::withdraw`].
     pub(super) fn submit(
         &mut self,
         now: Timestamp,
         tasks: Vec<Accepted>,
-    ) -> Result<Vec<TaskId>, BrokerError> {
-        let backlog = self.index.unfinished();
+    ) -> Result<Vec<Receipt>, BrokerError> {
+        let backlog = self.unfinished();
         if tasks.len() > self.limits.backlog.saturating_sub(backlog) {
             return Err(BrokerError::Overloaded {
                 backlog,
                 limit: self.limits.backlog,
             });
         }
-        let first = self.last_id + 1;
-        let count = tasks.len();
-        for task in tasks {
-            self.last_id += 1;
-            self.put_in(now, self.last_id, task);
+        for task in &tasks {
+            if !self.queues.has_room_for(task.options.queue.as_ref()) {
+                return Err(BrokerError::Unfit(Unfit::BadArguments {
+                    name: task.function.name.to_string(),
+                    why: format!("there are {} queues already; use one of them", queues::MOST),
+                }));
+            }
         }
+        let before = self.last_id;
+        let mut receipts = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            receipts.push(self.take(now, task));
+        }
+        let count = usize::try_from(self.last_id - before).unwrap_or(usize::MAX);
         self.meter.submitted += count as u64;
         if count > 0 {
             self.note(Event::Submitted {
-                first: task_id(first),
+                first: task_id(before + 1),
                 count,
             });
         }
-        Ok((first..=self.last_id).map(task_id).collect())
+        Ok(receipts)
     }
 
-    fn put_in(&mut self, now: Timestamp, id: u64, task: Accepted) {
-        let Options {
-            priority,
-            delay,
-            expires,
-            max_attempts,
-        } = task.options;
-        let mut record = Record::new(task.function, task.args, now);
-        record.priority = priority.min(MAX_PRIORITY);
-        record.max_attempts = max_attempts.clamp(1, MAX_ATTEMPTS);
-        if let Some(expires) = expires {
-            record.expires_at = Some(now.after(expires));
-            self.timers.insert((now.after(expires), id, Timer::Expire));
+    fn take(&mut self, now: Timestamp, task: Accepted) -> Receipt {
+        let key = task.options.key.map(Box::new);
+        let unique = entry::unique_key(&task.function.name, key.as_deref());
+        if let Some(id) = unique.as_ref().and_then(|key| self.unique.get(key)) {
+            let id = task_id(*id);
+            self.meter.duplicates += 1;
+            self.note(Event::Duplicate { id });
+            return Receipt { id, existing: true };
         }
-        match delay.filter(|delay| !delay.is_zero()) {
-            Some(delay) => {
-                record.state = State::Scheduled;
-                record.due_at = Some(now.after(delay));
-                self.timers.insert((now.after(delay), id, Timer::Due));
-            }
-            None => {
-                record.rank = rank(now, record.priority);
-                record.ready_at = now;
-                self.ready.insert((record.rank, id));
-            }
+        self.last_id += 1;
+        let id = self.last_id;
+        let delay = task.options.delay.filter(|delay| !delay.is_zero());
+        let countdown = delay.map(|delay| now.after(delay));
+        let due_at = countdown.max(task.options.eta.filter(|eta| *eta > now));
+        let terms = Terms {
+            limits: task.options.limits,
+            keep: task.options.keep,
+        };
+        let row = Row {
+            id,
+            name: Arc::clone(&task.function.name),
+            args: task.args,
+            queue: task.options.queue,
+            key,
+            terms: (terms != Terms::default()).then(|| Box::new(terms)),
+            submitted_at: now,
+            ready_at: now,
+            due_at,
+            expires_at: task.options.expires.map(|expires| now.after(expires)),
+            error: None,
+            state: if due_at.is_some() {
+                State::Scheduled
+            } else {
+                State::Queued
+            },
+            by_wall: due_at.is_some() && due_at != countdown,
+            priority: task.options.priority.min(MAX_PRIORITY),
+            attempts: 0,
+            max_attempts: task.options.max_attempts.clamp(1, MAX_ATTEMPTS),
+            crashes: 0,
+            end: None,
+        };
+        self.admit(&row, Some(task.function));
+        self.changes.push(Change::New(Box::new(row)));
+        Receipt {
+            id: task_id(id),
+            existing: false,
         }
-        self.index.put_in(id, &record);
-        self.tasks.insert(id, Box::new(record));
     }
 
-    /// The next task to hand over, if it may be.
+    /// A living task from now on, wherever its row came from.
+    fn admit(&mut self, row: &Row, function: Option<Arc<TaskFunction>>) {
+        let queue = self.queues.find_or_make(row.queue.as_ref());
+        let entry = Entry::new(row, queue, function);
+        let id = row.id;
+        if let Some(key) = entry.unique_key() {
+            self.unique.insert(key, id);
+        }
+        if let Some(expires) = entry.expires_at {
+            self.timers.insert((expires, id, Timer::Expire));
+        }
+        if let Some(due) = entry.due_at {
+            self.timers.insert((due, id, Timer::Due));
+        }
+        self.count(entry.state, 1);
+        if entry.state == State::Queued {
+            self.queues.put_in(id, &entry);
+        }
+        self.entries.insert(id, Box::new(entry));
+    }
+
+    /// The next task to hand over, if it may be. Its arguments are still to be had from where they are
+    /// kept.
     pub(super) fn next_job(&mut self) -> Option<Job> {
-        if self.paused {
-            return None;
-        }
-        let (_, id) = self.ready.pop_first()?;
-        let record = self.tasks.get_mut(&id)?;
+        let id = self.queues.pop_first()?;
+        let entry = self.entries.get_mut(&id)?;
         self.last_run += 1;
-        record.run = self.last_run;
+        entry.run = self.last_run;
         self.handed += 1;
+        let Some(function) = &entry.function else {
+            let why = format!("there is no task named `{}` in this program", entry.name);
+            self.cannot_run(id, &why);
+            return self.next_job();
+        };
         Some(Job {
             id,
-            run: record.run,
-            attempt: record.attempts.saturating_add(1),
-            function: Arc::clone(&record.function),
-            args: Arc::clone(&record.args),
+            run: entry.run,
+            attempt: entry.attempts.saturating_add(1),
+            function: Arc::clone(function),
+            args: Arc::default(),
         })
     }
 
     /// A job that was handed over but not yet taken by a worker is a waiting task again.
     pub(super) fn take_back(&mut self, job: &Job) {
-        if let Some(record) = self.tasks.get_mut(&job.id)
-            && record.run == job.run
-            && record.state == State::Queued
+        if let Some(entry) = self.entries.get_mut(&job.id)
+            && entry.run == job.run
+            && entry.state == State::Queued
         {
-            record.run = 0;
-            self.ready.insert((record.rank, job.id));
+            entry.run = 0;
+            self.queues.put_back(job.id, entry);
             self.handed -= 1;
         }
     }
 
-    pub(super) fn pause(&mut self, paused: bool) {
-        if self.paused != paused {
-            self.paused = paused;
-            self.note(Event::Paused(paused));
+    /// Pauses or resumes a queue, or everything.
+    pub(super) fn pause(&mut self, queue: Option<&str>, paused: bool) {
+        if self.queues.pause(queue, paused) {
+            self.note(match queue {
+                None => Event::Paused(paused),
+                Some(_) => Event::QueuePaused(paused),
+            });
         }
     }
 
-    pub(super) fn purge(&mut self, filter: &Filter) -> usize {
-        let ids: Vec<u64> = filter
-            .states
-            .iter()
-            .filter(|state| state.is_finished())
-            .flat_map(|state| self.index.of(state))
-            .filter(|id| self.matches(*id, filter))
-            .collect();
-        for id in &ids {
-            self.forget(*id);
-        }
-        if !ids.is_empty() {
-            self.note(Event::Purged { count: ids.len() });
-        }
-        ids.len()
-    }
-
-    /// Lets time pass: what was waiting for it becomes ready, what waited too long expires.
+    /// Lets time pass: what was waiting for it becomes ready, what waited too long expires, what runs
+    /// too long is asked to stop.
     pub(super) fn advance(&mut self, now: Timestamp) {
         while let Some((at, id, timer)) = self.timers.first().copied() {
             if at > now {
-                return;
+                break;
             }
             self.timers.pop_first();
             match timer {
-                Timer::Due => self.make_ready(now, id, Step::Due),
+                Timer::Due => self.come_due(now, id),
                 Timer::Expire => self.expire(now, id),
             }
         }
+        self.check_limits(now);
     }
 
+    /// When [`Core::advance`] next has something to do.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, ..)| *at)
+        let timer = self.timers.first().map(|(at, ..)| *at);
+        // A run that has ended leaves the time of its limit behind; here it would be a false alarm.
+        let limit = self.running.values().filter_map(Run::next_limit).min();
+        [timer, limit].into_iter().flatten().min()
     }
 
-    pub(super) fn get(&self, id: TaskId) -> Option<Task> {
-        let key = u64::try_from(id.0).ok()?;
-        self.tasks.get(&key).map(|record| record.task(key))
+    /// The wall clock was moved. Whatever waits for a span of time waits for what is left of it; what
+    /// waits for a time of day waits for that.
+    pub(super) fn jump(&mut self, jump: Jump) {
+        self.timers.clear();
+        for (id, entry) in &mut self.entries {
+            entry.jump(jump);
+            if let Some(due) = entry.due_at {
+                self.timers.insert((due, *id, Timer::Due));
+            }
+            if let Some(expires) = entry.expires_at {
+                self.timers.insert((expires, *id, Timer::Expire));
+            }
+        }
+        self.queues.rank_anew(&self.entries);
+        for run in self.running.values_mut() {
+            run.jump(jump);
+        }
+        self.find_next_limit();
     }
 
     pub(super) fn stats(&mut self, now: Timestamp) -> Stats {
+        let next = self.queues.first().and_then(|id| self.entries.get(&id));
         Stats {
-            counts: self.index.counts(),
-            paused: self.paused,
+            counts: self.counts,
+            paused: self.queues.is_paused(),
+            paused_queues: self.queues.paused().collect(),
             backlog_limit: self.limits.backlog,
-            retained_limit: self.limits.retained,
+            oldest: next.map(|entry| now.since(entry.ready_at)),
             ..self.meter.stats(now)
         }
     }
 
     pub(super) fn unfinished(&self) -> usize {
-        self.index.unfinished()
+        self.entries.len()
     }
 
     /// Tasks that a worker has, whether or not their start has been reported.
     pub(super) fn in_hands(&self) -> usize {
-        self.index.of(State::Running).count() + self.handed
+        self.running.len() + self.handed
+    }
+
+    /// What runs, as it is shown.
+    pub(super) fn running(&self) -> impl Iterator<Item = (u64, u64, Live)> + '_ {
+        self.running.iter().filter_map(|(id, run)| {
+            let entry = self.entries.get(id)?;
+            Some((*id, run.run, run.live(entry)))
+        })
+    }
+
+    /// Whether a task is alive.
+    pub(super) fn has(&self, id: u64) -> bool {
+        self.entries.contains_key(&id)
     }
 
     /// Whether anybody wants to know what happens; noting it costs time.
@@ -274,48 +405,24 @@ impl Core {
         std::mem::take(&mut self.events)
     }
 
-    fn find(&mut self, id: TaskId) -> Result<(u64, &mut Record), BrokerError> {
-        u64::try_from(id.0)
-            .ok()
-            .and_then(|key| Some((key, &mut **self.tasks.get_mut(&key)?)))
-            .ok_or(BrokerError::NotFound(id))
+    pub(super) fn take_signals(&mut self) -> Vec<Signal> {
+        std::mem::take(&mut self.signals)
     }
 
-    /// Keeps the finished within their limit: the oldest successes go first and failures last.
-    fn forget_surplus(&mut self) {
-        const GOES: [State; 4] = [
-            State::Succeeded,
-            State::Cancelled,
-            State::Expired,
-            State::Failed,
-        ];
-        while self.index.finished() > self.limits.retained {
-            let oldest = GOES.into_iter().find_map(|state| self.index.oldest(state));
-            match oldest {
-                Some(id) => self.forget(id),
-                None => return,
-            }
+    /// What is to be kept since it was last asked.
+    pub(super) fn take_changes(&mut self, into: &mut Vec<Change>) {
+        into.append(&mut self.changes);
+    }
+
+    /// Forgotten by whoever keeps what has ended.
+    pub(super) fn forgotten(&mut self, count: usize) {
+        self.meter.forgotten += count as u64;
+    }
+
+    fn count(&mut self, state: State, by: isize) {
+        if let Some(count) = self.counts.get_mut(state.index()) {
+            *count = count.saturating_add_signed(by);
         }
-    }
-
-    fn forget(&mut self, id: u64) {
-        if let Some(record) = self.tasks.remove(&id) {
-            self.index.take_out(id, &record);
-            self.meter.forgotten += 1;
-        }
-    }
-
-    fn matches(&self, id: u64, filter: &Filter) -> bool {
-        self.tasks
-            .get(&id)
-            .is_some_and(|record| record.matches(id, filter))
-    }
-}
-
-impl Filter {
-    /// The states that an engine may look at for this filter.
-    pub(super) const fn wanted(&self) -> States {
-        self.states
     }
 }
 
@@ -324,8 +431,9 @@ fn task_id(id: u64) -> TaskId {
 }
 
 /// The lower the sooner. Each step of priority is worth as much as [`AGE`] of waiting.
-fn rank(now: Timestamp, priority: u8) -> u64 {
-    now.after(AGE * u32::from(MAX_PRIORITY - priority.min(MAX_PRIORITY)))
+fn rank(ready: Timestamp, priority: u8) -> u64 {
+    ready
+        .after(AGE * u32::from(MAX_PRIORITY - priority.min(MAX_PRIORITY)))
         .0
 }
 

@@ -9,10 +9,10 @@ use std::{
 };
 
 /// What the set is ordered by: a key, and the id among equals.
-pub(super) type Place = (u64, u64);
+pub(in crate::queue) type Place = (u64, u64);
 
-#[derive(Default)]
-pub(super) struct Ids {
+#[derive(Debug, Default)]
+pub(in crate::queue) struct Ids {
     /// By key and by id without its last six bits, which number the bits of the entry.
     words: BTreeMap<Place, u64>,
     len: usize,
@@ -27,17 +27,17 @@ const fn bit((_, id): Place) -> u64 {
 }
 
 impl Ids {
-    pub(super) const fn len(&self) -> usize {
+    pub(in crate::queue) const fn len(&self) -> usize {
         self.len
     }
 
-    pub(super) fn insert(&mut self, place: Place) {
+    pub(in crate::queue) fn insert(&mut self, place: Place) {
         let word = self.words.entry(entry(place)).or_default();
         self.len += usize::from(*word & bit(place) == 0);
         *word |= bit(place);
     }
 
-    pub(super) fn remove(&mut self, place: Place) {
+    pub(in crate::queue) fn remove(&mut self, place: Place) {
         let Some(word) = self.words.get_mut(&entry(place)) else {
             return;
         };
@@ -48,12 +48,12 @@ impl Ids {
         }
     }
 
-    pub(super) fn first(&self) -> Option<Place> {
+    pub(in crate::queue) fn first(&self) -> Option<Place> {
         let (&(key, high), word) = self.words.first_key_value()?;
         Some((key, high << 6 | u64::from(word.trailing_zeros())))
     }
 
-    pub(super) fn pop_first(&mut self) -> Option<Place> {
+    pub(in crate::queue) fn pop_first(&mut self) -> Option<Place> {
         let mut first = self.words.first_entry()?;
         let &(key, high) = first.key();
         let low = first.get().trailing_zeros();
@@ -65,7 +65,7 @@ impl Ids {
         Some((key, high << 6 | u64::from(low)))
     }
 
-    pub(super) fn range<R: RangeBounds<Place>>(
+    pub(in crate::queue) fn range<R: RangeBounds<Place>>(
         &self,
         range: R,
     ) -> impl DoubleEndedIterator<Item = Place> + use<'_, R> {

@@ -1,0 +1,91 @@
+//! A new life after an old one: what waited goes on, and what took the process down is counted.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use super::{Core, life::LONGEST_RETRY, task_id};
+use crate::queue::{
+    registry::TaskFunction,
+    store::{Change, row::Row},
+    task::{State, TaskId, Timestamp},
+};
+
+/// So often a task may be running when its process crashes before it is not run again.
+pub(super) const MOST_CRASHES: u8 = 3;
+
+/// What a crash did to a task that was running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::queue::embedded) enum Crashed {
+    /// It runs again.
+    Again(TaskId),
+    /// It has crashed the process too often.
+    ForGood(TaskId),
+}
+
+impl Core {
+    /// Takes up a task that was waiting.
+    pub(in crate::queue::embedded) fn recover(
+        &mut self,
+        now: Timestamp,
+        row: &Row,
+        function: Option<Arc<TaskFunction>>,
+    ) {
+        let mut row = row.clone();
+        // The clock may have been set while nobody was looking: no span becomes longer than it was.
+        let span = match row.state {
+            State::Retrying => LONGEST_RETRY,
+            _ => row
+                .due_at
+                .map(|due| due.since(row.submitted_at))
+                .unwrap_or_default(),
+        };
+        if !row.by_wall {
+            row.due_at = row.due_at.map(|due| due.min(now.after(span)));
+        }
+        let life = row.expires_at.map(|at| at.since(row.submitted_at));
+        row.expires_at = row
+            .expires_at
+            .map(|at| at.min(now.after(life.unwrap_or_default())));
+        row.ready_at = row.ready_at.min(now);
+        self.admit(&row, function);
+    }
+
+    /// The process before ended while these ran.
+    pub(in crate::queue::embedded) fn blame(
+        &mut self,
+        now: Timestamp,
+        running: &BTreeSet<u64>,
+    ) -> Vec<Crashed> {
+        let mut blamed = Vec::new();
+        for id in running {
+            let Some(entry) = self.entries.get_mut(id) else {
+                // It had ended, and only its worker's note had not been wiped out.
+                continue;
+            };
+            entry.crashes = entry.crashes.saturating_add(1);
+            let crashes = entry.crashes;
+            self.log_crash(now, *id);
+            if crashes < MOST_CRASHES {
+                if let Some(entry) = self.entries.get(id) {
+                    self.changes.push(Change::Waits(entry.waits(*id)));
+                }
+                blamed.push(Crashed::Again(task_id(*id)));
+                continue;
+            }
+            let why = format!("crashed the process {crashes} times while it ran");
+            self.end(now, *id, State::Failed, Some(why.into()), None, None);
+            blamed.push(Crashed::ForGood(task_id(*id)));
+        }
+        blamed
+    }
+
+    fn log_crash(&mut self, now: Timestamp, id: u64) {
+        let attempt = crate::queue::task::Attempt {
+            worker: None,
+            waited: Duration::ZERO,
+            started_at: now,
+            ran: Duration::ZERO,
+            error: "the process ended while it ran".into(),
+        };
+        self.changes.push(Change::Attempt(id, attempt));
+    }
+}

@@ -1,0 +1,241 @@
+use super::{super::life::FIRST_RETRY, *};
+use crate::queue::task::Step;
+
+#[test]
+fn a_task_is_queued_started_and_succeeds_with_its_worker_and_times() {
+    let mut world = World::new();
+    world.now = 1;
+    let id = world.submit(Options::default());
+    assert_eq!(world.state(id), State::Queued);
+    world.now = 3;
+    let run = world.start();
+    assert_eq!(world.state(id), State::Running);
+    world.now = 10;
+    world.end(run, good());
+    let task = world.task(id).expect("kept");
+    assert_eq!(
+        (task.state, task.result.as_deref()),
+        (State::Succeeded, Some("5"))
+    );
+    assert_eq!(
+        (task.worker, task.ran, task.waited),
+        (
+            Some(W),
+            Some(Duration::from_millis(7)),
+            Some(Duration::from_millis(2))
+        )
+    );
+    let stats = world.core.stats(at(10));
+    assert_eq!(
+        (stats.unfinished(), stats.ended[State::Succeeded.index()]),
+        (0, 1)
+    );
+    assert_eq!(stats.wait.max.as_millis(), 2);
+    assert_eq!(stats.names.first().map(|name| name.succeeded), Some(1));
+}
+
+#[test]
+fn a_late_report_is_counted_and_changes_nothing() {
+    let mut world = World::new();
+    let id = world.submit(Options::default());
+    let run = world.start();
+    world.end(run, good());
+    world.end(run, fails(false));
+    world.end((99, 99), good());
+    assert_eq!(world.state(id), State::Succeeded);
+    assert_eq!(world.core.stats(at(2)).late, 2);
+}
+
+#[test]
+fn a_passing_failure_is_tried_again_and_the_last_one_keeps_every_error() {
+    let mut world = World::new();
+    let id = world.submit(Options {
+        max_attempts: 3,
+        ..Options::default()
+    });
+    for attempt in 1..=3 {
+        let run = world.start();
+        world.end(run, fails(true));
+        let task = world.task(id).expect("kept");
+        assert_eq!(task.attempts, attempt);
+        if attempt < 3 {
+            assert_eq!(task.state, State::Retrying);
+            let wait = world
+                .core
+                .next_deadline()
+                .expect("a retry")
+                .since(world.at());
+            assert!(wait <= FIRST_RETRY * 2u32.pow(u32::from(attempt) - 1));
+            world.pass(wait + Duration::from_millis(1));
+            assert_eq!(world.state(id), State::Queued);
+        }
+    }
+    assert_eq!(world.state(id), State::Failed);
+    assert_eq!(world.task(id).expect("kept").log.len(), 3);
+    assert_eq!(world.core.next_deadline(), None);
+    // By hand it starts over, and what went wrong before is still told.
+    assert_eq!(world.bring_back(id, Step::Retry), Ok(State::Queued));
+    let run = world.start();
+    world.end(run, good());
+    let task = world.task(id).expect("kept");
+    assert_eq!(
+        (task.state, task.attempts, task.log.len()),
+        (State::Succeeded, 1, 3)
+    );
+}
+
+#[test]
+fn what_waits_is_cancelled_at_once_and_what_runs_is_signalled() {
+    let mut world = World::new();
+    let waiting = world.submit(Options::default());
+    assert_eq!(world.cancel(waiting), Some(State::Cancelled));
+    assert!(world.core.next_job().is_none(), "it left the queue");
+
+    let running = world.submit(Options::default());
+    let run = world.start();
+    assert_eq!(world.cancel(running), Some(State::Running));
+    let signal = Signal::Ask {
+        worker: W,
+        run: run.1,
+        how: Stop::Cancelled,
+    };
+    assert_eq!(world.core.take_signals(), [signal]);
+    assert!(world.task(running).expect("there").cancelling);
+    world.end(run, Outcome::Cancelled);
+    assert_eq!(world.state(running), State::Cancelled);
+    assert_eq!(world.cancel(running), None, "it is over");
+}
+
+#[test]
+fn a_cancel_that_meets_a_task_between_channel_and_start_stops_it_when_it_starts() {
+    let mut world = World::new();
+    let id = world.submit(Options::default());
+    let job = world.core.next_job().expect("ready");
+    assert_eq!(world.cancel(id), Some(State::Running));
+    assert_eq!(world.core.take_signals(), []);
+    world.started(&job);
+    let signal = Signal::Ask {
+        worker: W,
+        run: job.run,
+        how: Stop::Cancelled,
+    };
+    assert_eq!(world.core.take_signals(), [signal]);
+}
+
+#[test]
+fn a_cancellation_is_taken_back_as_if_it_had_not_been() {
+    let mut world = World::new();
+    let first = world.submit(Options::default());
+    let second = world.submit(Options::default());
+    let later = world.submit(Options {
+        delay: Some(MINUTE),
+        ..Options::default()
+    });
+    world.cancel(first);
+    world.cancel(later);
+    world.now = 5_000;
+    assert_eq!(world.bring_back(first, Step::Restore), Ok(State::Queued));
+    assert_eq!(world.bring_back(later, Step::Restore), Ok(State::Scheduled));
+    assert_eq!(
+        world.start().0,
+        first,
+        "it has its old place, before #{second}"
+    );
+    world.pass(MINUTE);
+    assert_eq!(world.state(later), State::Queued);
+    let refused = world.bring_back(second, Step::Restore);
+    assert!(matches!(refused, Err(BrokerError::Illegal { .. })));
+}
+
+#[test]
+fn a_delayed_task_waits_for_its_time_and_an_old_one_expires() {
+    let mut world = World::new();
+    let delayed = world.submit(Options {
+        delay: Some(MINUTE),
+        ..Options::default()
+    });
+    let expiring = world.submit(Options {
+        expires: Some(MINUTE),
+        ..Options::default()
+    });
+    world.core.pause(None, true);
+    assert_eq!(world.state(delayed), State::Scheduled);
+    world.pass(Duration::from_millis(59_999));
+    assert_eq!(world.state(delayed), State::Scheduled);
+    world.pass(Duration::from_millis(1));
+    assert_eq!(
+        (world.state(delayed), world.state(expiring)),
+        (State::Queued, State::Expired)
+    );
+    assert!(world.core.next_job().is_none(), "paused");
+    world.core.pause(None, false);
+    assert_eq!(world.core.next_job().map(|job| job.id), Some(delayed));
+}
+
+#[test]
+fn a_task_that_started_in_time_does_not_expire() {
+    let mut world = World::new();
+    let id = world.submit(Options {
+        expires: Some(Duration::from_secs(1)),
+        ..Options::default()
+    });
+    let run = world.start();
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.state(id), State::Running);
+    world.end(run, good());
+    assert_eq!(world.state(id), State::Succeeded);
+}
+
+#[test]
+fn the_backlog_is_bounded_and_takes_all_or_none() {
+    let mut world = World::new();
+    let many = |n| vec![accepted(Options::default()); n];
+    world.core.submit(at(0), many(99)).expect("room");
+    let refused = world.core.submit(at(0), many(2));
+    let full = BrokerError::Overloaded {
+        backlog: 99,
+        limit: 100,
+    };
+    assert_eq!(refused, Err(full));
+    assert_eq!(world.core.unfinished(), 99);
+    world.core.submit(at(0), many(1)).expect("room for one");
+}
+
+#[test]
+fn what_could_not_be_kept_was_never_there() {
+    let mut world = World::new();
+    let kept = world.submit(Options::default());
+    let run = world.start();
+    // In one round a task ends, two are submitted, and one of those is cancelled; then the disk is full.
+    world.core.ended(
+        W,
+        Ended {
+            id: run.0,
+            run: run.1,
+            at: at(1),
+            ran: MINUTE,
+            outcome: good(),
+        },
+    );
+    let new = vec![
+        accepted(key("acme", Rule::Unique)),
+        accepted(Options::default()),
+    ];
+    let new = world.core.submit(at(1), new).expect("room");
+    world.core.cancel(at(1), number(new[1].id));
+    let mut changes = Vec::new();
+    world.core.take_changes(&mut changes);
+    assert_eq!(world.core.withdraw(&mut changes), 2);
+    world
+        .store
+        .commit(&mut changes)
+        .expect("there is room for less");
+    assert_eq!(world.state(kept), State::Succeeded);
+    assert_eq!(world.task(number(new[0].id)), None);
+    assert_eq!(world.core.unfinished(), 0);
+    // Its key is free again.
+    let again = world
+        .core
+        .submit(at(2), vec![accepted(key("acme", Rule::Unique))]);
+    assert!(!again.expect("room")[0].existing);
+}

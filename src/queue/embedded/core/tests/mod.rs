@@ -1,0 +1,215 @@
+mod life;
+mod limits;
+mod model;
+mod order;
+mod recovery;
+
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::queue::{
+    add,
+    embedded::work::{Ended, Outcome, Started},
+    query::{Page, Query},
+    registry::Registry,
+    store::{Memory, Retention, Store, answer::Question},
+    task::{Key, Rule, Task},
+};
+
+pub(super) fn at(ms: u64) -> Timestamp {
+    Timestamp(ms * 1_000)
+}
+
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const W: WorkerId = WorkerId(1);
+
+/// A core with the place where it keeps things, and a clock that is turned by hand.
+pub(super) struct World {
+    pub(super) core: Core,
+    pub(super) store: Memory,
+    pub(super) now: u64,
+}
+
+pub(super) fn limits() -> Limits {
+    Limits {
+        backlog: 100,
+        ..Limits::default()
+    }
+}
+
+fn ages() -> Ages {
+    Ages {
+        usual: MINUTE * 60,
+        failed: MINUTE * 60 * 24,
+    }
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::with(limits())
+    }
+
+    pub(super) fn with(limits: Limits) -> Self {
+        let mut core = Core::new(limits, ages(), 0, 1);
+        core.listen(true);
+        let retention = Retention {
+            count: 10,
+            ..Retention::default()
+        };
+        Self {
+            core,
+            store: Memory::new(retention),
+            now: 0,
+        }
+    }
+
+    pub(super) fn at(&self) -> Timestamp {
+        at(self.now)
+    }
+
+    pub(super) fn pass(&mut self, time: Duration) {
+        self.now += u64::try_from(time.as_millis()).expect("short");
+        self.core.advance(at(self.now));
+        self.settle();
+    }
+
+    pub(super) fn settle(&mut self) {
+        let mut changes = Vec::new();
+        self.core.take_changes(&mut changes);
+        self.store
+            .commit(&mut changes)
+            .expect("memory takes everything");
+    }
+
+    pub(super) fn submit(&mut self, options: Options) -> u64 {
+        let receipts = self.core.submit(at(self.now), vec![accepted(options)]);
+        self.settle();
+        number(receipts.expect("room").first().expect("one").id)
+    }
+
+    pub(super) fn start(&mut self) -> (u64, u64) {
+        let job = self.core.next_job().expect("ready");
+        self.started(&job);
+        (job.id, job.run)
+    }
+
+    pub(super) fn started(&mut self, job: &Job) {
+        let started = Started {
+            id: job.id,
+            run: job.run,
+            at: at(self.now),
+        };
+        self.core.started(W, started);
+        self.settle();
+    }
+
+    pub(super) fn end(&mut self, (id, run): (u64, u64), outcome: Outcome) {
+        let live = self.core.running().find(|(running, ..)| *running == id);
+        let ran = live.map(|(_, _, live)| at(self.now).since(live.started_at));
+        self.core.ended(
+            W,
+            Ended {
+                id,
+                run,
+                at: at(self.now),
+                ran: ran.unwrap_or_default(),
+                outcome,
+            },
+        );
+        self.settle();
+    }
+
+    pub(super) fn cancel(&mut self, id: u64) -> Option<State> {
+        let state = self.core.cancel(at(self.now), id);
+        self.settle();
+        state
+    }
+
+    pub(super) fn bring_back(
+        &mut self,
+        id: u64,
+        step: crate::queue::task::Step,
+    ) -> Result<State, BrokerError> {
+        let row = self.store.row(id).expect("readable");
+        let row = row.ok_or(BrokerError::NotFound(task_id(id)))?;
+        let function = Some(function());
+        let state = match step {
+            crate::queue::task::Step::Retry => self.core.retry(at(self.now), row, function),
+            _ => self.core.restore(at(self.now), row, function),
+        };
+        self.settle();
+        state
+    }
+
+    pub(super) fn task(&mut self, id: u64) -> Option<Task> {
+        let (answer, reply) = oneshot::channel();
+        self.ask(Question::Get(task_id(id), answer));
+        reply.blocking_recv().expect("answered").expect("readable")
+    }
+
+    pub(super) fn page(&mut self, query: Query) -> Page {
+        let (answer, reply) = oneshot::channel();
+        self.ask(Question::List(query, answer));
+        reply.blocking_recv().expect("answered").expect("readable")
+    }
+
+    fn ask(&mut self, question: Question) {
+        let running = self.core.running().map(|(id, _, live)| (id, live));
+        let running = Arc::new(running.collect());
+        self.store.ask(&running, question);
+    }
+
+    pub(super) fn state(&mut self, id: u64) -> State {
+        self.task(id).expect("there").state
+    }
+
+    /// Takes up everything that waits in a new core, as a new process does.
+    pub(super) fn restart(&mut self) {
+        let mut core = Core::new(limits(), ages(), 1_000, 1);
+        let now = self.at();
+        self.store
+            .waiting(&mut |row| core.recover(now, row, Some(function())))
+            .expect("readable");
+        self.core = core;
+        self.settle();
+    }
+}
+
+pub(super) fn number(id: TaskId) -> u64 {
+    u64::try_from(id.0).expect("ours")
+}
+
+pub(super) fn function() -> Arc<TaskFunction> {
+    let mut registry = Registry::new();
+    add::register(&mut registry);
+    Arc::clone(registry.get("add").expect("registered"))
+}
+
+pub(super) fn accepted(options: Options) -> Accepted {
+    Accepted {
+        function: function(),
+        args: "[2,3]".into(),
+        options,
+    }
+}
+
+pub(super) fn key(text: &str, rule: Rule) -> Options {
+    Options {
+        key: Some(Key {
+            text: text.into(),
+            rule,
+        }),
+        ..Options::default()
+    }
+}
+
+pub(super) fn fails(again: bool) -> Outcome {
+    Outcome::Failed {
+        error: "no".into(),
+        again,
+    }
+}
+
+pub(super) fn good() -> Outcome {
+    Outcome::Succeeded("5".into())
+}

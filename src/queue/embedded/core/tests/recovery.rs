@@ -1,0 +1,94 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+#[test]
+fn what_waited_goes_on_in_its_old_order() {
+    let mut world = World::new();
+    let first = world.submit(Options::default());
+    world.now = 1;
+    let urgent = world.submit(Options {
+        priority: 9,
+        ..Options::default()
+    });
+    let serial: Vec<u64> = (0..2)
+        .map(|_| world.submit(key("acme", Rule::Serial)))
+        .collect();
+    let unique = world.submit(key("acme", Rule::Unique));
+    let later = world.submit(Options {
+        delay: Some(MINUTE),
+        ..Options::default()
+    });
+    world.restart();
+    assert_eq!(world.start().0, urgent);
+    assert_eq!(world.start().0, first);
+    assert_eq!(world.start().0, serial[0]);
+    assert_eq!(world.start().0, unique);
+    assert!(world.core.next_job().is_none(), "the lane is taken");
+    world.pass(MINUTE);
+    assert_eq!(world.start().0, later);
+    let again = world
+        .core
+        .submit(at(world.now), vec![accepted(key("acme", Rule::Unique))]);
+    assert_eq!(number(again.expect("room")[0].id), unique);
+}
+
+#[test]
+fn a_span_that_was_waited_for_is_not_longer_after_a_start_with_another_clock() {
+    let mut world = World::new();
+    world.now = 1_000_000_000;
+    let id = world.submit(Options {
+        delay: Some(MINUTE),
+        ..Options::default()
+    });
+    // The clock had been a day ahead, and was mended while nobody was running.
+    world.now -= 86_400_000;
+    world.restart();
+    world.pass(MINUTE);
+    assert_eq!(world.state(id), State::Queued);
+}
+
+#[test]
+fn three_crashes_are_the_end_of_a_task_and_the_innocent_run_on() {
+    let mut world = World::new();
+    let poison = world.submit(Options::default());
+    let innocent = world.submit(Options::default());
+    for crash in 1..=3 {
+        world.start();
+        world.restart();
+        let blamed = world
+            .core
+            .blame(at(world.now), &BTreeSet::from([poison, 777]));
+        world.settle();
+        let task = world.task(poison).expect("kept");
+        if crash < 3 {
+            assert_eq!(blamed, [Crashed::Again(task_id(poison))]);
+            assert_eq!((task.state, task.crashes), (State::Queued, crash));
+        } else {
+            assert_eq!(blamed, [Crashed::ForGood(task_id(poison))]);
+            assert_eq!(task.state, State::Failed);
+            let why = "crashed the process 3 times while it ran";
+            assert_eq!(task.error.as_deref(), Some(why));
+        }
+    }
+    assert_eq!(world.start().0, innocent);
+    // A person who has mended it may run it again.
+    let retried = world.bring_back(poison, crate::queue::task::Step::Retry);
+    assert_eq!(retried, Ok(State::Queued));
+}
+
+#[test]
+fn a_task_that_this_program_does_not_know_fails_with_that_reason() {
+    let mut world = World::new();
+    let id = world.submit(Options::default());
+    let mut core = Core::new(limits(), ages(), 1_000, 1);
+    world
+        .store
+        .waiting(&mut |row| core.recover(at(1), row, None))
+        .expect("readable");
+    world.core = core;
+    assert!(world.core.next_job().is_none());
+    world.settle();
+    let error = world.task(id).expect("kept").error.expect("told");
+    assert_eq!(&*error, "there is no task named `add` in this program");
+}

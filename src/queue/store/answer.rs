@@ -1,0 +1,144 @@
+//! Questions about tasks, and their answers from rows, wherever those are.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
+    sync::Arc,
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    StoreError,
+    ids::Place,
+    list::{self, list},
+    row::{Live, Row},
+};
+use crate::queue::{
+    broker::{BrokerError, MAX_FAILURES, MAX_REASONS, Reason},
+    query::{Filter, Page, Query},
+    task::{Attempt, State, Task, TaskId},
+};
+
+/// Where an answer goes.
+pub(in crate::queue) type Answer<T> = oneshot::Sender<Result<T, BrokerError>>;
+
+/// What can be asked about tasks.
+pub(in crate::queue) enum Question {
+    Get(TaskId, Answer<Option<Task>>),
+    List(Query, Answer<Page>),
+    Count(Filter, Answer<usize>),
+    Reasons(Answer<Vec<Reason>>),
+}
+
+/// What is running right now, by id.
+pub(in crate::queue) type Running = BTreeMap<u64, Live>;
+
+/// A row and the key by which the walk goes.
+pub(super) type Step<'a> = Result<(u64, Cow<'a, Row>), StoreError>;
+/// Rows, walking one way.
+pub(super) type Walk<'a> = Box<dyn Iterator<Item = Step<'a>> + 'a>;
+
+/// A part of all rows that can be walked in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Every row, by id; the key is 0.
+    All,
+    /// Rows in a state, by id; the key is 0.
+    State(State),
+    /// Ended rows by how slow they were, and by id among equals; those that were brief have 0.
+    Slowest,
+}
+
+/// A range of places.
+pub(super) type Places = (Bound<Place>, Bound<Place>);
+
+/// Rows that can be looked at.
+pub(super) trait Rows {
+    fn row(&self, id: u64) -> Result<Option<Cow<'_, Row>>, StoreError>;
+
+    /// The newest attempts of a task that did not succeed, oldest first.
+    fn log(&self, id: u64) -> Result<Vec<Attempt>, StoreError>;
+
+    fn walk(&self, part: Part, places: Places, down: bool) -> Walk<'_>;
+}
+
+impl Question {
+    pub(super) fn answer(self, rows: &dyn Rows, running: &Running) {
+        // Nobody waiting for an answer any more is no reason to fail.
+        match self {
+            Self::Get(id, answer) => drop(answer.send(told(get(rows, running, id)))),
+            Self::List(query, answer) => drop(answer.send(told(list(rows, running, &query)))),
+            Self::Count(filter, answer) => drop(answer.send(told(count(rows, running, &filter)))),
+            Self::Reasons(answer) => drop(answer.send(told(reasons(rows)))),
+        }
+    }
+
+    /// Nobody can answer it now.
+    pub(super) fn refuse(self, why: BrokerError) {
+        match self {
+            Self::Get(_, answer) => drop(answer.send(Err(why))),
+            Self::List(_, answer) => drop(answer.send(Err(why))),
+            Self::Count(_, answer) => drop(answer.send(Err(why))),
+            Self::Reasons(answer) => drop(answer.send(Err(why))),
+        }
+    }
+}
+
+fn told<T>(answer: Result<T, StoreError>) -> Result<T, BrokerError> {
+    answer.map_err(|StoreError(why)| BrokerError::Unreadable(why))
+}
+
+fn get(rows: &dyn Rows, running: &Running, id: TaskId) -> Result<Option<Task>, StoreError> {
+    let Ok(key) = u64::try_from(id.0) else {
+        return Ok(None);
+    };
+    let Some(row) = rows.row(key)? else {
+        return Ok(None);
+    };
+    let mut task = row.task(running.get(&key));
+    task.log = rows.log(key)?;
+    Ok(Some(task))
+}
+
+fn count(rows: &dyn Rows, running: &Running, filter: &Filter) -> Result<usize, StoreError> {
+    let mut count = 0;
+    for step in list::matching(rows, running, filter) {
+        step?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Failures by name and by the first line of what they said.
+fn reasons(rows: &dyn Rows) -> Result<Vec<Reason>, StoreError> {
+    let everywhere = (Bound::Unbounded, Bound::Unbounded);
+    let mut groups: HashMap<(Arc<str>, Box<str>), Reason> = HashMap::new();
+    let failures = rows.walk(Part::State(State::Failed), everywhere, true);
+    for step in failures.take(MAX_FAILURES) {
+        let (_, row) = step?;
+        let said = row.error.as_deref().unwrap_or_default();
+        let error: Box<str> = said.lines().next().unwrap_or_default().into();
+        let last = row
+            .end
+            .as_ref()
+            .map(|end| end.finished_at)
+            .unwrap_or_default();
+        let group = groups
+            .entry((Arc::clone(&row.name), error.clone()))
+            .or_insert_with(|| Reason {
+                name: Arc::clone(&row.name),
+                error,
+                count: 0,
+                newest: TaskId(row.id.into()),
+                last,
+            });
+        group.count += 1;
+        group.last = group.last.max(last);
+    }
+    let mut reasons: Vec<Reason> = groups.into_values().collect();
+    reasons.sort_by(|a, b| (b.count, b.newest).cmp(&(a.count, a.newest)));
+    reasons.truncate(MAX_REASONS);
+    Ok(reasons)
+}

@@ -1,0 +1,423 @@
+//! Rows out of the file.
+
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    collections::{HashSet, VecDeque},
+    ops::Bound,
+    sync::Arc,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OptionalExtension, Row as Columns};
+
+use super::{
+    super::{
+        NameRow, StoreError,
+        answer::{Part, Places, Rows, Step, Walk},
+        ids::Place,
+        list::merged,
+        row::{End, LastRun, Row, Terms},
+    },
+    explain,
+    schema::{COLUMNS, END_COLUMNS},
+    write::{checksum, number, result_checksum},
+};
+use crate::queue::task::{Attempt, Key, MAX_LOG, State, TimeLimits, Timestamp, WorkerId};
+
+/// Rows that are fetched at once.
+const CHUNK: usize = 128;
+
+/// Says that a value is not what it was when it was written.
+pub(super) const CHANGED: &str = "what is stored of this task has changed on disk";
+
+/// A connection as rows.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    db: &'a Connection,
+    /// Names and queues are few and come again and again.
+    words: RefCell<HashSet<Arc<str>>>,
+}
+
+/// The most words that are kept for sharing.
+const MAX_WORDS: usize = 1_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Table {
+    Waiting,
+    Ended,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(db: &'a Connection) -> Self {
+        Self {
+            db,
+            words: RefCell::default(),
+        }
+    }
+
+    pub(super) fn waiting(&self, each: &mut dyn FnMut(&Row)) -> Result<(), StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM waiting ORDER BY id");
+        let mut statement = self.db.prepare(&sql).map_err(explain)?;
+        let mut rows = statement.query(()).map_err(explain)?;
+        while let Some(columns) = rows.next().map_err(explain)? {
+            each(&self.decode(columns, Table::Waiting).map_err(explain)?);
+        }
+        Ok(())
+    }
+
+    fn find(&self, table: Table, id: u64) -> Result<Option<Row>, StoreError> {
+        let sql = format!("{} WHERE id = ?1", select(table));
+        let mut statement = self.db.prepare_cached(&sql).map_err(explain)?;
+        let row = statement.query_row([number(id)], |columns| self.decode(columns, table));
+        row.optional().map_err(explain)
+    }
+
+    fn word(&self, text: &str) -> Arc<str> {
+        let mut words = self.words.borrow_mut();
+        if let Some(word) = words.get(text) {
+            return Arc::clone(word);
+        }
+        let word: Arc<str> = text.into();
+        if words.len() < MAX_WORDS {
+            words.insert(Arc::clone(&word));
+        }
+        word
+    }
+
+    fn decode(&self, columns: &Columns<'_>, table: Table) -> rusqlite::Result<Row> {
+        let text = |i: usize| columns.get_ref(i)?.as_str().map_err(rusqlite::Error::from);
+        let maybe = |i: usize| {
+            columns
+                .get_ref(i)?
+                .as_str_or_null()
+                .map_err(rusqlite::Error::from)
+        };
+        let key = match (maybe(5)?, maybe(6)?) {
+            (Some(text), rule) => Some(Box::new(Key {
+                text: text.into(),
+                rule: rule.and_then(|word| word.parse().ok()).unwrap_or_default(),
+            })),
+            (None, _) => None,
+        };
+        let terms = Terms {
+            limits: TimeLimits {
+                soft: duration(columns, 16)?,
+                hard: duration(columns, 17)?,
+            },
+            keep: duration(columns, 18)?,
+        };
+        let state = text(1)?.parse().ok();
+        let mut row = Row {
+            id: unsigned(columns, 0)?,
+            name: self.word(text(2)?),
+            args: text(3)?.into(),
+            queue: maybe(4)?.map(|queue| self.word(queue)),
+            key,
+            terms: (terms != Terms::default()).then(|| Box::new(terms)),
+            submitted_at: Timestamp(unsigned(columns, 11)?),
+            ready_at: Timestamp(unsigned(columns, 12)?),
+            due_at: time(columns, 13)?,
+            expires_at: time(columns, 15)?,
+            error: maybe(19)?.map(Into::into),
+            state: state.unwrap_or(State::Failed),
+            by_wall: columns.get(14)?,
+            priority: columns.get(7)?,
+            attempts: columns.get(8)?,
+            max_attempts: columns.get(9)?,
+            crashes: columns.get(10)?,
+            end: None,
+        };
+        let mut whole = columns.get::<_, i64>(20)? == checksum(&row);
+        if table == Table::Ended {
+            let result = maybe(27)?;
+            let stored: Option<i64> = columns.get(28)?;
+            whole &= result.map(|result| result_checksum(row.id, result)) == stored;
+            row.end = Some(End {
+                finished_at: Timestamp(unsigned(columns, 25)?),
+                forget_at: Timestamp(unsigned(columns, 26)?),
+                last: last_run(columns)?,
+                result: result.map(Into::into),
+            });
+        }
+        if !whole {
+            row.error = Some(CHANGED.into());
+        }
+        Ok(row)
+    }
+
+    /// Up to [`CHUNK`] rows of a table.
+    fn chunk(&self, source: Source, places: Places, down: bool) -> Result<Chunk, StoreError> {
+        let (from, to) = (lowest(places.0), highest(places.1));
+        let (Some(from), Some(to)) = (from, to) else {
+            return Ok(Chunk::new());
+        };
+        let mut statement = self.db.prepare_cached(&source.sql(down)).map_err(explain)?;
+        let chunk = i64::try_from(CHUNK).unwrap_or(i64::MAX);
+        let bounds = source.bounds(from, to);
+        let rows = statement.query_map(
+            rusqlite::params![bounds[0], bounds[1], bounds[2], bounds[3], chunk],
+            |columns| {
+                let row = self.decode(columns, source.table())?;
+                let key = if source == Source::Slow {
+                    row.slowness()
+                } else {
+                    0
+                };
+                Ok((key, row))
+            },
+        );
+        rows.and_then(Iterator::collect).map_err(explain)
+    }
+
+    fn source(&self, source: Source, places: Places, down: bool) -> Walk<'_> {
+        Box::new(Chunks {
+            reader: self,
+            source,
+            rest: Some(places),
+            down,
+            ready: Chunk::new(),
+        })
+    }
+}
+
+type Chunk = VecDeque<(u64, Row)>;
+
+/// What one statement walks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    All(Table),
+    State(State),
+    Slow,
+    Brief,
+}
+
+impl Source {
+    const fn table(self) -> Table {
+        match self {
+            Self::All(table) => table,
+            Self::State(state) if !state.is_finished() => Table::Waiting,
+            Self::State(_) | Self::Slow | Self::Brief => Table::Ended,
+        }
+    }
+
+    /// States stand in the text itself, because a partial index serves only what is known when the
+    /// statement is prepared.
+    fn sql(self, down: bool) -> String {
+        let which = match self {
+            Self::All(_) => "",
+            Self::State(state) => &format!(" AND state = '{state}'{}", index_hint(state)),
+            Self::Slow => " AND ran >= 1000 AND (ran, id) >= (?1, ?2) AND (ran, id) <= (?3, ?4)",
+            Self::Brief => " AND (ran IS NULL OR ran < 1000)",
+        };
+        let order = match (self, down) {
+            (Self::Slow, false) => "ran, id",
+            (Self::Slow, true) => "ran DESC, id DESC",
+            (_, false) => "id",
+            (_, true) => "id DESC",
+        };
+        let ids = match self {
+            Self::Slow => "true",
+            _ => "?1 = 0 AND id >= ?2 AND id <= ?4",
+        };
+        let select = select(self.table());
+        format!("{select} WHERE {ids}{which} ORDER BY {order} LIMIT ?5")
+    }
+
+    /// From key and id, to key and id.
+    fn bounds(self, from: Place, to: Place) -> [i64; 4] {
+        let place = |(key, id): Place| (number(key), number(id));
+        let ((from_key, from_id), (to_key, to_id)) = (place(from), place(to));
+        [from_key, from_id, to_key, to_id]
+    }
+}
+
+const fn index_hint(state: State) -> &'static str {
+    match state {
+        State::Succeeded => "",
+        state if state.is_finished() => " AND state <> 'succeeded'",
+        State::Queued => "",
+        _ => " AND state <> 'queued'",
+    }
+}
+
+/// Fetches chunk after chunk, so that a page costs what a page costs and no statement stays open.
+struct Chunks<'a> {
+    reader: &'a Reader<'a>,
+    source: Source,
+    /// What has not been fetched.
+    rest: Option<Places>,
+    down: bool,
+    ready: Chunk,
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = Step<'a>;
+
+    fn next(&mut self) -> Option<Step<'a>> {
+        if self.ready.is_empty()
+            && let Some((from, to)) = self.rest.take()
+        {
+            match self.reader.chunk(self.source, (from, to), self.down) {
+                Ok(chunk) => self.ready = chunk,
+                Err(why) => return Some(Err(why)),
+            }
+            if self.ready.len() == CHUNK {
+                let last = self.ready.back().map(|(key, row)| (*key, row.id));
+                self.rest = last.map(|last| {
+                    if self.down {
+                        (from, Bound::Excluded(last))
+                    } else {
+                        (Bound::Excluded(last), to)
+                    }
+                });
+            }
+        }
+        let (key, row) = self.ready.pop_front()?;
+        Some(Ok((key, Cow::Owned(row))))
+    }
+}
+
+impl Rows for Reader<'_> {
+    fn row(&self, id: u64) -> Result<Option<Cow<'_, Row>>, StoreError> {
+        let row = match self.find(Table::Waiting, id)? {
+            Some(row) => Some(row),
+            None => self.find(Table::Ended, id)?,
+        };
+        Ok(row.map(Cow::Owned))
+    }
+
+    fn log(&self, id: u64) -> Result<Vec<Attempt>, StoreError> {
+        let sql = "SELECT worker, waited, started_at, ran, error FROM attempts \
+                   WHERE task = ?1 ORDER BY started_at DESC LIMIT ?2";
+        let read = || -> rusqlite::Result<Vec<Attempt>> {
+            let mut statement = self.db.prepare_cached(sql)?;
+            let most = i64::try_from(MAX_LOG).unwrap_or(i64::MAX);
+            let attempts = statement.query_map((number(id), most), |columns| {
+                Ok(Attempt {
+                    worker: columns.get::<_, Option<u16>>(0)?.map(WorkerId),
+                    waited: duration(columns, 1)?.unwrap_or_default(),
+                    started_at: Timestamp(unsigned(columns, 2)?),
+                    ran: duration(columns, 3)?.unwrap_or_default(),
+                    error: columns.get_ref(4)?.as_str()?.into(),
+                })
+            })?;
+            attempts.collect()
+        };
+        let mut attempts = read().map_err(explain)?;
+        attempts.reverse();
+        Ok(attempts)
+    }
+
+    fn walk(&self, part: Part, places: Places, down: bool) -> Walk<'_> {
+        match part {
+            Part::All => {
+                let waiting = self.source(Source::All(Table::Waiting), places, down);
+                let ended = self.source(Source::All(Table::Ended), places, down);
+                merged(vec![waiting, ended], down)
+            }
+            Part::State(state) => self.source(Source::State(state), places, down),
+            Part::Slowest => {
+                let slow = self.source(Source::Slow, places, down);
+                // Those that were brief have 0 for a key, and so come before or after all others.
+                let brief = self.source(Source::Brief, of_zero(places), down);
+                if down {
+                    Box::new(slow.chain(brief))
+                } else {
+                    Box::new(brief.chain(slow))
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn names(db: &Connection) -> rusqlite::Result<Vec<NameRow>> {
+    let sql = "SELECT name, owner, number, uri, metadata, lease_ms, exclusive FROM names";
+    let mut statement = db.prepare(sql)?;
+    let rows = statement.query_map((), |columns| {
+        Ok(NameRow {
+            name: columns.get(0)?,
+            owner: columns.get(1)?,
+            number: unsigned(columns, 2)?,
+            uri: columns.get(3)?,
+            metadata: columns.get(4)?,
+            lease_ms: maybe_unsigned(columns, 5)?,
+            exclusive: columns.get(6)?,
+        })
+    })?;
+    rows.collect()
+}
+
+fn select(table: Table) -> String {
+    match table {
+        Table::Waiting => format!("SELECT {COLUMNS} FROM waiting"),
+        Table::Ended => format!("SELECT {COLUMNS}, {END_COLUMNS} FROM ended"),
+    }
+}
+
+/// The part of a range in which the key is 0.
+fn of_zero((from, to): Places) -> Places {
+    let to = match to {
+        Bound::Included((key, _)) | Bound::Excluded((key, _)) if key > 0 => {
+            Bound::Included((0, u64::MAX))
+        }
+        to => to,
+    };
+    (from, to)
+}
+
+/// The first place of a range; nothing when there is none.
+fn lowest(bound: Bound<Place>) -> Option<Place> {
+    match bound {
+        Bound::Unbounded => Some((0, 0)),
+        Bound::Included(place) => Some(place),
+        Bound::Excluded((key, id)) => Some((key, id.checked_add(1)?)),
+    }
+}
+
+/// The last place of a range; nothing when there is none.
+fn highest(bound: Bound<Place>) -> Option<Place> {
+    match bound {
+        Bound::Unbounded => Some((u64::MAX, u64::MAX)),
+        Bound::Included(place) => Some(place),
+        Bound::Excluded((key, id)) => match id.checked_sub(1) {
+            Some(id) => Some((key, id)),
+            None => Some((key.checked_sub(1)?, u64::MAX)),
+        },
+    }
+}
+
+fn last_run(columns: &Columns<'_>) -> rusqlite::Result<Option<LastRun>> {
+    let worker: Option<u16> = columns.get(24)?;
+    let (started_at, waited, ran) = (
+        time(columns, 21)?,
+        maybe_unsigned(columns, 22)?,
+        maybe_unsigned(columns, 23)?,
+    );
+    Ok(match (started_at, worker) {
+        (Some(started_at), Some(worker)) => Some(LastRun {
+            started_at,
+            waited: waited.unwrap_or_default(),
+            ran: ran.unwrap_or_default(),
+            worker: WorkerId(worker),
+        }),
+        _ => None,
+    })
+}
+
+fn unsigned(columns: &Columns<'_>, i: usize) -> rusqlite::Result<u64> {
+    maybe_unsigned(columns, i).map(Option::unwrap_or_default)
+}
+
+fn maybe_unsigned(columns: &Columns<'_>, i: usize) -> rusqlite::Result<Option<u64>> {
+    let number: Option<i64> = columns.get(i)?;
+    Ok(number.map(|n| u64::try_from(n).unwrap_or_default()))
+}
+
+fn time(columns: &Columns<'_>, i: usize) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(maybe_unsigned(columns, i)?.map(Timestamp))
+}
+
+fn duration(columns: &Columns<'_>, i: usize) -> rusqlite::Result<Option<Duration>> {
+    Ok(maybe_unsigned(columns, i)?.map(Duration::from_micros))
+}
