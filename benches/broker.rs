@@ -20,8 +20,9 @@ use std::{
 use distro_tui::queue::{
     add::{self, Add},
     broker::{Broker, Event, Subscription},
-    embedded::{Config, Embedded, Limits},
+    embedded::{Config, Embedded},
     registry::Registry,
+    store::{self, Retention},
     task::{NewTask, State, TaskId},
 };
 use support::{Bound, Cases, Results, SPAN, Sample};
@@ -60,7 +61,7 @@ fn main() {
         .expect("a runtime needs nothing that a benchmark cannot have");
     // First of all, while nothing has been given back to the allocator that could be used again.
     let bytes = runtime.block_on(retained_bytes());
-    let (broker, raw) = (engine(Limits::default()), Raw::start());
+    let (broker, raw) = (engine(RETAINED_USUALLY), Raw::start());
     // A full history is what a broker has for most of its life: each new task makes it forget one.
     runtime.block_on(batch(&broker, BIG));
     let results = cases(&runtime, &broker, &raw).run();
@@ -108,11 +109,21 @@ fn bars(results: &Results, bytes: f64) -> support::Table {
     ])
 }
 
-fn engine(limits: Limits) -> Embedded {
+/// As many finished tasks are kept in memory unless told otherwise.
+const RETAINED_USUALLY: usize = 100_000;
+
+fn engine(count: usize) -> Embedded {
     let mut registry = Registry::new();
     add::register(&mut registry);
+    let retention = Retention {
+        count,
+        ..Retention::default()
+    };
     let config = Config {
-        limits,
+        store: store::Config {
+            retention,
+            ..store::Config::default()
+        },
         ..Config::default()
     };
     Embedded::start(config, registry).expect("the system has threads")
@@ -133,8 +144,8 @@ async fn one_at_a_time(broker: &Embedded) -> u64 {
     let events = broker.subscribe();
     let (until, mut count) = (Instant::now() + SPAN, 0);
     while Instant::now() < until {
-        let ids = broker.submit(tasks(1)).await.expect("there is room");
-        let id = *ids.first().expect("an id for the task");
+        let receipts = broker.submit(tasks(1)).await.expect("there is room");
+        let id = receipts.first().expect("a receipt for the task").id;
         ended(&events, id).await;
         let task = broker
             .get(id)
@@ -201,11 +212,7 @@ async fn drained(broker: &Embedded) {
 /// The resident bytes that a finished task takes. A first batch is left out of it: with it come the
 /// stacks of the threads and the room that a batch needs on its way.
 async fn retained_bytes() -> f64 {
-    let limits = Limits {
-        retained: RETAINED,
-        ..Limits::default()
-    };
-    let broker = engine(limits);
+    let broker = engine(RETAINED);
     batch(&broker, BIG).await;
     let before = memory::resident();
     for _ in 0..RETAINED / BIG - 1 {

@@ -219,7 +219,10 @@ impl Rounds {
     fn recover(&mut self, now: Timestamp, opened: Opened) -> Result<Recovery, super::StartError> {
         let (core, registry) = (&mut self.core, &self.registry);
         self.store
-            .waiting(&mut |row| core.recover(now, row, registry.get(&row.name).cloned()))
+            .waiting(&mut |row| {
+                let function = registry.get(&row.name).cloned();
+                core.recover(now, row, function);
+            })
             .map_err(super::unreadable)?;
         let waiting = self.core.unfinished();
         let blamed = self.core.blame(now, &opened.running);

@@ -118,7 +118,7 @@ fn reasons(rows: &dyn Rows) -> Result<Vec<Reason>, StoreError> {
     let failures = rows.walk(Part::State(State::Failed), everywhere, true);
     for step in failures.take(MAX_FAILURES) {
         let (_, row) = step?;
-        let said = row.error.as_deref().unwrap_or_default();
+        let said = row.rare().error.as_deref().unwrap_or_default();
         let error: Box<str> = said.lines().next().unwrap_or_default().into();
         let last = row
             .end

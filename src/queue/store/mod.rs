@@ -254,7 +254,7 @@ pub(super) struct Swept {
 pub(super) trait Store: Send {
     /// Tells every row that waits, in the order of their ids, without its arguments where those are
     /// not at hand.
-    fn waiting(&mut self, each: &mut dyn FnMut(&Row)) -> Result<(), StoreError>;
+    fn waiting(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
 
     /// Takes what has changed, all or nothing. What it took it takes out of the list.
     fn commit(&mut self, changes: &mut Vec<Change>) -> Result<(), StoreError>;

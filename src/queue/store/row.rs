@@ -16,27 +16,44 @@ pub(in crate::queue) struct Row {
     pub(in crate::queue) id: u64,
     pub(in crate::queue) name: Arc<str>,
     pub(in crate::queue) args: Arc<str>,
-    pub(in crate::queue) queue: Option<Arc<str>>,
-    pub(in crate::queue) key: Option<Box<Key>>,
-    pub(in crate::queue) terms: Option<Box<Terms>>,
     pub(in crate::queue) submitted_at: Timestamp,
     /// Since when it may run, or might have.
     pub(in crate::queue) ready_at: Timestamp,
-    pub(in crate::queue) due_at: Option<Timestamp>,
-    pub(in crate::queue) expires_at: Option<Timestamp>,
-    /// What the last attempt that failed said.
-    pub(in crate::queue) error: Option<Box<str>>,
     pub(in crate::queue) state: State,
-    /// `due_at` is a time on the wall, which no jump of the clock moves.
-    pub(in crate::queue) by_wall: bool,
     pub(in crate::queue) priority: u8,
     pub(in crate::queue) attempts: u8,
     pub(in crate::queue) max_attempts: u8,
     pub(in crate::queue) crashes: u8,
+    rare: Option<Box<Rare>>,
     pub(in crate::queue) end: Option<End>,
 }
 
-/// What few tasks have.
+/// What most tasks do not have, and so have no room for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in crate::queue) struct Rare {
+    pub(in crate::queue) queue: Option<Arc<str>>,
+    pub(in crate::queue) key: Option<Box<Key>>,
+    pub(in crate::queue) terms: Option<Box<Terms>>,
+    pub(in crate::queue) due_at: Option<Timestamp>,
+    /// `due_at` is a time on the wall, which no jump of the clock moves.
+    pub(in crate::queue) by_wall: bool,
+    pub(in crate::queue) expires_at: Option<Timestamp>,
+    /// What the last attempt that failed said.
+    pub(in crate::queue) error: Option<Box<str>>,
+}
+
+/// What a task has that has nothing rare.
+static PLAIN: Rare = Rare {
+    queue: None,
+    key: None,
+    terms: None,
+    due_at: None,
+    by_wall: false,
+    expires_at: None,
+    error: None,
+};
+
+/// How a task is to be run and kept, where that is not as usual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::queue) struct Terms {
     pub(in crate::queue) limits: TimeLimits,
@@ -76,6 +93,40 @@ pub(in crate::queue) struct Live {
 }
 
 impl Row {
+    /// A task that waits and has never run.
+    pub(in crate::queue) fn new(id: u64, name: Arc<str>, args: Arc<str>, now: Timestamp) -> Self {
+        Self {
+            id,
+            name,
+            args,
+            submitted_at: now,
+            ready_at: now,
+            state: State::Queued,
+            priority: 0,
+            attempts: 0,
+            max_attempts: 1,
+            crashes: 0,
+            rare: None,
+            end: None,
+        }
+    }
+
+    pub(in crate::queue) fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&PLAIN)
+    }
+
+    /// Room is made only for what needs it.
+    pub(in crate::queue) fn set_rare(&mut self, rare: Rare) {
+        self.rare = (rare != PLAIN).then(|| Box::new(rare));
+    }
+
+    /// Changes what is rare.
+    pub(in crate::queue) fn change_rare(&mut self, change: impl FnOnce(&mut Rare)) {
+        let mut rare = self.rare.take().map_or_else(Rare::default, |rare| *rare);
+        change(&mut rare);
+        self.set_rare(rare);
+    }
+
     /// What [`slowness`] says of it.
     pub(super) fn slowness(&self) -> u64 {
         let last = self.end.as_ref().and_then(|end| end.last);
@@ -94,15 +145,15 @@ impl Row {
             state: self.state_now(live),
             cancelling: live.is_some_and(|live| live.cancelling),
             progress: live.and_then(|live| live.progress),
-            queue: self.queue.clone(),
-            key: self.key.as_deref().cloned(),
+            queue: self.rare().queue.clone(),
+            key: self.rare().key.as_deref().cloned(),
             priority: self.priority,
             attempts: live.map_or(self.attempts, |live| live.attempts),
             max_attempts: self.max_attempts,
             crashes: self.crashes,
             submitted_at: self.submitted_at,
-            due_at: self.due_at.filter(|_| self.end.is_none()),
-            expires_at: self.expires_at,
+            due_at: self.rare().due_at.filter(|_| self.end.is_none()),
+            expires_at: self.rare().expires_at,
             started_at: live
                 .map(|live| live.started_at)
                 .or(last.map(|run| run.started_at)),
@@ -113,7 +164,7 @@ impl Row {
             ran: last.map(|run| Duration::from_micros(run.ran)),
             worker: live.map(|live| live.worker).or(last.map(|run| run.worker)),
             result: self.end.as_ref().and_then(|end| end.result.clone()),
-            error: self.error.clone(),
+            error: self.rare().error.clone(),
             log: Vec::<Attempt>::new(),
         }
     }
@@ -131,7 +182,7 @@ impl Row {
             .filter(|_| self.end.is_none())
             .map(|live| live.worker.0)
             .or(ended_with.map(|run| run.worker.0));
-        let key = self.key.as_deref().map(|key| &*key.text);
+        let key = self.rare().key.as_deref().map(|key| &*key.text);
         let fits =
             |wanted: &Option<String>, has: &str| wanted.as_ref().is_none_or(|wanted| wanted == has);
         filter.states.has(self.state_now(live))
@@ -139,7 +190,7 @@ impl Row {
             && fits(&filter.name, &self.name)
             && fits(
                 &filter.queue,
-                self.queue.as_deref().unwrap_or(DEFAULT_QUEUE),
+                self.rare().queue.as_deref().unwrap_or(DEFAULT_QUEUE),
             )
             && (filter.key.is_none() || filter.key.as_deref() == key)
             && filter
@@ -157,9 +208,9 @@ impl Row {
         let texts = || {
             [&*id, &*self.name, &*self.args]
                 .into_iter()
-                .chain(self.key.as_deref().map(|key| &*key.text))
+                .chain(self.rare().key.as_deref().map(|key| &*key.text))
                 .chain(self.end.as_ref().and_then(|end| end.result.as_deref()))
-                .chain(self.error.as_deref())
+                .chain(self.rare().error.as_deref())
         };
         let found = |wanted: &String| texts().any(|text| contains(text, wanted));
         filter.has.iter().all(found) && !filter.lacks.iter().any(found)

@@ -49,6 +49,8 @@ pub(crate) struct Tasks {
     pinned: Option<TaskId>,
     number: u64,
     waiting: Option<Fetch>,
+    /// Something changed while a page was under way, which may not show it.
+    behind: bool,
     /// A movement that the edge of the window stopped; it goes on when more has come.
     stopped: Option<Motion>,
     /// Whether an answer has come since the filter or the order changed.
@@ -112,6 +114,7 @@ impl Tasks {
     /// The window again, as it is now.
     pub(crate) fn refresh(&mut self) -> Option<Fetch> {
         if self.waiting.is_some() {
+            self.behind = true;
             return None;
         }
         let from = match self.rows.front() {
@@ -189,6 +192,11 @@ impl Tasks {
             self.selection.go(motion, self.rows.len());
             self.pin();
         }
+    }
+
+    /// Whether the window must be asked for again, because what came was asked for too early.
+    pub(crate) fn was_behind(&mut self) -> bool {
+        self.waiting.is_none() && std::mem::take(&mut self.behind)
     }
 
     /// A page that could not be had; the next refresh asks again.

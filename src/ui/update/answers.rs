@@ -69,6 +69,9 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 Some(page) => model.tasks.take(number, page),
                 None => model.tasks.missed(number),
             }
+            if model.tasks.was_behind() {
+                return refresh_soon(model);
+            }
             vec![]
         }
         Msg::Task(Some(task)) => {

@@ -216,9 +216,11 @@ impl Core {
         row.state = self.may_return(&row, Step::Retry)?;
         row.attempts = 0;
         row.crashes = 0;
-        row.expires_at = None;
-        row.due_at = None;
-        row.by_wall = false;
+        row.change_rare(|rare| {
+            rare.expires_at = None;
+            rare.due_at = None;
+            rare.by_wall = false;
+        });
         row.ready_at = now;
         self.bring_back(row, function)
     }
@@ -230,8 +232,8 @@ impl Core {
         mut row: Row,
         function: Option<Arc<TaskFunction>>,
     ) -> Result<State, BrokerError> {
-        row.due_at = row.due_at.filter(|due| *due > now);
-        let step = match row.due_at {
+        row.change_rare(|rare| rare.due_at = rare.due_at.filter(|due| *due > now));
+        let step = match row.rare().due_at {
             Some(_) => Step::Postpone,
             None => Step::Restore,
         };
@@ -247,7 +249,7 @@ impl Core {
         if backlog >= limit {
             return Err(BrokerError::Overloaded { backlog, limit });
         }
-        let unique = super::entry::unique_key(&row.name, row.key.as_deref());
+        let unique = super::entry::unique_key(&row.name, row.rare().key.as_deref());
         match unique.and_then(|key| self.unique.get(&key)) {
             Some(by) => Err(BrokerError::KeyTaken {
                 id,

@@ -25,7 +25,7 @@ use crate::queue::{
     registry::{TaskFunction, Unfit},
     store::{
         Change,
-        row::{Live, Row, Terms},
+        row::{Live, Rare, Row, Terms},
     },
     task::{
         MAX_ATTEMPTS, MAX_PRIORITY, NewTask, Options, Receipt, State, TaskId, TimeLimits,
@@ -215,30 +215,21 @@ impl Core {
             limits: task.options.limits,
             keep: task.options.keep,
         };
-        let row = Row {
-            id,
-            name: Arc::clone(&task.function.name),
-            args: task.args,
+        let mut row = Row::new(id, Arc::clone(&task.function.name), task.args, now);
+        if due_at.is_some() {
+            row.state = State::Scheduled;
+        }
+        row.priority = task.options.priority.min(MAX_PRIORITY);
+        row.max_attempts = task.options.max_attempts.clamp(1, MAX_ATTEMPTS);
+        row.set_rare(Rare {
             queue: task.options.queue,
             key,
             terms: (terms != Terms::default()).then(|| Box::new(terms)),
-            submitted_at: now,
-            ready_at: now,
             due_at,
+            by_wall: due_at.is_some() && due_at != countdown,
             expires_at: task.options.expires.map(|expires| now.after(expires)),
             error: None,
-            state: if due_at.is_some() {
-                State::Scheduled
-            } else {
-                State::Queued
-            },
-            by_wall: due_at.is_some() && due_at != countdown,
-            priority: task.options.priority.min(MAX_PRIORITY),
-            attempts: 0,
-            max_attempts: task.options.max_attempts.clamp(1, MAX_ATTEMPTS),
-            crashes: 0,
-            end: None,
-        };
+        });
         self.admit(&row, Some(task.function));
         self.changes.push(Change::New(Box::new(row)));
         Receipt {
@@ -249,7 +240,7 @@ impl Core {
 
     /// A living task from now on, wherever its row came from.
     fn admit(&mut self, row: &Row, function: Option<Arc<TaskFunction>>) {
-        let queue = self.queues.find_or_make(row.queue.as_ref());
+        let queue = self.queues.find_or_make(row.rare().queue.as_ref());
         let entry = Entry::new(row, queue, function);
         let id = row.id;
         if let Some(key) = entry.unique_key() {

@@ -26,25 +26,20 @@ impl Core {
     pub(in crate::queue::embedded) fn recover(
         &mut self,
         now: Timestamp,
-        row: &Row,
+        mut row: Row,
         function: Option<Arc<TaskFunction>>,
     ) {
-        let mut row = row.clone();
         // The clock may have been set while nobody was looking: no span becomes longer than it was.
-        let span = match row.state {
-            State::Retrying => LONGEST_RETRY,
-            _ => row
-                .due_at
-                .map(|due| due.since(row.submitted_at))
-                .unwrap_or_default(),
-        };
-        if !row.by_wall {
-            row.due_at = row.due_at.map(|due| due.min(now.after(span)));
-        }
-        let life = row.expires_at.map(|at| at.since(row.submitted_at));
-        row.expires_at = row
-            .expires_at
-            .map(|at| at.min(now.after(life.unwrap_or_default())));
+        let (state, since) = (row.state, row.submitted_at);
+        let no_later = |at: Timestamp, span: Duration| at.min(now.after(span));
+        row.change_rare(|rare| {
+            rare.due_at = rare.due_at.map(|due| match state {
+                _ if rare.by_wall => due,
+                State::Retrying => no_later(due, LONGEST_RETRY),
+                _ => no_later(due, due.since(since)),
+            });
+            rare.expires_at = rare.expires_at.map(|at| no_later(at, at.since(since)));
+        });
         row.ready_at = row.ready_at.min(now);
         self.admit(&row, function);
     }

@@ -169,7 +169,7 @@ fn come_to(crash: &mut Option<Crash>, at: CrashPoint) {
 }
 
 impl Store for Sqlite {
-    fn waiting(&mut self, each: &mut dyn FnMut(&Row)) -> Result<(), StoreError> {
+    fn waiting(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
         self.reader().waiting(each)
     }
 
@@ -199,7 +199,7 @@ impl Store for Sqlite {
             return Ok(args);
         }
         match self.row(id)? {
-            Some(row) if row.error.as_deref() == Some(read::CHANGED) => {
+            Some(row) if row.rare().error.as_deref() == Some(read::CHANGED) => {
                 Err(StoreError(read::CHANGED.into()))
             }
             Some(row) => Ok(row.args),

@@ -211,11 +211,8 @@ impl Opening {
         migrate(&mut db)?;
         // Everything that waits is read when the engine starts; what cannot be is found here, while
         // something can still be done about it.
-        db.query_row(
-            "SELECT count(*), sum(length(args)) FROM waiting",
-            (),
-            |_| Ok(()),
-        )?;
+        db.query_row("SELECT total(ready_at) FROM waiting", (), |_| Ok(()))?;
+
         let ended = count_ended(&db)?;
         let last_id: i64 = db.query_row(
             "SELECT max(coalesce((SELECT max(id) FROM waiting), 0), \

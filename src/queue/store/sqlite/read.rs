@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OptionalExtension, Row as Columns};
+use rusqlite::{Connection, OptionalExtension, Row as Columns, types::ValueRef};
 
 use super::{
     super::{
@@ -17,7 +17,7 @@ use super::{
         answer::{Part, Places, Rows, Step, Walk},
         ids::Place,
         list::merged,
-        row::{End, LastRun, Row, Terms},
+        row::{End, LastRun, Rare, Row, Terms},
     },
     explain,
     schema::{COLUMNS, END_COLUMNS},
@@ -56,12 +56,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn waiting(&self, each: &mut dyn FnMut(&Row)) -> Result<(), StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM waiting ORDER BY id");
+    pub(super) fn waiting(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+        // Arguments are read, and checked, when it is a task's turn.
+        let columns = COLUMNS.replace(" args,", " '',");
+        let sql = format!("SELECT {columns} FROM waiting ORDER BY id");
         let mut statement = self.db.prepare(&sql).map_err(explain)?;
         let mut rows = statement.query(()).map_err(explain)?;
         while let Some(columns) = rows.next().map_err(explain)? {
-            each(&self.decode(columns, Table::Waiting).map_err(explain)?);
+            each(self.decode(columns, Table::Waiting));
         }
         Ok(())
     }
@@ -69,7 +71,7 @@ impl<'a> Reader<'a> {
     fn find(&self, table: Table, id: u64) -> Result<Option<Row>, StoreError> {
         let sql = format!("{} WHERE id = ?1", select(table));
         let mut statement = self.db.prepare_cached(&sql).map_err(explain)?;
-        let row = statement.query_row([number(id)], |columns| self.decode(columns, table));
+        let row = statement.query_row([number(id)], |columns| Ok(self.checked(columns, table)));
         row.optional().map_err(explain)
     }
 
@@ -85,65 +87,70 @@ impl<'a> Reader<'a> {
         word
     }
 
-    fn decode(&self, columns: &Columns<'_>, table: Table) -> rusqlite::Result<Row> {
-        let text = |i: usize| columns.get_ref(i)?.as_str().map_err(rusqlite::Error::from);
-        let maybe = |i: usize| {
-            columns
-                .get_ref(i)?
-                .as_str_or_null()
-                .map_err(rusqlite::Error::from)
+    /// A row, whatever the disk has made of it: what is not what it should be is left out, and then
+    /// the checksum says so.
+    fn decode(&self, columns: &Columns<'_>, table: Table) -> Row {
+        let see = Columned(columns);
+        let (name, args) = (
+            see.text(2).unwrap_or_default(),
+            see.text(3).unwrap_or_default(),
+        );
+        let mut row = Row::new(
+            see.number(0).unwrap_or_default(),
+            self.word(name),
+            args.into(),
+            see.time(11).unwrap_or_default(),
+        );
+        row.ready_at = see.time(12).unwrap_or_default();
+        row.state = match (see.text(1).and_then(|word| word.parse().ok()), table) {
+            (Some(state), _) => state,
+            (None, Table::Waiting) => State::Queued,
+            (None, Table::Ended) => State::Failed,
         };
-        let key = match (maybe(5)?, maybe(6)?) {
-            (Some(text), rule) => Some(Box::new(Key {
-                text: text.into(),
-                rule: rule.and_then(|word| word.parse().ok()).unwrap_or_default(),
-            })),
-            (None, _) => None,
-        };
+        row.priority = see.small(7);
+        row.attempts = see.small(8);
+        row.max_attempts = see.small(9);
+        row.crashes = see.small(10);
         let terms = Terms {
             limits: TimeLimits {
-                soft: duration(columns, 16)?,
-                hard: duration(columns, 17)?,
+                soft: see.duration(16),
+                hard: see.duration(17),
             },
-            keep: duration(columns, 18)?,
+            keep: see.duration(18),
         };
-        let state = text(1)?.parse().ok();
-        let mut row = Row {
-            id: unsigned(columns, 0)?,
-            name: self.word(text(2)?),
-            args: text(3)?.into(),
-            queue: maybe(4)?.map(|queue| self.word(queue)),
-            key,
+        row.set_rare(Rare {
+            queue: see.text(4).map(|queue| self.word(queue)),
+            key: see.text(5).map(|text| {
+                let rule = see.text(6).and_then(|word| word.parse().ok());
+                Box::new(Key {
+                    text: text.into(),
+                    rule: rule.unwrap_or_default(),
+                })
+            }),
             terms: (terms != Terms::default()).then(|| Box::new(terms)),
-            submitted_at: Timestamp(unsigned(columns, 11)?),
-            ready_at: Timestamp(unsigned(columns, 12)?),
-            due_at: time(columns, 13)?,
-            expires_at: time(columns, 15)?,
-            error: maybe(19)?.map(Into::into),
-            state: state.unwrap_or(State::Failed),
-            by_wall: columns.get(14)?,
-            priority: columns.get(7)?,
-            attempts: columns.get(8)?,
-            max_attempts: columns.get(9)?,
-            crashes: columns.get(10)?,
-            end: None,
-        };
-        let mut whole = columns.get::<_, i64>(20)? == checksum(&row);
+            due_at: see.time(13),
+            by_wall: see.number(14) == Some(1),
+            expires_at: see.time(15),
+            error: see.text(19).map(Into::into),
+        });
         if table == Table::Ended {
-            let result = maybe(27)?;
-            let stored: Option<i64> = columns.get(28)?;
-            whole &= result.map(|result| result_checksum(row.id, result)) == stored;
-            row.end = Some(End {
-                finished_at: Timestamp(unsigned(columns, 25)?),
-                forget_at: Timestamp(unsigned(columns, 26)?),
-                last: last_run(columns)?,
-                result: result.map(Into::into),
-            });
+            row.end = Some(see.end());
         }
+        row
+    }
+
+    /// A row that says so when it is not what was written.
+    fn checked(&self, columns: &Columns<'_>, table: Table) -> Row {
+        let mut row = self.decode(columns, table);
+        let see = Columned(columns);
+        let result = row.end.as_ref().and_then(|end| end.result.as_deref());
+        let result = result.map(|result| result_checksum(row.id, result));
+        let whole = see.signed(20) == Some(checksum(&row))
+            && (table == Table::Waiting || see.signed(28) == result);
         if !whole {
-            row.error = Some(CHANGED.into());
+            row.change_rare(|rare| rare.error = Some(CHANGED.into()));
         }
-        Ok(row)
+        row
     }
 
     /// Up to [`CHUNK`] rows of a table.
@@ -158,7 +165,7 @@ impl<'a> Reader<'a> {
         let rows = statement.query_map(
             rusqlite::params![bounds[0], bounds[1], bounds[2], bounds[3], chunk],
             |columns| {
-                let row = self.decode(columns, source.table())?;
+                let row = self.checked(columns, source.table());
                 let key = if source == Source::Slow {
                     row.slowness()
                 } else {
@@ -294,12 +301,13 @@ impl Rows for Reader<'_> {
             let mut statement = self.db.prepare_cached(sql)?;
             let most = i64::try_from(MAX_LOG).unwrap_or(i64::MAX);
             let attempts = statement.query_map((number(id), most), |columns| {
+                let see = Columned(columns);
                 Ok(Attempt {
-                    worker: columns.get::<_, Option<u16>>(0)?.map(WorkerId),
-                    waited: duration(columns, 1)?.unwrap_or_default(),
-                    started_at: Timestamp(unsigned(columns, 2)?),
-                    ran: duration(columns, 3)?.unwrap_or_default(),
-                    error: columns.get_ref(4)?.as_str()?.into(),
+                    worker: see.worker(0),
+                    waited: see.duration(1).unwrap_or_default(),
+                    started_at: see.time(2).unwrap_or_default(),
+                    ran: see.duration(3).unwrap_or_default(),
+                    error: see.text(4).unwrap_or(CHANGED).into(),
                 })
             })?;
             attempts.collect()
@@ -335,14 +343,16 @@ pub(super) fn names(db: &Connection) -> rusqlite::Result<Vec<NameRow>> {
     let sql = "SELECT name, owner, number, uri, metadata, lease_ms, exclusive FROM names";
     let mut statement = db.prepare(sql)?;
     let rows = statement.query_map((), |columns| {
+        let see = Columned(columns);
+        let text = |i| see.text(i).unwrap_or_default().to_owned();
         Ok(NameRow {
-            name: columns.get(0)?,
-            owner: columns.get(1)?,
-            number: unsigned(columns, 2)?,
-            uri: columns.get(3)?,
-            metadata: columns.get(4)?,
-            lease_ms: maybe_unsigned(columns, 5)?,
-            exclusive: columns.get(6)?,
+            name: text(0),
+            owner: text(1),
+            number: see.number(2).unwrap_or_default(),
+            uri: text(3),
+            metadata: text(4),
+            lease_ms: see.number(5),
+            exclusive: see.number(6) == Some(1),
         })
     })?;
     rows.collect()
@@ -387,37 +397,59 @@ fn highest(bound: Bound<Place>) -> Option<Place> {
     }
 }
 
-fn last_run(columns: &Columns<'_>) -> rusqlite::Result<Option<LastRun>> {
-    let worker: Option<u16> = columns.get(24)?;
-    let (started_at, waited, ran) = (
-        time(columns, 21)?,
-        maybe_unsigned(columns, 22)?,
-        maybe_unsigned(columns, 23)?,
-    );
-    Ok(match (started_at, worker) {
-        (Some(started_at), Some(worker)) => Some(LastRun {
-            started_at,
-            waited: waited.unwrap_or_default(),
-            ran: ran.unwrap_or_default(),
-            worker: WorkerId(worker),
-        }),
-        _ => None,
-    })
-}
+/// Columns as they are, each of the type that it should have or not there.
+#[derive(Clone, Copy)]
+struct Columned<'a, 'b>(&'a Columns<'b>);
 
-fn unsigned(columns: &Columns<'_>, i: usize) -> rusqlite::Result<u64> {
-    maybe_unsigned(columns, i).map(Option::unwrap_or_default)
-}
+impl<'a> Columned<'a, '_> {
+    fn text(self, i: usize) -> Option<&'a str> {
+        match self.0.get_ref(i) {
+            Ok(ValueRef::Text(bytes)) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
+    }
 
-fn maybe_unsigned(columns: &Columns<'_>, i: usize) -> rusqlite::Result<Option<u64>> {
-    let number: Option<i64> = columns.get(i)?;
-    Ok(number.map(|n| u64::try_from(n).unwrap_or_default()))
-}
+    fn signed(self, i: usize) -> Option<i64> {
+        match self.0.get_ref(i) {
+            Ok(ValueRef::Integer(number)) => Some(number),
+            _ => None,
+        }
+    }
 
-fn time(columns: &Columns<'_>, i: usize) -> rusqlite::Result<Option<Timestamp>> {
-    Ok(maybe_unsigned(columns, i)?.map(Timestamp))
-}
+    fn number(self, i: usize) -> Option<u64> {
+        self.signed(i).and_then(|number| u64::try_from(number).ok())
+    }
 
-fn duration(columns: &Columns<'_>, i: usize) -> rusqlite::Result<Option<Duration>> {
-    Ok(maybe_unsigned(columns, i)?.map(Duration::from_micros))
+    fn small(self, i: usize) -> u8 {
+        let number = self.number(i).unwrap_or_default();
+        u8::try_from(number).unwrap_or(u8::MAX)
+    }
+
+    fn time(self, i: usize) -> Option<Timestamp> {
+        self.number(i).map(Timestamp)
+    }
+
+    fn duration(self, i: usize) -> Option<Duration> {
+        self.number(i).map(Duration::from_micros)
+    }
+
+    fn worker(self, i: usize) -> Option<WorkerId> {
+        let number = self.number(i)?;
+        u16::try_from(number).ok().map(WorkerId)
+    }
+
+    fn end(self) -> End {
+        let last = self.time(21).zip(self.worker(24));
+        End {
+            finished_at: self.time(25).unwrap_or_default(),
+            forget_at: self.time(26).unwrap_or_default(),
+            last: last.map(|(started_at, worker)| LastRun {
+                started_at,
+                waited: self.number(22).unwrap_or_default(),
+                ran: self.number(23).unwrap_or_default(),
+                worker,
+            }),
+            result: self.text(27).map(Into::into),
+        }
+    }
 }

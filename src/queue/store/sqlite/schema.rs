@@ -13,16 +13,17 @@ const MIGRATIONS: [&str; 1] = [FIRST];
 /// `waiting`, which has no index that every row is in; to start reads `waiting` and nothing else.
 ///
 /// Times are microseconds since 1970, durations microseconds. That a task runs is not kept: it is
-/// `queued` until it has ended.
+/// `queued` until it has ended. A check with `IN` would build a table of its own for every row that is
+/// written, so there is none.
 const FIRST: &str = "
 CREATE TABLE waiting (
     id INTEGER PRIMARY KEY,
-    state TEXT NOT NULL CHECK (state IN ('scheduled', 'queued', 'retrying')),
+    state TEXT NOT NULL CHECK (state = 'queued' OR state = 'scheduled' OR state = 'retrying'),
     name TEXT NOT NULL,
     args TEXT NOT NULL,
     queue TEXT,
     key TEXT,
-    rule TEXT CHECK (rule IN ('label', 'unique', 'serial')),
+    rule TEXT,
     priority INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     max_attempts INTEGER NOT NULL,
@@ -43,7 +44,9 @@ CREATE UNIQUE INDEX waiting_unique ON waiting (name, key) WHERE rule = 'unique';
 
 CREATE TABLE ended (
     id INTEGER PRIMARY KEY,
-    state TEXT NOT NULL CHECK (state IN ('succeeded', 'failed', 'cancelled', 'expired')),
+    state TEXT NOT NULL CHECK (
+        state = 'succeeded' OR state = 'failed' OR state = 'cancelled' OR state = 'expired'
+    ),
     name TEXT NOT NULL,
     args TEXT NOT NULL,
     queue TEXT,

@@ -57,29 +57,30 @@ pub(super) fn apply(db: &Connection, change: &Change, tally: &mut Tally) -> rusq
 }
 
 fn insert(db: &Connection, row: &Row) -> rusqlite::Result<()> {
-    let terms = row.terms.as_deref().copied().unwrap_or_default();
+    let rare = row.rare();
+    let terms = rare.terms.as_deref().copied().unwrap_or_default();
     let Terms { limits, keep } = terms;
     db.prepare_cached(NEW)?.execute(params![
         number(row.id),
         row.state.word(),
         &*row.name,
         &*row.args,
-        row.queue.as_deref(),
-        row.key.as_deref().map(|key| &*key.text),
-        row.key.as_deref().map(|key| key.rule.word()),
+        rare.queue.as_deref(),
+        rare.key.as_deref().map(|key| &*key.text),
+        rare.key.as_deref().map(|key| key.rule.word()),
         row.priority,
         row.attempts,
         row.max_attempts,
         row.crashes,
         time(row.submitted_at),
         time(row.ready_at),
-        row.due_at.map(time),
-        row.by_wall,
-        row.expires_at.map(time),
+        rare.due_at.map(time),
+        rare.by_wall,
+        rare.expires_at.map(time),
         limits.soft.map(micros),
         limits.hard.map(micros),
         keep.map(micros),
-        row.error.as_deref(),
+        rare.error.as_deref(),
         checksum(row),
     ])?;
     Ok(())
@@ -186,7 +187,7 @@ fn count(tally: &mut Tally, state: State, by: isize) {
 pub(super) fn checksum(row: &Row) -> i64 {
     let mut hash = crc32fast::Hasher::new();
     hash.update(&row.id.to_le_bytes());
-    let key = row.key.as_deref().map_or("", |key| &*key.text);
+    let key = row.rare().key.as_deref().map_or("", |key| &*key.text);
     for text in [&*row.name, &*row.args, key] {
         hash.update(&text.len().to_le_bytes());
         hash.update(text.as_bytes());
