@@ -1,5 +1,8 @@
 //! Every engine must pass the same suite; the embedded one also has stories of its own.
 
+mod account;
 mod conformance;
+mod damage;
 mod embedded;
+mod hardship;
 mod support;

@@ -79,6 +79,13 @@ pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
         }
         Ok(String::new())
     });
+    registry.register("quiet-panic", |_: Nothing, _: Context| async {
+        // As a panic does, but without the word of the hook.
+        if true {
+            std::panic::resume_unwind(Box::new("on purpose"));
+        }
+        Ok(String::new())
+    });
     registry.register("fail", |_: Nothing, _: Context| async {
         Err::<String, _>(TaskError::fatal("it is broken"))
     });
@@ -106,6 +113,12 @@ pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
         }
         Ok("true".into())
     });
+    registry.register("abort", |_: Nothing, _: Context| async {
+        std::process::abort();
+    });
+    registry.register("overflow", |_: Nothing, _: Context| async {
+        Ok(deeper(1).to_string())
+    });
     registry.register("steps", {
         let gate = Arc::clone(&gate);
         move |_: Nothing, context: Context| {
@@ -132,6 +145,12 @@ pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
         Ok(String::new())
     });
     (registry, gate)
+}
+
+/// Needs more stack than there is.
+fn deeper(n: u64) -> u64 {
+    let room = std::hint::black_box([n; 512]);
+    if n == 0 { 0 } else { deeper(n + 1) + room[7] }
 }
 
 pub(crate) fn task(name: &str) -> NewTask {

@@ -521,6 +521,8 @@ impl Rounds {
 
     fn sweep(&mut self) {
         let now = self.clock.now();
+        let next = [self.next_sweep, self.core.take_next_forget()];
+        self.next_sweep = next.into_iter().flatten().min();
         if !self.store.is_over() && self.next_sweep.is_none_or(|at| at > now) {
             return;
         }

@@ -14,6 +14,12 @@ use crate::queue::{
     task::{MAX_TEXT, TaskId, Timestamp, WorkerId},
 };
 
+// Workers survive the panics of their tasks by unwinding.
+#[cfg(panic = "abort")]
+compile_error!(
+    "distro-tui must be built with `panic = \"unwind\"`: a panicking task fails, not the process"
+);
+
 /// A task on its way to a worker.
 #[derive(Debug)]
 pub(super) struct Job {

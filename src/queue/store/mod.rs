@@ -106,7 +106,7 @@ pub struct Config {
     pub folder: Option<PathBuf>,
     /// How long.
     pub retention: Retention,
-    /// The largest that the file may become, in bytes; beyond it the disk counts as full.
+    /// With this many bytes in use the file takes no new tasks; what it has goes on.
     pub most_bytes: Option<u64>,
     /// Ends the process at a certain point, to see that nothing is lost.
     #[doc(hidden)]

@@ -133,6 +133,8 @@ impl Core {
             State::Failed => self.ages.failed,
             _ => self.ages.usual,
         });
+        let forget_at = now.after(keep);
+        self.next_forget = Some(self.next_forget.map_or(forget_at, |at| at.min(forget_at)));
         self.changes.push(Change::Ended(
             id,
             Ended {
@@ -142,7 +144,7 @@ impl Core {
                 error,
                 end: End {
                     finished_at: now,
-                    forget_at: now.after(keep),
+                    forget_at,
                     last,
                     result,
                 },

@@ -126,6 +126,8 @@ pub(super) struct Core {
     last_run: u64,
     /// Tasks that were handed over and whose start has not been reported.
     handed: usize,
+    /// When the first of those that have ended since it was last asked is to be forgotten.
+    next_forget: Option<Timestamp>,
     dice: u64,
     signals: Vec<Signal>,
     /// What has happened and is to be kept.
@@ -151,6 +153,7 @@ impl Core {
             last_id,
             last_run: 0,
             handed: 0,
+            next_forget: None,
             dice: seed,
             signals: Vec::new(),
             changes: Vec::new(),
@@ -403,6 +406,11 @@ impl Core {
     /// What is to be kept since it was last asked.
     pub(super) fn take_changes(&mut self, into: &mut Vec<Change>) {
         into.append(&mut self.changes);
+    }
+
+    /// When the first of those is to be forgotten that have ended since it was last asked.
+    pub(super) fn take_next_forget(&mut self) -> Option<Timestamp> {
+        self.next_forget.take()
     }
 
     /// Forgotten by whoever keeps what has ended.

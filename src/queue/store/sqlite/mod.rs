@@ -30,10 +30,13 @@ use super::{
     row::Row,
     slots::Slots,
 };
-use crate::queue::{
-    broker::Percentiles,
-    query::{Page, Query},
-    task::{State, Timestamp},
+use crate::{
+    queue::{
+        broker::Percentiles,
+        query::{Page, Query},
+        task::{State, Timestamp},
+    },
+    units::show_bytes,
 };
 
 /// The most rows that one step forgets: a step takes a few milliseconds.
@@ -127,6 +130,20 @@ impl Sqlite {
         }
     }
 
+    /// Only new tasks need room: whatever has happened to the others is kept as long as the disk
+    /// takes it.
+    fn has_room_for(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let most = self.config.most_bytes.unwrap_or(u64::MAX);
+        let new = |change: &Change| matches!(change, Change::New(_));
+        if self.bytes < most || !changes.iter().any(new) {
+            return Ok(());
+        }
+        let most = show_bytes(most);
+        Err(StoreError(format!(
+            "the task file is full: it has reached `max-file`, which is {most}"
+        )))
+    }
+
     fn look_at_size(&mut self) {
         let pragma = |name: &str| -> rusqlite::Result<u64> {
             let value: i64 = self.db.pragma_query_value(None, name, |row| row.get(0))?;
@@ -177,6 +194,7 @@ impl Store for Sqlite {
         if changes.is_empty() {
             return Ok(());
         }
+        self.has_room_for(changes)?;
         let since = Instant::now();
         come_to(&mut self.crash, CrashPoint::BeforeWrite);
         let tally = self.write(changes).map_err(explain)?;
@@ -318,7 +336,7 @@ fn explain(error: rusqlite::Error) -> StoreError {
         ReadOnly, SystemIoFailure,
     };
     let what = match error.sqlite_error_code() {
-        Some(DiskFull) => "the disk is full, or the task file may not grow any more",
+        Some(DiskFull) => "the disk is full",
         Some(DatabaseBusy | DatabaseLocked) => "another program is holding the task file",
         Some(ReadOnly) => "the task file may not be written",
         Some(SystemIoFailure) => "the disk reports an error",

@@ -265,11 +265,6 @@ fn set_up_writer(db: &Connection, config: &Config) -> Result<(), Trouble> {
     db.pragma_update(None, "cache_size", -CACHE)?;
     db.pragma_update(None, "temp_store", 2)?;
     db.pragma_update(None, "trusted_schema", false)?;
-    if let Some(bytes) = config.most_bytes {
-        let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
-        db.pragma_update(None, "max_page_count", pages.max(1))?;
-    }
     // SQLite passes over what it does not understand, so everything is read back.
     let mode: String = db.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if mode != "wal" {
