@@ -132,10 +132,14 @@ impl Sqlite {
 
     /// Only new tasks need room: whatever has happened to the others is kept as long as the disk
     /// takes it.
-    fn has_room_for(&self, changes: &[Change]) -> Result<(), StoreError> {
+    fn has_room_for(&mut self, changes: &[Change]) -> Result<(), StoreError> {
         let most = self.config.most_bytes.unwrap_or(u64::MAX);
         let new = |change: &Change| matches!(change, Change::New(_));
         if self.bytes < most || !changes.iter().any(new) {
+            return Ok(());
+        }
+        self.look_at_size();
+        if self.bytes < most {
             return Ok(());
         }
         let most = show_bytes(most);
