@@ -2,6 +2,8 @@
 //! with its workers. It starts in order and stops in order; everything it hands out is a handle that
 //! may be used from any runtime.
 
+mod names;
+
 use std::{
     io,
     net::SocketAddr,
@@ -11,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use serde::de::DeserializeOwned;
 use tokio::{runtime::Handle, sync::mpsc, time::sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -24,7 +27,7 @@ use crate::{
         key::PublicKey,
         members::Members,
         naming::{self, Event, Naming, NamingClient, Record, Register, Registration},
-        object::{Caller, METHODS, Signature},
+        object::{Caller, METHODS, Object, Signature},
         proxy::{Called, Proxy},
         uri::Uri,
         value::Value,
@@ -33,8 +36,9 @@ use crate::{
     queue::{
         add,
         broker::{Broker, Drained},
-        embedded::{self, Embedded, StartError},
-        registry::Registry,
+        context::Context,
+        embedded::{self, Embedded, Recovery, StartError},
+        registry::{Registry, TaskError},
     },
 };
 
@@ -47,6 +51,43 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The broker and its workers.
     pub broker: embedded::Config,
+}
+
+/// What a process offers beside the greeter and the additions: objects under names, and tasks that its
+/// workers can run.
+#[derive(Default)]
+pub struct Offers {
+    objects: Vec<(Register, Arc<dyn Object>)>,
+    tasks: Registry,
+}
+
+impl Offers {
+    /// Nothing of one's own yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Serves an object and registers it under a name, with tags.
+    #[must_use]
+    pub fn object(mut self, name: &str, tags: &[&str], object: impl Object + 'static) -> Self {
+        let mut wanted = Register::new(name, "");
+        wanted.metadata = tags.iter().map(ToString::to_string).collect();
+        self.objects.push((wanted, Arc::new(object)));
+        self
+    }
+
+    /// Makes a function available to the workers; see [`Registry::register`].
+    #[must_use]
+    pub fn task<A, F, R>(mut self, name: &str, function: F) -> Self
+    where
+        A: DeserializeOwned,
+        F: Fn(A, Context) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<String, TaskError>> + Send + 'static,
+    {
+        self.tasks.register(name, function);
+        self
+    }
 }
 
 /// Why a node did not start. Nothing of it runs then.
@@ -92,11 +133,11 @@ pub struct Node {
     naming: NamingClient,
     greeter: Arc<Proxy>,
     broker: Embedded,
-    /// Ends the naming server's clock and the greeter's registration.
+    /// Ends the naming server's clock and the registrations.
     stop: CancellationToken,
     /// Ends the network's thread.
     over: CancellationToken,
-    registration: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    registrations: Mutex<Option<Vec<tokio::task::JoinHandle<()>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -106,8 +147,17 @@ impl Node {
     /// # Errors
     /// [`NodeError`], each with what to do about it.
     pub fn start(config: &Config) -> Result<Self, NodeError> {
+        Self::start_with(config, Offers::new())
+    }
+
+    /// The same with objects and tasks of one's own.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn start_with(config: &Config, offers: Offers) -> Result<Self, NodeError> {
         let identity = Identity::load_or_make(&config.data_dir)?;
-        let mut tasks = Registry::new();
+        let Offers { objects, mut tasks } =
+            offers.object(greeter::NAME, &["greeter"], greeter::greeter());
         add::register(&mut tasks);
 
         let over = CancellationToken::new();
@@ -125,14 +175,14 @@ impl Node {
         };
         let naming = NamingClient::new(endpoint.client(), peer);
         let stop = CancellationToken::new();
-        serve_names(&net, &endpoint, peer, &stop);
-        endpoint
-            .objects()
-            .expose(greeter::NAME, Arc::new(greeter::greeter()));
-        let mut wanted = Register::new(greeter::NAME, uri(greeter::NAME, peer.addr));
-        wanted.metadata = vec!["greeter".into()];
-        let registration = Registration::new(naming.clone(), wanted);
-        let registration = net.spawn(registration.run(stop.clone()));
+        serve_names(&net, &endpoint, peer, &broker, &stop);
+        let mut registrations = Vec::new();
+        for (mut wanted, object) in objects {
+            endpoint.objects().expose(&wanted.name, object);
+            wanted.uri = uri(&wanted.name, peer.addr).to_string();
+            let registration = Registration::new(naming.clone(), wanted);
+            registrations.push(net.spawn(registration.run(stop.clone())));
+        }
         Ok(Self {
             key: peer.key,
             addr: peer.addr,
@@ -143,7 +193,7 @@ impl Node {
             broker,
             stop,
             over,
-            registration: Mutex::new(Some(registration)),
+            registrations: Mutex::new(Some(registrations)),
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -220,22 +270,26 @@ impl Node {
         receiver
     }
 
-    /// Stops in order: running tasks end (at most `grace`), the greeter's name is taken back, running
+    /// What the process before had left to the broker.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        self.broker.recovery()
+    }
+
+    /// Stops in order: names are taken back, running tasks end (at most `grace`), running
     /// calls end, peers are told, threads are joined.
     pub async fn shutdown(&self, grace: Duration) -> Drained {
-        let drained = self.broker.shutdown(grace).await.unwrap_or_default();
         self.stop.cancel();
-        let registration = take(&self.registration);
+        if let Some(registrations) = take(&self.registrations) {
+            let all = futures_util::future::join_all(registrations);
+            let ended = async move { tokio::time::timeout(STEP, all).await };
+            self.net.spawn(ended).await.ok();
+        }
+        // The broker keeps the names as well, so it goes after them.
+        let drained = self.broker.shutdown(grace).await.unwrap_or_default();
         let endpoint = self.endpoint.clone();
-        self.net
-            .spawn(async move {
-                if let Some(registration) = registration {
-                    tokio::time::timeout(STEP, registration).await.ok();
-                }
-                endpoint.shutdown(STEP).await;
-            })
-            .await
-            .ok();
+        let ended = async move { endpoint.shutdown(STEP).await };
+        self.net.spawn(ended).await.ok();
         self.over.cancel();
         if let Some(thread) = take(&self.thread) {
             // It has nothing left to do but to end.
@@ -278,9 +332,22 @@ fn network_thread(over: CancellationToken) -> io::Result<(Handle, JoinHandle<()>
     Ok((handle, thread))
 }
 
-fn serve_names(net: &Handle, endpoint: &Endpoint, peer: Peer, stop: &CancellationToken) {
+fn serve_names(
+    net: &Handle,
+    endpoint: &Endpoint,
+    peer: Peer,
+    broker: &Embedded,
+    stop: &CancellationToken,
+) {
     let _entered = net.enter();
-    let naming = Naming::new(naming::Limits::default());
+    let before = broker
+        .names()
+        .iter()
+        .filter_map(names::registered)
+        .collect();
+    let journal = Arc::new(names::Keeper::new(broker.clone()));
+    let (naming, keeping) = Naming::kept(naming::Limits::default(), before, journal);
+    net.spawn(keeping);
     endpoint
         .objects()
         .expose(naming::NAME, Arc::new(naming.object()));

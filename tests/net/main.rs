@@ -3,6 +3,7 @@
 
 mod calls;
 mod faults;
+mod kept;
 mod lossy;
 mod sim;
 mod support;

@@ -6,6 +6,7 @@
 
 mod client;
 mod history;
+mod journal;
 mod query;
 mod record;
 mod registration;
@@ -14,6 +15,7 @@ mod service;
 
 pub use client::{NamingClient, Watch};
 pub use history::{Change, Event, Why};
+pub use journal::{Journal, Kept, Registered};
 pub use query::{Listing, MAX_PAGE, Query};
 pub use record::{Health, MAX_NAME, Millis, Record, Register, check_name};
 pub use registration::{Registration, Status};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     history::{Change, History, Why},
+    journal::Registered,
     query::{Filter, Listing, MAX_LOOK, MAX_PAGE, Query},
     record::{Health, Millis, Record, Register, check_tags},
 };
@@ -334,6 +335,37 @@ impl Registry {
         let record = instance.record(name);
         self.history.push(Change::Put(record));
         Ok(self.revision())
+    }
+
+    /// Takes up a registration that was kept. Until its owner renews it, it is suspect; one for ever
+    /// is as it was.
+    pub fn restore(&mut self, now: Millis, kept: Registered) {
+        let Registered { id, record } = kept;
+        self.last_id = self.last_id.max(id);
+        let instance = Instance {
+            id,
+            owner: record.owner,
+            uri: record.uri.into(),
+            tags: record.metadata.into_iter().map(Into::into).collect(),
+            lease: record.lease_ms.map(|lease| (lease, now)),
+            health: match record.lease_ms {
+                Some(_) => Health::Suspect,
+                None => Health::Live,
+            },
+            exclusive: record.exclusive,
+        };
+        self.put_in(record.name.into(), instance);
+    }
+
+    /// A key's own registration under a name, to be kept.
+    #[must_use]
+    pub fn registered(&self, name: &str, owner: PublicKey) -> Option<Registered> {
+        let mut instances = self.names.get(name)?.iter();
+        let instance = instances.find(|instance| instance.owner == owner)?;
+        Some(Registered {
+            id: instance.id,
+            record: instance.record(name),
+        })
     }
 
     /// How many records there are.

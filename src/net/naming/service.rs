@@ -13,13 +13,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    history::Event,
+    history::{Change, Event},
+    journal::{Desk, Journal, Keeping, Kept, Registered},
     query::Query,
     record::{Millis, Record, Register},
-    registry::{Limits, Registry},
+    registry::{Granted, Limits, Registry},
 };
 use crate::net::{
     fault::Fault,
+    key::PublicKey,
     object::{Caller, Service},
 };
 
@@ -42,17 +44,39 @@ struct Shared {
     revision: watch::Sender<u64>,
     /// An earlier deadline has come up.
     earlier: Notify,
+    /// Where names are kept.
+    journal: Desk,
 }
 
 impl Naming {
-    /// An empty naming server.
+    /// An empty naming server that forgets everything when it ends.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::with(Registry::new(limits), Desk::none())
+    }
+
+    /// A naming server that starts with what was kept, and keeps what is registered before its owner
+    /// is told. The future does the keeping: it is to be run beside the server, and ends with it.
+    pub fn kept(
+        limits: Limits,
+        before: Vec<Registered>,
+        journal: Arc<dyn Journal>,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let mut registry = Registry::new(limits);
+        for registered in before {
+            registry.restore(0, registered);
+        }
+        let (journal, keeping) = Desk::new(journal);
+        (Self::with(registry, journal), keeping)
+    }
+
+    fn with(registry: Registry, journal: Desk) -> Self {
         Self(Arc::new(Shared {
-            registry: Mutex::new(Registry::new(limits)),
+            revision: watch::Sender::new(registry.revision()),
+            registry: Mutex::new(registry),
             started: Instant::now(),
-            revision: watch::Sender::new(0),
             earlier: Notify::new(),
+            journal,
         }))
     }
 
@@ -61,7 +85,9 @@ impl Naming {
         loop {
             let due = {
                 let mut registry = self.registry();
+                let before = registry.revision();
                 registry.advance(self.now());
+                self.note_gone(&registry, before);
                 registry.next_deadline()
             };
             self.publish();
@@ -99,7 +125,7 @@ impl Naming {
                         lease_ms: options.lease_ms,
                         exclusive: options.exclusive,
                     };
-                    ready(register.change(|r, now| r.register(now, &caller, wanted)))
+                    register.clone().register_kept(caller, wanted)
                 },
             )
             .method(
@@ -114,7 +140,7 @@ impl Naming {
                 "Takes the caller's name back; an admin takes everybody's with all.",
                 move |caller, (name, all): (String, Option<bool>)| {
                     let all = all.unwrap_or(false);
-                    ready(unregister.change(|r, _| r.unregister(&caller, &name, all)))
+                    unregister.clone().unregister_kept(caller, name, all)
                 },
             )
             .method(
@@ -133,7 +159,7 @@ impl Naming {
                 "set_metadata(name: str, metadata: list) -> int",
                 "Replaces the tags of the caller's own registration.",
                 move |caller, (name, tags): (String, Vec<String>)| {
-                    ready(set.change(|r, _| r.set_metadata(&caller, &name, tags)))
+                    set.clone().set_metadata_kept(caller, name, tags)
                 },
             )
             .method(
@@ -160,6 +186,78 @@ impl Naming {
             .map(drop)
     }
 
+    async fn register_kept(self, caller: Caller, wanted: Register) -> Result<Granted, Fault> {
+        let name = wanted.name.clone();
+        let (granted, keeping) = self.change(|registry, now| {
+            let granted = registry.register(now, &caller, wanted)?;
+            Ok::<_, Fault>((granted, self.put(registry, &name, caller.key)))
+        })?;
+        if let Err(fault) = keeping.done().await {
+            // It is not to be there now and gone with the next start.
+            self.change(|registry, _| registry.unregister(&caller, &name, false))
+                .ok();
+            return Err(fault);
+        }
+        Ok(granted)
+    }
+
+    async fn unregister_kept(
+        self,
+        caller: Caller,
+        name: String,
+        all: bool,
+    ) -> Result<usize, Fault> {
+        let (taken, keeping) = self.change(|registry, _| {
+            let before = registry.revision();
+            let taken = registry.unregister(&caller, &name, all)?;
+            self.note_gone(registry, before);
+            // Whatever was noted has been kept when this has been.
+            let gone = Kept::Gone {
+                name: name.clone(),
+                owner: caller.key,
+            };
+            Ok::<_, Fault>((taken, self.0.journal.put(gone)))
+        })?;
+        keeping.done().await?;
+        Ok(taken)
+    }
+
+    async fn set_metadata_kept(
+        self,
+        caller: Caller,
+        name: String,
+        tags: Vec<String>,
+    ) -> Result<u64, Fault> {
+        let (revision, keeping) = self.change(|registry, _| {
+            let revision = registry.set_metadata(&caller, &name, tags)?;
+            Ok::<_, Fault>((revision, self.put(registry, &name, caller.key)))
+        })?;
+        keeping.done().await?;
+        Ok(revision)
+    }
+
+    fn put(&self, registry: &Registry, name: &str, owner: PublicKey) -> Keeping {
+        match registry.registered(name, owner) {
+            Some(registered) => self.0.journal.put(Kept::Put(registered)),
+            None => Keeping::nothing(),
+        }
+    }
+
+    /// What is gone need not be kept any longer.
+    fn note_gone(&self, registry: &Registry, before: u64) {
+        if registry.revision() == before {
+            return;
+        }
+        let Some((_, changes)) = registry.since(before, usize::MAX) else {
+            return;
+        };
+        for change in changes {
+            if let Change::Gone { name, owner, .. } = change {
+                self.0.journal.note(Kept::Gone { name, owner });
+            }
+        }
+    }
+
     fn registry(&self) -> MutexGuard<'_, Registry> {
         // A method never panics half-way through a change, so a poisoned lock is a whole registry.
         self.0
@@ -177,9 +275,13 @@ impl Naming {
         let (result, earlier) = {
             let mut registry = self.registry();
             let before = registry.next_deadline();
+            let revision = registry.revision();
             // Time first: a call that arrives after a deadline must not find what is gone.
             registry.advance(now);
+            self.note_gone(&registry, revision);
+            let revision = registry.revision();
             let result = change(&mut registry, now);
+            self.note_gone(&registry, revision);
             let after = registry.next_deadline();
             (
                 result,
