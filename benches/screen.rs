@@ -11,10 +11,7 @@ use std::{
 
 use distro_tui::{
     node::{Config, Node},
-    queue::{
-        embedded::{self, Limits},
-        task::NewTask,
-    },
+    queue::{embedded, task::NewTask},
     ui::{Depth, Headless, Options, SymbolSet},
 };
 use ratatui::{
@@ -79,12 +76,12 @@ async fn screen(home: &std::path::Path, tasks: usize) -> Headless {
         listen: ([127, 0, 0, 1], 0).into(),
         broker: embedded::Config {
             workers: 2,
-            limits: Limits::default(),
+            ..embedded::Config::default()
         },
     };
     let node = Arc::new(Node::start(&config).expect("starts"));
     let broker = node.broker();
-    broker.pause().await.expect("answers");
+    broker.pause(None).await.expect("answers");
     let many = (0..tasks).map(|n| NewTask::new("add", format!("[{n},{n}]")));
     broker.submit(many.collect()).await.expect("room");
     let options = Options {

@@ -53,10 +53,20 @@ fn run(settings: &Settings) -> Result<Outcome, Box<dyn std::error::Error>> {
 
 /// Says what was left undone, and turns who ended it into an exit code.
 fn farewell(outcome: Outcome) -> ExitCode {
-    let undone = [
-        (outcome.drained.abandoned, "stopped unfinished"),
-        (outcome.drained.unstarted, "never started"),
-    ];
+    let undone = if outcome.drained.kept {
+        [
+            (
+                outcome.drained.abandoned,
+                "stopped unfinished and will run again",
+            ),
+            (outcome.drained.unstarted, "kept waiting for the next start"),
+        ]
+    } else {
+        [
+            (outcome.drained.abandoned, "stopped unfinished"),
+            (outcome.drained.unstarted, "never started"),
+        ]
+    };
     for (count, what) in undone {
         match count {
             0 => {}

@@ -28,6 +28,9 @@ pub struct Add {
     /// How long to take over it, so that people can watch it run: 0 to [`MAX_SECONDS`].
     #[serde(default, deserialize_with = "seconds")]
     pub seconds: Option<f64>,
+    /// How many attempts fail before one succeeds, so that people can watch it being tried again.
+    #[serde(default)]
+    pub fails: Option<u8>,
 }
 
 impl Add {
@@ -35,9 +38,11 @@ impl Add {
     #[must_use]
     pub fn task(&self) -> NewTask {
         let (x, y) = (self.x.to_json(), self.y.to_json());
-        let args = match self.seconds {
-            Some(seconds) => format!("[{x},{y},{seconds:?}]"),
-            None => format!("[{x},{y}]"),
+        let args = match (self.seconds, self.fails) {
+            (None, None) => format!("[{x},{y}]"),
+            (Some(seconds), None) => format!("[{x},{y},{seconds:?}]"),
+            (None, Some(fails)) => format!("[{x},{y},null,{fails}]"),
+            (Some(seconds), Some(fails)) => format!("[{x},{y},{seconds:?},{fails}]"),
         };
         NewTask::new(NAME, args)
     }
@@ -53,15 +58,36 @@ fn seconds<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<f64>, D::Err
     }
 }
 
-async fn add(args: Add, _: Context) -> Result<String, TaskError> {
+async fn add(args: Add, context: Context) -> Result<String, TaskError> {
     if let Some(seconds) = args.seconds.filter(|s| *s > 0.0) {
-        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+        work(Duration::from_secs_f64(seconds), &context).await;
+    }
+    let attempt = context.attempt();
+    if args.fails.is_some_and(|fails| attempt <= fails) {
+        let why = format!("attempt {attempt} was told to fail");
+        return Err(TaskError::passing(why));
     }
     let sum = args.x.add(&args.y).map_err(TaskError::fatal)?;
     Ok(sum.to_json())
 }
 
-/// Makes `add(x, y, seconds)` available to workers.
+/// How often it tells how far it is.
+const STEP: Duration = Duration::from_millis(100);
+
+/// Takes its time, and tells how far it is.
+async fn work(time: Duration, context: &Context) {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let since = tokio::time::Instant::now();
+    while let Some(left) = time
+        .checked_sub(since.elapsed())
+        .filter(|left| !left.is_zero())
+    {
+        context.progress(millis(since.elapsed()), millis(time));
+        tokio::time::sleep(left.min(STEP)).await;
+    }
+}
+
+/// Makes `add(x, y, seconds, fails)` available to workers.
 pub fn register(registry: &mut Registry) {
     registry.register(NAME, add);
 }
@@ -81,6 +107,7 @@ mod tests {
                 x: Number::parse(x).expect("a number"),
                 y: Number::parse(y).expect("a number"),
                 seconds,
+                fails: seconds.map(|_| 2),
             };
             let back: Add = serde_json::from_str(&add.task().args).expect("reads");
             assert_eq!(back, add);

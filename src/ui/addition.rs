@@ -1,8 +1,11 @@
-//! What a person types to add two numbers: `2 3`, `2 + 3`, `-1 2.5`, `2 + 3, 4` (the 4 is seconds).
+//! What a person types to add two numbers: `2 3`, `2 + 3`, `-1 2.5`, `2 + 3, 4` (the 4 is seconds), and
+//! behind it how it is to be run: `2 + 3 key:acme serial priority:9`.
 
+use super::wishes::{self, Wishes};
 use crate::queue::{
     add::{Add, MAX_SECONDS},
     number::Number,
+    task::NewTask,
 };
 
 /// What is wrong, and at which character of the line it begins.
@@ -12,8 +15,24 @@ pub(crate) struct Mistake {
     pub(crate) why: String,
 }
 
+/// An addition, and how it is to be run.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Addition {
+    pub(crate) add: Add,
+    pub(crate) wishes: Wishes,
+}
+
+impl Addition {
+    pub(crate) fn task(&self) -> NewTask {
+        NewTask {
+            options: self.wishes.options.clone(),
+            ..self.add.task()
+        }
+    }
+}
+
 /// Reads a line.
-pub(crate) fn parse(text: &str) -> Result<Add, Mistake> {
+pub(crate) fn parse(text: &str, now: &jiff::Zoned) -> Result<Addition, Mistake> {
     let mut line = Line {
         chars: text.chars().collect(),
         at: 0,
@@ -27,17 +46,23 @@ pub(crate) fn parse(text: &str) -> Result<Add, Mistake> {
     }
     let y = line.number("a second number is missing; write for example 2 + 3")?;
     line.separator(&[',']);
-    let seconds = if line.is_at_end() {
+    let seconds = if line.is_at_end() || line.is_at_wish() {
         None
     } else {
         Some(line.seconds()?)
     };
-    if !line.is_at_end() {
-        return Err(
-            line.mistake("nothing more is expected here: two numbers, and seconds if you like")
-        );
-    }
-    Ok(Add { x, y, seconds })
+    let wishes = wishes::parse(&line.rest(), now).map_err(|mistake| Mistake {
+        at: mistake.at + line.at,
+        why: mistake.why,
+    })?;
+    let fails = wishes.fails;
+    let add = Add {
+        x,
+        y,
+        seconds,
+        fails,
+    };
+    Ok(Addition { add, wishes })
 }
 
 struct Line {
@@ -62,6 +87,16 @@ impl Line {
     fn is_at_end(&mut self) -> bool {
         self.skip_space();
         self.at >= self.chars.len()
+    }
+
+    /// Whether here begins how it is to be run: a word.
+    fn is_at_wish(&mut self) -> bool {
+        self.skip_space();
+        wishes::begins(&self.word())
+    }
+
+    fn rest(&self) -> String {
+        self.chars.iter().skip(self.at).collect()
     }
 
     /// Whether a sign stands here with no digit behind it.
@@ -128,8 +163,12 @@ mod tests {
 
     use super::*;
 
+    fn now() -> jiff::Zoned {
+        jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC)
+    }
+
     fn read(text: &str) -> String {
-        match parse(text) {
+        match parse(text, &now()) {
             Ok(add) => add.task().args,
             Err(mistake) => format!("{}: {}", mistake.at, mistake.why),
         }
@@ -150,6 +189,9 @@ mod tests {
             ("1e+2 1", "[100.0,1]"),
             ("2 3 1.5", "[2,3,1.5]"),
             ("2 + 3, 4s", "[2,3,4.0]"),
+            ("2 3 key:acme serial", "[2,3]"),
+            ("2 3 fails:2", "[2,3,null,2]"),
+            ("2 3 1.5 fails:2 priority:9", "[2,3,1.5,2]"),
             (
                 "123456789012345678901234567890 1",
                 "[123456789012345678901234567890,1]",
@@ -170,11 +212,13 @@ mod tests {
             ("2 - 3", 2, "only addition"),
             ("2 3 x", 4, "not a number of seconds"),
             ("2 3 -1", 4, "seconds go from 0"),
-            ("2 3 4 5", 6, "nothing more"),
+            ("2 3 4 5", 6, "`5` says nothing about how to run it"),
+            ("2 3 ky:acme", 4, "did you mean `key:`"),
+            ("2 3 1.5 priority:12", 8, "0 to 9"),
             ("1e999 2", 0, "too large for a float"),
             ("inf 1", 0, "`inf` is not a number"),
         ] {
-            let mistake = parse(text).expect_err(text);
+            let mistake = parse(text, &now()).expect_err(text);
             assert_eq!(mistake.at, at, "{text}: {mistake:?}");
             assert!(mistake.why.contains(why), "{text}: {mistake:?}");
         }
@@ -183,7 +227,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_line_makes_it_panic(text in "[0-9 +,.\\-eEs_]{0,12}|.{0,20}") {
-            if let Err(mistake) = parse(&text) {
+            if let Err(mistake) = parse(&text, &now()) {
                 prop_assert!(mistake.at <= text.chars().count());
             }
         }

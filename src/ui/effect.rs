@@ -8,7 +8,8 @@ use crate::{
     net::{naming::Record, object::Signature, value::Value},
     node::NamesEvent,
     queue::{
-        broker::{Batch, Stats},
+        broker::{Batch, Deed, Reason, Stats},
+        embedded::Recovery,
         query::{Filter, Order, Page},
         task::{NewTask, State, Task, TaskId},
         worker::WorkerStatus,
@@ -35,8 +36,28 @@ pub(crate) enum Effect {
     },
     Cancel(TaskId),
     Retry(TaskId),
-    Pause(bool),
-    Purge(Filter),
+    /// Take a cancellation back.
+    Restore(TaskId),
+    /// Do one thing to all tasks that match.
+    Bulk {
+        deed: Deed,
+        filter: Filter,
+    },
+    /// Count them first, to ask whether it is meant.
+    Count {
+        deed: Deed,
+        filter: Filter,
+        /// Which they are, for the question: `that match /x`.
+        which: String,
+    },
+    /// Why tasks have failed.
+    Reasons,
+    /// What the process before had left.
+    Recovery,
+    Pause {
+        queue: Option<String>,
+        on: bool,
+    },
     Scale(usize),
     /// Counts and workers.
     Overview,
@@ -95,12 +116,20 @@ pub(crate) enum Msg {
         name: String,
         methods: Result<Vec<Signature>, String>,
     },
-    Overview(Option<(Stats, Vec<WorkerStatus>)>),
+    Overview(Option<(Box<Stats>, Vec<WorkerStatus>)>),
     Tasks {
         number: u64,
         page: Option<Page>,
     },
     Task(Option<Task>),
+    Counted {
+        deed: Deed,
+        filter: Filter,
+        which: String,
+        count: Result<usize, String>,
+    },
+    Reasons(Result<Vec<Reason>, String>),
+    Recovery(Recovery),
     /// An effect has been carried out.
     Done(Done),
 }
@@ -126,8 +155,9 @@ pub(crate) enum What {
     Submit(String),
     Cancel(TaskId, Option<State>),
     Retry(TaskId),
+    Restore(TaskId),
+    Bulk(Deed),
     Pause(bool),
-    Purge,
     Scale,
     Call(String),
     Export,

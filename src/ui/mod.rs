@@ -31,6 +31,7 @@ mod theme;
 mod update;
 mod view;
 mod widgets;
+mod wishes;
 
 use std::{collections::BTreeMap, io, sync::Arc};
 

@@ -20,7 +20,7 @@ use crate::{
     queue::{
         broker::{Broker, BrokerError, Bulk, Deed},
         query::{Filter, From, Order, Page, Query},
-        task::{Receipt, State, Task},
+        task::{DEFAULT_QUEUE, Receipt, State, Task},
     },
 };
 
@@ -102,24 +102,44 @@ impl Runner {
                     said(state, |_| format!("{id} is queued again")),
                 )
             }
-            Effect::Pause(on) => {
+            Effect::Restore(id) => {
+                let state = self.broker.restore(id).await;
+                let text = |state| format!("{id} is {state} again");
+                (What::Restore(id), said(state, text))
+            }
+            Effect::Pause { queue, on } => {
                 let done = if on {
-                    self.broker.pause(None).await
+                    self.broker.pause(queue.as_deref()).await
                 } else {
-                    self.broker.resume(None).await
+                    self.broker.resume(queue.as_deref()).await
                 };
-                let text = if on {
-                    "the queue is paused"
-                } else {
-                    "the queue goes on"
+                let which = queue.map_or("everything".to_owned(), |queue| format!("queue {queue}"));
+                let text = if on { "is paused" } else { "goes on" };
+                (What::Pause(on), said(done, |()| format!("{which} {text}")))
+            }
+            Effect::Bulk { deed, filter } => {
+                let done = self.broker.bulk(deed, filter).await;
+                (What::Bulk(deed), said(done, |bulk| done_to(deed, bulk)))
+            }
+            Effect::Count {
+                deed,
+                filter,
+                which,
+            } => {
+                let counted = filter.clone().within(deed.applies_to());
+                let count = self.broker.count(counted).await;
+                return Msg::Counted {
+                    deed,
+                    filter,
+                    which,
+                    count: count.map_err(|e| e.to_string()),
                 };
-                (What::Pause(on), said(done, |()| text.to_owned()))
             }
-            Effect::Purge(filter) => {
-                let purged = self.broker.bulk(Deed::Purge, filter).await;
-                let text = |bulk: Bulk| format!("{} finished tasks forgotten", count(bulk.done));
-                (What::Purge, said(purged, text))
+            Effect::Reasons => {
+                let reasons = self.broker.reasons().await;
+                return Msg::Reasons(reasons.map_err(|e| e.to_string()));
             }
+            Effect::Recovery => return Msg::Recovery(self.node.recovery().clone()),
             Effect::Scale(workers) => {
                 let accepted = self.broker.scale(workers).await;
                 let text = |n: usize| match n {
@@ -163,7 +183,7 @@ impl Runner {
     )> {
         let both = async {
             Some((
-                self.broker.stats().await.ok()?,
+                Box::new(self.broker.stats().await.ok()?),
                 self.broker.workers().await.ok()?,
             ))
         };
@@ -280,7 +300,7 @@ async fn write_table(
     .await
 }
 
-const TASK_COLUMNS: [&str; 12] = [
+const TASK_COLUMNS: [&str; 14] = [
     "id",
     "name",
     "args",
@@ -290,6 +310,8 @@ const TASK_COLUMNS: [&str; 12] = [
     "attempts",
     "priority",
     "worker",
+    "queue",
+    "key",
     "submitted_us",
     "started_us",
     "finished_us",
@@ -308,17 +330,42 @@ fn task_row(task: &Task) -> Vec<String> {
         task.attempts.to_string(),
         task.priority.to_string(),
         task.worker.map_or(String::new(), |w| w.to_string()),
+        task.queue.as_deref().unwrap_or(DEFAULT_QUEUE).to_owned(),
+        task.key
+            .as_ref()
+            .map_or(String::new(), |key| key.text.to_string()),
         task.submitted_at.0.to_string(),
         time(task.started_at),
         time(task.finished_at),
     ]
 }
 
+/// What came of doing something to many.
+fn done_to(deed: Deed, bulk: Bulk) -> String {
+    let did = match deed {
+        Deed::Cancel => "cancelled or asked to stop",
+        Deed::Retry => "queued again",
+        Deed::Purge => "forgotten",
+    };
+    let skipped = match bulk.skipped {
+        0 => String::new(),
+        n => format!(", {} skipped", count(n)),
+    };
+    format!("{} {did}{skipped}", tasks(bulk.done))
+}
+
+fn tasks(n: usize) -> String {
+    match n {
+        1 => "1 task".to_owned(),
+        n => format!("{} tasks", count(n)),
+    }
+}
+
 /// What became of submitted tasks.
 fn queued(receipts: &[Receipt]) -> String {
     let mut new = receipts.iter().filter(|receipt| !receipt.existing);
     let existing = receipts.iter().filter(|receipt| receipt.existing).count();
-    let queued = match (new.next(), new.last()) {
+    let queued = match (new.next(), new.next_back()) {
         (None, _) => None,
         (Some(only), None) => Some(format!("queued as {}", only.id)),
         (Some(first), Some(last)) => {

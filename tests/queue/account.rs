@@ -26,7 +26,7 @@ use rusqlite::Connection;
 
 use crate::support::{start, sum, task};
 
-/// Kills in the usual run.
+/// Kills in the usual run, and in one file.
 const KILLS: usize = 30;
 /// Those who submit one task at a time, and those who submit many.
 const SINGLES: u64 = 12;
@@ -186,33 +186,32 @@ fn listen(mut child: Child, account: &mut Account, kill_after: Option<Duration>)
 #[test]
 fn account_of_every_acknowledged_task() {
     let kills = std::env::var("KILLS").map_or(KILLS, |n| n.parse().expect("a number"));
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut account = Account::default();
+    let (mut acknowledged, mut done, mut names, mut repeats) = (0, 0, 0, 0);
     let mut dice: u64 = 0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id());
-    for round in 0..kills {
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        let child = spawn(folder.path(), round as u64, None);
-        listen(
-            child,
-            &mut account,
-            Some(Duration::from_micros(dice % 200_000)),
-        );
-        account.settle(folder.path(), false);
+    for book in (0..kills).step_by(KILLS) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut account = Account::default();
+        for round in book..kills.min(book + KILLS) {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            let child = spawn(folder.path(), round as u64, None);
+            let after = Duration::from_micros(dice % 200_000);
+            listen(child, &mut account, Some(after));
+            account.settle(folder.path(), false);
+        }
+        acknowledged += account.taken.len() + account.failing.len();
+        done += account.done.len();
+        names += account.names.len();
+        repeats += account.repeats;
     }
     assert!(
-        account.taken.len() > kills * 10,
-        "it did something: {}",
-        account.taken.len()
+        acknowledged > kills * 10 && done > kills,
+        "it did something"
     );
-    assert!(account.done.len() > kills, "and finished something");
     println!(
-        "{kills} kills: {} acknowledged, {} seen done, {} names, 0 lost, 0 wrong, {} were running at a kill",
-        account.taken.len() + account.failing.len(),
-        account.done.len(),
-        account.names.len(),
-        account.repeats,
+        "{kills} kills: {acknowledged} tasks acknowledged, {done} seen done, {names} names, \
+         0 lost, 0 wrong, {repeats} were running at a kill"
     );
 }
 
@@ -274,7 +273,12 @@ async fn victim() {
         .parse()
         .expect("a number");
     let crash = crash();
-    let mut retention = Retention::default();
+    // Nothing that was promised is forgotten for its age or its number while the account is open.
+    let mut retention = Retention {
+        bytes: u64::MAX,
+        count: usize::MAX,
+        ..Retention::default()
+    };
     if crash.is_some_and(|crash| crash.at == CrashPoint::MidRetention) {
         retention.age = Duration::ZERO;
     }

@@ -138,7 +138,7 @@ fn reasons(rows: &dyn Rows) -> Result<Vec<Reason>, StoreError> {
         group.last = group.last.max(last);
     }
     let mut reasons: Vec<Reason> = groups.into_values().collect();
-    reasons.sort_by(|a, b| (b.count, b.newest).cmp(&(a.count, a.newest)));
+    reasons.sort_by_key(|reason| std::cmp::Reverse((reason.count, reason.newest)));
     reasons.truncate(MAX_REASONS);
     Ok(reasons)
 }

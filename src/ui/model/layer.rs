@@ -7,6 +7,7 @@ use tui_input::Input;
 use crate::{
     net::{naming::Record, object::Signature},
     queue::{
+        broker::{Deed, Reason},
         query::Filter,
         task::{Task, WorkerId},
     },
@@ -20,6 +21,34 @@ pub(crate) enum Layer {
     Prompt(Prompt),
     Confirm(Confirm),
     Details(Details),
+    Reasons(Reasons),
+    Latency { scroll: usize },
+}
+
+/// Why tasks have failed for good.
+#[derive(Debug, Default)]
+pub(crate) struct Reasons {
+    /// Nothing while they are being asked for.
+    pub(crate) reasons: Option<Result<Vec<Reason>, String>>,
+    pub(crate) selected: usize,
+    /// How many had failed when it was asked.
+    pub(crate) failed: usize,
+}
+
+impl Reasons {
+    pub(crate) fn selected(&self) -> Option<&Reason> {
+        match &self.reasons {
+            Some(Ok(reasons)) => reasons.get(self.selected),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match &self.reasons {
+            Some(Ok(reasons)) => reasons.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// A line to type on, and what is wrong with what was typed.
@@ -61,9 +90,13 @@ impl Prompt {
     pub(crate) fn help(&self) -> &'static str {
         match self.purpose {
             Purpose::Add => {
-                "two numbers, and seconds to work if you like:  2 3   2 + 3   -1 2.5   2 + 3, 4"
+                "two numbers, seconds to work if you like:  2 3   2 + 3   -1 2.5   2 + 3, 4   and \
+                 wishes: key:K unique|serial, queue:Q, priority:9, in:30s, at:15:30, expires:5m, \
+                 attempts:3, limit:10s, fails:2"
             }
-            Purpose::Filter(Pane::Tasks) => "words, !word, state:failed,running, worker:w2",
+            Purpose::Filter(Pane::Tasks) => {
+                "words, !word, state:failed,running, name:add, key:K, queue:Q, worker:w2"
+            }
             Purpose::Filter(_) => "words, !word; empty shows everything",
             Purpose::Export(_) => "a file that ends in .json or .csv",
             Purpose::Call(_) => "a method and its arguments: words, numbers, \"text\", true, null",
@@ -71,17 +104,18 @@ impl Prompt {
     }
 }
 
-/// A question before something is destroyed.
+/// A question before something is done to many, or destroyed.
 #[derive(Debug)]
 pub(crate) struct Confirm {
     pub(crate) question: String,
     pub(crate) yes: Destroy,
 }
 
-/// What is destroyed on yes.
+/// What is done on yes.
 #[derive(Debug, Clone)]
-pub(crate) enum Destroy {
-    Purge(Filter),
+pub(crate) struct Destroy {
+    pub(crate) deed: Deed,
+    pub(crate) filter: Filter,
 }
 
 #[derive(Debug, Default)]

@@ -26,7 +26,7 @@ use super::{
     pane::Pane,
     theme::Theme,
 };
-use crate::queue::task::Timestamp;
+use crate::queue::task::{TaskId, Timestamp};
 
 /// What is known of the process that the screen belongs to.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +79,12 @@ pub(crate) struct Model {
     /// What tasks did since the last refresh.
     pub(crate) tally: Tally,
     pub(crate) leaving: bool,
+    /// A cancellation that can be taken back, and until when.
+    pub(crate) undo: Option<(TaskId, Timestamp)>,
 }
+
+/// How long a cancellation can be taken back.
+pub(crate) const UNDO: Duration = Duration::from_secs(5);
 
 /// Between two looks at the broker there is at least this much time: fast enough for an eye, and a
 /// hundred thousand tasks a second cost no more than ten.
@@ -119,6 +124,7 @@ impl Model {
             refreshed_at: Timestamp::default(),
             tally: Tally::default(),
             leaving: false,
+            undo: None,
         }
     }
 
@@ -203,8 +209,10 @@ impl Model {
         let overview = &self.data().overview;
         let rate = (overview.rate_moves(self.now) && !self.is_frozen() && self.shows(Pane::Tasks))
             .then(|| self.now.after(SECOND));
+        let counts = self.tasks.counts_down() && !self.is_frozen() && self.shows(Pane::Tasks);
+        let count = counts.then(|| self.now.after(SECOND));
         let asked = self.refresh_at.filter(|_| !self.refreshing);
-        [self.toasts.deadline(), motion, rate, asked]
+        [self.toasts.deadline(), motion, rate, count, asked]
             .into_iter()
             .flatten()
             .min()

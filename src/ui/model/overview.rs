@@ -10,15 +10,20 @@ use crate::queue::{
 pub(crate) struct Overview {
     pub(crate) stats: Stats,
     pub(crate) workers: Vec<WorkerStatus>,
-    /// Workers that stay, without those that are ending.
+    /// Workers that were asked for.
     pub(crate) wanted: usize,
+    /// Workers that work: neither stuck nor ending.
+    pub(crate) working: usize,
 }
 
 impl Overview {
     pub(crate) fn new(stats: Stats, workers: Vec<WorkerStatus>) -> Self {
-        let staying = |worker: &&WorkerStatus| worker.state != WorkerState::Stopping;
+        let works = |worker: &&WorkerStatus| {
+            !matches!(worker.state, WorkerState::Stopping | WorkerState::Stuck)
+        };
         Self {
-            wanted: workers.iter().filter(staying).count(),
+            wanted: stats.wanted,
+            working: workers.iter().filter(works).count(),
             stats,
             workers,
         }

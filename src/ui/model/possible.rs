@@ -8,6 +8,15 @@ impl Model {
     pub(crate) fn why_not(&self, action: Action) -> Option<String> {
         let no = |why: &str| Some(why.to_owned());
         match action {
+            Action::Cancel | Action::Retry if !self.tasks.marked.is_empty() => None,
+            Action::Undo => match self.undo {
+                Some((_, until)) if until > self.now => None,
+                Some((id, _)) => Some(format!(
+                    "it is too late to bring {id} back; r runs it again"
+                )),
+                None => no("nothing was cancelled a moment ago"),
+            },
+            Action::Mark if self.tasks.selected().is_none() => no("no task is selected"),
             Action::Cancel => match self.tasks.selected() {
                 None => no("no task is selected"),
                 Some(task) if task.cancelling => no("it was asked to stop already"),

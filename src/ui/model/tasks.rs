@@ -1,16 +1,18 @@
 //! A window on the broker's tasks. The broker has them all; the screen has those around the selected
 //! one, and asks for more when the selection comes near an edge.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::list::{Motion, Selection};
 use crate::queue::{
     query::{Filter, From, Order, Page, Query},
-    task::{Task, TaskId},
+    task::{State, Task, TaskId},
 };
 
 /// Rows that are kept around the selected one.
 const WINDOW: usize = 300;
+/// The most tasks that are marked at once.
+pub(crate) const MAX_MARKED: usize = 1_000;
 /// Rows that are asked for at once.
 const PAGE: usize = 120;
 
@@ -45,6 +47,8 @@ pub(crate) struct Tasks {
     pub(crate) filter: Filter,
     pub(crate) filter_text: String,
     pub(crate) selection: Selection,
+    /// Tasks that are to be dealt with together; at most [`MAX_MARKED`].
+    pub(crate) marked: BTreeSet<TaskId>,
     /// The selected task; `None` follows the first row, whatever it is.
     pinned: Option<TaskId>,
     number: u64,
@@ -64,6 +68,36 @@ impl Tasks {
 
     pub(crate) fn selected(&self) -> Option<&Task> {
         self.rows.get(self.selection.at)
+    }
+
+    /// Marks the selected task, or takes its mark away; answers whether there was room for another.
+    pub(crate) fn toggle_mark(&mut self) -> bool {
+        let Some(id) = self.selected().map(|task| task.id) else {
+            return true;
+        };
+        if self.marked.remove(&id) {
+            return true;
+        }
+        let room = self.marked.len() < MAX_MARKED;
+        if room {
+            self.marked.insert(id);
+        }
+        room
+    }
+
+    /// Whether a task on the screen may tell how far it is.
+    pub(crate) fn shows_running(&self) -> bool {
+        self.seen().any(|task| task.state == State::Running)
+    }
+
+    /// Whether a task on the screen counts down to its time.
+    pub(crate) fn counts_down(&self) -> bool {
+        self.seen().any(|task| task.due_at.is_some())
+    }
+
+    fn seen(&self) -> impl Iterator<Item = &Task> {
+        let visible = self.selection.visible(self.rows.len());
+        self.rows.range(visible)
     }
 
     /// Moves the selection; answers with what must be fetched for it.

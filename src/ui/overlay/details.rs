@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use ratatui::layout::Rect;
 
 use crate::{
-    queue::task::{Task, Timestamp},
+    queue::task::{Rule, Task, Timestamp},
     ui::{
         model::{
             Model,
             layer::{Details, Subject},
         },
-        panes::tasks::{call, state_role},
+        panes::tasks::{bar, call, state_role, when},
         text::{took, wrap},
         theme::Role,
         widgets::canvas::{Canvas, rows},
@@ -147,6 +147,15 @@ fn task_lines(model: &Model, task: &Task) -> Vec<Line> {
     };
     put("state", state, state_role(task.state));
     put("call", call(task), Role::Strong);
+    if let Some(progress) = task.progress {
+        let text = format!(
+            "{}  {} of {}",
+            bar(progress.share(), model),
+            progress.done,
+            progress.total
+        );
+        put("progress", text, Role::Active);
+    }
     if let Some(result) = &task.result {
         put("result", result.to_string(), Role::Good);
     }
@@ -156,12 +165,30 @@ fn task_lines(model: &Model, task: &Task) -> Vec<Line> {
         Role::Text,
     );
     put("priority", task.priority.to_string(), Role::Text);
+    if let Some(queue) = &task.queue {
+        put("queue", queue.to_string(), Role::Text);
+    }
+    if let Some(key) = &task.key {
+        let rule = match key.rule {
+            Rule::Label => String::new(),
+            rule => format!(" ({})", rule.word()),
+        };
+        put("key", format!("{}{rule}", key.text), Role::Text);
+    }
+    if task.crashes > 0 {
+        let times = format!("{} times while it ran", task.crashes);
+        put("crashed", times, Role::Bad);
+    }
     if let Some(worker) = task.worker {
         put("worker", worker.to_string(), Role::Text);
     }
     put("queued", clock(model, task.submitted_at), Role::Text);
     if let Some(due) = task.due_at {
-        put("due", clock(model, due), Role::Text);
+        let text = format!("{}, {}", clock(model, due), when(due, model));
+        put("due", text, Role::Waiting);
+    }
+    if let Some(expires) = task.expires_at {
+        put("expires", clock(model, expires), Role::Text);
     }
     if let Some(started) = task.started_at {
         let waited = took(task.waited.unwrap_or_default());

@@ -3,8 +3,10 @@
 pub(crate) mod confirm;
 pub(crate) mod details;
 pub(crate) mod help;
+pub(crate) mod latency;
 pub(crate) mod palette;
 pub(crate) mod prompt;
+pub(crate) mod reasons;
 pub(crate) mod toasts;
 
 use ratatui::layout::Rect;
@@ -23,6 +25,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
             Layer::Prompt(prompt) => prompt::draw(canvas, screen, prompt),
             Layer::Confirm(confirm) => confirm::draw(canvas, screen, confirm),
             Layer::Details(details) => details::draw(canvas, screen, model, details),
+            Layer::Reasons(view) => reasons::draw(canvas, screen, model, view),
+            Layer::Latency { scroll } => latency::draw(canvas, screen, model, *scroll),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         action::Action,
         layout::{Plan, Regions},
         model::Model,
-        text::{count, short_count, width},
+        text::{count, fit, short_count, width},
         theme::Role,
         widgets::canvas::{Canvas, Piece},
     },
@@ -30,14 +30,32 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, plan: &Plan, model: &Model, regions:
 
 /// States of the whole screen that must not be overlooked.
 fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
-    let stats = &model.data().overview.stats;
+    let overview = &model.data().overview;
+    let stats = &overview.stats;
+    let stuck = match stats.stuck {
+        0 => String::new(),
+        n => format!(" {n} STUCK "),
+    };
+    let unsaved = if stats.trouble.is_some() {
+        " NOT SAVED "
+    } else {
+        ""
+    };
+    let paused = match stats.paused_queues.len() {
+        _ if stats.paused => " PAUSED ".to_owned(),
+        0 => String::new(),
+        1 => format!(" {} PAUSED ", fit(&stats.paused_queues[0], 16, "~")),
+        n => format!(" {n} QUEUES PAUSED "),
+    };
     let pieces = [
+        (unsaved, Role::Bad),
+        (stuck.as_str(), Role::Bad),
         (if model.leaving { " LEAVING " } else { "" }, Role::Warn),
         (
             if model.is_frozen() { " FROZEN " } else { "" },
             Role::Active,
         ),
-        (if stats.paused { " PAUSED " } else { "" }, Role::Warn),
+        (paused.as_str(), Role::Warn),
     ];
     canvas.pieces_right(area, &pieces)
 }
@@ -48,7 +66,11 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let stats = &overview.stats;
     let symbols = *canvas.symbols();
     let dot = format!("  {}  ", symbols.dot);
-    let workers = format!("{} workers", overview.wanted);
+    let workers = match (overview.working, overview.wanted) {
+        (1, 1) => "1 worker".to_owned(),
+        (working, wanted) if working == wanted => format!("{wanted} workers"),
+        (working, wanted) => format!("{working} of {wanted} workers"),
+    };
     let counted = |state: State| {
         (
             format!(

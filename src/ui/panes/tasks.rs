@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use super::{empty, frame, mark};
 use crate::ui::pane::Pane;
 use crate::{
-    queue::task::{State, Task},
+    queue::task::{State, Task, Timestamp},
     ui::{
         layout::Regions,
         model::Model,
@@ -41,7 +41,12 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         text => format!(" /{text} "),
     };
     let paused = if stats.paused { " PAUSED " } else { "" };
+    let marked = match tasks.marked.len() {
+        0 => String::new(),
+        n => format!(" {n} marked "),
+    };
     let right = [
+        (marked.as_str(), Role::Accent),
         (paused, Role::Warn),
         (filter.as_str(), Role::Accent),
         (order.as_str(), Role::Dim),
@@ -92,13 +97,19 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
         task.state.word()
     };
     let state = format!("{} {word}", model.theme.symbols.state(task.state));
+    let marked = model.tasks.marked.contains(&task.id);
+    let (id, id_role) = if marked {
+        (format!("*{}", task.id), Role::Accent)
+    } else {
+        (task.id.to_string(), Role::Dim)
+    };
     let (result, result_role) = outcome(task, model);
     let time = task.duration().or_else(|| {
         let running = task.state == State::Running;
         Some(model.now.since(task.started_at?)).filter(|_| running)
     });
     vec![
-        (Cow::Owned(task.id.to_string()), Role::Dim),
+        (Cow::Owned(id), id_role),
         (Cow::Owned(state), role),
         (Cow::Owned(call(task)), Role::Text),
         (result, result_role),
@@ -136,16 +147,44 @@ fn outcome<'a>(task: &'a Task, model: &Model) -> (Cow<'a, str>, Role) {
         (State::Succeeded, Some(result), _) => (Cow::Borrowed(result), Role::Strong),
         (State::Failed, _, Some(error)) => (Cow::Borrowed(error), Role::Bad),
         (State::Retrying | State::Scheduled, _, error) => {
-            let due = task.due_at.map_or(String::new(), |at| {
-                format!("at {} ", model.local(at).strftime("%H:%M:%S"))
-            });
-            (
-                Cow::Owned(format!("{due}{}", error.unwrap_or_default())),
-                Role::Dim,
-            )
+            let due = task.due_at.map_or(String::new(), |at| when(at, model));
+            let error = error.map_or(String::new(), |error| format!(": {error}"));
+            (Cow::Owned(format!("{due}{error}")), Role::Dim)
         }
+        (State::Running, ..) => match task.progress {
+            Some(progress) => (Cow::Owned(bar(progress.share(), model)), Role::Active),
+            None => (Cow::Borrowed(""), Role::Dim),
+        },
         _ => (Cow::Borrowed(""), Role::Dim),
     }
+}
+
+/// When it is due: soon in seconds, later by the clock.
+pub(crate) fn when(at: Timestamp, model: &Model) -> String {
+    let left = at.since(model.now);
+    if left.as_secs() < 60 {
+        return format!("in {} s", left.as_secs() + 1);
+    }
+    format!("at {}", model.local(at).strftime("%H:%M:%S"))
+}
+
+/// How far it is, as a bar and in percent.
+pub(crate) fn bar(share: f64, model: &Model) -> String {
+    const CELLS: usize = 10;
+    let symbols = model.theme.symbols;
+    let [empty, .., full] = symbols.bars;
+    let done = (share.clamp(0.0, 1.0) * CELLS as f64).round() as usize;
+    let rest = if empty.trim().is_empty() {
+        symbols.lane_empty
+    } else {
+        empty
+    };
+    format!(
+        "{}{} {:>3.0}%",
+        full.repeat(done),
+        rest.repeat(CELLS - done),
+        share * 100.0
+    )
 }
 
 pub(crate) const fn state_role(state: State) -> Role {

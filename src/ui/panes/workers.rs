@@ -87,7 +87,10 @@ fn cells<'a>(worker: &'a WorkerStatus, model: &Model) -> Vec<table::Cell<'a>> {
     };
     let current = worker.current.as_ref().map_or(String::new(), |current| {
         let age = took(model.now.since(current.since));
-        format!("{} {age}", current.id)
+        let share = current.progress.map_or(String::new(), |progress| {
+            format!(" {:.0}%", progress.share() * 100.0)
+        });
+        format!("{} {age}{share}", current.id)
     });
     let failed = if worker.failed > 0 {
         Role::Bad

@@ -12,10 +12,10 @@ use crate::{
     },
     node::NamesEvent,
     queue::{
-        broker::{Batch, Event, Percentiles, Stats},
+        broker::{Batch, Event, NameStats, Percentiles, Stats},
         lane::{Lane, Stretch},
         query::Page,
-        task::{Attempt, State, Task, TaskId, Timestamp, WorkerId},
+        task::{Attempt, Progress, State, Task, TaskId, Timestamp, WorkerId},
         worker::{Current, WorkerState, WorkerStatus},
     },
     ui::{
@@ -93,7 +93,7 @@ pub(crate) fn busy() -> Model {
 
 /// Answers every question that the model has open, from the fixture's world.
 pub(crate) fn answer_all(model: &mut Model) {
-    for effect in send(model, Msg::Overview(Some((stats(), workers())))) {
+    for effect in send(model, Msg::Overview(Some((Box::new(stats()), workers())))) {
         answer(model, &effect);
     }
     if let Some(fetch) = model.tasks.refresh() {
@@ -209,7 +209,10 @@ fn task(id: u64, args: &str, state: State) -> Task {
         queue: None,
         key: None,
         crashes: 0,
-        progress: None,
+        progress: (state == State::Running).then_some(Progress {
+            done: 1_150,
+            total: 2_000,
+        }),
         expires_at: None,
         waited: started.then(|| Duration::from_millis(3_000)),
         ran: finished.then(|| ago(8_800 - id * 433).since(ago(9_000 - id * 400))),
@@ -279,7 +282,27 @@ fn stats() -> Stats {
     Stats {
         counts,
         submitted: 13,
+        wanted: 2,
         backlog_limit: 1_000_000,
+        names: vec![NameStats {
+            name: "add".into(),
+            succeeded: 118,
+            failed: 3,
+            wait: Percentiles {
+                count: 121,
+                p50: ms(3),
+                p95: ms(20),
+                p99: ms(41),
+                max: ms(44),
+            },
+            run: Percentiles {
+                count: 121,
+                p50: ms(210),
+                p95: ms(380),
+                p99: ms(396),
+                max: ms(400),
+            },
+        }],
         retained_limit: 100_000,
         rate: (0..120)
             .map(|n| (n * n / 7 % 23) * u32::from(n > 60))
@@ -323,7 +346,10 @@ fn workers() -> Vec<WorkerStatus> {
                 state: [WorkerState::Busy, WorkerState::Stopping, WorkerState::Idle]
                     [usize::from(n) - 1],
                 current: (n < 3).then(|| Current {
-                    progress: None,
+                    progress: (n == 1).then_some(Progress {
+                        done: 1_150,
+                        total: 2_000,
+                    }),
                     id: TaskId(9 + u128::from(n)),
                     name: "add".into(),
                     since: ago(1_150),

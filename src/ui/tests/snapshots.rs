@@ -7,10 +7,15 @@ use std::collections::BTreeMap;
 
 use ratatui::{buffer::Buffer, style::Style};
 
-use super::fixture::{answer_all, busy, draw, fresh, press, send, theme, type_text};
+use super::fixture::{NOW, answer_all, busy, draw, fresh, press, send, theme, type_text};
 use crate::ui::pane::Pane;
 use crate::{
     net::object::Signature,
+    queue::{
+        broker::{Deed, Reason},
+        query::Filter,
+        task::{TaskId, Timestamp},
+    },
     ui::{
         Depth, SymbolSet,
         effect::{Done, Msg, What},
@@ -168,7 +173,54 @@ fn prompts_with_and_without_a_mistake() {
 
 #[test]
 fn confirm() {
-    at_every_size("confirm", || busy_after(&["3", "D"]));
+    at_every_size("confirm", || {
+        let mut model = busy_after(&["3", "D"]);
+        let counted = Msg::Counted {
+            deed: Deed::Purge,
+            filter: Filter::default(),
+            which: String::new(),
+            count: Ok(1_344),
+        };
+        send(&mut model, counted);
+        model
+    });
+}
+
+#[test]
+fn why_tasks_have_failed_and_how_long_they_take() {
+    at_every_size("reasons", || {
+        let mut model = busy_after(&["3", "d"]);
+        let reason = |name: &str, error: &str, count, newest| Reason {
+            name: name.into(),
+            error: error.into(),
+            count,
+            newest: TaskId(newest),
+            last: Timestamp(NOW.0 - 40_000_000),
+        };
+        let reasons = vec![
+            reason("add", "int too large to convert to float", 1_204, 90_311),
+            reason("resize", "crashed the process 3 times while it ran", 2, 41),
+        ];
+        send(&mut model, Msg::Reasons(Ok(reasons)));
+        press(&mut model, &["j"]);
+        model
+    });
+    at_every_size("latency", || busy_after(&["3", "l"]));
+}
+
+#[test]
+fn marks_and_what_must_not_be_overlooked() {
+    at_every_size("marked", || busy_after(&["3", "space", "j", "space"]));
+    at_every_size("in_trouble", || {
+        let mut model = busy_after(&["3"]);
+        let mut stats = model.data().overview.stats.clone();
+        stats.paused_queues = vec!["mail".into()];
+        stats.stuck = 2;
+        stats.trouble = Some("the disk is full".into());
+        let workers = model.data().overview.workers.clone();
+        send(&mut model, Msg::Overview(Some((Box::new(stats), workers))));
+        model
+    });
 }
 
 #[test]

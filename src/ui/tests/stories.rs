@@ -5,24 +5,32 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     node::{Config, Node},
-    queue::embedded,
-    ui::{Depth, Headless, Options, SymbolSet, effect::Effect},
+    queue::{embedded, store},
+    ui::{Depth, Headless, Options, SymbolSet, effect::Effect, model::layer::Layer},
 };
 
 /// The program without its terminal, and its home.
 struct App {
     screen: Headless,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl App {
     fn start() -> Self {
-        let home = tempfile::tempdir().expect("a folder");
+        Self::at(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// The program with what it finds at home.
+    fn at(home: tempfile::TempDir) -> Self {
         let config = Config {
             data_dir: home.path().to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
             broker: embedded::Config {
                 workers: 2,
+                store: store::Config {
+                    folder: Some(home.path().to_owned()),
+                    ..store::Config::default()
+                },
                 ..embedded::Config::default()
             },
         };
@@ -36,10 +44,7 @@ impl App {
             crash_test: false,
         };
         let screen = Headless::start(&options, node, (140, 40)).expect("a theme of ours");
-        Self {
-            screen,
-            _home: home,
-        }
+        Self { screen, home }
     }
 
     fn press(&mut self, keys: &str) -> &mut Self {
@@ -101,7 +106,13 @@ impl App {
     }
 
     async fn end(self) {
+        self.restart_later().await;
+    }
+
+    /// Ends it, and gives back where it lived.
+    async fn restart_later(self) -> tempfile::TempDir {
         self.screen.node().shutdown(Duration::ZERO).await;
+        self.home
     }
 }
 
@@ -157,7 +168,7 @@ async fn a_burst_fills_the_lanes_and_can_be_paused_and_purged() {
     app.press("D");
     app.until("Forget").await;
     app.press("y");
-    app.until("finished tasks forgotten").await;
+    app.until("forgotten").await;
     app.press("p");
     app.until("of 2 busy").await;
     app.end().await;
@@ -314,5 +325,141 @@ async fn quit_suspend_copy_and_mouse_are_the_terminal_s() {
         panic!("{:?}", app.screen.terminal_effects);
     };
     assert!(text.starts_with("distro:server@127.0.0.1:"), "{text}");
+    app.end().await;
+}
+
+#[tokio::test]
+async fn a_task_that_fails_twice_succeeds_and_its_attempts_are_told() {
+    let mut app = App::start();
+    app.press("3 a").type_text("2 3 fails:2").press("enter");
+    app.until("retrying").await;
+    app.until("✓ succeeded").await;
+    app.press("enter");
+    let screen = app.until("attempt 2").await;
+    assert!(screen.contains("3 of 5"), "{screen}");
+    assert!(screen.contains("attempt 1 was told to fail"), "{screen}");
+    assert!(screen.contains("attempt 2 was told to fail"), "{screen}");
+    app.press("esc");
+    app.end().await;
+}
+
+#[tokio::test]
+async fn what_fails_for_good_is_a_dead_letter_until_it_is_run_again() {
+    let mut app = App::start();
+    app.press("3");
+    for _ in 0..3 {
+        app.press("a")
+            .type_text("1 1 attempts:1 fails:1")
+            .press("enter");
+    }
+    app.until("✗ 3 failed").await;
+    app.press("d");
+    let screen = app.until("attempt 1 was told to fail").await;
+    assert!(screen.contains("Dead letters"), "{screen}");
+    app.press("R");
+    app.until("Run 3 failed, cancelled or expired tasks that failed with")
+        .await;
+    app.press("y");
+    app.told("3 tasks queued again").await;
+    // They fail again, and the list that is still open says so by itself.
+    app.wait("reasons", |screen| {
+        let top = screen.model.layers.last();
+        matches!(top, Some(Layer::Reasons(view)) if view.selected().is_some_and(|r| r.count == 3))
+    })
+    .await;
+    app.press("enter");
+    app.until("/state:failed name:add").await;
+    app.press("esc");
+    app.end().await;
+}
+
+#[tokio::test]
+async fn a_second_task_with_a_unique_key_is_told_to_be_there_already() {
+    let mut app = App::start();
+    app.press("3 p");
+    app.until("PAUSED").await;
+    for _ in 0..2 {
+        app.press("a")
+            .type_text("2 3 key:acme unique")
+            .press("enter");
+    }
+    app.told("already queued as #1").await;
+    app.press("/").type_text("key:acme").press("enter");
+    app.until("/key:acme").await;
+    app.at_task(1).await;
+    app.press("enter");
+    app.until("acme (unique)").await;
+    app.press("esc esc");
+    app.end().await;
+}
+
+#[tokio::test]
+async fn a_cancellation_is_taken_back_and_marked_tasks_are_dealt_with_together() {
+    let mut app = App::start();
+    app.press("3 p");
+    app.until("PAUSED").await;
+    app.press(":").type_text("burst 5").press("enter");
+    app.at_task(5).await;
+    app.press("x");
+    app.told("u brings it back").await;
+    app.until("⊘ cancelled").await;
+    app.press("u");
+    app.told("#5 is queued again").await;
+    app.press("u");
+    app.told("nothing was cancelled a moment ago").await;
+    app.press("g space space x");
+    app.told("2 tasks cancelled or asked to stop").await;
+    app.press("X");
+    app.until("Cancel 3 unfinished tasks?").await;
+    app.press("y");
+    app.told("3 tasks cancelled or asked to stop").await;
+    app.press("R");
+    app.until("Run 5 failed, cancelled or expired tasks again?")
+        .await;
+    app.press("n");
+    app.end().await;
+}
+
+#[tokio::test]
+async fn what_was_queued_goes_on_after_a_restart() {
+    let mut app = App::start();
+    app.press("3 p");
+    app.until("PAUSED").await;
+    app.press("b");
+    app.until("◦ 100 queued").await;
+    let home = app.restart_later().await;
+    let mut app = App::at(home);
+    app.until("100 tasks had not ended before and go on").await;
+    app.press("3 G");
+    app.until("✓ succeeded").await;
+    app.end().await;
+}
+
+#[tokio::test]
+async fn a_task_that_works_shows_how_far_it_is() {
+    let mut app = App::start();
+    app.press("3 a").type_text("2 3 1.5").press("enter");
+    app.wait("half of it", |screen| {
+        let mut tasks = screen.model.tasks.rows().iter();
+        let half = tasks.any(|task| task.progress.is_some_and(|p| p.share() > 0.3));
+        screen.shown().contains("███") && half
+    })
+    .await;
+    app.until("✓ succeeded").await;
+    app.end().await;
+}
+
+#[tokio::test]
+async fn any_task_is_run_from_the_palette_and_mistakes_are_explained() {
+    let mut app = App::start();
+    let mut run = async |text: &str, says: &str| {
+        app.press(":").type_text(text).press("enter");
+        app.told(says).await;
+    };
+    run("run add [20,22] priority:9", "queued as #1").await;
+    run("run add", "write a task's name and its arguments").await;
+    run("run add [2,", "not JSON").await;
+    run("run sub [2,3]", "there is no task named `sub`").await;
+    run("run add [1,2] soon", "`soon` says nothing").await;
     app.end().await;
 }

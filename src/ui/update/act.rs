@@ -3,7 +3,13 @@
 use super::{prompts, refresh, rows, say};
 use crate::ui::pane::Pane;
 use crate::{
-    queue::{add::Add, number::Number, query::Order, task::NewTask},
+    queue::{
+        add::Add,
+        broker::Deed,
+        number::Number,
+        query::{Filter, Order},
+        task::{NewTask, State, TaskId},
+    },
     ui::{
         action::{Action, Where},
         addition,
@@ -11,9 +17,11 @@ use crate::{
         model::{
             Model,
             events::Tone,
-            layer::{Confirm, Destroy, Details, Layer, Palette, Prompt, Purpose, Subject},
+            layer::{Details, Layer, Palette, Prompt, Purpose, Reasons, Subject},
             list::Motion,
+            tasks::MAX_MARKED,
         },
+        wishes,
     },
 };
 
@@ -72,11 +80,25 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
         Action::Add => add(model, argument),
         Action::Burst => burst(model, argument),
         Action::Open => open(model),
-        Action::Cancel => on_task(model, |task| Effect::Cancel(task.id)),
-        Action::Retry => on_task(model, |task| Effect::Retry(task.id)),
-        Action::Pause => vec![Effect::Pause(!model.data().overview.stats.paused)],
+        Action::Run => run(model, argument),
+        Action::Mark => mark(model),
+        Action::Cancel => on_tasks(model, Deed::Cancel, Effect::Cancel),
+        Action::Retry => on_tasks(model, Deed::Retry, Effect::Retry),
+        Action::Undo => undo(model),
+        Action::CancelAll => count(model, Deed::Cancel),
+        Action::RetryAll => count(model, Deed::Retry),
+        Action::Pause => pause(model, argument),
         Action::Sort => sort(model, argument),
-        Action::Purge => purge(model),
+        Action::Purge => count(model, Deed::Purge),
+        Action::Reasons => {
+            let failed = model.data().overview.stats.count(State::Failed);
+            model.layers.push(Layer::Reasons(Reasons {
+                failed,
+                ..Reasons::default()
+            }));
+            vec![Effect::Reasons]
+        }
+        Action::Latency => show(model, Layer::Latency { scroll: 0 }),
         Action::ScaleUp => scale_to(model, model.wanted_workers() + 1),
         Action::ScaleDown => scale_to(model, model.wanted_workers().saturating_sub(1)),
         Action::Scale => scale(model, argument),
@@ -111,8 +133,12 @@ fn focus_on(model: &mut Model, pane: Pane) -> Vec<Effect> {
     vec![]
 }
 
-/// Esc in a list: first it gives up a filter, then the zoom.
+/// Esc in a list: first it gives up marks, then a filter, then the zoom.
 pub(super) fn escape(model: &mut Model) -> Vec<Effect> {
+    if model.focus == Pane::Tasks && !model.tasks.marked.is_empty() {
+        model.tasks.marked.clear();
+        return vec![];
+    }
     if !rows::filter_text(model, model.focus).is_empty() {
         return rows::set_filter(model, model.focus, "").unwrap_or_default();
     }
@@ -133,8 +159,8 @@ fn greet(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
 fn add(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     match argument {
         None => prompt(model, Purpose::Add, String::new()),
-        Some(text) => match addition::parse(text) {
-            Ok(add) => vec![prompts::submit_add(&add)],
+        Some(text) => match addition::parse(text, &model.local(model.now)) {
+            Ok(addition) => vec![prompts::submit_add(&addition, text)],
             Err(mistake) => {
                 // The palette has closed; the prompt keeps the text for mending.
                 prompt(model, Purpose::Add, text.to_owned());
@@ -166,6 +192,7 @@ fn burst(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
             x: Number::Int(n.into()),
             y: Number::Int((n * n).into()),
             seconds: Some((20 + n * 7_919 % 381) as f64 / 1e3),
+            fails: None,
         };
         add.task()
     };
@@ -203,8 +230,68 @@ fn open(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-fn on_task(model: &Model, effect: impl Fn(&crate::queue::task::Task) -> Effect) -> Vec<Effect> {
-    model.tasks.selected().map(effect).into_iter().collect()
+/// Does something to the marked tasks, or to the selected one when none is marked.
+fn on_tasks(model: &mut Model, deed: Deed, one: fn(TaskId) -> Effect) -> Vec<Effect> {
+    if model.tasks.marked.is_empty() {
+        let selected = model.tasks.selected().map(|task| task.id);
+        return selected.map(one).into_iter().collect();
+    }
+    let filter = Filter::of(std::mem::take(&mut model.tasks.marked));
+    vec![Effect::Bulk { deed, filter }]
+}
+
+fn mark(model: &mut Model) -> Vec<Effect> {
+    if !model.tasks.toggle_mark() {
+        let text = format!("{MAX_MARKED} tasks are marked, which is the most");
+        say(model, Tone::Warn, text);
+        return vec![];
+    }
+    rows::go(model, Pane::Tasks, Motion::Down(1))
+}
+
+fn undo(model: &mut Model) -> Vec<Effect> {
+    let taken = model.undo.take().map(|(id, _)| Effect::Restore(id));
+    taken.into_iter().collect()
+}
+
+/// Pauses or resumes everything, or one queue.
+fn pause(model: &Model, queue: Option<&str>) -> Vec<Effect> {
+    let stats = &model.data().overview.stats;
+    let paused = match queue {
+        None => stats.paused,
+        Some(queue) => stats.paused_queues.iter().any(|paused| &**paused == queue),
+    };
+    let queue = queue.map(str::to_owned);
+    vec![Effect::Pause { queue, on: !paused }]
+}
+
+/// Any task that the program knows: its name, its arguments as JSON, and wishes.
+fn run(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
+    let argument = argument.unwrap_or_default();
+    match runnable(argument, &model.local(model.now)) {
+        Ok(task) => vec![Effect::Submit {
+            what: argument.to_owned(),
+            tasks: vec![task],
+        }],
+        Err(why) => {
+            say(model, Tone::Warn, why);
+            vec![]
+        }
+    }
+}
+
+fn runnable(text: &str, now: &jiff::Zoned) -> Result<NewTask, String> {
+    let usage = || "write a task's name and its arguments as JSON: run add [2,3]".to_owned();
+    let (name, rest) = text.split_once(char::is_whitespace).ok_or_else(usage)?;
+    let rest = rest.trim_start();
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<serde_json::Value>();
+    let first = values.next().ok_or_else(usage)?;
+    first.map_err(|e| format!("the arguments are not JSON: {e}"))?;
+    let (args, wishes) = rest.split_at(values.byte_offset());
+    let wishes = wishes::parse(wishes, now).map_err(|mistake| mistake.why)?;
+    let mut task = NewTask::new(name, args);
+    task.options = wishes.options;
+    Ok(task)
 }
 
 fn sort(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
@@ -226,30 +313,23 @@ fn sort(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     vec![Effect::Tasks(model.tasks.show(filter, &text, order))]
 }
 
-fn purge(model: &mut Model) -> Vec<Effect> {
-    let filter = model.tasks.filter.clone();
-    let stats = &model.data().overview.stats;
-    let finished: usize = filter
-        .states
-        .iter()
-        .filter(|state| state.is_finished())
-        .map(|state| stats.count(state))
-        .sum();
-    if finished == 0 {
-        say(model, Tone::Warn, "there are no finished tasks to purge");
-        return vec![];
-    }
-    let scope = if filter.only_states() {
-        format!("{} finished tasks", crate::ui::text::count(finished))
+/// Before something is done to many, they are counted and it is asked whether it is meant.
+fn count(model: &Model, deed: Deed) -> Vec<Effect> {
+    let tasks = &model.tasks;
+    let (filter, which) = if !tasks.marked.is_empty() {
+        let marked = Filter::of(tasks.marked.iter().copied());
+        (marked, "that are marked".to_owned())
+    } else if tasks.filter.is_empty() {
+        (Filter::default(), String::new())
     } else {
-        format!(
-            "the finished tasks that match `{}`",
-            model.tasks.filter_text
-        )
+        let which = format!("that match `{}`", tasks.filter_text);
+        (tasks.filter.clone(), which)
     };
-    let question = format!("Forget {scope}, with results and errors?");
-    let yes = Destroy::Purge(filter);
-    show(model, Layer::Confirm(Confirm { question, yes }))
+    vec![Effect::Count {
+        deed,
+        filter,
+        which,
+    }]
 }
 
 /// The next key counts from here, not from what the broker says in its next answer.

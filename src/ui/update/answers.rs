@@ -4,13 +4,20 @@ use super::{log, refresh_soon, say};
 use crate::{
     net::naming::{Change, Event, Health, Why},
     node::NamesEvent,
+    queue::{
+        broker::Deed,
+        embedded::Recovery,
+        query::Filter,
+        task::{State, TaskId},
+    },
     ui::{
+        action::Action,
         effect::{Done, Effect, Greeted, Msg, What},
         model::{
-            Model,
+            Model, UNDO,
             events::{Kind, Tone},
             greeter::Outcome,
-            layer::{Details, Layer, Prompt, Subject},
+            layer::{Confirm, Destroy, Details, Layer, Prompt, Subject},
             overview::Overview,
         },
         text::{self, took},
@@ -58,11 +65,13 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Overview(answer) => {
             model.refreshing = false;
             if let Some((stats, workers)) = answer {
-                model.live_mut().overview = Overview::new(stats, workers);
+                model.live_mut().overview = Overview::new(*stats, workers);
                 let length = model.data().overview.workers.len();
                 model.workers.settle(length);
             }
-            detailed_task(model)
+            let mut effects = detailed_task(model);
+            effects.extend(newer_reasons(model));
+            effects
         }
         Msg::Tasks { number, page } => {
             match page {
@@ -87,6 +96,22 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
             vec![]
         }
+        Msg::Counted {
+            deed,
+            filter,
+            which,
+            count,
+        } => counted(model, deed, filter, &which, count),
+        Msg::Reasons(reasons) => {
+            for layer in &mut model.layers {
+                if let Layer::Reasons(view) = layer {
+                    view.reasons = Some(reasons.clone());
+                    view.selected = view.selected.min(view.len().saturating_sub(1));
+                }
+            }
+            vec![]
+        }
+        Msg::Recovery(recovery) => recovered(model, &recovery),
         Msg::Done(done) => carried_out(model, done),
         _ => vec![],
     }
@@ -105,6 +130,16 @@ fn detailed_task(model: &Model) -> Vec<Effect> {
             _ => None,
         })
         .collect()
+}
+
+/// Why tasks have failed is asked again when more or fewer have.
+fn newer_reasons(model: &mut Model) -> Option<Effect> {
+    let failed = model.data().overview.stats.count(State::Failed);
+    let view = model.layers.iter_mut().find_map(|layer| match layer {
+        Layer::Reasons(view) => Some(view),
+        _ => None,
+    })?;
+    (std::mem::replace(&mut view.failed, failed) != failed).then_some(Effect::Reasons)
 }
 
 fn names(model: &mut Model, event: Event) -> Vec<Effect> {
@@ -196,6 +231,87 @@ fn greeted(model: &mut Model, number: u64, answer: Result<Greeted, String>) -> V
     vec![]
 }
 
+/// Asks whether it is meant, with the exact number.
+fn counted(
+    model: &mut Model,
+    deed: Deed,
+    filter: Filter,
+    which: &str,
+    count: Result<usize, String>,
+) -> Vec<Effect> {
+    let (verb, kind, end) = match deed {
+        Deed::Cancel => ("Cancel", "unfinished", ""),
+        Deed::Retry => ("Run", "failed, cancelled or expired", " again"),
+        Deed::Purge => ("Forget", "finished", ", with results and errors"),
+    };
+    let gap = if which.is_empty() { "" } else { " " };
+    match count {
+        Err(why) => say(model, Tone::Bad, why),
+        Ok(0) => say(
+            model,
+            Tone::Warn,
+            format!("there are no {kind} tasks{gap}{which}"),
+        ),
+        Ok(n) => {
+            let tasks = if n == 1 { "task" } else { "tasks" };
+            let question = format!("{verb} {} {kind} {tasks}{gap}{which}{end}?", text::count(n));
+            model.layers.push(Layer::Confirm(Confirm {
+                question,
+                yes: Destroy { deed, filter },
+            }));
+        }
+    }
+    vec![]
+}
+
+/// What the process before had left: told once, and what is bad about it louder.
+fn recovered(model: &mut Model, recovery: &Recovery) -> Vec<Effect> {
+    let tasks = |n: usize| match n {
+        1 => "1 task".to_owned(),
+        n => format!("{} tasks", text::count(n)),
+    };
+    let ids = |ids: &[TaskId]| {
+        let some: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
+        let etc = if ids.len() > 5 { ", …" } else { "" };
+        format!("{}{etc}", some.join(", "))
+    };
+    if recovery.waiting > 0 {
+        let text = format!("{} had not ended before and go on", tasks(recovery.waiting));
+        log(model, Kind::Task, Tone::Plain, text);
+    }
+    let mut bad = Vec::new();
+    if !recovery.again.is_empty() {
+        let (n, which) = (tasks(recovery.again.len()), ids(&recovery.again));
+        log(
+            model,
+            Kind::Task,
+            Tone::Warn,
+            format!("{n} ran when the process ended and run again: {which}"),
+        );
+    }
+    if !recovery.crashed.is_empty() {
+        let (n, which) = (tasks(recovery.crashed.len()), ids(&recovery.crashed));
+        bad.push(format!("{n} crashed the process too often: {which}"));
+    }
+    if let Some((from, to)) = recovery.missing {
+        bad.push(format!("{from} to {to} were acknowledged and are missing"));
+    }
+    if let Some(damage) = &recovery.damage {
+        bad.push(format!(
+            "the task file was damaged ({}): {} saved, {} lost; it is kept at {}",
+            damage.what,
+            text::count(damage.salvaged),
+            text::count(damage.lost),
+            damage.kept_at.display(),
+        ));
+    }
+    for text in bad {
+        log(model, Kind::Task, Tone::Bad, text.clone());
+        say(model, Tone::Bad, text);
+    }
+    vec![]
+}
+
 fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
     let Done {
         what,
@@ -213,9 +329,12 @@ fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
         What::Submit(what) => format!("add {what}"),
         What::Cancel(id, _) => format!("cancel {id}"),
         What::Retry(id) => format!("retry {id}"),
+        What::Restore(id) => format!("bring {id} back"),
+        What::Bulk(Deed::Cancel) => "cancel all".to_owned(),
+        What::Bulk(Deed::Retry) => "retry all".to_owned(),
+        What::Bulk(Deed::Purge) => "purge".to_owned(),
         What::Pause(true) => "pause".to_owned(),
         What::Pause(false) => "resume".to_owned(),
-        What::Purge => "purge".to_owned(),
         What::Scale => "scale".to_owned(),
         What::Call(what) => what.clone(),
         What::Export => "export".to_owned(),
@@ -226,8 +345,13 @@ fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
         _ => None,
     };
     match result {
-        Ok(text) => {
+        Ok(mut text) => {
             log(model, kind, Tone::Plain, format!("{did}: {text} ({time})"));
+            if let What::Cancel(id, Some(State::Cancelled)) = what {
+                model.undo = Some((id, model.now.after(UNDO)));
+                let key = model.keymap.text(Action::Undo);
+                text = format!("{text}; {key} brings it back");
+            }
             if let What::Call(title) = what {
                 let subject = Subject::Answer { title, text };
                 model

@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use super::{close, command, edit, prompts};
+use super::{close, command, edit, prompts, reasons};
 use crate::ui::{
     action::{Action, TABLE},
     effect::Effect,
@@ -56,7 +56,8 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
             }
         },
         Some(Layer::Confirm(_)) => confirm(model, key),
-        Some(layer @ (Layer::Help { .. } | Layer::Details(_))) => {
+        Some(Layer::Reasons(_)) => reasons::press(model, key),
+        Some(layer @ (Layer::Help { .. } | Layer::Details(_) | Layer::Latency { .. })) => {
             match key.code {
                 Code::Up | Code::Char('k') => scroll(layer, Motion::Up(1)),
                 Code::Down | Code::Char('j') => scroll(layer, Motion::Down(1)),
@@ -65,6 +66,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
                 Code::Home | Code::Char('g') => scroll(layer, Motion::Top),
                 Code::End | Code::Char('G') => scroll(layer, Motion::Bottom),
                 Code::Enter | Code::Char('q' | '?') => drop(close(model)),
+                Code::Char('l') if matches!(layer, Layer::Latency { .. }) => drop(close(model)),
                 Code::Char('c') => return command::call_from_details(model),
                 Code::Char('y') => return command::copy_details(model),
                 Code::Char('x') => return command::on_detailed_task(model, Action::Cancel),
@@ -82,10 +84,11 @@ fn confirm(model: &mut Model, key: Key) -> Vec<Effect> {
     match key.code {
         Code::Char('y' | 'Y') => match close(model) {
             Some(Layer::Confirm(Confirm {
-                yes: Destroy::Purge(filter),
+                yes: Destroy { deed, filter },
                 ..
             })) => {
-                vec![Effect::Purge(filter)]
+                model.tasks.marked.clear();
+                vec![Effect::Bulk { deed, filter }]
             }
             _ => vec![],
         },
@@ -108,7 +111,11 @@ pub(super) fn input(layer: &mut Layer) -> Option<&mut Input> {
             palette.selected = 0;
             Some(&mut palette.input)
         }
-        Layer::Help { .. } | Layer::Confirm(_) | Layer::Details(_) => None,
+        Layer::Help { .. }
+        | Layer::Confirm(_)
+        | Layer::Details(_)
+        | Layer::Reasons(_)
+        | Layer::Latency { .. } => None,
     }
 }
 
@@ -118,8 +125,9 @@ const PAGE: usize = 10;
 const END: usize = 100_000;
 
 pub(super) fn scroll(layer: &mut Layer, motion: Motion) {
-    let (Layer::Help { scroll } | Layer::Details(crate::ui::model::layer::Details { scroll, .. })) =
-        layer
+    let (Layer::Help { scroll }
+    | Layer::Latency { scroll }
+    | Layer::Details(crate::ui::model::layer::Details { scroll, .. })) = layer
     else {
         return;
     };

@@ -6,6 +6,7 @@ mod answers;
 mod command;
 mod layers;
 mod prompts;
+mod reasons;
 mod rows;
 
 pub(crate) use command::found;
@@ -40,7 +41,11 @@ pub(crate) fn update(model: &mut Model, msg: Msg, now: Timestamp) -> Vec<Effect>
             vec![]
         }
         Msg::Tick => tick(model),
-        Msg::Started => refresh(model),
+        Msg::Started => {
+            let mut effects = vec![Effect::Recovery];
+            effects.extend(refresh(model));
+            effects
+        }
         Msg::Terminate => {
             model.leaving = true;
             vec![Effect::Quit]
@@ -54,6 +59,10 @@ fn tick(model: &mut Model) -> Vec<Effect> {
     match model.refresh_at {
         Some(at) if at <= model.now => refresh(model),
         // The second that was not over is over now, and its count can be shown.
+        // What is told of its progress by no event is looked at now and then.
+        _ if model.tasks.shows_running() && !model.refreshing && !model.is_frozen() => {
+            refresh(model)
+        }
         _ if model.data().overview.rate_moves(model.now) && !model.refreshing => refresh(model),
         _ => vec![],
     }

@@ -3,15 +3,13 @@
 use std::path::PathBuf;
 
 use super::rows;
-use crate::{
-    queue::add::Add,
-    ui::{
-        addition, arguments,
-        effect::{Effect, Export},
-        model::{
-            Model,
-            layer::{Layer, Prompt, Purpose},
-        },
+use crate::ui::{
+    addition::{self, Addition},
+    arguments,
+    effect::{Effect, Export},
+    model::{
+        Model,
+        layer::{Layer, Prompt, Purpose},
     },
 };
 
@@ -57,8 +55,8 @@ impl From<String> for Wrong {
 
 fn take(model: &mut Model, purpose: &Purpose, text: &str) -> Result<Vec<Effect>, Wrong> {
     match purpose {
-        Purpose::Add => match addition::parse(text) {
-            Ok(add) => Ok(vec![submit_add(&add)]),
+        Purpose::Add => match addition::parse(text, &model.local(model.now)) {
+            Ok(addition) => Ok(vec![submit_add(&addition, text)]),
             Err(mistake) => Err(Wrong {
                 at: Some(mistake.at),
                 why: mistake.why,
@@ -89,10 +87,9 @@ fn take(model: &mut Model, purpose: &Purpose, text: &str) -> Result<Vec<Effect>,
     }
 }
 
-pub(super) fn submit_add(add: &Add) -> Effect {
-    let seconds = add.seconds.map_or(String::new(), |s| format!(", {s} s"));
+pub(super) fn submit_add(addition: &Addition, text: &str) -> Effect {
     Effect::Submit {
-        what: format!("{} + {}{seconds}", add.x, add.y),
-        tasks: vec![add.task()],
+        what: text.trim().to_owned(),
+        tasks: vec![addition.task()],
     }
 }

@@ -287,8 +287,8 @@ impl Core {
     }
 
     pub(super) fn expire(&mut self, now: Timestamp, id: u64) {
-        let waits = |entry: &Box<Entry>| entry.run == 0 && entry.state != State::Running;
-        if self.entries.get(&id).is_some_and(waits) {
+        let entry = self.entries.get(&id);
+        if entry.is_some_and(|entry| entry.run == 0 && entry.state != State::Running) {
             self.end(now, id, State::Expired, None, None, None);
         }
     }

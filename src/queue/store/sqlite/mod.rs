@@ -11,6 +11,7 @@ mod schema;
 mod write;
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fs::File,
     sync::Arc,
@@ -230,7 +231,7 @@ impl Store for Sqlite {
     }
 
     fn row(&mut self, id: u64) -> Result<Option<Row>, StoreError> {
-        let row = self.reader().row(id)?.map(|row| row.into_owned());
+        let row = self.reader().row(id)?.map(Cow::into_owned);
         Ok(row)
     }
 

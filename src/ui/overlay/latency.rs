@@ -1,0 +1,71 @@
+//! How long each kind of task waits and runs, since the start.
+
+use std::borrow::Cow;
+
+use ratatui::layout::Rect;
+
+use crate::{
+    queue::broker::{NameStats, Percentiles},
+    ui::{
+        model::Model,
+        text::{short_count, took},
+        theme::Role,
+        widgets::{
+            canvas::{Canvas, row},
+            table::{self, Column, Mark},
+        },
+    },
+};
+
+const COLUMNS: [Column; 7] = [
+    Column::share("NAME", 1),
+    Column::cells("DONE", 6).right(),
+    Column::cells("FAILED", 6).right(),
+    Column::cells("WAIT P50", 8).right(),
+    Column::cells("P99", 8).right(),
+    Column::cells("RUN P50", 8).right(),
+    Column::cells("P99", 8).right(),
+];
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll: usize) {
+    let names = &model.data().overview.stats.names;
+    let high = u16::try_from(names.len() + 3).unwrap_or(u16::MAX);
+    let high = high.clamp(5, screen.height.max(5));
+    let inner = canvas.popup(screen, (90, high), "Latency", "esc closes");
+    if names.is_empty() {
+        canvas.pieces(row(inner, 0), &[("no task has run yet", Role::Dim)]);
+        return;
+    }
+    table::header(canvas, row(inner, 0), &COLUMNS);
+    let body = Rect {
+        y: (inner.y + 1).min(inner.bottom()),
+        height: inner.height.saturating_sub(1),
+        ..inner
+    };
+    let shown = usize::from(body.height);
+    let top = scroll.min(names.len().saturating_sub(shown));
+    let lines = names.iter().skip(top).map(|name| (Mark::None, cells(name)));
+    table::body(canvas, body, &COLUMNS, lines);
+    let edge = Rect {
+        width: inner.width + 2,
+        ..body
+    };
+    canvas.scrollbar(edge, top, shown, names.len());
+}
+
+fn cells(name: &NameStats) -> Vec<table::Cell<'_>> {
+    let of = |percentiles: Percentiles| [took(percentiles.p50), took(percentiles.p99)];
+    let failed = if name.failed > 0 {
+        Role::Bad
+    } else {
+        Role::Dim
+    };
+    let mut cells = vec![
+        (Cow::Borrowed(&*name.name), Role::Strong),
+        (Cow::Owned(short_count(name.succeeded)), Role::Text),
+        (Cow::Owned(short_count(name.failed)), failed),
+    ];
+    let times = of(name.wait).into_iter().chain(of(name.run));
+    cells.extend(times.map(|time| (Cow::Owned(time), Role::Text)));
+    cells
+}

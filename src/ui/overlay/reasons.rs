@@ -1,0 +1,78 @@
+//! Why tasks have failed for good: the dead letters, by reason.
+
+use std::borrow::Cow;
+
+use ratatui::layout::Rect;
+
+use crate::{
+    queue::broker::Reason,
+    ui::{
+        model::{Model, layer::Reasons},
+        text::count,
+        theme::Role,
+        widgets::{
+            canvas::{Canvas, row},
+            table::{self, Column, Mark},
+        },
+    },
+};
+
+const COLUMNS: [Column; 5] = [
+    Column::cells("TASKS", 9).right(),
+    Column::cells("NAME", 12),
+    Column::share("REASON", 1),
+    Column::cells("NEWEST", 9).from(70),
+    Column::cells("LAST", 8).from(60),
+];
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &Reasons) {
+    let keys = "enter shows them, R runs them again, D forgets them, esc closes";
+    let high = u16::try_from(view.len() + 3).unwrap_or(u16::MAX);
+    let high = high.clamp(6, screen.height.max(6));
+    let inner = canvas.popup(screen, (100, high), "Dead letters", keys);
+    let reasons = match &view.reasons {
+        Some(Ok(reasons)) if !reasons.is_empty() => reasons,
+        other => {
+            let (text, role) = match other {
+                None => ("looking…", Role::Dim),
+                Some(Err(why)) => (why.as_str(), Role::Bad),
+                Some(Ok(_)) => ("no task has failed for good", Role::Good),
+            };
+            canvas.pieces(row(inner, 0), &[(text, role)]);
+            return;
+        }
+    };
+    table::header(canvas, row(inner, 0), &COLUMNS);
+    let body = Rect {
+        y: (inner.y + 1).min(inner.bottom()),
+        height: inner.height.saturating_sub(1),
+        ..inner
+    };
+    let shown = usize::from(body.height).max(1);
+    let top = (view.selected + 1).saturating_sub(shown);
+    let lines = reasons.iter().enumerate().skip(top).map(|(i, reason)| {
+        let mark = if i == view.selected {
+            Mark::Selected
+        } else {
+            Mark::None
+        };
+        (mark, cells(reason, model))
+    });
+    table::body(canvas, body, &COLUMNS, lines);
+    let edge = Rect {
+        width: inner.width + 2,
+        ..body
+    };
+    canvas.scrollbar(edge, top, shown, reasons.len());
+}
+
+fn cells<'a>(reason: &'a Reason, model: &Model) -> Vec<table::Cell<'a>> {
+    let last = model.local(reason.last).strftime("%H:%M:%S").to_string();
+    vec![
+        (Cow::Owned(count(reason.count)), Role::Strong),
+        (Cow::Borrowed(&*reason.name), Role::Text),
+        (Cow::Borrowed(&*reason.error), Role::Bad),
+        (Cow::Owned(reason.newest.to_string()), Role::Dim),
+        (Cow::Owned(last), Role::Dim),
+    ]
+}
