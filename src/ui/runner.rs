@@ -178,7 +178,7 @@ impl Runner {
     async fn overview(
         &self,
     ) -> Option<(
-        crate::queue::broker::Stats,
+        Box<crate::queue::broker::Stats>,
         Vec<crate::queue::worker::WorkerStatus>,
     )> {
         let both = async {
