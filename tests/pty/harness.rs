@@ -236,13 +236,25 @@ impl Terminal {
 
     /// Waits for the end of the program and of all that it wrote; answers with its exit code.
     pub(crate) fn wait_exit(&mut self) -> u32 {
+        let status = self.wait_end();
+        assert_eq!(status.signal(), None, "{}", self.look(Screen::contents));
+        status.exit_code()
+    }
+
+    /// Ends it without a word, as `kill -9` does.
+    pub(crate) fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        let status = self.wait_end();
+        assert!(status.signal().is_some(), "it ended by itself before");
+    }
+
+    fn wait_end(&mut self) -> portable_pty::ExitStatus {
         self.wait_for(WaitIdOptions::EXITED);
         let status = self.child.wait().expect("it is our child");
         self.reaped = true;
         self.seen
             .until("the end of what it wrote", |state| state.over);
-        assert_eq!(status.signal(), None, "{}", self.look(Screen::contents));
-        status.exit_code()
+        status
     }
 
     /// Closes the terminal, as a window that is closed or a connection that breaks; answers with the

@@ -108,7 +108,7 @@ fn was_done_by_a_worker(row: &str, result: &str) -> bool {
 }
 
 #[test]
-fn a_burst_fills_the_lanes_and_leaving_tells_what_was_not_done() {
+fn a_burst_fills_the_lanes_and_what_is_left_goes_on_with_the_next_start() {
     let mut terminal = Start::new().up();
     burst(&mut terminal);
     terminal.until("bars in both lanes", |screen| {
@@ -122,7 +122,43 @@ fn a_burst_fills_the_lanes_and_leaving_tells_what_was_not_done() {
     terminal.press("q");
     assert_eq!(terminal.wait_exit(), 0);
     terminal.is_given_back();
-    terminal.sees(&["distro-tui: ", "never started"]);
+    terminal.sees(&["distro-tui: ", "kept waiting for the next start"]);
+    let again = Start::new().env("XDG_DATA_HOME", &data(&terminal)).up();
+    again.until("the rest of them", |screen| {
+        screen
+            .contents()
+            .contains("tasks had not ended before and go on")
+    });
+}
+
+/// Where a program keeps its tasks.
+fn data(terminal: &Terminal) -> String {
+    terminal.path("data").to_string_lossy().into_owned()
+}
+
+#[test]
+fn a_killed_program_tells_at_its_next_start_what_runs_again() {
+    let mut terminal = Start::new().up();
+    burst(&mut terminal);
+    terminal.until("both at work", |screen| {
+        screen.contents().contains("2 of 2 busy")
+    });
+    terminal.kill();
+    let mut again = Start::new().env("XDG_DATA_HOME", &data(&terminal)).up();
+    again.until("what ran", |screen| {
+        let text = screen.contents();
+        text.contains("2 tasks ran when the process ended and run again: #")
+    });
+    again.press("q");
+    assert_eq!(again.wait_exit(), 0);
+}
+
+#[test]
+fn a_second_program_is_told_who_has_the_tasks() {
+    let first = Start::new().up();
+    let mut second = Start::new().env("XDG_DATA_HOME", &data(&first)).go();
+    assert_eq!(second.wait_exit(), 1);
+    second.sees(&["is in use by process", "--data-dir"]);
 }
 
 /// Starts a hundred additions and waits until the list shows them.

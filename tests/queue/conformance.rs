@@ -87,7 +87,7 @@ async fn what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued(setup: S
         refused,
         Err(BrokerError::Unfit(Unfit::UnknownTask { .. }))
     ));
-    for args in ["", "[1]", "[1,\"x\"]", "[1,2,3,4]", "nonsense"] {
+    for args in ["", "[1]", "[1,\"x\"]", "[1,2,3,4,5]", "nonsense"] {
         let refused = broker
             .submit(vec![sum(1, 1), NewTask::new("add", args)])
             .await;
