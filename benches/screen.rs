@@ -74,6 +74,7 @@ async fn screen(home: &std::path::Path, tasks: usize) -> Headless {
     let config = Config {
         data_dir: home.to_owned(),
         listen: ([127, 0, 0, 1], 0).into(),
+        metrics: None,
         broker: embedded::Config {
             workers: 2,
             ..embedded::Config::default()

@@ -84,6 +84,10 @@ pub struct Cli {
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<String>,
 
+    /// Serve numbers for Prometheus at /metrics on this TCP address; a port alone is on loopback
+    #[arg(long, value_name = "[ADDR:]PORT")]
+    pub metrics: Option<String>,
+
     /// Write the log here instead of the state folder of the user
     #[arg(long, value_name = "FILE")]
     pub log_file: Option<PathBuf>,

@@ -27,7 +27,7 @@ use crate::{
 pub const DEFAULT_FILE: &str = include_str!("../assets/config.default.toml");
 
 /// The names of all settings, as the file writes them.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "theme",
     "color",
     "symbols",
@@ -42,6 +42,7 @@ const NAMES: [&str; 17] = [
     "max-file",
     "time-limit",
     "listen",
+    "metrics",
     "data-dir",
     "log-file",
     "log-level",
@@ -134,6 +135,7 @@ pub fn load(cli: &Cli, variable: impl Fn(&str) -> Option<String>) -> Result<Sett
         ("workers", cli.workers.clone()),
         ("durability", cli.durability.clone()),
         ("listen", cli.listen.clone()),
+        ("metrics", cli.metrics.clone()),
         ("data-dir", cli.data_dir.as_ref().map(shown)),
         ("log-file", cli.log_file.as_ref().map(shown)),
     ];
@@ -274,6 +276,7 @@ impl Collected {
                 listen: self
                     .take("listen", listen)?
                     .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+                metrics: self.take("metrics", metrics)?.flatten(),
                 broker: embedded::Config {
                     workers: self
                         .take("workers", |text| number(text, MAX_WORKERS))?
@@ -364,6 +367,21 @@ fn number(text: &str, most: usize) -> Result<usize, String> {
 fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_other| format!("`{text}` is not an address and a port, such as 127.0.0.1:4433"))
+}
+
+/// A port alone is on loopback: whoever wants more says where.
+fn metrics(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok(Some(SocketAddr::from(([127, 0, 0, 1], port))));
+    }
+    text.parse().map(Some).map_err(|_other| {
+        format!(
+            "`{text}` is neither off nor a port nor an address and a port, such as 127.0.0.1:9464"
+        )
+    })
 }
 
 fn depth(text: &str) -> Result<Depth, String> {

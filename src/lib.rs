@@ -17,6 +17,7 @@ pub mod cli;
 pub mod config;
 pub mod crash;
 pub mod logging;
+mod metrics;
 mod nearest;
 pub mod net;
 pub mod node;

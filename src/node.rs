@@ -7,17 +7,22 @@ mod names;
 use std::{
     io,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
     time::Duration,
 };
 
 use serde::de::DeserializeOwned;
-use tokio::{runtime::Handle, sync::mpsc, time::sleep};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+    time::sleep,
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
+    metrics,
     net::{
         client::{DEADLINE, Peer, Request},
         endpoint::{Endpoint, EndpointError},
@@ -26,7 +31,7 @@ use crate::{
         identity::{Identity, IdentityError},
         key::PublicKey,
         members::Members,
-        naming::{self, Event, Naming, NamingClient, Record, Register, Registration},
+        naming::{self, Event, Naming, NamingClient, Record, Register, Registration, Status},
         object::{Caller, METHODS, Object, Signature},
         proxy::{Called, Proxy},
         uri::Uri,
@@ -39,6 +44,7 @@ use crate::{
         context::Context,
         embedded::{self, Embedded, Recovery, StartError},
         registry::{Registry, TaskError},
+        store,
     },
 };
 
@@ -51,6 +57,27 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The broker and its workers.
     pub broker: embedded::Config,
+    /// The TCP address of the numbers for Prometheus; `None` serves none.
+    pub metrics: Option<SocketAddr>,
+}
+
+impl Config {
+    /// A node that keeps everything in this folder and is reached from this machine only.
+    #[must_use]
+    pub fn at(folder: &Path) -> Self {
+        Self {
+            data_dir: folder.to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            broker: embedded::Config {
+                store: store::Config {
+                    folder: Some(folder.to_owned()),
+                    ..store::Config::default()
+                },
+                ..embedded::Config::default()
+            },
+            metrics: None,
+        }
+    }
 }
 
 /// What a process offers beside the greeter and the additions: objects under names, and tasks that its
@@ -102,6 +129,14 @@ pub enum NodeError {
     /// The broker.
     #[error(transparent)]
     Broker(#[from] StartError),
+    /// The address of the numbers for Prometheus.
+    #[error("cannot serve metrics at {addr}: {why}; choose another address with --metrics")]
+    Metrics {
+        /// Where they were to be.
+        addr: SocketAddr,
+        /// Why not.
+        why: io::Error,
+    },
     /// A thread or a runtime.
     #[error("cannot start the network: {0}")]
     Network(#[from] io::Error),
@@ -128,6 +163,7 @@ const STEP: Duration = Duration::from_millis(500);
 pub struct Node {
     key: PublicKey,
     addr: SocketAddr,
+    metrics: Option<SocketAddr>,
     net: Handle,
     endpoint: Endpoint,
     naming: NamingClient,
@@ -137,6 +173,8 @@ pub struct Node {
     stop: CancellationToken,
     /// Ends the network's thread.
     over: CancellationToken,
+    /// How the registrations stand.
+    standing: Vec<watch::Receiver<Status>>,
     registrations: Mutex<Option<Vec<tokio::task::JoinHandle<()>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -175,17 +213,33 @@ impl Node {
         };
         let naming = NamingClient::new(endpoint.client(), peer);
         let stop = CancellationToken::new();
-        serve_names(&net, &endpoint, peer, &broker, &stop);
-        let mut registrations = Vec::new();
+        let metrics = config.metrics.map(|addr| {
+            let _entered = net.enter();
+            metrics::listen(addr).map_err(|why| NodeError::Metrics { addr, why })
+        });
+        let metrics = metrics.transpose()?;
+        let book = serve_names(&net, &endpoint, peer, &broker, &stop);
+        let metrics_addr = metrics.as_ref().and_then(|door| door.local_addr().ok());
+        if let Some(door) = metrics {
+            let source = metrics::Source {
+                broker: broker.clone(),
+                naming: book,
+                endpoint: endpoint.clone(),
+            };
+            net.spawn(metrics::serve(door, source, stop.clone()));
+        }
+        let (mut registrations, mut standing) = (Vec::new(), Vec::new());
         for (mut wanted, object) in objects {
             endpoint.objects().expose(&wanted.name, object);
             wanted.uri = uri(&wanted.name, peer.addr).to_string();
             let registration = Registration::new(naming.clone(), wanted);
+            standing.push(registration.status());
             registrations.push(net.spawn(registration.run(stop.clone())));
         }
         Ok(Self {
             key: peer.key,
             addr: peer.addr,
+            metrics: metrics_addr,
             net,
             endpoint,
             greeter: Arc::new(Proxy::new(naming.clone(), greeter::NAME)),
@@ -193,6 +247,7 @@ impl Node {
             broker,
             stop,
             over,
+            standing,
             registrations: Mutex::new(Some(registrations)),
             thread: Mutex::new(Some(thread)),
         })
@@ -210,10 +265,33 @@ impl Node {
         self.addr
     }
 
+    /// Where the numbers for Prometheus are, if they are served.
+    #[must_use]
+    pub const fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics
+    }
+
     /// The broker.
     #[must_use]
     pub fn broker(&self) -> Arc<dyn Broker> {
         Arc::new(self.broker.clone())
+    }
+
+    /// Waits until everything that this process offers is registered under its name.
+    ///
+    /// # Errors
+    /// The naming server's refusal, which asking again would not change.
+    pub async fn registered(&self) -> Result<(), CallError> {
+        for standing in &self.standing {
+            let mut standing = standing.clone();
+            let settled = |status: &Status| matches!(status, Status::Held | Status::Refused(_));
+            let status = standing.wait_for(settled).await;
+            match &*status.map_err(|_ended| CallError::Closed)? {
+                Status::Refused(why) => return Err(why.clone()),
+                _ => continue,
+            }
+        }
+        Ok(())
     }
 
     /// Greets a person by the real road: the naming server is asked who serves the greeter, that
@@ -248,6 +326,22 @@ impl Node {
         let request = Request::new(uri.object, method, args);
         let client = self.endpoint.client();
         self.on_net(async move { client.call(peer, request, DEADLINE).await })
+            .await
+    }
+
+    /// Calls a method of whatever is registered under a name: the naming server is asked who that is.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn call_by_name(
+        &self,
+        name: &str,
+        method: &str,
+        args: Vec<Value>,
+    ) -> Result<Called, CallError> {
+        let proxy = Proxy::new(self.naming.clone(), name);
+        let method = method.to_owned();
+        self.on_net(async move { proxy.call(&method, args).await })
             .await
     }
 
@@ -338,7 +432,7 @@ fn serve_names(
     peer: Peer,
     broker: &Embedded,
     stop: &CancellationToken,
-) {
+) -> Naming {
     let _entered = net.enter();
     let before = broker
         .names()
@@ -362,7 +456,9 @@ fn serve_names(
         tracing::error!(%fault, "the naming server could not list itself");
     }
     let stop = stop.clone();
-    net.spawn(async move { naming.run(stop).await });
+    let clock = naming.clone();
+    net.spawn(async move { clock.run(stop).await });
+    naming
 }
 
 fn uri(object: &str, addr: SocketAddr) -> Uri {

@@ -11,7 +11,7 @@ use super::{
     key::PublicKey,
     members::Members,
     object::Objects,
-    server::{self, Shared},
+    server::{self, Calls, Shared},
     stream::GOODBYE,
     transport::{self, SetupError},
 };
@@ -86,6 +86,7 @@ impl Endpoint {
             objects: Objects::default(),
             stopping,
             tasks: TaskTracker::new(),
+            calls: Calls::default(),
         });
         shared.tasks.spawn(server::accept(Arc::clone(&shared)));
         Ok(Self {
@@ -125,6 +126,12 @@ impl Endpoint {
     /// When the system cannot tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.shared.quinn.local_addr()
+    }
+
+    /// Calls that were answered since the start, and calls that met a fault.
+    #[must_use]
+    pub fn calls(&self) -> (u64, u64) {
+        self.shared.calls.so_far()
     }
 
     /// Stops in order: accept nothing new, let running calls end for at most `grace`, tell every

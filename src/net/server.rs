@@ -1,7 +1,13 @@
 //! Serving: one task accepts, one task owns each connection, one task runs each call. Whatever a
 //! peer does wrong ends the smallest of the three.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use quinn::{Connection, Incoming, RecvStream};
@@ -37,6 +43,27 @@ pub(super) struct Shared {
     pub(super) stopping: CancellationToken,
     /// Connections and the calls on them.
     pub(super) tasks: TaskTracker,
+    pub(super) calls: Calls,
+}
+
+/// Calls since the start, counted when they have been answered.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    answered: AtomicU64,
+    faults: AtomicU64,
+}
+
+impl Calls {
+    fn count(&self, fault: bool) {
+        let counter = if fault { &self.faults } else { &self.answered };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Those that were answered, and those that met a fault.
+    pub(super) fn so_far(&self) -> (u64, u64) {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (of(&self.answered), of(&self.faults))
+    }
 }
 
 /// Accepts connections until the endpoint stops.
@@ -159,6 +186,7 @@ async fn call(shared: &Shared, caller: Caller, out: Outgoing, mut recv: RecvStre
         answer = run => answer,
         () = out.unwanted() => return,
     };
+    shared.calls.count(!matches!(answer, Ok(Ok(_))));
     match answer {
         Ok(Ok(Answer::Value(value))) => out.answer(Reply::Ok(value)).await,
         Ok(Ok(Answer::Stream(results))) => stream(shared, out, results).await,

@@ -289,6 +289,64 @@ pub struct NameStats {
     pub run: Percentiles,
 }
 
+/// How long the runs of one task name waited and took, as counts in [`BOUNDS`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct NameHistograms {
+    /// The name.
+    pub name: Arc<str>,
+    /// From being ready to being started.
+    pub wait: Counts,
+    /// From being started to the end.
+    pub run: Counts,
+}
+
+/// The upper bounds of [`Counts`]; what took longer than the last is in one more.
+pub const BOUNDS: [Duration; 14] = [
+    Duration::from_micros(10),
+    Duration::from_micros(50),
+    Duration::from_micros(100),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(300),
+];
+
+/// How many took how long.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Counts {
+    /// How many are within each of [`BOUNDS`] and above the one before, and how many are above all.
+    pub within: Vec<u64>,
+    /// The sum of all of them, to a hundredth.
+    pub seconds: f64,
+}
+
+impl Counts {
+    /// Of a histogram in microseconds.
+    pub(super) fn of(histogram: &Histogram<u64>) -> Self {
+        let micros = |bound: &Duration| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
+        let mut from = 0;
+        let mut within: Vec<u64> = Vec::with_capacity(BOUNDS.len() + 1);
+        for bound in BOUNDS.iter().map(micros) {
+            within.push(histogram.count_between(from, bound));
+            // What one bucket holds cannot be told apart, so the next begins behind it.
+            from = histogram.highest_equivalent(bound) + 1;
+        }
+        let counted: u64 = within.iter().sum();
+        within.push(histogram.len().saturating_sub(counted));
+        Self {
+            within,
+            seconds: histogram.mean() * histogram.len() as f64 / 1e6,
+        }
+    }
+}
+
 /// How an engine keeps what it was given.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Keeping {

@@ -4,6 +4,7 @@
 //! of the terminal signals, and fails with the screen as it was.
 
 mod boxes;
+mod examples;
 mod export;
 mod harness;
 mod hostile;

@@ -258,6 +258,12 @@ impl Naming {
         }
     }
 
+    /// How many records there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.registry().count()
+    }
+
     fn registry(&self) -> MutexGuard<'_, Registry> {
         // A method never panics half-way through a change, so a poisoned lock is a whole registry.
         self.0

@@ -17,7 +17,7 @@ use super::{
     work::{Job, LEAVE, Report},
 };
 use crate::queue::{
-    broker::{Batch, BrokerError, Bulk, Deed, Drained, Event, Keeping, Stats},
+    broker::{Batch, BrokerError, Bulk, Deed, Drained, Event, Keeping, NameHistograms, Stats},
     clock::Clock,
     query::Filter,
     registry::Registry,
@@ -42,6 +42,7 @@ pub(super) enum Command {
     Bulk(Deed, Filter, Verdict<Bulk>),
     Pause(Option<String>, bool, Answer<()>),
     Stats(Answer<Stats>),
+    Histograms(Answer<Vec<NameHistograms>>),
     Workers(Answer<Vec<WorkerStatus>>),
     Scale(usize, Answer<usize>),
     Subscribe(async_channel::Sender<Batch>),
@@ -377,6 +378,7 @@ impl Rounds {
                 answer.send(()).ok();
             }
             Command::Stats(answer) => drop(answer.send(self.stats())),
+            Command::Histograms(answer) => drop(answer.send(self.core.histograms())),
             Command::Workers(answer) => drop(answer.send(self.pool.status())),
             Command::Scale(workers, answer) => {
                 self.scale(workers);

@@ -31,7 +31,10 @@ use self::{
 };
 pub use self::{core::Limits, recovery::Recovery};
 use super::{
-    broker::{Broker, BrokerError, Bulk, Deed, Drained, Reason, Reply, Stats, Subscription},
+    broker::{
+        Broker, BrokerError, Bulk, Deed, Drained, NameHistograms, Reason, Reply, Stats,
+        Subscription,
+    },
     clock::Clock,
     query::{Filter, Page, Query},
     registry::Registry,
@@ -180,6 +183,11 @@ impl Embedded {
     #[must_use]
     pub fn names(&self) -> &[NameRow] {
         &self.0.names
+    }
+
+    /// How long runs waited and took, by name, since the start.
+    pub fn histograms(&self) -> Reply<'_, Vec<NameHistograms>> {
+        self.ask(Command::Histograms)
     }
 
     /// Keeps what happened to names, all of it or nothing.

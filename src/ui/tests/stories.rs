@@ -25,6 +25,7 @@ impl App {
         let config = Config {
             data_dir: home.path().to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
+            metrics: None,
             broker: embedded::Config {
                 workers: 2,
                 store: store::Config {

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use hdrhistogram::Histogram;
 
 use crate::queue::{
-    broker::{NameStats, Percentiles, RATE_SECONDS, Stats},
+    broker::{Counts, NameHistograms, NameStats, Percentiles, RATE_SECONDS, Stats},
     task::{State, Timestamp},
 };
 
@@ -124,6 +124,15 @@ impl Meter {
             at: now,
             ..Stats::default()
         }
+    }
+
+    pub(super) fn histograms(&self) -> Vec<NameHistograms> {
+        let names = self.names.iter().map(|meter| NameHistograms {
+            name: Arc::clone(&meter.name),
+            wait: Counts::of(&meter.wait),
+            run: Counts::of(&meter.run),
+        });
+        names.collect()
     }
 
     /// Of all names together.

@@ -19,7 +19,7 @@ pub(super) use self::recover::Crashed;
 use self::{entry::Entry, limits::Run, meter::Meter, queues::Queues};
 use super::work::Job;
 use crate::queue::{
-    broker::{BrokerError, Event, Stats},
+    broker::{BrokerError, Event, NameHistograms, Stats},
     clock::Jump,
     desk::Stop,
     registry::{TaskFunction, Unfit},
@@ -360,6 +360,10 @@ impl Core {
             oldest: next.map(|entry| now.since(entry.ready_at)),
             ..self.meter.stats(now)
         }
+    }
+
+    pub(super) fn histograms(&self) -> Vec<NameHistograms> {
+        self.meter.histograms()
     }
 
     pub(super) fn unfinished(&self) -> usize {

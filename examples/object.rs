@@ -1,0 +1,57 @@
+//! An object of one's own, under a name: served, found and called over QUIC.
+//!
+//! ```text
+//! cargo run --example object
+//! ```
+
+use std::{error::Error, time::Duration};
+
+use distro_tui::{
+    net::{fault::Fault, object::Service},
+    node::{Config, Node, Offers},
+};
+
+/// An object with two methods. What is typed here is what callers are held to.
+fn thermometer() -> Service {
+    Service::new("Knows how warm it is")
+        .method(
+            "celsius(room: str) -> float",
+            "The temperature of a room.",
+            |_caller, (room,): (String,)| async move {
+                match room.as_str() {
+                    "kitchen" => Ok(21.5),
+                    "cellar" => Ok(12.0),
+                    other => Err(Fault::not_found(format!("there is no room `{other}`"))),
+                }
+            },
+        )
+        .method(
+            "rooms() -> list",
+            "Every room.",
+            |_caller, []: [(); 0]| async { Ok::<_, Fault>(vec!["kitchen", "cellar"]) },
+        )
+}
+
+/// Starts a process of its own, with the object registered as `thermometer`, and asks it.
+///
+/// # Errors
+/// When the process does not start.
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
+    let home = std::env::temp_dir().join(format!("distro-tui-object-{}", std::process::id()));
+    let offers = Offers::new().object("thermometer", &["home"], thermometer());
+    let node = Node::start_with(&Config::at(&home), offers)?;
+
+    node.registered().await?;
+    for room in ["kitchen", "cellar", "attic"] {
+        // Nothing here knows an address: the name is enough.
+        let args = vec![room.into()];
+        match node.call_by_name("thermometer", "celsius", args).await {
+            Ok(called) => println!("{room}: {}", called.value),
+            Err(why) => println!("{room}: {why}"),
+        }
+    }
+    node.shutdown(Duration::from_secs(1)).await;
+    std::fs::remove_dir_all(home)?;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Tasks of one's own: typed, tried again when they fail, and telling how far they are.
+//!
+//! ```text
+//! cargo run --example tasks
+//! ```
+
+use std::{error::Error, time::Duration};
+
+use distro_tui::queue::{
+    broker::Broker,
+    context::Context,
+    embedded::{Config, Embedded},
+    registry::{Registry, TaskError},
+    store::{self, Durability},
+    task::{Key, NewTask, Rule, State, TaskId},
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Download {
+    url: String,
+    parts: u64,
+}
+
+/// Fails the first time, as networks do, and then takes its time part by part.
+async fn download(args: Download, context: Context) -> Result<String, TaskError> {
+    if context.attempt() == 1 {
+        let error = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the line broke");
+        return Err(TaskError::passing_with_causes(&error));
+    }
+    for part in 1..=args.parts {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        context.progress(part, args.parts);
+    }
+    Ok(format!(
+        "{:?}",
+        format!("{} in {} parts", args.url, args.parts)
+    ))
+}
+
+/// Submits a download twice and waits for its result.
+///
+/// # Errors
+/// When the engine does not start, or does not take the task.
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
+    let home = std::env::temp_dir().join(format!("distro-tui-tasks-{}", std::process::id()));
+    let mut registry = Registry::new();
+    registry.register("download", download);
+    let config = Config {
+        store: store::Config {
+            folder: Some(home.clone()),
+            durability: Durability::Power,
+            ..store::Config::default()
+        },
+        ..Config::default()
+    };
+    let broker = Embedded::start(config, registry)?;
+
+    let mut task = NewTask::new(
+        "download",
+        r#"{"url": "https://example.org/a.iso", "parts": 5}"#,
+    );
+    task.options.key = Some(Key {
+        text: "a.iso".into(),
+        rule: Rule::Unique,
+    });
+    let first = broker.submit(vec![task.clone()]).await?[0];
+    let again = broker.submit(vec![task]).await?[0];
+    println!(
+        "{} was queued; again it is {}, which is there already: {}",
+        first.id, again.id, again.existing
+    );
+
+    let done = wait(&broker, first.id).await?;
+    println!(
+        "{} {} after {} attempts: {}",
+        done.id,
+        done.state,
+        done.attempts,
+        done.result.unwrap_or_default()
+    );
+    for attempt in done.log {
+        println!("  before that: {}", attempt.error);
+    }
+    broker.shutdown(Duration::from_secs(1)).await?;
+    std::fs::remove_dir_all(home)?;
+    Ok(())
+}
+
+/// Waits until a task has ended. Events say that something has happened; the task says what.
+async fn wait(
+    broker: &dyn Broker,
+    id: TaskId,
+) -> Result<distro_tui::queue::task::Task, Box<dyn Error>> {
+    let events = broker.subscribe();
+    loop {
+        let task = broker.get(id).await?.ok_or("it was forgotten")?;
+        if task.state.is_finished() {
+            assert_eq!(task.state, State::Succeeded);
+            return Ok(task);
+        }
+        if let Some(progress) = task.progress {
+            println!("  {:.0} %", progress.share() * 100.0);
+        }
+        // Progress is no event, so it is also looked at now and then.
+        tokio::time::timeout(Duration::from_millis(50), events.next())
+            .await
+            .ok();
+    }
+}
