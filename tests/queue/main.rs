@@ -4,5 +4,6 @@ mod account;
 mod conformance;
 mod damage;
 mod embedded;
+mod file;
 mod hardship;
 mod support;
