@@ -35,7 +35,7 @@ const BATCH: u64 = 40;
 
 /// What the process said before it was killed.
 #[derive(Debug, Default)]
-struct Account {
+pub(crate) struct Account {
     /// Sums that were submitted: their first number.
     tried: BTreeSet<u64>,
     /// Acknowledged sums: id, and the first number.
@@ -50,7 +50,7 @@ struct Account {
 }
 
 impl Account {
-    fn hear(&mut self, line: &str) {
+    pub(crate) fn hear(&mut self, line: &str) {
         let words: Vec<&str> = line.split(' ').collect();
         let number = |text: &str| text.parse::<u64>().ok();
         // A line that the kill has cut short has no full stop.
@@ -69,8 +69,13 @@ impl Account {
         }
     }
 
+    /// How many tasks were acknowledged.
+    pub(crate) fn len(&self) -> usize {
+        self.taken.len() + self.failing.len()
+    }
+
     /// Compares what was promised with what is in the file.
-    fn settle(&mut self, folder: &Path, forgets: bool) {
+    pub(crate) fn settle(&mut self, folder: &Path, forgets: bool) {
         let db = Connection::open(folder.join("tasks.db")).expect("it opens");
         let whole: String = db
             .query_row("PRAGMA integrity_check", (), |row| row.get(0))
@@ -144,6 +149,11 @@ impl Account {
 
 /// The process, with what it is told in its environment.
 fn spawn(folder: &Path, round: u64, crash: Option<&str>) -> Child {
+    let crash = crash.map(|crash| ("VICTIM_CRASH", Path::new(crash)));
+    spawn_with(folder, round, crash.as_slice())
+}
+
+pub(crate) fn spawn_with(folder: &Path, round: u64, more: &[(&str, &Path)]) -> Child {
     let program = std::env::current_exe().expect("this program");
     let mut command = Command::new(program);
     command
@@ -152,14 +162,12 @@ fn spawn(folder: &Path, round: u64, crash: Option<&str>) -> Child {
         .env("VICTIM_ROUND", round.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    if let Some(crash) = crash {
-        command.env("VICTIM_CRASH", crash);
-    }
+    command.envs(more.iter().copied());
     command.spawn().expect("it starts")
 }
 
 /// Listens to the process until it has ended, and kills it after a while if it is to be killed.
-fn listen(mut child: Child, account: &mut Account, kill_after: Option<Duration>) {
+pub(crate) fn listen(mut child: Child, account: &mut Account, kill_after: Option<Duration>) {
     let output = child.stdout.take().expect("it speaks");
     let mut lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
     for line in lines.by_ref() {

@@ -6,4 +6,6 @@ mod damage;
 mod embedded;
 mod file;
 mod hardship;
+#[cfg(target_os = "linux")]
+mod power;
 mod support;

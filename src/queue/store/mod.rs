@@ -1,6 +1,6 @@
 //! What is kept of tasks.
 //!
-//! A [`Store`] takes what has changed, all of it or nothing, and answers questions. There are two: one
+//! A store takes what has changed, all of it or nothing, and answers questions. There are two: one
 //! keeps everything in the memory of this process, the other in a file of SQLite that survives it. The
 //! dispatcher sees only the trait, and one suite of tests holds both to it.
 //!

@@ -74,6 +74,10 @@ pub(super) fn open(config: &Config) -> Result<(Sqlite, Opened), OpenError> {
         }
         Err(why) => return Err(fail(why)),
     };
+    // What SQLite has removed on its way is not to come back after a power cut.
+    File::open(&folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|e| unusable(&folder, e.to_string()))?;
     let pages = Pages::start(&path).map_err(|StoreError(why)| unusable(&path, why))?;
     let known = opening.last_id;
     let missing = (noted.acknowledged > known).then_some((known + 1, noted.acknowledged));
