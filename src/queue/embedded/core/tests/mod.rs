@@ -2,6 +2,7 @@ mod life;
 mod limits;
 mod model;
 mod order;
+mod races;
 mod recovery;
 
 use tokio::sync::oneshot;
