@@ -9,6 +9,8 @@
 //! folder in memory both are only as fast as each other's code. The log keeps no order, no index and
 //! no states, and nothing can be found in it.
 
+#[path = "support/memory.rs"]
+mod memory;
 mod support;
 
 use std::{
@@ -24,9 +26,10 @@ use distro_tui::queue::{
     add,
     broker::Broker,
     embedded::{Config, Embedded, Limits},
+    query::{Cursor, From, Query},
     registry::Registry,
     store::{self, Durability},
-    task::{NewTask, State},
+    task::{NewTask, State, TaskId},
 };
 use support::{Bound, Cases, SPAN, Sample};
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinSet};
@@ -61,7 +64,7 @@ fn main() {
         .build()
         .expect("a runtime needs nothing that a benchmark cannot have");
     let home = home();
-    let start = runtime.block_on(start_with_backlog(home.path()));
+    let backlog = runtime.block_on(with_backlog(home.path()));
     let log = Log::start(&home.path().join("raw.log"));
     // One takes tasks and runs none, so that only taking them is measured.
     let taking = runtime.block_on(paused(&home.path().join("taking"), Durability::Power));
@@ -128,7 +131,17 @@ fn main() {
         (
             "seconds to start with a million tasks waiting",
             Bound::AtMost(1.0),
-            start,
+            backlog.start,
+        ),
+        (
+            "milliseconds for a page in the middle of them",
+            Bound::AtMost(5.0),
+            backlog.page,
+        ),
+        (
+            "MiB of memory with them",
+            Bound::AtMost(300.0),
+            backlog.memory,
         ),
     ]);
     support::print("Durable tasks", &[results.table(), bars]);
@@ -218,28 +231,61 @@ async fn end_to_end(broker: &Embedded) -> u64 {
     }
 }
 
-/// The median time from nothing to an engine that answers, with a million tasks in its file.
-async fn start_with_backlog(home: &Path) -> f64 {
+/// What a million waiting tasks cost.
+struct Backlog {
+    /// Seconds from nothing to an engine that answers.
+    start: f64,
+    /// Milliseconds for fifty tasks from the middle.
+    page: f64,
+    /// MiB that the process takes more with them.
+    memory: f64,
+}
+
+async fn with_backlog(home: &Path) -> Backlog {
     let folder = home.join("backlog");
     let broker = paused(&folder, Durability::Process).await;
     for _ in 0..BACKLOG / 10_000 {
         broker.submit(tasks(10_000)).await.expect("there is room");
     }
     broker.shutdown(SPAN).await.expect("it runs");
-    let mut times = Vec::new();
+    drop(broker);
+    let (mut starts, mut pages, mut memories) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..STARTS {
-        let since = Instant::now();
+        let (since, before) = (Instant::now(), memory::resident());
         let broker = paused(&folder, Durability::Power).await;
         let stats = broker.stats().await.expect("it runs");
-        times.push(since.elapsed().as_secs_f64());
+        starts.push(since.elapsed().as_secs_f64());
         assert!(
             stats.unfinished() > BACKLOG - 100_000,
             "few have run before the pause"
         );
+        let middle = Cursor {
+            key: 0,
+            id: TaskId(BACKLOG as u128 / 2),
+        };
+        let query = Query {
+            from: From::At(middle),
+            limit: 50,
+            ..Query::default()
+        };
+        let since = Instant::now();
+        let page = broker.list(query).await.expect("it runs");
+        pages.push(since.elapsed().as_secs_f64() * 1e3);
+        assert_eq!(page.tasks.len(), 50);
+        // What the engine before has given back may be used again, so this is a lower bound but for the
+        // first.
+        memories.push(memory::resident().saturating_sub(before) as f64 / f64::from(1 << 20));
         broker.shutdown(SPAN).await.expect("it runs");
     }
-    times.sort_by(f64::total_cmp);
-    times[STARTS / 2]
+    let median = |numbers: &mut Vec<f64>| {
+        numbers.sort_by(f64::total_cmp);
+        numbers[STARTS / 2]
+    };
+    Backlog {
+        start: median(&mut starts),
+        page: median(&mut pages),
+        memory: memories.into_iter().fold(0.0, f64::max),
+    }
 }
 
 /// Lines of a group, and where the word that they are on disk goes.

@@ -14,6 +14,10 @@ use std::{
 const ROUNDS: usize = 9;
 
 /// How long a case that can be stopped at any time runs in each round.
+#[allow(
+    dead_code,
+    reason = "each benchmark is a program of its own and some count tasks instead"
+)]
 pub(crate) const SPAN: Duration = Duration::from_millis(300);
 
 /// Whether measuring was asked for: `cargo bench` says so, while `cargo test --all-targets` starts the
@@ -216,6 +220,10 @@ impl Results {
 #[derive(Clone, Copy)]
 pub(crate) enum Bound {
     AtLeast(f64),
+    #[allow(
+        dead_code,
+        reason = "each benchmark is a program of its own and some have none"
+    )]
     AtMost(f64),
 }
 
