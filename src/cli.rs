@@ -76,7 +76,7 @@ pub struct Cli {
     pub workers: Option<String>,
 
     /// What a task that was taken survives: power (a power cut), process (a crash of the program, but
-    /// a power cut may take the last moments) or memory (nothing; there is no file)
+    /// a power cut may take the last moments) or memory (nothing; there is no file); `:doctor` shows it
     #[arg(long, value_name = "WORD")]
     pub durability: Option<String>,
 

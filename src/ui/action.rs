@@ -35,6 +35,7 @@ pub(crate) enum Action {
     Purge,
     Reasons,
     Latency,
+    Doctor,
     ScaleUp,
     ScaleDown,
     CallMethod,
@@ -463,6 +464,14 @@ pub(crate) const TABLE: &[Entry] = &[
         Everywhere,
     )
     .taking("NAME JSON [WISHES]"),
+    entry(
+        Action::Doctor,
+        "doctor",
+        &[],
+        "",
+        "show how tasks are kept, what that risks, and whether all is well",
+        Everywhere,
+    ),
     entry(
         Action::Scale,
         "scale",

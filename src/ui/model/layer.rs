@@ -136,6 +136,8 @@ pub(crate) struct Details {
 pub(crate) enum Subject {
     Task(Box<Task>),
     Worker(WorkerId),
+    /// How tasks are kept, and whether all is well.
+    Doctor,
     Name {
         record: Arc<Record>,
         methods: Option<Result<Vec<Signature>, String>>,

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use ratatui::layout::Rect;
 
+use super::doctor;
+
 use crate::{
     queue::task::{Rule, Task, Timestamp},
     ui::{
@@ -19,7 +21,7 @@ use crate::{
 };
 
 /// A line: a label, and a text in its role; the label is empty where a text goes on.
-type Line = (String, String, Role);
+pub(super) type Line = (String, String, Role);
 
 const LABEL: usize = 11;
 /// The most lines of one text; the whole of it can be copied and exported.
@@ -32,6 +34,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details
             "x cancel, r retry, y copy, esc closes",
         ),
         Subject::Worker(id) => (format!("Worker {id}"), "y copy, esc closes"),
+        Subject::Doctor => ("Doctor".to_owned(), "y copy, esc closes"),
         Subject::Name { record, .. } => (
             format!("Name {}", record.name),
             "c call, y copy, esc closes",
@@ -79,6 +82,7 @@ fn lines(model: &Model, subject: &Subject) -> Vec<Line> {
     let line = |label: &str, text: String| (label.to_owned(), text, Role::Text);
     match subject {
         Subject::Task(task) => task_lines(model, task),
+        Subject::Doctor => doctor::lines(model),
         Subject::Answer { text, .. } => vec![(String::new(), text.clone(), Role::Strong)],
         Subject::Worker(id) => {
             let workers = &model.data().overview.workers;

@@ -2,6 +2,7 @@
 
 pub(crate) mod confirm;
 pub(crate) mod details;
+mod doctor;
 pub(crate) mod help;
 pub(crate) mod latency;
 pub(crate) mod palette;

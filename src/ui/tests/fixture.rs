@@ -12,7 +12,7 @@ use crate::{
     },
     node::NamesEvent,
     queue::{
-        broker::{Batch, Event, NameStats, Percentiles, Stats},
+        broker::{Batch, Event, Keeping, NameStats, Percentiles, Stats},
         lane::{Lane, Stretch},
         query::Page,
         task::{Attempt, Progress, State, Task, TaskId, Timestamp, WorkerId},
@@ -284,6 +284,18 @@ fn stats() -> Stats {
         submitted: 13,
         wanted: 2,
         backlog_limit: 1_000_000,
+        keeping: Keeping {
+            durability: "power",
+            bytes: 12 << 20,
+            limit: 512 << 20,
+            commits: Percentiles {
+                count: 1_204,
+                p50: ms(1),
+                p95: ms(3),
+                p99: ms(6),
+                max: ms(21),
+            },
+        },
         names: vec![NameStats {
             name: "add".into(),
             succeeded: 118,

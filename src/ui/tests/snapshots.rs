@@ -206,6 +206,12 @@ fn why_tasks_have_failed_and_how_long_they_take() {
         model
     });
     at_every_size("latency", || busy_after(&["3", "l"]));
+    at_every_size("doctor", || {
+        let mut model = busy_after(&[":"]);
+        type_text(&mut model, "doctor");
+        press(&mut model, &["enter"]);
+        model
+    });
 }
 
 #[test]

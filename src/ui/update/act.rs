@@ -98,6 +98,10 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
             }));
             vec![Effect::Reasons]
         }
+        Action::Doctor => {
+            let subject = Subject::Doctor;
+            show(model, Layer::Details(Details { subject, scroll: 0 }))
+        }
         Action::Latency => show(model, Layer::Latency { scroll: 0 }),
         Action::ScaleUp => scale_to(model, model.wanted_workers() + 1),
         Action::ScaleDown => scale_to(model, model.wanted_workers().saturating_sub(1)),

@@ -25,7 +25,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 pub(in crate::queue) use self::open::OpenError;
 use self::{pages::Pages, read::Reader, write::Tally};
 use super::{
-    Change, Config, Crash, CrashPoint, NameRow, Opened, Store, StoreError, Swept,
+    Change, Config, Crash, CrashPoint, NameRow, Opened, Retention, Store, StoreError, Swept,
     answer::{Question, Rows, Running},
     list::list,
     row::Row,
@@ -168,9 +168,23 @@ impl Sqlite {
         self.ended.iter().sum()
     }
 
-    fn due(&self, now: Timestamp, over: bool) -> rusqlite::Result<Vec<u64>> {
-        let until = if over { i64::MAX } else { write::number(now.0) };
-        let step = i64::try_from(STEP).unwrap_or(i64::MAX);
+    /// How many finished tasks have to go before their time.
+    fn surplus(&self) -> usize {
+        let Retention { count, bytes, .. } = self.config.retention;
+        let too_many = self.finished().saturating_sub(count);
+        // What a task takes is known on average only, so it is looked at again after a step.
+        let each = (self.bytes / (self.finished() as u64).max(1)).max(1);
+        let too_large = self.bytes.saturating_sub(bytes).div_ceil(each);
+        too_many.max(usize::try_from(too_large).unwrap_or(usize::MAX))
+    }
+
+    /// The next that are to be forgotten.
+    fn due(&self, now: Timestamp) -> rusqlite::Result<Vec<u64>> {
+        let (until, most) = match self.surplus() {
+            0 => (write::number(now.0), STEP),
+            surplus => (i64::MAX, surplus.min(STEP)),
+        };
+        let step = i64::try_from(most).unwrap_or(i64::MAX);
         let sql = "SELECT id FROM ended WHERE forget_at <= ?1 ORDER BY forget_at LIMIT ?2";
         let mut statement = self.db.prepare_cached(sql)?;
         let ids = statement.query_map((until, step), |row| row.get::<_, i64>(0))?;
@@ -251,7 +265,7 @@ impl Store for Sqlite {
     }
 
     fn sweep(&mut self, now: Timestamp) -> Result<Swept, StoreError> {
-        let due = self.due(now, self.is_over()).map_err(explain)?;
+        let due = self.due(now).map_err(explain)?;
         if !due.is_empty() {
             let last_id = self.last_id;
             let tally = self.transaction(CrashPoint::MidRetention, |db| {
@@ -275,8 +289,7 @@ impl Store for Sqlite {
     }
 
     fn is_over(&self) -> bool {
-        self.finished() > self.config.retention.count
-            || (self.bytes > self.config.retention.bytes && self.finished() > 0)
+        self.surplus() > 0 && self.finished() > 0
     }
 
     fn size(&mut self) -> (u64, Percentiles) {

@@ -1,0 +1,74 @@
+//! How tasks are kept, what that risks, and whether all is well.
+
+use super::details::Line;
+use crate::{
+    queue::store::Durability,
+    ui::{
+        model::Model,
+        text::{count, took},
+        theme::Role,
+    },
+    units::show_bytes,
+};
+
+pub(super) fn lines(model: &Model) -> Vec<Line> {
+    let overview = &model.data().overview;
+    let stats = &overview.stats;
+    let keeping = &stats.keeping;
+    let durability = Durability::ALL
+        .into_iter()
+        .find(|durability| durability.word() == keeping.durability);
+    let kept = durability.map_or(keeping.durability.to_owned(), |durability| {
+        format!("{}: {}", durability.word(), durability.risk())
+    });
+    let saving = match &stats.trouble {
+        Some(why) => (
+            format!("{} changes wait to be saved: {why}", count(stats.unsaved)),
+            Role::Bad,
+        ),
+        None => ("everything is saved".to_owned(), Role::Good),
+    };
+    let workers = format!(
+        "{} of {} work, {} stuck",
+        overview.working, overview.wanted, stats.stuck
+    );
+    let sick = stats.stuck > 0 || overview.working < overview.wanted;
+    let commits = keeping.commits;
+    let times = match commits.count {
+        0 => "none yet".to_owned(),
+        n => format!(
+            "{}, p50 {}, p99 {}, slowest {}",
+            count(usize::try_from(n).unwrap_or(usize::MAX)),
+            took(commits.p50),
+            took(commits.p99),
+            took(commits.max)
+        ),
+    };
+    let size = format!(
+        "{}; over {} or {} finished tasks the oldest are forgotten",
+        show_bytes(keeping.bytes),
+        show_bytes(keeping.limit),
+        count(stats.retained_limit)
+    );
+    let number = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX));
+    let since = format!(
+        "{} submitted, {} met a living one with their key, {} tries repeated, {} forgotten, {} late",
+        number(stats.submitted),
+        number(stats.duplicates),
+        number(stats.retried),
+        number(stats.forgotten),
+        number(stats.late)
+    );
+    let role = if sick { Role::Bad } else { Role::Good };
+    [
+        ("engine", model.about.engine.clone(), Role::Text),
+        ("keeps", kept, Role::Strong),
+        ("saving", saving.0, saving.1),
+        ("size", size, Role::Text),
+        ("commits", times, Role::Text),
+        ("workers", workers, role),
+        ("since start", since, Role::Text),
+    ]
+    .map(|(label, text, role)| (label.to_owned(), text, role))
+    .into()
+}
