@@ -67,7 +67,7 @@ pub(super) fn lines(model: &Model) -> Vec<Line> {
         ("size", size, Role::Text),
         ("commits", times, Role::Text),
         ("workers", workers, role),
-        ("since start", since, Role::Text),
+        ("so far", since, Role::Text),
     ]
     .map(|(label, text, role)| (label.to_owned(), text, role))
     .into()
