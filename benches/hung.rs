@@ -1,0 +1,108 @@
+//! How late the screen is while tasks hog every processor: a frame is due every ten milliseconds, and
+//! what is printed is how much after its time each was drawn. Half of the hogs spin, half hold a thread
+//! and wait for ever; they are more than there are processors, meet their time limit, and are given up
+//! and replaced while the screen goes on.
+//!
+//! ```text
+//! cargo bench --bench hung
+//! ```
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use distro_tui::{
+    node::{Config, Node, Offers},
+    queue::{context::Context, registry::TaskError, task::NewTask},
+    ui::{Depth, Headless, Options, SymbolSet},
+};
+
+const EVERY: Duration = Duration::from_millis(10);
+const FRAMES: usize = 500;
+const LIMIT: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(serde::Deserialize)]
+struct Nothing {}
+
+fn main() {
+    // `cargo test --all-targets` only wants to know that it starts.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return println!("nothing measured; use cargo bench");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime needs nothing that a benchmark cannot have");
+    let home = tempfile::tempdir().expect("a folder");
+    let offers = Offers::new()
+        .task("spin", |_: Nothing, _: Context| async {
+            loop {
+                std::hint::spin_loop();
+            }
+            #[expect(unreachable_code, reason = "it says what it would give")]
+            Ok::<String, TaskError>(String::new())
+        })
+        .task("hold", |_: Nothing, _: Context| async {
+            loop {
+                std::thread::park();
+            }
+            #[expect(unreachable_code, reason = "it says what it would give")]
+            Ok::<String, TaskError>(String::new())
+        });
+    let mut config = Config::at(home.path());
+    config.broker.limits.patience = PATIENCE;
+    let node = Arc::new(Node::start_with(&config, offers).expect("starts"));
+    let options = Options {
+        theme: "dark".into(),
+        depth: Depth::True,
+        symbols: SymbolSet::Unicode,
+        mouse: true,
+        keys: Default::default(),
+        crash_test: false,
+    };
+    let mut screen = {
+        let _entered = runtime.enter();
+        Headless::start(&options, Arc::clone(&node), (200, 50)).expect("a theme")
+    };
+    let calm = runtime.block_on(lateness(&mut screen));
+    let broker = node.broker();
+    let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    runtime.block_on(async {
+        let hogs = ["spin", "hold"].into_iter().cycle().take(processors + 2);
+        let hogs = hogs.map(|name| {
+            let mut hog = NewTask::new(name, "{}");
+            hog.options.limits.hard = Some(LIMIT);
+            hog.options.max_attempts = 1;
+            hog
+        });
+        broker.submit(hogs.collect()).await.expect("there is room");
+    });
+    let hogged = runtime.block_on(lateness(&mut screen));
+    let stuck = runtime.block_on(broker.stats()).expect("it runs").stuck;
+    println!("{processors} processors, {stuck} stuck tasks at the end\n");
+    println!("| a frame every 10 ms, late by | median | 99 of 100 | most |\n|---|--:|--:|--:|");
+    for (name, late) in [("nothing else to do", calm), ("hung tasks", hogged)] {
+        let [median, most_of_them, most] = late;
+        println!("| {name} | {median:.1?} | {most_of_them:.1?} | {most:.1?} |");
+    }
+    runtime.block_on(node.shutdown(Duration::ZERO));
+    // What spins goes on until the process ends.
+}
+
+/// Draws a frame whenever one is due; the median, the 99th of a hundred and the latest.
+async fn lateness(screen: &mut Headless) -> [Duration; 3] {
+    let mut late = Vec::with_capacity(FRAMES);
+    let since = Instant::now();
+    for n in 0..FRAMES {
+        let due = since + EVERY * u32::try_from(n).expect("few");
+        while let Some(left) = due.checked_duration_since(Instant::now()) {
+            tokio::time::timeout(left, screen.next()).await.ok();
+        }
+        screen.draw();
+        late.push(due.elapsed());
+    }
+    late.sort();
+    [late[FRAMES / 2], late[FRAMES * 99 / 100], late[FRAMES - 1]]
+}
