@@ -1,19 +1,12 @@
 //! What a person types to add two numbers: `2 3`, `2 + 3`, `-1 2.5`, `2 + 3, 4` (the 4 is seconds), and
 //! behind it how it is to be run: `2 + 3 key:acme serial priority:9`.
 
-use super::wishes::{self, Wishes};
+use super::wishes::{self, Mistake, Wishes};
 use crate::queue::{
     add::{Add, MAX_SECONDS},
     number::Number,
     task::NewTask,
 };
-
-/// What is wrong, and at which character of the line it begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mistake {
-    pub(crate) at: usize,
-    pub(crate) why: String,
-}
 
 /// An addition, and how it is to be run.
 #[derive(Debug, Clone, PartialEq)]

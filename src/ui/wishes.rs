@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
-use super::addition::Mistake;
 use crate::{
     nearest::nearest,
     queue::task::{Key, MAX_ATTEMPTS, MAX_PRIORITY, Options, Rule, Timestamp},
     units,
 };
+
+/// What is wrong, and at which character of the line it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    pub(crate) at: usize,
+    pub(crate) why: String,
+}
 
 /// How a task is to be run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

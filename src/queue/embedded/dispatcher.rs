@@ -22,8 +22,7 @@ use crate::queue::{
     query::Filter,
     registry::Registry,
     store::{
-        Change, NameChange, NameRow, Opened, Store, StoreError,
-        answer::{Question, Running},
+        Change, NameChange, NameRow, Opened, Store, StoreError, answer::Question, rows::Running,
     },
     task::{Options, Receipt, State, Step, TaskId, Timestamp, WorkerId},
     worker::WorkerStatus,

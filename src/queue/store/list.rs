@@ -5,8 +5,8 @@ use std::{cmp::Ordering, ops::Bound};
 
 use super::{
     StoreError,
-    answer::{Part, Places, Rows, Running, Step, Walk},
     ids::Place,
+    rows::{Part, Places, Rows, Running, Step, Walk},
 };
 use crate::queue::{
     query::{Cursor, Filter, From, MAX_PAGE, Order, Page, Query, States},

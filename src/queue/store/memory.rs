@@ -4,11 +4,12 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use super::{
     Change, Ended, NameChange, NameRow, Retention, Store, StoreError, Swept, Waits,
-    answer::{Part, Places, Question, Rows, Running, Walk},
+    answer::Question,
     ids::{Ids, Place},
     index::Index,
     list::list,
     row::{End, Row},
+    rows::{Part, Places, Rows, Running, Walk},
 };
 use crate::queue::{
     broker::Percentiles,

@@ -13,6 +13,7 @@ mod index;
 mod list;
 mod memory;
 pub(super) mod row;
+pub(super) mod rows;
 pub(super) mod slots;
 mod sqlite;
 #[cfg(test)]
@@ -21,8 +22,9 @@ mod tests;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use self::{
-    answer::{Question, Running},
+    answer::Question,
     row::{End, Row},
+    rows::Running,
     slots::Slots,
 };
 pub(super) use self::{memory::Memory, sqlite::Sqlite};

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A line: a label, and a text in its role; the label is empty where a text goes on.
-pub(super) type Line = (String, String, Role);
+type Line = (String, String, Role);
 
 const LABEL: usize = 11;
 /// The most lines of one text; the whole of it can be copied and exported.

@@ -1,6 +1,5 @@
 //! How tasks are kept, what that risks, and whether all is well.
 
-use super::details::Line;
 use crate::{
     queue::store::Durability,
     ui::{
@@ -11,7 +10,8 @@ use crate::{
     units::show_bytes,
 };
 
-pub(super) fn lines(model: &Model) -> Vec<Line> {
+/// Labels, texts and their roles.
+pub(super) fn lines(model: &Model) -> Vec<(String, String, Role)> {
     let overview = &model.data().overview;
     let stats = &overview.stats;
     let keeping = &stats.keeping;

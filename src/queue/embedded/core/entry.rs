@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{UniqueKey, queues::QueueId, rank};
+use super::{UniqueKey, rank};
 use crate::queue::{
     clock::Jump,
     registry::TaskFunction,
@@ -13,6 +13,10 @@ use crate::queue::{
     },
     task::{Key, Rule, State, Timestamp},
 };
+
+/// A queue's number among all queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct QueueId(pub(super) u16);
 
 #[derive(Debug)]
 pub(super) struct Entry {

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::entry::Entry;
+use super::entry::{Entry, QueueId};
 use crate::queue::{
     store::ids::{Ids, Place},
     task::{DEFAULT_QUEUE, State},
@@ -14,10 +14,6 @@ use crate::queue::{
 
 /// The most queues that one engine has.
 pub(super) const MOST: usize = 64;
-
-/// A queue's number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct QueueId(u16);
 
 #[derive(Debug, Default)]
 struct Queue {

@@ -8,6 +8,7 @@ mod pages;
 mod read;
 mod salvage;
 mod schema;
+mod settings;
 mod write;
 
 use std::{
@@ -26,9 +27,10 @@ pub(in crate::queue) use self::open::OpenError;
 use self::{pages::Pages, read::Reader, write::Tally};
 use super::{
     Change, Config, Crash, CrashPoint, NameRow, Opened, Retention, Store, StoreError, Swept,
-    answer::{Question, Rows, Running},
+    answer::Question,
     list::list,
     row::Row,
+    rows::{Rows, Running},
     slots::Slots,
 };
 use crate::{

@@ -9,13 +9,10 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{explain, open::set_up_reader, read::Reader};
+use super::{explain, read::Reader, settings::set_up_reader};
 use crate::queue::{
     broker::BrokerError,
-    store::{
-        StoreError,
-        answer::{Question, Running},
-    },
+    store::{StoreError, answer::Question, rows::Running},
 };
 
 /// Questions that wait for an answer; beyond it they are refused.

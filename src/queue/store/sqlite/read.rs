@@ -14,10 +14,10 @@ use rusqlite::{Connection, OptionalExtension, Row as Columns, types::ValueRef};
 use super::{
     super::{
         NameRow, StoreError,
-        answer::{Part, Places, Rows, Step, Walk},
         ids::Place,
         list::merged,
         row::{End, LastRun, Rare, Row, Terms},
+        rows::{Part, Places, Rows, Step, Walk},
     },
     explain,
     schema::{COLUMNS, END_COLUMNS},

@@ -9,8 +9,8 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    open::Trouble,
     schema::{COLUMNS, END_COLUMNS},
+    settings::Trouble,
 };
 
 /// Gaps that are looked behind before a table is given up.
