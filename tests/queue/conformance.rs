@@ -8,7 +8,7 @@ use distro_tui::queue::{
     embedded::Limits,
     query::Filter,
     registry::Unfit,
-    task::{NewTask, State, TaskId},
+    task::{Key, NewTask, Rule, State, TaskId},
     worker::WorkerState,
 };
 use futures_util::FutureExt;
@@ -48,6 +48,9 @@ on_every_engine![
     a_subscriber_that_does_not_listen_is_told_how_much_it_missed,
     shutdown_waits_for_what_runs_and_says_what_is_left,
     shutdown_gives_up_on_what_does_not_end,
+    many_are_counted_cancelled_and_run_again_together,
+    a_unique_key_gives_the_living_task_and_a_queue_pauses_alone,
+    a_task_tells_its_progress_and_its_attempts,
 ];
 
 async fn a_sum_is_computed_by_a_named_worker(setup: Setup) {
@@ -342,4 +345,91 @@ async fn shutdown_gives_up_on_what_does_not_end(setup: Setup) {
         .await
         .expect("drained");
     assert_eq!(drained.abandoned, 1);
+}
+
+async fn many_are_counted_cancelled_and_run_again_together(setup: Setup) {
+    let engine = setup.engine(1, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    broker.pause(None).await.expect("answers");
+    let ids = all(broker, vec![sum(1, 1); 600]).await;
+    assert_eq!(broker.count(Filter::default()).await, Ok(600));
+    let three = Filter::of(ids.iter().copied().take(3));
+    let some = broker.bulk(Deed::Cancel, three.clone()).await;
+    assert_eq!(
+        some,
+        Ok(Bulk {
+            done: 3,
+            skipped: 0
+        })
+    );
+    assert_eq!(broker.restore(ids[0]).await, Ok(State::Queued));
+    assert!(
+        broker.restore(ids[9]).await.is_err(),
+        "it was not cancelled"
+    );
+    let rest = broker.bulk(Deed::Cancel, Filter::default()).await;
+    assert_eq!(rest.expect("answers").done, 598);
+    assert_eq!(count(broker, State::Cancelled).await, 600);
+    let again = broker.bulk(Deed::Retry, three).await;
+    assert_eq!(
+        again,
+        Ok(Bulk {
+            done: 3,
+            skipped: 0
+        })
+    );
+    assert_eq!(count(broker, State::Queued).await, 3);
+    broker.resume(None).await.expect("answers");
+    for id in &ids[..3] {
+        until(broker, *id, State::Succeeded).await;
+    }
+}
+
+async fn a_unique_key_gives_the_living_task_and_a_queue_pauses_alone(setup: Setup) {
+    let engine = setup.engine(1, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    broker.pause(Some("mail")).await.expect("answers");
+    let mut letter = sum(1, 1);
+    letter.options.queue = Some("mail".into());
+    letter.options.key = Some(Key {
+        text: "acme".into(),
+        rule: Rule::Unique,
+    });
+    let first = submit(broker, letter.clone()).await;
+    let again = broker.submit(vec![letter]).await.expect("answers");
+    assert_eq!((again[0].id, again[0].existing), (first, true));
+    let other = submit(broker, sum(2, 2)).await;
+    until(broker, other, State::Succeeded).await;
+    assert_eq!(count(broker, State::Queued).await, 1);
+    broker.resume(Some("mail")).await.expect("answers");
+    until(broker, first, State::Succeeded).await;
+}
+
+async fn a_task_tells_its_progress_and_its_attempts(setup: Setup) {
+    let engine = setup.engine(1, Limits::default());
+    let broker: &dyn Broker = &engine.broker;
+    let id = submit(broker, task("steps")).await;
+    until(broker, id, State::Running).await;
+    loop {
+        // Telling is no event; the task has told before it waits for its gate.
+        let task = broker.get(id).await.expect("answers").expect("there");
+        if task.progress.is_some_and(|p| (p.done, p.total) == (1, 4)) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    engine.gate.add_permits(4);
+    let done = until(broker, id, State::Succeeded).await;
+    assert_eq!(done.progress, None);
+    let id = submit(broker, task("twice")).await;
+    let events = broker.subscribe();
+    loop {
+        let task = broker.get(id).await.expect("answers").expect("there");
+        if task.state == State::Succeeded {
+            assert_eq!((task.attempts, task.log.len()), (3, 2));
+            assert_eq!(&*task.log[1].error, "attempt 2 failed");
+            break;
+        }
+        events.next().await.expect("alive");
+    }
 }

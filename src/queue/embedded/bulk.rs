@@ -1,30 +1,35 @@
 //! One thing done to many tasks, a page in each round, so that nothing else has to wait.
 
-use super::dispatcher::Rounds;
+use tokio::sync::oneshot;
+
 use crate::queue::{
     broker::{BrokerError, Bulk, Deed},
-    query::{Filter, From, Order, Query},
-    store::StoreError,
-    task::{Step, TaskId},
+    query::{Filter, From, Order, Page, Query},
 };
 
 /// Tasks of one round.
 const PAGE: usize = 256;
 
-/// A deed that is under way.
+type Verdict = oneshot::Sender<Result<Bulk, BrokerError>>;
+
+/// A deed that is under way: how far it has come, and who waits for it.
 pub(super) struct BulkJob {
-    deed: Deed,
+    pub(super) deed: Deed,
     query: Query,
     so_far: Bulk,
-    answer: tokio::sync::oneshot::Sender<Result<Bulk, BrokerError>>,
+    answer: Verdict,
+}
+
+/// What follows a page.
+pub(super) enum Next {
+    /// Another page.
+    More(Box<BulkJob>),
+    /// Nothing: this is what came of it, and who is to be told.
+    Over(Bulk, Verdict),
 }
 
 impl BulkJob {
-    pub(super) fn new(
-        deed: Deed,
-        filter: Filter,
-        answer: tokio::sync::oneshot::Sender<Result<Bulk, BrokerError>>,
-    ) -> Self {
+    pub(super) fn new(deed: Deed, filter: Filter, answer: Verdict) -> Self {
         Self {
             deed,
             query: Query {
@@ -38,52 +43,29 @@ impl BulkJob {
         }
     }
 
-    /// Does a page; answers what is left to do.
-    pub(super) fn step(mut self, rounds: &mut Rounds) -> Option<Self> {
-        // What this very round has changed is to be seen.
-        rounds.settle();
-        let running = rounds.running();
-        let page = match rounds.store.list(&running, &self.query) {
-            Ok(page) => page,
-            Err(StoreError(why)) => {
-                self.answer.send(Err(BrokerError::Unreadable(why))).ok();
-                return None;
-            }
-        };
-        let last = page.tasks.last().map(|task| Order::Oldest.cursor(task));
-        let full = page.tasks.len() == PAGE;
-        let ids: Vec<TaskId> = page.tasks.iter().map(|task| task.id).collect();
-        self.act(rounds, &ids);
-        match page.more_from.or(last.filter(|_| full)) {
-            Some(cursor) => {
-                self.query.from = From::After(cursor);
-                Some(self)
-            }
-            None => {
-                rounds.hold_bulk(self.so_far, self.answer);
-                None
-            }
-        }
+    /// The next page that it is to be done to.
+    pub(super) const fn query(&self) -> &Query {
+        &self.query
     }
 
-    fn act(&mut self, rounds: &mut Rounds, ids: &[TaskId]) {
-        if self.deed == Deed::Purge {
-            if !ids.is_empty() {
-                self.so_far.done += ids.len();
-                let ids = ids.iter().filter_map(|id| u64::try_from(id.0).ok());
-                rounds.forget(ids.collect());
+    /// It cannot go on.
+    pub(super) fn fail(self, why: BrokerError) {
+        self.answer.send(Err(why)).ok();
+    }
+
+    /// It was done to a page.
+    pub(super) fn turn(mut self, page: &Page, done: Bulk) -> Next {
+        self.so_far.done += done.done;
+        self.so_far.skipped += done.skipped;
+        let full = page.tasks.len() == PAGE;
+        let last = page.tasks.last().filter(|_| full);
+        let last = last.map(|task| Order::Oldest.cursor(task));
+        match page.more_from.or(last) {
+            Some(cursor) => {
+                self.query.from = From::After(cursor);
+                Next::More(Box::new(self))
             }
-            return;
-        }
-        for id in ids {
-            let done = match self.deed {
-                Deed::Cancel => rounds.cancel(*id),
-                Deed::Retry | Deed::Purge => rounds.bring_back(*id, Step::Retry),
-            };
-            match done {
-                Ok(_) => self.so_far.done += 1,
-                Err(_refused) => self.so_far.skipped += 1,
-            }
+            None => Next::Over(self.so_far, self.answer),
         }
     }
 }

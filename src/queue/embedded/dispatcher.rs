@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     Config, MAX_WORKERS, Recovery,
-    bulk::BulkJob,
+    bulk::{BulkJob, Next},
     core::{Accepted, Ages, Core},
     pool::Pool,
     work::{Job, LEAVE, Report},
@@ -19,7 +19,7 @@ use super::{
 use crate::queue::{
     broker::{Batch, BrokerError, Bulk, Deed, Drained, Event, Keeping, NameHistograms, Stats},
     clock::Clock,
-    query::Filter,
+    query::{Filter, Page},
     registry::Registry,
     store::{
         Change, NameChange, NameRow, Opened, Store, StoreError, answer::Question, rows::Running,
@@ -112,13 +112,13 @@ pub(super) struct Dispatcher {
 }
 
 /// Everything but the runtime that drives it.
-pub(super) struct Rounds {
-    pub(super) core: Core,
-    pub(super) store: Box<dyn Store>,
+struct Rounds {
+    core: Core,
+    store: Box<dyn Store>,
     registry: Registry,
     config: Config,
     pool: Pool,
-    pub(super) clock: Clock,
+    clock: Clock,
     wanted: usize,
     commands: async_channel::Receiver<Command>,
     reports: async_channel::Receiver<Report>,
@@ -429,11 +429,7 @@ impl Rounds {
         }
     }
 
-    pub(super) fn hold_bulk(&mut self, bulk: Bulk, answer: Verdict<Bulk>) {
-        self.held.push(Held::Through(bulk, answer));
-    }
-
-    pub(super) fn cancel(&mut self, id: TaskId) -> Result<State, BrokerError> {
+    fn cancel(&mut self, id: TaskId) -> Result<State, BrokerError> {
         self.call_back();
         let now = self.clock.now();
         let key = key(id)?;
@@ -447,7 +443,7 @@ impl Rounds {
         })
     }
 
-    pub(super) fn bring_back(&mut self, id: TaskId, step: Step) -> Result<State, BrokerError> {
+    fn bring_back(&mut self, id: TaskId, step: Step) -> Result<State, BrokerError> {
         let now = self.clock.now();
         if self.core.has(key(id)?) {
             let running = self
@@ -490,7 +486,7 @@ impl Rounds {
     }
 
     /// Keeps what has changed, and only then lets the answers go.
-    pub(super) fn settle(&mut self) {
+    fn settle(&mut self) {
         self.core.take_changes(&mut self.changes);
         let kept = self.keep();
         for held in self.held.drain(..) {
@@ -549,7 +545,7 @@ impl Rounds {
         }
     }
 
-    pub(super) fn running(&self) -> Running {
+    fn running(&self) -> Running {
         let running = self.core.running().map(|(id, _, mut live)| {
             live.progress = self.pool.progress(live.worker);
             (id, live)
@@ -683,19 +679,49 @@ impl Rounds {
         }
     }
 
-    pub(super) fn bulk_step(&mut self) {
-        if let Some(job) = self.bulk.pop_front()
-            && let Some(job) = job.step(self)
-        {
-            self.bulk.push_back(job);
+    /// Does a page of the bulk that is first in line.
+    fn bulk_step(&mut self) {
+        let Some(job) = self.bulk.pop_front() else {
+            return;
+        };
+        // What this very round has changed is to be seen.
+        self.settle();
+        let running = self.running();
+        let page = match self.store.list(&running, job.query()) {
+            Ok(page) => page,
+            Err(StoreError(why)) => return job.fail(BrokerError::Unreadable(why)),
+        };
+        let done = self.do_to(job.deed, &page);
+        match job.turn(&page, done) {
+            Next::More(job) => self.bulk.push_back(*job),
+            Next::Over(bulk, answer) => self.held.push(Held::Through(bulk, answer)),
         }
     }
 
-    pub(super) fn forget(&mut self, ids: Vec<u64>) {
-        let count = ids.len();
-        self.core.forgotten(count);
-        self.core.note(Event::Purged { count });
-        self.changes.push(Change::Forget(ids));
+    fn do_to(&mut self, deed: Deed, page: &Page) -> Bulk {
+        let ids = page.tasks.iter().map(|task| task.id);
+        let mut bulk = Bulk::default();
+        if deed == Deed::Purge {
+            let ids: Vec<u64> = ids.filter_map(|id| u64::try_from(id.0).ok()).collect();
+            bulk.done = ids.len();
+            if !ids.is_empty() {
+                self.core.forgotten(ids.len());
+                self.core.note(Event::Purged { count: ids.len() });
+                self.changes.push(Change::Forget(ids));
+            }
+            return bulk;
+        }
+        for id in ids {
+            let done = match deed {
+                Deed::Cancel => self.cancel(id),
+                Deed::Retry | Deed::Purge => self.bring_back(id, Step::Retry),
+            };
+            match done {
+                Ok(_) => bulk.done += 1,
+                Err(_refused) => bulk.skipped += 1,
+            }
+        }
+        bulk
     }
 }
 
