@@ -4,50 +4,24 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::oneshot,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     Config, MAX_WORKERS, Recovery,
     bulk::{BulkJob, Next},
+    command::{Answer, Command, Held, Verdict},
     core::{Accepted, Ages, Core},
     pool::Pool,
     work::{Job, LEAVE, Report},
 };
 use crate::queue::{
-    broker::{Batch, BrokerError, Bulk, Deed, Drained, Event, Keeping, NameHistograms, Stats},
+    broker::{Batch, BrokerError, Bulk, Deed, Drained, Event, Keeping, Stats},
     clock::Clock,
-    query::{Filter, Page},
+    query::Page,
     registry::Registry,
-    store::{
-        Change, NameChange, NameRow, Opened, Store, StoreError, answer::Question, rows::Running,
-    },
+    store::{Change, NameRow, Opened, Store, StoreError, answer::Question, rows::Running},
     task::{Options, Receipt, State, Step, TaskId, Timestamp, WorkerId},
-    worker::WorkerStatus,
 };
-
-type Answer<T> = oneshot::Sender<T>;
-type Verdict<T> = oneshot::Sender<Result<T, BrokerError>>;
-
-/// What can be asked of the dispatcher.
-pub(super) enum Command {
-    Submit(Vec<Accepted>, Verdict<Vec<Receipt>>),
-    Ask(Question),
-    Cancel(TaskId, Verdict<State>),
-    Restore(TaskId, Verdict<State>),
-    Retry(TaskId, Verdict<State>),
-    Bulk(Deed, Filter, Verdict<Bulk>),
-    Pause(Option<String>, bool, Answer<()>),
-    Stats(Answer<Stats>),
-    Histograms(Answer<Vec<NameHistograms>>),
-    Workers(Answer<Vec<WorkerStatus>>),
-    Scale(usize, Answer<usize>),
-    Subscribe(async_channel::Sender<Batch>),
-    Names(Vec<NameChange>, Verdict<()>),
-    Shutdown(Duration, Answer<Drained>),
-}
 
 /// Commands and reports that are taken before anything is kept: one round, one commit.
 const ROUND: usize = 1_024;
@@ -75,35 +49,6 @@ struct Ending {
     by: Instant,
     unstarted: usize,
     answer: Answer<Drained>,
-}
-
-/// An answer that must not leave before what it says has been kept.
-enum Held {
-    Taken(Vec<Receipt>, Verdict<Vec<Receipt>>),
-    Moved(State, Verdict<State>),
-    Through(Bulk, Verdict<Bulk>),
-    Named(Verdict<()>),
-}
-
-impl Held {
-    fn answer(self, kept: &Result<(), String>) {
-        let refused = |why: &String| BrokerError::Refused(why.clone());
-        let unsaved = |why: &String| BrokerError::Unsaved(why.clone());
-        let kept = kept.as_ref();
-        // Nobody waiting for an answer any more is no reason to fail.
-        match self {
-            Self::Taken(ids, answer) => {
-                drop(answer.send(kept.map(|()| ids).map_err(refused)));
-            }
-            Self::Moved(state, answer) => {
-                drop(answer.send(kept.map(|()| state).map_err(unsaved)));
-            }
-            Self::Through(bulk, answer) => {
-                drop(answer.send(kept.map(|()| bulk).map_err(unsaved)));
-            }
-            Self::Named(answer) => drop(answer.send(kept.copied().map_err(refused))),
-        }
-    }
 }
 
 pub(super) struct Dispatcher {

@@ -10,6 +10,7 @@
 //! answers wait for it.
 
 mod bulk;
+mod command;
 mod core;
 mod dispatcher;
 mod pool;
@@ -26,8 +27,9 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use self::{
+    command::Command,
     core::Accepted,
-    dispatcher::{Command, Dispatcher, Start},
+    dispatcher::{Dispatcher, Start},
 };
 pub use self::{core::Limits, recovery::Recovery};
 use super::{
