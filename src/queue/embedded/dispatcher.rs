@@ -78,6 +78,8 @@ struct Rounds {
     changes: Vec<Change>,
     held: Vec<Held>,
     questions: Vec<Question>,
+    /// Who asked for numbers; they are of what has been kept.
+    counted: Vec<Answer<Stats>>,
     bulk: VecDeque<BulkJob>,
     /// Why changes cannot be kept.
     trouble: Option<String>,
@@ -139,6 +141,7 @@ impl Dispatcher {
             changes: Vec::new(),
             held: Vec::new(),
             questions: Vec::new(),
+            counted: Vec::new(),
             bulk: VecDeque::new(),
             trouble: None,
             next_sweep: None,
@@ -306,10 +309,12 @@ impl Rounds {
                 self.hold(verdict, answer);
             }
             Command::Restore(id, answer) => {
+                self.settle();
                 let verdict = self.bring_back(id, Step::Restore);
                 self.hold(verdict, answer);
             }
             Command::Retry(id, answer) => {
+                self.settle();
                 let verdict = self.bring_back(id, Step::Retry);
                 self.hold(verdict, answer);
             }
@@ -321,7 +326,7 @@ impl Rounds {
                 self.core.pause(queue.as_deref(), paused);
                 answer.send(()).ok();
             }
-            Command::Stats(answer) => drop(answer.send(self.stats())),
+            Command::Stats(answer) => self.counted.push(answer),
             Command::Histograms(answer) => drop(answer.send(self.core.histograms())),
             Command::Workers(answer) => drop(answer.send(self.pool.status())),
             Command::Scale(workers, answer) => {
@@ -381,6 +386,8 @@ impl Rounds {
         if let Some(state) = self.core.cancel(now, key) {
             return Ok(state);
         }
+        // It may have ended in this very round.
+        self.settle();
         let state = self.ended_row(id)?.state;
         Err(match state.after(Step::Cancel) {
             Err(why) => BrokerError::Illegal { id, why },
@@ -388,23 +395,15 @@ impl Rounds {
         })
     }
 
+    /// Brings an ended task back. What has ended must have been kept, which is done once for many.
     fn bring_back(&mut self, id: TaskId, step: Step) -> Result<State, BrokerError> {
-        let now = self.clock.now();
-        if self.core.has(key(id)?) {
-            let running = self
-                .core
-                .running()
-                .any(|(running, ..)| running == key(id).unwrap_or(0));
-            let row = self.kept_row(id)?;
-            let state = if running { State::Running } else { row.state };
-            let why = state.after(step).err();
-            return Err(
-                why.map_or(BrokerError::NotFound(id), |why| BrokerError::Illegal {
-                    id,
-                    why,
-                }),
-            );
+        if let Some(state) = self.core.state(key(id)?) {
+            return Err(match state.after(step) {
+                Err(why) => BrokerError::Illegal { id, why },
+                Ok(_) => BrokerError::NotFound(id),
+            });
         }
+        let now = self.clock.now();
         let row = self.ended_row(id)?;
         let function = self.registry.get(&row.name).cloned();
         match step {
@@ -413,16 +412,10 @@ impl Rounds {
         }
     }
 
-    fn kept_row(&mut self, id: TaskId) -> Result<crate::queue::store::row::Row, BrokerError> {
-        // It may have got there in this very round.
-        self.settle();
+    fn ended_row(&mut self, id: TaskId) -> Result<crate::queue::store::row::Row, BrokerError> {
         let unreadable = |StoreError(why)| BrokerError::Unreadable(why);
         let row = self.store.row(key(id)?).map_err(unreadable)?;
-        row.ok_or(BrokerError::NotFound(id))
-    }
-
-    fn ended_row(&mut self, id: TaskId) -> Result<crate::queue::store::row::Row, BrokerError> {
-        let row = self.kept_row(id)?;
+        let row = row.ok_or(BrokerError::NotFound(id))?;
         match &self.trouble {
             // What ended and could not be kept is still kept as it was before.
             Some(why) if row.end.is_none() => Err(BrokerError::Refused(why.clone())),
@@ -471,7 +464,12 @@ impl Rounds {
         match self.store.sweep(now) {
             Ok(swept) => {
                 self.core.forgotten(swept.forgotten);
-                self.next_sweep = swept.next;
+                // A step is small: while there is too much, the next follows at once.
+                self.next_sweep = if self.store.is_over() {
+                    Some(now)
+                } else {
+                    swept.next
+                };
             }
             Err(StoreError(why)) => {
                 tracing::warn!(%why, "old tasks cannot be forgotten");
@@ -481,6 +479,9 @@ impl Rounds {
     }
 
     fn answer(&mut self) {
+        for answer in std::mem::take(&mut self.counted) {
+            answer.send(self.stats()).ok();
+        }
         if self.questions.is_empty() {
             return;
         }
@@ -499,8 +500,6 @@ impl Rounds {
     }
 
     fn stats(&mut self) -> Stats {
-        // Counts are of what has been kept.
-        self.settle();
         let mut stats = self.core.stats(self.clock.now());
         for (count, ended) in stats.counts.iter_mut().zip(self.store.ended()) {
             *count += ended;

@@ -383,9 +383,9 @@ impl Core {
         })
     }
 
-    /// Whether a task is alive.
-    pub(super) fn has(&self, id: u64) -> bool {
-        self.entries.contains_key(&id)
+    /// Where a living task is in its life.
+    pub(super) fn state(&self, id: u64) -> Option<State> {
+        self.entries.get(&id).map(|entry| entry.state)
     }
 
     /// Whether anybody wants to know what happens; noting it costs time.

@@ -224,7 +224,7 @@ fn end(world: &mut World, model: &mut Model, run: (u64, u64), kind: u8) {
 }
 
 fn bring_back(world: &mut World, model: &mut Model, id: u64, step: Step) {
-    if world.core.has(id) {
+    if world.core.state(id).is_some() {
         return;
     }
     let taken = model
