@@ -190,9 +190,10 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
                 // It is kept as it was before it ran.
                 model.states.insert(id, State::Queued);
             }
-            let last_id = model.states.keys().last().copied().unwrap_or_default();
+            // The store remembers the highest id, so that none is ever given twice.
+            let last_id = world.core.last_id;
             world.restart();
-            world.core.last_id = last_id.max(1_000);
+            world.core.last_id = last_id;
         }
     }
 }
