@@ -17,10 +17,11 @@ use super::{
     fault::CallError,
     identity::Identity,
     key::PublicKey,
-    stream::{ABANDONED, BUSY, DENIED, Outgoing},
+    stream::{ABANDONED, BUSY, CHANGED, DENIED, GOODBYE, Outgoing},
+    ticket::Ticket,
     transport,
     value::Value,
-    wire::{self, Call, FrameError, Hello, Reply},
+    wire::{self, ALPN, Call, FrameError, Hello, JOIN_ALPN, Join, Reply, Role},
 };
 
 /// How long a call waits for its answer unless told otherwise.
@@ -89,7 +90,21 @@ struct Pool {
 struct Slot {
     used: u64,
     /// Held while dialling, so that everybody else waits for the same connection.
-    connection: Arc<tokio::sync::Mutex<Option<quinn::Connection>>>,
+    line: Arc<Dialling>,
+}
+
+/// How a server is dialled. Its sessions are kept with the settings, so that the next handshake with
+/// it costs less.
+struct Dialling {
+    config: quinn::ClientConfig,
+    line: tokio::sync::Mutex<Option<Line>>,
+}
+
+/// A connection, and what the server said first.
+#[derive(Clone)]
+struct Line {
+    connection: quinn::Connection,
+    hello: Hello,
 }
 
 impl Client {
@@ -179,36 +194,62 @@ impl Client {
     /// A fresh stream on the pooled connection; one new dial when the pooled one turns out dead,
     /// which is safe because nothing was sent on it.
     async fn stream(&self, peer: Peer) -> Result<(SendStream, RecvStream), CallError> {
-        let pooled = self.connection(peer).await?;
+        let pooled = self.line(peer).await?.connection;
         match pooled.open_bi().await {
             Ok(stream) => Ok(stream),
             Err(error) => {
                 tracing::debug!(%peer, %error, "dialling again");
-                let fresh = self.connection(peer).await?;
+                let fresh = self.line(peer).await?.connection;
                 fresh.open_bi().await.map_err(|e| refused(peer, &e))
             }
         }
     }
 
-    async fn connection(&self, peer: Peer) -> Result<quinn::Connection, CallError> {
-        let slot = self.slot(peer);
-        let mut slot = slot.lock().await;
-        if let Some(live) = slot.as_ref().filter(|c| c.close_reason().is_none()) {
-            return Ok(live.clone());
-        }
-        *slot = None;
-        let connection = self.dial(peer).await?;
-        *slot = Some(connection.clone());
-        Ok(connection)
+    /// Connects, if there is no connection yet, and tells what the server said first: what this
+    /// process may do there.
+    ///
+    /// # Errors
+    /// [`CallError::Connect`], [`CallError::Busy`], or [`CallError::Deadline`] after `deadline`.
+    pub async fn connect(&self, peer: Peer, deadline: Duration) -> Result<Hello, CallError> {
+        let line = timeout_at(Instant::now() + deadline, self.line(peer)).await;
+        let line = line.unwrap_or(Err(CallError::Deadline(deadline)));
+        line.map(|line| line.hello)
     }
 
-    fn slot(&self, peer: Peer) -> Arc<tokio::sync::Mutex<Option<quinn::Connection>>> {
+    /// Waits until the connection to a server is gone; at once when there is none.
+    pub async fn disconnected(&self, peer: Peer) {
+        let Ok(slot) = self.slot(peer) else { return };
+        let connection = slot
+            .line
+            .lock()
+            .await
+            .as_ref()
+            .map(|line| line.connection.clone());
+        if let Some(connection) = connection {
+            connection.closed().await;
+        }
+    }
+
+    async fn line(&self, peer: Peer) -> Result<Line, CallError> {
+        let slot = self.slot(peer)?;
+        let mut held = slot.line.lock().await;
+        let open = |line: &&Line| line.connection.close_reason().is_none();
+        if let Some(live) = held.as_ref().filter(open) {
+            return Ok(live.clone());
+        }
+        *held = None;
+        let line = self.dial(peer, slot.config.clone()).await?;
+        *held = Some(line.clone());
+        Ok(line)
+    }
+
+    fn slot(&self, peer: Peer) -> Result<Arc<Dialling>, CallError> {
         let mut pool = self.0.pool.lock().unwrap_or_else(PoisonError::into_inner);
         pool.uses += 1;
         let used = pool.uses;
         if let Some(slot) = pool.slots.get_mut(&peer) {
             slot.used = used;
-            return Arc::clone(&slot.connection);
+            return Ok(Arc::clone(&slot.line));
         }
         if pool.slots.len() >= MAX_POOLED {
             let oldest = pool.slots.iter().min_by_key(|(_, slot)| slot.used);
@@ -217,40 +258,109 @@ impl Client {
                 pool.slots.remove(&oldest);
             }
         }
-        let slot = pool.slots.entry(peer).or_insert_with(|| Slot {
-            used,
-            connection: Arc::default(),
+        let line = Arc::new(Dialling {
+            config: self.config(peer, ALPN)?,
+            line: tokio::sync::Mutex::default(),
         });
-        slot.used = used;
-        Arc::clone(&slot.connection)
+        let slot = Slot {
+            used,
+            line: Arc::clone(&line),
+        };
+        pool.slots.insert(peer, slot);
+        Ok(line)
+    }
+
+    /// Joins the server of a ticket: proves the ticket's secret for this very session, and is remembered
+    /// there by this process's key from then on. The addresses are tried one after the other.
+    ///
+    /// # Errors
+    /// [`CallError::Remote`] with the server's reason, or the last address's error.
+    pub async fn join(&self, ticket: &Ticket, label: &str) -> Result<(Peer, Role), CallError> {
+        let mut failed = CallError::Protocol("the ticket has no address".into());
+        for peer in ticket.peers() {
+            let joining = self.join_at(peer, ticket, label);
+            let joined = timeout_at(Instant::now() + DEADLINE, joining).await;
+            match joined.unwrap_or(Err(CallError::Deadline(DEADLINE))) {
+                Ok(role) => return Ok((peer, role)),
+                Err(error @ CallError::Remote(_)) => return Err(error),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    async fn join_at(&self, peer: Peer, ticket: &Ticket, label: &str) -> Result<Role, CallError> {
+        let config = self.config(peer, JOIN_ALPN)?;
+        let connection = self.shake_hands(peer, config).await?;
+        let session = transport::session_secret(&connection, ticket.role, ticket.serial)
+            .ok_or_else(|| CallError::Protocol("the session has no secret to prove by".into()))?;
+        let wish = Join {
+            serial: ticket.serial,
+            role: ticket.role,
+            label: label.to_owned(),
+            proof: ticket.secret.prove(&session),
+        };
+        let (send, mut recv) = connection.open_bi().await.map_err(|e| refused(peer, &e))?;
+        let mut out = Outgoing(Some(send));
+        let lost = |error: FrameError| CallError::Lost {
+            peer: peer.to_string(),
+            reason: error.to_string(),
+        };
+        out.write(&wish).await.map_err(lost)?;
+        out.finish();
+        let reply = wire::read::<Reply>(&mut recv).await.map_err(lost)?;
+        connection.close(GOODBYE, b"joined");
+        match reply {
+            Some(Reply::Ok(role)) => role
+                .to_typed()
+                .map_err(|e| CallError::Protocol(e.to_string())),
+            Some(Reply::Err(fault)) => Err(fault.into()),
+            None => Err(CallError::Protocol("the answer is empty".into())),
+        }
     }
 
     /// Connects and waits for the server's [`Hello`]: before it, a connection is only a hope.
-    async fn dial(&self, peer: Peer) -> Result<quinn::Connection, CallError> {
-        let failed = |reason: String| CallError::Connect {
-            peer: peer.to_string(),
-            reason,
-        };
-        let config = transport::client(&self.0.identity, peer.key)
-            .map_err(|error| failed(error.to_string()))?;
-        let name = transport::session_name(&peer.key);
-        let connection = self
-            .0
-            .quinn
-            .connect_with(config, peer.addr, &name)
-            .map_err(|error| failed(error.to_string()))?
-            .await
-            .map_err(|error| refused(peer, &error))?;
+    async fn dial(&self, peer: Peer, config: quinn::ClientConfig) -> Result<Line, CallError> {
+        let connection = self.shake_hands(peer, config).await?;
         let mut hello = connection
             .accept_uni()
             .await
             .map_err(|error| refused(peer, &error))?;
         match wire::read::<Hello>(&mut hello).await {
-            Ok(Some(_)) => Ok(connection),
+            Ok(Some(hello)) => Ok(Line { connection, hello }),
             Ok(None) => Err(CallError::Protocol("the server said nothing".into())),
-            Err(FrameError::Io(error)) => Err(connect_error(peer, &error)),
+            Err(FrameError::Io(error)) => Err(match connection.close_reason() {
+                Some(reason) => refused(peer, &reason),
+                None => connect_error(peer, &error),
+            }),
             Err(error) => Err(CallError::Protocol(error.to_string())),
         }
+    }
+
+    fn config(&self, peer: Peer, protocol: &[u8]) -> Result<quinn::ClientConfig, CallError> {
+        transport::client(&self.0.identity, peer.key, protocol).map_err(|error| {
+            CallError::Connect {
+                peer: peer.to_string(),
+                reason: error.to_string(),
+            }
+        })
+    }
+
+    async fn shake_hands(
+        &self,
+        peer: Peer,
+        config: quinn::ClientConfig,
+    ) -> Result<quinn::Connection, CallError> {
+        let name = transport::session_name(&peer.key);
+        self.0
+            .quinn
+            .connect_with(config, peer.addr, &name)
+            .map_err(|error| CallError::Connect {
+                peer: peer.to_string(),
+                reason: error.to_string(),
+            })?
+            .await
+            .map_err(|error| refused(peer, &error))
     }
 }
 
@@ -316,7 +426,10 @@ fn refused(peer: Peer, error: &ConnectionError) -> CallError {
             return CallError::Busy(peer.to_string());
         }
         ConnectionError::ApplicationClosed(close) if close.error_code == DENIED => {
-            "it does not know this process's key".to_owned()
+            "it does not know this process's key; join with a ticket of it first".to_owned()
+        }
+        ConnectionError::ApplicationClosed(close) if close.error_code == CHANGED => {
+            "what this process may do there has changed".to_owned()
         }
         ConnectionError::ConnectionClosed(close) if is_alpn_mismatch(close) => {
             "it speaks another version of the protocol".to_owned()

@@ -1,6 +1,12 @@
 //! The process's one QUIC endpoint: it serves objects and dials others, and it stops in order.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt, io,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use quinn::{AsyncUdpSocket, Runtime as _, TokioRuntime};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -9,10 +15,11 @@ use super::{
     client::Client,
     identity::Identity,
     key::PublicKey,
-    members::Members,
+    members::{Issued, Members},
     object::Objects,
-    server::{self, Calls, Shared},
+    server::{self, Calls, Doors, Seats, Shared},
     stream::GOODBYE,
+    ticket::Ticket,
     transport::{self, SetupError},
 };
 
@@ -82,11 +89,14 @@ impl Endpoint {
         let client = Client::new(quinn.clone(), identity.clone(), stopping.clone());
         let shared = Arc::new(Shared {
             quinn,
+            identity: identity.clone(),
             members,
             objects: Objects::default(),
             stopping,
             tasks: TaskTracker::new(),
             calls: Calls::default(),
+            doors: Doors::default(),
+            seats: Seats::default(),
         });
         shared.tasks.spawn(server::accept(Arc::clone(&shared)));
         Ok(Self {
@@ -134,6 +144,36 @@ impl Endpoint {
         self.shared.calls.so_far()
     }
 
+    /// What happens at its door.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        let doors = &self.shared.doors;
+        Door {
+            open: self.shared.quinn.open_connections(),
+            retried: doors.retried.load(Ordering::Relaxed),
+            denied: doors.denied.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How many connections each key has open to it.
+    #[must_use]
+    pub fn connected(&self) -> HashMap<PublicKey, usize> {
+        self.shared.seats.each()
+    }
+
+    /// The ticket with this number, as its text is given out: with these addresses.
+    #[must_use]
+    pub fn ticket(&self, issued: &Issued, addrs: Vec<SocketAddr>) -> Ticket {
+        let Issued { serial, role, .. } = *issued;
+        Ticket {
+            role,
+            serial,
+            addrs,
+            key: self.key,
+            secret: self.shared.identity.ticket_secret(role, serial),
+        }
+    }
+
     /// Stops in order: accept nothing new, let running calls end for at most `grace`, tell every
     /// peer, and wait at most `grace` again for the goodbyes to be sent. A second call does nothing.
     pub async fn shutdown(&self, grace: Duration) {
@@ -147,6 +187,17 @@ impl Endpoint {
             .await
             .ok();
     }
+}
+
+/// What happens at an endpoint's door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Door {
+    /// Connections that are open or being made, in both directions.
+    pub open: usize,
+    /// Callers who were asked to prove their address first, since the start.
+    pub retried: u64,
+    /// Callers who were turned away, since the start.
+    pub denied: u64,
 }
 
 impl fmt::Debug for Endpoint {

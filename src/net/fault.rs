@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::value::NotAValue;
+use super::value::{NotAValue, Value};
 
 /// The longest message a fault carries, in bytes; longer ones are cut.
 pub const MAX_MESSAGE: usize = 1024;
@@ -35,13 +35,15 @@ pub enum Code {
 }
 
 /// The other side answered "no": a code for programs, a message for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Fault {
     /// What kind of refusal.
     pub code: Code,
     /// What happened, to what, and what to do next. At most [`MAX_MESSAGE`] bytes.
     pub message: String,
+    /// The same for programs, where the code does not say enough: a typed error of the method's.
+    pub detail: Option<Box<Value>>,
 }
 
 impl Fault {
@@ -53,7 +55,25 @@ impl Fault {
             message.truncate(end);
             message.push('…');
         }
-        Self { code, message }
+        Self {
+            code,
+            message,
+            detail: None,
+        }
+    }
+
+    /// The same with a typed error; one that has no form as a value is left out.
+    #[must_use]
+    pub fn with_detail<E: Serialize>(mut self, error: &E) -> Self {
+        self.detail = Value::from_typed(error).ok().map(Box::new);
+        self
+    }
+
+    /// The typed error, if there is one and it is of this type.
+    #[must_use]
+    pub fn detail<E: DeserializeOwned>(&self) -> Option<E> {
+        let detail = self.detail.as_deref()?.clone();
+        detail.to_typed().ok()
     }
 
     /// [`Code::NotFound`].

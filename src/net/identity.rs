@@ -13,7 +13,7 @@ use std::{
 use ring::hmac;
 use rustls::{pki_types::PrivatePkcs8KeyDer, sign::CertifiedKey};
 
-use super::key::PublicKey;
+use super::{key::PublicKey, ticket::Secret, wire::Role};
 
 /// The name of the key file in the data directory.
 pub const KEY_FILE: &str = "identity.pem";
@@ -137,6 +137,13 @@ impl Identity {
 
     pub(super) fn certified(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.certified)
+    }
+
+    /// The secret of the ticket with this number. It is kept nowhere: whoever has the key can make it
+    /// again.
+    pub(super) fn ticket_secret(&self, role: Role, serial: u32) -> Secret {
+        let material = self.derive(&format!("join ticket {} {serial}", role.word()));
+        Secret(material.first_chunk().copied().unwrap_or_default())
     }
 
     /// Key material for another purpose, the same at every start and useless for any other purpose.

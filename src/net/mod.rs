@@ -5,7 +5,8 @@
 //! | [`key`], [`identity`] | who a process is: its key, its file, its TLS configuration |
 //! | [`value`], [`wire`], [`fault`] | what travels: values, frames, refusals |
 //! | [`object`] | what can be called: typed functions under method names |
-//! | [`members`] | who may connect, and what each may do |
+//! | [`members`], [`ticket`] | who may connect, and what each may do; one string that lets somebody join |
+//! | [`peers`] | the object by which members are listed, let in and thrown out |
 //! | [`endpoint`], `server`, `stream` | the socket, the accept loop, one task per call, ordered shutdown |
 //! | [`client`] | calling: pooled connections, deadlines, cancel by drop |
 //! | [`naming`] | the phone book: an object like any other |
@@ -21,9 +22,11 @@ pub mod key;
 pub mod members;
 pub mod naming;
 pub mod object;
+pub mod peers;
 pub mod proxy;
 mod server;
 mod stream;
+pub mod ticket;
 mod transport;
 pub mod uri;
 pub mod value;

@@ -2,9 +2,10 @@
 //! peer does wrong ends the smallest of the three.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -16,15 +17,19 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     fault::{Code, Fault},
-    members::Members,
+    identity::Identity,
+    key::PublicKey,
+    members::{Admission, Members},
     object::{Answer, Caller, Invocation, Objects, Results},
-    stream::{BUSY, DENIED, Outgoing},
+    stream::{BUSY, CHANGED, DENIED, Outgoing},
     transport,
-    wire::{self, Call, FrameError, Hello, Reply},
+    wire::{self, Call, FrameError, Hello, Join, Reply, Role},
 };
 
 /// Connections at once; the next one is told [`BUSY`].
-const MAX_CONNECTIONS: usize = 1024;
+const MAX_CONNECTIONS: usize = 4_096;
+/// Connections of one key at once, so that nobody takes all of them.
+const MAX_SEATS: usize = 256;
 /// With more handshakes than this under way, callers first prove that their address is theirs.
 const RETRY_ABOVE: usize = 64;
 /// A handshake that takes longer is given up.
@@ -37,6 +42,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// What the accept loop and every connection share.
 pub(super) struct Shared {
     pub(super) quinn: quinn::Endpoint,
+    pub(super) identity: Identity,
     pub(super) members: Members,
     pub(super) objects: Objects,
     /// Cancelled first: nothing new is accepted after it.
@@ -44,6 +50,59 @@ pub(super) struct Shared {
     /// Connections and the calls on them.
     pub(super) tasks: TaskTracker,
     pub(super) calls: Calls,
+    pub(super) doors: Doors,
+    pub(super) seats: Seats,
+}
+
+/// What happened at the door since the start.
+#[derive(Debug, Default)]
+pub(super) struct Doors {
+    /// Handshakes under way.
+    handshaking: AtomicUsize,
+    /// Callers who were asked to prove their address first.
+    pub(super) retried: AtomicU64,
+    /// Callers who were turned away.
+    pub(super) denied: AtomicU64,
+}
+
+/// How many connections each key has.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seats(Arc<Mutex<HashMap<PublicKey, usize>>>);
+
+/// One connection of a key, for as long as it lives.
+struct Seat(Seats, PublicKey);
+
+impl Seats {
+    fn taken(&self) -> MutexGuard<'_, HashMap<PublicKey, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, key: PublicKey) -> Option<Seat> {
+        let mut taken = self.taken();
+        let seats = taken.entry(key).or_default();
+        if *seats >= MAX_SEATS {
+            return None;
+        }
+        *seats += 1;
+        Some(Seat(self.clone(), key))
+    }
+
+    /// How many connections each key has now.
+    pub(super) fn each(&self) -> HashMap<PublicKey, usize> {
+        self.taken().clone()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.0.taken();
+        if let Some(seats) = taken.get_mut(&self.1) {
+            *seats -= 1;
+            if *seats == 0 {
+                taken.remove(&self.1);
+            }
+        }
+    }
 }
 
 /// Calls since the start, counted when they have been answered.
@@ -74,44 +133,70 @@ pub(super) async fn accept(shared: Arc<Shared>) {
             () = shared.stopping.cancelled() => None,
         };
         let Some(incoming) = incoming else { return };
-        let connections = shared.quinn.open_connections();
-        if connections > RETRY_ABOVE && !incoming.remote_address_validated() {
+        let unproven = shared.doors.handshaking.load(Ordering::Relaxed) > RETRY_ABOVE;
+        if unproven && !incoming.remote_address_validated() {
+            shared.doors.retried.fetch_add(1, Ordering::Relaxed);
             // The packet may have lived out its token's life; then there is nothing to answer.
             incoming.retry().ok();
         } else {
-            let full = connections > MAX_CONNECTIONS;
+            let full = shared.quinn.open_connections() > MAX_CONNECTIONS;
             let task = connection(Arc::clone(&shared), incoming, full);
             shared.tasks.spawn(task);
         }
     }
 }
 
+/// The handshake, with a bound; while it lasts it counts.
+async fn shake_hands(shared: &Shared, incoming: Incoming) -> Option<Connection> {
+    let from = incoming.remote_address();
+    shared.doors.handshaking.fetch_add(1, Ordering::Relaxed);
+    let done = timeout(HANDSHAKE, incoming).await;
+    shared.doors.handshaking.fetch_sub(1, Ordering::Relaxed);
+    match done {
+        Ok(Ok(connection)) => return Some(connection),
+        Ok(Err(error)) => tracing::debug!(%from, %error, "handshake failed"),
+        Err(_elapsed) => tracing::debug!(%from, "handshake timed out"),
+    }
+    None
+}
+
 async fn connection(shared: Arc<Shared>, incoming: Incoming, full: bool) {
     let from = incoming.remote_address();
-    let connection = match timeout(HANDSHAKE, incoming).await {
-        Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => return tracing::debug!(%from, %error, "handshake failed"),
-        Err(_elapsed) => return tracing::debug!(%from, "handshake timed out"),
+    let Some(connection) = shake_hands(&shared, incoming).await else {
+        return;
     };
     if full {
         return connection.close(BUSY, b"too many connections");
     }
-    let caller = transport::peer_key(&connection)
-        .and_then(|key| Some((key, shared.members.role(&key)?)))
-        .map(|(key, role)| Caller { key, role });
-    let Some(caller) = caller else {
-        tracing::warn!(%from, "a connection with an unknown key was refused");
+    let Some(key) = transport::peer_key(&connection) else {
+        return connection.close(DENIED, b"there is no key");
+    };
+    if transport::is_joining(&connection) {
+        return join(&shared, &connection, key).await;
+    }
+    let Some(Admission { role, over }) = shared.members.enter(&key) else {
+        shared.doors.denied.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(%from, key = key.fingerprint(), "an unknown key was refused");
         return connection.close(DENIED, b"this key is not known here");
     };
-    tracing::debug!(%from, key = caller.key.fingerprint(), "connected");
+    let Some(_seat) = shared.seats.take(key) else {
+        return connection.close(BUSY, b"too many connections of one key");
+    };
+    let caller = Caller { key, role };
+    tracing::debug!(%from, key = key.fingerprint(), "connected");
     if let Err(error) = hello(&connection, caller).await {
         return tracing::debug!(%from, %error, "hello failed");
     }
     let mut stopping = std::pin::pin!(shared.stopping.cancelled());
+    let mut over = std::pin::pin!(over.cancelled());
     loop {
         let stream = tokio::select! {
             biased;
             () = &mut stopping => return,
+            () = &mut over => {
+                tracing::info!(%from, key = key.fingerprint(), "its rights have changed");
+                return connection.close(CHANGED, b"what this key may do has changed");
+            }
             stream = connection.accept_bi() => stream,
         };
         match stream {
@@ -126,6 +211,57 @@ async fn connection(shared: Arc<Shared>, incoming: Incoming, full: bool) {
             Err(error) => return tracing::debug!(%from, %error, "disconnected"),
         }
     }
+}
+
+/// Hears one request to be let in. The client leaves when it has the answer.
+async fn join(shared: &Shared, connection: &Connection, key: PublicKey) {
+    let heard = async {
+        let (send, mut recv) = connection.accept_bi().await.ok()?;
+        let wish = wire::read::<Join>(&mut recv).await;
+        Some((Outgoing(Some(send)), wish))
+    };
+    let Ok(Some((out, wish))) = timeout(READ, heard).await else {
+        return connection.close(DENIED, b"nothing was asked");
+    };
+    let answer = match wish {
+        Ok(Some(wish)) => let_in(shared, connection, key, &wish).await,
+        Ok(None) => Err(Fault::new(Code::Malformed, "nothing was asked")),
+        Err(error) => Err(Fault::new(Code::Malformed, error.to_string())),
+    };
+    let from = connection.remote_address();
+    match answer {
+        Ok(role) => {
+            tracing::info!(%from, %key, %role, "joined");
+            out.answer(Reply::Ok(role.word().into())).await;
+        }
+        Err(fault) => {
+            shared.doors.denied.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(%from, %key, %fault, "could not join");
+            out.refuse(fault).await;
+        }
+    }
+    // Closing would take the answer away from under its reader.
+    timeout(READ, connection.closed()).await.ok();
+}
+
+async fn let_in(
+    shared: &Shared,
+    connection: &Connection,
+    key: PublicKey,
+    wish: &Join,
+) -> Result<Role, Fault> {
+    let secret = shared.identity.ticket_secret(wish.role, wish.serial);
+    let session = transport::session_secret(connection, wish.role, wish.serial);
+    if !session.is_some_and(|session| secret.is_proved(&session, &wish.proof)) {
+        // Who has not proved anything is not told whether there is such a ticket.
+        return Err(Fault::new(
+            Code::Denied,
+            "this ticket is not known here; ask for another",
+        ));
+    }
+    let members = &shared.members;
+    members.good(wish.serial, wish.role, &key)?;
+    members.join(wish.serial, wish.role, key, &wish.label).await
 }
 
 async fn hello(connection: &Connection, caller: Caller) -> Result<(), FrameError> {

@@ -15,6 +15,8 @@ pub(super) const GOODBYE: VarInt = VarInt::from_u32(0);
 pub(super) const DENIED: VarInt = VarInt::from_u32(1);
 /// Close code: too many connections.
 pub(super) const BUSY: VarInt = VarInt::from_u32(2);
+/// Close code: what the client may do here has changed; it may connect again, unless it may nothing.
+pub(super) const CHANGED: VarInt = VarInt::from_u32(4);
 /// Stream code: the answer ends early, or nobody wants it any more.
 pub(super) const ABANDONED: VarInt = VarInt::from_u32(3);
 

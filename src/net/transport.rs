@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use quinn::{
     ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt,
-    crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig},
+    crypto::rustls::{HandshakeData, NoInitialCipherSuite, QuicClientConfig, QuicServerConfig},
 };
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
@@ -20,7 +20,11 @@ use rustls::{
     },
 };
 
-use super::{identity::Identity, key::PublicKey, wire::ALPN};
+use super::{
+    identity::Identity,
+    key::PublicKey,
+    wire::{ALPN, JOIN_ALPN, Role},
+};
 
 /// Calls under way on one connection; the next one waits, under its deadline.
 pub(super) const MAX_CALLS: u32 = 256;
@@ -66,7 +70,7 @@ pub(super) fn server(identity: &Identity) -> Result<ServerConfig, SetupError> {
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(
             identity.certified(),
         )));
-    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.alpn_protocols = vec![ALPN.to_vec(), JOIN_ALPN.to_vec()];
     // No 0-RTT: what is sent in it can be replayed.
     tls.max_early_data_size = 0;
     let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
@@ -77,7 +81,11 @@ pub(super) fn server(identity: &Identity) -> Result<ServerConfig, SetupError> {
 }
 
 /// How this process dials a server of which it knows the key.
-pub(super) fn client(identity: &Identity, pin: PublicKey) -> Result<ClientConfig, SetupError> {
+pub(super) fn client(
+    identity: &Identity,
+    pin: PublicKey,
+    protocol: &[u8],
+) -> Result<ClientConfig, SetupError> {
     let mut tls = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
@@ -85,7 +93,7 @@ pub(super) fn client(identity: &Identity, pin: PublicKey) -> Result<ClientConfig
         .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(
             identity.certified(),
         )));
-    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.alpn_protocols = vec![protocol.to_vec()];
     // The name would tell onlookers who is being dialled.
     tls.enable_sni = false;
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
@@ -120,6 +128,28 @@ pub(super) fn peer_key(connection: &quinn::Connection) -> Option<PublicKey> {
     let chain = connection.peer_identity()?;
     let chain = chain.downcast::<Vec<CertificateDer<'_>>>().ok()?;
     PublicKey::from_spki(chain.first()?)
+}
+
+/// Whether the client of this connection asks to be let in.
+pub(super) fn is_joining(connection: &quinn::Connection) -> bool {
+    let data = connection.handshake_data();
+    let data = data.and_then(|data| data.downcast::<HandshakeData>().ok());
+    data.is_some_and(|data| data.protocol.as_deref() == Some(JOIN_ALPN))
+}
+
+/// Something that only the two ends of this very TLS session know, and that is another for each role
+/// and ticket (RFC 8446, section 7.5).
+pub(super) fn session_secret(
+    connection: &quinn::Connection,
+    role: Role,
+    serial: u32,
+) -> Option<[u8; 32]> {
+    let mut out = [0; 32];
+    let context = format!("{} {serial}", role.word());
+    connection
+        .export_keying_material(&mut out, b"EXPORTER-distro-join", context.as_bytes())
+        .ok()?;
+    Some(out)
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {

@@ -4,10 +4,15 @@
 //! call stream  →  Call            FIN
 //!              ←  Reply           FIN      (a stream of replies for `watch`)
 //! hello        ←  Hello           FIN      one-way stream, once the server has admitted the client
+//!
+//! join stream  →  Join            FIN      protocol `distro-join/1`, for keys that are not known yet
+//!              ←  Reply           FIN
 //! ```
 //!
 //! postcard writes positions, not names: fields and variants are append-only within a version, and
 //! the golden bytes in the tests hold every message still. A new major version is a new ALPN.
+
+use std::{fmt, str::FromStr};
 
 use futures_util::FutureExt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -17,6 +22,9 @@ use super::{fault::Fault, value::Value};
 
 /// The protocol's name and major version, agreed in the TLS handshake.
 pub const ALPN: &[u8] = b"distro/1";
+
+/// The protocol by which an unknown key asks to be let in; it can ask for nothing else.
+pub const JOIN_ALPN: &[u8] = b"distro-join/1";
 
 /// The largest frame either side sends or reads, in bytes.
 pub const MAX_FRAME: usize = 1 << 20;
@@ -52,7 +60,8 @@ pub enum Reply {
 }
 
 /// What a client may do. Append-only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Role {
     /// Look up, list, watch and call.
@@ -61,6 +70,50 @@ pub enum Role {
     Member,
     /// Also remove the names of others.
     Admin,
+}
+
+impl Role {
+    /// Every role, the least first.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Member, Self::Admin];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Member => "member",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|role| role.word() == text);
+        found.ok_or_else(|| format!("`{text}` is not one of read, member, admin"))
+    }
+}
+
+/// Asks to be let in with a ticket. The proof is of the ticket's secret and this very TLS session, so
+/// that it is worth nothing to anybody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// The ticket's number.
+    pub serial: u32,
+    /// As what.
+    pub role: Role,
+    /// What the client calls itself, for people.
+    pub label: String,
+    /// The proof.
+    pub proof: [u8; 32],
 }
 
 /// The server's first word: without it a connection is not known to be admitted, because in TLS 1.3
@@ -199,7 +252,7 @@ mod tests {
         );
         assert_eq!(
             hex(&Reply::Err(Fault::new(Code::UnknownMethod, "no"))),
-            "000000050103026e6f"
+            "000000060103026e6f00"
         );
         let hello = Hello {
             role: Role::Admin,

@@ -7,3 +7,4 @@ mod kept;
 mod lossy;
 mod sim;
 mod support;
+mod trust;

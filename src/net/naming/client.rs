@@ -76,6 +76,15 @@ impl NamingClient {
         self.ask("unregister", vec![name.into()]).await
     }
 
+    /// Takes a name from everybody who has registered it; answers how many records went.
+    ///
+    /// # Errors
+    /// [`crate::net::fault::Code::Denied`] for all but admins, or as [`NamingClient::unregister`].
+    pub async fn unregister_all(&self, name: &str) -> Result<usize, CallError> {
+        self.ask("unregister", vec![name.into(), Value::Bool(true)])
+            .await
+    }
+
     /// Everybody who serves a name, the live ones first.
     ///
     /// # Errors

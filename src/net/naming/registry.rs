@@ -191,6 +191,7 @@ impl Registry {
         name: &str,
         id: u64,
     ) -> Result<u64, Fault> {
+        writer(caller)?;
         let found = self
             .names
             .get_key_value(name)
@@ -259,6 +260,28 @@ impl Registry {
             });
         }
         Ok(taken.len())
+    }
+
+    /// Takes back what a key has registered, at most so many names; answers how many went. It looks at
+    /// every name, and is for the rare case that a key is thrown out.
+    pub fn evict(&mut self, owner: PublicKey, most: usize) -> usize {
+        let owned = |instances: &Vec<Instance>| instances.iter().any(|i| i.owner == owner);
+        let names: Vec<_> = self
+            .names
+            .iter()
+            .filter(|(_, instances)| owned(instances))
+            .map(|(name, _)| Arc::clone(name))
+            .take(most)
+            .collect();
+        for name in &names {
+            self.take_out(name, |instance| instance.owner == owner);
+            self.history.push(Change::Gone {
+                name: name.to_string(),
+                owner,
+                why: Why::Unregistered,
+            });
+        }
+        names.len()
     }
 
     /// Everybody who serves a name, the live ones first.

@@ -186,6 +186,30 @@ impl Naming {
             .map(drop)
     }
 
+    /// Takes back everything that a key has registered, and answers how many records went.
+    ///
+    /// # Errors
+    /// When that cannot be kept; they are gone all the same until the next start.
+    pub async fn evict(&self, owner: PublicKey) -> Result<usize, Fault> {
+        let mut all = 0;
+        loop {
+            let (gone, keeping) = self.change(|registry, _| {
+                let before = registry.revision();
+                let gone = registry.evict(owner, BITE);
+                self.note_gone(registry, before);
+                // Whatever was noted has been kept when this has been.
+                let name = String::new();
+                let keeping = (gone > 0).then(|| self.0.journal.put(Kept::Gone { name, owner }));
+                (gone, keeping)
+            });
+            let Some(keeping) = keeping else {
+                return Ok(all);
+            };
+            all += gone;
+            keeping.done().await?;
+        }
+    }
+
     async fn register_kept(self, caller: Caller, wanted: Register) -> Result<Granted, Fault> {
         let name = wanted.name.clone();
         let (granted, keeping) = self.change(|registry, now| {

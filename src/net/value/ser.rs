@@ -101,10 +101,11 @@ impl Serializer for ToValue {
         Ok(Value::Int(v.into()))
     }
     fn serialize_u64(self, v: u64) -> Made {
-        Ok(Value::integer(BigInt::from(v)))
+        // Almost all of them fit, and then nothing has to be made.
+        Ok(i64::try_from(v).map_or_else(|_large| Value::Big(BigInt::from(v)), Value::Int))
     }
     fn serialize_u128(self, v: u128) -> Made {
-        Ok(Value::integer(BigInt::from(v)))
+        Ok(i64::try_from(v).map_or_else(|_large| Value::Big(BigInt::from(v)), Value::Int))
     }
     fn serialize_f32(self, v: f32) -> Made {
         Ok(Value::Float(v.into()))

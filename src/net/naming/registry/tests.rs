@@ -398,3 +398,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_key_has_registered_goes_with_the_key() {
+    let mut registry = Registry::new(Limits::default());
+    for name in ["a", "b", "c"] {
+        let wanted = || Register::new(name, "distro:x@127.0.0.1:1");
+        registry.register(0, &who(1), wanted()).expect("room");
+        registry.register(0, &who(2), wanted()).expect("room");
+    }
+    assert_eq!(registry.evict(who(1).key, 2), 2);
+    assert_eq!(registry.evict(who(1).key, 2), 1);
+    assert_eq!(registry.evict(who(1).key, 2), 0);
+    assert_eq!(registry.count(), 3);
+    let left = registry.lookup("b").expect("shared");
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].owner, who(2).key);
+    registry.advance(20_000);
+    assert_eq!(registry.count(), 0, "no timer of theirs is left behind");
+}

@@ -1,0 +1,396 @@
+//! Every threat that the design names, tried on real sockets.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use distro_tui::net::{
+    client::{DEADLINE, Peer, Request},
+    endpoint::Endpoint,
+    fault::{CallError, Code},
+    greeter,
+    identity::Identity,
+    members::Members,
+    naming::{self, Limits, Naming, NamingClient, Register},
+    peers::{self, Desk, PeersClient, Wish},
+    ticket::Ticket,
+    wire::Role,
+};
+use tokio::time::{Duration, timeout};
+
+use crate::support::{identity, uri};
+
+/// A node that others can join: naming server, greeter, and the object that lists peers.
+struct Home {
+    endpoint: Endpoint,
+    peer: Peer,
+    naming: Naming,
+    desk: Desk,
+}
+
+impl Home {
+    fn start(identity: &Identity) -> Self {
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let members = Members::only(identity.public());
+        let endpoint = Endpoint::bind(anywhere, identity, members).expect("a free port");
+        let addr = endpoint.local_addr().expect("bound");
+        let naming = Naming::new(Limits::default());
+        let desk = Desk {
+            endpoint: endpoint.clone(),
+            naming: Some(naming.clone()),
+            addrs: vec![addr],
+        };
+        let objects = endpoint.objects();
+        objects.expose(naming::NAME, Arc::new(naming.object()));
+        objects.expose(greeter::NAME, Arc::new(greeter::greeter()));
+        objects.expose(peers::NAME, peers::object(desk.clone()));
+        let peer = Peer {
+            addr,
+            key: endpoint.key(),
+        };
+        Self {
+            endpoint,
+            peer,
+            naming,
+            desk,
+        }
+    }
+
+    async fn ticket(&self, role: Role, wish: Wish) -> Ticket {
+        let text = self.desk.ticket(role, wish).await.expect("given out");
+        text.parse().expect("a ticket")
+    }
+
+    fn names(&self, from: &Endpoint) -> NamingClient {
+        NamingClient::new(from.client(), self.peer)
+    }
+
+    fn peers(&self, from: &Endpoint) -> PeersClient {
+        PeersClient::new(from.client(), self.peer)
+    }
+
+    async fn greet(&self, from: &Endpoint) -> Result<String, CallError> {
+        let request = Request::new(greeter::NAME, greeter::METHOD, vec!["Ali".into()]);
+        let value = from.client().call(self.peer, request, DEADLINE).await?;
+        Ok(value.to_typed().expect("text"))
+    }
+
+    /// Somebody who has joined with a role.
+    async fn joined(&self, role: Role) -> Endpoint {
+        let someone = stranger();
+        let ticket = self.ticket(role, Wish::default()).await;
+        let joined = someone.client().join(&ticket, role.word()).await;
+        assert_eq!(joined.expect("joins").1, role);
+        someone
+    }
+}
+
+fn stranger() -> Endpoint {
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let identity = identity();
+    let members = Members::only(identity.public());
+    Endpoint::bind(anywhere, &identity, members).expect("a free port")
+}
+
+fn home() -> Home {
+    Home::start(&identity())
+}
+
+fn denied<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
+    match result {
+        Err(CallError::Remote(fault)) if fault.code == Code::Denied => fault.message,
+        other => panic!("it was not denied: {other:?}"),
+    }
+}
+
+fn not_connected<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
+    match result {
+        Err(CallError::Connect { reason, .. }) => reason,
+        other => panic!("it got through: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_lets_in_and_from_then_on_the_key_is_enough() {
+    let home = home();
+    let friend = stranger();
+    let reason = not_connected(home.greet(&friend).await);
+    assert!(reason.contains("join with a ticket"), "{reason}");
+    let ticket = home.ticket(Role::Member, Wish::default()).await;
+    let joined = friend.client().join(&ticket, "web1").await;
+    assert_eq!(joined, Ok((home.peer, Role::Member)));
+    assert_eq!(home.greet(&friend).await.expect("greets"), "Hi welcome Ali");
+    let hello = friend.client().connect(home.peer, DEADLINE).await;
+    assert_eq!(hello.expect("connected").role, Role::Member);
+    // The ticket is worthless now, and whoever has joined does not notice.
+    home.endpoint.members().rotate(None).await.expect("kept");
+    assert!(home.greet(&friend).await.is_ok());
+    let listed = home.peers(&friend).list().await.expect("listed");
+    assert_eq!(listed.len(), 1);
+    assert_eq!(
+        (listed[0].peer.label.as_str(), listed[0].connections),
+        ("web1", 1)
+    );
+}
+
+#[tokio::test]
+async fn an_attacker_in_the_path_has_another_key_and_is_not_spoken_to() {
+    let (home, attacker) = (home(), home());
+    let mut ticket = home.ticket(Role::Admin, Wish::default()).await;
+    // Whoever can send packets elsewhere sends them here.
+    ticket.addrs = vec![attacker.peer.addr];
+    let friend = stranger();
+    let reason = not_connected(friend.client().join(&ticket, "").await);
+    assert!(reason.contains("another key"), "{reason}");
+    assert!(attacker.endpoint.members().peers().is_empty());
+    // The same for somebody who has joined.
+    let friend = home.joined(Role::Member).await;
+    let elsewhere = Peer {
+        addr: attacker.peer.addr,
+        key: home.peer.key,
+    };
+    let client = friend.client();
+    let reason = not_connected(client.connect(elsewhere, DEADLINE).await);
+    assert!(reason.contains("another key"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_stranger_can_ask_nothing() {
+    let home = home();
+    let stranger = stranger();
+    not_connected(home.names(&stranger).list(&naming::Query::default()).await);
+    not_connected(home.peers(&stranger).list().await);
+    assert_eq!(home.endpoint.door().denied, 2);
+}
+
+#[tokio::test]
+async fn a_guessed_secret_or_another_role_is_not_proved() {
+    let home = home();
+    let real = home.ticket(Role::Read, Wish::default()).await;
+    let other = Home::start(&identity())
+        .ticket(Role::Read, Wish::default())
+        .await;
+    let guessed = Ticket {
+        secret: other.secret,
+        ..real.clone()
+    };
+    let raised = Ticket {
+        role: Role::Admin,
+        ..real.clone()
+    };
+    let invented = Ticket {
+        serial: 99,
+        ..real.clone()
+    };
+    for wrong in [guessed, raised, invented] {
+        let why = denied(stranger().client().join(&wrong, "").await);
+        assert_eq!(why, "this ticket is not known here; ask for another");
+    }
+    assert!(home.endpoint.members().peers().is_empty());
+    assert!(stranger().client().join(&real, "").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_no_longer_good_says_why() {
+    let home = home();
+    let once = Wish {
+        once: true,
+        ..Wish::default()
+    };
+    let ticket = home.ticket(Role::Member, once).await;
+    let join = |ticket: Ticket| async move { stranger().client().join(&ticket, "").await };
+    assert!(join(ticket.clone()).await.is_ok());
+    assert!(denied(join(ticket).await).contains("has been used"));
+    let over = Wish {
+        expires: Some(0),
+        ..Wish::default()
+    };
+    let ticket = home.ticket(Role::Member, over).await;
+    assert!(denied(join(ticket).await).contains("has expired"));
+    let ticket = home.ticket(Role::Member, Wish::default()).await;
+    let admin = home.joined(Role::Admin).await;
+    let rotated = home.peers(&admin).rotate(Some(Role::Member)).await;
+    assert_eq!(rotated, Ok(2));
+    assert!(denied(join(ticket).await).contains("was withdrawn"));
+}
+
+#[tokio::test]
+async fn two_who_hold_the_same_ticket_for_one_do_not_both_get_in() {
+    let home = home();
+    let once = Wish {
+        once: true,
+        ..Wish::default()
+    };
+    for _ in 0..10 {
+        let ticket = home.ticket(Role::Member, once).await;
+        let (first, second) = (stranger(), stranger());
+        let (first, second) = (first.client(), second.client());
+        let both = tokio::join!(first.join(&ticket, "a"), second.join(&ticket, "b"));
+        assert_eq!(u8::from(both.0.is_ok()) + u8::from(both.1.is_ok()), 1);
+    }
+}
+
+/// The table of roles, cell by cell.
+#[tokio::test]
+async fn each_role_may_do_what_the_table_says() {
+    let home = home();
+    let others = home.joined(Role::Member).await;
+    for role in Role::ALL {
+        let who = home.joined(role).await;
+        let (names, peers) = (home.names(&who), home.peers(&who));
+        let writes = role >= Role::Member;
+        let rules = role == Role::Admin;
+        let own = format!("own-{role}");
+        let theirs = format!("theirs-{role}");
+        let at = home.peer.addr;
+        home.names(&others)
+            .register(&Register::new(&theirs, uri("x", at)))
+            .await
+            .expect("registered");
+        // Looking and calling.
+        assert!(names.lookup(&theirs).await.is_ok());
+        assert!(names.list(&naming::Query::default()).await.is_ok());
+        assert!(names.watch(None).await.is_ok());
+        assert!(home.greet(&who).await.is_ok());
+        assert_eq!(peers.me().await.expect("answers").role, role);
+        // Its own names.
+        let granted = names.register(&Register::new(&own, uri("x", at))).await;
+        assert_eq!(granted.is_ok(), writes, "{role} registers");
+        let id = granted.map_or(0, |granted| granted.id);
+        assert_eq!(names.renew(&own, id).await.is_ok(), writes, "{role} renews");
+        let tagged = names.set_metadata(&own, &["x".into()]).await;
+        assert_eq!(tagged.is_ok(), writes, "{role} tags");
+        assert_eq!(
+            names.unregister(&own).await.is_ok(),
+            writes,
+            "{role} removes"
+        );
+        // Those of others.
+        denied(names.unregister(&theirs).await);
+        let all = names.unregister_all(&theirs).await;
+        assert_eq!(all.is_ok(), rules, "{role} removes others'");
+        // Peers and tickets.
+        assert_eq!(peers.list().await.is_ok(), writes, "{role} lists peers");
+        let ticket = peers.ticket(Role::Admin, Wish::default()).await;
+        assert_eq!(ticket.is_ok(), rules, "{role} makes tickets");
+        assert_eq!(peers.rotate(None).await.is_ok(), rules, "{role} rotates");
+        let nobody = peers.revoke("nobody").await;
+        match nobody {
+            Err(CallError::Remote(fault)) if rules => assert_eq!(fault.code, Code::NotFound),
+            other => drop(denied(other)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn revoking_a_key_ends_its_connections_and_its_names_at_once() {
+    let home = home();
+    let admin = home.joined(Role::Admin).await;
+    let thief = home.joined(Role::Member).await;
+    let wanted = Register::new("loot", uri("x", home.peer.addr));
+    home.names(&thief)
+        .register(&wanted)
+        .await
+        .expect("registered");
+    let mut watch = home.names(&thief).watch(None).await.expect("watches");
+    assert!(watch.next().await.is_ok());
+    let key = thief.key().to_string();
+    let gone = home
+        .peers(&admin)
+        .revoke(&key[..10])
+        .await
+        .expect("revoked");
+    assert_eq!(gone.key, thief.key());
+    // What was open is closed.
+    let cut = timeout(DEADLINE, watch.next())
+        .await
+        .expect("it hears of it");
+    assert!(matches!(cut, Err(CallError::Lost { .. })), "{cut:?}");
+    assert_eq!(home.naming.count(), 0, "its lease has ended");
+    // A new connection, which resumes the session of the old one, is refused as well.
+    let reason = not_connected(home.greet(&thief).await);
+    assert!(reason.contains("does not know"), "{reason}");
+    // So is an old ticket; one that was made since lets it in again.
+    let serial = |ticket: &Ticket| ticket.serial;
+    let old = home.ticket(Role::Member, Wish::default()).await;
+    assert!(denied(thief.client().join(&old, "").await).contains("revoked"));
+    home.endpoint.members().rotate(None).await.expect("kept");
+    let new = home.ticket(Role::Member, Wish::default()).await;
+    assert!(serial(&new) > serial(&old));
+    assert!(thief.client().join(&new, "").await.is_ok());
+    assert!(home.greet(&thief).await.is_ok());
+}
+
+#[tokio::test]
+async fn another_role_counts_from_the_next_call_on() {
+    let home = home();
+    let who = home.joined(Role::Member).await;
+    let wanted = Register::new("mine", uri("x", home.peer.addr));
+    home.names(&who)
+        .register(&wanted)
+        .await
+        .expect("registered");
+    home.endpoint.members().admit(who.key(), Role::Read);
+    // The first call may meet the connection as it is being closed.
+    home.names(&who).ping().await.ok();
+    denied(home.names(&who).register(&wanted).await);
+    assert!(home.greet(&who).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_name_belongs_to_the_key_that_registered_it() {
+    let home = home();
+    let (owner, thief) = (
+        home.joined(Role::Member).await,
+        home.joined(Role::Member).await,
+    );
+    let mut wanted = Register::new("bank", uri("x", home.peer.addr));
+    wanted.exclusive = true;
+    home.names(&owner)
+        .register(&wanted)
+        .await
+        .expect("registered");
+    let taken = home.names(&thief).register(&wanted).await;
+    let Err(CallError::Remote(fault)) = taken else {
+        panic!("{taken:?}");
+    };
+    assert_eq!(fault.code, Code::Exists);
+    assert!(
+        fault.message.contains(&owner.key().fingerprint()),
+        "{fault}"
+    );
+    denied(home.names(&thief).unregister("bank").await);
+    let listed = home.names(&thief).lookup("bank").await.expect("listed");
+    assert_eq!(listed[0].owner, owner.key());
+}
+
+/// A server that is vouched for lets in the peers of the one that vouches, and drops whom that drops.
+#[tokio::test]
+async fn one_revocation_reaches_every_server_of_the_system() {
+    let home = home();
+    let object_server = Home::start(&identity());
+    let joined = home.ticket(Role::Member, Wish::default()).await;
+    let client = object_server.endpoint.client();
+    client.join(&joined, "b").await.expect("joins");
+    let following = peers::follow_guests(
+        object_server.endpoint.members().clone(),
+        PeersClient::new(client, home.peer),
+    );
+    tokio::spawn(following);
+    let friend = home.joined(Role::Admin).await;
+    let role = |of: &Endpoint| object_server.endpoint.members().role(&of.key());
+    while role(&friend).is_none() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(
+        role(&friend),
+        Some(Role::Member),
+        "an admin there is none here"
+    );
+    assert!(object_server.greet(&friend).await.is_ok());
+    home.endpoint
+        .members()
+        .revoke(friend.key())
+        .await
+        .expect("kept");
+    friend.client().disconnected(object_server.peer).await;
+    not_connected(object_server.greet(&friend).await);
+}
