@@ -216,6 +216,12 @@ impl Client {
         line.map(|line| line.hello)
     }
 
+    /// Whether the network of this process has been shut down: no call will ever succeed again.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.stopping.is_cancelled()
+    }
+
     /// Waits until the connection to a server is gone; at once when there is none.
     pub async fn disconnected(&self, peer: Peer) {
         let Ok(slot) = self.slot(peer) else { return };

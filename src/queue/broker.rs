@@ -1,15 +1,16 @@
 //! What every engine can do. Screens, programs and tests see only this.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::DropGuard;
 
 use super::{
     query::{Filter, Page, Query, States},
     registry::Unfit,
-    task::{Illegal, NewTask, Receipt, State, Step, Task, TaskId, Timestamp, WorkerId},
+    task::{Illegal, NewTask, Receipt, State, Step, SubmitId, Task, TaskId, Timestamp, WorkerId},
     worker::WorkerStatus,
 };
 
@@ -24,6 +25,11 @@ pub trait Broker: Send + Sync {
     /// Takes tasks, all or none of them, and answers in the same order. An answer means that they are
     /// kept as safely as the engine promises.
     fn submit(&self, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>>;
+
+    /// The same under a name of its own: submitted again under that name, it is not taken again, and the
+    /// answer is that of the first time. The name is known for at least [`REMEMBERED`], across
+    /// restarts where tasks are.
+    fn submit_once(&self, id: SubmitId, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>>;
 
     /// One task, with the log of its attempts.
     fn get(&self, id: TaskId) -> Reply<'_, Option<Task>>;
@@ -78,13 +84,16 @@ pub trait Broker: Send + Sync {
     fn shutdown(&self, grace: Duration) -> Reply<'_, Drained>;
 }
 
+/// How long the name of a submit is known.
+pub const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+
 /// The most reasons that [`Broker::reasons`] tells.
 pub const MAX_REASONS: usize = 200;
 /// The most failures that [`Broker::reasons`] looks at.
 pub const MAX_FAILURES: usize = 100_000;
 
 /// What can be done to many tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Deed {
     /// Cancel what has not ended.
@@ -109,7 +118,7 @@ impl Deed {
 }
 
 /// What came of a [`Broker::bulk`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Bulk {
     /// Tasks to which it was done.
     pub done: usize,
@@ -118,7 +127,7 @@ pub struct Bulk {
 }
 
 /// Tasks that failed for the same reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
     /// What they run.
     pub name: Arc<str>,
@@ -137,7 +146,7 @@ pub type Reply<'a, T> = BoxFuture<'a, Result<T, BrokerError>>;
 
 /// Why a broker did not do what was asked. Nothing has changed then, but for
 /// [`BrokerError::Unsaved`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum BrokerError {
     /// The backlog is full.
@@ -184,13 +193,27 @@ pub enum BrokerError {
     /// Too many questions wait for an answer.
     #[error("too many questions at once; ask again")]
     Busy,
+    /// It was asked for in parts, and only the first were taken.
+    #[error("only the first {taken} tasks were taken: {why}")]
+    Partly {
+        /// How many were.
+        taken: usize,
+        /// Why the next ones were not.
+        why: Box<Self>,
+    },
+    /// Whoever asked may not do this.
+    #[error("{0}")]
+    Denied(String),
+    /// The broker is another process's, and that cannot be asked now. It may have done it.
+    #[error("{0}")]
+    Unreachable(String),
     /// The broker has stopped.
     #[error("the broker has stopped")]
     Closed,
 }
 
 /// A broker in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Stats {
     /// Tasks by state, in the order of [`State::ALL`].
     pub counts: [usize; 8],
@@ -264,7 +287,7 @@ impl Stats {
     /// Whether what was acknowledged survives the end of the process.
     #[must_use]
     pub fn survives(&self) -> bool {
-        matches!(self.keeping.durability, "power" | "process")
+        matches!(&*self.keeping.durability, "power" | "process")
     }
 
     /// Tasks of every state.
@@ -275,7 +298,7 @@ impl Stats {
 }
 
 /// One task name in numbers, since the start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameStats {
     /// The name.
     pub name: Arc<str>,
@@ -348,10 +371,10 @@ impl Counts {
 }
 
 /// How an engine keeps what it was given.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Keeping {
     /// The word for it: `power`, `process` or `memory`.
-    pub durability: &'static str,
+    pub durability: Cow<'static, str>,
     /// Bytes that tasks and results take.
     pub bytes: u64,
     /// From which size on the oldest finished tasks are forgotten, in bytes.
@@ -361,7 +384,7 @@ pub struct Keeping {
 }
 
 /// What half, nearly all and all but the slowest stayed under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Percentiles {
     /// How many were measured.
     pub count: u64,
@@ -394,7 +417,7 @@ impl Percentiles {
 }
 
 /// What came of a shutdown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Drained {
     /// Tasks that were running and did not end in time.
     pub abandoned: usize,
@@ -405,7 +428,7 @@ pub struct Drained {
 }
 
 /// Something that happened, for showing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// Tasks were submitted, with consecutive ids.
     Submitted {
@@ -472,11 +495,13 @@ pub enum Event {
 /// Events in batches, as they come.
 #[derive(Debug)]
 pub struct Subscription {
-    pub(super) batches: async_channel::Receiver<Batch>,
+    batches: async_channel::Receiver<Batch>,
+    /// Ends what brings them here, when nobody wants them any more.
+    _end: Option<DropGuard>,
 }
 
 /// Events that happened together.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Batch {
     /// When.
     pub at: Timestamp,
@@ -487,6 +512,22 @@ pub struct Batch {
 }
 
 impl Subscription {
+    /// Batches that are put in at the other end for as long as it has a receiver.
+    pub(super) const fn new(batches: async_channel::Receiver<Batch>) -> Self {
+        Self {
+            batches,
+            _end: None,
+        }
+    }
+
+    /// The same, with something that is told when the subscription is dropped.
+    pub(super) const fn ending(batches: async_channel::Receiver<Batch>, end: DropGuard) -> Self {
+        Self {
+            batches,
+            _end: Some(end),
+        }
+    }
+
     /// The next batch; `None` when the broker has stopped.
     pub async fn next(&self) -> Option<Batch> {
         self.batches.recv().await.ok()

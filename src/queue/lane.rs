@@ -3,6 +3,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::task::Timestamp;
 
 /// How far back a lane reaches.
@@ -30,7 +32,8 @@ pub struct Stretch {
 }
 
 /// Stretches in the order of time.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "Packed", into = "Packed")]
 pub struct Lane {
     stretches: VecDeque<Stretch>,
     /// Stretches that have been forgotten.
@@ -54,6 +57,13 @@ impl Lane {
                 self.stretches.push_back(new);
             }
         }
+    }
+
+    /// Forgets all but the newest stretches.
+    pub fn keep_newest(&mut self, most: usize) {
+        let surplus = self.stretches.len().saturating_sub(most);
+        self.stretches.drain(..surplus);
+        self.gone += surplus as u64;
     }
 
     /// The stretches, oldest first. The oldest may have ended before the lane's time.
@@ -100,6 +110,95 @@ impl Lane {
             self.stretches.pop_front();
             self.gone += 1;
         }
+    }
+}
+
+/// A lane as it travels: stretches are many and small, so they go as bytes, each with its distance from
+/// the one before.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    gone: u64,
+    #[serde(with = "bytes")]
+    stretches: Vec<u8>,
+}
+
+/// Gap, length and work in microseconds, tasks, and what went wrong.
+type Short = (u64, u64, u64, u32, bool, bool);
+
+impl From<Lane> for Packed {
+    fn from(lane: Lane) -> Self {
+        let mut at = Timestamp::default();
+        let mut stretches = Vec::new();
+        for s in &lane.stretches {
+            let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+            let short: Short = (
+                micros(s.start.since(at)),
+                micros(s.end.since(s.start)),
+                micros(s.busy),
+                s.tasks,
+                s.failed,
+                s.cancelled,
+            );
+            at = s.start;
+            // Writing to memory does not fail.
+            stretches = postcard::to_extend(&short, stretches).unwrap_or_default();
+        }
+        Self {
+            gone: lane.gone,
+            stretches,
+        }
+    }
+}
+
+impl TryFrom<Packed> for Lane {
+    type Error = postcard::Error;
+
+    fn try_from(packed: Packed) -> Result<Self, postcard::Error> {
+        let mut lane = Self {
+            gone: packed.gone,
+            ..Self::default()
+        };
+        let (mut rest, mut at) = (packed.stretches.as_slice(), Timestamp::default());
+        while !rest.is_empty() && lane.stretches.len() < MAX_STRETCHES {
+            let (short, behind): (Short, _) = postcard::take_from_bytes(rest)?;
+            let (gap, length, busy, tasks, failed, cancelled) = short;
+            let start = at.after(Duration::from_micros(gap));
+            lane.stretches.push_back(Stretch {
+                start,
+                end: start.after(Duration::from_micros(length)),
+                busy: Duration::from_micros(busy),
+                tasks,
+                failed,
+                cancelled,
+            });
+            (rest, at) = (behind, start);
+        }
+        Ok(lane)
+    }
+}
+
+/// Bytes as bytes: serde would make a list of numbers of them.
+mod bytes {
+    use serde::{Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+        struct Bytes;
+        impl de::Visitor<'_> for Bytes {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+        }
+        d.deserialize_byte_buf(Bytes)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tasks, brokers and workers. It knows nothing of a screen, and nothing of the network.
+//! Tasks, brokers and workers. It knows nothing of a screen, and only [`remote`] knows of the network.
 //!
 //! | room | what it is for |
 //! |---|---|
@@ -12,6 +12,7 @@
 //! | [`worker`], [`lane`] | what a worker is doing, and what it did in the last half minute |
 //! | [`store`] | what is kept of tasks: in memory, or in a file that survives the process |
 //! | [`embedded`] | the engine inside this process |
+//! | [`remote`] | the engine inside another process, over `net` |
 
 pub mod add;
 pub mod broker;
@@ -23,6 +24,7 @@ pub mod lane;
 pub mod number;
 pub mod query;
 pub mod registry;
+pub mod remote;
 pub mod store;
 pub mod task;
 pub mod worker;

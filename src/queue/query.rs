@@ -3,12 +3,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::task::{State, Task, TaskId};
 
 /// A set of states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<State>", into = "Vec<State>")]
 pub struct States(u8);
 
 impl States {
@@ -47,8 +48,21 @@ impl FromIterator<State> for States {
     }
 }
 
+impl std::convert::From<Vec<State>> for States {
+    fn from(states: Vec<State>) -> Self {
+        states.into_iter().collect()
+    }
+}
+
+impl std::convert::From<States> for Vec<State> {
+    fn from(states: States) -> Self {
+        states.iter().collect()
+    }
+}
+
 /// In what order tasks are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Order {
     /// The newest first.
     #[default]
@@ -93,7 +107,8 @@ impl Order {
 }
 
 /// Which tasks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Filter {
     /// In one of these states.
     pub states: States,
@@ -216,7 +231,7 @@ fn unknown_state(text: &str) -> String {
 }
 
 /// The place of a task in an order. It stays meaningful when the task itself has gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cursor {
     /// What the order compares first: the state's index, or the duration in microseconds.
     pub key: u64,
@@ -225,7 +240,8 @@ pub struct Cursor {
 }
 
 /// Where a page starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum From {
     /// At the first task of the order.
     #[default]
@@ -252,7 +268,8 @@ impl From {
 pub const MAX_PAGE: usize = 1_000;
 
 /// A question to a broker.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Query {
     /// Which tasks.
     pub filter: Filter,
@@ -265,14 +282,13 @@ pub struct Query {
 }
 
 /// Tasks in the order that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Page {
     /// The tasks.
     pub tasks: Vec<Task>,
     /// The broker looked at as many tasks as one call may and stopped here: ask again from this
     /// place, after it or before it as the page was asked for. `None`: the page is full, or there is
     /// no more.
-    #[serde(skip)]
     pub more_from: Option<Cursor>,
 }
 

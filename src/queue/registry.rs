@@ -25,7 +25,7 @@
 
 use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc};
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     context::Context,
@@ -33,7 +33,7 @@ use super::{
 };
 
 /// Why a task is not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Unfit {
     /// No such task is registered.
     #[error("there is no task named `{name}`; there is {known}")]

@@ -88,7 +88,8 @@ pub enum State {
 }
 
 /// What can happen to a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Step {
     /// The time it waited for has come.
     Due,
@@ -115,7 +116,7 @@ pub enum Step {
 }
 
 /// A step that a task in this state cannot take; nothing has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("a task that is {state} cannot {step}")]
 pub struct Illegal {
     /// Where the task is.
@@ -343,15 +344,21 @@ impl Default for Options {
 }
 
 /// A task to be submitted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewTask {
     /// The registered name of what to run.
     pub name: String,
     /// The arguments as JSON: an array by position or an object by name, at most [`MAX_TEXT`] bytes.
     pub args: String,
     /// How to run it.
+    #[serde(default)]
     pub options: Options,
 }
+
+/// Names one submit: whoever does not know whether it was heard says it again under the same id, and it
+/// is taken once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SubmitId(pub u128);
 
 impl NewTask {
     /// A task with the default options.
@@ -365,7 +372,7 @@ impl NewTask {
 }
 
 /// What became of a submitted task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// Its id, or that of the living task with the same unique key.
     pub id: TaskId,
@@ -384,7 +391,7 @@ impl fmt::Display for WorkerId {
 }
 
 /// An attempt that did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Who made it; a process that crashed cannot tell.
     pub worker: Option<WorkerId>,
@@ -399,7 +406,7 @@ pub struct Attempt {
 }
 
 /// How far a running task says that it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// How much is done.
     pub done: u64,
@@ -419,7 +426,7 @@ impl Progress {
 }
 
 /// A task as its broker shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// Which task.
     pub id: TaskId,

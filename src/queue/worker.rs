@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     lane::{Lane, SPAN},
     task::{Progress, TaskId, Timestamp, WorkerId},
 };
 
 /// What a worker is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum WorkerState {
     /// It waits for a task.
     Idle,
@@ -34,7 +37,7 @@ impl WorkerState {
 }
 
 /// The task that a worker runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Current {
     /// Which task.
     pub id: TaskId,
@@ -47,7 +50,7 @@ pub struct Current {
 }
 
 /// A worker as its broker shows it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerStatus {
     /// Which worker.
     pub id: WorkerId,

@@ -1,14 +1,14 @@
 //! What every engine promises, told through the trait alone. Each promise is kept by the engine that
 //! forgets and by the one that does not.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 use distro_tui::queue::{
-    broker::{Batch, Broker, BrokerError, Bulk, Deed, Event},
+    broker::{Batch, BrokerError, Bulk, Deed, Event},
     embedded::Limits,
-    query::Filter,
+    query::{Filter, From, Order, Query},
     registry::Unfit,
-    task::{Key, NewTask, Rule, State, TaskId},
+    task::{Key, NewTask, Rule, State, SubmitId, TaskId},
     worker::WorkerState,
 };
 use futures_util::FutureExt;
@@ -22,6 +22,12 @@ macro_rules! on_every_engine {
             $(#[tokio::test]
             async fn $promise() {
                 super::$promise(super::Setup::in_memory()).await;
+            })*
+        }
+        mod over_the_network {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise(super::Setup::over_the_network()).await;
             })*
         }
         mod in_a_file {
@@ -46,16 +52,16 @@ on_every_engine![
     purging_takes_the_finished_that_match,
     workers_grow_and_shrink_live_and_finish_what_they_run,
     a_subscriber_that_does_not_listen_is_told_how_much_it_missed,
-    shutdown_waits_for_what_runs_and_says_what_is_left,
-    shutdown_gives_up_on_what_does_not_end,
+    a_submit_with_a_name_is_taken_once,
+    pages_go_on_where_they_ended_however_large_the_tasks_are,
     many_are_counted_cancelled_and_run_again_together,
     a_unique_key_gives_the_living_task_and_a_queue_pauses_alone,
     a_task_tells_its_progress_and_its_attempts,
 ];
 
 async fn a_sum_is_computed_by_a_named_worker(setup: Setup) {
-    let engine = setup.engine(2, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(2, Limits::default()).await;
+    let broker = &*engine.broker;
     let id = submit(broker, sum(2, 3)).await;
     let done = until(broker, id, State::Succeeded).await;
     assert_eq!(done.result.as_deref(), Some("5"));
@@ -63,8 +69,8 @@ async fn a_sum_is_computed_by_a_named_worker(setup: Setup) {
 }
 
 async fn many_are_taken_together_and_each_runs_once(setup: Setup) {
-    let engine = setup.engine(4, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(4, Limits::default()).await;
+    let broker = &*engine.broker;
     let tasks = (0..2_000).map(|n| sum(n, n)).collect();
     let ids = all(broker, tasks).await;
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 2_000);
@@ -77,14 +83,16 @@ async fn many_are_taken_together_and_each_runs_once(setup: Setup) {
 }
 
 async fn what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued(setup: Setup) {
-    let engine = setup.engine(
-        1,
-        Limits {
-            backlog: 3,
-            ..Limits::default()
-        },
-    );
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup
+        .subject(
+            1,
+            Limits {
+                backlog: 3,
+                ..Limits::default()
+            },
+        )
+        .await;
+    let broker = &*engine.broker;
     let refused = broker.submit(vec![NewTask::new("sub", "[]")]).await;
     assert!(matches!(
         refused,
@@ -114,8 +122,8 @@ async fn what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued(setup: S
 }
 
 async fn a_waiting_task_is_cancelled_and_a_running_one_stops(setup: Setup) {
-    let engine = setup.engine(1, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(1, Limits::default()).await;
+    let broker = &*engine.broker;
     let running = submit(broker, task("gate")).await;
     until(broker, running, State::Running).await;
     let waiting = submit(broker, sum(1, 1)).await;
@@ -137,8 +145,8 @@ async fn a_waiting_task_is_cancelled_and_a_running_one_stops(setup: Setup) {
 }
 
 async fn a_panic_fails_its_task_and_no_worker(setup: Setup) {
-    let engine = setup.engine(2, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(2, Limits::default()).await;
+    let broker = &*engine.broker;
     let bad = submit(broker, task("panic")).await;
     let failed = until(broker, bad, State::Failed).await;
     assert!(failed.log[0].error.contains("on purpose"), "{failed:?}");
@@ -157,8 +165,8 @@ async fn a_panic_fails_its_task_and_no_worker(setup: Setup) {
 }
 
 async fn a_failed_task_is_retried_with_its_own_arguments(setup: Setup) {
-    let engine = setup.engine(1, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(1, Limits::default()).await;
+    let broker = &*engine.broker;
     let huge = "9".repeat(400);
     let id = submit(broker, NewTask::new("add", format!("[{huge},1.5]"))).await;
     let failed = until(broker, id, State::Failed).await;
@@ -183,8 +191,8 @@ async fn a_failed_task_is_retried_with_its_own_arguments(setup: Setup) {
 }
 
 async fn paused_means_that_nothing_starts(setup: Setup) {
-    let engine = setup.engine(2, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(2, Limits::default()).await;
+    let broker = &*engine.broker;
     broker.pause(None).await.expect("answers");
     let ids = all(broker, vec![sum(1, 1); 50]).await;
     assert_eq!(count(broker, State::Queued).await, 50);
@@ -196,8 +204,8 @@ async fn paused_means_that_nothing_starts(setup: Setup) {
 }
 
 async fn pausing_calls_back_what_no_worker_has_taken(setup: Setup) {
-    let engine = setup.engine(1, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(1, Limits::default()).await;
+    let broker = &*engine.broker;
     let first = submit(broker, task("gate")).await;
     until(broker, first, State::Running).await;
     // These lie in the channel in front of the busy worker.
@@ -213,8 +221,8 @@ async fn pausing_calls_back_what_no_worker_has_taken(setup: Setup) {
 }
 
 async fn what_is_urgent_goes_before_what_lies_in_the_channel(setup: Setup) {
-    let engine = setup.engine(1, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(1, Limits::default()).await;
+    let broker = &*engine.broker;
     let first = submit(broker, task("gate")).await;
     until(broker, first, State::Running).await;
     let usual = all(broker, vec![task("gate"); 5]).await;
@@ -231,8 +239,8 @@ async fn what_is_urgent_goes_before_what_lies_in_the_channel(setup: Setup) {
 }
 
 async fn purging_takes_the_finished_that_match(setup: Setup) {
-    let engine = setup.engine(2, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(2, Limits::default()).await;
+    let broker = &*engine.broker;
     let good = submit(broker, sum(1, 1)).await;
     let bad = submit(broker, task("fail")).await;
     until(broker, good, State::Succeeded).await;
@@ -250,8 +258,8 @@ async fn purging_takes_the_finished_that_match(setup: Setup) {
 }
 
 async fn workers_grow_and_shrink_live_and_finish_what_they_run(setup: Setup) {
-    let engine = setup.engine(1, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(1, Limits::default()).await;
+    let broker = &*engine.broker;
     assert_eq!(broker.scale(4).await, Ok(4));
     let ids = all(broker, vec![task("gate"); 4]).await;
     for id in &ids {
@@ -276,8 +284,8 @@ async fn workers_grow_and_shrink_live_and_finish_what_they_run(setup: Setup) {
 }
 
 async fn a_subscriber_that_does_not_listen_is_told_how_much_it_missed(setup: Setup) {
-    let engine = setup.engine(1, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(1, Limits::default()).await;
+    let broker = &*engine.broker;
     let deaf = broker.subscribe();
     for _ in 0..1_000 {
         broker.pause(None).await.expect("answers");
@@ -307,49 +315,71 @@ async fn a_subscriber_that_does_not_listen_is_told_how_much_it_missed(setup: Set
     }
 }
 
-async fn shutdown_waits_for_what_runs_and_says_what_is_left(setup: Setup) {
-    let engine = setup.engine(1, Limits::default());
-    let broker = &engine.broker;
-    let running = submit(broker, task("gate")).await;
-    until(broker, running, State::Running).await;
-    all(broker, vec![sum(1, 1); 7]).await;
-    let events = broker.subscribe();
-    let stopping = tokio::spawn({
-        let broker = broker.clone();
-        async move { broker.shutdown(Duration::from_secs(60)).await }
-    });
-    while !events
-        .next()
-        .await
-        .expect("alive")
-        .events
-        .contains(&Event::Paused(true))
-    {}
-    engine.gate.add_permits(1);
-    let drained = stopping.await.expect("no panic").expect("drained");
-    assert_eq!((drained.abandoned, drained.unstarted), (0, 7));
-    assert_eq!(
-        broker.submit(vec![sum(1, 1)]).await,
-        Err(BrokerError::Closed)
-    );
-    assert_eq!(broker.stats().await, Err(BrokerError::Closed));
+async fn a_submit_with_a_name_is_taken_once(setup: Setup) {
+    let engine = setup.subject(1, Limits::default()).await;
+    let broker = &*engine.broker;
+    broker.pause(None).await.expect("answers");
+    let name = SubmitId(7);
+    let first = broker.submit_once(name, vec![sum(1, 1); 3]).await;
+    let again = broker.submit_once(name, vec![sum(1, 1); 3]).await;
+    assert_eq!(first, again);
+    let other = broker.submit_once(SubmitId(8), vec![sum(1, 1)]).await;
+    assert_ne!(first, other);
+    assert_eq!(count(broker, State::Queued).await, 4);
+    let refused = broker
+        .submit_once(SubmitId(9), vec![task("nonsense")])
+        .await;
+    assert!(matches!(refused, Err(BrokerError::Unfit(_))), "{refused:?}");
+    let mended = broker.submit_once(SubmitId(9), vec![sum(1, 1)]).await;
+    assert!(mended.is_ok(), "what was refused was not taken");
 }
 
-async fn shutdown_gives_up_on_what_does_not_end(setup: Setup) {
-    let engine = setup.engine(2, Limits::default());
-    let broker = &engine.broker;
-    let stuck = submit(broker, task("gate")).await;
-    until(broker, stuck, State::Running).await;
-    let drained = broker
-        .shutdown(Duration::from_millis(20))
-        .await
-        .expect("drained");
-    assert_eq!(drained.abandoned, 1);
+async fn pages_go_on_where_they_ended_however_large_the_tasks_are(setup: Setup) {
+    let engine = setup.subject(1, Limits::default()).await;
+    let broker = &*engine.broker;
+    broker.pause(None).await.expect("answers");
+    let large = |n: usize| {
+        let long = "1".repeat(20_000);
+        NewTask::new("add", format!("[{long},{long},0,{}]", n % 5))
+    };
+    let ids = all(broker, (0..40).map(large).collect()).await;
+    for order in [Order::Oldest, Order::Newest] {
+        for backwards in [false, true] {
+            let mut from = if backwards { From::Last } else { From::First };
+            let mut seen = Vec::new();
+            loop {
+                let query = Query {
+                    order,
+                    from,
+                    limit: 15,
+                    ..Query::default()
+                };
+                let mut page = broker.list(query).await.expect("answers");
+                if backwards {
+                    page.tasks.reverse();
+                }
+                let place = page.tasks.last().map(|task| order.cursor(task));
+                seen.extend(page.tasks.iter().map(|task| task.id));
+                let Some(place) = page.more_from.or(place) else {
+                    break;
+                };
+                from = if backwards {
+                    From::Before(place)
+                } else {
+                    From::After(place)
+                };
+            }
+            if (order == Order::Newest) != backwards {
+                seen.reverse();
+            }
+            assert_eq!(seen, ids, "{order:?}, backwards: {backwards}");
+        }
+    }
 }
 
 async fn many_are_counted_cancelled_and_run_again_together(setup: Setup) {
-    let engine = setup.engine(1, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(1, Limits::default()).await;
+    let broker = &*engine.broker;
     broker.pause(None).await.expect("answers");
     let ids = all(broker, vec![sum(1, 1); 600]).await;
     assert_eq!(broker.count(Filter::default()).await, Ok(600));
@@ -386,8 +416,8 @@ async fn many_are_counted_cancelled_and_run_again_together(setup: Setup) {
 }
 
 async fn a_unique_key_gives_the_living_task_and_a_queue_pauses_alone(setup: Setup) {
-    let engine = setup.engine(1, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(1, Limits::default()).await;
+    let broker = &*engine.broker;
     broker.pause(Some("mail")).await.expect("answers");
     let mut letter = sum(1, 1);
     letter.options.queue = Some("mail".into());
@@ -406,8 +436,8 @@ async fn a_unique_key_gives_the_living_task_and_a_queue_pauses_alone(setup: Setu
 }
 
 async fn a_task_tells_its_progress_and_its_attempts(setup: Setup) {
-    let engine = setup.engine(1, Limits::default());
-    let broker: &dyn Broker = &engine.broker;
+    let engine = setup.subject(1, Limits::default()).await;
+    let broker = &*engine.broker;
     let id = submit(broker, task("steps")).await;
     until(broker, id, State::Running).await;
     loop {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use distro_tui::queue::{
-    broker::Broker,
+    broker::{Broker, BrokerError, Event},
     embedded::Limits,
     task::{Options, State},
 };
 
-use crate::support::{Setup, submit, sum, task, until};
+use crate::support::{Setup, all, submit, sum, task, until};
 
 #[tokio::test]
 async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() {
@@ -42,4 +42,48 @@ async fn a_delayed_task_runs_when_its_time_has_come() {
     let done = until(broker, id, State::Succeeded).await;
     let waited = done.started_at.expect("ran").since(done.submitted_at);
     assert!(waited >= Duration::from_millis(30), "{waited:?}");
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_what_runs_and_says_what_is_left() {
+    let setup = Setup::in_a_file();
+    let engine = setup.engine(1, Limits::default());
+    let broker = &engine.broker;
+    let running = submit(broker, task("gate")).await;
+    until(broker, running, State::Running).await;
+    all(broker, vec![sum(1, 1); 7]).await;
+    let events = broker.subscribe();
+    let stopping = tokio::spawn({
+        let broker = broker.clone();
+        async move { broker.shutdown(Duration::from_secs(60)).await }
+    });
+    while !events
+        .next()
+        .await
+        .expect("alive")
+        .events
+        .contains(&Event::Paused(true))
+    {}
+    engine.gate.add_permits(1);
+    let drained = stopping.await.expect("no panic").expect("drained");
+    assert_eq!((drained.abandoned, drained.unstarted), (0, 7));
+    assert_eq!(
+        broker.submit(vec![sum(1, 1)]).await,
+        Err(BrokerError::Closed)
+    );
+    assert_eq!(broker.stats().await, Err(BrokerError::Closed));
+}
+
+#[tokio::test]
+async fn shutdown_gives_up_on_what_does_not_end() {
+    let setup = Setup::in_a_file();
+    let engine = setup.engine(2, Limits::default());
+    let broker = &engine.broker;
+    let stuck = submit(broker, task("gate")).await;
+    until(broker, stuck, State::Running).await;
+    let drained = broker
+        .shutdown(Duration::from_millis(20))
+        .await
+        .expect("drained");
+    assert_eq!(drained.abandoned, 1);
 }

@@ -1,20 +1,24 @@
 //! An engine with tasks that can be watched and steered.
 
-use std::{path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use distro_tui::queue::{
-    add,
-    broker::Broker,
-    context::Context,
-    embedded::{Config, Embedded, Limits},
-    query::Query,
-    registry::{Registry, TaskError},
-    store,
-    task::{NewTask, State, Task, TaskId},
+use distro_tui::{
+    net::{client::Peer, endpoint::Endpoint, identity::Identity, members::Members, wire::Role},
+    queue::{
+        add,
+        broker::Broker,
+        context::Context,
+        embedded::{Config, Embedded, Limits, Recovery},
+        query::Query,
+        registry::{Registry, TaskError},
+        remote::{self, Remote},
+        store,
+        task::{NewTask, State, Task, TaskId},
+    },
 };
 use serde::Deserialize;
 use tempfile::TempDir;
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore};
 
 #[derive(Deserialize)]
 struct Nothing {}
@@ -25,22 +29,48 @@ pub(crate) struct Engine {
     pub(crate) gate: Arc<Semaphore>,
 }
 
+/// Any kind of engine, with the same tasks.
+pub(crate) struct Subject {
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) gate: Arc<Semaphore>,
+}
+
 /// A kind of engine.
+#[derive(Default)]
 pub(crate) struct Setup {
     /// Where it keeps its file, if it does.
     folder: Option<TempDir>,
+    /// Whether it is asked by way of the network.
+    remote: bool,
 }
 
 impl Setup {
     pub(crate) fn in_memory() -> Self {
-        Self { folder: None }
+        Self::default()
+    }
+
+    pub(crate) fn over_the_network() -> Self {
+        Self {
+            remote: true,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn in_a_file() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self {
             folder: Some(folder),
+            ..Self::default()
         }
+    }
+
+    pub(crate) async fn subject(&self, workers: usize, limits: Limits) -> Subject {
+        let Engine { broker, gate } = self.engine(workers, limits);
+        let broker: Arc<dyn Broker> = match self.remote {
+            true => Arc::new(served(Arc::new(broker)).await),
+            false => Arc::new(broker),
+        };
+        Subject { broker, gate }
     }
 
     pub(crate) fn config(&self, workers: usize, limits: Limits) -> Config {
@@ -61,6 +91,27 @@ impl Setup {
     pub(crate) fn folder(&self) -> &Path {
         self.folder.as_ref().expect("it has a file").path()
     }
+}
+
+/// A broker behind a socket.
+pub(crate) async fn served(broker: Arc<dyn Broker>) -> Remote {
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let identity = || Identity::ephemeral().expect("random numbers");
+    let (server, client) = (identity(), identity());
+    let members = Members::only(server.public());
+    members.admit(client.public(), Role::Member);
+    let server = Endpoint::bind(anywhere, &server, members).expect("a free port");
+    let object = remote::object(broker, Recovery::default(), 1);
+    server.objects().expose(remote::NAME, Arc::new(object));
+    let members = Members::only(client.public());
+    let client = Endpoint::bind(anywhere, &client, members).expect("a free port");
+    let peer = Peer {
+        addr: server.local_addr().expect("bound"),
+        key: server.key(),
+    };
+    Remote::connect(Handle::current(), client.client(), peer, remote::NAME)
+        .await
+        .expect("it answers")
 }
 
 pub(crate) fn start(config: Config) -> Engine {

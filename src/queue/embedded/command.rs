@@ -9,7 +9,7 @@ use crate::queue::{
     broker::{Batch, BrokerError, Bulk, Deed, Drained, NameHistograms, Stats},
     query::Filter,
     store::{NameChange, answer::Question},
-    task::{Receipt, State, TaskId},
+    task::{Receipt, State, SubmitId, TaskId},
     worker::WorkerStatus,
 };
 
@@ -18,7 +18,8 @@ pub(super) type Verdict<T> = oneshot::Sender<Result<T, BrokerError>>;
 
 /// What can be asked of the dispatcher.
 pub(super) enum Command {
-    Submit(Vec<Accepted>, Verdict<Vec<Receipt>>),
+    /// Under a name of its own, if it has one.
+    Submit(Vec<Accepted>, Option<SubmitId>, Verdict<Vec<Receipt>>),
     Ask(Question),
     Cancel(TaskId, Verdict<State>),
     Restore(TaskId, Verdict<State>),

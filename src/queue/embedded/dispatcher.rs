@@ -2,7 +2,11 @@
 //! has changed, and only then answers, hands tasks over and tells subscribers. It is the only one that
 //! touches the core, and the only one that writes.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -12,6 +16,7 @@ use super::{
     command::{Answer, Command, Held, Verdict},
     core::{Accepted, Ages, Core},
     pool::Pool,
+    submits::Submits,
     work::{Job, LEAVE, Report},
 };
 use crate::queue::{
@@ -20,7 +25,7 @@ use crate::queue::{
     query::Page,
     registry::Registry,
     store::{Change, NameRow, Opened, Store, StoreError, answer::Question, rows::Running},
-    task::{Options, Receipt, State, Step, TaskId, Timestamp, WorkerId},
+    task::{Options, Receipt, State, Step, SubmitId, TaskId, Timestamp, WorkerId},
 };
 
 /// Commands and reports that are taken before anything is kept: one round, one commit.
@@ -81,6 +86,8 @@ struct Rounds {
     /// Who asked for numbers; they are of what has been kept.
     counted: Vec<Answer<Stats>>,
     bulk: VecDeque<BulkJob>,
+    /// Submits that have a name of their own.
+    submits: Submits,
     /// Why changes cannot be kept.
     trouble: Option<String>,
     /// When to look for what is to be forgotten.
@@ -143,11 +150,14 @@ impl Dispatcher {
             questions: Vec::new(),
             counted: Vec::new(),
             bulk: VecDeque::new(),
+            submits: Submits::default(),
             trouble: None,
             next_sweep: None,
         };
         let recovery = rounds.recover(now, start.opened)?;
         let names = rounds.store.names().map_err(super::unreadable)?;
+        let submits = rounds.store.submits().map_err(super::unreadable)?;
+        rounds.submits = Submits::new(submits);
         rounds.next_sweep = Some(now);
         rounds.scale(wanted);
         Ok((Self { runtime, rounds }, recovery, names))
@@ -302,7 +312,7 @@ impl Rounds {
     fn command(&mut self, command: Command) {
         // Nobody waiting for an answer any more is no reason to fail.
         match command {
-            Command::Submit(tasks, answer) => self.submit(tasks, answer),
+            Command::Submit(tasks, name, answer) => self.submit(tasks, name, answer),
             Command::Ask(question) => self.questions.push(question),
             Command::Cancel(id, answer) => {
                 let verdict = self.cancel(id);
@@ -356,9 +366,19 @@ impl Rounds {
         }
     }
 
-    fn submit(&mut self, tasks: Vec<Accepted>, answer: Verdict<Vec<Receipt>>) {
+    fn submit(
+        &mut self,
+        tasks: Vec<Accepted>,
+        name: Option<SubmitId>,
+        answer: Verdict<Vec<Receipt>>,
+    ) {
         if self.ending.is_some() {
             answer.send(Err(BrokerError::Closed)).ok();
+            return;
+        }
+        if let Some(receipts) = name.and_then(|name| self.submits.answer(name)) {
+            // The first time may have been a moment ago, and not be kept yet.
+            self.held.push(Held::Taken(receipts, answer));
             return;
         }
         let usual = Options::default().priority;
@@ -366,8 +386,17 @@ impl Rounds {
             // What goes first must also go before what lies in the channel.
             self.call_back();
         }
-        match self.core.submit(self.clock.now(), tasks) {
-            Ok(receipts) => self.held.push(Held::Taken(receipts, answer)),
+        let now = self.clock.now();
+        match self.core.submit(now, tasks) {
+            Ok(receipts) => {
+                if let Some(name) = name {
+                    let row = self.submits.note(now, name, &receipts);
+                    self.changes.push(Change::Submit(row));
+                    let over = self.submits.expire(now);
+                    self.changes.extend(over.map(Change::OverSubmits));
+                }
+                self.held.push(Held::Taken(receipts, answer));
+            }
             Err(why) => drop(answer.send(Err(why))),
         }
     }
@@ -444,7 +473,18 @@ impl Rounds {
         };
         // New tasks are refused. What has happened has happened: it is kept as soon as it can be, and
         // perhaps that is now that there is less of it.
+        let named = |change: &Change| match change {
+            Change::Submit(submit) => Some(submit.id),
+            _ => None,
+        };
+        let mut names: BTreeSet<SubmitId> = self.changes.iter().filter_map(named).collect();
         self.core.withdraw(&mut self.changes);
+        for left in self.changes.iter().filter_map(named) {
+            names.remove(&left);
+        }
+        for withdrawn in names {
+            self.submits.withdraw(withdrawn);
+        }
         self.store.commit(&mut self.changes).ok();
         if self.trouble.is_none() {
             tracing::error!(%why, "changes cannot be saved");
@@ -512,7 +552,7 @@ impl Rounds {
         stats.trouble.clone_from(&self.trouble);
         stats.unsaved = self.changes.len();
         stats.keeping = Keeping {
-            durability: self.config.durability().word(),
+            durability: self.config.durability().word().into(),
             bytes,
             limit: retention.bytes,
             commits,

@@ -15,6 +15,7 @@ mod core;
 mod dispatcher;
 mod pool;
 mod recovery;
+mod submits;
 mod work;
 
 use std::{
@@ -44,7 +45,7 @@ use super::{
         self, Durability, Memory, NameChange, NameRow, Opened, Sqlite, Store, StoreError,
         answer::{Answer, Question},
     },
-    task::{NewTask, Receipt, State, Task, TaskId},
+    task::{NewTask, Receipt, State, SubmitId, Task, TaskId},
     worker::WorkerStatus,
 };
 
@@ -228,6 +229,13 @@ impl Embedded {
         self.ask(command).map(|answer| answer?).boxed()
     }
 
+    fn take(&self, tasks: Vec<NewTask>, name: Option<SubmitId>) -> Reply<'_, Vec<Receipt>> {
+        match self.accept(tasks) {
+            Ok(tasks) => self.try_ask(|answer| Command::Submit(tasks, name, answer)),
+            Err(refused) => futures_util::future::ready(Err(refused)).boxed(),
+        }
+    }
+
     fn accept(&self, tasks: Vec<NewTask>) -> Result<Vec<Accepted>, BrokerError> {
         tasks
             .into_iter()
@@ -245,10 +253,11 @@ impl Broker for Embedded {
     }
 
     fn submit(&self, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>> {
-        match self.accept(tasks) {
-            Ok(tasks) => self.try_ask(|answer| Command::Submit(tasks, answer)),
-            Err(refused) => futures_util::future::ready(Err(refused)).boxed(),
-        }
+        self.take(tasks, None)
+    }
+
+    fn submit_once(&self, id: SubmitId, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>> {
+        self.take(tasks, Some(id))
     }
 
     fn get(&self, id: TaskId) -> Reply<'_, Option<Task>> {
@@ -310,9 +319,7 @@ impl Broker for Embedded {
         // With the command queue full or the broker gone, the subscription ends at once and the
         // subscriber asks again; it is only for showing.
         self.0.commands.try_send(Command::Subscribe(batches)).ok();
-        Subscription {
-            batches: subscription,
-        }
+        Subscription::new(subscription)
     }
 
     fn shutdown(&self, grace: Duration) -> Reply<'_, Drained> {

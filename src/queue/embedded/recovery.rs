@@ -1,6 +1,6 @@
 //! What an engine found when it started, to be told.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::core::Crashed;
 use crate::queue::{
@@ -9,7 +9,7 @@ use crate::queue::{
 };
 
 /// What was left by the process before.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Recovery {
     /// Tasks that had not ended, and go on.
     pub waiting: usize,

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use super::{
-    Change, Ended, NameChange, NameRow, Retention, Store, StoreError, Swept, Waits,
+    Change, Ended, NameChange, NameRow, Retention, Store, StoreError, SubmitRow, Swept, Waits,
     answer::Question,
     ids::{Ids, Place},
     index::Index,
@@ -73,6 +73,8 @@ impl Memory {
                     self.forget(id);
                 }
             }
+            // The names of submits live as long as the dispatcher, which has them at hand.
+            Change::Submit(_) | Change::OverSubmits(_) => {}
             Change::Name(NameChange::Put(row)) => {
                 let key = (row.name.clone(), row.owner.clone());
                 self.names.insert(key, row);
@@ -229,6 +231,10 @@ impl Store for Memory {
 
     fn names(&mut self) -> Result<Vec<NameRow>, StoreError> {
         Ok(self.names.values().cloned().collect())
+    }
+
+    fn submits(&mut self) -> Result<Vec<SubmitRow>, StoreError> {
+        Ok(Vec::new())
     }
 
     fn close(&mut self) {}

@@ -31,7 +31,7 @@ pub(super) use self::{memory::Memory, sqlite::Sqlite};
 use super::{
     broker::Percentiles,
     query::{Page, Query},
-    task::{Attempt, State, Timestamp},
+    task::{Attempt, State, SubmitId, Timestamp},
 };
 
 /// How safely tasks are kept.
@@ -151,6 +151,27 @@ pub(super) enum Change {
     Forget(Vec<u64>),
     /// A name was registered or is gone.
     Name(NameChange),
+    /// A submit with a name of its own was taken.
+    Submit(SubmitRow),
+    /// The names of submits before this time are no longer known.
+    OverSubmits(Timestamp),
+}
+
+/// A submit that has a name of its own, and what it was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SubmitRow {
+    pub(super) id: SubmitId,
+    pub(super) at: Timestamp,
+    pub(super) runs: Vec<Run>,
+}
+
+/// Consecutive ids that a submit was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Run {
+    pub(super) first: u64,
+    pub(super) count: u64,
+    /// They were there before it.
+    pub(super) existing: bool,
 }
 
 /// How a task waits now.
@@ -231,7 +252,7 @@ pub(super) struct Opened {
 }
 
 /// A file that was damaged, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Damage {
     /// What was wrong with it.
     pub what: String,
@@ -287,6 +308,9 @@ pub(super) trait Store: Send {
 
     /// The registered names.
     fn names(&mut self) -> Result<Vec<NameRow>, StoreError>;
+
+    /// The submits that have a name, the oldest first.
+    fn submits(&mut self) -> Result<Vec<SubmitRow>, StoreError>;
 
     /// What the process before has left is dealt with, and a new life begins.
     fn begin(&mut self) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, Role)> {
     let durability = Durability::ALL
         .into_iter()
         .find(|durability| durability.word() == keeping.durability);
-    let kept = durability.map_or(keeping.durability.to_owned(), |durability| {
+    let kept = durability.map_or(keeping.durability.to_string(), |durability| {
         format!("{}: {}", durability.word(), durability.risk())
     });
     let saving = match &stats.trouble {

@@ -341,7 +341,8 @@ impl Core {
             Change::New(_) => false,
             Change::Waits(waits) | Change::Again(waits) => !new.contains(&waits.id),
             Change::Attempt(id, _) | Change::Ended(id, _) => !new.contains(id),
-            Change::Forget(_) | Change::Name(_) => true,
+            Change::Submit(submit) => !submit.runs.iter().any(|run| new.contains(&run.first)),
+            Change::Forget(_) | Change::Name(_) | Change::OverSubmits(_) => true,
         });
         new.len()
     }

@@ -26,7 +26,8 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 pub(in crate::queue) use self::open::OpenError;
 use self::{pages::Pages, read::Reader, write::Tally};
 use super::{
-    Change, Config, Crash, CrashPoint, NameRow, Opened, Retention, Store, StoreError, Swept,
+    Change, Config, Crash, CrashPoint, NameRow, Opened, Retention, Store, StoreError, SubmitRow,
+    Swept,
     answer::Question,
     list::list,
     row::Row,
@@ -301,6 +302,10 @@ impl Store for Sqlite {
 
     fn names(&mut self) -> Result<Vec<NameRow>, StoreError> {
         read::names(&self.db).map_err(explain)
+    }
+
+    fn submits(&mut self) -> Result<Vec<SubmitRow>, StoreError> {
+        read::submits(&self.db).map_err(explain)
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row as Columns, types::ValueRef};
 
 use super::{
     super::{
-        NameRow, StoreError,
+        NameRow, Run, StoreError, SubmitRow,
         ids::Place,
         list::merged,
         row::{End, LastRun, Rare, Row, Terms},
@@ -23,7 +23,7 @@ use super::{
     schema::{COLUMNS, END_COLUMNS},
     write::{checksum, number, result_checksum},
 };
-use crate::queue::task::{Attempt, Key, MAX_LOG, State, TimeLimits, Timestamp, WorkerId};
+use crate::queue::task::{Attempt, Key, MAX_LOG, State, SubmitId, TimeLimits, Timestamp, WorkerId};
 
 /// Rows that are fetched at once.
 const CHUNK: usize = 128;
@@ -357,6 +357,26 @@ pub(super) fn names(db: &Connection) -> rusqlite::Result<Vec<NameRow>> {
     })?;
     rows.collect()
 }
+
+/// Submits that have a name, the oldest first; one that the disk has made nonsense of is left out.
+pub(super) fn submits(db: &Connection) -> rusqlite::Result<Vec<SubmitRow>> {
+    let mut statement = db.prepare("SELECT id, at, answer FROM submits ORDER BY at")?;
+    let rows = statement.query_map((), |columns| {
+        let see = Columned(columns);
+        let id: Option<[u8; 16]> = columns.get(0).ok();
+        let runs: Option<Vec<Run>> = see.text(2).and_then(|text| serde_json::from_str(text).ok());
+        let runs = runs.filter(|runs| runs.iter().map(|run| run.count).sum::<u64>() <= MOST_IDS);
+        Ok(id.zip(runs).map(|(id, runs)| SubmitRow {
+            id: SubmitId(u128::from_be_bytes(id)),
+            at: Timestamp(see.number(1).unwrap_or_default()),
+            runs,
+        }))
+    })?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// More tasks are not taken at once.
+const MOST_IDS: u64 = 100_000_000;
 
 fn select(table: Table) -> String {
     match table {

@@ -5,9 +5,9 @@ use rusqlite::Connection;
 /// Marks the file as ours: "dtui".
 const APPLICATION: i64 = 0x6474_7569;
 /// The version of the tables; each has a step in [`MIGRATIONS`].
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
-const MIGRATIONS: [&str; 1] = [FIRST];
+const MIGRATIONS: [&str; 2] = [FIRST, SUBMITS];
 
 /// Tasks that wait are apart from tasks that have ended. To take a task writes one row at the end of
 /// `waiting`, which has no index that every row is in; to start reads `waiting` and nothing else.
@@ -113,6 +113,16 @@ CREATE VIEW tasks AS
            submitted_at, ready_at, due_at, expires_at, started_at, waited, ran,
            'w' || worker, finished_at, result, error
     FROM ended;
+";
+
+/// Submits that have a name, and what they were answered: `[first id, how many, there before]`.
+const SUBMITS: &str = "
+CREATE TABLE submits (
+    id BLOB PRIMARY KEY,
+    at INTEGER NOT NULL,
+    answer TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX submits_at ON submits (at);
 ";
 
 /// What the columns of both tables are, in the order in which they are read.

@@ -53,6 +53,17 @@ pub(super) fn apply(db: &Connection, change: &Change, tally: &mut Tally) -> rusq
             Ok(())
         }
         Change::Name(change) => name(db, change),
+        Change::Submit(row) => {
+            let answer = serde_json::to_string(&row.runs).unwrap_or_default();
+            db.prepare_cached("INSERT OR REPLACE INTO submits VALUES (?1, ?2, ?3)")?
+                .execute(params![row.id.0.to_be_bytes(), time(row.at), answer])?;
+            Ok(())
+        }
+        Change::OverSubmits(before) => {
+            db.prepare_cached("DELETE FROM submits WHERE at < ?1")?
+                .execute([time(*before)])?;
+            Ok(())
+        }
     }
 }
 

@@ -1,0 +1,371 @@
+//! The other end: a broker that asks the one of another process.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep},
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::{
+    ROOM, TASK,
+    feed::{News, Place},
+    service::About,
+};
+use crate::{
+    net::{
+        client::{Client, DEADLINE, Peer, Replies, Request},
+        fault::{CallError, Code},
+        value::Value,
+    },
+    queue::{
+        broker::{
+            Batch, Broker, BrokerError, Bulk, Deed, Drained, Reason, Reply, Stats, Subscription,
+        },
+        embedded::Recovery,
+        query::{Filter, Page, Query},
+        task::{NewTask, Receipt, State, SubmitId, Task, TaskId},
+        worker::WorkerStatus,
+    },
+};
+
+/// A submit whose answer was lost is said again for this long.
+const PERSIST: Duration = Duration::from_secs(20);
+/// What looks at many tasks, or does something to them, may take this long.
+const LONG: Duration = Duration::from_secs(120);
+/// First and longest pause between attempts to reach the broker.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Batches that wait for one subscriber; further ones are dropped and counted.
+const MAX_BATCHES: usize = 256;
+
+/// A broker of another process. Clones ask the same one.
+#[derive(Clone)]
+pub struct Remote(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    peer: Peer,
+    /// What it is exposed as there.
+    object: String,
+    /// Where the client's sockets and timers are.
+    net: Handle,
+    engine: String,
+    recovery: Recovery,
+}
+
+impl Remote {
+    /// The broker that a process exposes under this name. `net` is the runtime that the client lives on.
+    ///
+    /// # Errors
+    /// The call's own: it is asked what it is.
+    pub async fn connect(
+        net: Handle,
+        client: Client,
+        peer: Peer,
+        object: &str,
+    ) -> Result<Self, CallError> {
+        let request = Request::new(object, "about", vec![]);
+        let (asking, dialling) = (client.clone(), net.clone());
+        let answer = on(&dialling, async move {
+            asking.call(peer, request, DEADLINE).await
+        });
+        let About { engine, recovery } = answer
+            .await?
+            .to_typed()
+            .map_err(|e| CallError::Protocol(format!("`{object}` is no broker: {e}")))?;
+        Ok(Self(Arc::new(Inner {
+            client,
+            peer,
+            object: object.to_owned(),
+            net,
+            engine,
+            recovery,
+        })))
+    }
+
+    /// What the process before had left to it, when it was connected to.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        &self.0.recovery
+    }
+
+    fn request(&self, method: &str, args: Vec<Value>) -> Request {
+        Request::new(self.0.object.as_str(), method, args)
+    }
+
+    /// Asks once, and once more when that cannot have been heard.
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        args: Vec<Value>,
+        deadline: Duration,
+    ) -> Result<T, BrokerError> {
+        let answer = self.raw(method, args, deadline).await.map_err(unheard)?;
+        answer
+            .to_typed()
+            .map_err(|e| BrokerError::Unreachable(format!("an unexpected answer: {e}")))
+    }
+
+    async fn raw(
+        &self,
+        method: &'static str,
+        args: Vec<Value>,
+        deadline: Duration,
+    ) -> Result<Value, CallError> {
+        let request = self.request(method, args);
+        let (client, peer) = (self.0.client.clone(), self.0.peer);
+        on(&self.0.net, async move {
+            client.call(peer, request, deadline).await
+        })
+        .await
+    }
+
+    fn ask<T: DeserializeOwned + Send>(
+        &self,
+        method: &'static str,
+        args: Result<Vec<Value>, BrokerError>,
+        deadline: Duration,
+    ) -> Reply<'_, T> {
+        async move { self.call(method, args?, deadline).await }.boxed()
+    }
+
+    /// Says a submit until it is answered. It has a name, so that however often it is heard it is taken
+    /// once.
+    async fn persist(&self, id: SubmitId, tasks: &[NewTask]) -> Result<Vec<Receipt>, BrokerError> {
+        let until = Instant::now() + PERSIST;
+        let mut pause = FIRST_PAUSE;
+        let args = vec![value(tasks)?, value(&id)?];
+        loop {
+            match self.raw("submit", args.clone(), DEADLINE).await {
+                Ok(receipts) => {
+                    return receipts.to_typed().map_err(|e| {
+                        BrokerError::Unreachable(format!("an unexpected answer: {e}"))
+                    });
+                }
+                Err(CallError::Remote(fault)) if fault.code != Code::Expired => {
+                    return Err(unheard(CallError::Remote(fault)));
+                }
+                Err(CallError::Closed) => return Err(BrokerError::Closed),
+                Err(error) if Instant::now() + pause >= until => {
+                    return Err(BrokerError::Unreachable(format!(
+                        "{error}; it may have been taken"
+                    )));
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a submit is said again");
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    async fn submit_all(
+        &self,
+        id: SubmitId,
+        tasks: Vec<NewTask>,
+    ) -> Result<Vec<Receipt>, BrokerError> {
+        let mut receipts = Vec::with_capacity(tasks.len());
+        for (part, tasks) in parts(&tasks).enumerate() {
+            // Each part has a name of its own that follows from the whole's.
+            let id = SubmitId(id.0.wrapping_add(part as u128));
+            match self.persist(id, tasks).await {
+                Ok(taken) => receipts.extend(taken),
+                Err(why) if receipts.is_empty() => return Err(why),
+                Err(why) => {
+                    return Err(BrokerError::Partly {
+                        taken: receipts.len(),
+                        why: Box::new(why),
+                    });
+                }
+            }
+        }
+        Ok(receipts)
+    }
+
+    async fn open(&self, from: Option<Place>) -> Result<Replies, CallError> {
+        let from = Value::from_typed(&from).map_err(|e| CallError::Protocol(e.to_string()))?;
+        let request = self.request("events", vec![from]);
+        self.0.client.open(self.0.peer, request, DEADLINE).await
+    }
+
+    /// Follows events until nobody wants them, across lost connections and restarts of the other
+    /// process.
+    async fn follow(self, batches: async_channel::Sender<Batch>) {
+        let (mut at, mut pause, mut dropped) = (None, FIRST_PAUSE, 0);
+        while !self.0.client.is_closed() {
+            if let Ok(mut replies) = self.open(at).await {
+                while let Some(news) = next(&mut replies).await {
+                    pause = FIRST_PAUSE;
+                    at = Some(news.next);
+                    // The first may be empty: it says that from here on nothing is missed, and that
+                    // whoever has asked before should ask again.
+                    let mut batch = news.batch;
+                    let count = batch.events.len() as u64;
+                    batch.dropped += dropped;
+                    let lost = batch.dropped + count;
+                    dropped = match batches.try_send(batch) {
+                        Ok(()) => 0,
+                        Err(async_channel::TrySendError::Full(_)) => lost,
+                        Err(async_channel::TrySendError::Closed(_)) => return,
+                    };
+                }
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// The next events; none when the stream has ended.
+async fn next(replies: &mut Replies) -> Option<News> {
+    replies.next().await.ok().flatten()?.to_typed().ok()
+}
+
+/// Runs where the sockets and timers are; dropping it stops it there.
+async fn on<T: Send + 'static>(
+    net: &Handle,
+    work: impl Future<Output = Result<T, CallError>> + Send + 'static,
+) -> Result<T, CallError> {
+    AbortOnDropHandle::new(net.spawn(work))
+        .await
+        .unwrap_or(Err(CallError::Closed))
+}
+
+/// The broker's own refusal if it is one, or why it could not be asked.
+fn unheard(error: CallError) -> BrokerError {
+    match error {
+        CallError::Closed => BrokerError::Closed,
+        CallError::Remote(fault) => match fault.detail() {
+            Some(refusal) => refusal,
+            None if fault.code == Code::Denied => BrokerError::Denied(fault.message),
+            None => BrokerError::Unreachable(fault.message),
+        },
+        other => BrokerError::Unreachable(other.to_string()),
+    }
+}
+
+fn value<T: Serialize + ?Sized>(typed: &T) -> Result<Value, BrokerError> {
+    Value::from_typed(typed).map_err(|e| BrokerError::Unreachable(e.to_string()))
+}
+
+/// As many tasks at a time as fit into a frame.
+fn parts(tasks: &[NewTask]) -> impl Iterator<Item = &[NewTask]> {
+    let mut rest = tasks;
+    std::iter::from_fn(move || {
+        let (mut room, mut fits) = (ROOM, 0);
+        for task in rest {
+            let size = TASK / 2 + task.name.len() + task.args.len();
+            if fits > 0 && size > room {
+                break;
+            }
+            room = room.saturating_sub(size);
+            fits += 1;
+        }
+        let (part, behind) = rest.split_at_checked(fits).filter(|_| fits > 0)?;
+        rest = behind;
+        Some(part)
+    })
+}
+
+/// A name that nobody else gives.
+fn name() -> SubmitId {
+    let mut bytes = [0; 16];
+    match ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes) {
+        Ok(()) => SubmitId(u128::from_be_bytes(bytes)),
+        // Without random numbers there is no connection either.
+        Err(_unspecified) => SubmitId(0),
+    }
+}
+
+impl Broker for Remote {
+    fn engine(&self) -> &str {
+        &self.0.engine
+    }
+
+    fn submit(&self, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>> {
+        self.submit_once(name(), tasks)
+    }
+
+    fn submit_once(&self, id: SubmitId, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>> {
+        self.submit_all(id, tasks).boxed()
+    }
+
+    fn get(&self, id: TaskId) -> Reply<'_, Option<Task>> {
+        self.ask("get", value(&id).map(|id| vec![id]), DEADLINE)
+    }
+
+    fn list(&self, query: Query) -> Reply<'_, Page> {
+        self.ask("list", value(&query).map(|query| vec![query]), DEADLINE)
+    }
+
+    fn count(&self, filter: Filter) -> Reply<'_, usize> {
+        self.ask("count", value(&filter).map(|filter| vec![filter]), LONG)
+    }
+
+    fn reasons(&self) -> Reply<'_, Vec<Reason>> {
+        self.ask("reasons", Ok(vec![]), LONG)
+    }
+
+    fn cancel(&self, id: TaskId) -> Reply<'_, State> {
+        self.ask("cancel", value(&id).map(|id| vec![id]), DEADLINE)
+    }
+
+    fn restore(&self, id: TaskId) -> Reply<'_, State> {
+        self.ask("restore", value(&id).map(|id| vec![id]), DEADLINE)
+    }
+
+    fn retry(&self, id: TaskId) -> Reply<'_, State> {
+        self.ask("retry", value(&id).map(|id| vec![id]), DEADLINE)
+    }
+
+    fn bulk(&self, deed: Deed, filter: Filter) -> Reply<'_, Bulk> {
+        let args = value(&deed).and_then(|deed| Ok(vec![deed, value(&filter)?]));
+        self.ask("bulk", args, LONG)
+    }
+
+    fn pause(&self, queue: Option<&str>) -> Reply<'_, ()> {
+        self.ask("pause", value(&queue).map(|queue| vec![queue]), DEADLINE)
+    }
+
+    fn resume(&self, queue: Option<&str>) -> Reply<'_, ()> {
+        self.ask("resume", value(&queue).map(|queue| vec![queue]), DEADLINE)
+    }
+
+    fn stats(&self) -> Reply<'_, Stats> {
+        self.ask("stats", Ok(vec![]), DEADLINE)
+    }
+
+    fn workers(&self) -> Reply<'_, Vec<WorkerStatus>> {
+        self.ask("workers", Ok(vec![]), DEADLINE)
+    }
+
+    fn scale(&self, workers: usize) -> Reply<'_, usize> {
+        self.ask("scale", value(&workers).map(|n| vec![n]), DEADLINE)
+    }
+
+    fn subscribe(&self) -> Subscription {
+        let (batches, subscription) = async_channel::bounded(MAX_BATCHES);
+        let (unwanted, this) = (CancellationToken::new(), self.clone());
+        let end = unwanted.clone().drop_guard();
+        self.0.net.spawn(async move {
+            unwanted.run_until_cancelled(this.follow(batches)).await;
+        });
+        Subscription::ending(subscription, end)
+    }
+
+    /// The broker goes on: it belongs to another process.
+    fn shutdown(&self, _grace: Duration) -> Reply<'_, Drained> {
+        futures_util::future::ready(Ok(Drained::default())).boxed()
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Remote({} at {})", self.0.object, self.0.peer)
+    }
+}

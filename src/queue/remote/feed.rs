@@ -1,0 +1,308 @@
+//! Events with revisions: the newest are kept for a while, so that whoever was away for a moment can go
+//! on where it was, and whoever was away for too long is told how much it missed.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::queue::{
+    broker::{Batch, Broker, BrokerError, Event},
+    task::Timestamp,
+};
+
+/// Events that are kept.
+const KEPT: usize = 16_384;
+/// The most events in one frame.
+const BITE: usize = 1_000;
+
+/// Before a broker that was too busy is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Where somebody is in the events of one life of a broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// Which life: another one begins to count anew.
+    pub(super) life: u64,
+    /// How many events came before.
+    pub(super) revision: u64,
+}
+
+/// Events from a place on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct News {
+    /// The place behind them.
+    pub(super) next: Place,
+    /// The events.
+    pub(super) batch: Batch,
+}
+
+/// The newest events of a broker.
+#[derive(Clone)]
+pub(super) struct Feed(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// How many events there have been; readers sleep on it.
+    revision: watch::Sender<u64>,
+}
+
+struct State {
+    life: u64,
+    revision: u64,
+    /// Each with the number of those that were left out right before it.
+    events: VecDeque<(Timestamp, u64, Event)>,
+    listening: bool,
+}
+
+impl Feed {
+    pub(super) fn new(life: u64) -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::new(State {
+                life,
+                revision: 0,
+                events: VecDeque::new(),
+                listening: false,
+            }),
+            revision: watch::Sender::new(0),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        let state = self.0.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Listens to the broker from the first reader on: until then nobody pays for events.
+    fn listen(&self, broker: &Arc<dyn Broker>) {
+        if std::mem::replace(&mut self.state().listening, true) {
+            return;
+        }
+        let (events, feed, broker) = (broker.subscribe(), self.clone(), Arc::clone(broker));
+        tokio::spawn(async move {
+            let mut events = events;
+            loop {
+                while let Some(batch) = events.next().await {
+                    feed.put(batch);
+                }
+                // It has stopped, or was too busy to hear that somebody wants to listen.
+                if broker.stats().await == Err(BrokerError::Closed) {
+                    return;
+                }
+                tokio::time::sleep(AGAIN).await;
+                events = broker.subscribe();
+            }
+        });
+    }
+
+    fn put(&self, batch: Batch) {
+        let mut state = self.state();
+        state.revision += batch.dropped + batch.events.len() as u64;
+        let mut dropped = batch.dropped;
+        for event in batch.events {
+            if state.events.len() == KEPT {
+                state.events.pop_front();
+            }
+            let before = std::mem::take(&mut dropped);
+            state.events.push_back((batch.at, before, event));
+        }
+        let revision = state.revision;
+        drop(state);
+        self.0.revision.send_replace(revision);
+    }
+
+    /// Where the events end now.
+    fn end(&self) -> Place {
+        let state = self.state();
+        Place {
+            life: state.life,
+            revision: state.revision,
+        }
+    }
+
+    /// What came after a place; nothing when that is all.
+    fn since(&self, place: Place) -> Option<News> {
+        let state = self.state();
+        // After a restart everything is new, as far back as it goes.
+        let from = match place.life == state.life {
+            true => place.revision,
+            false => 0,
+        };
+        let missing = state.revision.checked_sub(from).filter(|n| *n > 0)?;
+        let (mut have, mut taken) = (0, VecDeque::new());
+        for (at, dropped, event) in state.events.iter().rev() {
+            if have >= missing {
+                break;
+            }
+            have += 1 + dropped;
+            taken.push_front((*at, *dropped, *event));
+        }
+        let mut batch = Batch {
+            at: taken.front().map_or(Timestamp::default(), |(at, ..)| *at),
+            events: Vec::new(),
+            // What is no longer kept; when the place is in the middle of a gap, a part of it.
+            dropped: missing.saturating_sub(have),
+        };
+        let mut revision = state.revision - have.min(missing);
+        for (at, dropped, event) in taken {
+            // Those that happened together stay together, as time goes by them.
+            if at != batch.at || batch.events.len() >= BITE {
+                break;
+            }
+            if dropped > 0 && !batch.events.is_empty() {
+                break;
+            }
+            batch.dropped += dropped.min(missing);
+            batch.events.push(event);
+            revision += 1 + dropped;
+        }
+        Some(News {
+            next: Place {
+                life: state.life,
+                revision: revision.min(state.revision),
+            },
+            batch,
+        })
+    }
+
+    /// Follows the broker from a place on, or from now.
+    pub(super) fn follow(&self, broker: &Arc<dyn Broker>, from: Option<Place>) -> Reader {
+        self.listen(broker);
+        Reader {
+            wake: self.0.revision.subscribe(),
+            at: from.unwrap_or_else(|| self.end()),
+            feed: self.clone(),
+            greeted: false,
+        }
+    }
+}
+
+/// Somebody who reads. It pulls, and so has no buffer that could overflow.
+pub(super) struct Reader {
+    feed: Feed,
+    wake: watch::Receiver<u64>,
+    at: Place,
+    greeted: bool,
+}
+
+impl Reader {
+    /// The next events. The first answer comes at once, with none if there are none: it tells the
+    /// reader where it is.
+    pub(super) async fn next(&mut self) -> Option<News> {
+        loop {
+            self.wake.borrow_and_update();
+            if let Some(news) = self.feed.since(self.at) {
+                self.at = news.next;
+                self.greeted = true;
+                return Some(news);
+            }
+            if !std::mem::replace(&mut self.greeted, true) {
+                return Some(News {
+                    next: self.feed.end(),
+                    batch: Batch::default(),
+                });
+            }
+            self.wake.changed().await.ok()?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::queue::task::TaskId;
+
+    fn event(n: u64) -> Event {
+        Event::Requeued {
+            id: TaskId(n.into()),
+        }
+    }
+
+    fn batch(at: u64, numbers: std::ops::Range<u64>, dropped: u64) -> Batch {
+        Batch {
+            at: Timestamp(at),
+            events: numbers.map(event).collect(),
+            dropped,
+        }
+    }
+
+    fn read(feed: &Feed, mut at: Place) -> (Vec<Event>, u64, Place) {
+        let (mut events, mut dropped) = (Vec::new(), 0);
+        while let Some(news) = feed.since(at) {
+            assert_ne!(news.next, at, "it goes on");
+            events.extend(news.batch.events);
+            dropped += news.batch.dropped;
+            at = news.next;
+        }
+        (events, dropped, at)
+    }
+
+    const START: Place = Place {
+        life: 1,
+        revision: 0,
+    };
+
+    #[test]
+    fn whoever_was_away_goes_on_where_it_was() {
+        let feed = Feed::new(1);
+        feed.put(batch(1, 0..3, 0));
+        let (events, dropped, at) = read(&feed, START);
+        assert_eq!((events.len(), dropped), (3, 0));
+        feed.put(batch(2, 3..5, 0));
+        feed.put(batch(3, 5..6, 4));
+        let (events, dropped, _) = read(&feed, at);
+        assert_eq!(events, [event(3), event(4), event(5)]);
+        assert_eq!(dropped, 4, "what the broker left out");
+    }
+
+    #[test]
+    fn whoever_was_away_for_too_long_is_told_how_much_it_missed() {
+        let feed = Feed::new(1);
+        let many = KEPT as u64 + 100;
+        for n in 0..many {
+            feed.put(batch(n, n..n + 1, 0));
+        }
+        let (events, dropped, at) = read(&feed, START);
+        assert_eq!((events.len(), dropped), (KEPT, 100));
+        assert_eq!(at.revision, many);
+    }
+
+    #[test]
+    fn another_life_is_read_from_its_beginning() {
+        let feed = Feed::new(2);
+        feed.put(batch(1, 0..3, 0));
+        let before = Place {
+            life: 1,
+            revision: 999,
+        };
+        assert_eq!(read(&feed, before).0.len(), 3);
+    }
+
+    proptest! {
+        /// Whatever was put in, and wherever one begins: seen and missed together are all of it.
+        #[test]
+        fn nothing_is_lost_without_being_counted(
+            batches in prop::collection::vec((0_u64..4, 0_u64..5, 0_u64..3), 0..40),
+            from in 0_u64..60,
+        ) {
+            let feed = Feed::new(1);
+            let mut n = 0;
+            for (at, count, dropped) in batches {
+                let dropped = if count == 0 { 0 } else { dropped };
+                feed.put(batch(at, n..n + count, dropped));
+                n += count;
+            }
+            let end = feed.end().revision;
+            let from = from.min(end);
+            let (events, dropped, at) = read(&feed, Place { life: 1, revision: from });
+            prop_assert_eq!(events.len() as u64 + dropped, end - from);
+            prop_assert_eq!(at.revision, end);
+        }
+    }
+}
