@@ -13,7 +13,7 @@ use std::{
 };
 
 use distro_tui::{
-    node::{Config, Node, Offers},
+    node::{Config, Node, Offers, Session},
     queue::{context::Context, registry::TaskError, task::NewTask},
     ui::{Depth, Headless, Options, SymbolSet},
 };
@@ -53,7 +53,8 @@ fn main() {
         });
     let mut config = Config::at(home.path());
     config.broker.limits.patience = PATIENCE;
-    let node = Arc::new(Node::start_with(&config, offers).expect("starts"));
+    let node = Node::start_with(&config, offers).expect("starts");
+    let session = Arc::new(Session::from(node));
     let options = Options {
         theme: "dark".into(),
         depth: Depth::True,
@@ -64,10 +65,10 @@ fn main() {
     };
     let mut screen = {
         let _entered = runtime.enter();
-        Headless::start(&options, Arc::clone(&node), (200, 50)).expect("a theme")
+        Headless::start(&options, Arc::clone(&session), (200, 50)).expect("a theme")
     };
     let calm = runtime.block_on(lateness(&mut screen));
-    let broker = node.broker();
+    let broker = session.access().broker();
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     runtime.block_on(async {
         let hogs = ["spin", "hold"].into_iter().cycle().take(processors + 2);
@@ -87,7 +88,7 @@ fn main() {
         let [median, most_of_them, most] = late;
         println!("| {name} | {median:.1?} | {most_of_them:.1?} | {most:.1?} |");
     }
-    runtime.block_on(node.shutdown(Duration::ZERO));
+    runtime.block_on(session.end(Duration::ZERO));
     // What spins goes on until the process ends.
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use distro_tui::{
-    node::{Config, Node},
+    node::{Config, Node, Session},
     queue::{embedded, task::NewTask},
     ui::{Depth, Headless, Options, SymbolSet},
 };
@@ -64,7 +64,7 @@ fn main() {
         );
     }
     for (_, screen) in &screens {
-        runtime.block_on(screen.node().shutdown(Duration::ZERO));
+        runtime.block_on(screen.session().end(Duration::ZERO));
     }
     std::fs::remove_dir_all(home).ok();
 }
@@ -80,7 +80,7 @@ async fn screen(home: &std::path::Path, tasks: usize) -> Headless {
             ..embedded::Config::default()
         },
     };
-    let node = Arc::new(Node::start(&config).expect("starts"));
+    let node = Node::start(&config).expect("starts");
     let broker = node.broker();
     broker.pause(None).await.expect("answers");
     let many = (0..tasks).map(|n| NewTask::new("add", format!("[{n},{n}]")));
@@ -93,7 +93,8 @@ async fn screen(home: &std::path::Path, tasks: usize) -> Headless {
         keys: Default::default(),
         crash_test: false,
     };
-    let mut screen = Headless::start(&options, node, (200, 50)).expect("a theme");
+    let mut screen =
+        Headless::start(&options, Arc::new(Session::from(node)), (200, 50)).expect("a theme");
     screen.press("3").expect("a key");
     let newest = format!("#{tasks} ");
     while !screen.shown().contains(&newest) {

@@ -13,7 +13,7 @@ use distro_tui::{
     cli::Cli,
     config,
     net::{fault::Fault, object::Service},
-    node::{Node, Offers},
+    node::{Node, Offers, Session},
     queue::registry::TaskError,
     ui::Screen,
 };
@@ -39,6 +39,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         .object("uptime", &["example"], uptime)
         .task("shout", shout);
     let node = Node::start_with(&settings.node, offers)?;
-    Screen::new(&settings.ui)?.run(Arc::new(node))?;
+    Screen::new(&settings.ui)?.run(Arc::new(Session::from(node)))?;
     Ok(())
 }

@@ -46,7 +46,11 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     for room in ["kitchen", "cellar", "attic"] {
         // Nothing here knows an address: the name is enough.
         let args = vec![room.into()];
-        match node.call_by_name("thermometer", "celsius", args).await {
+        match node
+            .access()
+            .call_by_name("thermometer", "celsius", args, vec![])
+            .await
+        {
             Ok(called) => println!("{room}: {}", called.value),
             Err(why) => println!("{room}: {why}"),
         }

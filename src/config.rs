@@ -2,7 +2,7 @@
 //! names where the wrong value came from.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -285,6 +285,9 @@ impl Collected {
                     store: self.store(&data_dir)?,
                 },
                 data_dir,
+                advertise: Vec::new(),
+                label: node::label(),
+                without: BTreeSet::new(),
             },
             log_file: self
                 .take("log-file", folder)?

@@ -11,7 +11,7 @@ use distro_tui::{
     cli::Cli,
     config::{self, Settings},
     crash, logging,
-    node::Node,
+    node::{Node, Session},
     ui::{How, Outcome, Screen},
 };
 
@@ -44,9 +44,9 @@ fn run(settings: &Settings) -> Result<Outcome, Box<dyn std::error::Error>> {
     let screen = Screen::new(&settings.ui)?;
     let _log = logging::start(&settings.log_file, &settings.log_level)?;
     crash::install(settings.state_dir.clone());
-    let node = Arc::new(Node::start(&settings.node)?);
+    let node = Node::start(&settings.node)?;
     tracing::info!(addr = %node.addr(), key = %node.key(), "started");
-    let outcome = screen.run(node)?;
+    let outcome = screen.run(Arc::new(Session::from(node)))?;
     tracing::info!(?outcome, "ended");
     Ok(outcome)
 }

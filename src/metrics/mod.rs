@@ -41,20 +41,24 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// Where the numbers come from.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
-    pub(crate) broker: Embedded,
-    pub(crate) naming: Naming,
+    pub(crate) broker: Option<Embedded>,
+    pub(crate) naming: Option<Naming>,
     pub(crate) endpoint: Endpoint,
 }
 
 impl Source {
     async fn numbers(&self) -> Option<Numbers> {
-        Some(Numbers {
-            stats: self.broker.stats().await.ok()?,
-            workers: self.broker.workers().await.ok()?,
-            histograms: self.broker.histograms().await.ok()?,
-            names: self.naming.count(),
+        let mut numbers = Numbers {
+            names: self.naming.as_ref().map_or(0, Naming::count),
             calls: self.endpoint.calls(),
-        })
+            ..Numbers::default()
+        };
+        if let Some(broker) = &self.broker {
+            numbers.stats = broker.stats().await.ok()?;
+            numbers.workers = broker.workers().await.ok()?;
+            numbers.histograms = broker.histograms().await.ok()?;
+        }
+        Some(numbers)
     }
 }
 

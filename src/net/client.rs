@@ -344,7 +344,10 @@ impl Client {
     }
 
     fn config(&self, peer: Peer, protocol: &[u8]) -> Result<quinn::ClientConfig, CallError> {
-        transport::client(&self.0.identity, peer.key, protocol).map_err(|error| {
+        let own = self.0.quinn.local_addr();
+        let to_itself = peer.key == self.0.identity.public()
+            && own.is_ok_and(|own| own.port() == peer.addr.port());
+        transport::client(&self.0.identity, peer.key, protocol, to_itself).map_err(|error| {
             CallError::Connect {
                 peer: peer.to_string(),
                 reason: error.to_string(),

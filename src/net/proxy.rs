@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::{Duration, Instant};
 
 use super::{
-    client::{DEADLINE, Peer, Request},
+    client::{DEADLINE, Request},
     fault::CallError,
     naming::{NamingClient, Record},
     uri::Uri,
@@ -50,6 +50,19 @@ impl Proxy {
     /// # Errors
     /// The naming server's answer, or the last server's.
     pub async fn call(&self, method: &str, args: Vec<Value>) -> Result<Called, CallError> {
+        self.call_with(method, args, Vec::new()).await
+    }
+
+    /// The same with arguments by name.
+    ///
+    /// # Errors
+    /// As [`Proxy::call`].
+    pub async fn call_with(
+        &self,
+        method: &str,
+        args: Vec<Value>,
+        kwargs: Vec<(String, Value)>,
+    ) -> Result<Called, CallError> {
         let since = Instant::now();
         let records = self.naming.lookup(&self.name).await?;
         let lookup = since.elapsed();
@@ -63,11 +76,9 @@ impl Proxy {
                     continue;
                 }
             };
-            let peer = Peer {
-                addr: uri.addr,
-                key: record.owner,
-            };
-            let request = Request::new(uri.object, method, args.clone());
+            let peer = self.naming.road(&record, &uri);
+            let mut request = Request::new(uri.object, method, args.clone());
+            request.kwargs.clone_from(&kwargs);
             match self.naming.client().call(peer, request, DEADLINE).await {
                 Ok(value) => {
                     return Ok(Called {

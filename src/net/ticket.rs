@@ -189,7 +189,7 @@ mod tests {
         let text = ticket().to_string();
         assert_eq!(
             text,
-            "distro1aaaqcaqaycuacfgreiah6aaaahisebyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyhbeeqscijbeeqscijbeeqscijbg5sok4r"
+            "distro1aaaqcaqaycuacfgreiah6aaaahisebyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyhbeeqscijbeeqscijbeeqscijbg5sok4r"
         );
         assert!(text.len() < 140, "{} characters", text.len());
         assert_eq!(text.parse(), Ok(ticket()));

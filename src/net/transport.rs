@@ -32,8 +32,11 @@ pub(super) const MAX_CALLS: u32 = 256;
 pub(super) const MAX_INCOMING: usize = 1024;
 /// A connection on which nothing arrives for this long is given up.
 pub(super) const IDLE: Duration = Duration::from_secs(15);
-/// A third of [`IDLE`], so that two lost packets in a row do not end a connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// How often a client makes itself heard. A server that crashed and came back answers that it knows
+/// nothing of the connection, so this is how soon it is noticed.
+const KEEP_ALIVE: Duration = Duration::from_millis(600);
+/// The same to oneself: nobody crashes alone there, and a process that does nothing should sleep.
+const KEEP_OWN_ALIVE: Duration = Duration::from_secs(5);
 /// Bytes under way on one stream, and on one connection.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -85,6 +88,7 @@ pub(super) fn client(
     identity: &Identity,
     pin: PublicKey,
     protocol: &[u8],
+    to_itself: bool,
 ) -> Result<ClientConfig, SetupError> {
     let mut tls = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -98,7 +102,12 @@ pub(super) fn client(
     tls.enable_sni = false;
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
     let mut transport = transport();
-    transport.keep_alive_interval(Some(KEEP_ALIVE));
+    let keep_alive = if to_itself {
+        KEEP_OWN_ALIVE
+    } else {
+        KEEP_ALIVE
+    };
+    transport.keep_alive_interval(Some(keep_alive));
     config.transport_config(Arc::new(transport));
     Ok(config)
 }

@@ -11,9 +11,10 @@
 //! | [`clock`] | one time for due times and durations, whatever is done to the wall clock |
 //! | [`worker`], [`lane`] | what a worker is doing, and what it did in the last half minute |
 //! | [`store`] | what is kept of tasks: in memory, or in a file that survives the process |
-//! | [`embedded`] | the engine inside this process |
+//! | [`embedded`], [`absent`] | the engine inside this process; what stands where there is none |
 //! | [`remote`] | the engine inside another process, over `net` |
 
+pub mod absent;
 pub mod add;
 pub mod broker;
 pub mod clock;

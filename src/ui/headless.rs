@@ -9,13 +9,13 @@ use super::{
     Options, Screen,
     effect::{Effect, Msg},
     key::{Code, Key},
-    model::Model,
+    model::{About, Model},
     runner::{MAX_ANSWERS, Runner},
     update::update,
     view,
 };
 use crate::{
-    node::{NamesEvent, Node},
+    node::{NamesEvent, Session},
     queue::{broker::Subscription, clock::Clock},
 };
 
@@ -25,7 +25,7 @@ pub struct Headless {
     terminal: Terminal<TestBackend>,
     clock: Clock,
     runner: Runner,
-    node: Arc<Node>,
+    session: Arc<Session>,
     answers: mpsc::Receiver<Msg>,
     names: mpsc::Receiver<NamesEvent>,
     broker: Subscription,
@@ -40,22 +40,24 @@ impl Headless {
     /// As [`Screen::new`].
     pub fn start(
         options: &Options,
-        node: Arc<Node>,
+        session: Arc<Session>,
         (width, height): (u16, u16),
     ) -> Result<Self, String> {
         let mut model = Screen::new(options)?.model;
         model.zone = jiff::tz::TimeZone::UTC;
         model.size = (width, height);
+        let access = session.access();
+        model.about = About::of(&access);
         let (outbox, answers) = mpsc::channel(MAX_ANSWERS);
         let terminal = Terminal::new(TestBackend::new(width, height));
         let mut screen = Self {
             model,
             terminal: terminal.map_err(|e| e.to_string())?,
             clock: Clock::start(),
-            runner: Runner::new(Arc::clone(&node), outbox),
-            names: node.watch_names(),
-            broker: node.broker().subscribe(),
-            node,
+            runner: Runner::new(Arc::clone(&access), outbox),
+            names: access.watch_names(),
+            broker: access.broker().subscribe(),
+            session,
             answers,
             terminal_effects: Vec::new(),
         };
@@ -63,10 +65,10 @@ impl Headless {
         Ok(screen)
     }
 
-    /// The process behind the screen.
+    /// The time with the node that is on the screen.
     #[must_use]
-    pub const fn node(&self) -> &Arc<Node> {
-        &self.node
+    pub const fn session(&self) -> &Arc<Session> {
+        &self.session
     }
 
     /// Presses keys, separated by spaces and written as the configuration writes them.

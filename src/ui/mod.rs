@@ -40,7 +40,7 @@ pub use self::{
     theme::{Depth, SymbolSet, THEMES},
 };
 use self::{keymap::Keymap, model::Model, theme::Theme};
-use crate::{node::Node, queue::broker::Drained};
+use crate::{node::Session, queue::broker::Drained};
 
 /// How the screen is to look and listen.
 #[derive(Debug, Clone)]
@@ -106,12 +106,12 @@ impl Screen {
     ///
     /// # Errors
     /// When the terminal cannot be read or written. It is given back all the same.
-    pub fn run(self, node: Arc<Node>) -> io::Result<Outcome> {
+    pub fn run(self, session: Arc<Session>) -> io::Result<Outcome> {
         let in_tmux = std::env::var_os("TMUX").is_some();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let outcome = runtime.block_on(run::run(self.model, node, in_tmux, self.crash_test));
+        let outcome = runtime.block_on(run::run(self.model, session, in_tmux, self.crash_test));
         // A file that is still being written may take its time; the person need not.
         runtime.shutdown_background();
         outcome

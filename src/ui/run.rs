@@ -21,7 +21,7 @@ use super::{
     update::update,
 };
 use crate::{
-    node::{NamesEvent, Node},
+    node::{NamesEvent, Session},
     queue::{
         broker::{Drained, Subscription},
         clock::Clock,
@@ -64,7 +64,7 @@ struct Screen {
     term: Term,
     clock: Clock,
     runner: Runner,
-    node: Arc<Node>,
+    session: Arc<Session>,
     drawn: u64,
     last_frame: Instant,
     in_tmux: bool,
@@ -80,25 +80,22 @@ struct Screen {
 /// Shows the screen until it is left. The terminal is given back before this returns.
 pub(crate) async fn run(
     mut model: Model,
-    node: Arc<Node>,
+    session: Arc<Session>,
     in_tmux: bool,
     crash_test: bool,
 ) -> io::Result<Outcome> {
     let signals = Signals::listen()?;
     let term = Term::take(model.mouse)?;
     model.size = term.size()?;
-    model.about = About {
-        fingerprint: node.key().fingerprint(),
-        addr: node.addr().to_string(),
-        engine: node.broker().engine().to_owned(),
-    };
+    let access = session.access();
+    model.about = About::of(&access);
     let (outbox, answers) = mpsc::channel(MAX_ANSWERS);
     let mut screen = Screen {
         model,
         term,
         clock: Clock::start(),
-        runner: Runner::new(Arc::clone(&node), outbox),
-        node: Arc::clone(&node),
+        runner: Runner::new(Arc::clone(&access), outbox),
+        session,
         drawn: 0,
         last_frame: Instant::now(),
         in_tmux,
@@ -114,8 +111,8 @@ pub(crate) async fn run(
         signals,
         keys: EventStream::new(),
         answers,
-        names: node.watch_names(),
-        broker: node.broker().subscribe(),
+        names: access.watch_names(),
+        broker: access.broker().subscribe(),
     };
     screen.take(Msg::Started)?;
     loop {
@@ -284,8 +281,8 @@ impl Screen {
             self.at_once = true;
             return;
         }
-        let node = Arc::clone(&self.node);
-        self.leaving = Some(tokio::spawn(async move { node.shutdown(GRACE).await }));
+        let session = Arc::clone(&self.session);
+        self.leaving = Some(tokio::spawn(async move { session.end(GRACE).await }));
     }
 
     fn signal(&mut self, signal: Signal) -> io::Result<()> {

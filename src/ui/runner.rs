@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     net::value::Value,
-    node::Node,
+    node::Access,
     queue::{
         broker::{Broker, BrokerError, Bulk, Deed},
         query::{Filter, From, Order, Page, Query},
@@ -32,16 +32,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Carries out effects and sends what came of them.
 #[derive(Clone)]
 pub(crate) struct Runner {
-    node: Arc<Node>,
+    access: Arc<Access>,
     broker: Arc<dyn Broker>,
     answers: mpsc::Sender<Msg>,
 }
 
 impl Runner {
-    pub(crate) fn new(node: Arc<Node>, answers: mpsc::Sender<Msg>) -> Self {
+    pub(crate) fn new(access: Arc<Access>, answers: mpsc::Sender<Msg>) -> Self {
         Self {
-            broker: node.broker(),
-            node,
+            broker: access.broker(),
+            access,
             answers,
         }
     }
@@ -61,7 +61,7 @@ impl Runner {
         let (what, result) = match effect {
             Effect::Greet { number, name } => return self.greet(number, &name).await,
             Effect::Methods(record) => {
-                let methods = self.node.methods(&record).await;
+                let methods = self.access.methods(&record).await;
                 return Msg::Methods {
                     name: record.name.clone(),
                     methods: methods.map_err(|e| e.to_string()),
@@ -77,7 +77,7 @@ impl Runner {
             } => {
                 let shown: Vec<String> = args.iter().map(Value::to_string).collect();
                 let what = format!("{}.{method}({})", record.name, shown.join(", "));
-                let answer = self.node.call(&record, &method, args).await;
+                let answer = self.access.call(&record, &method, args).await;
                 let text = answer.map(|value| plain(&value)).map_err(|e| e.to_string());
                 (What::Call(what), text)
             }
@@ -139,7 +139,7 @@ impl Runner {
                 let reasons = self.broker.reasons().await;
                 return Msg::Reasons(reasons.map_err(|e| e.to_string()));
             }
-            Effect::Recovery => return Msg::Recovery(self.node.recovery().clone()),
+            Effect::Recovery => return Msg::Recovery(self.access.recovery().clone()),
             Effect::Scale(workers) => {
                 let accepted = self.broker.scale(workers).await;
                 let text = |n: usize| match n {
@@ -163,7 +163,7 @@ impl Runner {
     }
 
     async fn greet(&self, number: u64, name: &str) -> Msg {
-        let called = self.node.greet(name).await;
+        let called = self.access.greet(name).await;
         let answer = called.map(|called| Greeted {
             text: plain(&called.value),
             lookup: called.lookup,

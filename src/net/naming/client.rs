@@ -13,6 +13,7 @@ use super::{
 use crate::net::{
     client::{Client, DEADLINE, Peer, Replies, Request},
     fault::CallError,
+    uri::Uri,
     value::{NotAValue, Value},
 };
 
@@ -40,6 +41,21 @@ impl NamingClient {
     #[must_use]
     pub const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The way to what a record tells of. What the naming server's own process serves is reached by the
+    /// way that leads to the naming server, whatever it believes its address to be.
+    #[must_use]
+    pub fn road(&self, record: &Record, uri: &Uri) -> Peer {
+        let addr = if record.owner == self.server.key {
+            self.server.addr
+        } else {
+            uri.addr
+        };
+        Peer {
+            addr,
+            key: record.owner,
+        }
     }
 
     /// Registers an object.

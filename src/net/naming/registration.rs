@@ -98,7 +98,11 @@ impl Registration {
     async fn renew(&self, id: u64, lease: Duration) {
         let mut pause = lease / 3;
         loop {
-            sleep(pause).await;
+            if pause == lease / 3 {
+                self.pause(pause).await;
+            } else {
+                sleep(pause).await;
+            }
             match self.naming.renew(&self.wanted.name, id).await {
                 Ok(_) => {
                     pause = lease / 3;
@@ -121,6 +125,20 @@ impl Registration {
                     .min(lease / 3);
                 }
             }
+        }
+    }
+
+    /// Waits, but not when the naming server has gone: whether it has come back, and still knows us, is
+    /// to be found out at once.
+    async fn pause(&self, pause: Duration) {
+        let naming = &self.naming;
+        let gone = async {
+            naming.client().disconnected(naming.server()).await;
+            sleep(FIRST_PAUSE).await;
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = gone => {}
         }
     }
 

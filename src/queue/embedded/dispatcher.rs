@@ -159,7 +159,9 @@ impl Dispatcher {
         let submits = rounds.store.submits().map_err(super::unreadable)?;
         rounds.submits = Submits::new(submits);
         rounds.next_sweep = Some(now);
-        rounds.scale(wanted);
+        if wanted > 0 {
+            rounds.scale(wanted);
+        }
         Ok((Self { runtime, rounds }, recovery, names))
     }
 

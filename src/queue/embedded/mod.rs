@@ -59,7 +59,7 @@ const MAX_BATCHES: usize = 256;
 /// How an engine is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Workers at the start, 1 to [`MAX_WORKERS`].
+    /// Workers at the start, up to [`MAX_WORKERS`]; with none, tasks wait until some are asked for.
     pub workers: usize,
     /// How much it takes, and what it grants.
     pub limits: Limits,

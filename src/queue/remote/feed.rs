@@ -54,9 +54,25 @@ struct Shared {
 struct State {
     life: u64,
     revision: u64,
-    /// Each with the number of those that were left out right before it.
-    events: VecDeque<(Timestamp, u64, Event)>,
+    /// Each with its number, counted from 1; numbers that are missing were left out.
+    events: VecDeque<(u64, Timestamp, Event)>,
     listening: bool,
+}
+
+impl State {
+    const fn news(&self, revision: u64, at: Timestamp, events: Vec<Event>, dropped: u64) -> News {
+        News {
+            next: Place {
+                life: self.life,
+                revision,
+            },
+            batch: Batch {
+                at,
+                events,
+                dropped,
+            },
+        }
+    }
 }
 
 impl Feed {
@@ -101,14 +117,14 @@ impl Feed {
 
     fn put(&self, batch: Batch) {
         let mut state = self.state();
-        state.revision += batch.dropped + batch.events.len() as u64;
-        let mut dropped = batch.dropped;
+        state.revision += batch.dropped;
         for event in batch.events {
             if state.events.len() == KEPT {
                 state.events.pop_front();
             }
-            let before = std::mem::take(&mut dropped);
-            state.events.push_back((batch.at, before, event));
+            state.revision += 1;
+            let number = state.revision;
+            state.events.push_back((number, batch.at, event));
         }
         let revision = state.revision;
         drop(state);
@@ -132,41 +148,21 @@ impl Feed {
             true => place.revision,
             false => 0,
         };
-        let missing = state.revision.checked_sub(from).filter(|n| *n > 0)?;
-        let (mut have, mut taken) = (0, VecDeque::new());
-        for (at, dropped, event) in state.events.iter().rev() {
-            if have >= missing {
-                break;
-            }
-            have += 1 + dropped;
-            taken.push_front((*at, *dropped, *event));
-        }
-        let mut batch = Batch {
-            at: taken.front().map_or(Timestamp::default(), |(at, ..)| *at),
-            events: Vec::new(),
-            // What is no longer kept; when the place is in the middle of a gap, a part of it.
-            dropped: missing.saturating_sub(have),
+        let first = state.events.partition_point(|(number, ..)| *number <= from);
+        let mut rest = state.events.range(first..).peekable();
+        let Some((number, at, _)) = rest.peek().copied().copied() else {
+            let dropped = state.revision.checked_sub(from).filter(|n| *n > 0)?;
+            return Some(state.news(state.revision, Timestamp::default(), vec![], dropped));
         };
-        let mut revision = state.revision - have.min(missing);
-        for (at, dropped, event) in taken {
-            // Those that happened together stay together, as time goes by them.
-            if at != batch.at || batch.events.len() >= BITE {
-                break;
-            }
-            if dropped > 0 && !batch.events.is_empty() {
-                break;
-            }
-            batch.dropped += dropped.min(missing);
-            batch.events.push(event);
-            revision += 1 + dropped;
+        let (mut next, mut events) = (number, Vec::new());
+        // Those that happened together stay together; a gap begins a batch.
+        while let Some((number, _, event)) =
+            rest.next_if(|(n, t, _)| *n == next && *t == at && events.len() < BITE)
+        {
+            events.push(*event);
+            next = number + 1;
         }
-        Some(News {
-            next: Place {
-                life: state.life,
-                revision: revision.min(state.revision),
-            },
-            batch,
-        })
+        Some(state.news(next - 1, at, events, number - 1 - from))
     }
 
     /// Follows the broker from a place on, or from now.

@@ -26,14 +26,50 @@ use super::{
     pane::Pane,
     theme::Theme,
 };
-use crate::queue::task::{TaskId, Timestamp};
+use crate::{
+    net::wire::Role,
+    node::{Access, Place},
+    queue::task::{TaskId, Timestamp},
+};
 
-/// What is known of the process that the screen belongs to.
-#[derive(Debug, Clone, Default)]
+/// What is known of the node on the screen.
+#[derive(Debug, Clone)]
 pub(crate) struct About {
     pub(crate) fingerprint: String,
     pub(crate) addr: String,
     pub(crate) engine: String,
+    /// What may be done there.
+    pub(crate) role: Role,
+    pub(crate) place: Place,
+    /// Nothing is to be changed from this screen, whatever the role.
+    pub(crate) read_only: bool,
+}
+
+impl Default for About {
+    fn default() -> Self {
+        Self {
+            fingerprint: String::new(),
+            addr: String::new(),
+            engine: String::new(),
+            role: Role::Admin,
+            place: Place::Here,
+            read_only: false,
+        }
+    }
+}
+
+impl About {
+    pub(crate) fn of(access: &Access) -> Self {
+        let about = access.about();
+        Self {
+            fingerprint: about.key.fingerprint(),
+            addr: about.addr.to_string(),
+            engine: access.broker().engine().to_owned(),
+            role: about.role,
+            place: about.place,
+            read_only: false,
+        }
+    }
 }
 
 /// What comes from outside and is held still by freezing.

@@ -49,6 +49,7 @@ pub(crate) fn fresh() -> Model {
         fingerprint: "k3yk3yk3".into(),
         addr: "127.0.0.1:4433".into(),
         engine: "embedded".into(),
+        ..About::default()
     };
     model.now = NOW;
     model
@@ -285,7 +286,7 @@ fn stats() -> Stats {
         wanted: 2,
         backlog_limit: 1_000_000,
         keeping: Keeping {
-            durability: "power",
+            durability: "power".into(),
             bytes: 12 << 20,
             limit: 512 << 20,
             commits: Percentiles {

@@ -4,8 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    node::{Config, Node},
-    queue::{embedded, store},
+    node::{Config, Node, Session},
     ui::{Depth, Headless, Options, SymbolSet, effect::Effect, model::layer::Layer},
 };
 
@@ -22,20 +21,10 @@ impl App {
 
     /// The program with what it finds at home.
     fn at(home: tempfile::TempDir) -> Self {
-        let config = Config {
-            data_dir: home.path().to_owned(),
-            listen: ([127, 0, 0, 1], 0).into(),
-            metrics: None,
-            broker: embedded::Config {
-                workers: 2,
-                store: store::Config {
-                    folder: Some(home.path().to_owned()),
-                    ..store::Config::default()
-                },
-                ..embedded::Config::default()
-            },
-        };
-        let node = Arc::new(Node::start(&config).expect("starts"));
+        let mut config = Config::at(home.path());
+        config.broker.workers = 2;
+        let node = Node::start(&config).expect("starts");
+        let session = Arc::new(Session::from(node));
         let options = Options {
             theme: "dark".into(),
             depth: Depth::True,
@@ -44,7 +33,7 @@ impl App {
             keys: Default::default(),
             crash_test: false,
         };
-        let screen = Headless::start(&options, node, (140, 40)).expect("a theme of ours");
+        let screen = Headless::start(&options, session, (140, 40)).expect("a theme of ours");
         Self { screen, home }
     }
 
@@ -112,7 +101,7 @@ impl App {
 
     /// Ends it, and gives back where it lived.
     async fn restart_later(self) -> tempfile::TempDir {
-        self.screen.node().shutdown(Duration::ZERO).await;
+        self.screen.session().end(Duration::ZERO).await;
         self.home
     }
 }
@@ -231,7 +220,8 @@ async fn wrong_input_is_explained_and_kept_for_mending() {
 async fn any_method_of_any_name_can_be_called() {
     let mut app = App::start();
     app.until("server ").await;
-    app.press("1 g enter");
+    app.until("broker ").await;
+    app.press("1 g j enter");
     app.until("lookup(name: str) -> list").await;
     app.press("esc c").type_text("count").press("enter");
     app.until("naming.count()").await;

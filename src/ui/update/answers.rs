@@ -27,7 +27,7 @@ use crate::{
 pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Names(NamesEvent::News(event)) => names(model, event),
-        Msg::Names(NamesEvent::Lost(error)) => {
+        Msg::Names(NamesEvent::Lost { error, .. }) => {
             if std::mem::take(&mut model.names.connected) {
                 log(
                     model,

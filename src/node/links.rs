@@ -1,0 +1,168 @@
+//! The naming servers of others that this node has joined: what it offers is registered there too, and
+//! whoever has joined there may call it here.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{address, known::Known};
+use crate::net::{
+    client::{Client, Peer},
+    key::PublicKey,
+    members::Members,
+    naming::{NamingClient, Register, Registration, Status},
+    peers::{PeersClient, follow_guests},
+    uri::Uri,
+    wire::Role,
+};
+
+/// What goes on with one joined node.
+struct Link {
+    known: Known,
+    peer: Peer,
+    /// How each name stands there.
+    names: Vec<(String, watch::Receiver<Status>)>,
+    running: Vec<tokio::task::JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+/// A joined node, as others are shown it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkInfo {
+    /// Its key.
+    pub key: PublicKey,
+    /// What this node may do there.
+    pub role: Role,
+    /// Where it is.
+    pub addr: SocketAddr,
+    /// Names that are registered there, each with how that stands.
+    pub names: Vec<(String, String)>,
+}
+
+/// Every joined node of one process.
+#[derive(Clone)]
+pub(super) struct Links(Arc<Shared>);
+
+struct Shared {
+    client: Client,
+    members: Members,
+    bound: SocketAddr,
+    /// What is offered, without where it is.
+    offered: Vec<Register>,
+    links: Mutex<HashMap<PublicKey, Link>>,
+    stop: CancellationToken,
+}
+
+impl Links {
+    pub(super) fn new(
+        client: Client,
+        members: Members,
+        bound: SocketAddr,
+        offered: Vec<Register>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            client,
+            members,
+            bound,
+            offered,
+            links: Mutex::default(),
+            stop,
+        }))
+    }
+
+    fn links(&self) -> MutexGuard<'_, HashMap<PublicKey, Link>> {
+        let links = self.0.links.lock();
+        links.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes up a joined node, in place of what was known of it before. To be called on the network's
+    /// runtime. Answers a warning, if others will not be able to reach what is registered there.
+    pub(super) fn take_up(&self, known: Known) -> Option<String> {
+        let peer = known.peers().next()?;
+        let at = address::facing(self.0.bound, peer.addr).unwrap_or(self.0.bound);
+        let alone = at.ip().is_loopback() && !peer.addr.ip().is_loopback();
+        let stop = self.0.stop.child_token();
+        let mut link = Link {
+            peer,
+            names: Vec::new(),
+            running: Vec::new(),
+            stop: stop.clone(),
+            known,
+        };
+        if link.known.role >= Role::Member {
+            let naming = NamingClient::new(self.0.client.clone(), peer);
+            for offered in &self.0.offered {
+                let mut wanted = offered.clone();
+                wanted.uri = Uri {
+                    object: wanted.uri,
+                    addr: at,
+                }
+                .to_string();
+                let registration = Registration::new(naming.clone(), wanted);
+                link.names
+                    .push((offered.name.clone(), registration.status()));
+                link.running
+                    .push(tokio::spawn(registration.run(stop.clone())));
+            }
+            let peers = PeersClient::new(self.0.client.clone(), peer);
+            let guests = follow_guests(self.0.members.clone(), peers);
+            link.running.push(tokio::spawn(async move {
+                stop.run_until_cancelled(guests).await;
+            }));
+        }
+        if let Some(before) = self.links().insert(peer.key, link) {
+            before.stop.cancel();
+        }
+        alone.then(|| address::warning(&[at]).unwrap_or_default())
+    }
+
+    /// Lets go of a joined node: names are taken back, its peers are no guests any more.
+    pub(super) fn let_go(&self, key: PublicKey) -> bool {
+        self.0.members.set_guests(key, HashMap::new());
+        let link = self.links().remove(&key);
+        link.map(|link| link.stop.cancel()).is_some()
+    }
+
+    /// Every joined node, by key.
+    pub(super) fn list(&self) -> Vec<LinkInfo> {
+        let links = self.links();
+        let mut all: Vec<_> = links.values().map(Link::info).collect();
+        all.sort_by_key(|link| link.key);
+        all
+    }
+
+    /// The tasks that take names back when the node stops.
+    pub(super) fn take_running(&self) -> Vec<tokio::task::JoinHandle<()>> {
+        let mut links = self.links();
+        let all = links.values_mut();
+        all.flat_map(|link| std::mem::take(&mut link.running))
+            .collect()
+    }
+}
+
+impl Link {
+    fn info(&self) -> LinkInfo {
+        let word = |status: &Status| match status {
+            Status::Pending => "pending".to_owned(),
+            Status::Held => "held".to_owned(),
+            Status::Failing(why) => format!("failing: {why}"),
+            Status::Refused(why) => format!("refused: {why}"),
+        };
+        let names = self.names.iter();
+        LinkInfo {
+            key: self.peer.key,
+            role: self.known.role,
+            addr: self.peer.addr,
+            names: names
+                .map(|(name, status)| (name.clone(), word(&status.borrow())))
+                .collect(),
+        }
+    }
+}

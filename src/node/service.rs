@@ -1,0 +1,210 @@
+//! The object by which a running node is told to join others. A command on the same data folder asks it
+//! instead of doing it behind its back.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    known::{self, Known, KnownError},
+    links::{LinkInfo, Links},
+};
+use crate::net::{
+    client::{Client, DEADLINE, Peer, Request},
+    fault::{CallError, Code, Fault},
+    key::PublicKey,
+    object::{Caller, Service},
+    peers::at_least,
+    ticket::Ticket,
+    value::Value,
+    wire::Role,
+};
+
+/// The name that it is exposed under.
+pub(super) const NAME: &str = "node";
+
+/// What came of joining.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// The key of the node that was joined.
+    pub key: PublicKey,
+    /// As what.
+    pub role: Role,
+    /// Where it was reached.
+    pub addr: Option<SocketAddr>,
+    /// What the person should know.
+    pub warning: Option<String>,
+}
+
+impl Joined {
+    pub(super) fn new(known: &Known, warning: Option<String>) -> Self {
+        Self {
+            key: known.key,
+            role: known.role,
+            addr: known.addrs.first().copied(),
+            warning,
+        }
+    }
+}
+
+/// What the object needs.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub(super) client: Client,
+    pub(super) links: Links,
+    pub(super) data_dir: PathBuf,
+    pub(super) label: String,
+}
+
+impl Desk {
+    /// Joins, remembers and registers there what is offered here.
+    pub(super) async fn join(&self, text: &str) -> Result<Joined, Fault> {
+        let ticket: Ticket = text
+            .parse()
+            .map_err(|why| Fault::bad_arguments(format!("{why}")))?;
+        let joined = join(&self.client, &ticket, &self.label).await;
+        let known = joined.map_err(|error| match error {
+            CallError::Remote(fault) => fault,
+            other => Fault::new(Code::Internal, other.to_string()),
+        })?;
+        let warning = self.links.take_up(known.clone());
+        let joined = Joined::new(&known, warning);
+        let folder = self.data_dir.clone();
+        in_file(move || known::remember(&folder, known))
+            .await
+            .map_err(|why| {
+                let why = format!("joined, but it will be forgotten with the next start: {why}");
+                Fault::new(Code::Internal, why)
+            })?;
+        Ok(joined)
+    }
+
+    async fn leave(&self, who: &str) -> Result<LinkInfo, Fault> {
+        let who = who.trim().to_ascii_lowercase();
+        let links = self.links.list();
+        let mut fits = links
+            .iter()
+            .filter(|link| link.key.to_string().starts_with(&who));
+        let (Some(link), None) = (fits.next(), fits.next()) else {
+            return Err(Fault::not_found(format!(
+                "this node has joined no node, or more than one, whose key begins with `{who}`"
+            )));
+        };
+        let (folder, key) = (self.data_dir.clone(), link.key);
+        self.links.let_go(key);
+        in_file(move || known::forget(&folder, key))
+            .await
+            .map_err(|why| Fault::new(Code::Internal, why))?;
+        Ok(link.clone())
+    }
+
+    /// The object, with its methods.
+    pub(super) fn object(self) -> Service {
+        let (join, leave, links) = (self.clone(), self.clone(), self);
+        Service::new("This node: which others it has joined")
+            .method(
+                "join(ticket: str) -> map",
+                "Joins another node with its ticket, and registers there what is offered here.",
+                move |caller: Caller, (ticket,): (String,)| {
+                    let desk = join.clone();
+                    async move {
+                        at_least(Role::Admin, &caller)?;
+                        desk.join(&ticket).await
+                    }
+                },
+            )
+            .method(
+                "leave(who: str) -> map",
+                "Takes the names back that are registered at another node, and forgets it.",
+                move |caller: Caller, (who,): (String,)| {
+                    let desk = leave.clone();
+                    async move {
+                        at_least(Role::Admin, &caller)?;
+                        desk.leave(&who).await
+                    }
+                },
+            )
+            .method(
+                "links() -> list",
+                "The nodes that this one has joined, and how its names stand there.",
+                move |caller: Caller, []: [(); 0]| {
+                    let listed = at_least(Role::Member, &caller).map(|()| links.links.list());
+                    std::future::ready(listed)
+                },
+            )
+    }
+}
+
+/// File work goes to a thread for it: the network must not wait for a disk.
+async fn in_file<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, KnownError> + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(work).await;
+    let done = done.map_err(|e| e.to_string())?;
+    done.map_err(|e| e.to_string())
+}
+
+/// Proves a ticket, and says what is to be remembered of its server.
+pub(super) async fn join(
+    client: &Client,
+    ticket: &Ticket,
+    label: &str,
+) -> Result<Known, CallError> {
+    let (peer, role) = client.join(ticket, label).await?;
+    Ok(Known::of(ticket, peer.addr, role))
+}
+
+/// The typed way to ask a node about itself.
+#[derive(Debug, Clone)]
+pub struct NodeClient {
+    client: Client,
+    server: Peer,
+}
+
+impl NodeClient {
+    pub(super) const fn new(client: Client, server: Peer) -> Self {
+        Self { client, server }
+    }
+
+    /// Has the node join another.
+    ///
+    /// # Errors
+    /// The other's refusal, or the call's own.
+    pub async fn join(&self, ticket: &str) -> Result<Joined, CallError> {
+        self.ask("join", vec![ticket.into()]).await
+    }
+
+    /// Has the node leave another: the beginning of its key.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], or the call's own.
+    pub async fn leave(&self, who: &str) -> Result<LinkInfo, CallError> {
+        self.ask("leave", vec![who.into()]).await
+    }
+
+    /// The nodes that the node has joined.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn links(&self) -> Result<Vec<LinkInfo>, CallError> {
+        self.ask("links", vec![]).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        args: Vec<Value>,
+    ) -> Result<T, CallError> {
+        let request = Request::new(NAME, method, args);
+        // Joining is a dial of its own, by the other node.
+        let answer = self.client.call(self.server, request, DEADLINE * 2).await?;
+        answer
+            .to_typed()
+            .map_err(|e| CallError::Protocol(e.to_string()))
+    }
+}
+
+/// An object that is shared by its desk.
+pub(super) fn object(desk: Desk) -> Arc<Service> {
+    Arc::new(desk.object())
+}

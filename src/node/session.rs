@@ -1,0 +1,344 @@
+//! A screen's or a command's time with a node: one of its own, which ends with it, or another
+//! process's, which does not.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Ending, Node, NodeError,
+    access::{About, Access, Place},
+    here::{self, Found},
+    known::{self, Known},
+    network_thread, service,
+};
+use crate::{
+    net::{
+        client::{Client, DEADLINE, Peer},
+        endpoint::Endpoint,
+        fault::{CallError, Code},
+        identity::Identity,
+        key::PublicKey,
+        members::Members,
+        naming::NamingClient,
+        ticket::Ticket,
+        wire::Hello,
+    },
+    queue::{
+        absent::Absent,
+        broker::{Broker, Drained},
+        embedded::Recovery,
+        remote::{self, Remote},
+    },
+};
+
+/// A node that is starting is waited for this long.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(20);
+/// Letting go of a connection takes at most this long.
+const GOODBYE: Duration = Duration::from_millis(200);
+
+/// Why there is no way to a node.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// Nobody has the data folder.
+    #[error(
+        "no node runs on {0}; start one with `distro-tui serve`, or name another with --connect"
+    )]
+    Nobody(String),
+    /// What was named is not known.
+    #[error(
+        "`{0}` is neither a ticket nor a node that was joined from here; paste a ticket, or see \
+         `distro-tui peers` for the nodes that are known"
+    )]
+    Unknown(String),
+    /// More than one node fits.
+    #[error("more than one known node has a key that begins with `{0}`; give more of it")]
+    Ambiguous(String),
+    /// It could not be reached, or said no.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// What was joined cannot be remembered.
+    #[error(transparent)]
+    Known(#[from] known::KnownError),
+    /// This process's own network.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
+/// A time with a node.
+pub struct Session {
+    access: Arc<Access>,
+    with: With,
+}
+
+enum With {
+    Own(Box<Node>),
+    Other(Box<Line>),
+}
+
+/// The network of a process that has no node of its own.
+struct Line {
+    endpoint: Endpoint,
+    ending: Ending,
+}
+
+impl From<Node> for Session {
+    /// With a node of one's own.
+    fn from(node: Node) -> Self {
+        Self {
+            access: node.access(),
+            with: With::Own(Box::new(node)),
+        }
+    }
+}
+
+impl Session {
+    /// With the node that runs on this data folder in another process. One that is just starting is
+    /// waited for.
+    ///
+    /// # Errors
+    /// [`SessionError::Nobody`] when none does, or the call's own.
+    pub fn attach(data_dir: &Path) -> Result<Self, SessionError> {
+        let since = Instant::now();
+        let peer = loop {
+            match here::look(data_dir) {
+                Found::Node { addr, key } => break Peer { addr, key },
+                Found::Starting(_) if since.elapsed() < PATIENCE => std::thread::sleep(LOOK),
+                _ => return Err(SessionError::Nobody(data_dir.display().to_string())),
+            }
+        };
+        let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
+        let line = Line::open(&identity, Some(&peer.addr))?;
+        line.session([peer], Place::Beside)
+    }
+
+    /// With a node elsewhere: named by a ticket, by the beginning of its key or as `KEY@ADDR:PORT` when
+    /// it was joined before. A ticket is used once and the node remembered.
+    ///
+    /// # Errors
+    /// [`SessionError`], each with what to do about it.
+    pub fn connect(data_dir: &Path, to: &str, label: &str) -> Result<Self, SessionError> {
+        let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
+        let known = known::read(data_dir)?;
+        let to = to.trim();
+        if let Ok(ticket) = to.parse::<Ticket>() {
+            let line = Line::open(&identity, ticket.addrs.first())?;
+            let known = match known.into_iter().find(|known| known.key == ticket.key) {
+                // Whoever is in needs no ticket, and one for a single use is not wasted.
+                Some(known) if known.role >= ticket.role => known,
+                _ => {
+                    let joined = line.join(&ticket, label)?;
+                    known::remember(data_dir, joined.clone())?;
+                    joined
+                }
+            };
+            return line.session(known.peers(), Place::Elsewhere);
+        }
+        if to.starts_with(crate::net::ticket::PREFIX) {
+            let why = to.parse::<Ticket>().map_err(|why| why.to_string());
+            let why = why.err().unwrap_or_default();
+            return Err(CallError::Protocol(why).into());
+        }
+        let peers = match at(to) {
+            Some(peer) => vec![peer],
+            None => find(&known, to)?.peers().collect(),
+        };
+        let line = Line::open(&identity, peers.first().map(|peer| &peer.addr))?;
+        line.session(peers, Place::Elsewhere)
+    }
+
+    /// Joins the node of a ticket for good: what a node on this data folder offers is registered there
+    /// from its next start on, or at once when it runs.
+    ///
+    /// # Errors
+    /// [`SessionError`], each with what to do about it.
+    pub fn join(data_dir: &Path, text: &str, label: &str) -> Result<service::Joined, SessionError> {
+        let ticket = text.trim();
+        match Self::attach(data_dir) {
+            Ok(session) => {
+                let (access, ticket) = (session.access(), ticket.to_owned());
+                let asked = session.block_on(async move {
+                    access
+                        .node(|node| async move { node.join(&ticket).await })
+                        .await
+                });
+                Ok(asked?)
+            }
+            Err(SessionError::Nobody(_)) => {
+                let ticket: Ticket = ticket
+                    .parse()
+                    .map_err(|why| CallError::Protocol(format!("{why}")))?;
+                let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
+                let line = Line::open(&identity, ticket.addrs.first())?;
+                let known = line.join(&ticket, label)?;
+                known::remember(data_dir, known.clone())?;
+                Ok(service::Joined::new(&known, None))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// What may be done.
+    #[must_use]
+    pub fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access)
+    }
+
+    /// Runs something to its end on the network's runtime, from a thread outside of every runtime.
+    pub fn block_on<T: Send>(&self, work: impl Future<Output = T> + Send) -> T {
+        self.access.net.block_on(work)
+    }
+
+    /// Ends it: a node of one's own stops in order, and gives running tasks at most `grace`; another
+    /// process's goes on.
+    pub async fn end(&self, grace: Duration) -> Drained {
+        match &self.with {
+            With::Own(node) => node.shutdown(grace).await,
+            With::Other(line) => {
+                line.end(self.access.net.clone()).await;
+                Drained::default()
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({})", self.access.peer())
+    }
+}
+
+impl Line {
+    /// A network of one's own, for calling only.
+    fn open(identity: &Identity, to: Option<&SocketAddr>) -> Result<Opened, NodeError> {
+        let over = CancellationToken::new();
+        let (net, thread) = network_thread(over.clone())?;
+        let ending = Ending::new(over, thread);
+        let any: SocketAddr = match to {
+            Some(SocketAddr::V6(_)) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
+            _ => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
+        };
+        let endpoint = {
+            let _entered = net.enter();
+            // It lets nobody in: even its own key has nothing to call here.
+            Endpoint::bind(any, identity, Members::only(PublicKey::from_bytes([0; 32])))?
+        };
+        Ok(Opened {
+            net,
+            line: Self { endpoint, ending },
+        })
+    }
+
+    async fn end(&self, net: Handle) {
+        let endpoint = self.endpoint.clone();
+        let ended = async move { endpoint.shutdown(GOODBYE).await };
+        net.spawn(ended).await.ok();
+        self.ending.end();
+    }
+}
+
+/// A line that is not connected yet.
+struct Opened {
+    net: Handle,
+    line: Line,
+}
+
+impl Opened {
+    fn client(&self) -> Client {
+        self.line.endpoint.client()
+    }
+
+    fn join(&self, ticket: &Ticket, label: &str) -> Result<Known, CallError> {
+        let client = self.client();
+        self.net.block_on(service::join(&client, ticket, label))
+    }
+
+    /// Connects to the first of these that answers.
+    fn session(
+        self,
+        peers: impl IntoIterator<Item = Peer>,
+        place: Place,
+    ) -> Result<Session, SessionError> {
+        let (peer, hello) = self.net.block_on(first_to_answer(&self.client(), peers))?;
+        let naming = NamingClient::new(self.client(), peer);
+        let (broker, recovery) = self.net.block_on(broker(&self.net, &self.client(), peer))?;
+        let about = About {
+            key: peer.key,
+            addr: peer.addr,
+            role: hello.role,
+            place,
+        };
+        let access = Access::new(about, self.net, naming, broker, recovery);
+        Ok(Session {
+            access: Arc::new(access),
+            with: With::Other(Box::new(self.line)),
+        })
+    }
+}
+
+async fn first_to_answer(
+    client: &Client,
+    peers: impl IntoIterator<Item = Peer>,
+) -> Result<(Peer, Hello), CallError> {
+    let mut failed = CallError::Protocol("no address is known of it".into());
+    for peer in peers {
+        match client.connect(peer, DEADLINE).await {
+            Ok(hello) => return Ok((peer, hello)),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+async fn broker(
+    net: &Handle,
+    client: &Client,
+    peer: Peer,
+) -> Result<(Arc<dyn Broker>, Recovery), CallError> {
+    match Remote::connect(net.clone(), client.clone(), peer, remote::NAME).await {
+        Ok(broker) => {
+            let recovery = broker.recovery().clone();
+            Ok((Arc::new(broker), recovery))
+        }
+        Err(CallError::Remote(fault)) if fault.code == Code::NotFound => {
+            let absent = Absent::new("this node has no broker; it was started without one");
+            Ok((Arc::new(absent), Recovery::default()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `KEY@ADDR:PORT`.
+fn at(text: &str) -> Option<Peer> {
+    let (key, addr) = text.split_once('@')?;
+    Some(Peer {
+        addr: addr.parse().ok()?,
+        key: key.parse().ok()?,
+    })
+}
+
+fn find<'a>(known: &'a [Known], text: &str) -> Result<&'a Known, SessionError> {
+    let begins = text.to_ascii_lowercase();
+    let mut fits = known
+        .iter()
+        .filter(|known| begins.len() >= 4 && known.key.to_string().starts_with(&begins));
+    match (fits.next(), fits.next()) {
+        (Some(known), None) => Ok(known),
+        (Some(_), Some(_)) => Err(SessionError::Ambiguous(text.to_owned())),
+        _ => Err(SessionError::Unknown(text.chars().take(60).collect())),
+    }
+}
+
+/// What this process calls itself where it joins: the machine's name.
+#[must_use]
+pub fn label() -> String {
+    let system = rustix::system::uname();
+    system.nodename().to_string_lossy().into_owned()
+}
