@@ -11,8 +11,7 @@ use std::{
 use etcetera::BaseStrategy;
 
 use crate::{
-    cli::Cli,
-    nearest::nearest,
+    cli::Options,
     node,
     queue::{
         embedded::{self, Limits, MAX_WORKERS},
@@ -21,13 +20,14 @@ use crate::{
     },
     ui::{self, Depth, SymbolSet, THEMES},
     units,
+    words::nearest::nearest,
 };
 
 /// The default configuration file, with every setting explained.
 pub const DEFAULT_FILE: &str = include_str!("../assets/config.default.toml");
 
 /// The names of all settings, as the file writes them.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 20] = [
     "theme",
     "color",
     "symbols",
@@ -42,6 +42,8 @@ const NAMES: [&str; 18] = [
     "max-file",
     "time-limit",
     "listen",
+    "advertise",
+    "discover",
     "metrics",
     "data-dir",
     "log-file",
@@ -69,6 +71,23 @@ pub struct Settings {
     pub log_level: String,
     /// Where crash reports go.
     pub state_dir: PathBuf,
+    /// Whether nodes on the local network are told where this one is, and found when they move.
+    pub discover: bool,
+    /// Every setting as text, and where it comes from.
+    pub shown: Vec<Shown>,
+    /// Where a configuration file is looked for.
+    pub config_file: PathBuf,
+}
+
+/// A setting as it was given.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Shown {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Where it comes from.
+    pub from: String,
 }
 
 /// Where a value came from.
@@ -108,6 +127,7 @@ struct Collected {
     values: BTreeMap<&'static str, (Source, String)>,
     keys: BTreeMap<String, Vec<String>>,
     keys_from: Option<Source>,
+    file: PathBuf,
 }
 
 /// Collects the settings of this process.
@@ -115,7 +135,10 @@ struct Collected {
 /// # Errors
 /// [`ConfigError`] for a file that cannot be read, an unknown setting (with the nearest known one),
 /// or a value that is not one.
-pub fn load(cli: &Cli, variable: impl Fn(&str) -> Option<String>) -> Result<Settings, ConfigError> {
+pub fn load(
+    cli: &Options,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Settings, ConfigError> {
     let mut collected = Collected::default();
     let folders = Folders::find(&variable);
     let (path, must_exist) = match &cli.config {
@@ -123,6 +146,7 @@ pub fn load(cli: &Cli, variable: impl Fn(&str) -> Option<String>) -> Result<Sett
         None => (folders.config.join("config.toml"), false),
     };
     collected.file(&path, must_exist)?;
+    collected.file = path;
     for name in NAMES {
         let name_there = format!("DISTRO_TUI_{}", name.to_uppercase().replace('-', "_"));
         if let Some(value) = variable(&name_there).filter(|value| !value.is_empty()) {
@@ -135,6 +159,8 @@ pub fn load(cli: &Cli, variable: impl Fn(&str) -> Option<String>) -> Result<Sett
         ("workers", cli.workers.clone()),
         ("durability", cli.durability.clone()),
         ("listen", cli.listen.clone()),
+        ("advertise", cli.advertise.clone()),
+        ("discover", cli.discover.then(|| "true".to_owned())),
         ("metrics", cli.metrics.clone()),
         ("data-dir", cli.data_dir.as_ref().map(shown)),
         ("log-file", cli.log_file.as_ref().map(shown)),
@@ -210,6 +236,36 @@ impl Collected {
         })
     }
 
+    fn shown(&self) -> Vec<Shown> {
+        // The file with every setting explained has every default, which a test sees to.
+        let defaults: toml::Table = DEFAULT_FILE.parse().unwrap_or_default();
+        let usual = |name: &str| match defaults.get(name) {
+            Some(toml::Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        };
+        let shown = |name| match self.values.get(name) {
+            Some((from, value)) => Shown {
+                name,
+                value: value.clone(),
+                from: from.to_string(),
+            },
+            None => Shown {
+                name,
+                value: usual(name),
+                from: "default".to_owned(),
+            },
+        };
+        NAMES.into_iter().map(shown).collect()
+    }
+
+    fn truth(&self, name: &str) -> Result<Option<bool>, ConfigError> {
+        self.take(name, |text| {
+            text.parse()
+                .map_err(|_neither| format!("`{text}` is neither true nor false"))
+        })
+    }
+
     fn limits(&self) -> Result<Limits, ConfigError> {
         let defaults = Limits::default();
         let hard = self.take("time-limit", units::duration)?;
@@ -272,6 +328,9 @@ impl Collected {
         let depth = self.take("color", depth)?;
         let symbols = self.take("symbols", symbols)?;
         let settings = Settings {
+            discover: self.truth("discover")?.unwrap_or(false),
+            shown: self.shown(),
+            config_file: self.file.clone(),
             node: node::Config {
                 listen: self
                     .take("listen", listen)?
@@ -285,7 +344,7 @@ impl Collected {
                     store: self.store(&data_dir)?,
                 },
                 data_dir,
-                advertise: Vec::new(),
+                advertise: self.take("advertise", addresses)?.unwrap_or_default(),
                 label: node::label(),
                 without: BTreeSet::new(),
             },
@@ -302,13 +361,9 @@ impl Collected {
                 theme: theme.unwrap_or_else(|| THEMES[0].into()),
                 depth: depth.unwrap_or_else(|| Depth::detect(&variable)),
                 symbols: symbols.unwrap_or_else(|| SymbolSet::detect(&variable)),
-                mouse: self
-                    .take("mouse", |text| {
-                        text.parse()
-                            .map_err(|_neither| format!("`{text}` is neither true nor false"))
-                    })?
-                    .unwrap_or(true),
+                mouse: self.truth("mouse")?.unwrap_or(true),
                 keys: self.keys,
+                read_only: false,
                 crash_test: false,
             },
         };
@@ -370,6 +425,10 @@ fn number(text: &str, most: usize) -> Result<usize, String> {
 fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_other| format!("`{text}` is not an address and a port, such as 127.0.0.1:4433"))
+}
+
+fn addresses(text: &str) -> Result<Vec<SocketAddr>, String> {
+    text.split(',').map(|one| listen(one.trim())).collect()
 }
 
 /// A port alone is on loopback: whoever wants more says where.
@@ -457,7 +516,7 @@ mod tests {
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
         std::fs::write(&path, file).expect("written");
         let home = folder.path().to_string_lossy().into_owned();
-        let cli = Cli::parse_from(["distro-tui"].iter().chain(flags));
+        let cli = crate::cli::Cli::parse_from(["distro-tui"].iter().chain(flags)).options;
         let variable = |name: &str| {
             if name.starts_with("XDG_") {
                 return Some(home.clone());

@@ -5,6 +5,7 @@
 //! | room | what it is for |
 //! |---|---|
 //! | [`cli`], [`config`], [`logging`], [`crash`] | the door: what a person says, and what is told when something is wrong |
+//! | [`command`] | the top floor without a screen: one command, one answer |
 //! | [`ui`] | the top floor: the screen, a pure core in a thin shell |
 //! | [`node`] | one process put together: network, naming server, greeter, broker |
 //! | [`queue`] | tasks, brokers and workers; it knows nothing of a screen |
@@ -14,16 +15,19 @@
 //! [`queue::registry`].
 
 pub mod cli;
+pub mod command;
 pub mod config;
 pub mod crash;
+mod export;
 pub mod logging;
 mod metrics;
-mod nearest;
 pub mod net;
 pub mod node;
 pub mod queue;
+mod text;
 pub mod ui;
 pub mod units;
+mod words;
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -30,11 +30,28 @@ pub fn start(path: &Path, level: &str) -> Result<WorkerGuard, LogError> {
     };
     let (writer, guard) = open(path).map_err(failed)?;
     tracing_subscriber::fmt()
-        .with_env_filter(format!("{level},quinn=warn,quinn_proto=warn,rustls=warn"))
+        .with_env_filter(filter(level))
         .with_ansi(false)
         .with_writer(writer)
         .init();
     Ok(guard)
+}
+
+/// Logs to standard error, where a service manager or a container looks for it.
+///
+/// # Errors
+/// When something logs already.
+pub fn to_stderr(level: &str) -> Result<(), String> {
+    tracing_subscriber::fmt()
+        .with_env_filter(filter(level))
+        .with_ansi(false)
+        .with_writer(io::stderr)
+        .try_init()
+        .map_err(|e| e.to_string())
+}
+
+fn filter(level: &str) -> String {
+    format!("{level},quinn=warn,quinn_proto=warn,rustls=warn,mdns_sd=warn")
 }
 
 fn open(path: &Path) -> io::Result<(NonBlocking, WorkerGuard)> {

@@ -1,54 +1,101 @@
 //! The program: settings, log, process, screen, exit code.
 
-use std::{
-    io::{IsTerminal, Write},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use distro_tui::{
-    cli::Cli,
+    cli::{Cli, Command, Options, Replay},
+    command::{self, tell},
     config::{self, Settings},
     crash, logging,
-    node::{Node, Session},
+    node::{Node, NodeError, Session, SessionError},
     ui::{How, Outcome, Screen},
 };
 
 /// An option, a variable or a setting is wrong.
 const USAGE: u8 = 2;
+/// No node was reached.
+const UNREACHED: u8 = 3;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    if cli.print_config {
-        // Whoever reads may have had enough: that is no reason to crash.
-        write!(std::io::stdout(), "{}", config::DEFAULT_FILE).ok();
-        return ExitCode::SUCCESS;
-    }
+    let Cli { options, command } = Cli::parse();
     let variable = |name: &str| std::env::var(name).ok();
-    let mut settings = match config::load(&cli, variable) {
+    let mut settings = match config::load(&options, variable) {
         Ok(settings) => settings,
         Err(error) => return fail(USAGE, &error),
     };
-    settings.ui.crash_test = cli.crash_test;
-    match run(&settings) {
-        Ok(outcome) => farewell(outcome),
-        Err(error) => fail(1, &*error),
+    settings.ui.crash_test = options.crash_test;
+    settings.ui.read_only = options.read_only;
+    match command {
+        None => screen(&options, &settings, None),
+        Some(Command::Record(record)) => screen(&options, &settings, Some(&record.file)),
+        Some(Command::Replay(replay)) => again(&settings, &replay),
+        Some(command) => command::run(command, &options, &settings),
     }
 }
 
-fn run(settings: &Settings) -> Result<Outcome, Box<dyn std::error::Error>> {
-    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        return Err("this is a screen: run it in a terminal, without redirecting it".into());
+fn screen(options: &Options, settings: &Settings, record: Option<&Path>) -> ExitCode {
+    match show(options, settings, record) {
+        Ok(outcome) => farewell(outcome),
+        Err(error) => {
+            let unreached = error.downcast_ref::<SessionError>().is_some();
+            fail(if unreached { UNREACHED } else { 1 }, &*error)
+        }
     }
-    let screen = Screen::new(&settings.ui)?;
+}
+
+fn show(
+    options: &Options,
+    settings: &Settings,
+    record: Option<&Path>,
+) -> Result<Outcome, Box<dyn std::error::Error>> {
+    if !options.plain && !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
+        return Err("this is a screen: run it in a terminal, without redirecting it, or with --plain for lines".into());
+    }
+    let mut screen = Screen::new(&settings.ui)?;
+    if let Some(path) = record {
+        screen.record(path)?;
+    }
     let _log = logging::start(&settings.log_file, &settings.log_level)?;
     crash::install(settings.state_dir.clone());
-    let node = Node::start(&settings.node)?;
-    tracing::info!(addr = %node.addr(), key = %node.key(), "started");
-    let outcome = screen.run(Arc::new(Session::from(node)))?;
+    let session = Arc::new(session(options, settings)?);
+    let outcome = if options.plain {
+        screen.lines(session)?
+    } else {
+        screen.run(session)?
+    };
     tracing::info!(?outcome, "ended");
     Ok(outcome)
+}
+
+/// With the node that was named, the one that runs on the data folder, or one of its own.
+fn session(options: &Options, settings: &Settings) -> Result<Session, SessionError> {
+    let node = &settings.node;
+    if let Some(to) = &options.connect {
+        return Session::connect(&node.data_dir, to, &node.label);
+    }
+    match Node::start(node) {
+        Ok(node) => {
+            tracing::info!(addr = %node.addr(), key = %node.key(), "started");
+            Ok(node.into())
+        }
+        Err(NodeError::Running { pid, .. }) => {
+            tracing::info!(pid, "attached to the node that runs");
+            Session::attach(&node.data_dir)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Shows what was recorded.
+fn again(settings: &Settings, replay: &Replay) -> ExitCode {
+    let shown = Screen::new(&settings.ui)
+        .map_err(Into::into)
+        .and_then(|screen| screen.replay(&replay.file, replay.speed, replay.paused));
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &*error),
+    }
 }
 
 /// Says what was left undone, and turns who ended it into an exit code.
@@ -70,8 +117,8 @@ fn farewell(outcome: Outcome) -> ExitCode {
     for (count, what) in undone {
         match count {
             0 => {}
-            1 => tell(format_args!("1 task was {what}")),
-            n => tell(format_args!("{n} tasks were {what}")),
+            1 => tell(format_args!("1 task was {what}"), true),
+            n => tell(format_args!("{n} tasks were {what}"), true),
         }
     }
     match outcome.how {
@@ -82,11 +129,6 @@ fn farewell(outcome: Outcome) -> ExitCode {
 }
 
 fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
-    tell(format_args!("{error}"));
+    tell(format_args!("{error}"), true);
     ExitCode::from(code)
-}
-
-/// Says something on the terminal, if it is still there: `eprintln!` would panic without one.
-fn tell(what: std::fmt::Arguments<'_>) {
-    writeln!(std::io::stderr(), "distro-tui: {what}").ok();
 }

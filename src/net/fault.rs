@@ -104,7 +104,7 @@ impl From<std::convert::Infallible> for Fault {
 }
 
 /// Why a call brought no answer.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum CallError {
     /// No connection came about: the call was not sent.

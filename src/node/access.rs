@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use tokio::{runtime::Handle, sync::mpsc, time::sleep};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// News of the phone book.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum NamesEvent {
     /// What the naming server tells.
     News(Event),
@@ -45,7 +46,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where a node is, seen from whoever has access to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Place {
     /// In this process: it ends with it.
     Here,

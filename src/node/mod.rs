@@ -464,6 +464,12 @@ impl Node {
         Arc::clone(&self.broker)
     }
 
+    /// The network's runtime: to wait for something from a thread outside of every runtime.
+    #[must_use]
+    pub fn net(&self) -> Handle {
+        self.net.clone()
+    }
+
     /// Joins another node with its ticket, and registers there what is offered here.
     ///
     /// # Errors
@@ -509,8 +515,13 @@ impl Node {
         let endpoint = self.endpoint.clone();
         let ended = async move { endpoint.shutdown(STEP).await };
         self.net.spawn(ended).await.ok();
-        self.ending.end();
+        self.end();
         drained
+    }
+
+    /// Ends the network's thread, after a shutdown or in place of one.
+    pub fn end(&self) {
+        self.ending.end();
     }
 }
 

@@ -164,7 +164,7 @@ impl Session {
         match Self::attach(data_dir) {
             Ok(session) => {
                 let (access, ticket) = (session.access(), ticket.to_owned());
-                let asked = session.block_on(async move {
+                let asked = session.net().block_on(async move {
                     access
                         .node(|node| async move { node.join(&ticket).await })
                         .await
@@ -191,9 +191,10 @@ impl Session {
         Arc::clone(&self.access)
     }
 
-    /// Runs something to its end on the network's runtime, from a thread outside of every runtime.
-    pub fn block_on<T: Send>(&self, work: impl Future<Output = T> + Send) -> T {
-        self.access.net.block_on(work)
+    /// The network's runtime: to wait for something from a thread outside of every runtime.
+    #[must_use]
+    pub fn net(&self) -> Handle {
+        self.access.net.clone()
     }
 
     /// Ends it: a node of one's own stops in order, and gives running tasks at most `grace`; another

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`task`] | a task, its states, and the one function that says which may follow which |
 //! | [`broker`] | what every engine can do: the trait that screens and programs see |
-//! | [`query`] | finding tasks: filter, order, page |
+//! | [`query`], [`pages`] | finding tasks: filter, order, page |
 //! | [`registry`] | typed Rust functions as tasks, one line each |
 //! | [`context`] | what a task knows of its own run: progress, being asked to stop |
 //! | [`number`], [`add`] | integers of any size, and the task that adds them |
@@ -23,6 +23,7 @@ mod desk;
 pub mod embedded;
 pub mod lane;
 pub mod number;
+pub mod pages;
 pub mod query;
 pub mod registry;
 pub mod remote;

@@ -31,11 +31,19 @@ pub(crate) enum Action {
     CancelAll,
     RetryAll,
     Pause,
+    Resume,
+    Methods,
     Sort,
     Purge,
     Reasons,
     Latency,
     Doctor,
+    Peers,
+    Ticket,
+    Rotate,
+    Join,
+    Leave,
+    Revoke,
     ScaleUp,
     ScaleDown,
     CallMethod,
@@ -76,6 +84,8 @@ pub(crate) struct Entry {
     pub(crate) at: Where,
     /// What it takes away cannot be brought back.
     pub(crate) destructive: bool,
+    /// It changes something at the node; on a read-only screen it is off.
+    pub(crate) changes: bool,
     /// What the palette takes after its name.
     pub(crate) argument: &'static str,
 }
@@ -96,6 +106,7 @@ const fn entry(
         hint,
         at,
         destructive: false,
+        changes: false,
         argument: "",
     }
 }
@@ -103,6 +114,11 @@ const fn entry(
 impl Entry {
     const fn taking(mut self, argument: &'static str) -> Self {
         self.argument = argument;
+        self
+    }
+
+    const fn changing(mut self) -> Self {
+        self.changes = true;
         self
     }
 
@@ -220,7 +236,8 @@ pub(crate) const TABLE: &[Entry] = &[
         "queue an addition: 2 3, or 2 + 3, and seconds and wishes if you like",
         TASKS,
     )
-    .taking("X Y [SECONDS] [WISHES]"),
+    .taking("X Y [SECONDS] [WISHES]")
+    .changing(),
     entry(
         Action::Burst,
         "burst",
@@ -229,7 +246,8 @@ pub(crate) const TABLE: &[Entry] = &[
         "queue a hundred additions that take a moment each",
         TASKS,
     )
-    .taking("[COUNT]"),
+    .taking("[COUNT]")
+    .changing(),
     entry(
         Action::CallMethod,
         "call",
@@ -238,7 +256,16 @@ pub(crate) const TABLE: &[Entry] = &[
         "call a method of the object under this name",
         NAMES,
     )
-    .taking("METHOD [ARGUMENT ...]"),
+    .taking("[NAME] METHOD [ARGUMENT ...]"),
+    entry(
+        Action::Methods,
+        "methods",
+        &[],
+        "",
+        "show everything about a name, and what may be called on it",
+        NAMES,
+    )
+    .taking("NAME"),
     entry(
         Action::ScaleUp,
         "scale-up",
@@ -246,7 +273,8 @@ pub(crate) const TABLE: &[Entry] = &[
         "more",
         "one worker more",
         WORKERS,
-    ),
+    )
+    .changing(),
     entry(
         Action::ScaleDown,
         "scale-down",
@@ -254,7 +282,8 @@ pub(crate) const TABLE: &[Entry] = &[
         "fewer",
         "one worker fewer; it ends what it runs",
         WORKERS,
-    ),
+    )
+    .changing(),
     entry(
         Action::Open,
         "details",
@@ -270,7 +299,9 @@ pub(crate) const TABLE: &[Entry] = &[
         "cancel",
         "cancel the selected task, or the marked ones",
         TASKS,
-    ),
+    )
+    .taking("[ID]")
+    .changing(),
     entry(
         Action::Undo,
         "undo",
@@ -278,7 +309,8 @@ pub(crate) const TABLE: &[Entry] = &[
         "",
         "take the cancellation of a moment ago back",
         TASKS,
-    ),
+    )
+    .changing(),
     entry(
         Action::Retry,
         "retry",
@@ -286,7 +318,9 @@ pub(crate) const TABLE: &[Entry] = &[
         "retry",
         "run the selected task again with its own arguments, or the marked ones",
         TASKS,
-    ),
+    )
+    .taking("[ID]")
+    .changing(),
     entry(
         Action::Mark,
         "mark",
@@ -318,7 +352,8 @@ pub(crate) const TABLE: &[Entry] = &[
         "",
         "run all again that failed, were cancelled or expired and that the filter shows",
         TASKS,
-    ),
+    )
+    .changing(),
     entry(
         Action::CancelAll,
         "cancel-all",
@@ -327,7 +362,8 @@ pub(crate) const TABLE: &[Entry] = &[
         "cancel all that have not ended and that the filter shows",
         TASKS,
     )
-    .destroying(),
+    .destroying()
+    .changing(),
     entry(
         Action::Pause,
         "pause",
@@ -336,7 +372,18 @@ pub(crate) const TABLE: &[Entry] = &[
         "pause or resume everything, or one queue",
         TASKS,
     )
-    .taking("[QUEUE]"),
+    .taking("[QUEUE]")
+    .changing(),
+    entry(
+        Action::Resume,
+        "resume",
+        &[],
+        "",
+        "hand out tasks again, of every queue or of one",
+        TASKS,
+    )
+    .taking("[QUEUE]")
+    .changing(),
     entry(
         Action::Sort,
         "sort",
@@ -354,7 +401,8 @@ pub(crate) const TABLE: &[Entry] = &[
         "forget the finished tasks that the filter shows",
         TASKS,
     )
-    .destroying(),
+    .destroying()
+    .changing(),
     entry(Action::Up, "up", &["up", "k"], "", "one row up", TABLES),
     entry(
         Action::Down,
@@ -463,7 +511,8 @@ pub(crate) const TABLE: &[Entry] = &[
         "queue any task that this program knows",
         Everywhere,
     )
-    .taking("NAME JSON [WISHES]"),
+    .taking("NAME JSON [WISHES]")
+    .changing(),
     entry(
         Action::Doctor,
         "doctor",
@@ -473,6 +522,64 @@ pub(crate) const TABLE: &[Entry] = &[
         Everywhere,
     ),
     entry(
+        Action::Peers,
+        "peers",
+        &["n"],
+        "",
+        "show who has joined this node, and which nodes it has joined",
+        Everywhere,
+    ),
+    entry(
+        Action::Ticket,
+        "ticket",
+        &[],
+        "",
+        "make a ticket for others to join with: read, member or admin; once; 1h",
+        Everywhere,
+    )
+    .taking("[ROLE] [once] [TIME]")
+    .changing(),
+    entry(
+        Action::Rotate,
+        "rotate",
+        &[],
+        "",
+        "make every ticket worthless that is out; who has joined stays",
+        Everywhere,
+    )
+    .changing(),
+    entry(
+        Action::Join,
+        "join",
+        &[],
+        "",
+        "join another node with its ticket",
+        Everywhere,
+    )
+    .taking("[TICKET]")
+    .changing(),
+    entry(
+        Action::Leave,
+        "leave-node",
+        &[],
+        "",
+        "leave a node that was joined: the beginning of its key",
+        Everywhere,
+    )
+    .taking("KEY")
+    .changing(),
+    entry(
+        Action::Revoke,
+        "revoke",
+        &[],
+        "",
+        "throw a peer out: the beginning of its key, or its label",
+        Everywhere,
+    )
+    .taking("KEY")
+    .destroying()
+    .changing(),
+    entry(
         Action::Scale,
         "scale",
         &[],
@@ -480,7 +587,8 @@ pub(crate) const TABLE: &[Entry] = &[
         "ask for this many workers",
         Everywhere,
     )
-    .taking("COUNT"),
+    .taking("COUNT")
+    .changing(),
     entry(
         Action::Palette,
         "palette",

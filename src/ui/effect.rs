@@ -2,11 +2,19 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{key::Key, model::tasks::Fetch};
 use crate::ui::pane::Pane;
 use crate::{
-    net::{naming::Record, object::Signature, value::Value},
-    node::NamesEvent,
+    net::{
+        naming::Record,
+        object::Signature,
+        peers::{PeerInfo, Wish},
+        value::Value,
+        wire::Role,
+    },
+    node::{LinkInfo, NamesEvent},
     queue::{
         broker::{Batch, Deed, Reason, Stats},
         embedded::Recovery,
@@ -54,6 +62,16 @@ pub(crate) enum Effect {
     Reasons,
     /// What the process before had left.
     Recovery,
+    /// Who has joined, and what was joined.
+    Peers,
+    Ticket {
+        role: Role,
+        wish: Wish,
+    },
+    Rotate,
+    Join(String),
+    Leave(String),
+    Revoke(String),
     Pause {
         queue: Option<String>,
         on: bool,
@@ -94,7 +112,7 @@ pub(crate) enum Rows {
 }
 
 /// Something that happened.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Msg {
     Key(Key),
     Paste(String),
@@ -130,11 +148,19 @@ pub(crate) enum Msg {
     },
     Reasons(Result<Vec<Reason>, String>),
     Recovery(Recovery),
+    Peers(Result<Peers, String>),
     /// An effect has been carried out.
     Done(Done),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+/// Who has joined a node, and which nodes it has joined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Peers {
+    pub(crate) here: Vec<PeerInfo>,
+    pub(crate) there: Vec<LinkInfo>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Greeted {
     pub(crate) text: String,
     pub(crate) lookup: Duration,
@@ -142,7 +168,7 @@ pub(crate) struct Greeted {
 }
 
 /// What was done, for the log and a toast.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub(crate) what: What,
     pub(crate) result: Result<String, String>,
@@ -150,7 +176,7 @@ pub(crate) struct Done {
 }
 
 /// Which effect was carried out.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum What {
     Submit(String),
     Cancel(TaskId, Option<State>),
@@ -160,18 +186,24 @@ pub(crate) enum What {
     Pause(bool),
     Scale,
     Call(String),
+    /// The text is a secret.
+    Ticket(Role),
+    Rotate,
+    Join,
+    Leave,
+    Revoke,
     Export,
     Copy,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mouse {
     pub(crate) x: u16,
     pub(crate) y: u16,
     pub(crate) what: Click,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Click {
     Left,
     WheelUp,

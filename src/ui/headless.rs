@@ -47,7 +47,10 @@ impl Headless {
         model.zone = jiff::tz::TimeZone::UTC;
         model.size = (width, height);
         let access = session.access();
-        model.about = About::of(&access);
+        model.about = About {
+            read_only: model.about.read_only,
+            ..About::of(&access)
+        };
         let (outbox, answers) = mpsc::channel(MAX_ANSWERS);
         let terminal = Terminal::new(TestBackend::new(width, height));
         let mut screen = Self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    action::{Action, TABLE, Where},
+    action::{Action, Entry, TABLE, Where},
     key::{Code, Key},
 };
 use crate::ui::pane::Pane;
@@ -25,7 +25,7 @@ impl Keymap {
         for name in user.keys() {
             if !TABLE.iter().any(|entry| entry.name == name) {
                 let names = TABLE.iter().map(|entry| entry.name);
-                let near = crate::nearest::nearest(name, names);
+                let near = crate::words::nearest::nearest(name, names);
                 return Err(format!(
                     "there is no action `{name}`; did you mean `{near}`?"
                 ));
@@ -124,28 +124,55 @@ fn types(key: Key) -> bool {
 
 /// The key tables of the documentation, as Markdown, from the table.
 pub(crate) fn markdown() -> String {
-    let keymap = Keymap::default();
     let mut out = String::from("| where | keys | do |\n|---|---|---|\n");
-    for entry in TABLE {
-        let keys = keymap.keys(entry.action);
-        let at = match entry.at {
+    for line in lines() {
+        let keys = match line.keys.as_slice() {
+            [] => format!("`:{}`", line.name),
+            keys => {
+                let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+                keys.join(" ")
+            }
+        };
+        out.push_str(&format!("| {} | {keys} | {} |\n", line.at, line.does));
+    }
+    out
+}
+
+/// What can be done on the screen, with its usual keys.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct KeyLine {
+    /// In which panes.
+    #[serde(rename = "where")]
+    pub at: String,
+    /// Its keys; without one it is a command of the palette.
+    pub keys: Vec<String>,
+    /// Its name, for the palette and the configuration.
+    pub name: &'static str,
+    /// What it does.
+    pub does: &'static str,
+}
+
+/// Every line of the table.
+pub(crate) fn lines() -> Vec<KeyLine> {
+    let keymap = Keymap::default();
+    let line = |entry: &'static Entry| KeyLine {
+        at: match entry.at {
             Where::Everywhere => "everywhere".to_owned(),
             Where::In(panes) if panes.len() == Pane::ALL.len() - 1 => "lists".to_owned(),
             Where::In(panes) => {
                 let titles: Vec<_> = panes.iter().map(|pane| pane.title()).collect();
                 titles.join(", ")
             }
-        };
-        let keys = match keys {
-            [] => format!("`:{}`", entry.name),
-            keys => {
-                let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
-                keys.join(" ")
-            }
-        };
-        out.push_str(&format!("| {at} | {keys} | {} |\n", entry.text));
-    }
-    out
+        },
+        keys: keymap
+            .keys(entry.action)
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        name: entry.name,
+        does: entry.text,
+    };
+    TABLE.iter().map(line).collect()
 }
 
 #[cfg(test)]

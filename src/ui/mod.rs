@@ -10,37 +10,42 @@
 //! Nothing in here waits for the network, and nothing outside of here knows that there is a screen.
 
 mod action;
-mod addition;
-mod arguments;
 mod effect;
-mod export;
 mod headless;
 mod key;
 mod keymap;
 mod layout;
+mod lines;
 mod model;
 mod overlay;
 mod pane;
 mod panes;
+mod record;
+mod replay;
 mod run;
 mod runner;
 mod signals;
 mod term;
-mod text;
 mod theme;
 mod update;
 mod view;
 mod widgets;
-mod wishes;
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
 pub use self::{
     headless::Headless,
+    keymap::KeyLine,
     theme::{Depth, SymbolSet, THEMES},
 };
-use self::{keymap::Keymap, model::Model, theme::Theme};
-use crate::{node::Session, queue::broker::Drained};
+use self::{keymap::Keymap, model::Model, record::Recorder, replay::Player, theme::Theme};
+use crate::{
+    export,
+    node::Session,
+    queue::broker::Drained,
+    text,
+    words::{addition, arguments, wishes},
+};
 
 /// How the screen is to look and listen.
 #[derive(Debug, Clone)]
@@ -55,6 +60,8 @@ pub struct Options {
     pub mouse: bool,
     /// Keys in place of the usual ones, by the name of the action.
     pub keys: BTreeMap<String, Vec<String>>,
+    /// Whether nothing is to be changed from the screen.
+    pub read_only: bool,
     /// Crash after the first frame, to see that the terminal is given back.
     pub crash_test: bool,
 }
@@ -64,6 +71,7 @@ pub struct Options {
 pub struct Screen {
     model: Model,
     crash_test: bool,
+    recorder: Option<Recorder>,
 }
 
 /// How the screen was left.
@@ -96,10 +104,54 @@ impl Screen {
         let keymap = Keymap::new(&options.keys).map_err(|why| format!("[keys]: {why}"))?;
         let mut model = Model::new(theme, keymap, jiff::tz::TimeZone::system());
         model.mouse = options.mouse;
+        model.about.read_only = options.read_only;
         Ok(Self {
             model,
             crash_test: options.crash_test,
+            recorder: None,
         })
+    }
+
+    /// Records what it receives to a new file, for [`Screen::replay`].
+    ///
+    /// # Errors
+    /// A sentence when the file is there already or cannot be made.
+    pub fn record(&mut self, path: &Path) -> Result<(), String> {
+        let recorder = Recorder::create(path).map_err(|e| export::why_not(path, &e))?;
+        self.recorder = Some(recorder);
+        Ok(())
+    }
+
+    /// Shows what was recorded: the same screen, as fast as it was or faster.
+    ///
+    /// # Errors
+    /// When the file is no recording, or the terminal cannot be read or written.
+    pub fn replay(
+        self,
+        path: &Path,
+        speed: f64,
+        paused: bool,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let player = Player::open(path)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(replay::run(self.model, player, speed, paused))?;
+        Ok(())
+    }
+
+    /// Prints what the screen would show as lines, and takes commands from standard input, until it is
+    /// left.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn lines(self, session: Arc<Session>) -> io::Result<Outcome> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let outcome = runtime.block_on(lines::run(self.model, session));
+        runtime.shutdown_background();
+        outcome
     }
 
     /// Shows the screen on the terminal until it is left.
@@ -111,7 +163,7 @@ impl Screen {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let outcome = runtime.block_on(run::run(self.model, session, in_tmux, self.crash_test));
+        let outcome = runtime.block_on(run::run(self, session, in_tmux));
         // A file that is still being written may take its time; the person need not.
         runtime.shutdown_background();
         outcome
@@ -121,6 +173,12 @@ impl Screen {
 /// Gives the terminal back if it is taken. For panic hooks.
 pub fn give_back_terminal() {
     term::give_back();
+}
+
+/// Everything that can be done on the screen, with its keys.
+#[must_use]
+pub fn keys() -> Vec<KeyLine> {
+    keymap::lines()
 }
 
 /// All keys as a Markdown table, made from the table of actions.

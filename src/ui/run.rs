@@ -15,6 +15,7 @@ use super::{
     effect::{Click, Done, Effect, Mouse, Msg, What},
     key::Key,
     model::{About, Model},
+    record::Recorder,
     runner::{MAX_ANSWERS, Runner},
     signals::{Signal, Signals},
     term::{self, MAX_CLIPBOARD, Term},
@@ -63,6 +64,7 @@ struct Screen {
     model: Model,
     term: Term,
     clock: Clock,
+    recorder: Option<Recorder>,
     runner: Runner,
     session: Arc<Session>,
     drawn: u64,
@@ -79,21 +81,33 @@ struct Screen {
 
 /// Shows the screen until it is left. The terminal is given back before this returns.
 pub(crate) async fn run(
-    mut model: Model,
+    prepared: super::Screen,
     session: Arc<Session>,
     in_tmux: bool,
-    crash_test: bool,
 ) -> io::Result<Outcome> {
+    let super::Screen {
+        mut model,
+        crash_test,
+        mut recorder,
+    } = prepared;
     let signals = Signals::listen()?;
     let term = Term::take(model.mouse)?;
     model.size = term.size()?;
     let access = session.access();
-    model.about = About::of(&access);
+    model.about = About {
+        read_only: model.about.read_only,
+        ..About::of(&access)
+    };
+    let clock = Clock::start();
+    if let Some(recorder) = &mut recorder {
+        recorder.begin(&model.about, clock.now())?;
+    }
     let (outbox, answers) = mpsc::channel(MAX_ANSWERS);
     let mut screen = Screen {
         model,
         term,
-        clock: Clock::start(),
+        clock,
+        recorder,
         runner: Runner::new(Arc::clone(&access), outbox),
         session,
         drawn: 0,
@@ -235,7 +249,14 @@ impl Screen {
 
     /// Brings the model up to date with a message and carries out what it asks for.
     fn take(&mut self, msg: Msg) -> io::Result<()> {
-        for effect in update(&mut self.model, msg, self.clock.now()) {
+        let now = self.clock.now();
+        if let Some(recorder) = &mut self.recorder
+            && let Err(error) = recorder.put(now, &msg)
+        {
+            tracing::warn!(%error, "the recording ends here");
+            self.recorder = None;
+        }
+        for effect in update(&mut self.model, msg, now) {
             self.perform(effect)?;
         }
         Ok(())
@@ -330,7 +351,7 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-fn message(event: Event) -> Option<Msg> {
+pub(super) fn message(event: Event) -> Option<Msg> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => {
             Key::from_terminal(key).map(Msg::Key)

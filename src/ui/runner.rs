@@ -1,7 +1,6 @@
 //! Carrying out effects: each one on a task of its own, and its answer comes back as a message.
 
 use std::{
-    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,18 +8,18 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    effect::{Done, Effect, Export, Greeted, Msg, Rows, What},
-    export::{self, Writer},
+    effect::{Done, Effect, Export, Greeted, Msg, Peers, Rows, What},
+    export,
     model::tasks::Fetch,
     text::count,
 };
 use crate::{
-    net::value::Value,
-    node::Access,
+    net::{fault::CallError, members::Peer, value::Value},
+    node::{Access, Joined, LinkInfo},
     queue::{
         broker::{Broker, BrokerError, Bulk, Deed},
-        query::{Filter, From, Order, Page, Query},
-        task::{DEFAULT_QUEUE, Receipt, State, Task},
+        pages::whole_page,
+        task::{Receipt, State},
     },
 };
 
@@ -139,6 +138,41 @@ impl Runner {
                 let reasons = self.broker.reasons().await;
                 return Msg::Reasons(reasons.map_err(|e| e.to_string()));
             }
+            Effect::Peers => return Msg::Peers(self.peers().await),
+            Effect::Ticket { role, wish } => {
+                let access = &self.access;
+                let made = access.peers(|peers| async move { peers.ticket(role, wish).await });
+                (What::Ticket(role), heard(made.await, |text| text))
+            }
+            Effect::Rotate => {
+                let access = &self.access;
+                let gone = access.peers(|peers| async move { peers.rotate(None).await });
+                let text = |n| format!("{n} tickets are worthless now; who has joined stays");
+                (What::Rotate, heard(gone.await, text))
+            }
+            Effect::Join(ticket) => {
+                let access = &self.access;
+                let joined = access.node(|node| async move { node.join(&ticket).await });
+                (What::Join, heard(joined.await, |joined| joined_as(&joined)))
+            }
+            Effect::Leave(who) => {
+                let access = &self.access;
+                let left = access.node(|node| async move { node.leave(&who).await });
+                let text = |left: LinkInfo| format!("left {}", left.key.fingerprint());
+                (What::Leave, heard(left.await, text))
+            }
+            Effect::Revoke(who) => {
+                let access = &self.access;
+                let gone = access.peers(|peers| async move { peers.revoke(&who).await });
+                let text = |gone: Peer| {
+                    format!(
+                        "{} {} is out; :rotate makes tickets worthless that it may know",
+                        gone.key.fingerprint(),
+                        gone.label
+                    )
+                };
+                (What::Revoke, heard(gone.await, text))
+            }
             Effect::Recovery => return Msg::Recovery(self.access.recovery().clone()),
             Effect::Scale(workers) => {
                 let accepted = self.broker.scale(workers).await;
@@ -175,6 +209,14 @@ impl Runner {
         }
     }
 
+    async fn peers(&self) -> Result<Peers, String> {
+        let here = self.access.peers(|peers| async move { peers.list().await });
+        let here = here.await.map_err(|e| e.to_string())?;
+        let there = self.access.node(|node| async move { node.links().await });
+        let there = there.await.map_err(|e| e.to_string())?;
+        Ok(Peers { here, there })
+    }
+
     async fn overview(
         &self,
     ) -> Option<(
@@ -192,43 +234,20 @@ impl Runner {
 
     async fn page(&self, fetch: Fetch) -> Msg {
         let number = fetch.number;
-        let page = tokio::time::timeout(PATIENCE, self.whole_page(fetch.query)).await;
+        let page = tokio::time::timeout(PATIENCE, whole_page(&*self.broker, fetch.query)).await;
         Msg::Tasks {
             number,
             page: page.ok().and_then(Result::ok),
         }
     }
 
-    /// A page that is full or ends where the tasks end, in as many calls as it takes.
-    async fn whole_page(&self, mut query: Query) -> Result<Page, BrokerError> {
-        let backwards = query.from.is_backwards();
-        let mut tasks: Vec<Task> = Vec::new();
-        loop {
-            let page = self.broker.list(query.clone()).await?;
-            query.limit -= page.tasks.len().min(query.limit);
-            if backwards {
-                tasks.splice(0..0, page.tasks);
-            } else {
-                tasks.extend(page.tasks);
-            }
-            match page.more_from.filter(|_| query.limit > 0) {
-                Some(place) if backwards => query.from = From::Before(place),
-                Some(place) => query.from = From::After(place),
-                None => {
-                    return Ok(Page {
-                        tasks,
-                        more_from: None,
-                    });
-                }
-            }
-        }
-    }
-
     async fn export(&self, export: Export) -> Result<String, String> {
         let path = export.path.clone();
         let rows = match export.rows {
-            Rows::Table { columns, rows } => write_table(export.path, columns, rows).await,
-            Rows::Tasks { filter, order } => self.export_tasks(export.path, filter, order).await,
+            Rows::Table { columns, rows } => export::table(export.path, columns, rows).await,
+            Rows::Tasks { filter, order } => {
+                export::tasks(&*self.broker, export.path, filter, order).await
+            }
         };
         match rows {
             Ok(rows) => Ok(format!(
@@ -236,108 +255,9 @@ impl Runner {
                 count(rows),
                 path.display()
             )),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(format!(
-                "{} exists already; choose another name",
-                path.display()
-            )),
-            Err(error) => Err(format!("{}: {error}", path.display())),
+            Err(error) => Err(export::why_not(&path, &error)),
         }
     }
-
-    async fn export_tasks(
-        &self,
-        path: std::path::PathBuf,
-        filter: Filter,
-        order: Order,
-    ) -> io::Result<usize> {
-        let mut writer = blocking(move || Writer::create(&path, TASK_COLUMNS.to_vec())).await?;
-        let mut from = From::First;
-        let mut rows = 0;
-        while rows < export::MOST {
-            let query = Query {
-                filter: filter.clone(),
-                order,
-                from,
-                limit: crate::queue::query::MAX_PAGE,
-            };
-            let page = self.whole_page(query).await.map_err(io::Error::other)?;
-            let Some(last) = page.tasks.last() else { break };
-            from = From::After(order.cursor(last));
-            rows += page.tasks.len();
-            writer = blocking(move || {
-                for task in &page.tasks {
-                    writer.row(&task_row(task))?;
-                }
-                Ok(writer)
-            })
-            .await?;
-        }
-        blocking(move || writer.finish()).await
-    }
-}
-
-/// File work goes to a thread for it, so that a slow disk never holds up the screen.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(io::Error::other)?
-}
-
-async fn write_table(
-    path: std::path::PathBuf,
-    columns: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-) -> io::Result<usize> {
-    blocking(move || {
-        let mut writer = Writer::create(&path, columns)?;
-        for row in &rows {
-            writer.row(row)?;
-        }
-        writer.finish()
-    })
-    .await
-}
-
-const TASK_COLUMNS: [&str; 14] = [
-    "id",
-    "name",
-    "args",
-    "state",
-    "result",
-    "error",
-    "attempts",
-    "priority",
-    "worker",
-    "queue",
-    "key",
-    "submitted_us",
-    "started_us",
-    "finished_us",
-];
-
-fn task_row(task: &Task) -> Vec<String> {
-    let time =
-        |at: Option<crate::queue::task::Timestamp>| at.map_or(String::new(), |at| at.0.to_string());
-    vec![
-        task.id.to_string().trim_start_matches('#').to_owned(),
-        task.name.to_string(),
-        task.args.to_string(),
-        task.state.word().to_owned(),
-        task.result.as_deref().unwrap_or_default().to_owned(),
-        task.error.as_deref().unwrap_or_default().to_owned(),
-        task.attempts.to_string(),
-        task.priority.to_string(),
-        task.worker.map_or(String::new(), |w| w.to_string()),
-        task.queue.as_deref().unwrap_or(DEFAULT_QUEUE).to_owned(),
-        task.key
-            .as_ref()
-            .map_or(String::new(), |key| key.text.to_string()),
-        task.submitted_at.0.to_string(),
-        time(task.started_at),
-        time(task.finished_at),
-    ]
 }
 
 /// What came of doing something to many.
@@ -380,6 +300,23 @@ fn queued(receipts: &[Receipt]) -> String {
         (None, Some(_)) => format!("{} were queued already", count(existing)),
         (Some(queued), Some(_)) => format!("{queued}; {} were there already", count(existing)),
     }
+}
+
+fn joined_as(joined: &Joined) -> String {
+    let addr = joined
+        .addr
+        .map_or(String::new(), |addr| format!(" at {addr}"));
+    let warning = joined.warning.as_ref();
+    let warning = warning.map_or(String::new(), |warning| format!("; {warning}"));
+    let key = joined.key.fingerprint();
+    format!("joined {key}{addr} as {}{warning}", joined.role)
+}
+
+fn heard<T>(
+    result: Result<T, CallError>,
+    text: impl FnOnce(T) -> String,
+) -> Result<String, String> {
+    result.map(text).map_err(|e| e.to_string())
 }
 
 fn said<T>(

@@ -2,7 +2,53 @@
 
 use std::fmt::{self, Write as _};
 
+use data_encoding::BASE64;
+use serde_json::value::RawValue;
+
 use super::Value;
+
+impl Value {
+    /// The same as JSON: integers of any size as they are, bytes as base64 text, and what JSON has no
+    /// number for as null.
+    #[must_use]
+    pub fn to_json(&self) -> Box<RawValue> {
+        let mut text = String::new();
+        write_json(self, &mut text);
+        RawValue::from_string(text).unwrap_or_else(|_never| RawValue::NULL.to_owned())
+    }
+}
+
+fn write_json(value: &Value, out: &mut String) {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
+        Value::Int(n) => out.push_str(&n.to_string()),
+        Value::Big(n) => out.push_str(&n.to_string()),
+        Value::Float(x) if x.is_finite() => out.push_str(&format!("{x:?}")),
+        Value::Float(_) => out.push_str("null"),
+        Value::Str(text) => out.push_str(&quoted(text)),
+        Value::Bytes(bytes) => out.push_str(&quoted(&BASE64.encode(bytes))),
+        Value::List(items) => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { "," });
+                write_json(item, out);
+            }
+            out.push(']');
+        }
+        Value::Map(entries) => {
+            out.push('{');
+            for (i, (key, value)) in entries.iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { "," });
+                out.push_str(&quoted(key));
+                out.push(':');
+                write_json(value, out);
+            }
+            out.push('}');
+        }
+    }
+}
 
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

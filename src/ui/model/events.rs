@@ -66,6 +66,16 @@ impl Log {
         self.written += 1;
     }
 
+    /// How many lines are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The newest lines, oldest first.
+    pub(crate) fn newest(&self, most: usize) -> impl Iterator<Item = &Line> {
+        self.lines.range(self.lines.len().saturating_sub(most)..)
+    }
+
     /// Lines that match a filter, oldest first.
     pub(crate) fn matching<'a>(&'a self, filter: &str) -> Vec<&'a Line> {
         let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();

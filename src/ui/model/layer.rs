@@ -5,13 +5,14 @@ use std::sync::Arc;
 use tui_input::Input;
 
 use crate::{
-    net::{naming::Record, object::Signature},
+    net::{naming::Record, object::Signature, peers::PeerInfo},
+    node::LinkInfo,
     queue::{
         broker::{Deed, Reason},
         query::Filter,
         task::{Task, WorkerId},
     },
-    ui::pane::Pane,
+    ui::{effect::Peers, pane::Pane},
 };
 
 #[derive(Debug)]
@@ -23,6 +24,31 @@ pub(crate) enum Layer {
     Details(Details),
     Reasons(Reasons),
     Latency { scroll: usize },
+    Peers(PeersView),
+}
+
+/// Who has joined, and what was joined.
+#[derive(Debug, Default)]
+pub(crate) struct PeersView {
+    /// Nothing while it is being asked for.
+    pub(crate) peers: Option<Result<Peers, String>>,
+    pub(crate) selected: usize,
+}
+
+impl PeersView {
+    pub(crate) fn here(&self) -> &[PeerInfo] {
+        match &self.peers {
+            Some(Ok(peers)) => &peers.here,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn there(&self) -> &[LinkInfo] {
+        match &self.peers {
+            Some(Ok(peers)) => &peers.there,
+            _ => &[],
+        }
+    }
 }
 
 /// Why tasks have failed for good.
@@ -66,6 +92,7 @@ pub(crate) enum Purpose {
     Filter(Pane),
     Export(Pane),
     Call(Arc<Record>),
+    Join,
 }
 
 impl Prompt {
@@ -83,6 +110,7 @@ impl Prompt {
             Purpose::Filter(pane) => format!("Filter {}", pane.title()),
             Purpose::Export(pane) => format!("Export {}", pane.title()),
             Purpose::Call(record) => format!("Call {}", record.name),
+            Purpose::Join => "Join".to_owned(),
         }
     }
 
@@ -99,6 +127,7 @@ impl Prompt {
             }
             Purpose::Filter(_) => "words, !word; empty shows everything",
             Purpose::Export(_) => "a file that ends in .json or .csv",
+            Purpose::Join => "a ticket of another node: there, `:ticket` or `distro-tui ticket`",
             Purpose::Call(_) => "a method and its arguments: words, numbers, \"text\", true, null",
         }
     }
@@ -113,9 +142,9 @@ pub(crate) struct Confirm {
 
 /// What is done on yes.
 #[derive(Debug, Clone)]
-pub(crate) struct Destroy {
-    pub(crate) deed: Deed,
-    pub(crate) filter: Filter,
+pub(crate) enum Destroy {
+    Tasks { deed: Deed, filter: Filter },
+    Peer(String),
 }
 
 #[derive(Debug, Default)]

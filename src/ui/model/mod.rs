@@ -72,6 +72,24 @@ impl About {
     }
 }
 
+/// A node that cannot be reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Lost {
+    /// When it is tried again.
+    pub(crate) again_at: Timestamp,
+    pub(crate) why: String,
+}
+
+/// How a recording is being shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Replay {
+    /// How far it is, and how long it is.
+    pub(crate) at: Duration,
+    pub(crate) length: Duration,
+    pub(crate) speed: f64,
+    pub(crate) paused: bool,
+}
+
 /// What comes from outside and is held still by freezing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Data {
@@ -115,6 +133,10 @@ pub(crate) struct Model {
     /// What tasks did since the last refresh.
     pub(crate) tally: Tally,
     pub(crate) leaving: bool,
+    /// The node cannot be reached.
+    pub(crate) lost: Option<Lost>,
+    /// What is shown was recorded.
+    pub(crate) replay: Option<Replay>,
     /// A cancellation that can be taken back, and until when.
     pub(crate) undo: Option<(TaskId, Timestamp)>,
 }
@@ -160,6 +182,8 @@ impl Model {
             refreshed_at: Timestamp::default(),
             tally: Tally::default(),
             leaving: false,
+            lost: None,
+            replay: None,
             undo: None,
         }
     }
@@ -247,8 +271,9 @@ impl Model {
             .then(|| self.now.after(SECOND));
         let counts = self.tasks.counts_down() && !self.is_frozen() && self.shows(Pane::Tasks);
         let count = counts.then(|| self.now.after(SECOND));
+        let again = self.lost.is_some().then(|| self.now.after(SECOND));
         let asked = self.refresh_at.filter(|_| !self.refreshing);
-        [self.toasts.deadline(), motion, rate, count, asked]
+        [self.toasts.deadline(), motion, rate, count, again, asked]
             .into_iter()
             .flatten()
             .min()

@@ -77,6 +77,13 @@ impl Names {
         self.records.len()
     }
 
+    /// The first record under a name.
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Record>> {
+        let first = (name.to_owned(), PublicKey::from_bytes([0; 32]));
+        let (place, record) = self.records.range(first..).next()?;
+        (place.0 == name).then(|| Arc::clone(record))
+    }
+
     pub(crate) fn selected(&self) -> Option<&Arc<Record>> {
         self.rows.get(self.selection.at)
     }

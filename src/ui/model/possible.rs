@@ -1,11 +1,37 @@
 //! What cannot be done right now, and why.
 
 use super::Model;
-use crate::ui::{action::Action, pane::Pane};
+use crate::{
+    net::wire::Role,
+    ui::{action::Action, pane::Pane},
+};
 
 impl Model {
+    /// Why it must not be done from this screen at all, if it must not.
+    pub(crate) fn forbidden(&self, action: Action) -> Option<String> {
+        if !action.entry().changes {
+            return None;
+        }
+        if self.about.read_only {
+            return Some("this screen is read-only; start it without --read-only".to_owned());
+        }
+        let needed = match action {
+            Action::Ticket | Action::Rotate | Action::Revoke | Action::Join | Action::Leave => {
+                Role::Admin
+            }
+            _ => Role::Member,
+        };
+        let role = self.about.role;
+        (role < needed).then(|| {
+            format!("this takes the role {needed}, and this key has {role} there; ask for a {needed} ticket")
+        })
+    }
+
     /// Why it cannot be done right now, if it cannot.
     pub(crate) fn why_not(&self, action: Action) -> Option<String> {
+        if let Some(why) = self.forbidden(action) {
+            return Some(why);
+        }
         let no = |why: &str| Some(why.to_owned());
         match action {
             Action::Cancel | Action::Retry if !self.tasks.marked.is_empty() => None,

@@ -17,36 +17,49 @@ pub(crate) struct Toast {
 }
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Toasts(VecDeque<Toast>);
+pub(crate) struct Toasts {
+    shown: VecDeque<Toast>,
+    /// How many there have been.
+    said: u64,
+}
 
 impl Toasts {
     pub(crate) fn push(&mut self, now: Timestamp, tone: Tone, text: impl Into<String>) {
         let text = text.into();
         // The same message again is the same message.
-        self.0.retain(|toast| toast.text != text);
-        if self.0.len() == MOST {
-            self.0.pop_front();
+        self.shown.retain(|toast| toast.text != text);
+        if self.shown.len() == MOST {
+            self.shown.pop_front();
         }
         let shown = if tone == Tone::Bad { BAD_SHOWN } else { SHOWN };
-        self.0.push_back(Toast {
+        self.shown.push_back(Toast {
             text,
             tone,
             until: now.after(shown),
         });
+        self.said += 1;
     }
 
     /// Takes away what has been shown long enough; answers whether anything went.
     pub(crate) fn expire(&mut self, now: Timestamp) -> bool {
-        let before = self.0.len();
-        self.0.retain(|toast| toast.until > now);
-        self.0.len() != before
+        let before = self.shown.len();
+        self.shown.retain(|toast| toast.until > now);
+        self.shown.len() != before
     }
 
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        self.0.iter().map(|toast| toast.until).min()
+        self.shown.iter().map(|toast| toast.until).min()
+    }
+
+    /// How many there have been, and what those say that came since there were fewer.
+    pub(crate) fn since(&self, said: u64) -> (u64, Vec<String>) {
+        let new = usize::try_from(self.said.saturating_sub(said)).unwrap_or(usize::MAX);
+        let old = self.shown.len().saturating_sub(new);
+        let texts = self.shown.iter().skip(old);
+        (self.said, texts.map(|toast| toast.text.clone()).collect())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Toast> {
-        self.0.iter()
+        self.shown.iter()
     }
 }

@@ -60,7 +60,16 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, Role)> {
         number(stats.late)
     );
     let role = if sick { Role::Bad } else { Role::Good };
+    let node = match &model.lost {
+        Some(lost) => (format!("cannot be reached: {}", lost.why), Role::Bad),
+        None => {
+            let about = &model.about;
+            let text = format!("{} at {}, as {}", about.fingerprint, about.addr, about.role);
+            (text, Role::Good)
+        }
+    };
     [
+        ("node", node.0, node.1),
         ("engine", model.about.engine.clone(), Role::Text),
         ("keeps", kept, Role::Strong),
         ("saving", saving.0, saving.1),

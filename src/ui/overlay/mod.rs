@@ -6,6 +6,7 @@ mod doctor;
 pub(crate) mod help;
 pub(crate) mod latency;
 pub(crate) mod palette;
+pub(crate) mod peers;
 pub(crate) mod prompt;
 pub(crate) mod reasons;
 pub(crate) mod toasts;
@@ -27,6 +28,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
             Layer::Confirm(confirm) => confirm::draw(canvas, screen, confirm),
             Layer::Details(details) => details::draw(canvas, screen, model, details),
             Layer::Reasons(view) => reasons::draw(canvas, screen, model, view),
+            Layer::Peers(view) => peers::draw(canvas, screen, model, view),
             Layer::Latency { scroll } => latency::draw(canvas, screen, model, *scroll),
         }
     }

@@ -4,11 +4,13 @@ use ratatui::layout::Rect;
 
 use crate::ui::pane::Pane;
 use crate::{
+    net::wire::Role as Rights,
+    node::Place,
     queue::task::State,
     ui::{
         action::Action,
         layout::{Plan, Regions},
-        model::Model,
+        model::{Model, Replay},
         text::{count, fit, short_count, width},
         theme::Role,
         widgets::canvas::{Canvas, Piece},
@@ -47,7 +49,19 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         1 => format!(" {} PAUSED ", fit(&stats.paused_queues[0], 16, "~")),
         n => format!(" {n} QUEUES PAUSED "),
     };
+    let lost = model.lost.as_ref().map(|lost| {
+        let left = lost.again_at.since(model.now).as_secs_f64().ceil();
+        match left {
+            left if left > 0.0 => format!(" LOST, AGAIN IN {left} S "),
+            _ => " RECONNECTING ".to_owned(),
+        }
+    });
+    let replay = model.replay.as_ref().map(replayed);
+    let read_only = model.about.read_only || model.about.role == Rights::Read;
     let pieces = [
+        (replay.as_deref().unwrap_or_default(), Role::Active),
+        (lost.as_deref().unwrap_or_default(), Role::Bad),
+        (if read_only { " READ-ONLY " } else { "" }, Role::Active),
         (unsaved, Role::Bad),
         (stuck.as_str(), Role::Bad),
         (if model.leaving { " LEAVING " } else { "" }, Role::Warn),
@@ -58,6 +72,21 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         (paused.as_str(), Role::Warn),
     ];
     canvas.pieces_right(area, &pieces)
+}
+
+/// How far a recording is.
+fn replayed(replay: &Replay) -> String {
+    let clock = |time: std::time::Duration| {
+        let seconds = time.as_secs();
+        format!("{}:{:02}", seconds / 60, seconds % 60)
+    };
+    let (at, length) = (clock(replay.at), clock(replay.length));
+    let how = match (replay.paused, replay.at >= replay.length) {
+        (_, true) => " END".to_owned(),
+        (true, _) => " PAUSED".to_owned(),
+        (false, _) => format!(" x{}", replay.speed),
+    };
+    format!(" REPLAY {at} / {length}{how} ")
 }
 
 fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
@@ -91,11 +120,19 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
         .unwrap_or_default();
     let rate = format!("{}/s", short_count(rate.into()));
     let failed_role = if failures > 0 { Role::Bad } else { Role::Dim };
-    let who: [Piece<'_>; 5] = [
-        ("key ", Role::Dim),
+    let (what_node, role) = match about.place {
+        Place::Here => ("key ", ""),
+        Place::Beside => ("attached to ", ""),
+        Place::Elsewhere => ("node ", about.role.word()),
+    };
+    let joiner = if role.is_empty() { "" } else { " as " };
+    let who: [Piece<'_>; 7] = [
+        (what_node, Role::Dim),
         (&about.fingerprint, Role::Text),
         (" at ", Role::Dim),
         (&about.addr, Role::Text),
+        (joiner, Role::Dim),
+        (role, Role::Strong),
         (&dot, Role::Border),
     ];
     let what: [Piece<'_>; 4] = [

@@ -1,6 +1,6 @@
 //! Actions: what a key, a click or a command asks for.
 
-use super::{prompts, refresh, rows, say};
+use super::{peers, prompts, refresh, rows, say};
 use crate::ui::pane::Pane;
 use crate::{
     queue::{
@@ -17,7 +17,7 @@ use crate::{
         model::{
             Model,
             events::Tone,
-            layer::{Details, Layer, Palette, Prompt, Purpose, Reasons, Subject},
+            layer::{Details, Layer, Palette, PeersView, Prompt, Purpose, Reasons, Subject},
             list::Motion,
             tasks::MAX_MARKED,
         },
@@ -38,8 +38,14 @@ pub(super) fn ask(model: &mut Model, action: Action, argument: Option<&str>) -> 
     {
         model.focus(*pane);
     }
-    match model.why_not(action) {
-        Some(why) if argument.is_none() => {
+    let forbidden = model.forbidden(action);
+    let why_not = match argument {
+        None => model.why_not(action),
+        // With an argument it is not about what is selected.
+        Some(_) => forbidden,
+    };
+    match why_not {
+        Some(why) => {
             if action == Action::Greet {
                 model.greeter.hint = Some(why);
             } else {
@@ -82,12 +88,17 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
         Action::Open => open(model),
         Action::Run => run(model, argument),
         Action::Mark => mark(model),
-        Action::Cancel => on_tasks(model, Deed::Cancel, Effect::Cancel),
-        Action::Retry => on_tasks(model, Deed::Retry, Effect::Retry),
+        Action::Cancel => on_tasks(model, Deed::Cancel, Effect::Cancel, argument),
+        Action::Retry => on_tasks(model, Deed::Retry, Effect::Retry, argument),
         Action::Undo => undo(model),
         Action::CancelAll => count(model, Deed::Cancel),
         Action::RetryAll => count(model, Deed::Retry),
         Action::Pause => pause(model, argument),
+        Action::Resume => vec![Effect::Pause {
+            queue: argument.map(str::to_owned),
+            on: false,
+        }],
+        Action::Methods => methods(model, argument),
         Action::Sort => sort(model, argument),
         Action::Purge => count(model, Deed::Purge),
         Action::Reasons => {
@@ -102,6 +113,27 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
             let subject = Subject::Doctor;
             show(model, Layer::Details(Details { subject, scroll: 0 }))
         }
+        Action::Peers => {
+            model.layers.push(Layer::Peers(PeersView::default()));
+            vec![Effect::Peers]
+        }
+        Action::Ticket => peers::ticket(model, argument),
+        Action::Rotate => vec![Effect::Rotate],
+        Action::Join => match argument {
+            None => prompt(model, Purpose::Join, String::new()),
+            Some(text) => {
+                prompt(model, Purpose::Join, text.to_owned());
+                prompts::submit(model)
+            }
+        },
+        Action::Leave => match argument {
+            Some(who) => vec![Effect::Leave(who.to_owned())],
+            None => needs_key(model),
+        },
+        Action::Revoke => match argument {
+            Some(who) => peers::ask_to_revoke(model, who),
+            None => needs_key(model),
+        },
         Action::Latency => show(model, Layer::Latency { scroll: 0 }),
         Action::ScaleUp => scale_to(model, model.wanted_workers() + 1),
         Action::ScaleDown => scale_to(model, model.wanted_workers().saturating_sub(1)),
@@ -121,6 +153,12 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
         Action::Quit => quit(model),
         Action::Suspend => vec![Effect::Suspend],
     }
+}
+
+fn needs_key(model: &mut Model) -> Vec<Effect> {
+    let text = "whom? give the beginning of a key; :peers lists them";
+    say(model, Tone::Warn, text);
+    vec![]
 }
 
 fn show(model: &mut Model, layer: Layer) -> Vec<Effect> {
@@ -235,7 +273,22 @@ fn open(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Does something to the marked tasks, or to the selected one when none is marked.
-fn on_tasks(model: &mut Model, deed: Deed, one: fn(TaskId) -> Effect) -> Vec<Effect> {
+fn on_tasks(
+    model: &mut Model,
+    deed: Deed,
+    one: fn(TaskId) -> Effect,
+    which: Option<&str>,
+) -> Vec<Effect> {
+    if let Some(text) = which {
+        let number = text.trim_start_matches('#').parse();
+        return match number {
+            Ok(id) => vec![one(TaskId(id))],
+            Err(_no_number) => {
+                say(model, Tone::Warn, format!("`{text}` is no task's number"));
+                vec![]
+            }
+        };
+    }
     if model.tasks.marked.is_empty() {
         let selected = model.tasks.selected().map(|task| task.id);
         return selected.map(one).into_iter().collect();
@@ -258,15 +311,13 @@ fn undo(model: &mut Model) -> Vec<Effect> {
     taken.into_iter().collect()
 }
 
-/// Pauses or resumes everything, or one queue.
+/// Pauses or resumes everything, or pauses one queue.
 fn pause(model: &Model, queue: Option<&str>) -> Vec<Effect> {
     let stats = &model.data().overview.stats;
-    let paused = match queue {
-        None => stats.paused,
-        Some(queue) => stats.paused_queues.iter().any(|paused| &**paused == queue),
-    };
     let queue = queue.map(str::to_owned);
-    vec![Effect::Pause { queue, on: !paused }]
+    // A key goes back and forth; a command says what it means.
+    let on = queue.is_some() || !stats.paused;
+    vec![Effect::Pause { queue, on }]
 }
 
 /// Any task that the program knows: its name, its arguments as JSON, and wishes.
@@ -356,7 +407,34 @@ fn scale(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     }
 }
 
+/// Everything about a name.
+fn methods(model: &mut Model, name: Option<&str>) -> Vec<Effect> {
+    let name = name.unwrap_or_default();
+    let Some(record) = model.names.named(name) else {
+        say(
+            model,
+            Tone::Warn,
+            format!("nobody is registered as `{name}`"),
+        );
+        return vec![];
+    };
+    let subject = Subject::Name {
+        record: record.clone(),
+        methods: None,
+    };
+    show(model, Layer::Details(Details { subject, scroll: 0 }));
+    vec![Effect::Methods(record)]
+}
+
 fn call(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
+    // A name may be said first, as on the command line.
+    let (first, rest) = argument
+        .and_then(|text| text.split_once(char::is_whitespace))
+        .unwrap_or_default();
+    if let Some(record) = model.names.named(first) {
+        prompt(model, Purpose::Call(record), rest.trim_start().to_owned());
+        return prompts::submit(model);
+    }
     let Some(record) = model.names.selected().cloned() else {
         say(model, Tone::Warn, "no name is selected");
         return vec![];

@@ -14,7 +14,7 @@ use crate::{
         action::Action,
         effect::{Done, Effect, Greeted, Msg, What},
         model::{
-            Model, UNDO,
+            Lost, Model, UNDO,
             events::{Kind, Tone},
             greeter::Outcome,
             layer::{Confirm, Destroy, Details, Layer, Prompt, Subject},
@@ -26,8 +26,17 @@ use crate::{
 
 pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
-        Msg::Names(NamesEvent::News(event)) => names(model, event),
-        Msg::Names(NamesEvent::Lost { error, .. }) => {
+        Msg::Names(NamesEvent::News(event)) => {
+            let back = model.lost.take().is_some();
+            let mut effects = names(model, event);
+            if back {
+                log(model, Kind::Name, Tone::Good, "the naming server is back");
+                // What the node's broker did meanwhile is to be seen too.
+                effects.extend(refresh_soon(model));
+            }
+            effects
+        }
+        Msg::Names(NamesEvent::Lost { error, again_in }) => {
             if std::mem::take(&mut model.names.connected) {
                 log(
                     model,
@@ -36,6 +45,10 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
                     format!("naming server lost: {error}"),
                 );
             }
+            model.lost = Some(Lost {
+                again_at: model.now.after(again_in),
+                why: error.to_string(),
+            });
             vec![]
         }
         Msg::Broker(batch) => {
@@ -112,6 +125,10 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             vec![]
         }
         Msg::Recovery(recovery) => recovered(model, &recovery),
+        Msg::Peers(peers) => {
+            super::peers::take(model, &peers);
+            vec![]
+        }
         Msg::Done(done) => carried_out(model, done),
         _ => vec![],
     }
@@ -257,7 +274,7 @@ fn counted(
             let question = format!("{verb} {} {kind} {tasks}{gap}{which}{end}?", text::count(n));
             model.layers.push(Layer::Confirm(Confirm {
                 question,
-                yes: Destroy { deed, filter },
+                yes: Destroy::Tasks { deed, filter },
             }));
         }
     }
@@ -322,6 +339,7 @@ fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
     let kind = match &what {
         What::Call(_) => Kind::Call,
         What::Export | What::Copy => Kind::Program,
+        What::Ticket(_) | What::Rotate | What::Join | What::Leave | What::Revoke => Kind::Name,
         What::Scale => Kind::Worker,
         _ => Kind::Task,
     };
@@ -337,14 +355,28 @@ fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
         What::Pause(false) => "resume".to_owned(),
         What::Scale => "scale".to_owned(),
         What::Call(what) => what.clone(),
+        What::Ticket(role) => format!("ticket for the role {role}"),
+        What::Rotate => "rotate".to_owned(),
+        What::Join => "join".to_owned(),
+        What::Leave => "leave".to_owned(),
+        What::Revoke => "revoke".to_owned(),
         What::Export => "export".to_owned(),
         What::Copy => "copy".to_owned(),
     };
     let submitted = match what {
-        What::Call(_) | What::Export => model.submitted.take(),
+        What::Call(_) | What::Export | What::Join => model.submitted.take(),
         _ => None,
     };
     match result {
+        Ok(text) if matches!(what, What::Ticket(_)) => {
+            // It lets its bearer in: it is shown, and written nowhere.
+            log(model, kind, Tone::Plain, format!("{did}: made ({time})"));
+            let title = "Ticket: paste it where another node is to join; y copies it".to_owned();
+            let subject = Subject::Answer { title, text };
+            let details = Details { subject, scroll: 0 };
+            model.layers.push(Layer::Details(details));
+            return vec![];
+        }
         Ok(mut text) => {
             log(model, kind, Tone::Plain, format!("{did}: {text} ({time})"));
             if let What::Cancel(id, Some(State::Cancelled)) = what {
@@ -372,5 +404,11 @@ fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
             }
         }
     }
-    refresh_soon(model)
+    let mut effects = refresh_soon(model);
+    // Whoever looks at peers sees what has become of them.
+    let looks = |layer: &Layer| matches!(layer, Layer::Peers(_));
+    if model.layers.iter().any(looks) {
+        effects.push(Effect::Peers);
+    }
+    effects
 }

@@ -45,12 +45,65 @@ pub(crate) fn found(palette: &Palette) -> Vec<&'static Entry> {
 
 /// A whole command: a name, and its argument behind a space.
 fn exact(typed: &str) -> Option<(&'static Entry, Option<&str>)> {
+    if let Some((name, rest)) = as_on_the_command_line(typed) {
+        let entry = TABLE.iter().find(|entry| entry.name == name)?;
+        return Some((entry, Some(rest.trim()).filter(|rest| !rest.is_empty())));
+    }
     let (name, argument) = match typed.split_once(char::is_whitespace) {
         Some((name, argument)) => (name, Some(argument.trim()).filter(|a| !a.is_empty())),
         None => (typed, None),
     };
     let entry = TABLE.iter().find(|entry| entry.name == name)?;
     Some((entry, argument))
+}
+
+/// Words of the command line, and what they are called here.
+const SAME: [(&str, &str); 13] = [
+    ("names list", "names"),
+    ("names lookup", "methods"),
+    ("tasks list", "filter"),
+    ("tasks cancel", "cancel"),
+    ("tasks retry", "retry"),
+    ("tasks purge", "purge"),
+    ("tasks export", "export"),
+    ("workers list", "workers"),
+    ("workers scale", "scale"),
+    ("queue pause", "pause"),
+    ("queue resume", "resume"),
+    ("queue stats", "doctor"),
+    ("ticket rotate", "rotate"),
+];
+
+/// What is typed as a command of the command line: the name that it has here, and the rest.
+fn as_on_the_command_line(typed: &str) -> Option<(&'static str, &str)> {
+    let fits = |(words, name): &(&'static str, &'static str)| {
+        let rest = typed.strip_prefix(words)?;
+        (rest.is_empty() || rest.starts_with(char::is_whitespace)).then_some((*name, rest))
+    };
+    SAME.iter().find_map(fits)
+}
+
+/// Carries out a whole command, as the palette does.
+pub(super) fn say_command(model: &mut Model, typed: &str) -> Vec<Effect> {
+    match exact(typed) {
+        None => {
+            say(
+                model,
+                Tone::Warn,
+                format!("`{typed}` is no command; help lists them"),
+            );
+            vec![]
+        }
+        Some((entry, Some(_))) if entry.argument.is_empty() => {
+            say(
+                model,
+                Tone::Warn,
+                format!("{} takes nothing after it", entry.name),
+            );
+            vec![]
+        }
+        Some((entry, argument)) => act::ask(model, entry.action, argument),
+    }
 }
 
 pub(super) fn run_palette(model: &mut Model) -> Vec<Effect> {

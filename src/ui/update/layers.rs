@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use super::{close, command, edit, prompts, reasons};
+use super::{close, command, edit, peers, prompts, reasons};
 use crate::ui::{
     action::{Action, TABLE},
     effect::Effect,
@@ -57,6 +57,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         },
         Some(Layer::Confirm(_)) => confirm(model, key),
         Some(Layer::Reasons(_)) => reasons::press(model, key),
+        Some(Layer::Peers(_)) => peers::press(model, key),
         Some(layer @ (Layer::Help { .. } | Layer::Details(_) | Layer::Latency { .. })) => {
             match key.code {
                 Code::Up | Code::Char('k') => scroll(layer, Motion::Up(1)),
@@ -84,12 +85,16 @@ fn confirm(model: &mut Model, key: Key) -> Vec<Effect> {
     match key.code {
         Code::Char('y' | 'Y') => match close(model) {
             Some(Layer::Confirm(Confirm {
-                yes: Destroy { deed, filter },
+                yes: Destroy::Tasks { deed, filter },
                 ..
             })) => {
                 model.tasks.marked.clear();
                 vec![Effect::Bulk { deed, filter }]
             }
+            Some(Layer::Confirm(Confirm {
+                yes: Destroy::Peer(who),
+                ..
+            })) => vec![Effect::Revoke(who)],
             _ => vec![],
         },
         Code::Char('n' | 'N' | 'q') | Code::Enter => {
@@ -115,6 +120,7 @@ pub(super) fn input(layer: &mut Layer) -> Option<&mut Input> {
         | Layer::Confirm(_)
         | Layer::Details(_)
         | Layer::Reasons(_)
+        | Layer::Peers(_)
         | Layer::Latency { .. } => None,
     }
 }

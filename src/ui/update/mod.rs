@@ -5,6 +5,7 @@ mod act;
 mod answers;
 mod command;
 mod layers;
+mod peers;
 mod prompts;
 mod reasons;
 mod rows;
@@ -13,7 +14,7 @@ pub(crate) use command::found;
 use tui_input::{Input, InputRequest};
 
 use super::{
-    effect::{Click, Effect, Mouse, Msg},
+    effect::{Click, Effect, Mouse, Msg, Rows},
     key::{Code, Key},
     model::{
         Model, REFRESH,
@@ -51,6 +52,21 @@ pub(crate) fn update(model: &mut Model, msg: Msg, now: Timestamp) -> Vec<Effect>
             vec![Effect::Quit]
         }
         other => answers::take(model, other),
+    }
+}
+
+/// Carries out a command that was typed as a whole.
+pub(crate) fn say_command(model: &mut Model, typed: &str, now: Timestamp) -> Vec<Effect> {
+    model.now = model.now.max(now);
+    model.touch();
+    command::say_command(model, typed)
+}
+
+/// The rows of a pane, a line each.
+pub(crate) fn listed(model: &Model, pane: Pane) -> Vec<String> {
+    match rows::export_rows(model, pane) {
+        Rows::Table { rows, .. } => rows.iter().map(|row| row.join("  ")).collect(),
+        Rows::Tasks { .. } => vec![],
     }
 }
 

@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use super::rows;
-use crate::ui::{
-    addition::{self, Addition},
-    arguments,
-    effect::{Effect, Export},
-    model::{
-        Model,
-        layer::{Layer, Prompt, Purpose},
+use crate::{
+    net::ticket::Ticket,
+    ui::{
+        addition::{self, Addition},
+        arguments,
+        effect::{Effect, Export},
+        model::{
+            Model,
+            layer::{Layer, Prompt, Purpose},
+        },
     },
 };
 
@@ -22,8 +25,11 @@ pub(super) fn submit(model: &mut Model) -> Vec<Effect> {
     let text = prompt.input.value().to_owned();
     match take(model, &prompt.purpose, &text) {
         Ok(effects) => {
-            model.submitted =
-                matches!(prompt.purpose, Purpose::Call(_) | Purpose::Export(_)).then_some(prompt);
+            model.submitted = matches!(
+                prompt.purpose,
+                Purpose::Call(_) | Purpose::Export(_) | Purpose::Join
+            )
+            .then_some(prompt);
             effects
         }
         Err(Wrong { at, why }) => {
@@ -76,6 +82,10 @@ fn take(model: &mut Model, purpose: &Purpose, text: &str) -> Result<Vec<Effect>,
                     .into()),
             }
         }
+        Purpose::Join => match text.parse::<Ticket>() {
+            Ok(ticket) => Ok(vec![Effect::Join(ticket.to_string())]),
+            Err(why) => Err(why.to_string().into()),
+        },
         Purpose::Call(record) => {
             let (method, args) = arguments::parse(text)?;
             Ok(vec![Effect::Call {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    nearest::nearest,
     queue::task::{Key, MAX_ATTEMPTS, MAX_PRIORITY, Options, Rule, Timestamp},
     units,
+    words::nearest::nearest,
 };
 
 /// What is wrong, and at which character of the line it begins.

@@ -3,7 +3,14 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
+};
+
+use crate::queue::{
+    broker::Broker,
+    pages::whole_page,
+    query::{Filter, From, MAX_PAGE, Order, Query},
+    task::{DEFAULT_QUEUE, Task, Timestamp},
 };
 
 /// The most rows of one file.
@@ -78,6 +85,118 @@ impl Writer {
         }
         self.out.write_all(b"\r\n")
     }
+}
+
+/// Writes the tasks that match, in order, a page at a time; answers how many.
+///
+/// # Errors
+/// The file system's, or the broker's as one.
+pub(crate) async fn tasks(
+    broker: &dyn Broker,
+    path: PathBuf,
+    filter: Filter,
+    order: Order,
+) -> io::Result<usize> {
+    let mut writer = blocking(move || Writer::create(&path, TASK_COLUMNS.to_vec())).await?;
+    let mut from = From::First;
+    let mut rows = 0;
+    while rows < MOST {
+        let query = Query {
+            filter: filter.clone(),
+            order,
+            from,
+            limit: MAX_PAGE,
+        };
+        let page = whole_page(broker, query).await.map_err(io::Error::other)?;
+        let Some(last) = page.tasks.last() else { break };
+        from = From::After(order.cursor(last));
+        rows += page.tasks.len();
+        writer = blocking(move || {
+            for task in &page.tasks {
+                writer.row(&task_row(task))?;
+            }
+            Ok(writer)
+        })
+        .await?;
+    }
+    blocking(move || writer.finish()).await
+}
+
+/// Why a file could not be written, in words.
+pub(crate) fn why_not(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            format!("{} exists already; choose another name", path.display())
+        }
+        _ => format!("{}: {error}", path.display()),
+    }
+}
+
+/// File work goes to a thread for it, so that a slow disk never holds up the screen.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
+}
+
+/// Writes rows that are at hand; answers how many.
+///
+/// # Errors
+/// The file system's.
+pub(crate) async fn table(
+    path: PathBuf,
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+) -> io::Result<usize> {
+    blocking(move || {
+        let mut writer = Writer::create(&path, columns)?;
+        for row in &rows {
+            writer.row(row)?;
+        }
+        writer.finish()
+    })
+    .await
+}
+
+const TASK_COLUMNS: [&str; 14] = [
+    "id",
+    "name",
+    "args",
+    "state",
+    "result",
+    "error",
+    "attempts",
+    "priority",
+    "worker",
+    "queue",
+    "key",
+    "submitted_us",
+    "started_us",
+    "finished_us",
+];
+
+fn task_row(task: &Task) -> Vec<String> {
+    let time = |at: Option<Timestamp>| at.map_or(String::new(), |at| at.0.to_string());
+    vec![
+        task.id.to_string().trim_start_matches('#').to_owned(),
+        task.name.to_string(),
+        task.args.to_string(),
+        task.state.word().to_owned(),
+        task.result.as_deref().unwrap_or_default().to_owned(),
+        task.error.as_deref().unwrap_or_default().to_owned(),
+        task.attempts.to_string(),
+        task.priority.to_string(),
+        task.worker.map_or(String::new(), |w| w.to_string()),
+        task.queue.as_deref().unwrap_or(DEFAULT_QUEUE).to_owned(),
+        task.key
+            .as_ref()
+            .map_or(String::new(), |key| key.text.to_string()),
+        task.submitted_at.0.to_string(),
+        time(task.started_at),
+        time(task.finished_at),
+    ]
 }
 
 /// An object whose entries keep their order.

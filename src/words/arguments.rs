@@ -24,6 +24,16 @@ pub(crate) fn parse(text: &str) -> Result<(String, Vec<Value>), String> {
     }
 }
 
+/// One argument that a shell has taken apart already: what it looks like, or else text as it stands.
+/// An integer first: JSON would make a float of a large one.
+pub(crate) fn word(text: &str) -> Value {
+    match (text.parse(), serde_json::from_str::<Json>(text)) {
+        (Ok(integer), _) => Value::integer(integer),
+        (_, Ok(Json(value))) => value,
+        _ => Value::from(text),
+    }
+}
+
 fn argument(text: &str) -> Result<(Value, &str), String> {
     if text.starts_with(['"', '[', '{']) {
         let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Json>();
@@ -37,14 +47,8 @@ fn argument(text: &str) -> Result<(Value, &str), String> {
         };
     }
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
-    let (word, behind) = text.split_at(end);
-    // An integer first: JSON would make a float of a large one.
-    let value = match (word.parse(), serde_json::from_str::<Json>(word)) {
-        (Ok(integer), _) => Value::integer(integer),
-        (_, Ok(Json(value))) => value,
-        _ => Value::from(word),
-    };
-    Ok((value, behind))
+    let (head, behind) = text.split_at(end);
+    Ok((word(head), behind))
 }
 
 /// A value as JSON has it.

@@ -1,0 +1,59 @@
+//! `call` and `methods`
+
+use std::process::ExitCode;
+
+use super::{Done, Failure, Given, out::Out};
+use crate::{
+    cli::{Call, Methods},
+    net::{object::METHODS, object::Signature, value::Value},
+    words::arguments,
+};
+
+pub(super) fn call(given: &Given<'_>, call: &Call) -> Done {
+    let args: Vec<Value> = call.args.iter().map(|arg| arguments::word(arg)).collect();
+    let named = call.named.iter().map(|text| {
+        let wrong = || Failure::Usage(format!("`{text}` is no argument by name: write name=value"));
+        let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+        Ok((name.to_owned(), arguments::word(value)))
+    });
+    let named = named.collect::<Result<Vec<_>, Failure>>()?;
+    let called = given.with(|session| async move {
+        let access = session.access();
+        let called = access.call_by_name(&call.name, &call.method, args, named);
+        let called = called.await.map_err(Failure::from);
+        (session, called)
+    })?;
+    let mut out = Out::new(call.out);
+    if out.json {
+        out.document(&called.value.to_json())?;
+    } else {
+        match &called.value {
+            Value::Str(text) => out.line(text)?,
+            other => out.line(&other.to_string())?,
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn methods(given: &Given<'_>, methods: &Methods) -> Done {
+    let listed = given.with(|session| async move {
+        let access = session.access();
+        let called = access.call_by_name(&methods.name, METHODS, vec![], vec![]);
+        let listed = called.await.map_err(Failure::from).and_then(|called| {
+            let listed: Result<Vec<Signature>, _> = called.value.to_typed();
+            listed.map_err(|e| Failure::Failed(e.to_string()))
+        });
+        (session, listed)
+    })?;
+    let mut out = Out::new(methods.out);
+    if out.json {
+        out.document(&listed)?;
+    } else {
+        let row = |method: &Signature| vec![method.to_string(), method.doc.clone()];
+        let rows: Vec<_> = listed.iter().map(row).collect();
+        out.table(&["METHOD", "DOES"], &rows)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,211 @@
+//! `doctor`: what could keep things from working, checked one by one.
+
+use std::{process::ExitCode, time::Instant};
+
+use serde::Serialize;
+
+use super::{Done, Failure, Given, out::Out};
+use crate::{
+    cli::Json,
+    net::identity::Identity,
+    node::{self, Access, Place, Session},
+    text::took,
+};
+
+/// What a check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Good,
+    Warning,
+    Bad,
+}
+
+#[derive(Serialize)]
+struct Check {
+    check: &'static str,
+    verdict: Verdict,
+    found: String,
+}
+
+struct Report(Vec<Check>);
+
+impl Report {
+    fn add(&mut self, check: &'static str, verdict: Verdict, found: impl Into<String>) {
+        let found = found.into();
+        self.0.push(Check {
+            check,
+            verdict,
+            found,
+        });
+    }
+}
+
+pub(super) fn run(given: &Given<'_>, out: Json) -> Done {
+    let mut report = Report(Vec::new());
+    let settings = given.settings;
+    let folder = &settings.node.data_dir;
+    report.add("data folder", Verdict::Good, folder.display().to_string());
+    match Identity::load_or_make(folder) {
+        Ok(identity) => report.add("key", Verdict::Good, identity.public().to_string()),
+        Err(error) => report.add("key", Verdict::Bad, error.to_string()),
+    }
+    match given.session() {
+        Err(error) => {
+            let (Failure::Unreached(why)
+            | Failure::Failed(why)
+            | Failure::Missing(why)
+            | Failure::Denied(why)
+            | Failure::Usage(why)
+            | Failure::Refused(why)) = error
+            else {
+                return Err(error);
+            };
+            report.add("node", Verdict::Bad, why);
+        }
+        Ok(session) => {
+            let net = session.net();
+            let report = &mut report;
+            net.block_on(async move {
+                examine(&session, report).await;
+                session.end(std::time::Duration::ZERO).await;
+            });
+        }
+    }
+    print(&report.0, out)
+}
+
+async fn examine(session: &Session, report: &mut Report) {
+    let access = session.access();
+    let about = access.about();
+    let place = match about.place {
+        Place::Here => "in this process",
+        Place::Beside => "on this data folder",
+        Place::Elsewhere => "elsewhere",
+    };
+    let text = format!(
+        "{} at {}, {place}, as {}",
+        about.key.fingerprint(),
+        about.addr,
+        about.role
+    );
+    report.add("node", Verdict::Good, text);
+    reach(&access, report).await;
+    names(&access, report).await;
+    broker(&access, report).await;
+}
+
+/// Whether others can reach it where it says that it is.
+async fn reach(access: &Access, report: &mut Report) {
+    let me = access.peers(|peers| async move { peers.me().await }).await;
+    match me {
+        Ok(me) => {
+            let addrs: Vec<_> = me.addrs.iter().map(ToString::to_string).collect();
+            let addrs = addrs.join(", ");
+            match node::warning(&me.addrs) {
+                Some(warning) => {
+                    report.add("address", Verdict::Warning, format!("{addrs}: {warning}"));
+                }
+                None => report.add("address", Verdict::Good, addrs),
+            }
+            let version = env!("CARGO_PKG_VERSION");
+            if me.version == version {
+                report.add("version", Verdict::Good, version);
+            } else {
+                let text = format!("{} there, {version} here", me.version);
+                report.add("version", Verdict::Warning, text);
+            }
+        }
+        Err(error) => report.add("address", Verdict::Bad, error.to_string()),
+    }
+}
+
+async fn names(access: &Access, report: &mut Report) {
+    match access
+        .naming(|naming| async move { naming.ping().await })
+        .await
+    {
+        Ok(time) => report.add(
+            "naming server",
+            Verdict::Good,
+            format!("answers in {}", took(time)),
+        ),
+        Err(error) => report.add("naming server", Verdict::Bad, error.to_string()),
+    }
+    let since = Instant::now();
+    match access.greet("doctor").await {
+        Ok(_) => {
+            let text = format!("answers in {}", took(since.elapsed()));
+            report.add("greeter", Verdict::Good, text);
+        }
+        Err(error) => report.add("greeter", Verdict::Bad, error.to_string()),
+    }
+    let query = crate::net::naming::Query::default();
+    let listed = access
+        .naming(|naming| async move { naming.list(&query).await })
+        .await;
+    let Ok(listed) = listed else { return };
+    let elsewhere = !access.about().addr.ip().is_loopback();
+    for record in listed.records {
+        let uri: Result<crate::net::uri::Uri, _> = record.uri.parse();
+        let loopback = uri.is_ok_and(|uri| uri.addr.ip().is_loopback());
+        let own = record.owner == access.about().key;
+        if loopback && elsewhere && !own {
+            let text = format!(
+                "{} is registered at {}, which only its own machine can reach; start it with \
+                 --listen 0.0.0.0:PORT",
+                record.name, record.uri
+            );
+            report.add("name", Verdict::Warning, text);
+        }
+    }
+}
+
+async fn broker(access: &Access, report: &mut Report) {
+    let broker = access.broker();
+    match broker.stats().await {
+        Ok(stats) => {
+            let text = format!(
+                "{}, keeps {}, {} workers",
+                broker.engine(),
+                stats.keeping.durability,
+                stats.wanted
+            );
+            report.add("broker", Verdict::Good, text);
+            match &stats.trouble {
+                Some(why) => report.add("saving", Verdict::Bad, why.clone()),
+                None => report.add("saving", Verdict::Good, "everything is saved"),
+            }
+            match stats.stuck {
+                0 if stats.wanted == 0 => {
+                    report.add("workers", Verdict::Warning, "none: tasks wait");
+                }
+                0 => report.add("workers", Verdict::Good, "none is stuck"),
+                n => report.add("workers", Verdict::Bad, format!("{n} are stuck")),
+            }
+        }
+        Err(error) => report.add("broker", Verdict::Bad, error.to_string()),
+    }
+}
+
+fn print(checks: &[Check], out: Json) -> Done {
+    let mut out = Out::new(out);
+    if out.json {
+        out.document(checks)?;
+    } else {
+        let row = |check: &Check| {
+            let word = match check.verdict {
+                Verdict::Good => "good",
+                Verdict::Warning => "look",
+                Verdict::Bad => "BAD",
+            };
+            vec![word.to_owned(), check.check.to_owned(), check.found.clone()]
+        };
+        for check in checks.iter().map(row) {
+            out.line(&format!("{:4}  {:13}  {}", check[0], check[1], check[2]))?;
+        }
+    }
+    out.flush()?;
+    let bad = checks.iter().any(|check| check.verdict == Verdict::Bad);
+    Ok(ExitCode::from(u8::from(bad)))
+}

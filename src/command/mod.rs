@@ -1,0 +1,137 @@
+//! What the commands do: each asks a node something and prints what came of it, for people or, with
+//! `--json`, for programs.
+
+mod about;
+mod add;
+mod calls;
+mod doctor;
+mod failure;
+mod greet;
+mod lines;
+mod names;
+mod out;
+mod peers;
+mod serve;
+mod shapes;
+mod tasks;
+mod workers;
+
+use std::process::ExitCode;
+
+use self::failure::Failure;
+use crate::{
+    cli::{Command, Options},
+    config::Settings,
+    node::Session,
+};
+
+pub use self::out::tell;
+
+/// How a command ends when nothing went wrong on the way.
+type Done = Result<ExitCode, Failure>;
+
+/// What a command is given.
+struct Given<'a> {
+    options: &'a Options,
+    settings: &'a Settings,
+}
+
+impl Given<'_> {
+    /// The node that is meant: the one that was named, or the one that runs here.
+    fn session(&self) -> Result<Session, Failure> {
+        let folder = &self.settings.node.data_dir;
+        let session = match &self.options.connect {
+            Some(to) => Session::connect(folder, to, &self.settings.node.label)?,
+            None => Session::attach(folder)?,
+        };
+        Ok(session)
+    }
+
+    /// Does something with that node, and lets go of it.
+    fn with<T: Send, Work>(&self, work: impl FnOnce(Session) -> Work) -> Result<T, Failure>
+    where
+        Work: Future<Output = (Session, Result<T, Failure>)> + Send,
+    {
+        let session = self.session()?;
+        let net = session.net();
+        net.block_on(async move {
+            let (session, done) = work(session).await;
+            session.end(std::time::Duration::ZERO).await;
+            done
+        })
+    }
+}
+
+/// Carries out a command and answers with its exit code; what went wrong has been said.
+#[must_use]
+pub fn run(command: Command, options: &Options, settings: &Settings) -> ExitCode {
+    let given = Given { options, settings };
+    let json = wants_json(&command);
+    let done = match command {
+        Command::Serve(serve) => serve::run(&given, &serve),
+        Command::Names(names) => names::run(&given, names),
+        Command::Call(call) => calls::call(&given, &call),
+        Command::Methods(methods) => calls::methods(&given, &methods),
+        Command::Greet(greet) => greet::run(&given, greet),
+        Command::Add(add) => add::run(&given, &add),
+        Command::Tasks(tasks) => tasks::run(&given, tasks),
+        Command::Workers(workers) => workers::run(&given, &workers),
+        Command::Queue(queue) => workers::queue(&given, &queue),
+        Command::Peers(out) => peers::list(&given, out),
+        Command::Revoke(revoke) => peers::revoke(&given, &revoke),
+        Command::Ticket(ticket) => peers::ticket(&given, &ticket),
+        Command::Join(join) => peers::join(&given, &join),
+        Command::Leave(leave) => peers::leave(&given, &leave),
+        Command::Doctor(out) => doctor::run(&given, out),
+        Command::Config(config) => about::config(&given, &config),
+        Command::Keys(out) => about::keys(out),
+        Command::Completions(completions) => about::completions(&completions),
+        Command::Man => about::man(),
+        // These are screens.
+        Command::Record(_) | Command::Replay(_) => Ok(ExitCode::SUCCESS),
+    };
+    match done {
+        Ok(code) => code,
+        // Whoever reads has had enough: that is no failure.
+        Err(Failure::Unread) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(json),
+    }
+}
+
+/// Whether errors are for programs too.
+fn wants_json(command: &Command) -> bool {
+    use crate::cli::{Config, Names, Queue, Tasks, TicketCommand, Workers};
+    match command {
+        Command::Serve(serve) => serve.json,
+        Command::Names(
+            Names::List { out, .. }
+            | Names::Lookup { out, .. }
+            | Names::Register { out, .. }
+            | Names::Unregister { out, .. }
+            | Names::SetMetadata { out, .. }
+            | Names::Watch { out, .. },
+        )
+        | Command::Tasks(Tasks::List { out, .. } | Tasks::Show { out, .. } | Tasks::Watch(out))
+        | Command::Workers(Workers::List(out) | Workers::Scale { out, .. })
+        | Command::Queue(Queue::Stats(out))
+        | Command::Config(Config::Show(out))
+        | Command::Peers(out)
+        | Command::Doctor(out)
+        | Command::Keys(out) => out.json,
+        Command::Tasks(Tasks::Cancel(which) | Tasks::Retry(which) | Tasks::Purge(which)) => {
+            which.out.json
+        }
+        Command::Call(call) => call.out.json,
+        Command::Methods(methods) => methods.out.json,
+        Command::Greet(greet) => greet.out.json,
+        Command::Add(add) => add.out.json,
+        Command::Revoke(revoke) => revoke.out.json,
+        Command::Ticket(ticket) => match &ticket.command {
+            Some(TicketCommand::Rotate { out, .. }) => out.json,
+            None => ticket.out.json,
+        },
+        Command::Join(join) => join.out.json,
+        Command::Leave(leave) => leave.out.json,
+        _ => false,
+    }
+}

@@ -1,0 +1,148 @@
+//! `serve`: a node without a screen.
+
+use std::{io::Write, process::ExitCode, time::Duration};
+
+use serde::Serialize;
+
+use super::{
+    Done, Failure, Given,
+    out::{Out, interrupted, tell},
+    peers::read_ticket,
+};
+use crate::{
+    cli::{Json, Serve},
+    crash, logging,
+    node::{self, Node, Part},
+};
+
+/// Running tasks get this long to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+    key: String,
+    addr: String,
+    addrs: Vec<String>,
+    metrics: Option<String>,
+}
+
+pub(super) fn run(given: &Given<'_>, serve: &Serve) -> Done {
+    let settings = given.settings;
+    let mut config = settings.node.clone();
+    for word in &serve.without {
+        let found = Part::ALL.into_iter().find(|part| part.word() == word);
+        let part = found.ok_or_else(|| {
+            let words = Part::ALL.map(Part::word).join(", ");
+            Failure::Usage(format!("--without: `{word}` is not one of {words}"))
+        })?;
+        config.without.insert(part);
+    }
+    let ticket = serve.join.as_deref().map(|told| read_ticket(Some(told)));
+    let ticket = ticket.transpose()?;
+    let _log = match given.options.log_file {
+        Some(_) => Some(
+            logging::start(&settings.log_file, &settings.log_level)
+                .map_err(|e| Failure::Failed(e.to_string()))?,
+        ),
+        None => {
+            logging::to_stderr(&settings.log_level).map_err(Failure::Failed)?;
+            None
+        }
+    };
+    crash::install(settings.state_dir.clone());
+    if config.without.contains(&Part::Naming)
+        && let Some(ticket) = &ticket
+    {
+        // Without a naming server of its own it cannot start before it has joined one.
+        node::Session::join(&config.data_dir, ticket, &config.label)?;
+    }
+    let node = Node::start(&config)?;
+    if let Some(ticket) = ticket.filter(|_| !config.without.contains(&Part::Naming)) {
+        let joined = node.net().block_on(node.join(&ticket))?;
+        if let Some(warning) = joined.warning {
+            tell(format_args!("{warning}"), true);
+        }
+    }
+    let net = node.net();
+    net.block_on(async {
+        tokio::select! {
+            registered = node.registered() => registered,
+            () = interrupted() => Ok(()),
+        }
+    })?;
+    ready(&node, serve.json)?;
+    net.block_on(interrupted());
+    notify("STOPPING=1");
+    tracing::info!("ending");
+    // A second word ends it at once.
+    let drained = net.block_on(async {
+        tokio::select! {
+            drained = node.shutdown(GRACE) => Some(drained),
+            () = interrupted() => None,
+        }
+    });
+    let Some(drained) = drained else {
+        return Ok(ExitCode::from(1));
+    };
+    node.end();
+    for (count, what) in [
+        (drained.abandoned, "were stopped unfinished"),
+        (drained.unstarted, "wait for the next start"),
+    ] {
+        if count > 0 {
+            tell(format_args!("{count} tasks {what}"), true);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says that it can be used, to whoever started it.
+fn ready(node: &Node, json: bool) -> Result<(), Failure> {
+    let mut out = Out::new(Json { json });
+    let addrs = node.addrs();
+    if json {
+        out.document(&Ready {
+            ready: true,
+            key: node.key().to_string(),
+            addr: node.addr().to_string(),
+            addrs: addrs.iter().map(ToString::to_string).collect(),
+            metrics: node.metrics_addr().map(|addr| addr.to_string()),
+        })?;
+    } else {
+        let places: Vec<_> = addrs.iter().map(ToString::to_string).collect();
+        let key = node.key().fingerprint();
+        out.line(&format!("ready at {} with key {key}", places.join(", ")))?;
+        if let Some(metrics) = node.metrics_addr() {
+            out.line(&format!("metrics at http://{metrics}/metrics"))?;
+        }
+        if let Some(warning) = node::warning(addrs) {
+            tell(format_args!("{warning}"), true);
+        }
+    }
+    out.flush()?;
+    notify("READY=1");
+    Ok(())
+}
+
+/// Tells a service manager, if there is one that wants to know (sd_notify(3)).
+fn notify(state: &str) {
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    let path = path.to_string_lossy();
+    let addr = match path.strip_prefix('@') {
+        #[cfg(target_os = "linux")]
+        Some(name) => {
+            use std::os::linux::net::SocketAddrExt;
+            SocketAddr::from_abstract_name(name)
+        }
+        _ => SocketAddr::from_pathname(&*path),
+    };
+    let sent = addr.and_then(|addr| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &addr));
+    if let Err(error) = sent {
+        tracing::warn!(%error, "the service manager cannot be told");
+    }
+    std::io::stdout().flush().ok();
+}

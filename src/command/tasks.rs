@@ -1,0 +1,402 @@
+//! `tasks`
+
+use std::{process::ExitCode, sync::Arc};
+
+use serde::Serialize;
+
+use super::{
+    Done, Failure, Given,
+    out::Out,
+    shapes::{IdShape, TaskShape, ms, time},
+};
+use crate::{
+    cli::{Json, Tasks, Which},
+    export,
+    queue::{
+        broker::{Broker, Deed, Event},
+        pages::whole_page,
+        query::{Filter, From, MAX_PAGE, Order, Query},
+        task::{Task, TaskId},
+    },
+    text::took,
+};
+
+pub(super) fn run(given: &Given<'_>, tasks: Tasks) -> Done {
+    given.with(|session| async move {
+        let done = ask(session.access().broker(), tasks).await;
+        (session, done)
+    })
+}
+
+async fn ask(broker: Arc<dyn Broker>, tasks: Tasks) -> Done {
+    match tasks {
+        Tasks::List {
+            filter,
+            sort,
+            limit,
+            out,
+        } => {
+            let query = Query {
+                filter: read_filter(&filter)?,
+                order: read_order(&sort)?,
+                from: From::First,
+                limit,
+            };
+            list(&*broker, query, Out::new(out)).await
+        }
+        Tasks::Show { id, out } => show(&*broker, read_id(&id)?, out).await,
+        Tasks::Cancel(which) => each(&*broker, Deed::Cancel, which).await,
+        Tasks::Retry(which) => each(&*broker, Deed::Retry, which).await,
+        Tasks::Purge(which) => each(&*broker, Deed::Purge, which).await,
+        Tasks::Watch(out) => watch(&*broker, Out::new(out)).await,
+        Tasks::Export { file, filter, sort } => {
+            match file.extension().and_then(|e| e.to_str()) {
+                Some("json" | "csv") => {}
+                _ => {
+                    let why = "the file's name must end in .json or .csv";
+                    return Err(Failure::Usage(why.to_owned()));
+                }
+            }
+            let (filter, order) = (read_filter(&filter)?, read_order(&sort)?);
+            let rows = export::tasks(&*broker, file.clone(), filter, order).await;
+            let rows = rows.map_err(|e| Failure::Failed(export::why_not(&file, &e)))?;
+            let mut out = Out::new(Json::default());
+            out.line(&format!("{rows} tasks written to {}", file.display()))?;
+            out.flush()?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn read_filter(words: &[String]) -> Result<Filter, Failure> {
+    Filter::parse(&words.join(" ")).map_err(Failure::Usage)
+}
+
+fn read_order(word: &str) -> Result<Order, Failure> {
+    let found = Order::ALL.into_iter().find(|order| order.word() == word);
+    let words = "newest, oldest, state or slowest";
+    found.ok_or_else(|| Failure::Usage(format!("`{word}` is no order: sort by {words}")))
+}
+
+/// `5`, `#5`, or a UUID.
+fn read_id(text: &str) -> Result<TaskId, Failure> {
+    let wrong = || Failure::Usage(format!("`{text}` is no task: write its number, such as 5"));
+    let plain = text.trim().trim_start_matches('#').replace('-', "");
+    let id = match plain.len() {
+        32 => u128::from_str_radix(&plain, 16).ok(),
+        _ => plain.parse().ok(),
+    };
+    id.map(TaskId).ok_or_else(wrong)
+}
+
+async fn list(broker: &dyn Broker, mut query: Query, mut out: Out) -> Done {
+    let mut left = query.limit;
+    let mut tasks: Vec<Task> = Vec::new();
+    while left > 0 {
+        query.limit = left.min(MAX_PAGE);
+        let page = whole_page(broker, query.clone()).await?;
+        let Some(last) = page.tasks.last() else { break };
+        query.from = From::After(query.order.cursor(last));
+        left -= page.tasks.len().min(left);
+        tasks.extend(page.tasks);
+    }
+    if out.json {
+        let shapes: Vec<TaskShape<'_>> = tasks.iter().map(TaskShape::from).collect();
+        out.document(&shapes)?;
+    } else {
+        let rows: Vec<_> = tasks.iter().map(row).collect();
+        let headings = [
+            "ID",
+            "STATE",
+            "TASK",
+            "ARGUMENTS",
+            "RESULT",
+            "TOOK",
+            "WORKER",
+        ];
+        out.table(&headings, &rows)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(task: &Task) -> Vec<String> {
+    let result = task.result.as_deref().or(task.error.as_deref());
+    let first = result.unwrap_or_default().lines().next();
+    vec![
+        task.id.to_string(),
+        task.state.word().to_owned(),
+        task.name.to_string(),
+        task.args.to_string(),
+        first.unwrap_or_default().to_owned(),
+        task.ran.map_or(String::new(), took),
+        task.worker.map_or(String::new(), |w| w.to_string()),
+    ]
+}
+
+async fn show(broker: &dyn Broker, id: TaskId, out: Json) -> Done {
+    let task = broker.get(id).await?;
+    let task = task.ok_or_else(|| {
+        Failure::Missing(format!("there is no task {id}; it may have been purged"))
+    })?;
+    let mut out = Out::new(out);
+    if out.json {
+        out.document(&TaskShape::from(&task))?;
+    } else {
+        out.facts(&facts(&task))?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn facts(task: &Task) -> Vec<(&'static str, String)> {
+    let at = |at: Option<_>| at.and_then(time).unwrap_or_default();
+    let attempts = format!("{} of {}", task.attempts, task.max_attempts);
+    let facts = [
+        ("task", task.id.to_string()),
+        ("state", task.state.word().to_owned()),
+        ("runs", format!("{} {}", task.name, task.args)),
+        (
+            "result",
+            task.result.as_deref().unwrap_or_default().to_owned(),
+        ),
+        (
+            "error",
+            task.error.as_deref().unwrap_or_default().to_owned(),
+        ),
+        (
+            "key",
+            task.key
+                .as_ref()
+                .map_or(String::new(), |key| key.text.to_string()),
+        ),
+        (
+            "queue",
+            task.queue.as_deref().unwrap_or_default().to_owned(),
+        ),
+        ("priority", task.priority.to_string()),
+        ("attempts", attempts),
+        (
+            "worker",
+            task.worker.map_or(String::new(), |w| w.to_string()),
+        ),
+        ("submitted", at(Some(task.submitted_at))),
+        ("due", at(task.due_at)),
+        ("started", at(task.started_at)),
+        ("finished", at(task.finished_at)),
+        ("waited", task.waited.map_or(String::new(), took)),
+        ("ran", task.ran.map_or(String::new(), took)),
+    ];
+    let log = task.log.iter().map(|attempt| {
+        let worker = attempt.worker.map_or("?".to_owned(), |w| w.to_string());
+        let text = format!("{worker}, {}: {}", took(attempt.ran), attempt.error);
+        ("attempt", text)
+    });
+    let told = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
+    told.chain(log).collect()
+}
+
+#[derive(Serialize)]
+struct Did {
+    done: usize,
+    skipped: usize,
+}
+
+/// One by number tells why it could not be done; many are done together.
+async fn each(broker: &dyn Broker, deed: Deed, which: Which) -> Done {
+    let Which { which, all, out } = which;
+    let mut out = Out::new(out);
+    let numbers: Result<Vec<TaskId>, Failure> = which.iter().map(|text| read_id(text)).collect();
+    let filter = match numbers {
+        Ok(ids) if ids.len() == 1 && deed != Deed::Purge => {
+            let id = ids[0];
+            let state = match deed {
+                Deed::Cancel => broker.cancel(id).await?,
+                Deed::Retry | Deed::Purge => broker.retry(id).await?,
+            };
+            if out.json {
+                #[derive(Serialize)]
+                struct One {
+                    id: IdShape,
+                    state: &'static str,
+                }
+                let state = state.word();
+                out.document(&One {
+                    id: id.into(),
+                    state,
+                })?;
+            } else {
+                out.line(&format!("{id} is {state}"))?;
+            }
+            out.flush()?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Ok(ids) if !all => Filter::of(ids),
+        _ if all => Filter::default(),
+        _ => read_filter(&which)?,
+    };
+    let bulk = broker.bulk(deed, filter).await?;
+    let did = match deed {
+        Deed::Cancel => "cancelled or asked to stop",
+        Deed::Retry => "queued again",
+        Deed::Purge => "forgotten",
+    };
+    if out.json {
+        out.document(&Did {
+            done: bulk.done,
+            skipped: bulk.skipped,
+        })?;
+    } else {
+        let skipped = match bulk.skipped {
+            0 => String::new(),
+            n => format!(", {n} skipped"),
+        };
+        out.line(&format!("{} {did}{skipped}", bulk.done))?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum Seen {
+    Submitted {
+        id: IdShape,
+        count: usize,
+    },
+    Started {
+        id: IdShape,
+        worker: String,
+    },
+    Ended {
+        id: IdShape,
+        state: &'static str,
+        worker: Option<String>,
+        ran_ms: f64,
+    },
+    Requeued {
+        id: IdShape,
+    },
+    Duplicate {
+        id: IdShape,
+    },
+    Purged {
+        count: usize,
+    },
+    Paused {
+        on: bool,
+    },
+    QueuePaused {
+        on: bool,
+    },
+    Stuck {
+        id: IdShape,
+        worker: String,
+    },
+    Saving {
+        on: bool,
+    },
+    Worker {
+        id: String,
+        started: bool,
+    },
+    /// Events that came too fast were left out.
+    Missed {
+        count: u64,
+    },
+}
+
+async fn watch(broker: &dyn Broker, mut out: Out) -> Done {
+    let events = broker.subscribe();
+    while let Some(batch) = events.next().await {
+        if batch.dropped > 0 {
+            let count = batch.dropped;
+            say(
+                &mut out,
+                &Seen::Missed { count },
+                &format!("{count} events missed"),
+            )?;
+        }
+        for event in batch.events {
+            let (seen, text) = told(event);
+            say(&mut out, &seen, &text)?;
+        }
+        out.flush()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(out: &mut Out, seen: &Seen, text: &str) -> Result<(), Failure> {
+    if out.json {
+        out.document(seen)?;
+    } else {
+        out.line(text)?;
+    }
+    Ok(())
+}
+
+fn told(event: Event) -> (Seen, String) {
+    match event {
+        Event::Submitted { first, count } => {
+            let text = match count {
+                1 => format!("{first} submitted"),
+                n => format!("{first} and {} more submitted", n - 1),
+            };
+            let id = first.into();
+            (Seen::Submitted { id, count }, text)
+        }
+        Event::Started { id, worker } => {
+            let text = format!("{id} started on {worker}");
+            let (id, worker) = (id.into(), worker.to_string());
+            (Seen::Started { id, worker }, text)
+        }
+        Event::Ended {
+            id,
+            state,
+            worker,
+            ran,
+        } => {
+            let on = worker.map_or(String::new(), |worker| format!(" on {worker}"));
+            let text = format!("{id} {state}{on} after {}", took(ran));
+            let seen = Seen::Ended {
+                id: id.into(),
+                state: state.word(),
+                worker: worker.map(|worker| worker.to_string()),
+                ran_ms: ms(ran),
+            };
+            (seen, text)
+        }
+        Event::Requeued { id } => (
+            Seen::Requeued { id: id.into() },
+            format!("{id} queued again"),
+        ),
+        Event::Duplicate { id } => (
+            Seen::Duplicate { id: id.into() },
+            format!("{id} submitted again while alive"),
+        ),
+        Event::Purged { count } => (Seen::Purged { count }, format!("{count} forgotten")),
+        Event::Paused(on) => (Seen::Paused { on }, word(on, "paused", "resumed")),
+        Event::QueuePaused(on) => (
+            Seen::QueuePaused { on },
+            word(on, "a queue is paused", "a queue is resumed"),
+        ),
+        Event::Stuck { id, worker } => {
+            let text = format!("{id} is stuck on {worker}");
+            let (id, worker) = (id.into(), worker.to_string());
+            (Seen::Stuck { id, worker }, text)
+        }
+        Event::Saving(on) => (
+            Seen::Saving { on },
+            word(on, "changes are saved again", "changes cannot be saved"),
+        ),
+        Event::Worker { id, started } => {
+            let text = format!("{id} {}", word(started, "started", "ended"));
+            let id = id.to_string();
+            (Seen::Worker { id, started }, text)
+        }
+    }
+}
+
+fn word(on: bool, yes: &str, no: &str) -> String {
+    if on { yes } else { no }.to_owned()
+}

@@ -1,0 +1,171 @@
+//! `workers` and `queue`
+
+use std::{process::ExitCode, sync::Arc};
+
+use serde::Serialize;
+
+use super::{
+    Done, Failure, Given,
+    out::Out,
+    shapes::{StatsShape, WorkerShape},
+};
+use crate::{
+    cli::{Json, Queue, Workers},
+    queue::{
+        broker::{Broker, Percentiles, Stats},
+        clock::Clock,
+        task::State,
+        worker::WorkerStatus,
+    },
+    text::took,
+    units::show_bytes,
+};
+
+/// Asks the broker something.
+fn ask<T: Send, Asking>(
+    given: &Given<'_>,
+    ask: impl FnOnce(Arc<dyn Broker>) -> Asking,
+) -> Result<T, Failure>
+where
+    Asking: Future<Output = Result<T, Failure>> + Send,
+{
+    given.with(|session| {
+        let asking = ask(session.access().broker());
+        async move { (session, asking.await) }
+    })
+}
+
+pub(super) fn run(given: &Given<'_>, workers: &Workers) -> Done {
+    match workers {
+        Workers::List(out) => {
+            let workers = ask(given, |broker| async move { Ok(broker.workers().await?) })?;
+            list(&workers, *out)
+        }
+        Workers::Scale { count, out } => {
+            #[derive(Serialize)]
+            struct Scaled {
+                workers: usize,
+            }
+            let count = *count;
+            if count == 0 {
+                let why = "one worker always stays; pause the queue instead";
+                return Err(Failure::Usage(why.to_owned()));
+            }
+            let workers = ask(given, move |broker| async move {
+                Ok(broker.scale(count).await?)
+            })?;
+            let mut out = Out::new(*out);
+            if out.json {
+                out.document(&Scaled { workers })?;
+            } else {
+                out.line(&format!("{workers} workers"))?;
+            }
+            out.flush()?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn list(workers: &[WorkerStatus], out: Json) -> Done {
+    let mut out = Out::new(out);
+    let now = Clock::start().now();
+    if out.json {
+        let shapes: Vec<_> = workers.iter().map(|w| WorkerShape::new(w, now)).collect();
+        out.document(&shapes)?;
+    } else {
+        let row = |worker: &WorkerStatus| {
+            let current = worker.current.as_ref();
+            vec![
+                worker.id.to_string(),
+                worker.state.word().to_owned(),
+                current.map_or(String::new(), |c| format!("{} {}", c.id, c.name)),
+                current.map_or(String::new(), |c| took(now.since(c.since))),
+                format!("{:.0} %", worker.busy_share(now) * 100.0),
+                worker.done.to_string(),
+                worker.failed.to_string(),
+            ]
+        };
+        let rows: Vec<_> = workers.iter().map(row).collect();
+        let headings = ["WORKER", "STATE", "TASK", "FOR", "BUSY", "DONE", "FAILED"];
+        out.table(&headings, &rows)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn queue(given: &Given<'_>, queue: &Queue) -> Done {
+    let name = |queue: &Option<String>| {
+        let named = queue.as_ref().map(|queue| format!("queue {queue}"));
+        named.unwrap_or_else(|| "everything".to_owned())
+    };
+    match queue {
+        Queue::Pause { queue } => {
+            let which = queue.clone();
+            ask(given, |broker| async move {
+                Ok(broker.pause(which.as_deref()).await?)
+            })?;
+            said(&format!("{} is paused", name(queue)))
+        }
+        Queue::Resume { queue } => {
+            let which = queue.clone();
+            ask(given, |broker| async move {
+                Ok(broker.resume(which.as_deref()).await?)
+            })?;
+            said(&format!("{} goes on", name(queue)))
+        }
+        Queue::Stats(out) => {
+            let stats = ask(given, |broker| async move { Ok(broker.stats().await?) })?;
+            let mut out = Out::new(*out);
+            if out.json {
+                out.document(&StatsShape::from(&stats))?;
+            } else {
+                out.facts(&facts(&stats))?;
+            }
+            out.flush()?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn said(text: &str) -> Done {
+    let mut out = Out::new(Json::default());
+    out.line(text)?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn facts(stats: &Stats) -> Vec<(&'static str, String)> {
+    let counts = State::ALL.map(|state| (state.word(), stats.count(state).to_string()));
+    let times = |times: Percentiles| match times.count {
+        0 => "none yet".to_owned(),
+        n => format!(
+            "{n}, p50 {}, p95 {}, p99 {}, slowest {}",
+            took(times.p50),
+            took(times.p95),
+            took(times.p99),
+            took(times.max)
+        ),
+    };
+    let paused = match (stats.paused, stats.paused_queues.join(", ")) {
+        (true, _) => "everything".to_owned(),
+        (false, queues) if queues.is_empty() => "nothing".to_owned(),
+        (false, queues) => queues,
+    };
+    let trouble = stats.trouble.clone();
+    let rest = [
+        ("paused", paused),
+        ("workers", stats.wanted.to_string()),
+        ("waits", times(stats.wait)),
+        ("runs", times(stats.run)),
+        (
+            "keeps",
+            format!(
+                "{}, {}",
+                stats.keeping.durability,
+                show_bytes(stats.keeping.bytes)
+            ),
+        ),
+        ("trouble", trouble.unwrap_or_else(|| "none".to_owned())),
+    ];
+    counts.into_iter().chain(rest).collect()
+}

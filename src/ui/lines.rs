@@ -1,0 +1,300 @@
+//! The screen as lines: what happens is printed as it happens, and commands are read from standard
+//! input. For screen readers, for logs, and for terminals that are none.
+
+use std::{
+    io::{self, BufRead, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+
+use super::{
+    How, Outcome,
+    effect::{Effect, Msg},
+    model::{
+        About, Model,
+        layer::{Layer, Subject},
+    },
+    overlay,
+    pane::Pane,
+    runner::{MAX_ANSWERS, Runner},
+    signals::{Signal, Signals},
+    text::clean,
+    update::{self, update},
+};
+use crate::{
+    node::Session,
+    queue::{clock::Clock, task::Task},
+};
+
+/// Running tasks get this long to end when it is left.
+const GRACE: Duration = Duration::from_secs(5);
+/// Lines that wait to be carried out; the reader waits with them.
+const MAX_COMMANDS: usize = 64;
+
+struct Lines {
+    model: Model,
+    clock: Clock,
+    runner: Runner,
+    out: io::Stdout,
+    /// Lines of the log that have been printed.
+    printed: u64,
+    toasts: u64,
+    ending: bool,
+    how: How,
+}
+
+/// Prints until it is left.
+pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<Outcome> {
+    let access = session.access();
+    model.about = About {
+        read_only: model.about.read_only,
+        ..About::of(&access)
+    };
+    let mut signals = Signals::listen()?;
+    let (outbox, mut answers) = mpsc::channel(MAX_ANSWERS);
+    let mut names = access.watch_names();
+    let broker = access.broker().subscribe();
+    let mut commands = read_commands();
+    let mut lines = Lines {
+        model,
+        clock: Clock::start(),
+        runner: Runner::new(Arc::clone(&access), outbox),
+        out: io::stdout(),
+        printed: 0,
+        toasts: 0,
+        ending: false,
+        how: How::Quit,
+    };
+    lines.hello()?;
+    lines.take(Msg::Started)?;
+    while !lines.ending {
+        let deadline = lines.model.deadline().map(|at| lines.clock.instant(at));
+        let timer = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::End(number) => {
+                    lines.how = How::Signal(number);
+                    lines.ending = true;
+                }
+                Signal::Stop => super::signals::stop_ourselves(),
+                Signal::Continue => {}
+            },
+            Some(command) = commands.recv() => lines.command(&command)?,
+            Some(msg) = answers.recv() => lines.take(msg)?,
+            Some(event) = names.recv() => lines.take(Msg::Names(event))?,
+            Some(batch) = broker.next() => lines.take(Msg::Broker(batch))?,
+            () = timer => lines.take(Msg::Tick)?,
+        }
+    }
+    let drained = session.end(GRACE).await;
+    Ok(Outcome {
+        how: lines.how,
+        at_once: false,
+        drained,
+    })
+}
+
+fn read_commands() -> mpsc::Receiver<String> {
+    let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
+    // It ends with the process: a read that waits for a person cannot be called back.
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            if commands.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+impl Lines {
+    fn say(&mut self, text: &str) -> io::Result<()> {
+        let mut out = self.out.lock();
+        for line in text.lines() {
+            writeln!(out, "{}", clean(line))?;
+        }
+        out.flush()
+    }
+
+    fn hello(&mut self) -> io::Result<()> {
+        let about = self.model.about.clone();
+        self.say(&format!(
+            "distro-tui: node {} at {} as {}, {} broker. Type a command: help lists them, quit ends.",
+            about.fingerprint, about.addr, about.role, about.engine
+        ))
+    }
+
+    fn take(&mut self, msg: Msg) -> io::Result<()> {
+        for effect in update(&mut self.model, msg, self.clock.now()) {
+            match effect {
+                Effect::Quit => self.ending = true,
+                Effect::Copy(text) => self.say(&text)?,
+                Effect::Mouse(_) | Effect::Suspend => {}
+                effect => self.runner.start(effect),
+            }
+        }
+        self.news()
+    }
+
+    fn command(&mut self, line: &str) -> io::Result<()> {
+        let line = line.trim();
+        let pane = Pane::ALL
+            .into_iter()
+            .find(|pane| pane.title().eq_ignore_ascii_case(line));
+        match (line, pane) {
+            ("", _) => Ok(()),
+            ("help", _) => self.help(),
+            (_, Some(pane)) => self.list(pane),
+            _ => {
+                let effects = update::say_command(&mut self.model, line, self.clock.now());
+                for effect in effects {
+                    match effect {
+                        Effect::Quit => self.ending = true,
+                        Effect::Copy(text) => self.say(&text)?,
+                        Effect::Mouse(_) | Effect::Suspend => {}
+                        effect => self.runner.start(effect),
+                    }
+                }
+                self.news()
+            }
+        }
+    }
+
+    fn help(&mut self) -> io::Result<()> {
+        let mut text = String::from("names, tasks, workers, events: list what there is\n");
+        for line in super::keymap::lines() {
+            text.push_str(&format!("{}: {}\n", line.name, line.does));
+        }
+        self.say(&text)
+    }
+
+    fn list(&mut self, pane: Pane) -> io::Result<()> {
+        let text = match pane {
+            Pane::Tasks => self.model.tasks.rows().iter().map(task).collect(),
+            _ => update::listed(&self.model, pane),
+        };
+        let text: Vec<String> = text;
+        match text.is_empty() {
+            true => self.say(&format!("no {}", pane.title().to_lowercase())),
+            false => self.say(&text.join("\n")),
+        }
+    }
+
+    /// Prints what is new: lines of the log, what would have been shown for a moment, and what would
+    /// have been shown over the panes.
+    fn news(&mut self) -> io::Result<()> {
+        let log = &self.model.data().log;
+        let new = usize::try_from(log.written.saturating_sub(self.printed)).unwrap_or(usize::MAX);
+        let (written, dropped) = (log.written, new.saturating_sub(log.len()));
+        let lines: Vec<String> = log
+            .newest(new)
+            .map(|line| {
+                let time = self.model.local(line.at).strftime("%H:%M:%S").to_string();
+                format!("{time} {}: {}", line.kind.word(), line.text)
+            })
+            .collect();
+        self.printed = written;
+        if dropped > 0 {
+            self.say(&format!("{dropped} lines were left out"))?;
+        }
+        if !lines.is_empty() {
+            self.say(&lines.join("\n"))?;
+        }
+        let (shown, toasts) = self.model.toasts.since(self.toasts);
+        self.toasts = shown;
+        for toast in toasts {
+            // Most of it is in the log as well.
+            if !lines.iter().any(|line| line.contains(&toast)) {
+                self.say(&toast)?;
+            }
+        }
+        while let Some(layer) = self.model.layers.pop() {
+            let text = layer_text(&self.model, &layer);
+            match text {
+                Text::Say(text) => self.say(&text)?,
+                Text::Wait => {
+                    self.model.layers.push(layer);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a layer says.
+enum Text {
+    Say(String),
+    /// It has nothing to say yet.
+    Wait,
+}
+
+fn layer_text(model: &Model, layer: &Layer) -> Text {
+    Text::Say(match layer {
+        Layer::Prompt(prompt) => {
+            let error = prompt.error.as_deref().unwrap_or("it takes an argument");
+            format!("{}: {error}; {}", prompt.title(), prompt.help())
+        }
+        Layer::Confirm(confirm) => {
+            format!(
+                "{} It is not done here; the command line does it.",
+                confirm.question
+            )
+        }
+        Layer::Details(details) => match &details.subject {
+            Subject::Name { methods: None, .. } => return Text::Wait,
+            subject => overlay::details::text(model, subject),
+        },
+        Layer::Reasons(view) => match &view.reasons {
+            None => return Text::Wait,
+            Some(Err(why)) => why.clone(),
+            Some(Ok(reasons)) => {
+                let line = |r: &crate::queue::broker::Reason| {
+                    format!("{} {}: {}", r.count, r.name, r.error)
+                };
+                let lines: Vec<_> = reasons.iter().map(line).collect();
+                format!("{} reasons\n{}", lines.len(), lines.join("\n"))
+            }
+        },
+        Layer::Peers(view) => match &view.peers {
+            None => return Text::Wait,
+            Some(Err(why)) => why.clone(),
+            Some(Ok(peers)) => {
+                let here = peers.here.iter().map(|info| {
+                    let peer = &info.peer;
+                    format!("joined here: {} {} {}", peer.key, peer.role, peer.label)
+                });
+                let there = peers.there.iter().map(|link| {
+                    format!(
+                        "joined by this node: {} {} at {}",
+                        link.key, link.role, link.addr
+                    )
+                });
+                let lines: Vec<_> = here.chain(there).collect();
+                format!("{} peers\n{}", lines.len(), lines.join("\n"))
+            }
+        },
+        Layer::Help { .. } | Layer::Palette(_) | Layer::Latency { .. } => String::new(),
+    })
+}
+
+fn task(task: &Task) -> String {
+    let result = task.result.as_deref().or(task.error.as_deref());
+    let first = result.unwrap_or_default().lines().next();
+    format!(
+        "{} {} {} {} {}",
+        task.id,
+        task.state,
+        task.name,
+        task.args,
+        first.unwrap_or_default()
+    )
+}

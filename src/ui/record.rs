@@ -1,0 +1,237 @@
+//! Recording: everything that the screen's core received, with when, in a file. The same messages at the
+//! same times make the same screens again, so a recording is also a fixture.
+//!
+//! ```text
+//! "distro-tui recording 1\n"
+//! u32 big-endian length, postcard Start
+//! u32 big-endian length, postcard Frame, and so on; a tail that is cut off is left out
+//! ```
+
+use std::{
+    collections::HashMap,
+    fs::{File, OpenOptions},
+    io::{self, BufWriter, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    effect::{Done, Msg, What},
+    model::About,
+};
+use crate::{
+    net::{ticket::PREFIX, wire::Role},
+    node::Place,
+    queue::{
+        query::Page,
+        task::{Task, TaskId, Timestamp},
+    },
+};
+
+/// What every recording begins with.
+pub(super) const MAGIC: &[u8] = b"distro-tui recording 1\n";
+/// No recording becomes larger, in bytes.
+pub(super) const MOST: u64 = 1 << 30;
+
+/// How a recording begins.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Start {
+    pub(super) at: Timestamp,
+    fingerprint: String,
+    addr: String,
+    engine: String,
+    role: Role,
+    place: Place,
+    read_only: bool,
+}
+
+impl Start {
+    fn new(about: &About, at: Timestamp) -> Self {
+        Self {
+            at,
+            fingerprint: about.fingerprint.clone(),
+            addr: about.addr.clone(),
+            engine: about.engine.clone(),
+            role: about.role,
+            place: about.place,
+            read_only: about.read_only,
+        }
+    }
+
+    pub(super) fn about(&self) -> About {
+        About {
+            fingerprint: self.fingerprint.clone(),
+            addr: self.addr.clone(),
+            engine: self.engine.clone(),
+            role: self.role,
+            place: self.place,
+            read_only: self.read_only,
+        }
+    }
+}
+
+/// Something that was received.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Frame {
+    /// Microseconds after the frame before.
+    pub(super) after: u64,
+    pub(super) what: Received,
+}
+
+/// What was received; the same as [`Said`], owned.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Received {
+    Msg(Msg),
+    /// Most rows of a page of tasks were in the page before: those are only pointed at.
+    Tasks {
+        number: u64,
+        rows: Option<Vec<Row<Task>>>,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Row<T> {
+    /// As in the page before, at this place.
+    Same(u32),
+    New(T),
+}
+
+/// What is written, without being copied first.
+#[derive(Serialize)]
+enum Said<'a> {
+    Msg(&'a Msg),
+    Tasks {
+        number: u64,
+        rows: Option<Vec<Row<&'a Task>>>,
+    },
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    after: u64,
+    what: Said<'a>,
+}
+
+/// A recording being made.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    out: BufWriter<File>,
+    last: Timestamp,
+    bytes: u64,
+    /// The rows of the page before.
+    rows: Vec<Task>,
+}
+
+impl Recorder {
+    /// Makes the file; one that is there already is left alone. What is on a screen is not for everybody,
+    /// so only its user can read it.
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        Ok(Self {
+            out: BufWriter::new(options.open(path)?),
+            last: Timestamp::default(),
+            bytes: 0,
+            rows: Vec::new(),
+        })
+    }
+
+    pub(super) fn begin(&mut self, about: &About, now: Timestamp) -> io::Result<()> {
+        self.last = now;
+        self.out.write_all(MAGIC)?;
+        self.frame(&Start::new(about, now))
+    }
+
+    pub(super) fn put(&mut self, now: Timestamp, msg: &Msg) -> io::Result<()> {
+        let now = now.max(self.last);
+        let after = now.0 - self.last.0;
+        self.last = now;
+        let redacted = redacted(msg);
+        let what = match redacted.as_ref().unwrap_or(msg) {
+            Msg::Tasks { number, page } => Said::Tasks {
+                number: *number,
+                rows: page.as_ref().map(|page| difference(&self.rows, page)),
+            },
+            other => Said::Msg(other),
+        };
+        let body = encoded(&Written { after, what })?;
+        if let Msg::Tasks {
+            page: Some(page), ..
+        } = msg
+        {
+            self.rows.clone_from(&page.tasks);
+        }
+        self.write(&body)
+    }
+
+    fn frame<T: Serialize>(&mut self, frame: &T) -> io::Result<()> {
+        self.write(&encoded(frame)?)
+    }
+
+    fn write(&mut self, body: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+        self.bytes += body.len() as u64 + 4;
+        if self.bytes > MOST {
+            return Err(io::Error::other("a recording has at most 1 GiB"));
+        }
+        self.out.write_all(&length.to_be_bytes())?;
+        self.out.write_all(body)
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if let Err(error) = self.out.flush() {
+            tracing::warn!(%error, "the end of the recording is lost");
+        }
+    }
+}
+
+fn encoded<T: Serialize>(frame: &T) -> io::Result<Vec<u8>> {
+    postcard::to_stdvec(frame).map_err(io::Error::other)
+}
+
+fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<Row<&'a Task>> {
+    let places: HashMap<TaskId, usize> = before
+        .iter()
+        .enumerate()
+        .map(|(i, task)| (task.id, i))
+        .collect();
+    let row = |task: &'a Task| {
+        let at = places.get(&task.id).copied();
+        let same = at.filter(|at| before.get(*at) == Some(task));
+        match same.and_then(|at| u32::try_from(at).ok()) {
+            Some(at) => Row::Same(at),
+            None => Row::New(task),
+        }
+    };
+    page.tasks.iter().map(row).collect()
+}
+
+/// A recording is for others to see: what lets its bearer in is left out.
+fn redacted(msg: &Msg) -> Option<Msg> {
+    match msg {
+        Msg::Paste(text) if text.contains(PREFIX) => Some(Msg::Paste("(a ticket)".into())),
+        Msg::Done(Done {
+            what: What::Ticket(role),
+            result: Ok(_),
+            took,
+        }) => Some(Msg::Done(Done {
+            what: What::Ticket(*role),
+            result: Ok("(not recorded)".into()),
+            took: *took,
+        })),
+        _ => None,
+    }
+}
+
+/// The rows of a page, from what was recorded of it and the page before.
+pub(super) fn rows(before: &[Task], recorded: Vec<Row<Task>>) -> Vec<Task> {
+    let row = |row: Row<Task>| match row {
+        Row::New(task) => Some(task),
+        Row::Same(at) => before.get(usize::try_from(at).ok()?).cloned(),
+    };
+    recorded.into_iter().filter_map(row).collect()
+}
