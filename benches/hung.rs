@@ -15,7 +15,7 @@ use std::{
 use distro_tui::{
     node::{Config, Node, Offers, Session},
     queue::{context::Context, registry::TaskError, task::NewTask},
-    ui::{Depth, Headless, Options, SymbolSet},
+    ui::{Headless, Options},
 };
 
 const EVERY: Duration = Duration::from_millis(10);
@@ -55,14 +55,7 @@ fn main() {
     config.broker.limits.patience = PATIENCE;
     let node = Node::start_with(&config, offers).expect("starts");
     let session = Arc::new(Session::from(node));
-    let options = Options {
-        theme: "dark".into(),
-        depth: Depth::True,
-        symbols: SymbolSet::Unicode,
-        mouse: true,
-        keys: Default::default(),
-        crash_test: false,
-    };
+    let options = Options::default();
     let mut screen = {
         let _entered = runtime.enter();
         Headless::start(&options, Arc::clone(&session), (200, 50)).expect("a theme")

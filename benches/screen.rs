@@ -11,8 +11,8 @@ use std::{
 
 use distro_tui::{
     node::{Config, Node, Session},
-    queue::{embedded, task::NewTask},
-    ui::{Depth, Headless, Options, SymbolSet},
+    queue::task::NewTask,
+    ui::{Headless, Options},
 };
 use ratatui::{
     Terminal,
@@ -71,28 +71,16 @@ fn main() {
 
 /// A screen on a process with this many queued tasks.
 async fn screen(home: &std::path::Path, tasks: usize) -> Headless {
-    let config = Config {
-        data_dir: home.to_owned(),
-        listen: ([127, 0, 0, 1], 0).into(),
-        metrics: None,
-        broker: embedded::Config {
-            workers: 2,
-            ..embedded::Config::default()
-        },
-    };
+    let mut config = Config::at(&home.join(tasks.to_string()));
+    config.broker.workers = 2;
+    // What a frame costs does not depend on a disk.
+    config.broker.store.folder = None;
     let node = Node::start(&config).expect("starts");
     let broker = node.broker();
     broker.pause(None).await.expect("answers");
     let many = (0..tasks).map(|n| NewTask::new("add", format!("[{n},{n}]")));
     broker.submit(many.collect()).await.expect("room");
-    let options = Options {
-        theme: "dark".into(),
-        depth: Depth::True,
-        symbols: SymbolSet::Unicode,
-        mouse: true,
-        keys: Default::default(),
-        crash_test: false,
-    };
+    let options = Options::default();
     let mut screen =
         Headless::start(&options, Arc::new(Session::from(node)), (200, 50)).expect("a theme");
     screen.press("3").expect("a key");

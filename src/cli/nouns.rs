@@ -131,7 +131,7 @@ pub struct Call {
     /// The method
     pub method: String,
     /// Arguments: JSON, or plain words
-    #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+    #[arg(allow_negative_numbers = true)]
     pub args: Vec<String>,
     /// An argument by name; comes before the method's own
     #[arg(long = "arg", value_name = "NAME=VALUE")]

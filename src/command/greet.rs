@@ -28,6 +28,8 @@ struct Greeting<'a> {
     line: u64,
     name: &'a str,
     greeting: Option<String>,
+    /// The key of the server that answered.
+    from: Option<String>,
     error: Option<String>,
     lookup_ms: Option<f64>,
     call_ms: Option<f64>,
@@ -113,6 +115,10 @@ fn tell_one(
             line,
             name,
             greeting,
+            from: called
+                .as_ref()
+                .ok()
+                .map(|called| called.from.owner.to_string()),
             error,
             lookup_ms: called.as_ref().ok().map(|called| ms(called.lookup)),
             call_ms: called.as_ref().ok().map(|called| ms(called.call)),

@@ -5,12 +5,15 @@ use std::{
     collections::HashMap,
     fmt,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use quinn::{ConnectionError, RecvStream, SendStream};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -26,6 +29,17 @@ use super::{
 
 /// How long a call waits for its answer unless told otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Connecting takes at most this long: a server that does not answer by then is not there, and another
+/// may be.
+const CONNECT: Duration = Duration::from_secs(3);
+/// A handshake that takes longer is begun anew beside the first one.
+const SLOW: Duration = Duration::from_secs(1);
+/// A server that could not be reached is asked last for this long.
+const DOWN: Duration = Duration::from_secs(5);
+/// A connection on which nothing has come for this long is not used for another call. Its server is heard
+/// several times in it, unless it is dead or cut off.
+const QUIET: Duration = Duration::from_millis(1_800);
 
 /// Servers that stay connected; beyond it the least recently used is let go.
 const MAX_POOLED: usize = 256;
@@ -85,6 +99,8 @@ struct Inner {
 struct Pool {
     slots: HashMap<Peer, Slot>,
     uses: u64,
+    /// Servers that could not be reached, and when that was; at most [`MAX_POOLED`].
+    down: HashMap<Peer, Instant>,
 }
 
 struct Slot {
@@ -105,6 +121,41 @@ struct Dialling {
 struct Line {
     connection: quinn::Connection,
     hello: Hello,
+    /// Nothing has come from it for a while.
+    quiet: Arc<AtomicBool>,
+}
+
+impl Line {
+    fn new(connection: quinn::Connection, hello: Hello, to_itself: bool) -> Self {
+        let quiet = Arc::new(AtomicBool::new(false));
+        if !to_itself {
+            tokio::spawn(listen(connection.clone(), Arc::clone(&quiet)));
+        }
+        Self {
+            connection,
+            hello,
+            quiet,
+        }
+    }
+
+    fn is_good(&self) -> bool {
+        self.connection.close_reason().is_none() && !self.quiet.load(Ordering::Relaxed)
+    }
+}
+
+/// Notes whether a connection has gone quiet: a server that was killed says nothing, and QUIC itself
+/// gives it up much later.
+async fn listen(connection: quinn::Connection, quiet: Arc<AtomicBool>) {
+    let mut heard = connection.stats().udp_rx.datagrams;
+    loop {
+        tokio::select! {
+            () = sleep(QUIET) => {}
+            _ = connection.closed() => return,
+        }
+        let now = connection.stats().udp_rx.datagrams;
+        quiet.store(now == heard, Ordering::Relaxed);
+        heard = now;
+    }
 }
 
 impl Client {
@@ -238,19 +289,62 @@ impl Client {
 
     async fn line(&self, peer: Peer) -> Result<Line, CallError> {
         let slot = self.slot(peer)?;
+        let asked = Instant::now();
+        let nobody = || CallError::Connect {
+            peer: peer.to_string(),
+            reason: "nobody answers there".to_owned(),
+        };
         let mut held = slot.line.lock().await;
-        let open = |line: &&Line| line.connection.close_reason().is_none();
-        if let Some(live) = held.as_ref().filter(open) {
+        // Whoever waited for another's attempt has seen it fail, and need not make one of its own.
+        if self.down_since(peer).is_some_and(|since| since >= asked) {
+            return Err(nobody());
+        }
+        if let Some(live) = held.as_ref().filter(|line| line.is_good()) {
             return Ok(live.clone());
         }
         *held = None;
-        let line = self.dial(peer, slot.config.clone()).await?;
+        let dialled = timeout_at(
+            Instant::now() + CONNECT,
+            self.dial_again_when_slow(peer, &slot.config),
+        );
+        let dialled = dialled.await.unwrap_or_else(|_elapsed| Err(nobody()));
+        self.note(peer, dialled.is_ok());
+        let line = dialled?;
         *held = Some(line.clone());
         Ok(line)
     }
 
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, peer: Peer, reached: bool) {
+        let down = &mut self.pool().down;
+        if reached {
+            down.remove(&peer);
+            return;
+        }
+        if down.len() >= MAX_POOLED {
+            down.retain(|_, since| since.elapsed() < DOWN);
+        }
+        if down.len() < MAX_POOLED {
+            down.insert(peer, Instant::now());
+        }
+    }
+
+    /// Whether a server could not be reached a moment ago: others should be asked first.
+    #[must_use]
+    pub fn is_down(&self, peer: Peer) -> bool {
+        let since = self.down_since(peer);
+        since.is_some_and(|since| since.elapsed() < DOWN)
+    }
+
+    fn down_since(&self, peer: Peer) -> Option<Instant> {
+        self.pool().down.get(&peer).copied()
+    }
+
     fn slot(&self, peer: Peer) -> Result<Arc<Dialling>, CallError> {
-        let mut pool = self.0.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = self.pool();
         pool.uses += 1;
         let used = pool.uses;
         if let Some(slot) = pool.slots.get_mut(&peer) {
@@ -325,6 +419,24 @@ impl Client {
         }
     }
 
+    /// A handshake that loses two packets in a row takes seconds, because each wait is twice the one
+    /// before. A second one beside it is likely to be through first.
+    async fn dial_again_when_slow(
+        &self,
+        peer: Peer,
+        config: &quinn::ClientConfig,
+    ) -> Result<Line, CallError> {
+        let again = async {
+            sleep(SLOW).await;
+            self.dial(peer, config.clone()).await
+        };
+        tokio::select! {
+            biased;
+            line = self.dial(peer, config.clone()) => line,
+            line = again => line,
+        }
+    }
+
     /// Connects and waits for the server's [`Hello`]: before it, a connection is only a hope.
     async fn dial(&self, peer: Peer, config: quinn::ClientConfig) -> Result<Line, CallError> {
         let connection = self.shake_hands(peer, config).await?;
@@ -333,7 +445,7 @@ impl Client {
             .await
             .map_err(|error| refused(peer, &error))?;
         match wire::read::<Hello>(&mut hello).await {
-            Ok(Some(hello)) => Ok(Line { connection, hello }),
+            Ok(Some(hello)) => Ok(Line::new(connection, hello, self.is_itself(peer))),
             Ok(None) => Err(CallError::Protocol("the server said nothing".into())),
             Err(FrameError::Io(error)) => Err(match connection.close_reason() {
                 Some(reason) => refused(peer, &reason),
@@ -343,10 +455,14 @@ impl Client {
         }
     }
 
-    fn config(&self, peer: Peer, protocol: &[u8]) -> Result<quinn::ClientConfig, CallError> {
+    /// Whether a server is this very process.
+    fn is_itself(&self, peer: Peer) -> bool {
         let own = self.0.quinn.local_addr();
-        let to_itself = peer.key == self.0.identity.public()
-            && own.is_ok_and(|own| own.port() == peer.addr.port());
+        peer.key == self.0.identity.public() && own.is_ok_and(|own| own.port() == peer.addr.port())
+    }
+
+    fn config(&self, peer: Peer, protocol: &[u8]) -> Result<quinn::ClientConfig, CallError> {
+        let to_itself = self.is_itself(peer);
         transport::client(&self.0.identity, peer.key, protocol, to_itself).map_err(|error| {
             CallError::Connect {
                 peer: peer.to_string(),

@@ -40,7 +40,8 @@ impl Proxy {
         Self {
             naming,
             name: name.into(),
-            turn: AtomicUsize::new(0),
+            // Many who each call once should not all call the same one.
+            turn: AtomicUsize::new(random()),
         }
     }
 
@@ -97,7 +98,8 @@ impl Proxy {
         }))
     }
 
-    /// Starts at the next server every time; suspects stay behind the live ones.
+    /// Starts at the next server every time; suspects stay behind the live ones, and whoever could not be
+    /// reached a moment ago is last.
     fn in_turn(&self, mut records: Vec<Record>) -> Vec<Record> {
         let live = records
             .iter()
@@ -109,6 +111,19 @@ impl Proxy {
                 live.rotate_left(turn);
             }
         }
+        let client = self.naming.client();
+        records.sort_by_key(|record| {
+            let uri = record.uri.parse::<Uri>();
+            uri.is_ok_and(|uri| client.is_down(self.naming.road(record, &uri)))
+        });
         records
     }
+}
+
+fn random() -> usize {
+    let mut bytes = [0; 8];
+    let random = ring::rand::SystemRandom::new();
+    // Any number does; without random ones there is no connection anyway.
+    ring::rand::SecureRandom::fill(&random, &mut bytes).ok();
+    usize::from_ne_bytes(bytes)
 }

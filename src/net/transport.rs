@@ -34,9 +34,12 @@ pub(super) const MAX_INCOMING: usize = 1024;
 pub(super) const IDLE: Duration = Duration::from_secs(15);
 /// How often a client makes itself heard. A server that crashed and came back answers that it knows
 /// nothing of the connection, so this is how soon it is noticed.
-const KEEP_ALIVE: Duration = Duration::from_millis(600);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_millis(600);
 /// The same to oneself: nobody crashes alone there, and a process that does nothing should sleep.
 const KEEP_OWN_ALIVE: Duration = Duration::from_secs(5);
+/// What a way to a server is taken to need before it is known: a lost first packet is sent again after
+/// three times that, and most servers are near.
+const FIRST_RTT: Duration = Duration::from_millis(100);
 /// Bytes under way on one stream, and on one connection.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -61,6 +64,7 @@ fn transport() -> TransportConfig {
         .stream_receive_window(STREAM_WINDOW.into())
         .receive_window(CONNECTION_WINDOW.into())
         .send_window(CONNECTION_WINDOW.into())
+        .initial_rtt(FIRST_RTT)
         .max_idle_timeout(IdleTimeout::try_from(IDLE).ok());
     config
 }

@@ -655,6 +655,7 @@ fn serve_names(
         .expose(naming::NAME, Arc::new(naming.object()));
     let mut itself = Register::new(naming::NAME, uri(naming::NAME, own.addr));
     itself.lease_ms = Some(0);
+    itself.exclusive = true;
     itself.metadata = vec!["naming".into()];
     let myself = Caller {
         key: own.key,

@@ -66,6 +66,21 @@ pub struct Options {
     pub crash_test: bool,
 }
 
+impl Default for Options {
+    /// Dark, with every colour and sign, for a terminal that can do everything.
+    fn default() -> Self {
+        Self {
+            theme: THEMES[0].into(),
+            depth: Depth::True,
+            symbols: SymbolSet::Unicode,
+            mouse: true,
+            keys: BTreeMap::new(),
+            read_only: false,
+            crash_test: false,
+        }
+    }
+}
+
 /// The screen, made ready but not shown.
 #[derive(Debug)]
 pub struct Screen {

@@ -86,5 +86,11 @@ fn compile(pattern: &str) -> Result<Regex, Fault> {
     RegexBuilder::new(pattern)
         .size_limit(PATTERN_MEMORY)
         .build()
-        .map_err(|error| Fault::bad_arguments(format!("the pattern cannot be used: {error}")))
+        .map_err(|error| {
+            // It draws where the error is; its last line says what it is.
+            let error = error.to_string();
+            let what = error.lines().last().unwrap_or_default();
+            let what = what.trim_start_matches("error: ");
+            Fault::bad_arguments(format!("the pattern cannot be used: {what}"))
+        })
 }

@@ -20,7 +20,7 @@ use super::{
     registry::{Granted, Limits, Registry},
 };
 use crate::net::{
-    fault::Fault,
+    fault::{Code, Fault},
     key::PublicKey,
     object::{Caller, Service},
 };
@@ -231,6 +231,10 @@ impl Naming {
         name: String,
         all: bool,
     ) -> Result<usize, Fault> {
+        if name == NAME {
+            let why = "the naming server stays listed in itself";
+            return Err(Fault::new(Code::Denied, why));
+        }
         let (taken, keeping) = self.change(|registry, _| {
             let before = registry.revision();
             let taken = registry.unregister(&caller, &name, all)?;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     node::{Config, Node, Session},
-    ui::{Depth, Headless, Options, SymbolSet, effect::Effect, model::layer::Layer},
+    ui::{Headless, Options, effect::Effect, model::layer::Layer},
 };
 
 /// The program without its terminal, and its home.
@@ -25,14 +25,7 @@ impl App {
         config.broker.workers = 2;
         let node = Node::start(&config).expect("starts");
         let session = Arc::new(Session::from(node));
-        let options = Options {
-            theme: "dark".into(),
-            depth: Depth::True,
-            symbols: SymbolSet::Unicode,
-            mouse: true,
-            keys: Default::default(),
-            crash_test: false,
-        };
+        let options = Options::default();
         let screen = Headless::start(&options, session, (140, 40)).expect("a theme of ours");
         Self { screen, home }
     }

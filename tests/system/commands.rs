@@ -1,0 +1,223 @@
+//! What the commands print, as programs see it, and what they say when something is wrong.
+
+use std::process::Output;
+
+use crate::process::Home;
+
+/// The output of a command with what differs from run to run taken out of it.
+fn shown(home: &Home, args: &[&str], output: &Output) -> String {
+    let code = output
+        .status
+        .code()
+        .map_or("?".to_owned(), |c| c.to_string());
+    let text = |bytes: &[u8]| steady(home, &String::from_utf8_lossy(bytes));
+    format!(
+        "$ distro-tui {}\n{}{}[{code}]\n",
+        args.join(" "),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+/// Keys, ports, times and folders become words.
+fn steady(home: &Home, text: &str) -> String {
+    let folder = home.path().to_string_lossy().into_owned();
+    let mut text = text.replace(&folder, "HOME");
+    for (pattern, word) in [
+        (r"distro1[a-z2-7]{60,}", "TICKET"),
+        (r"\b[a-z2-7]{52}\b", "KEY"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
+        (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"process \d+", "process PID"),
+        (
+            r#""(waited_ms|ran_ms|busy|lookup_ms|call_ms|p\d\d_ms|max_ms|oldest_ms)":[\d.]+"#,
+            r#""$1":N"#,
+        ),
+        (r#""per_second":\d+"#, r#""per_second":N"#),
+        (r#""bytes":\d+"#, r#""bytes":N"#),
+        (r#""worker":"w\d""#, r#""worker":"wN""#),
+        (r"\d+(\.\d+)? (µs|ms|s)\b", "SPAN"),
+        (r#""label":"[^"]*""#, r#""label":"LABEL""#),
+    ] {
+        let pattern = regex::Regex::new(pattern).expect("a pattern");
+        text = pattern.replace_all(&text, word).into_owned();
+    }
+    text
+}
+
+#[test]
+fn what_programs_are_given() {
+    let home = Home::new();
+    let node = home.serve(&["--workers", "1"]);
+    home.run(&["add", "2", "3", "--wait"]);
+    let failing = home.piped(&["add", "--wait"], "2 3 0 fails:9 attempts:1\n");
+    assert_eq!(failing.status.code(), Some(6));
+    let mut all = String::new();
+    for args in [
+        &["names", "list", "--json"][..],
+        &["names", "lookup", "server", "--json"],
+        &[
+            "names",
+            "register",
+            "x",
+            "distro:x@127.0.0.1:1",
+            "--forever",
+            "--tag",
+            "b",
+            "--tag",
+            "a",
+            "--json",
+        ],
+        &["names", "list", "--prefix", "x", "--json"],
+        &["names", "list", "--regex", "^s.*r$", "--json"],
+        &["names", "list", "--tag", "a", "--json"],
+        &["names", "set-metadata", "x", "c", "--json"],
+        &["names", "unregister", "x", "--json"],
+        &["methods", "server", "--json"],
+        &["call", "server", "welcomeMessage", "Ali", "--json"],
+        &[
+            "call",
+            "server",
+            "welcomeMessage",
+            "--arg",
+            "name=Ali",
+            "--json",
+        ],
+        &["call", "naming", "count", "--json"],
+        &["greet", "Ali", "--json"],
+        &["greet", "Ali", "Ada", "--json"],
+        &["add", "2", "3", "--json"],
+        &["add", "2", "3", "--wait", "--json"],
+        &["tasks", "list", "state:failed", "--json"],
+        &["tasks", "show", "1", "--json"],
+        &["tasks", "show", "2", "--json"],
+        &["tasks", "purge", "state:succeeded", "--json"],
+        &["tasks", "cancel", "state:queued", "--json"],
+        &["tasks", "retry", "2", "--json"],
+        &["workers", "scale", "2", "--json"],
+        &["queue", "pause", "mail"],
+        &["queue", "resume", "mail"],
+        &["ticket", "--json"],
+        &[
+            "ticket",
+            "--role",
+            "read",
+            "--once",
+            "--expires",
+            "1h",
+            "--json",
+        ],
+        &["ticket", "rotate", "--json"],
+        &["peers", "--json"],
+    ] {
+        all.push_str(&shown(&home, args, &home.output(args)));
+    }
+    insta::assert_snapshot!("json", all);
+    drop(node);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_what_to_do() {
+    let home = Home::new();
+    let mut all = String::new();
+    let mut say = |args: &[&str]| all.push_str(&shown(&home, args, &home.output(args)));
+    say(&["names", "list"]);
+    say(&["names", "list", "--json"]);
+    say(&["join", "nonsense"]);
+    say(&["join", "distro1abc"]);
+    say(&["--connect", "abcdefgh", "peers"]);
+    say(&["config", "show", "--theme", "drak"]);
+    say(&["nonsense"]);
+    say(&["tasks", "frobnicate"]);
+    let node = home.serve(&["--workers", "1"]);
+    for args in [
+        &["names", "lookup", "nobody"][..],
+        &["names", "lookup", "nobody", "--json"],
+        &["names", "list", "--regex", "(unclosed"],
+        &["names", "unregister", "nobody"],
+        &["names", "unregister", "naming", "--all"],
+        &["names", "register", "x", "no-uri", "--forever"],
+        &[
+            "names",
+            "register",
+            "x",
+            "distro:x@127.0.0.1:1",
+            "--lease",
+            "soon",
+        ],
+        &["call", "server", "shout", "Ali"],
+        &["call", "server", "welcomeMessage"],
+        &["call", "server", "welcomeMessage", "--arg", "nonsense"],
+        &["call", "nobody", "x"],
+        &["methods", "nobody"],
+        &["greet", ""],
+        &["greet"],
+        &["add", "2"],
+        &["add", "two", "3"],
+        &["add", "2", "3", "--priority", "10"],
+        &["add", "2", "3", "--countdown", "soon"],
+        &["add", "2", "3", "--unique"],
+        &["tasks", "show", "99"],
+        &["tasks", "show", "x"],
+        &["tasks", "list", "state:done"],
+        &["tasks", "list", "--sort", "best"],
+        &["tasks", "cancel"],
+        &["tasks", "cancel", "99"],
+        &["tasks", "export", "x.txt"],
+        &["workers", "scale", "0"],
+        &["workers", "scale", "many"],
+        &["revoke", "nobody"],
+        &["leave", "nobody"],
+        &["ticket", "--role", "king"],
+        &["ticket", "--expires", "soon"],
+        &["completions", "nonsense"],
+        &["replay", "/nowhere"],
+    ] {
+        say(args);
+    }
+    insta::assert_snapshot!("errors", all);
+    drop(node);
+}
+
+/// A pattern that takes other programs minutes.
+#[test]
+fn a_pattern_from_hell_is_harmless() {
+    let home = Home::new();
+    let _node = home.serve(&[]);
+    let name = "a".repeat(28) + "b";
+    home.run(&[
+        "names",
+        "register",
+        &name,
+        "distro:x@127.0.0.1:1",
+        "--forever",
+    ]);
+    let found = home.json(&["names", "list", "--regex", "(a+)+$"]);
+    assert_eq!(found.as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn a_name_is_kept_until_the_command_is_interrupted() {
+    let home = Home::new();
+    let _node = home.serve(&[]);
+    let keeper = home.follow(&["names", "register", "mine", "distro:x@127.0.0.1:1"]);
+    keeper.until(|said| said["name"] == "mine");
+    let watch = home.follow(&["names", "watch"]);
+    watch.until(|seen| seen["name"] == "mine" && seen["state"] == "live");
+    keeper.interrupt();
+    let gone = watch.until(|seen| seen["event"] == "gone" && seen["name"] == "mine");
+    assert_eq!(gone["why"], "unregistered");
+}
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_failure() {
+    let home = Home::new();
+    let _node = home.serve(&[]);
+    let mut child = home
+        .command(&["keys"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(child.stdout.take());
+    assert!(child.wait().expect("it ends").success());
+}

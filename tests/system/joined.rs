@@ -1,0 +1,229 @@
+//! Two nodes, one system.
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::process::{Follower, Home, Node};
+
+/// A, and B joined to it by a ticket.
+struct System {
+    a: Home,
+    b: Home,
+    node_a: Node,
+    node_b: Node,
+}
+
+/// A process that nobody talks to, in the place of one that is to end.
+fn nobody() -> Node {
+    Home::new().serve(&[])
+}
+
+impl System {
+    fn start() -> Self {
+        let (a, b) = (Home::new(), Home::new());
+        let node_a = a.serve(&[]);
+        let ticket = a.ticket(&[]);
+        let node_b = b.serve_with(&[], &[("DISTRO_TUI_TICKET", &ticket)]);
+        let system = Self {
+            a,
+            b,
+            node_a,
+            node_b,
+        };
+        let watch = system.watch();
+        let key = system.node_b.key();
+        watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
+        system
+    }
+
+    fn watch(&self) -> Follower {
+        self.a.follow(&["names", "watch"])
+    }
+
+    /// Who answers that many greetings at A.
+    fn greeters(&self, count: usize) -> Vec<String> {
+        let names: String = (0..count).map(|n| format!("name {n}\n")).collect();
+        let output = self.a.piped(&["greet", "--json"], &names);
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let answers: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
+        assert_eq!(answers.len(), count);
+        for (n, answer) in answers.iter().enumerate() {
+            assert_eq!(answer["greeting"], format!("Hi welcome name {n}"));
+        }
+        let mut from: Vec<String> = answers
+            .iter()
+            .map(|answer| answer["from"].as_str().expect("a key").to_owned())
+            .collect();
+        from.sort();
+        from.dedup();
+        from
+    }
+}
+
+fn is(seen: &Value, event: &str, name: &str, owner: &str, state: Option<&str>) -> bool {
+    seen["event"] == event
+        && seen["name"] == name
+        && seen["owner"] == owner
+        && state.is_none_or(|state| seen["state"] == state)
+}
+
+#[test]
+fn names_of_both_are_listed_and_both_greet() {
+    let system = System::start();
+    let (a, b) = (system.node_a.key(), system.node_b.key());
+    let listed = system.a.json(&["names", "list"]);
+    let listed: Vec<(&str, &str, &str)> = listed
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|record| {
+            let text = |what: &str| record[what].as_str().expect("text");
+            (text("name"), text("owner"), text("state"))
+        })
+        .collect();
+    let short: String = b.chars().take(8).collect();
+    let remote = format!("broker.{short}");
+    for expected in [
+        ("broker", &*a, "live"),
+        (&*remote, &*b, "live"),
+        ("naming", &*a, "live"),
+        ("server", &*a, "live"),
+        ("server", &*b, "live"),
+    ] {
+        assert!(listed.contains(&expected), "{expected:?} in {listed:?}");
+    }
+    let mut both = vec![a.clone(), b.clone()];
+    both.sort();
+    assert_eq!(system.greeters(20), both);
+    let peers = system.a.json(&["peers"]);
+    assert_eq!(peers["joined_here"][0]["key"], b);
+    assert_eq!(peers["joined_here"][0]["role"], "member");
+    let links = system.b.json(&["peers"]);
+    assert_eq!(links["joined_there"][0]["key"], a);
+    // The broker of each is reached by a session with each, and both by name.
+    let sum = system
+        .b
+        .run(&["--connect", &a[..8], "add", "40", "2", "--wait"]);
+    assert_eq!(sum, "42\n");
+    assert_eq!(system.a.json(&["tasks", "list"])[0]["result"], 42);
+    assert_eq!(system.b.json(&["tasks", "list"]), Value::Array(vec![]));
+    let stats = system.a.json(&["call", &remote, "stats"]);
+    assert_eq!(stats["submitted"], 0);
+}
+
+#[test]
+fn a_killed_node_is_suspect_then_gone_and_comes_back_by_itself() {
+    let mut system = System::start();
+    let (key, watch) = (system.node_b.key(), system.watch());
+    watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
+    std::mem::replace(&mut system.node_b, nobody()).kill();
+    // Greetings fail over from the first moment on.
+    assert_eq!(system.greeters(6), [system.node_a.key()]);
+    watch.until(|seen| is(seen, "put", "server", &key, Some("suspect")));
+    assert_eq!(system.greeters(6), [system.node_a.key()]);
+    let gone = watch.until(|seen| is(seen, "gone", "server", &key, None));
+    assert_eq!(gone["why"], "expired");
+    system.node_b = system.b.serve(&[]);
+    watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
+    assert_eq!(system.node_b.key(), key);
+    assert_eq!(system.greeters(20).len(), 2);
+}
+
+#[test]
+fn a_frozen_node_comes_back_by_itself() {
+    let system = System::start();
+    let key = system.node_b.key();
+    let watch = system.watch();
+    watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
+    system.node_b.signal(Signal::STOP);
+    watch.until(|seen| is(seen, "put", "server", &key, Some("suspect")));
+    watch.until(|seen| is(seen, "gone", "server", &key, None));
+    assert_eq!(system.greeters(4), [system.node_a.key()]);
+    system.node_b.signal(Signal::CONT);
+    watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
+    assert_eq!(system.greeters(20).len(), 2);
+}
+
+#[test]
+fn a_naming_server_that_was_killed_is_filled_again() {
+    let mut system = System::start();
+    let key = system.node_b.key();
+    let addr = system.node_a.addr();
+    let watch = system.watch();
+    watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
+    std::mem::replace(&mut system.node_a, nobody()).kill();
+    system.node_a = system.a.serve(&[]);
+    assert_eq!(system.node_a.addr(), addr, "it is where it was");
+    // The watch goes on, and B has registered again without being told.
+    watch.until(|seen| seen["event"] == "lost");
+    watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
+    assert_eq!(system.greeters(20).len(), 2);
+}
+
+#[test]
+fn a_node_that_ends_in_order_takes_its_names_back() {
+    let System { a, node_b, .. } = &mut System::start();
+    let key = node_b.key();
+    let watch = a.follow(&["names", "watch"]);
+    watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
+    assert_eq!(std::mem::replace(node_b, nobody()).end(), Some(0));
+    let gone = watch.until(|seen| is(seen, "gone", "server", &key, None));
+    assert_eq!(gone["why"], "unregistered");
+}
+
+#[test]
+fn whoever_is_revoked_is_out_and_its_names_with_it() {
+    let system = System::start();
+    let key = system.node_b.key();
+    let watch = system.watch();
+    watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
+    system.a.run(&["revoke", &key[..10]]);
+    watch.until(|seen| is(seen, "gone", "server", &key, None));
+    let refused = system
+        .b
+        .output(&["--connect", &system.node_a.key()[..8], "names", "list"]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("does not know this process's key"), "{said}");
+    assert_eq!(system.greeters(6), [system.node_a.key()]);
+}
+
+#[test]
+fn a_reader_looks_and_greets_and_changes_nothing() {
+    let system = System::start();
+    let reader = Home::new();
+    let ticket = system.a.ticket(&["--role", "read", "--once"]);
+    let key = system.node_a.key();
+    reader.run(&["join", &ticket]);
+    let there = |args: &[&str]| reader.output(&[&["--connect", &key[..8]], args].concat());
+    assert_eq!(there(&["greet", "Ali"]).stdout, b"Hi welcome Ali\n");
+    assert!(there(&["names", "list"]).status.success());
+    assert!(there(&["tasks", "list"]).status.success());
+    for denied in [
+        &["add", "1", "2"][..],
+        &["queue", "pause"],
+        &["workers", "scale", "3"],
+        &[
+            "names",
+            "register",
+            "x",
+            "distro:x@127.0.0.1:1",
+            "--forever",
+        ],
+        &["names", "unregister", "server"],
+        &["ticket"],
+        &["revoke", "nobody"],
+        &["peers"],
+    ] {
+        let output = there(denied);
+        assert_eq!(output.status.code(), Some(4), "{denied:?}: {output:?}");
+    }
+    // The ticket was for one.
+    let late = Home::new().output(&["join", &ticket]);
+    assert_eq!(late.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&late.stderr).contains("has been used"));
+}

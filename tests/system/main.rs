@@ -1,0 +1,10 @@
+//! Processes against processes: nodes that join each other, are killed, frozen and restarted, and the
+//! commands that drive them.
+
+mod commands;
+mod joined;
+#[cfg(target_os = "linux")]
+mod lossy;
+mod parts;
+mod process;
+mod streams;

@@ -1,0 +1,73 @@
+//! Many lines in, many lines out.
+
+use serde_json::Value;
+
+use crate::process::Home;
+
+#[test]
+fn sums_come_out_in_the_order_in_which_they_went_in() {
+    let home = Home::new();
+    let _node = home.serve(&[]);
+    let lines: String = (0..5_000).map(|n| format!("{n} {n}\n")).collect();
+    let output = home.piped(&["add", "--wait"], &lines);
+    assert!(output.status.success(), "{output:?}");
+    let sums: String = (0..5_000).map(|n| format!("{}\n", 2 * n)).collect();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), sums);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "",
+        "no bar in a pipe"
+    );
+    let stats = home.json(&["queue", "stats"]);
+    assert_eq!(stats["submitted"], 5_000);
+}
+
+#[test]
+fn without_waiting_the_numbers_of_the_tasks_are_printed() {
+    let home = Home::new();
+    let _node = home.serve(&[]);
+    let output = home.piped(&["add", "--priority", "9", "--key", "acme"], "1 2\n3 + 4\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "#1\n#2\n");
+    let task = home.json(&["tasks", "show", "2"]);
+    assert_eq!(
+        (&task["priority"], &task["key"]),
+        (&9.into(), &"acme".into())
+    );
+}
+
+#[test]
+fn a_line_that_means_nothing_is_told_and_keeps_its_place() {
+    let home = Home::new();
+    let _node = home.serve(&[]);
+    let output = home.piped(
+        &["add", "--wait"],
+        "1 2\nnonsense\n\n5 6 0 fails:9 attempts:1\n7 8\n",
+    );
+    assert_eq!(output.status.code(), Some(6));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "3\n\n\n15\n");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("line 2:") && said.contains("line 4:"),
+        "{said}"
+    );
+    let output = home.piped(&["add", "--wait", "--unordered", "--json"], "1 2\nx\n");
+    let lines: Vec<Value> = String::from_utf8(output.stdout)
+        .expect("text")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines.len(), 2);
+    let by_line = |n: u64| lines.iter().find(|l| l["line"] == n).expect("there");
+    assert_eq!(by_line(1)["result"], 3);
+    assert!(by_line(2)["error"].is_string());
+}
+
+#[test]
+fn everybody_on_standard_input_is_greeted() {
+    let home = Home::new();
+    let _node = home.serve(&[]);
+    let names: String = (0..500).map(|n| format!("n{n}\n")).collect();
+    let output = home.piped(&["greet"], &names);
+    let greetings: String = (0..500).map(|n| format!("Hi welcome n{n}\n")).collect();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), greetings);
+}
