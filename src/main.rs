@@ -38,8 +38,12 @@ fn screen(options: &Options, settings: &Settings, record: Option<&Path>) -> Exit
     match show(options, settings, record) {
         Ok(outcome) => farewell(outcome),
         Err(error) => {
-            let unreached = error.downcast_ref::<SessionError>().is_some();
-            fail(if unreached { UNREACHED } else { 1 }, &*error)
+            // A node of one's own that does not start is another matter.
+            let code = match error.downcast_ref::<SessionError>() {
+                None | Some(SessionError::Node(_)) => 1,
+                Some(_) => UNREACHED,
+            };
+            fail(code, &*error)
         }
     }
 }

@@ -52,9 +52,12 @@ impl Term {
     pub(crate) fn enter(&mut self) -> io::Result<()> {
         TAKEN.store(true, Ordering::SeqCst);
         // After a stop that nobody can catch a shell has set the modes of its own meanwhile, and
-        // crossterm would believe that they are still ours.
-        disable_raw_mode()?;
-        enable_raw_mode()?;
+        // crossterm would believe that they are still ours. Where they are, nothing is touched: a key
+        // in between would be echoed.
+        if is_cooked() {
+            disable_raw_mode()?;
+            enable_raw_mode()?;
+        }
         let out = self.terminal.backend_mut();
         queue!(
             out,
@@ -116,6 +119,13 @@ impl Drop for Term {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+/// Whether the terminal gives lines, not keys, as it does to a shell; also when it cannot be asked.
+fn is_cooked() -> bool {
+    use rustix::termios::{LocalModes, tcgetattr};
+    let modes = tcgetattr(rustix::stdio::stdin());
+    modes.map_or(true, |modes| modes.local_modes.contains(LocalModes::ICANON))
 }
 
 /// Gives the terminal back as it was, if it is ours. It is safe to call at any time and from any

@@ -72,14 +72,14 @@ fn names_are_written() {
         &mut terminal,
         "Export Names",
         "names.csv",
-        "2 rows written to names.csv",
+        "3 rows written to names.csv",
     );
     let written = fs::read_to_string(terminal.path("names.csv")).expect("it was written");
     let names: Vec<&str> = written
         .lines()
         .filter_map(|line| line.split(',').next())
         .collect();
-    assert_eq!(names, ["name", "naming", "server"]);
+    assert_eq!(names, ["name", "broker", "naming", "server"]);
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Start {
     /// Starts it, and waits until it has shown who there is.
     pub(crate) fn up(self) -> Terminal {
         let terminal = self.go();
-        terminal.sees(&["1 Names", "naming", "server", "live", "q quit"]);
+        terminal.sees(&["1 Names", "broker", "naming", "server", "live", "q quit"]);
         terminal
     }
 }

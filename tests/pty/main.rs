@@ -13,3 +13,4 @@ mod newcomer;
 mod restore;
 mod seen;
 mod starting;
+mod together;

@@ -103,14 +103,14 @@ fn a_call_without_a_method_is_explained() {
         mistake(
             &mut terminal,
             ["1", "c"],
-            "Call naming",
+            "Call broker",
             "",
             "type the name of a method",
         );
         mistake(
             &mut terminal,
             ["1", "c"],
-            "Call naming",
+            "Call broker",
             "list [1",
             "this is no JSON",
         );
@@ -161,17 +161,11 @@ fn a_method_that_is_not_there_is_explained() {
         mistake(
             &mut terminal,
             ["1", "c"],
-            "Call naming",
+            "Call broker",
             "nonsense 1 2",
             "no method `nonsense`",
         );
-        mistake(
-            &mut terminal,
-            ["1", "c"],
-            "Call naming",
-            "lookup",
-            "lookup(",
-        );
+        mistake(&mut terminal, ["1", "c"], "Call broker", "get", "get(");
     }
 }
 

@@ -1,0 +1,269 @@
+//! More than one screen: on one node, on a node elsewhere, and on what was recorded.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{ChildStdout, Command, Stdio},
+    sync::mpsc,
+};
+
+use rustix::process::Signal;
+
+use super::{
+    boxes::{has_boxes, rows_with},
+    harness::{Start, Terminal},
+    seen::PATIENCE,
+};
+
+/// A command on the data folder of a program in a terminal.
+fn command(of: &Terminal, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_distro-tui"));
+    command.env_clear().args(args).stdin(Stdio::null());
+    command.env("XDG_DATA_HOME", of.path("data"));
+    for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME"] {
+        command.env(name, of.path(name));
+    }
+    command
+}
+
+fn run(of: &Terminal, args: &[&str]) -> String {
+    let output = command(of, args).output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Lines as they come, read on a thread so that waiting for one has an end.
+fn lines(from: ChildStdout) -> mpsc::Receiver<String> {
+    let (lines, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn add(terminal: &mut Terminal, text: &str) {
+    terminal.press("3");
+    terminal.press("a");
+    terminal.until("a prompt", |screen| has_boxes(screen, &["Add"]));
+    terminal.type_text(text);
+    terminal.press("enter");
+}
+
+fn sees_sum(terminal: &Terminal, sum: &str) {
+    terminal.until("a sum", |screen| {
+        !rows_with(screen, "3 Tasks", &["succeeded", sum]).is_empty()
+    });
+}
+
+fn on_data_of(of: &Terminal) -> Start {
+    Start::new().env("XDG_DATA_HOME", &of.path("data").to_string_lossy())
+}
+
+#[test]
+fn two_screens_on_one_node_show_the_same_and_the_second_leaves_it_alone() {
+    let mut first = Start::new().up();
+    let mut second = on_data_of(&first).up();
+    second.sees(&["attached to"]);
+    add(&mut second, "20 22");
+    sees_sum(&second, "42");
+    sees_sum(&first, "42");
+    second.press("2");
+    second.type_text("Ali");
+    second.press("enter");
+    second.sees(&["Hi welcome Ali"]);
+    second.press("ctrl-c");
+    assert_eq!(second.wait_exit(), 0);
+    add(&mut first, "40 4");
+    sees_sum(&first, "44");
+}
+
+#[test]
+fn a_screen_on_a_node_elsewhere_does_everything_and_comes_back_when_the_node_does() {
+    let mut home = Start::new().up();
+    let ticket = run(&home, &["ticket"]);
+    let mut away = Start::new().args(&["--connect", ticket.trim()]).up();
+    away.sees(&["as member"]);
+    add(&mut away, "20 22");
+    sees_sum(&away, "42");
+    sees_sum(&home, "42");
+    away.press("4");
+    away.press("+");
+    away.sees(&["3 workers"]);
+    // The node goes, and the screen says so, again and again.
+    home.press("q");
+    assert_eq!(home.wait_exit(), 0);
+    away.until("that it is lost", |screen| {
+        let contents = screen.contents();
+        contents.contains("LOST, AGAIN IN") || contents.contains("RECONNECTING")
+    });
+    let back = on_data_of(&home).up();
+    away.until("that it is back", |screen| {
+        let contents = screen.contents();
+        !contents.contains("LOST, AGAIN") && !contents.contains("RECONNECTING")
+    });
+    add(&mut away, "50 5");
+    sees_sum(&away, "55");
+    sees_sum(&back, "55");
+}
+
+#[test]
+fn a_read_only_screen_says_why_it_changes_nothing() {
+    let home = Start::new().up();
+    let ticket = run(&home, &["ticket", "--role", "read"]);
+    let mut reader = Start::new().args(&["--connect", ticket.trim()]).up();
+    reader.sees(&["READ-ONLY", "as read"]);
+    reader.press("3");
+    reader.press("a");
+    reader.sees(&["this takes the role member"]);
+    // Not by the palette either; greeting is allowed.
+    reader.press(":");
+    reader.type_text("workers scale 9");
+    reader.press("enter");
+    reader.sees(&["this takes the role member"]);
+    reader.press("2");
+    reader.type_text("Ali");
+    reader.press("enter");
+    reader.sees(&["Hi welcome Ali"]);
+
+    let mut own = Start::new().args(&["--read-only"]).up();
+    own.sees(&["READ-ONLY"]);
+    own.press("3");
+    own.press("b");
+    own.sees(&["without --read-only"]);
+}
+
+#[test]
+fn a_ticket_is_made_and_taken_on_the_screen() {
+    let mut home = Start::new().size((200, 50)).up();
+    let mut other = Start::new().up();
+    home.press(":");
+    home.type_text("ticket");
+    home.press("enter");
+    // It is the one that stands, until it is rotated.
+    let ticket = run(&home, &["ticket"]);
+    home.sees(&["Ticket:", &ticket[..60]]);
+    home.press("esc");
+    // Wrong first: the prompt says what is wrong and keeps the text.
+    other.press(":");
+    other.type_text("join");
+    other.press("enter");
+    other.until("a prompt", |screen| has_boxes(screen, &["Join"]));
+    other.type_text("nonsense");
+    other.press("enter");
+    other.sees(&["> nonsense", "this is no ticket"]);
+    other.press("ctrl-u");
+    other.paste(ticket.trim());
+    other.press("enter");
+    other.sees(&["joined"]);
+    // The other's greeter is registered here, and its key is among the peers.
+    home.until("two greeters", |screen| {
+        rows_with(screen, "1 Names", &["server", "live"]).len() == 2
+    });
+    home.press("n");
+    home.until("peers", |screen| {
+        !rows_with(screen, "Peers", &["member"]).is_empty()
+    });
+    // Thrown out, it is gone at once.
+    home.press("D");
+    home.sees(&["Sure?", "Throw"]);
+    home.press("y");
+    home.until("one greeter", |screen| {
+        rows_with(screen, "1 Names", &["server", "live"]).len() == 1
+    });
+    // A ticket lets its bearer in: it stands nowhere but on the screen.
+    let log = std::fs::read_to_string(home.path("state/distro-tui/distro-tui.log"));
+    assert!(!log.expect("a log").contains("distro1"));
+}
+
+#[test]
+fn what_was_recorded_is_shown_again() {
+    let mut live = Start::new().args(&["record", "session.rec"]).up();
+    let recording = live.path("session.rec");
+    live.press("2");
+    live.type_text("Ali");
+    live.press("enter");
+    live.sees(&["Hi welcome Ali"]);
+    live.press("esc");
+    live.misses("enter greet");
+    add(&mut live, "20 22");
+    sees_sum(&live, "42");
+    live.press("q");
+    assert_eq!(live.wait_exit(), 0);
+
+    let path = recording.to_string_lossy().into_owned();
+    let mut again = Start::new().args(&["replay", &path, "--paused"]).go();
+    again.sees(&["REPLAY 0:00", "PAUSED"]);
+    again.press("G");
+    again.sees(&["END", "Hi welcome Ali"]);
+    sees_sum(&again, "42");
+    // Back to the start, and step by step.
+    again.press("g");
+    again.misses("Hi welcome Ali");
+    again.press(".");
+    again.sees(&["PAUSED"]);
+    again.press("+");
+    again.press(" ");
+    again.sees(&["END"]);
+    sees_sum(&again, "42");
+    again.press("q");
+    assert_eq!(again.wait_exit(), 0);
+    again.is_given_back();
+
+    // A recording is not written over, and what is none is not shown.
+    let mut second = Start::new().args(&["record", &path]).go();
+    assert_eq!(second.wait_exit(), 1);
+    second.sees(&["exists already"]);
+    let mut none = Start::new()
+        .args(&[
+            "replay",
+            &live
+                .path("state/distro-tui/distro-tui.log")
+                .to_string_lossy(),
+        ])
+        .go();
+    assert_eq!(none.wait_exit(), 1);
+    none.sees(&["no recording"]);
+}
+
+#[test]
+fn without_a_terminal_the_screen_is_lines() {
+    let home = Start::new().up();
+    let mut child = command(&home, &["--plain"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    let lines = lines(child.stdout.take().expect("piped"));
+    let mut said = String::new();
+    let mut until = |words: &[&str]| {
+        while !words.iter().all(|word| said.contains(word)) {
+            let line = lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("never said: {words:?}: {said}"));
+            said.push_str(&line);
+            said.push('\n');
+        }
+    };
+    until(&["distro-tui: node", "as admin", "naming server lists"]);
+    let commands = "greet Ali\nadd 20 22\nnames\npeers\nnonsense\nmethods server\n";
+    stdin.write_all(commands.as_bytes()).expect("read");
+    until(&[
+        "Hi welcome Ali",
+        "welcomeMessage(name: str) -> str",
+        "#1 succeeded",
+        "`nonsense` is no command",
+        "0 peers",
+    ]);
+    stdin.write_all(b"quit\n").expect("read");
+    assert!(child.wait().expect("it ends").success());
+    assert!(!said.contains('\u{1b}'), "lines are lines");
+    // The node goes on, and a plain screen of one's own ends as a service does.
+    assert!(home.is_running());
+    let mut own = Start::new().args(&["--plain"]).go();
+    own.sees(&["distro-tui: node", "naming server lists"]);
+    own.signal(Signal::TERM);
+    assert_eq!(own.wait_exit(), 143);
+}
