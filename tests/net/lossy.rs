@@ -9,7 +9,7 @@ use distro_tui::net::{
     greeter,
     identity::Identity,
     members::Members,
-    naming::{Health, NamingClient, Status},
+    naming::{self, Health, NamingClient, Status},
     proxy::Proxy,
     value::Value,
     wire::Role,
@@ -116,8 +116,8 @@ fn story<F: Future<Output = ()>>(run: F) {
 }
 
 #[test]
-fn a_hundred_seeds_of_loss_and_every_greeting_arrives() {
-    for seed in 0..100 {
+fn two_hundred_seeds_of_loss_and_every_greeting_arrives() {
+    for seed in 0..200 {
         story(async {
             let mut world = World::new(seed, bad());
             world.registered().await;
@@ -213,4 +213,91 @@ fn a_naming_server_that_crashes_and_comes_back_is_filled_again() {
         }
         world.stop.cancel();
     });
+}
+
+/// What happens to a system in a bad hour: the network is cut for longer than a lease, or the naming
+/// server crashes and comes back, again and again, while datagrams are lost, doubled and overtaken.
+#[test]
+fn two_hundred_seeds_of_partitions_and_restarts_and_everything_comes_back() {
+    for seed in 0..200 {
+        story(async {
+            let mut world = World::new(seed, bad());
+            world.registered().await;
+            let mut servers = Vec::new();
+            for round in 0..3 {
+                if (seed >> round) & 1 == 0 {
+                    world.network.change(|weather| weather.cut = true);
+                    sleep(Duration::from_secs(20 + seed % 30)).await;
+                    world.network.change(|weather| weather.cut = false);
+                } else {
+                    let friends = [&world.greeter_id, &world.client_id];
+                    let naming = endpoint(&world.network, NAMING, &world.naming_id, &friends);
+                    world.server = Server::start(&naming, NAMING.parse().expect("an address"));
+                    servers.push(naming);
+                }
+                let since = Instant::now();
+                loop {
+                    match world.greet("after").await {
+                        Ok(greeting) => {
+                            assert_eq!(greeting, "Hi welcome after".into(), "seed {seed}");
+                            break;
+                        }
+                        Err(_) => sleep(Duration::from_millis(100)).await,
+                    }
+                    let waited = since.elapsed();
+                    assert!(waited < Duration::from_secs(40), "seed {seed}: {waited:?}");
+                }
+                // Nobody is there twice.
+                let listed = world.naming().list(&naming::Query::default()).await;
+                if let Ok(listed) = listed {
+                    let names: Vec<_> = listed.records.iter().map(|r| r.name.as_str()).collect();
+                    assert_eq!(names, [naming::NAME, greeter::NAME], "seed {seed}");
+                }
+            }
+            world.stop.cancel();
+        });
+    }
+}
+
+/// A datagram that arrives twice is a call that runs once.
+#[test]
+fn doubled_datagrams_do_not_run_a_call_twice() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+    for seed in 0..50 {
+        story(async {
+            let weather = Weather {
+                duplicate: 0.5,
+                ..bad()
+            };
+            let network = Network::new(seed, weather);
+            let (server_id, client_id) = (identity(), identity());
+            let server = endpoint(&network, NAMING, &server_id, &[&client_id]);
+            let runs = Arc::new(AtomicU64::new(0));
+            let counted = Arc::clone(&runs);
+            let object = distro_tui::net::object::Service::new("Counts").method(
+                "count() -> int",
+                "Counts.",
+                move |_, []: [(); 0]| {
+                    let n = counted.fetch_add(1, Ordering::Relaxed);
+                    async move { Ok::<_, distro_tui::net::fault::Fault>(n) }
+                },
+            );
+            server.objects().expose("counter", Arc::new(object));
+            let client = endpoint(&network, CLIENT, &client_id, &[]);
+            let peer = distro_tui::net::client::Peer {
+                addr: NAMING.parse().expect("an address"),
+                key: server.key(),
+            };
+            for n in 0..20_u64 {
+                let request = distro_tui::net::client::Request::new("counter", "count", vec![]);
+                let patience = Duration::from_secs(60);
+                let counted = client.client().call(peer, request, patience).await;
+                assert_eq!(counted, Ok(Value::Int(n as i64)), "seed {seed}");
+            }
+            assert_eq!(runs.load(Ordering::Relaxed), 20);
+        });
+    }
 }

@@ -4,6 +4,7 @@
 mod calls;
 mod faults;
 mod kept;
+mod load;
 mod lossy;
 mod sim;
 mod support;

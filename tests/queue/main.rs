@@ -6,6 +6,7 @@ mod damage;
 mod embedded;
 mod file;
 mod hardship;
+mod lost;
 #[cfg(target_os = "linux")]
 mod power;
 mod support;

@@ -1,0 +1,125 @@
+//! A submit whose answer is lost on its way: it is said again, and taken once.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use distro_tui::{
+    net::{client::Peer, endpoint::Endpoint, identity::Identity, members::Members, wire::Role},
+    queue::{
+        broker::Broker,
+        embedded::{Limits, Recovery},
+        remote::{self, Remote},
+        task::{State, SubmitId},
+    },
+};
+use tokio::{net::UdpSocket, runtime::Handle};
+
+use crate::support::{Setup, count, start, sum, until};
+
+/// Carries datagrams between a client and a server; what comes from the server can be thrown away.
+struct Ferry {
+    addr: SocketAddr,
+    silent: Arc<AtomicBool>,
+}
+
+impl Ferry {
+    async fn to(server: SocketAddr) -> Self {
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let front = UdpSocket::bind(anywhere).await.expect("a port");
+        let back = UdpSocket::bind(anywhere).await.expect("a port");
+        let addr = front.local_addr().expect("bound");
+        let silent = Arc::new(AtomicBool::new(false));
+        let hushed = Arc::clone(&silent);
+        tokio::spawn(async move {
+            let (mut there, mut back_again) = ([0; 2_048], [0; 2_048]);
+            let mut client = None;
+            loop {
+                tokio::select! {
+                    Ok((length, from)) = front.recv_from(&mut there) => {
+                        client = Some(from);
+                        back.send_to(&there[..length], server).await.ok();
+                    }
+                    Ok((length, _)) = back.recv_from(&mut back_again) => {
+                        if let Some(client) = client.filter(|_| !hushed.load(Ordering::Relaxed)) {
+                            front.send_to(&back_again[..length], client).await.ok();
+                        }
+                    }
+                }
+            }
+        });
+        Self { addr, silent }
+    }
+}
+
+#[tokio::test]
+async fn a_submit_whose_answer_is_lost_is_taken_once() {
+    let setup = Setup::in_a_file();
+    let engine = start(setup.config(1, Limits::default()));
+    let broker = Arc::new(engine.broker);
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let identity = || Identity::ephemeral().expect("random numbers");
+    let (server_id, client_id) = (identity(), identity());
+    let members = Members::only(server_id.public());
+    members.admit(client_id.public(), Role::Member);
+    let server = Endpoint::bind(anywhere, &server_id, members).expect("a port");
+    let object = remote::object(broker.clone(), Recovery::default(), 1);
+    server.objects().expose(remote::NAME, Arc::new(object));
+    let ferry = Ferry::to(server.local_addr().expect("bound")).await;
+    let members = Members::only(client_id.public());
+    let client = Endpoint::bind(anywhere, &client_id, members).expect("a port");
+    let peer = Peer {
+        addr: ferry.addr,
+        key: server.key(),
+    };
+    let remote = Remote::connect(Handle::current(), client.client(), peer, remote::NAME)
+        .await
+        .expect("connects");
+
+    let events = broker.subscribe();
+    ferry.silent.store(true, Ordering::Relaxed);
+    let submitting = tokio::spawn({
+        let remote = remote.clone();
+        async move { remote.submit(vec![sum(20, 22); 3]).await }
+    });
+    // The broker has taken it, and nobody has been told.
+    while broker.stats().await.expect("answers").submitted == 0 {
+        events.next().await.expect("alive");
+    }
+    ferry.silent.store(false, Ordering::Relaxed);
+    let receipts = submitting.await.expect("no panic").expect("taken");
+    assert_eq!(receipts.len(), 3);
+    for receipt in &receipts {
+        let task = until(&*broker, receipt.id, State::Succeeded).await;
+        assert_eq!(task.result.as_deref(), Some("42"));
+    }
+    assert_eq!(broker.stats().await.expect("answers").submitted, 3);
+}
+
+#[tokio::test]
+async fn the_name_of_a_submit_is_known_after_a_crash() {
+    let setup = Setup::in_a_file();
+    let config = setup.config(1, Limits::default());
+    let name = SubmitId(77);
+    let first = {
+        let engine = start(config.clone());
+        engine.broker.pause(None).await.expect("answers");
+        let first = engine.broker.submit_once(name, vec![sum(1, 1); 2]).await;
+        engine
+            .broker
+            .shutdown(std::time::Duration::ZERO)
+            .await
+            .expect("ends");
+        first.expect("taken")
+    };
+    let engine = start(config);
+    engine.broker.pause(None).await.expect("answers");
+    let again = engine.broker.submit_once(name, vec![sum(1, 1); 2]).await;
+    assert_eq!(again, Ok(first));
+    assert_eq!(engine.broker.stats().await.expect("answers").submitted, 0);
+    assert!(count(&engine.broker, State::Queued).await <= 2);
+}
