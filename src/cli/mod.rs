@@ -88,6 +88,7 @@ pub struct Cli {
 
 /// Options of the program as a whole.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Settings")]
 pub struct Options {
     /// Keep the key of this process, its tasks and its peers here instead of the data folder of the user
     #[arg(long, value_name = "DIR", global = true)]

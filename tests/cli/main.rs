@@ -29,28 +29,152 @@ fn told(args: &[&str], variables: &[(&str, &str)], config: &str) -> (Option<i32>
     (output.status.code(), text.replace(&home, "HOME"))
 }
 
-fn printed(arg: &str) -> String {
-    let (output, _home) = run(&[arg], &[], "");
+fn printed(args: &[&str]) -> String {
+    let (output, _home) = run(args, &[], "");
     assert!(output.status.success());
     String::from_utf8(output.stdout).expect("text")
 }
 
 #[test]
 fn help_teaches() {
-    insta::assert_snapshot!("help_short", printed("-h"));
-    insta::assert_snapshot!("help_long", printed("--help"));
+    insta::assert_snapshot!("help_short", printed(&["-h"]));
+    insta::assert_snapshot!("help_long", printed(&["--help"]));
+}
+
+/// Every command, however deep, by its help; a new one is in here without being put in.
+#[test]
+fn every_command_explains_itself() {
+    use clap::CommandFactory;
+    let mut all = String::new();
+    describe(&distro_tui::cli::Cli::command(), &mut Vec::new(), &mut all);
+    insta::assert_snapshot!("help_of_every_command", all);
+}
+
+fn describe(command: &clap::Command, path: &mut Vec<String>, all: &mut String) {
+    for sub in command.get_subcommands() {
+        path.push(sub.get_name().to_owned());
+        let words: Vec<&str> = path.iter().map(String::as_str).collect();
+        let help = printed(&[&words[..], &["--help"]].concat());
+        // Settings are those of the program as a whole, and in its own help.
+        let own: Vec<&str> = help.lines().take_while(|l| *l != "Settings:").collect();
+        all.push_str(&format!(
+            "$ distro-tui {} --help\n{}\n\n",
+            words.join(" "),
+            own.join("\n")
+        ));
+        describe(sub, path, all);
+        path.pop();
+    }
+}
+
+#[test]
+fn completions_are_shell() {
+    for (shell, check) in [("bash", Some("bash")), ("zsh", Some("zsh")), ("fish", None)] {
+        let text = printed(&["completions", shell]);
+        assert!(
+            text.contains("distro-tui") && text.contains("serve"),
+            "{shell}"
+        );
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("completions");
+        fs::write(&path, text).expect("written");
+        let Some(check) = check else { continue };
+        // A shell that is not there cannot be asked.
+        if let Ok(output) = Command::new(check).arg("-n").arg(&path).output() {
+            assert!(output.status.success(), "{output:?}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_page_is_one() {
+    let text = printed(&["man"]);
+    for section in [".SH NAME", ".SH SYNOPSIS", ".SH OPTIONS", ".SH SUBCOMMANDS"] {
+        assert!(text.contains(section), "{section}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("distro-tui.1");
+    fs::write(&path, text).expect("written");
+    let checked = Command::new("mandoc")
+        .args(["-T", "lint", "-W", "error"])
+        .arg(&path)
+        .output();
+    match checked {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        Err(why) => eprintln!("skipped: mandoc: {why}"),
+    }
+}
+
+#[test]
+fn settings_are_shown_with_where_they_come_from() {
+    let (output, _home) = run(
+        &["config", "show", "--workers", "3"],
+        &[("DISTRO_TUI_THEME", "light")],
+        "keep = \"1h\"",
+    );
+    let text = String::from_utf8(output.stdout).expect("text");
+    for (name, value, from) in [
+        ("workers", "3", "--workers"),
+        ("theme", "light", "DISTRO_TUI_THEME"),
+        ("keep ", "1h", "config.toml"),
+        ("listen", "127.0.0.1:0", "default"),
+    ] {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(name))
+            .expect(name);
+        assert!(line.contains(value) && line.contains(from), "{line}");
+    }
+    let (output, _home) = run(&["config", "show", "--json"], &[], "");
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(shown.as_array().map(Vec::len), Some(20));
+}
+
+#[test]
+fn a_configuration_is_written_once() {
+    let home = tempfile::tempdir().expect("a folder");
+    let init = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_distro-tui"));
+        command
+            .env_clear()
+            .args(["config", "init"])
+            .stdin(Stdio::null());
+        command.env("XDG_CONFIG_HOME", home.path());
+        command.output().expect("it runs")
+    };
+    assert!(init().status.success());
+    let written = fs::read_to_string(home.path().join("distro-tui/config.toml"));
+    assert_eq!(
+        written.expect("there"),
+        printed(&["config", "init", "--print"])
+    );
+    let again = init();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("exists already"));
+}
+
+#[test]
+fn keys_are_listed_for_people_and_programs() {
+    let text = printed(&["keys"]);
+    assert!(
+        text.lines()
+            .any(|l| l.starts_with("Tasks") && l.contains(" a ") && l.contains("add"))
+    );
+    let keys: serde_json::Value =
+        serde_json::from_str(&printed(&["keys", "--json"])).expect("JSON");
+    assert_eq!(keys[0]["where"], "everywhere");
 }
 
 #[test]
 fn the_version_is_the_package_s() {
     let version = format!("distro-tui {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(printed("--version"), version);
+    assert_eq!(printed(&["--version"]), version);
 }
 
 #[test]
 fn the_default_configuration_is_printed_as_it_is_kept() {
     let kept = fs::read_to_string("assets/config.default.toml").expect("kept");
-    assert_eq!(printed("--print-config"), kept);
+    assert_eq!(printed(&["config", "init", "--print"]), kept);
 }
 
 #[test]
@@ -113,6 +237,6 @@ fn without_a_terminal_it_says_that_it_needs_one() {
     assert_eq!(code, Some(1));
     assert_eq!(
         text,
-        "distro-tui: this is a screen: run it in a terminal, without redirecting it\n"
+        "distro-tui: this is a screen: run it in a terminal, without redirecting it, or with --plain for lines\n"
     );
 }

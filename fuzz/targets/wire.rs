@@ -1,0 +1,20 @@
+//! Whatever a peer sends: no panic, nothing set aside beyond the cap, and what is read is written the
+//! same.
+#![no_main]
+
+use distro_tui::net::wire::{Call, Hello, Join, Reply, decode, encode};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(call) = decode::<Call>(bytes) {
+        let frame = encode(&call).expect("it came out of a frame");
+        let again: Call = decode(&frame[4..]).expect("it was just written");
+        // Debug, because a float that is no number is not equal to itself.
+        assert_eq!(format!("{again:?}"), format!("{call:?}"));
+    }
+    if let Ok(reply) = decode::<Reply>(bytes) {
+        encode(&reply).ok();
+    }
+    decode::<Hello>(bytes).ok();
+    decode::<Join>(bytes).ok();
+});
