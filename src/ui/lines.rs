@@ -37,10 +37,16 @@ struct Lines {
     model: Model,
     clock: Clock,
     runner: Runner,
+    /// Carries out what was typed, so that its answers can be told from others.
+    asked: Runner,
+    /// Answers to what was typed that have not come yet.
+    pending: usize,
     out: io::Stdout,
     /// Lines of the log that have been printed.
     printed: u64,
     toasts: u64,
+    /// It is to end when everything that was typed has been answered.
+    quitting: bool,
     ending: bool,
     how: How,
 }
@@ -54,6 +60,7 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
     };
     let mut signals = Signals::listen()?;
     let (outbox, mut answers) = mpsc::channel(MAX_ANSWERS);
+    let (outbox_for_asked, mut asked) = mpsc::channel(MAX_ANSWERS);
     let mut names = access.watch_names();
     let broker = access.broker().subscribe();
     let mut commands = read_commands();
@@ -61,15 +68,18 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
         model,
         clock: Clock::start(),
         runner: Runner::new(Arc::clone(&access), outbox),
+        asked: Runner::new(Arc::clone(&access), outbox_for_asked),
+        pending: 0,
         out: io::stdout(),
         printed: 0,
         toasts: 0,
+        quitting: false,
         ending: false,
         how: How::Quit,
     };
     lines.hello()?;
     lines.take(Msg::Started)?;
-    while !lines.ending {
+    while !lines.ending && !(lines.quitting && lines.pending == 0) {
         let deadline = lines.model.deadline().map(|at| lines.clock.instant(at));
         let timer = async {
             match deadline {
@@ -86,7 +96,11 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
                 Signal::Stop => super::signals::stop_ourselves(),
                 Signal::Continue => {}
             },
-            Some(command) = commands.recv() => lines.command(&command)?,
+            Some(command) = commands.recv(), if !lines.quitting => lines.command(&command)?,
+            Some(msg) = asked.recv() => {
+                lines.pending -= 1;
+                lines.take(msg)?;
+            }
             Some(msg) = answers.recv() => lines.take(msg)?,
             Some(event) = names.recv() => lines.take(Msg::Names(event))?,
             Some(batch) = broker.next() => lines.take(Msg::Broker(batch))?,
@@ -133,15 +147,25 @@ impl Lines {
     }
 
     fn take(&mut self, msg: Msg) -> io::Result<()> {
-        for effect in update(&mut self.model, msg, self.clock.now()) {
+        let effects = update(&mut self.model, msg, self.clock.now());
+        self.perform(effects, false)?;
+        self.news()
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>, typed: bool) -> io::Result<()> {
+        for effect in effects {
             match effect {
-                Effect::Quit => self.ending = true,
+                Effect::Quit => self.quitting = true,
                 Effect::Copy(text) => self.say(&text)?,
                 Effect::Mouse(_) | Effect::Suspend => {}
+                effect if typed => {
+                    self.pending += 1;
+                    self.asked.start(effect);
+                }
                 effect => self.runner.start(effect),
             }
         }
-        self.news()
+        Ok(())
     }
 
     fn command(&mut self, line: &str) -> io::Result<()> {
@@ -155,14 +179,7 @@ impl Lines {
             (_, Some(pane)) => self.list(pane),
             _ => {
                 let effects = update::say_command(&mut self.model, line, self.clock.now());
-                for effect in effects {
-                    match effect {
-                        Effect::Quit => self.ending = true,
-                        Effect::Copy(text) => self.say(&text)?,
-                        Effect::Mouse(_) | Effect::Suspend => {}
-                        effect => self.runner.start(effect),
-                    }
-                }
+                self.perform(effects, true)?;
                 self.news()
             }
         }

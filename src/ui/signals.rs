@@ -1,6 +1,6 @@
 //! Signals: those that end the program in order, and those that stop it and let it go on.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use rustix::{
     event::{PollFd, PollFlags, poll},
@@ -32,7 +32,8 @@ pub(super) struct Signals {
     hangup: tokio::signal::unix::Signal,
     stop: tokio::signal::unix::Signal,
     go_on: tokio::signal::unix::Signal,
-    line: oneshot::Receiver<()>,
+    /// Nothing when there is no terminal that could hang up.
+    line: Option<oneshot::Receiver<()>>,
 }
 
 impl Signals {
@@ -44,7 +45,10 @@ impl Signals {
             hangup: raw(Number::HUP)?,
             stop: raw(Number::TSTP)?,
             go_on: raw(Number::CONT)?,
-            line: watch_line()?,
+            line: match io::stdin().is_terminal() {
+                true => Some(watch_line()?),
+                false => None,
+            },
         })
     }
 
@@ -55,9 +59,19 @@ impl Signals {
             _ = self.hangup.recv() => Signal::End(HANGUP),
             _ = self.stop.recv() => Signal::Stop,
             _ = self.go_on.recv() => Signal::Continue,
-            // It is told once.
-            _ = &mut self.line, if !self.line.is_terminated() => Signal::End(HANGUP),
+            () = hung_up(&mut self.line) => Signal::End(HANGUP),
         }
+    }
+}
+
+/// Completes once, when the terminal has hung up.
+async fn hung_up(line: &mut Option<oneshot::Receiver<()>>) {
+    match line {
+        Some(told) => {
+            told.await.ok();
+            *line = None;
+        }
+        None => std::future::pending().await,
     }
 }
 

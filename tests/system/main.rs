@@ -7,4 +7,5 @@ mod joined;
 mod lossy;
 mod parts;
 mod process;
+mod readme;
 mod streams;
