@@ -53,7 +53,8 @@ fn show(
     settings: &Settings,
     record: Option<&Path>,
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
-    if !options.plain && !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
+    let in_terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    if !(options.plain || in_terminal) {
         return Err("this is a screen: run it in a terminal, without redirecting it, or with --plain for lines".into());
     }
     let mut screen = Screen::new(&settings.ui)?;

@@ -40,13 +40,13 @@ pub(super) fn read() -> mpsc::Receiver<io::Result<Lines>> {
                 }
             }
             let more = input.buffer().contains(&b'\n');
-            if chunk.len() >= CHUNK || !more {
-                if chunks
+            let whole = chunk.len() >= CHUNK || !more;
+            if whole
+                && chunks
                     .blocking_send(Ok(std::mem::take(&mut chunk)))
                     .is_err()
-                {
-                    return;
-                }
+            {
+                return;
             }
         }
         if !chunk.is_empty() {

@@ -79,7 +79,7 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
     };
     lines.hello()?;
     lines.take(Msg::Started)?;
-    while !lines.ending && !(lines.quitting && lines.pending == 0) {
+    while !lines.ending && (!lines.quitting || lines.pending > 0) {
         let deadline = lines.model.deadline().map(|at| lines.clock.instant(at));
         let timer = async {
             match deadline {

@@ -83,7 +83,7 @@ pub(super) struct Frame {
 /// What was received; the same as [`Said`], owned.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Received {
-    Msg(Msg),
+    Msg(Box<Msg>),
     /// Most rows of a page of tasks were in the page before: those are only pointed at.
     Tasks {
         number: u64,

@@ -142,7 +142,7 @@ impl Player {
         self.next = next;
         self.now = self.now.after(Duration::from_micros(after));
         let msg = match what {
-            Received::Msg(msg) => msg,
+            Received::Msg(msg) => *msg,
             Received::Tasks { number, rows: new } => Msg::Tasks {
                 number,
                 page: new.map(|new| {

@@ -15,6 +15,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     if !model.layers.is_empty() {
         return;
     }
+    if model.replay.is_some() {
+        return replay(canvas, area);
+    }
     // Help and quit are always to be seen; the pane's own actions come before what is everywhere.
     let always = [Action::Help, Action::Quit];
     let last: Vec<&Entry> = always
@@ -73,6 +76,25 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         ));
         x += used;
     }
+}
+
+/// A recording has keys of its own.
+fn replay(canvas: &mut Canvas<'_>, area: Rect) {
+    let keys = [
+        ("space", "pause"),
+        (".", "step"),
+        ("+ -", "speed"),
+        ("left right", "10 s"),
+        ("g G", "start, end"),
+        ("q", "quit"),
+    ];
+    let mut pieces = Vec::new();
+    for (key, does) in keys {
+        let text = [(" ", Role::Text), (key, Role::Key), (" ", Role::Text)];
+        pieces.extend(text);
+        pieces.extend([(does, Role::Text), (" ", Role::Text)]);
+    }
+    canvas.pieces(area, &pieces);
 }
 
 /// The key that is shown; in the greeter, where letters type, only one that acts there.

@@ -10,7 +10,11 @@ use ratatui::{buffer::Buffer, style::Style};
 use super::fixture::{NOW, answer_all, busy, draw, fresh, press, send, theme, type_text};
 use crate::ui::pane::Pane;
 use crate::{
-    net::object::Signature,
+    net::{
+        fault::CallError, key::PublicKey, members, object::Signature, peers::PeerInfo,
+        wire::Role as Rights,
+    },
+    node::{LinkInfo, NamesEvent, Place},
     queue::{
         broker::{Deed, Reason},
         query::Filter,
@@ -18,7 +22,7 @@ use crate::{
     },
     ui::{
         Depth, SymbolSet,
-        effect::{Done, Msg, What},
+        effect::{Done, Msg, Peers, What},
         model::Model,
     },
 };
@@ -310,4 +314,105 @@ fn every_theme_and_every_kind_of_terminal() {
             );
         }
     }
+}
+
+fn peers() -> Peers {
+    let key = |n: u8| PublicKey::from_bytes([n; 32]);
+    let peer = |n: u8, role, label: &str, connections| PeerInfo {
+        peer: members::Peer {
+            key: key(n),
+            role,
+            label: label.to_owned(),
+            joined_at: NOW.0 / 1_000_000 - u64::from(n) * 3_600,
+        },
+        connections,
+    };
+    let held = |name: &str| (name.to_owned(), "held".to_owned());
+    Peers {
+        here: vec![
+            peer(1, Rights::Member, "web1", 1),
+            peer(2, Rights::Admin, "ali's laptop", 2),
+            peer(3, Rights::Read, "a screen \u{1b}[2J in the hall", 0),
+        ],
+        there: vec![LinkInfo {
+            key: key(9),
+            role: Rights::Member,
+            addr: ([192, 168, 1, 20], 9090).into(),
+            names: vec![
+                held("server"),
+                (
+                    "broker.k3yk3yk3".to_owned(),
+                    "failing: nobody answers".to_owned(),
+                ),
+            ],
+        }],
+    }
+}
+
+#[test]
+fn who_has_joined_and_what_was_joined() {
+    at_every_size("peers", || {
+        let mut model = busy_after(&["3", "n", "j"]);
+        send(&mut model, Msg::Peers(Ok(peers())));
+        model
+    });
+    at_every_size("peers_nobody", || {
+        let mut model = busy_after(&["3", "n"]);
+        let none = Peers {
+            here: vec![],
+            there: vec![],
+        };
+        send(&mut model, Msg::Peers(Ok(none)));
+        model
+    });
+}
+
+#[test]
+fn a_ticket_and_where_one_is_pasted() {
+    at_every_size("ticket", || {
+        let mut model = busy_after(&["3"]);
+        let done = Done {
+            what: What::Ticket(Rights::Member),
+            result: Ok(format!("distro1{}", "abcdefgh".repeat(14))),
+            took: std::time::Duration::from_millis(1),
+        };
+        send(&mut model, Msg::Done(done));
+        model
+    });
+    at_every_size("join_mistake", || {
+        let mut model = busy_after(&["3", ":"]);
+        type_text(&mut model, "join distro1abc");
+        press(&mut model, &["enter"]);
+        model
+    });
+}
+
+#[test]
+fn a_node_elsewhere_that_is_lost_on_a_read_only_screen() {
+    at_every_size("elsewhere", || {
+        let mut model = busy_after(&["3"]);
+        model.about.role = Rights::Read;
+        model.about.place = Place::Elsewhere;
+        let error = CallError::Deadline(std::time::Duration::from_secs(5));
+        let lost = NamesEvent::Lost {
+            error,
+            again_in: std::time::Duration::from_secs(3),
+        };
+        send(&mut model, Msg::Names(lost));
+        model
+    });
+}
+
+#[test]
+fn a_recording_being_shown() {
+    at_every_size("replay", || {
+        let mut model = busy_after(&["3"]);
+        model.replay = Some(crate::ui::model::Replay {
+            at: std::time::Duration::from_secs(75),
+            length: std::time::Duration::from_secs(200),
+            speed: 2.0,
+            paused: false,
+        });
+        model
+    });
 }
