@@ -71,8 +71,6 @@ pub struct Settings {
     pub log_level: String,
     /// Where crash reports go.
     pub state_dir: PathBuf,
-    /// Whether nodes on the local network are told where this one is, and found when they move.
-    pub discover: bool,
     /// Every setting as text, and where it comes from.
     pub shown: Vec<Shown>,
     /// Where a configuration file is looked for.
@@ -328,7 +326,6 @@ impl Collected {
         let depth = self.take("color", depth)?;
         let symbols = self.take("symbols", symbols)?;
         let settings = Settings {
-            discover: self.truth("discover")?.unwrap_or(false),
             shown: self.shown(),
             config_file: self.file.clone(),
             node: node::Config {
@@ -346,6 +343,7 @@ impl Collected {
                 data_dir,
                 advertise: self.take("advertise", addresses)?.unwrap_or_default(),
                 label: node::label(),
+                discover: self.truth("discover")?.unwrap_or(false),
                 without: BTreeSet::new(),
             },
             log_file: self

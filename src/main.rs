@@ -77,7 +77,7 @@ fn show(
 fn session(options: &Options, settings: &Settings) -> Result<Session, SessionError> {
     let node = &settings.node;
     if let Some(to) = &options.connect {
-        return Session::connect(&node.data_dir, to, &node.label);
+        return Session::connect(&node.data_dir, to, &node.label, node.discover);
     }
     match Node::start(node) {
         Ok(node) => {

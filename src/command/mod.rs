@@ -41,7 +41,10 @@ impl Given<'_> {
     fn session(&self) -> Result<Session, Failure> {
         let folder = &self.settings.node.data_dir;
         let session = match &self.options.connect {
-            Some(to) => Session::connect(folder, to, &self.settings.node.label)?,
+            Some(to) => {
+                let node = &self.settings.node;
+                Session::connect(folder, to, &node.label, node.discover)?
+            }
             None => Session::attach(folder)?,
         };
         Ok(session)

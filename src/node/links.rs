@@ -4,16 +4,25 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    task::spawn_blocking,
+    time::{Duration, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{address, known::Known};
+use super::{
+    address, discover,
+    known::{self, Known},
+};
 use crate::net::{
     client::{Client, Peer},
+    fault::CallError,
     key::PublicKey,
     members::Members,
     naming::{NamingClient, Register, Registration, Status},
@@ -21,6 +30,9 @@ use crate::net::{
     uri::Uri,
     wire::Role,
 };
+
+/// How often it is looked whether a joined node has moved.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// What goes on with one joined node.
 struct Link {
@@ -121,6 +133,47 @@ impl Links {
             before.stop.cancel();
         }
         alone.then(|| address::warning(&[at]).unwrap_or_default())
+    }
+
+    /// Looks for joined nodes that cannot be reached where they were, for as long as this node runs.
+    pub(super) async fn find_moved(self, data_dir: PathBuf) {
+        while self.0.stop.run_until_cancelled(sleep(LOOK)).await.is_some() {
+            for mut known in self.lost() {
+                let key = known.key;
+                let found = spawn_blocking(move || discover::find(key)).await;
+                let found = found.unwrap_or_default();
+                let Some(now) = found.first().filter(|now| known.addrs.first() != Some(now)) else {
+                    continue;
+                };
+                tracing::info!(key = key.fingerprint(), %now, "a joined node has moved");
+                known.addrs = found;
+                let (folder, kept) = (data_dir.clone(), known.clone());
+                let kept = spawn_blocking(move || known::remember(&folder, kept)).await;
+                if let Ok(Err(why)) = kept {
+                    tracing::warn!(%why, "its new address will be forgotten");
+                }
+                self.take_up(known);
+            }
+        }
+    }
+
+    /// Joined nodes with a name that cannot be kept there for want of a connection.
+    fn lost(&self) -> Vec<Known> {
+        let lost = |link: &&Link| {
+            link.names.iter().any(|(_, status)| {
+                let status = status.borrow();
+                matches!(
+                    &*status,
+                    Status::Failing(CallError::Connect { .. } | CallError::Deadline(_))
+                )
+            })
+        };
+        let links = self.links();
+        links
+            .values()
+            .filter(lost)
+            .map(|link| link.known.clone())
+            .collect()
     }
 
     /// Lets go of a joined node: names are taken back, its peers are no guests any more.

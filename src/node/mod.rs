@@ -7,10 +7,11 @@
 //! | [`Node`], [`Config`], [`Offers`] | a node of this process |
 //! | [`Session`], [`Access`] | a time with a node, here or elsewhere, and what may be done on it |
 //! | [`known`], `links`, `service` | the nodes that this one has joined, and what goes on with them |
-//! | `here`, `address` | who has the data folder; where others can reach this process |
+//! | `here`, `address`, `discover` | who has the data folder; where others can reach this process, and where those are that moved |
 
 mod access;
 mod address;
+mod discover;
 mod here;
 pub mod known;
 mod links;
@@ -40,6 +41,7 @@ pub use self::{
     session::{Session, SessionError, label},
 };
 use self::{
+    discover::Announcer,
     here::{Here, Taken},
     links::Links,
 };
@@ -85,6 +87,8 @@ pub struct Config {
     pub advertise: Vec<SocketAddr>,
     /// What it calls itself where it joins.
     pub label: String,
+    /// Whether it tells the local network where it is, and looks there for joined nodes that moved.
+    pub discover: bool,
     /// What it does without.
     pub without: BTreeSet<Part>,
 }
@@ -135,6 +139,7 @@ impl Config {
             metrics: None,
             advertise: Vec::new(),
             label: label(),
+            discover: false,
             without: BTreeSet::new(),
         }
     }
@@ -257,6 +262,7 @@ pub struct Node {
     standing: Vec<watch::Receiver<Status>>,
     registrations: Mutex<Vec<tokio::task::JoinHandle<()>>>,
     ending: Ending,
+    _announcer: Option<Announcer>,
     /// The claim on the data folder.
     _here: Here,
 }
@@ -403,6 +409,15 @@ impl Node {
                 }
             }
         }
+        let announcer = config.discover.then(|| Announcer::start(own.key, &addrs));
+        let announcer = announcer.and_then(|started| {
+            started
+                .inspect_err(|why| tracing::warn!(why, "the local network is not told"))
+                .ok()
+        });
+        if config.discover {
+            net.spawn(links.clone().find_moved(config.data_dir.clone()));
+        }
         here.announce(own.addr, own.key)?;
         let about = About {
             key: own.key,
@@ -424,6 +439,7 @@ impl Node {
             standing,
             registrations: Mutex::new(registrations),
             ending,
+            _announcer: announcer,
             _here: here,
         })
     }

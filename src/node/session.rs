@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Ending, Node, NodeError,
     access::{About, Access, Place},
+    discover,
     here::{self, Found},
     known::{self, Known},
     network_thread, service,
@@ -120,11 +121,17 @@ impl Session {
     }
 
     /// With a node elsewhere: named by a ticket, by the beginning of its key or as `KEY@ADDR:PORT` when
-    /// it was joined before. A ticket is used once and the node remembered.
+    /// it was joined before. With `discover` one that has moved is looked for on the local network. A
+    /// ticket is used once and the node remembered.
     ///
     /// # Errors
     /// [`SessionError`], each with what to do about it.
-    pub fn connect(data_dir: &Path, to: &str, label: &str) -> Result<Self, SessionError> {
+    pub fn connect(
+        data_dir: &Path,
+        to: &str,
+        label: &str,
+        discover: bool,
+    ) -> Result<Self, SessionError> {
         let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
         let known = known::read(data_dir)?;
         let to = to.trim();
@@ -151,7 +158,28 @@ impl Session {
             None => find(&known, to)?.peers().collect(),
         };
         let line = Line::open(&identity, peers.first().map(|peer| &peer.addr))?;
-        line.session(peers, Place::Elsewhere)
+        let key = peers.first().map(|peer| peer.key);
+        match (line.session(peers, Place::Elsewhere), key) {
+            (Err(SessionError::Call(error)), Some(key)) if discover => {
+                // It may have moved; whoever answers must hold the same key.
+                let found = discover::find(key);
+                let Some(first) = found.first() else {
+                    return Err(error.into());
+                };
+                let line = Line::open(&identity, Some(first))?;
+                let moved = found.iter().map(|addr| Peer { addr: *addr, key });
+                let session = line.session(moved, Place::Elsewhere)?;
+                let role = session.access.about().role;
+                let known = Known {
+                    key,
+                    role,
+                    addrs: found,
+                };
+                known::remember(data_dir, known)?;
+                Ok(session)
+            }
+            (session, _) => session,
+        }
     }
 
     /// Joins the node of a ticket for good: what a node on this data folder offers is registered there

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::process::{Follower, Home, Node};
+use crate::process::{Follower, Home, Node, short};
 
 /// A, and B joined to it by a ticket.
 struct System {
@@ -85,8 +85,8 @@ fn names_of_both_are_listed_and_both_greet() {
             (text("name"), text("owner"), text("state"))
         })
         .collect();
-    let short: String = b.chars().take(8).collect();
-    let remote = format!("broker.{short}");
+    let fingerprint: String = b.chars().take(8).collect();
+    let remote = format!("broker.{fingerprint}");
     for expected in [
         ("broker", &*a, "live"),
         (&*remote, &*b, "live"),
@@ -107,7 +107,7 @@ fn names_of_both_are_listed_and_both_greet() {
     // The broker of each is reached by a session with each, and both by name.
     let sum = system
         .b
-        .run(&["--connect", &a[..8], "add", "40", "2", "--wait"]);
+        .run(&["--connect", short(&a), "add", "40", "2", "--wait"]);
     assert_eq!(sum, "42\n");
     assert_eq!(system.a.json(&["tasks", "list"])[0]["result"], 42);
     assert_eq!(system.b.json(&["tasks", "list"]), Value::Array(vec![]));
@@ -181,11 +181,11 @@ fn whoever_is_revoked_is_out_and_its_names_with_it() {
     let key = system.node_b.key();
     let watch = system.watch();
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
-    system.a.run(&["revoke", &key[..10]]);
+    system.a.run(&["revoke", short(&key)]);
     watch.until(|seen| is(seen, "gone", "server", &key, None));
     let refused = system
         .b
-        .output(&["--connect", &system.node_a.key()[..8], "names", "list"]);
+        .output(&["--connect", short(&system.node_a.key()), "names", "list"]);
     assert_eq!(refused.status.code(), Some(3), "{refused:?}");
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("does not know this process's key"), "{said}");
@@ -199,7 +199,7 @@ fn a_reader_looks_and_greets_and_changes_nothing() {
     let ticket = system.a.ticket(&["--role", "read", "--once"]);
     let key = system.node_a.key();
     reader.run(&["join", &ticket]);
-    let there = |args: &[&str]| reader.output(&[&["--connect", &key[..8]], args].concat());
+    let there = |args: &[&str]| reader.output(&[&["--connect", short(&key)], args].concat());
     assert_eq!(there(&["greet", "Ali"]).stdout, b"Hi welcome Ali\n");
     assert!(there(&["names", "list"]).status.success());
     assert!(there(&["tasks", "list"]).status.success());

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::process::Home;
+use crate::process::{Home, short};
 
 /// Two namespaces; they go when it is dropped.
 struct Pair {
@@ -93,12 +93,12 @@ fn goes_on_at(percent: u32) {
         &[("DISTRO_TUI_TICKET", &ticket)],
     );
     let (key_a, key_b) = (node_a.key(), node_b.key());
-    let watch = b.follow(&["--connect", &key_a[..8], "names", "watch"]);
+    let watch = b.follow(&["--connect", short(&key_a), "names", "watch"]);
     let put = watch.until(|seen| seen["name"] == "server" && seen["owner"] == key_b.as_str());
     assert_eq!(put["uri"], "distro:server@10.77.0.2:9091");
     // Greet by way of both.
     let names: String = (0..300).map(|n| format!("n{n}\n")).collect();
-    let output = b.piped(&["--connect", &key_a[..8], "greet", "--json"], &names);
+    let output = b.piped(&["--connect", short(&key_a), "greet", "--json"], &names);
     let text = String::from_utf8(output.stdout).expect("text");
     for (n, line) in text.lines().enumerate() {
         let answer: Value = serde_json::from_str(line).expect("JSON");
@@ -107,7 +107,7 @@ fn goes_on_at(percent: u32) {
     assert_eq!(text.lines().count(), 300);
     // Submit and wait: nothing is lost, and nothing is there twice.
     let lines: String = (0..2_000).map(|n| format!("{n} 1\n")).collect();
-    let output = b.piped(&["--connect", &key_a[..8], "add", "--wait"], &lines);
+    let output = b.piped(&["--connect", short(&key_a), "add", "--wait"], &lines);
     let sums: String = (0..2_000).map(|n| format!("{}\n", n + 1)).collect();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), sums);
@@ -125,6 +125,39 @@ fn goes_on_at(percent: u32) {
     // B's lease was kept.
     let listed = a.json(&["names", "lookup", "server"]);
     assert_eq!(listed.as_array().map(Vec::len), Some(2));
+}
+
+/// A node that comes back on another port is found on the local network, and its key is still asked for.
+#[test]
+fn a_node_that_has_moved_is_found_again() {
+    let pair = match Pair::new("m") {
+        Ok(pair) => pair,
+        Err(why) => return eprintln!("skipped: {why}"),
+    };
+    let (a, b) = (pair.home(0), pair.home(1));
+    let node_a = a.serve(&["--listen", "0.0.0.0:9090"]);
+    let key = node_a.key();
+    b.run(&["join", &a.ticket(&[])]);
+    assert_eq!(node_a.end(), Some(0));
+    let node_a = a.serve(&["--listen", "0.0.0.0:9191", "--discover"]);
+    assert_eq!(node_a.key(), key);
+    let lost = b.output(&["--connect", short(&key), "names", "list"]);
+    assert_eq!(lost.status.code(), Some(3), "{lost:?}");
+    let found = ["--discover", "--connect", short(&key), "greet", "Ali"];
+    assert_eq!(b.run(&found), "Hi welcome Ali\n");
+    // From then on it is known where it is.
+    assert_eq!(
+        b.run(&["--connect", short(&key), "greet", "Ada"]),
+        "Hi welcome Ada\n"
+    );
+    // A node that has joined it finds it in the same way, and registers again.
+    assert_eq!(node_a.end(), Some(0));
+    let node_a = a.serve(&["--listen", "0.0.0.0:9292", "--discover"]);
+    let node_b = b.serve(&["--listen", "0.0.0.0:9093", "--discover"]);
+    let key_b = node_b.key();
+    let watch = a.follow(&["names", "watch"]);
+    watch.until(|seen| seen["name"] == "server" && seen["owner"] == key_b.as_str());
+    drop((node_a, node_b));
 }
 
 #[test]

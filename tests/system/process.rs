@@ -239,3 +239,8 @@ impl Drop for Follower {
         self.child.wait().ok();
     }
 }
+
+/// The beginning of a key, which is what a person types.
+pub(crate) fn short(key: &str) -> &str {
+    key.get(..10).expect("keys are long")
+}
