@@ -32,8 +32,23 @@ pub(crate) const PAYLOAD: [u8; 32] = *b"thirty-two bytes, there and back";
 const STREAMS: u32 = 256;
 
 /// A key that both ends hold, which spares them an exchange of keys before they start.
+#[allow(dead_code, reason = "not every bench needs both")]
 pub(crate) fn key() -> Arc<CertifiedKey> {
-    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("random numbers");
+    certified(&rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("random numbers"))
+}
+
+/// The same for two processes: the first one writes it, and both read it.
+#[allow(dead_code, reason = "not every bench needs both")]
+pub(crate) fn key_from_file(path: &std::path::Path) -> Arc<CertifiedKey> {
+    if !path.exists() {
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("random numbers");
+        std::fs::write(path, pair.serialize_pem()).expect("a folder for such things");
+    }
+    let pem = std::fs::read_to_string(path).expect("it is there");
+    certified(&rcgen::KeyPair::from_pem(&pem).expect("a key"))
+}
+
+fn certified(pair: &rcgen::KeyPair) -> Arc<CertifiedKey> {
     let der = PrivatePkcs8KeyDer::from(pair.serialize_der());
     let signer = ring::sign::any_eddsa_type(&der).expect("a key that was just made");
     let public = signer

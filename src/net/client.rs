@@ -4,7 +4,6 @@
 use std::{
     collections::HashMap,
     fmt,
-    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -19,13 +18,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     fault::CallError,
     identity::Identity,
-    key::PublicKey,
     stream::{ABANDONED, BUSY, CHANGED, DENIED, GOODBYE, Outgoing},
     ticket::Ticket,
     transport,
     value::Value,
     wire::{self, ALPN, Call, FrameError, Hello, JOIN_ALPN, Join, Reply, Role},
 };
+
+pub use super::peer::Peer;
 
 /// How long a call waits for its answer unless told otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(5);
@@ -43,21 +43,6 @@ const QUIET: Duration = Duration::from_millis(1_800);
 
 /// Servers that stay connected; beyond it the least recently used is let go.
 const MAX_POOLED: usize = 256;
-
-/// A server: where it is, and the key that it must hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Peer {
-    /// Where it listens.
-    pub addr: SocketAddr,
-    /// The key it must prove to hold.
-    pub key: PublicKey,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (key {})", self.addr, self.key.fingerprint())
-    }
-}
 
 /// What to call, without whom.
 #[derive(Debug, Clone, PartialEq)]

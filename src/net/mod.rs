@@ -2,7 +2,7 @@
 //!
 //! | room | what it is for |
 //! |---|---|
-//! | [`key`], [`identity`] | who a process is: its key, its file, its TLS configuration |
+//! | [`key`], [`identity`], [`peer`] | who a process is: its key, its file, its TLS configuration; whom to dial |
 //! | [`value`], [`wire`], [`fault`] | what travels: values, frames, refusals |
 //! | [`object`] | what can be called: typed functions under method names |
 //! | [`members`], [`ticket`] | who may connect, and what each may do; one string that lets somebody join |
@@ -22,6 +22,7 @@ pub mod key;
 pub mod members;
 pub mod naming;
 pub mod object;
+pub mod peer;
 pub mod peers;
 pub mod proxy;
 mod server;

@@ -11,7 +11,7 @@ use data_encoding::BASE32_NOPAD;
 use ring::{digest, hmac};
 use serde::{Deserialize, Serialize};
 
-use super::{client::Peer, key::PublicKey, wire::Role};
+use super::{key::PublicKey, peer::Peer, wire::Role};
 
 /// What every ticket begins with.
 pub const PREFIX: &str = "distro1";

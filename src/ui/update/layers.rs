@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use super::{close, command, edit, peers, prompts, reasons};
+use super::{act, close, command, edit, peers, prompts, reasons};
 use crate::ui::{
     action::{Action, TABLE},
     effect::Effect,
@@ -57,7 +57,10 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         },
         Some(Layer::Confirm(_)) => confirm(model, key),
         Some(Layer::Reasons(_)) => reasons::press(model, key),
-        Some(Layer::Peers(_)) => peers::press(model, key),
+        Some(Layer::Peers(_)) => match peers::press(model, key) {
+            Some((action, about)) => act::ask(model, action, about.as_deref()),
+            None => vec![],
+        },
         Some(layer @ (Layer::Help { .. } | Layer::Details(_) | Layer::Latency { .. })) => {
             match key.code {
                 Code::Up | Code::Char('k') => scroll(layer, Motion::Up(1)),

@@ -16,9 +16,10 @@ use crate::{
     units,
 };
 
-pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
+/// Answers what is asked for by the key, if it asks for something.
+pub(super) fn press(model: &mut Model, key: Key) -> Option<(Action, Option<String>)> {
     let Some(Layer::Peers(view)) = model.layers.last_mut() else {
-        return vec![];
+        return None;
     };
     let last = view.here().len().saturating_sub(1);
     match key.code {
@@ -27,19 +28,19 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         Code::Home | Code::Char('g') => view.selected = 0,
         Code::End | Code::Char('G') => view.selected = last,
         Code::Char('q' | 'n') | Code::Enter => drop(close(model)),
-        Code::Char('t') => return super::act::ask(model, Action::Ticket, None),
-        Code::Char('c') => return super::act::ask(model, Action::Join, None),
+        Code::Char('t') => return Some((Action::Ticket, None)),
+        Code::Char('c') => return Some((Action::Join, None)),
         Code::Char('D') => {
             let selected = view.here().get(view.selected);
             let Some(who) = selected.map(|info| info.peer.key.to_string()) else {
                 say(model, Tone::Warn, "nobody is selected");
-                return vec![];
+                return None;
             };
-            return super::act::ask(model, Action::Revoke, Some(&who));
+            return Some((Action::Revoke, Some(who)));
         }
         _ => {}
     }
-    vec![]
+    None
 }
 
 pub(super) fn take(model: &mut Model, peers: &Result<Peers, String>) {
