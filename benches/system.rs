@@ -208,17 +208,17 @@ impl Server {
         let out = child.stdout.as_mut().expect("piped");
         BufReader::new(out).read_line(&mut line).expect("a line");
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [udp, bare, tarpc, addr, key] = words[..] else {
+        let [udp, bare, tarpc, ours, key] = words[..] else {
             panic!("the server said `{line}`");
         };
-        let addr = |text: &str, what: &str| text.parse().expect(what);
+        let addr = |text: &str| text.parse().expect("an address");
         Self {
             child,
-            udp: addr(udp, "an address"),
-            bare: addr(bare, "an address"),
-            tarpc: addr(tarpc, "an address"),
+            udp: addr(udp),
+            bare: addr(bare),
+            tarpc: addr(tarpc),
             ours: Peer {
-                addr: words[3].parse().expect("an address"),
+                addr: addr(ours),
                 key: key.parse().expect("a key"),
             },
         }

@@ -14,8 +14,6 @@ use distro_tui::{
 
 /// An option, a variable or a setting is wrong.
 const USAGE: u8 = 2;
-/// No node was reached.
-const UNREACHED: u8 = 3;
 
 fn main() -> ExitCode {
     let Cli { options, command } = Cli::parse();
@@ -39,11 +37,14 @@ fn screen(options: &Options, settings: &Settings, record: Option<&Path>) -> Exit
         Ok(outcome) => farewell(outcome),
         Err(error) => {
             // A node of one's own that does not start is another matter.
-            let code = match error.downcast_ref::<SessionError>() {
-                None | Some(SessionError::Node(_)) => 1,
-                Some(_) => UNREACHED,
+            let code = match error.downcast::<SessionError>() {
+                Ok(error) => return command::refused(*error),
+                Err(error) => {
+                    tell(format_args!("{error}"), true);
+                    1
+                }
             };
-            fail(code, &*error)
+            ExitCode::from(code)
         }
     }
 }
@@ -94,6 +95,14 @@ fn session(options: &Options, settings: &Settings) -> Result<Session, SessionErr
 
 /// Shows what was recorded.
 fn again(settings: &Settings, replay: &Replay) -> ExitCode {
+    if !(replay.speed.is_finite() && replay.speed > 0.0) {
+        tell(
+            format_args!("--speed: {} is no factor above 0", replay.speed),
+            true,
+        );
+        return ExitCode::from(USAGE);
+    }
+    crash::install(settings.state_dir.clone());
     let shown = Screen::new(&settings.ui)
         .map_err(Into::into)
         .and_then(|screen| screen.replay(&replay.file, replay.speed, replay.paused));

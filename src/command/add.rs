@@ -26,21 +26,30 @@ use crate::{
     queue::{
         broker::{Broker, BrokerError, Subscription},
         pages::whole_page,
-        query::{Filter, MAX_PAGE, Query},
-        task::{Key, MAX_PRIORITY, NewTask, Options, Rule, State, Task, TaskId},
+        query::{Filter, Query},
+        task::{Key, MAX_PRIORITY, NewTask, Options, Receipt, Rule, State, Task, TaskId},
     },
-    text::clean,
     units,
     words::addition::{self, Addition},
 };
 
 /// Tasks that are waited for at once; beyond it no more lines are read.
 const WINDOW: usize = 10_000;
+/// Tasks that are asked about at once.
+const PAGE: usize = 250;
+/// A node that cannot be reached is asked again for this long.
+const PERSIST: Duration = Duration::from_secs(30);
 /// Events may be left out when they come too fast, so it is looked again after this time.
 const LOOK: Duration = Duration::from_millis(250);
 
 pub(super) fn run(given: &Given<'_>, add: &cli::Add) -> Done {
     let defaults = options(add)?;
+    let timeout = add.timeout.as_deref().map(units::duration).transpose();
+    let timeout = timeout.map_err(Failure::Usage)?;
+    if timeout.is_some() && add.numbers.is_empty() {
+        let why = "--timeout is for one addition; for lines bound the whole with timeout(1)";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     if add.numbers.is_empty() && !piped() {
         let why = "which numbers? write distro-tui add 2 3, or pipe `X Y` a line into it";
         return Err(Failure::Usage(why.to_owned()));
@@ -55,6 +64,7 @@ pub(super) fn run(given: &Given<'_>, add: &cli::Add) -> Done {
             out: Out::new(add.out),
             add,
             defaults,
+            timeout,
             broker,
         };
         let done = match one {
@@ -100,12 +110,24 @@ fn read(text: &str, add: &cli::Add, defaults: &Options) -> Result<NewTask, Strin
         addition::parse(text, &now).map_err(|mistake| mistake.why)?;
     let seconds = sum.seconds.or(add.seconds);
     let mut task = crate::queue::add::Add { seconds, ..sum }.task();
-    task.options = if wishes.options == Options::default() {
-        defaults.clone()
-    } else {
-        wishes.options
-    };
+    task.options = merged(wishes.options, defaults);
     Ok(task)
+}
+
+/// What a line says, and for the rest what the options say.
+fn merged(line: Options, defaults: &Options) -> Options {
+    let usual = Options::default();
+    let priority = match line.priority == usual.priority {
+        true => defaults.priority,
+        false => line.priority,
+    };
+    Options {
+        queue: line.queue.or_else(|| defaults.queue.clone()),
+        key: line.key.or_else(|| defaults.key.clone()),
+        delay: line.delay.or(defaults.delay),
+        priority,
+        ..line
+    }
 }
 
 #[derive(Serialize)]
@@ -136,6 +158,7 @@ struct Work<'a> {
     out: Out,
     add: &'a cli::Add,
     defaults: Options,
+    timeout: Option<Duration>,
     broker: Arc<dyn Broker>,
 }
 
@@ -164,10 +187,7 @@ impl Work<'_> {
             self.out.flush()?;
             return Ok(ExitCode::SUCCESS);
         };
-        let by = match self.add.timeout.as_deref().map(units::duration) {
-            None => None,
-            Some(span) => Some(Instant::now() + span.map_err(Failure::Usage)?),
-        };
+        let by = self.timeout.map(|span| Instant::now() + span);
         let waiting = ended(&*self.broker, receipt.id, &events);
         let task = match by {
             None => waiting.await?,
@@ -246,7 +266,8 @@ impl Work<'_> {
             let entry = match wrong {
                 Some(why) => Entry::Wrong(why),
                 None => match receipts.next() {
-                    Some(receipt) => Entry::Taken(receipt.id, receipt.existing),
+                    Some(Ok(receipt)) => Entry::Taken(receipt.id, receipt.existing),
+                    Some(Err(why)) => Entry::Wrong(why),
                     None => Entry::Wrong("the broker answered nothing".to_owned()),
                 },
             };
@@ -255,17 +276,48 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Submits, and waits while the queue is full: what reads must not outrun what runs.
-    async fn taken(
-        &self,
-        tasks: Vec<NewTask>,
-    ) -> Result<Vec<crate::queue::task::Receipt>, Failure> {
-        if tasks.is_empty() {
-            return Ok(Vec::new());
+    /// Submits, and waits while the queue is full: what reads must not outrun what runs. A queue that is
+    /// smaller than the batch gets it in halves, and one task that is refused takes no other with it.
+    async fn taken(&self, tasks: Vec<NewTask>) -> Result<Vec<Verdict>, Failure> {
+        let mut verdicts = Vec::with_capacity(tasks.len());
+        let mut parts = vec![tasks];
+        while let Some(mut part) = parts.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            match self.broker.submit(part.clone()).await {
+                Ok(receipts) => verdicts.extend(receipts.into_iter().map(Ok)),
+                Err(BrokerError::Overloaded { backlog, limit }) => {
+                    if part.len() > 1 && backlog + part.len() > limit {
+                        let rest = part.split_off(part.len() / 2);
+                        parts.push(rest);
+                    }
+                    parts.push(part);
+                    sleep(LOOK).await;
+                }
+                Err(refused @ (BrokerError::Unfit(_) | BrokerError::Illegal { .. })) => {
+                    if part.len() == 1 {
+                        verdicts.push(Err(refused.to_string()));
+                    } else {
+                        let rest = part.split_off(part.len() / 2);
+                        parts.extend([rest, part]);
+                    }
+                }
+                Err(other) => return Err(other.into()),
+            }
         }
+        Ok(verdicts)
+    }
+
+    /// A page, asked for again while the node cannot be reached: it may be restarting.
+    async fn page(&self, query: Query) -> Result<crate::queue::query::Page, Failure> {
+        let until = Instant::now() + PERSIST;
         loop {
-            match self.broker.submit(tasks.clone()).await {
-                Err(BrokerError::Overloaded { .. }) => sleep(LOOK).await,
+            match whole_page(&*self.broker, query.clone()).await {
+                Err(BrokerError::Unreachable(why)) if Instant::now() < until => {
+                    tracing::debug!(why, "asked again");
+                    sleep(LOOK).await;
+                }
                 other => return Ok(other?),
             }
         }
@@ -278,16 +330,20 @@ impl Work<'_> {
         events: &Subscription,
         at_end: bool,
     ) -> Result<(), Failure> {
-        let open: Vec<TaskId> = flow.open().take(MAX_PAGE).collect();
+        // In another place each time: who waits for long must not hide who has ended.
+        let all = flow.open().count();
+        let skip = if flow.at < all { flow.at } else { 0 };
+        let open: Vec<TaskId> = flow.open().skip(skip).take(PAGE).collect();
+        flow.at = skip + open.len();
         if open.is_empty() {
             return Ok(());
         }
         let query = Query {
             filter: Filter::of(open.iter().copied()),
-            limit: MAX_PAGE,
+            limit: PAGE,
             ..Query::default()
         };
-        let page = whole_page(&*self.broker, query).await?;
+        let page = self.page(query).await?;
         let there: usize = page.tasks.len();
         let mut new = 0;
         for task in page.tasks {
@@ -306,7 +362,8 @@ impl Work<'_> {
                 }
             }
         }
-        if new == 0 && (at_end || flow.waiting.len() >= WINDOW) {
+        let through = flow.at >= all;
+        if new == 0 && through && (at_end || flow.waiting.len() >= WINDOW) {
             tokio::time::timeout(LOOK, events.next()).await.ok();
             while events.try_next().is_some() {}
         }
@@ -355,7 +412,7 @@ impl Work<'_> {
                 if self.out.json {
                     self.out.document(&Wrong { line, error: &why })?;
                 } else {
-                    tell(format_args!("line {line}: {}", clean(&why)), true);
+                    tell(format_args!("line {line}: {}", why), true);
                     // It keeps its line, so that what goes in and out stays side by side.
                     self.result(line, "")?;
                 }
@@ -381,7 +438,7 @@ impl Work<'_> {
                     } else if good {
                         self.result(line, task.result.as_deref().unwrap_or_default())?;
                     } else {
-                        tell(format_args!("line {line}: {}", clean(&why(&task))), true);
+                        tell(format_args!("line {line}: {}", why(&task)), true);
                         self.result(line, "")?;
                     }
                 }
@@ -397,6 +454,9 @@ impl Work<'_> {
         }
     }
 }
+
+/// What the broker says of one task.
+type Verdict = Result<Receipt, String>;
 
 /// A line that has been read.
 enum Entry {
@@ -414,6 +474,8 @@ struct Flow {
     /// What has ended and is not printed yet.
     ended: HashMap<TaskId, Task>,
     failed: bool,
+    /// How many of the open ones have been asked about in this round.
+    at: usize,
 }
 
 impl Flow {

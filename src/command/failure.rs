@@ -9,7 +9,6 @@ use crate::{
     net::fault::{CallError, Code},
     node::{NodeError, SessionError},
     queue::broker::BrokerError,
-    text::clean,
 };
 
 /// What went wrong. The exit codes are told by `--help`.
@@ -44,6 +43,11 @@ impl Failure {
         }
     }
 
+    /// The sentence.
+    pub(super) fn why(&self) -> &str {
+        self.parts().2
+    }
+
     /// Says it, and gives the exit code.
     pub(super) fn report(&self, json: bool) -> ExitCode {
         #[derive(Serialize)]
@@ -59,9 +63,9 @@ impl Failure {
         if json {
             let error = Error { code, message };
             let text = serde_json::to_string(&Report { error }).unwrap_or_default();
-            tell(format_args!("{text}"), false);
+            tell(format_args!("{}", super::out::escaped(&text)), false);
         } else {
-            tell(format_args!("{}", clean(message)), true);
+            tell(format_args!("{message}"), true);
         }
         ExitCode::from(exit)
     }

@@ -20,6 +20,8 @@ use crate::{
     node::Access,
 };
 
+/// Answers that come slower than this are written one by one.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 /// Greetings under way at once.
 const AT_ONCE: usize = 64;
 
@@ -64,6 +66,7 @@ async fn all(access: &Access, greet: Greet) -> Done {
     };
     let bar = lines::progress("greeted");
     let mut failed = None;
+    let mut idle = std::time::Instant::now();
     while let Some((line, name, called)) = answers.next().await {
         match called {
             Err(error) if one => return Err(error.into()),
@@ -73,9 +76,11 @@ async fn all(access: &Access, greet: Greet) -> Done {
             }
         }
         bar.inc(1);
-        if one {
+        // Who waits for each answer gets it; a stream that flows is written in large pieces.
+        if answers.size_hint().0 == 0 && (one || idle.elapsed() > PAUSE) {
             out.flush()?;
         }
+        idle = std::time::Instant::now();
     }
     bar.finish_and_clear();
     out.flush()?;

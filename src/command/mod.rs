@@ -22,7 +22,7 @@ use self::failure::Failure;
 use crate::{
     cli::{Command, Options},
     config::Settings,
-    node::Session,
+    node::{Session, SessionError},
 };
 
 pub use self::out::tell;
@@ -99,6 +99,12 @@ pub fn run(command: Command, options: &Options, settings: &Settings) -> ExitCode
         Err(Failure::Unread) => ExitCode::SUCCESS,
         Err(failure) => failure.report(json),
     }
+}
+
+/// Says why there is no way to a node, with the exit code that a command has for it.
+#[must_use]
+pub fn refused(error: SessionError) -> ExitCode {
+    Failure::from(error).report(false)
 }
 
 /// Whether errors are for programs too.

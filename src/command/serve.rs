@@ -12,6 +12,7 @@ use super::{
 use crate::{
     cli::{Json, Serve},
     crash, logging,
+    net::ticket::Ticket,
     node::{self, Node, Part},
 };
 
@@ -51,16 +52,21 @@ pub(super) fn run(given: &Given<'_>, serve: &Serve) -> Done {
         }
     };
     crash::install(settings.state_dir.clone());
-    if config.without.contains(&Part::Naming)
-        && let Some(ticket) = &ticket
-    {
+    let alone = config.without.contains(&Part::Naming);
+    if alone && let Some(ticket) = &ticket {
         // Without a naming server of its own it cannot start before it has joined one.
-        node::Session::join(&config.data_dir, ticket, &config.label)?;
+        let joined = node::Session::join(&config.data_dir, ticket, &config.label);
+        goes_on(&config, ticket, joined.map(drop).map_err(Failure::from))?;
     }
     let node = Node::start(&config)?;
-    if let Some(ticket) = ticket.filter(|_| !config.without.contains(&Part::Naming)) {
-        let joined = node.net().block_on(node.join(&ticket))?;
-        if let Some(warning) = joined.warning {
+    if let Some(ticket) = ticket.filter(|_| !alone) {
+        let joined = node.net().block_on(node.join(&ticket));
+        let warning = joined
+            .as_ref()
+            .ok()
+            .and_then(|joined| joined.warning.clone());
+        goes_on(&config, &ticket, joined.map(drop).map_err(Failure::from))?;
+        if let Some(warning) = warning {
             tell(format_args!("{warning}"), true);
         }
     }
@@ -95,6 +101,29 @@ pub(super) fn run(given: &Given<'_>, serve: &Serve) -> Done {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A node that was joined before goes on whatever has become of the ticket: it may be used up or the other
+/// node away, and a service that starts again has the same ticket in its environment.
+fn goes_on(
+    config: &node::Config,
+    ticket: &str,
+    joined: Result<(), Failure>,
+) -> Result<(), Failure> {
+    let Err(failure) = joined else { return Ok(()) };
+    let ticket: Result<Ticket, _> = ticket.parse();
+    let known = node::known::read(&config.data_dir).unwrap_or_default();
+    if !ticket.is_ok_and(|ticket| known.iter().any(|known| known.key == ticket.key)) {
+        return Err(failure);
+    }
+    tell(
+        format_args!(
+            "it was joined before, and goes on without the ticket: {}",
+            failure.why()
+        ),
+        true,
+    );
+    Ok(())
 }
 
 /// Says that it can be used, to whoever started it.

@@ -81,9 +81,9 @@ fn read_order(word: &str) -> Result<Order, Failure> {
 /// `5`, `#5`, or a UUID.
 fn read_id(text: &str) -> Result<TaskId, Failure> {
     let wrong = || Failure::Usage(format!("`{text}` is no task: write its number, such as 5"));
-    let plain = text.trim().trim_start_matches('#').replace('-', "");
+    let plain = text.trim().trim_start_matches('#');
     let id = match plain.len() {
-        32 => u128::from_str_radix(&plain, 16).ok(),
+        36 => u128::from_str_radix(&plain.replace('-', ""), 16).ok(),
         _ => plain.parse().ok(),
     };
     id.map(TaskId).ok_or_else(wrong)

@@ -13,7 +13,7 @@ use std::{
 
 use quinn::{ConnectionError, RecvStream, SendStream};
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     fault::CallError,
@@ -108,18 +108,22 @@ struct Line {
     hello: Hello,
     /// Nothing has come from it for a while.
     quiet: Arc<AtomicBool>,
+    /// What listens holds the connection, and must not outlive the last who uses it.
+    _listening: Option<Arc<AbortOnDropHandle<()>>>,
 }
 
 impl Line {
     fn new(connection: quinn::Connection, hello: Hello, to_itself: bool) -> Self {
         let quiet = Arc::new(AtomicBool::new(false));
-        if !to_itself {
-            tokio::spawn(listen(connection.clone(), Arc::clone(&quiet)));
-        }
+        let listening = (!to_itself).then(|| {
+            let listening = tokio::spawn(listen(connection.clone(), Arc::clone(&quiet)));
+            Arc::new(AbortOnDropHandle::new(listening))
+        });
         Self {
             connection,
             hello,
             quiet,
+            _listening: listening,
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use quinn::{AsyncUdpSocket, Runtime as _, TokioRuntime};
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -65,11 +66,43 @@ impl Endpoint {
         Self::with_socket(socket, identity, members)
     }
 
+    /// The same without accepting yet: whoever calls waits until [`Endpoint::open`]. A server that comes
+    /// back is found at once by those who knew it, and is to have its objects by then.
+    ///
+    /// # Errors
+    /// As [`Endpoint::bind`].
+    pub fn bind_closed(
+        addr: SocketAddr,
+        identity: &Identity,
+        members: Members,
+    ) -> Result<Self, EndpointError> {
+        let failed = |error| EndpointError::Bind { addr, error };
+        let socket = std::net::UdpSocket::bind(addr).map_err(failed)?;
+        let socket = TokioRuntime.wrap_udp_socket(socket).map_err(failed)?;
+        Self::closed(socket, identity, members)
+    }
+
+    /// Starts to accept.
+    pub fn open(&self) {
+        let accepting = server::accept(Arc::clone(&self.shared));
+        self.shared.tasks.spawn(accepting);
+    }
+
     /// Uses a socket that the caller brings, for example a simulated one.
     ///
     /// # Errors
     /// [`EndpointError::Setup`], or [`EndpointError::Bind`] when the socket has no address.
     pub fn with_socket(
+        socket: Arc<dyn AsyncUdpSocket>,
+        identity: &Identity,
+        members: Members,
+    ) -> Result<Self, EndpointError> {
+        let endpoint = Self::closed(socket, identity, members)?;
+        endpoint.open();
+        Ok(endpoint)
+    }
+
+    fn closed(
         socket: Arc<dyn AsyncUdpSocket>,
         identity: &Identity,
         members: Members,
@@ -97,8 +130,8 @@ impl Endpoint {
             calls: Calls::default(),
             doors: Doors::default(),
             seats: Seats::default(),
+            joining: Semaphore::new(server::MAX_JOINING),
         });
-        shared.tasks.spawn(server::accept(Arc::clone(&shared)));
         Ok(Self {
             shared,
             client,

@@ -2,11 +2,11 @@
 //! [`NAME`], beside the naming server, and is found there: whoever can ask the naming server has the
 //! peer at hand.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::time::Duration;
+use tokio::time::{Duration, Instant};
 
 use super::{
     client::{Client, DEADLINE, Peer, Replies, Request},
@@ -198,7 +198,11 @@ impl Desk {
                     let desk = revoke.clone();
                     async move {
                         at_least(Role::Admin, &caller)?;
-                        desk.revoke(&who).await
+                        // It is done to its end, also when the caller is the one who is thrown out.
+                        let whole = tokio::spawn(async move { desk.revoke(&who).await });
+                        whole.await.unwrap_or_else(|ended| {
+                            Err(Fault::new(Code::Internal, ended.to_string()))
+                        })
                     }
                 },
             )
@@ -343,24 +347,44 @@ fn unexpected(error: &NotAValue) -> CallError {
     CallError::Protocol(format!("an unexpected answer about peers: {error}"))
 }
 
+/// Guests of a server that has not been heard for this long are let in no more.
+const UNHEARD: Duration = Duration::from_secs(120);
 /// First and longest pause before a broken watch is taken up again.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Lets in whom another server lets in, for as long as that server can be heard; to be run beside an
-/// endpoint. Nobody becomes more than a member by it: an admin there is no admin here.
-pub async fn follow_guests(members: Members, peers: PeersClient) {
+/// endpoint. Nobody becomes more than a member by it: an admin there is no admin here. Whoever is no longer
+/// let in loses the names that it has registered here.
+pub async fn follow_guests(members: Members, peers: PeersClient, naming: Option<Naming>) {
     let by = peers.server.key;
-    let mut pause = FIRST_PAUSE;
-    loop {
-        if let Ok(mut watch) = peers.watch().await {
-            while let Ok(Some(known)) = watch.next().await {
-                pause = FIRST_PAUSE;
-                let guests = known.into_iter().map(|k| (k.key, k.role.min(Role::Member)));
-                // The server itself calls the objects that it has in its list.
-                let guests = guests.chain([(by, Role::Member)]).collect();
-                members.set_guests(by, guests);
+    let set = async |guests: HashMap<PublicKey, Role>| {
+        for out in members.set_guests(by, guests) {
+            if let Some(naming) = &naming
+                && let Err(fault) = naming.evict(out).await
+            {
+                tracing::warn!(%fault, "the names of a guest who left may come back");
             }
+        }
+    };
+    let (mut pause, mut heard) = (FIRST_PAUSE, Instant::now());
+    loop {
+        match peers.watch().await {
+            Ok(mut watch) => {
+                while let Ok(Some(known)) = watch.next().await {
+                    pause = FIRST_PAUSE;
+                    let guests = known.into_iter().map(|k| (k.key, k.role.min(Role::Member)));
+                    // The server itself calls the objects that it has in its list.
+                    set(guests.chain([(by, Role::Member)]).collect()).await;
+                }
+                heard = Instant::now();
+            }
+            // Who may not look any more does not vouch either.
+            Err(CallError::Remote(fault)) if fault.code == Code::Denied => {
+                set(HashMap::new()).await;
+            }
+            Err(_) if heard.elapsed() > UNHEARD => set(HashMap::new()).await,
+            Err(_) => {}
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

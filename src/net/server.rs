@@ -12,7 +12,10 @@ use std::{
 
 use futures_util::StreamExt;
 use quinn::{Connection, Incoming, RecvStream};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout, timeout_at},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -30,6 +33,8 @@ use super::{
 const MAX_CONNECTIONS: usize = 4_096;
 /// Connections of one key at once, so that nobody takes all of them.
 const MAX_SEATS: usize = 256;
+/// Strangers who ask to be let in at once; the next one is told [`BUSY`].
+pub(super) const MAX_JOINING: usize = 64;
 /// With more handshakes than this under way, callers first prove that their address is theirs.
 const RETRY_ABOVE: usize = 64;
 /// A handshake that takes longer is given up.
@@ -52,6 +57,8 @@ pub(super) struct Shared {
     pub(super) calls: Calls,
     pub(super) doors: Doors,
     pub(super) seats: Seats,
+    /// Room for strangers who ask to be let in.
+    pub(super) joining: Semaphore,
 }
 
 /// What happened at the door since the start.
@@ -165,14 +172,17 @@ async fn connection(shared: Arc<Shared>, incoming: Incoming, full: bool) {
     let Some(connection) = shake_hands(&shared, incoming).await else {
         return;
     };
-    if full {
-        return connection.close(BUSY, b"too many connections");
-    }
     let Some(key) = transport::peer_key(&connection) else {
         return connection.close(DENIED, b"there is no key");
     };
     if transport::is_joining(&connection) {
-        return join(&shared, &connection, key).await;
+        return match shared.joining.try_acquire() {
+            Ok(_room) => join(&shared, &connection, key).await,
+            Err(_full) => connection.close(BUSY, b"too many ask to be let in"),
+        };
+    }
+    if full {
+        return connection.close(BUSY, b"too many connections");
     }
     let Some(Admission { role, over }) = shared.members.enter(&key) else {
         shared.doors.denied.fetch_add(1, Ordering::Relaxed);
@@ -260,7 +270,6 @@ async fn let_in(
         ));
     }
     let members = &shared.members;
-    members.good(wish.serial, wish.role, &key)?;
     members.join(wish.serial, wish.role, key, &wish.label).await
 }
 

@@ -20,6 +20,9 @@ const MAX_FILE: u64 = 64 << 10;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Note {
     pid: u32,
+    /// The port it has, or had the last time.
+    #[serde(default)]
+    port: u16,
     /// Nothing while it starts.
     addr: Option<SocketAddr>,
     key: Option<String>,
@@ -79,10 +82,9 @@ impl Here {
             }
             Err(TryLockError::Error(e)) => return Err(unusable(e)),
         }
-        let port = before.and_then(|note| note.addr);
         let mut here = Self {
             file,
-            port: port.map_or(0, |addr| addr.port()),
+            port: before.map_or(0, |note| note.port),
         };
         here.write(None).map_err(unusable)?;
         Ok(here)
@@ -101,13 +103,10 @@ impl Here {
     fn write(&mut self, node: Option<(SocketAddr, PublicKey)>) -> io::Result<()> {
         let note = Note {
             pid: std::process::id(),
+            port: node.map_or(self.port, |(addr, _)| addr.port()),
             addr: node.map(|(addr, _)| addr),
             key: node.map(|(_, key)| key.to_string()),
         };
-        // The port before must not be forgotten by a start that fails.
-        if node.is_none() && self.port != 0 {
-            return Ok(());
-        }
         let text = serde_json::to_string(&note)?;
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;

@@ -50,6 +50,13 @@ impl Known {
         }
     }
 
+    /// It was reached here: this address goes first, and the others stay for another day.
+    pub(super) fn reached_at(&mut self, addr: SocketAddr) {
+        self.addrs.retain(|known| *known != addr);
+        self.addrs.insert(0, addr);
+        self.addrs.truncate(MAX_ADDRS);
+    }
+
     /// The node at each of its addresses.
     pub fn peers(&self) -> impl Iterator<Item = Peer> {
         let key = self.key;

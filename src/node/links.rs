@@ -21,11 +21,11 @@ use super::{
     known::{self, Known},
 };
 use crate::net::{
-    client::{Client, Peer},
+    client::{Client, DEADLINE, Peer},
     fault::CallError,
     key::PublicKey,
     members::Members,
-    naming::{NamingClient, Register, Registration, Status},
+    naming::{Naming, NamingClient, Register, Registration, Status},
     peers::{PeersClient, follow_guests},
     uri::Uri,
     wire::Role,
@@ -33,6 +33,23 @@ use crate::net::{
 
 /// How often it is looked whether a joined node has moved.
 const LOOK: Duration = Duration::from_secs(10);
+
+/// Where others reach this node.
+#[derive(Clone, Copy)]
+pub(super) struct Reached {
+    /// What it listens on.
+    pub(super) bound: SocketAddr,
+    /// The address that leads here, when it was told.
+    pub(super) told: Option<SocketAddr>,
+}
+
+impl Reached {
+    /// As somebody there reaches it.
+    pub(super) fn from(self, there: SocketAddr) -> SocketAddr {
+        let seen = || address::facing(self.bound, there).unwrap_or(self.bound);
+        self.told.unwrap_or_else(seen)
+    }
+}
 
 /// What goes on with one joined node.
 struct Link {
@@ -64,7 +81,8 @@ pub(super) struct Links(Arc<Shared>);
 struct Shared {
     client: Client,
     members: Members,
-    bound: SocketAddr,
+    naming: Option<Naming>,
+    reached: Reached,
     /// What is offered, without where it is.
     offered: Vec<Register>,
     links: Mutex<HashMap<PublicKey, Link>>,
@@ -75,14 +93,16 @@ impl Links {
     pub(super) fn new(
         client: Client,
         members: Members,
-        bound: SocketAddr,
+        naming: Option<Naming>,
+        reached: Reached,
         offered: Vec<Register>,
         stop: CancellationToken,
     ) -> Self {
         Self(Arc::new(Shared {
             client,
             members,
-            bound,
+            naming,
+            reached,
             offered,
             links: Mutex::default(),
             stop,
@@ -98,8 +118,13 @@ impl Links {
     /// runtime. Answers a warning, if others will not be able to reach what is registered there.
     pub(super) fn take_up(&self, known: Known) -> Option<String> {
         let peer = known.peers().next()?;
-        let at = address::facing(self.0.bound, peer.addr).unwrap_or(self.0.bound);
+        let at = self.0.reached.from(peer.addr);
         let alone = at.ip().is_loopback() && !peer.addr.ip().is_loopback();
+        // What was registered before is registered again: the old work ends without taking it back.
+        if let Some(before) = self.links().remove(&peer.key) {
+            before.end();
+        }
+        self.0.members.set_guests(peer.key, HashMap::new());
         let stop = self.0.stop.child_token();
         let mut link = Link {
             peer,
@@ -124,14 +149,12 @@ impl Links {
                     .push(tokio::spawn(registration.run(stop.clone())));
             }
             let peers = PeersClient::new(self.0.client.clone(), peer);
-            let guests = follow_guests(self.0.members.clone(), peers);
+            let guests = follow_guests(self.0.members.clone(), peers, self.0.naming.clone());
             link.running.push(tokio::spawn(async move {
                 stop.run_until_cancelled(guests).await;
             }));
         }
-        if let Some(before) = self.links().insert(peer.key, link) {
-            before.stop.cancel();
-        }
+        self.links().insert(peer.key, link);
         alone.then(|| address::warning(&[at]).unwrap_or_default())
     }
 
@@ -141,12 +164,11 @@ impl Links {
             for mut known in self.lost() {
                 let key = known.key;
                 let found = spawn_blocking(move || discover::find(key)).await;
-                let found = found.unwrap_or_default();
-                let Some(now) = found.first().filter(|now| known.addrs.first() != Some(now)) else {
+                let Some(now) = self.answers(key, found.unwrap_or_default()).await else {
                     continue;
                 };
                 tracing::info!(key = key.fingerprint(), %now, "a joined node has moved");
-                known.addrs = found;
+                known.reached_at(now);
                 let (folder, kept) = (data_dir.clone(), known.clone());
                 let kept = spawn_blocking(move || known::remember(&folder, kept)).await;
                 if let Ok(Err(why)) = kept {
@@ -155,6 +177,17 @@ impl Links {
                 self.take_up(known);
             }
         }
+    }
+
+    /// The first of these addresses where a node holds this key: what is announced proves nothing.
+    async fn answers(&self, key: PublicKey, addrs: Vec<SocketAddr>) -> Option<SocketAddr> {
+        for addr in addrs {
+            let peer = Peer { addr, key };
+            if self.0.client.connect(peer, DEADLINE).await.is_ok() {
+                return Some(addr);
+            }
+        }
+        None
     }
 
     /// Joined nodes with a name that cannot be kept there for want of a connection.
@@ -178,9 +211,12 @@ impl Links {
 
     /// Lets go of a joined node: names are taken back, its peers are no guests any more.
     pub(super) fn let_go(&self, key: PublicKey) -> bool {
-        self.0.members.set_guests(key, HashMap::new());
         let link = self.links().remove(&key);
-        link.map(|link| link.stop.cancel()).is_some()
+        if let Some(link) = &link {
+            link.stop.cancel();
+        }
+        self.0.members.set_guests(key, HashMap::new());
+        link.is_some()
     }
 
     /// Every joined node, by key.
@@ -201,6 +237,13 @@ impl Links {
 }
 
 impl Link {
+    /// Ends what goes on, at once.
+    fn end(self) {
+        for running in self.running {
+            running.abort();
+        }
+    }
+
     fn info(&self) -> LinkInfo {
         let word = |status: &Status| match status {
             Status::Pending => "pending".to_owned(),

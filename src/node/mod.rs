@@ -363,7 +363,11 @@ impl Node {
         let links = Links::new(
             endpoint.client(),
             endpoint.members().clone(),
-            bound,
+            book.clone(),
+            links::Reached {
+                bound,
+                told: config.advertise.first().copied(),
+            },
             abroad(&offered, own.key),
             stop.clone(),
         );
@@ -372,6 +376,8 @@ impl Node {
             links: links.clone(),
             data_dir: config.data_dir.clone(),
             label: config.label.clone(),
+            own: own.key,
+            bound,
         };
         let about_peers = peers::Desk {
             endpoint: endpoint.clone(),
@@ -381,6 +387,10 @@ impl Node {
         let objects = endpoint.objects();
         objects.expose(service::NAME, service::object(desk.clone()));
         objects.expose(peers::NAME, peers::object(about_peers));
+        {
+            let _entered = net.enter();
+            endpoint.open();
+        }
 
         let phone_book = match &book {
             Some(_) => own,
@@ -568,11 +578,11 @@ fn bind(
     let _entered = net.enter();
     if listen.port() == 0 && before != 0 {
         let as_before = SocketAddr::new(listen.ip(), before);
-        if let Ok(endpoint) = Endpoint::bind(as_before, identity, members.clone()) {
+        if let Ok(endpoint) = Endpoint::bind_closed(as_before, identity, members.clone()) {
             return Ok(endpoint);
         }
     }
-    Endpoint::bind(listen, identity, members)
+    Endpoint::bind_closed(listen, identity, members)
 }
 
 fn with_greeter(config: &Config, offers: Offers) -> Offers {

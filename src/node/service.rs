@@ -15,7 +15,7 @@ use crate::net::{
     key::PublicKey,
     object::{Caller, Service},
     peers::at_least,
-    ticket::Ticket,
+    ticket::{MAX_ADDRS, Ticket},
     value::Value,
     wire::Role,
 };
@@ -54,6 +54,8 @@ pub(super) struct Desk {
     pub(super) links: Links,
     pub(super) data_dir: PathBuf,
     pub(super) label: String,
+    pub(super) own: PublicKey,
+    pub(super) bound: SocketAddr,
 }
 
 impl Desk {
@@ -62,6 +64,15 @@ impl Desk {
         let ticket: Ticket = text
             .parse()
             .map_err(|why| Fault::bad_arguments(format!("{why}")))?;
+        if ticket.key == self.own {
+            return Err(Fault::bad_arguments("this is a ticket of this very node"));
+        }
+        if self.bound.ip().is_loopback() && ticket.addrs.iter().all(|addr| !addr.ip().is_loopback())
+        {
+            let why = "this node listens on loopback and reaches no other machine; start it with \
+                       --listen 0.0.0.0:PORT";
+            return Err(Fault::new(Code::Internal, why));
+        }
         let joined = join(&self.client, &ticket, &self.label).await;
         let known = joined.map_err(|error| match error {
             CallError::Remote(fault) => fault,
@@ -197,7 +208,8 @@ impl NodeClient {
     ) -> Result<T, CallError> {
         let request = Request::new(NAME, method, args);
         // Joining is a dial of its own, by the other node.
-        let answer = self.client.call(self.server, request, DEADLINE * 2).await?;
+        let long = DEADLINE * u32::try_from(MAX_ADDRS + 1).unwrap_or(u32::MAX);
+        let answer = self.client.call(self.server, request, long).await?;
         answer
             .to_typed()
             .map_err(|e| CallError::Protocol(e.to_string()))

@@ -139,7 +139,7 @@ impl Session {
             let line = Line::open(&identity, ticket.addrs.first())?;
             let known = match known.into_iter().find(|known| known.key == ticket.key) {
                 // Whoever is in needs no ticket, and one for a single use is not wasted.
-                Some(known) if known.role >= ticket.role => known,
+                Some(known) if known.role >= ticket.role && line.knows(&known) => known,
                 _ => {
                     let joined = line.join(&ticket, label)?;
                     known::remember(data_dir, joined.clone())?;
@@ -170,11 +170,13 @@ impl Session {
                 let moved = found.iter().map(|addr| Peer { addr: *addr, key });
                 let session = line.session(moved, Place::Elsewhere)?;
                 let role = session.access.about().role;
-                let known = Known {
+                let addrs = known.into_iter().find(|known| known.key == key);
+                let mut known = Known {
                     key,
                     role,
-                    addrs: found,
+                    addrs: addrs.map(|known| known.addrs).unwrap_or_default(),
                 };
+                known.reached_at(session.access.about().addr);
                 known::remember(data_dir, known)?;
                 Ok(session)
             }
@@ -282,6 +284,13 @@ struct Opened {
 impl Opened {
     fn client(&self) -> Client {
         self.line.endpoint.client()
+    }
+
+    /// Whether a node still lets this process in where it was.
+    fn knows(&self, known: &Known) -> bool {
+        let client = self.client();
+        let answer = first_to_answer(&client, known.peers());
+        self.net.block_on(answer).is_ok()
     }
 
     fn join(&self, ticket: &Ticket, label: &str) -> Result<Known, CallError> {

@@ -213,7 +213,9 @@ fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<Row<&'a Task>> {
 /// A recording is for others to see: what lets its bearer in is left out.
 fn redacted(msg: &Msg) -> Option<Msg> {
     match msg {
-        Msg::Paste(text) if text.contains(PREFIX) => Some(Msg::Paste("(a ticket)".into())),
+        Msg::Paste(text) if text.to_ascii_lowercase().contains(PREFIX) => {
+            Some(Msg::Paste("(a ticket)".into()))
+        }
         Msg::Done(Done {
             what: What::Ticket(role),
             result: Ok(_),

@@ -18,7 +18,8 @@ use super::{
     model::{Model, Replay},
     record::{Frame, MAGIC, MOST, Received, Start, rows},
     run::message,
-    term::Term,
+    signals::{Signal, Signals},
+    term::{self, Term},
     update::update,
 };
 use crate::queue::{
@@ -278,6 +279,7 @@ pub(super) async fn run(
         since: (Instant::now(), Duration::ZERO),
     };
     let mut keys = EventStream::new();
+    let mut signals = Signals::listen()?;
     loop {
         show.catch_up();
         term.draw(&mut show.model)?;
@@ -290,6 +292,19 @@ pub(super) async fn run(
             }
         };
         let event = tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::End(_) => return Ok(()),
+                Signal::Stop => {
+                    term::give_back();
+                    super::signals::stop_ourselves();
+                    term.enter()?;
+                    continue;
+                }
+                Signal::Continue => {
+                    term.enter()?;
+                    continue;
+                }
+            },
             event = keys.next() => Some(event),
             () = next => None,
         };

@@ -373,6 +373,7 @@ async fn one_revocation_reaches_every_server_of_the_system() {
     let following = peers::follow_guests(
         object_server.endpoint.members().clone(),
         PeersClient::new(client, home.peer),
+        Some(object_server.naming.clone()),
     );
     tokio::spawn(following);
     let friend = home.joined(Role::Admin).await;

@@ -227,3 +227,23 @@ fn a_reader_looks_and_greets_and_changes_nothing() {
     assert_eq!(late.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&late.stderr).contains("has been used"));
 }
+
+/// As a service manager does it: the same command with the same environment, again and again.
+#[test]
+fn a_service_with_its_ticket_in_the_environment_starts_again() {
+    let (a, b) = (Home::new(), Home::new());
+    let node_a = a.serve(&[]);
+    let ticket = a.ticket(&["--once"]);
+    let variables = [("DISTRO_TUI_TICKET", ticket.as_str())];
+    b.serve_with(&[], &variables).kill();
+    let node_b = b.serve_with(&[], &variables);
+    let (key, watch) = (node_b.key(), a.follow(&["names", "watch"]));
+    watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
+    // Also while the other node is away.
+    drop(node_b);
+    drop(node_a);
+    let node_b = b.serve_with(&[], &variables);
+    let _node_a = a.serve(&[]);
+    let watch = a.follow(&["names", "watch"]);
+    watch.until(|seen| is(seen, "put", "server", &node_b.key(), Some("live")));
+}

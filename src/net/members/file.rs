@@ -67,7 +67,9 @@ impl Keeper {
                     serde_json::from_str(&text).map_err(|e| unreadable(e.to_string()))?;
                 Book::try_from(kept).map_err(unreadable)?
             }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Book::default(),
+            // Tickets are numbered from the clock on: when this file is lost, no ticket of before it is
+            // good again.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Book::numbered_from(super::now()),
             Err(e) => return Err(unreadable(e.to_string())),
         };
         let keeper = Self {
@@ -77,17 +79,10 @@ impl Keeper {
         Ok((book, keeper))
     }
 
-    /// Keeps a book. Whoever had to wait for another writes what is newest then.
-    pub(super) async fn keep(
-        &self,
-        book: Kept,
-        newest: impl FnOnce() -> Kept,
-    ) -> Result<(), Fault> {
-        let (_writing, book) = match self.writing.try_lock() {
-            Ok(writing) => (writing, book),
-            Err(_another) => (self.writing.lock().await, newest()),
-        };
-        let path = Arc::clone(&self.path);
+    /// Keeps what the book is when it is this one's turn.
+    pub(super) async fn keep(&self, newest: impl FnOnce() -> Kept) -> Result<(), Fault> {
+        let _writing = self.writing.lock().await;
+        let (path, book) = (Arc::clone(&self.path), newest());
         let written = tokio::task::spawn_blocking(move || write(&path, &book)).await;
         let written = written.unwrap_or_else(|e| Err(io::Error::other(e)));
         written.map_err(|e| {

@@ -8,7 +8,7 @@ mod book;
 mod file;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -22,7 +22,11 @@ pub use self::{
     book::{Book, Issued, MAX_LABEL, MAX_PEERS, MAX_TICKETS, Peer, Seconds},
     file::MembersError,
 };
-use super::{fault::Fault, key::PublicKey, wire::Role};
+use super::{
+    fault::{Code, Fault},
+    key::PublicKey,
+    wire::Role,
+};
 
 /// Who may connect. Clones are the same list. Unknown keys are turned away before they can ask
 /// anything but to join.
@@ -163,15 +167,29 @@ impl Members {
     }
 
     /// Those whom somebody vouches for, in place of those before; the higher role counts when several
-    /// do. Connections of whoever is no longer among them end.
-    pub fn set_guests(&self, by: PublicKey, guests: HashMap<PublicKey, Role>) {
+    /// do. Connections of whoever may do something else now end; answers who may do nothing any more.
+    pub fn set_guests(&self, by: PublicKey, guests: HashMap<PublicKey, Role>) -> Vec<PublicKey> {
         let mut state = self.state();
-        let before = state.guests.insert(by, guests).unwrap_or_default();
-        for (key, role) in before {
-            if state.role(self.0.own, &key) != Some(role) {
+        let own = self.0.own;
+        let known = state.guests.get(&by).into_iter().flat_map(HashMap::keys);
+        let concerned: HashSet<PublicKey> = known.chain(guests.keys()).copied().collect();
+        let roles = |state: &State| -> Vec<_> {
+            let role = |key: &PublicKey| (*key, state.role(own, key));
+            concerned.iter().map(role).collect()
+        };
+        let before = roles(&state);
+        state.guests.insert(by, guests);
+        let after = roles(&state);
+        let mut out = Vec::new();
+        for ((key, before), (_, after)) in before.into_iter().zip(after) {
+            if before != after {
                 state.cut(&key);
             }
+            if before.is_some() && after.is_none() {
+                out.push(key);
+            }
         }
+        out
     }
 
     /// See [`Book::ticket`].
@@ -194,10 +212,6 @@ impl Members {
     /// When it cannot be kept; the tickets are worthless all the same until this process ends.
     pub async fn rotate(&self, role: Option<Role>) -> Result<usize, Fault> {
         self.change(|state| Ok(state.book.rotate(role))).await
-    }
-
-    pub(super) fn good(&self, serial: u32, role: Role, key: &PublicKey) -> Result<Issued, Fault> {
-        self.state().book.good(now(), serial, role, key)
     }
 
     pub(super) async fn join(
@@ -234,7 +248,8 @@ impl Members {
         .await
     }
 
-    /// A change, and the word that it is kept.
+    /// A change, and the word that it is kept. It is kept even when nobody waits for that any longer: a
+    /// caller that was thrown out by the change must not take it back by leaving.
     async fn change<T>(
         &self,
         change: impl FnOnce(&mut State) -> Result<T, Fault>,
@@ -243,16 +258,23 @@ impl Members {
             let mut state = self.state();
             let before = state.book.clone();
             let done = change(&mut state)?;
-            (
-                done,
-                (before != state.book).then(|| Kept::from(&state.book)),
-            )
+            (done, before != state.book)
         };
-        if let Some(book) = news {
+        if news {
             self.changed();
-            if let Some(keeper) = &self.0.keeper {
-                keeper.keep(book, || Kept::from(&self.state().book)).await?;
-            }
+            let members = self.clone();
+            let kept = tokio::spawn(async move {
+                match &members.0.keeper {
+                    Some(keeper) => keeper.keep(|| Kept::from(&members.state().book)).await,
+                    None => Ok(()),
+                }
+            });
+            kept.await.unwrap_or_else(|ended| {
+                Err(Fault::new(
+                    Code::Internal,
+                    format!("it is not kept: {ended}"),
+                ))
+            })?;
         }
         Ok(done)
     }

@@ -154,5 +154,9 @@ impl Registration {
 /// A refusal that another attempt may turn into a yes.
 fn passing(error: &CallError) -> bool {
     matches!(error, CallError::Remote(fault)
-        if matches!(fault.code, Code::Overloaded | Code::Internal | Code::Expired | Code::Exists))
+    if matches!(
+        fault.code,
+        // A server that is just coming up may not know its naming server yet.
+        Code::Overloaded | Code::Internal | Code::Expired | Code::Exists | Code::NotFound
+    ))
 }

@@ -374,13 +374,20 @@ impl Rounds {
         name: Option<SubmitId>,
         answer: Verdict<Vec<Receipt>>,
     ) {
-        if self.ending.is_some() {
-            answer.send(Err(BrokerError::Closed)).ok();
+        if let Some(name) = name
+            && let Some(receipts) = self.submits.answer(name)
+        {
+            // The first time may have been a moment ago, and not be kept yet.
+            let open = |change: &Change| matches!(change, Change::Submit(row) if row.id == name);
+            if self.changes.iter().any(open) {
+                self.held.push(Held::Taken(receipts, answer));
+            } else {
+                answer.send(Ok(receipts)).ok();
+            }
             return;
         }
-        if let Some(receipts) = name.and_then(|name| self.submits.answer(name)) {
-            // The first time may have been a moment ago, and not be kept yet.
-            self.held.push(Held::Taken(receipts, answer));
+        if self.ending.is_some() {
+            answer.send(Err(BrokerError::Closed)).ok();
             return;
         }
         let usual = Options::default().priority;

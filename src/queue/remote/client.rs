@@ -146,7 +146,11 @@ impl Remote {
                         BrokerError::Unreachable(format!("an unexpected answer: {e}"))
                     });
                 }
-                Err(CallError::Remote(fault)) if fault.code != Code::Expired => {
+                // One that says no without a reason of a broker's is one that is just coming up.
+                Err(CallError::Remote(fault))
+                    if fault.code != Code::Expired
+                        && !(fault.code == Code::NotFound && fault.detail.is_none()) =>
+                {
                     return Err(unheard(CallError::Remote(fault)));
                 }
                 Err(CallError::Closed) => return Err(BrokerError::Closed),
@@ -300,7 +304,8 @@ impl Broker for Remote {
     }
 
     fn list(&self, query: Query) -> Reply<'_, Page> {
-        self.ask("list", value(&query).map(|query| vec![query]), DEADLINE)
+        // A page is large, and a bad network slow.
+        self.ask("list", value(&query).map(|query| vec![query]), PERSIST)
     }
 
     fn count(&self, filter: Filter) -> Reply<'_, usize> {
