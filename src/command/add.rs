@@ -412,7 +412,7 @@ impl Work<'_> {
                 if self.out.json {
                     self.out.document(&Wrong { line, error: &why })?;
                 } else {
-                    tell(format_args!("line {line}: {}", why), true);
+                    tell(format_args!("line {line}: {why}"), true);
                     // It keeps its line, so that what goes in and out stays side by side.
                     self.result(line, "")?;
                 }
