@@ -58,13 +58,16 @@ fn show(
     if !(options.plain || in_terminal) {
         return Err("this is a screen: run it in a terminal, without redirecting it, or with --plain for lines".into());
     }
-    let mut screen = Screen::new(&settings.ui)?;
-    if let Some(path) = record {
-        screen.record(path)?;
+    if options.plain && record.is_some() {
+        return Err("lines are not recorded: leave --plain away, or redirect them".into());
     }
+    let mut screen = Screen::new(&settings.ui)?;
     let _log = logging::start(&settings.log_file, &settings.log_level)?;
     crash::install(settings.state_dir.clone());
     let session = Arc::new(session(options, settings)?);
+    if let Some(path) = record {
+        screen.record(path)?;
+    }
     let outcome = if options.plain {
         screen.lines(session)?
     } else {

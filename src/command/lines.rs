@@ -31,6 +31,9 @@ pub(super) fn read() -> mpsc::Receiver<io::Result<Lines>> {
                 Ok(0) => break,
                 Ok(_) => {
                     number += 1;
+                    if line.last() != Some(&b'\n') && line.len() as u64 == MAX_LINE {
+                        skip_line(&mut input);
+                    }
                     let line = String::from_utf8_lossy(&line);
                     chunk.push((number, line.trim_end_matches(['\n', '\r']).to_owned()));
                 }
@@ -54,6 +57,19 @@ pub(super) fn read() -> mpsc::Receiver<io::Result<Lines>> {
         }
     });
     receiver
+}
+
+/// Goes on to the next line.
+fn skip_line(input: &mut impl BufRead) {
+    let mut rest = Vec::new();
+    while input
+        .take(MAX_LINE)
+        .read_until(b'\n', &mut rest)
+        .is_ok_and(|n| n > 0)
+        && rest.last() != Some(&b'\n')
+    {
+        rest.clear();
+    }
 }
 
 /// Whether lines are to be read although none was asked for: something is piped in.

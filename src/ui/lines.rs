@@ -30,7 +30,7 @@ use crate::{
 
 /// Running tasks get this long to end when it is left.
 const GRACE: Duration = Duration::from_secs(5);
-/// Lines that wait to be carried out; the reader waits with them.
+/// Lines that wait to be carried out, and commands under way; the reader waits with them.
 const MAX_COMMANDS: usize = 64;
 
 struct Lines {
@@ -45,6 +45,10 @@ struct Lines {
     /// Lines of the log that have been printed.
     printed: u64,
     toasts: u64,
+    /// Something was typed.
+    typed: bool,
+    /// Nothing more will be.
+    deaf: bool,
     /// It is to end when everything that was typed has been answered.
     quitting: bool,
     ending: bool,
@@ -73,6 +77,8 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
         out: io::stdout(),
         printed: 0,
         toasts: 0,
+        typed: false,
+        deaf: false,
         quitting: false,
         ending: false,
         how: How::Quit,
@@ -96,7 +102,12 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
                 Signal::Stop => super::signals::stop_ourselves(),
                 Signal::Continue => {}
             },
-            Some(command) = commands.recv(), if !lines.quitting => lines.command(&command)?,
+            command = commands.recv(), if lines.listens() => match command {
+                Some(command) => lines.command(&command)?,
+                // A script ends with its last line; who never said anything wants to watch.
+                None if lines.typed => lines.quitting = true,
+                None => lines.deaf = true,
+            },
             Some(msg) = asked.recv() => {
                 lines.pending -= 1;
                 lines.take(msg)?;
@@ -119,11 +130,14 @@ fn read_commands() -> mpsc::Receiver<String> {
     let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
     // It ends with the process: a read that waits for a person cannot be called back.
     std::thread::spawn(move || {
-        for line in io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
-            if commands.blocking_send(line).is_err() {
+        let mut input = io::stdin().lock();
+        let mut line = Vec::new();
+        while input.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            if commands.blocking_send(text).is_err() {
                 return;
             }
+            line.clear();
         }
     });
     receiver
@@ -168,7 +182,13 @@ impl Lines {
         Ok(())
     }
 
+    /// Whether another command can be taken now.
+    const fn listens(&self) -> bool {
+        !self.quitting && !self.deaf && self.pending < MAX_COMMANDS
+    }
+
     fn command(&mut self, line: &str) -> io::Result<()> {
+        self.typed = true;
         let line = line.trim();
         let pane = Pane::ALL
             .into_iter()

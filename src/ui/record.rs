@@ -22,7 +22,10 @@ use super::{
     model::About,
 };
 use crate::{
-    net::{ticket::PREFIX, wire::Role},
+    net::{
+        ticket::{PREFIX, Ticket},
+        wire::Role,
+    },
     node::Place,
     queue::{
         query::Page,
@@ -39,6 +42,8 @@ pub(super) const MOST: u64 = 1 << 30;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Start {
     pub(super) at: Timestamp,
+    /// How large the terminal was.
+    pub(super) size: (u16, u16),
     fingerprint: String,
     addr: String,
     engine: String,
@@ -48,9 +53,10 @@ pub(super) struct Start {
 }
 
 impl Start {
-    fn new(about: &About, at: Timestamp) -> Self {
+    fn new(about: &About, size: (u16, u16), at: Timestamp) -> Self {
         Self {
             at,
+            size,
             fingerprint: about.fingerprint.clone(),
             addr: about.addr.clone(),
             engine: about.engine.clone(),
@@ -138,10 +144,15 @@ impl Recorder {
         })
     }
 
-    pub(super) fn begin(&mut self, about: &About, now: Timestamp) -> io::Result<()> {
+    pub(super) fn begin(
+        &mut self,
+        about: &About,
+        size: (u16, u16),
+        now: Timestamp,
+    ) -> io::Result<()> {
         self.last = now;
         self.out.write_all(MAGIC)?;
-        self.frame(&Start::new(about, now))
+        self.frame(&Start::new(about, size, now))
     }
 
     pub(super) fn put(&mut self, now: Timestamp, msg: &Msg) -> io::Result<()> {
@@ -214,7 +225,7 @@ fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<Row<&'a Task>> {
 fn redacted(msg: &Msg) -> Option<Msg> {
     match msg {
         Msg::Paste(text) if text.to_ascii_lowercase().contains(PREFIX) => {
-            Some(Msg::Paste("(a ticket)".into()))
+            Some(Msg::Paste(Ticket::blank().to_string()))
         }
         Msg::Done(Done {
             what: What::Ticket(role),

@@ -10,6 +10,7 @@ use std::{
 
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
+use ratatui::{buffer::Buffer, layout::Rect};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
@@ -21,6 +22,7 @@ use super::{
     signals::{Signal, Signals},
     term::{self, Term},
     update::update,
+    view,
 };
 use crate::queue::{
     query::Page,
@@ -62,6 +64,8 @@ pub(super) struct Player {
     length: Duration,
     /// The rows of the page before.
     rows: Vec<Task>,
+    /// How large the terminal was: what a key or a click meant depends on it.
+    size: (u16, u16),
 }
 
 impl Player {
@@ -87,6 +91,7 @@ impl Player {
         let start: Start = postcard::from_bytes(start).map_err(|_changed| other)?;
         let mut player = Self {
             now: start.at,
+            size: start.size,
             start,
             first,
             next: first,
@@ -109,6 +114,7 @@ impl Player {
         self.next = self.first;
         self.now = self.start.at;
         self.rows.clear();
+        self.size = self.start.size;
         let theme = model.theme.clone();
         let mut fresh = Model::new(theme, model.keymap.clone(), model.zone.clone());
         fresh.about = self.start.about();
@@ -155,11 +161,23 @@ impl Player {
                 }),
             },
         };
-        // The size is that of the terminal it is shown on, and nothing is done to the world.
-        if !matches!(msg, Msg::Resize(..)) {
-            update(model, msg, self.now);
+        // It is shown at the size of this terminal, and nothing is done to the world.
+        match msg {
+            Msg::Resize(width, height) => self.size = (width, height),
+            Msg::Key(_) | Msg::Mouse(_) => self.as_it_was(model, msg),
+            other => drop(update(model, other, self.now)),
         }
         true
+    }
+
+    /// What a key does depends on how many rows were seen, and a click on what was where.
+    fn as_it_was(&self, model: &mut Model, msg: Msg) {
+        let shown = std::mem::replace(&mut model.size, self.size);
+        let area = Rect::new(0, 0, self.size.0, self.size.1);
+        let regions = view::draw(&mut Buffer::empty(area), area, model).regions;
+        model.drawn(regions);
+        update(model, msg, self.now);
+        model.size = shown;
     }
 
     /// Shows everything up to a time.

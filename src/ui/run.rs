@@ -100,7 +100,7 @@ pub(crate) async fn run(
     };
     let clock = Clock::start();
     if let Some(recorder) = &mut recorder {
-        recorder.begin(&model.about, clock.now())?;
+        recorder.begin(&model.about, model.size, clock.now())?;
     }
     let (outbox, answers) = mpsc::channel(MAX_ANSWERS);
     let mut screen = Screen {

@@ -174,8 +174,12 @@ fn a_ticket_is_made_and_taken_on_the_screen() {
         rows_with(screen, "1 Names", &["server", "live"]).len() == 1
     });
     // A ticket lets its bearer in: it stands nowhere but on the screen.
-    let log = std::fs::read_to_string(home.path("state/distro-tui/distro-tui.log"));
-    assert!(!log.expect("a log").contains("distro1"));
+    for mut terminal in [home, other] {
+        terminal.press("ctrl-c");
+        assert_eq!(terminal.wait_exit(), 0);
+        let log = std::fs::read_to_string(terminal.path("state/distro-tui/distro-tui.log"));
+        assert!(!log.expect("a log").contains("distro1"));
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use distro_tui::{
         task::{State, SubmitId},
     },
 };
-use tokio::{net::UdpSocket, runtime::Handle};
+use tokio::{net::UdpSocket, runtime::Handle, sync::watch};
 
 use crate::support::{Setup, count, start, sum, until};
 
@@ -25,6 +25,8 @@ use crate::support::{Setup, count, start, sum, until};
 struct Ferry {
     addr: SocketAddr,
     silent: Arc<AtomicBool>,
+    /// First packets of handshakes that came by.
+    dials: watch::Sender<u64>,
 }
 
 impl Ferry {
@@ -35,6 +37,8 @@ impl Ferry {
         let addr = front.local_addr().expect("bound");
         let silent = Arc::new(AtomicBool::new(false));
         let hushed = Arc::clone(&silent);
+        let dials = watch::Sender::new(0);
+        let dialled = dials.clone();
         tokio::spawn(async move {
             let (mut there, mut back_again) = ([0; 2_048], [0; 2_048]);
             let mut client = None;
@@ -42,6 +46,10 @@ impl Ferry {
                 tokio::select! {
                     Ok((length, from)) = front.recv_from(&mut there) => {
                         client = Some(from);
+                        // A long header of the type Initial (RFC 9000, section 17.2).
+                        if there[0] & 0xf0 == 0xc0 {
+                            dialled.send_modify(|n| *n += 1);
+                        }
                         back.send_to(&there[..length], server).await.ok();
                     }
                     Ok((length, _)) = back.recv_from(&mut back_again) => {
@@ -52,7 +60,11 @@ impl Ferry {
                 }
             }
         });
-        Self { addr, silent }
+        Self {
+            addr,
+            silent,
+            dials,
+        }
     }
 }
 
@@ -90,6 +102,10 @@ async fn a_submit_whose_answer_is_lost_is_taken_once() {
     while broker.stats().await.expect("answers").submitted == 0 {
         events.next().await.expect("alive");
     }
+    // It gives the answer up and dials anew, which the first connection would never have needed.
+    let mut dials = ferry.dials.subscribe();
+    dials.mark_unchanged();
+    dials.changed().await.expect("the ferry goes on");
     ferry.silent.store(false, Ordering::Relaxed);
     let receipts = submitting.await.expect("no panic").expect("taken");
     assert_eq!(receipts.len(), 3);
@@ -98,6 +114,8 @@ async fn a_submit_whose_answer_is_lost_is_taken_once() {
         assert_eq!(task.result.as_deref(), Some("42"));
     }
     assert_eq!(broker.stats().await.expect("answers").submitted, 3);
+    // What it is, and the submit twice.
+    assert!(server.calls().0 >= 3, "{:?}", server.calls());
 }
 
 #[tokio::test]

@@ -57,8 +57,10 @@ fn ending_lets_running_tasks_end_and_keeps_the_others() {
     events.until(|seen| seen["event"] == "started");
     assert_eq!(node.end(), Some(0));
     let _again = home.serve(&[]);
+    let since = std::time::Instant::now();
     for (id, sum) in [(1, 3), (2, 7), (3, 11)] {
         loop {
+            assert!(since.elapsed().as_secs() < 60, "task {id} has not ended");
             let task = home.json(&["tasks", "show", &id.to_string()]);
             if task["state"] == "succeeded" {
                 assert_eq!(
@@ -115,6 +117,8 @@ fn a_service_manager_is_told_when_it_is_ready() {
     let path = home.path().join("notify");
     let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
     let path = path.to_string_lossy().into_owned();
+    let patience = std::time::Duration::from_secs(60);
+    socket.set_read_timeout(Some(patience)).expect("above zero");
     let node = home.serve_with(&[], &[("NOTIFY_SOCKET", &path)]);
     let mut text = [0; 64];
     let length = socket.recv(&mut text).expect("told");

@@ -5,7 +5,7 @@ use std::{
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
     sync::mpsc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -215,7 +215,12 @@ pub(crate) struct Follower {
 impl Follower {
     /// Waits for a line of which this is true.
     pub(crate) fn until(&self, mut fits: impl FnMut(&Value) -> bool) -> Value {
+        let since = Instant::now();
         loop {
+            assert!(
+                since.elapsed() < PATIENCE,
+                "other lines came, and not this one"
+            );
             let line = self.lines.next();
             if fits(&line) {
                 return line;
