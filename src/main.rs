@@ -16,12 +16,21 @@ use distro_tui::{
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let Cli { options, command } = Cli::parse();
+    let Cli {
+        mut options,
+        command,
+    } = Cli::parse();
     let variable = |name: &str| std::env::var(name).ok();
     let mut settings = match config::load(&options, variable) {
         Ok(settings) => settings,
         Err(error) => return fail(USAGE, &error),
     };
+    if let Some(to) = &mut options.connect {
+        match command::connect_to(to) {
+            Ok(text) => *to = text,
+            Err(code) => return code,
+        }
+    }
     settings.ui.crash_test = options.crash_test;
     settings.ui.read_only = options.read_only;
     match command {

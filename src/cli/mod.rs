@@ -98,8 +98,15 @@ pub struct Options {
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 
-    /// Use a node elsewhere: a ticket, or the beginning of the key of a node that was joined before
-    #[arg(long, value_name = "TICKET|PEER", global = true)]
+    /// Use a node elsewhere: a ticket, or the beginning of the key of a node that was joined before; `-`
+    /// reads it from standard input, `@FILE` from a file
+    #[arg(
+        long,
+        value_name = "TICKET|PEER",
+        global = true,
+        env = "DISTRO_TUI_CONNECT",
+        hide_env_values = true
+    )]
     pub connect: Option<String>,
 
     /// Change nothing from this screen

@@ -248,6 +248,9 @@ pub enum Tasks {
         /// newest, oldest, state or slowest
         #[arg(long, value_name = "ORDER", default_value = "newest")]
         sort: String,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "clap shows the text of the type")]
+        out: Json,
     },
 }
 
@@ -288,11 +291,17 @@ pub enum Queue {
     Pause {
         /// The queue; all unless one is named
         queue: Option<String>,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "clap shows the text of the type")]
+        out: Json,
     },
     /// Hand out tasks again
     Resume {
         /// The queue; all unless one is named
         queue: Option<String>,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "clap shows the text of the type")]
+        out: Json,
     },
     /// Counts, rates and times
     Stats(Json),
@@ -372,8 +381,11 @@ pub enum Config {
     /// Write the default configuration, with every setting explained, where it is looked for
     Init {
         /// Print it instead
-        #[arg(long)]
+        #[arg(long, conflicts_with = "json")]
         print: bool,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "clap shows the text of the type")]
+        out: Json,
     },
 }
 

@@ -3,6 +3,7 @@
 use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, process::ExitCode};
 
 use clap::CommandFactory;
+use serde::Serialize;
 
 use super::{Done, Failure, Given, out::Out};
 use crate::{
@@ -31,12 +32,16 @@ pub(super) fn config(given: &Given<'_>, config: &Config) -> Done {
             }
             out.flush()?;
         }
-        Config::Init { print: true } => {
+        Config::Init { print: true, .. } => {
             let mut out = Out::new(Json::default());
             out.text(DEFAULT_FILE)?;
             out.flush()?;
         }
-        Config::Init { print: false } => {
+        Config::Init { print: false, out } => {
+            #[derive(Serialize)]
+            struct Written {
+                file: String,
+            }
             let path = &settings.config_file;
             let failed = |e: std::io::Error| Failure::Failed(crate::export::why_not(path, &e));
             if let Some(folder) = path.parent() {
@@ -48,12 +53,9 @@ pub(super) fn config(given: &Given<'_>, config: &Config) -> Done {
                 .open(path)
                 .and_then(|mut file| file.write_all(DEFAULT_FILE.as_bytes()));
             written.map_err(failed)?;
-            let mut out = Out::new(Json::default());
-            out.line(&format!(
-                "{} written, with every setting explained",
-                path.display()
-            ))?;
-            out.flush()?;
+            let file = path.display().to_string();
+            let told = format!("{file} written, with every setting explained");
+            Out::new(*out).answer(&Written { file }, &told)?;
         }
     }
     Ok(ExitCode::SUCCESS)

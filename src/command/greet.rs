@@ -1,10 +1,9 @@
 //! `greet`
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use futures_util::{
-    Stream, StreamExt,
-    future::ready,
+    FutureExt, Stream, StreamExt,
     stream::{self, BoxStream},
 };
 use serde::Serialize;
@@ -20,8 +19,6 @@ use crate::{
     node::Access,
 };
 
-/// Answers that come slower than this are written one by one.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 /// Greetings under way at once.
 const AT_ONCE: usize = 64;
 
@@ -51,14 +48,15 @@ pub(super) fn run(given: &Given<'_>, greet: Greet) -> Done {
 async fn all(access: &Access, greet: Greet) -> Done {
     let mut out = Out::new(greet.out);
     let one = greet.names.len() == 1;
-    let names: BoxStream<'_, (u64, String)> = if greet.names.is_empty() {
+    let names: BoxStream<'_, io::Result<(u64, String)>> = if greet.names.is_empty() {
         from_input().boxed()
     } else {
-        stream::iter((1..).zip(greet.names)).boxed()
+        stream::iter((1..).zip(greet.names)).map(Ok).boxed()
     };
-    let answers = names.map(|(line, name)| async move {
+    let answers = names.map(|read| async move {
+        let (line, name) = read?;
         let called = access.greet(&name).await;
-        (line, name, called)
+        Ok::<_, io::Error>((line, name, called))
     });
     let mut answers = match greet.unordered {
         true => answers.buffer_unordered(AT_ONCE).boxed(),
@@ -66,8 +64,17 @@ async fn all(access: &Access, greet: Greet) -> Done {
     };
     let bar = lines::progress("greeted");
     let mut failed = None;
-    let mut idle = std::time::Instant::now();
-    while let Some((line, name, called)) = answers.next().await {
+    loop {
+        let next = match answers.next().now_or_never() {
+            Some(next) => next,
+            None => {
+                // Who waits for each answer gets it; a stream that flows is written in large pieces.
+                out.flush()?;
+                answers.next().await
+            }
+        };
+        let Some(answer) = next else { break };
+        let (line, name, called) = answer.map_err(|e| lines::unread(&e))?;
         match called {
             Err(error) if one => return Err(error.into()),
             called => {
@@ -76,11 +83,6 @@ async fn all(access: &Access, greet: Greet) -> Done {
             }
         }
         bar.inc(1);
-        // Who waits for each answer gets it; a stream that flows is written in large pieces.
-        if answers.size_hint().0 == 0 && (one || idle.elapsed() > PAUSE) {
-            out.flush()?;
-        }
-        idle = std::time::Instant::now();
     }
     bar.finish_and_clear();
     out.flush()?;
@@ -91,15 +93,19 @@ async fn all(access: &Access, greet: Greet) -> Done {
     }
 }
 
-fn from_input() -> impl Stream<Item = (u64, String)> {
-    let chunks = lines::read();
-    let chunks = stream::unfold(chunks, |mut chunks| async move {
-        let chunk = chunks.recv().await?.ok()?;
-        Some((stream::iter(chunk), chunks))
+/// A name a line; what cannot be read ends it.
+fn from_input() -> impl Stream<Item = io::Result<(u64, String)>> {
+    let chunks = stream::unfold(lines::read(), |mut chunks| async move {
+        let read = match chunks.recv().await? {
+            Ok(lines) => {
+                let named = |(_, name): &(u64, String)| !name.trim().is_empty();
+                lines.into_iter().filter(named).map(Ok).collect()
+            }
+            Err(error) => vec![Err(error)],
+        };
+        Some((stream::iter(read), chunks))
     });
-    chunks
-        .flatten()
-        .filter(|(_, name)| ready(!name.trim().is_empty()))
+    chunks.flatten()
 }
 
 fn tell_one(

@@ -8,6 +8,8 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::mpsc;
 
+use super::Failure;
+
 /// Lines that have been read and wait; the reader waits with them.
 const READ_AHEAD: usize = 4;
 /// Lines in one chunk, at most.
@@ -70,6 +72,11 @@ fn skip_line(input: &mut impl BufRead) {
     {
         rest.clear();
     }
+}
+
+/// Why there are no more lines.
+pub(super) fn unread(error: &io::Error) -> Failure {
+    Failure::Failed(format!("cannot read standard input: {error}"))
 }
 
 /// Whether lines are to be read although none was asked for: something is piped in.

@@ -101,6 +101,14 @@ pub fn run(command: Command, options: &Options, settings: &Settings) -> ExitCode
     }
 }
 
+/// The node that `--connect` names: a ticket may be given without being seen by others.
+///
+/// # Errors
+/// The exit code; what went wrong has been said.
+pub fn connect_to(told: &str) -> Result<String, ExitCode> {
+    peers::told_in(told).map_err(|failure| failure.report(false))
+}
+
 /// Says why there is no way to a node, with the exit code that a command has for it.
 #[must_use]
 pub fn refused(error: SessionError) -> ExitCode {
@@ -120,10 +128,17 @@ fn wants_json(command: &Command) -> bool {
             | Names::SetMetadata { out, .. }
             | Names::Watch { out, .. },
         )
-        | Command::Tasks(Tasks::List { out, .. } | Tasks::Show { out, .. } | Tasks::Watch(out))
+        | Command::Tasks(
+            Tasks::List { out, .. }
+            | Tasks::Show { out, .. }
+            | Tasks::Watch(out)
+            | Tasks::Export { out, .. },
+        )
         | Command::Workers(Workers::List(out) | Workers::Scale { out, .. })
-        | Command::Queue(Queue::Stats(out))
-        | Command::Config(Config::Show(out))
+        | Command::Queue(
+            Queue::Stats(out) | Queue::Pause { out, .. } | Queue::Resume { out, .. },
+        )
+        | Command::Config(Config::Show(out) | Config::Init { out, .. })
         | Command::Peers(out)
         | Command::Doctor(out)
         | Command::Keys(out) => out.json,

@@ -93,19 +93,13 @@ async fn ask(access: &Access, names: Names) -> Done {
 }
 
 /// What was done to a name.
-fn said(mut out: Out, name: &str, count: usize, what: &str) -> Done {
+fn said(out: Out, name: &str, count: usize, what: &str) -> Done {
     #[derive(Serialize)]
     struct Said<'a> {
         name: &'a str,
         count: usize,
     }
-    if out.json {
-        out.document(&Said { name, count })?;
-    } else {
-        out.line(&format!("{name} {what}"))?;
-    }
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(out.answer(&Said { name, count }, &format!("{name} {what}"))?)
 }
 
 async fn list(access: &Access, mut query: Query, most: usize, out: Out) -> Done {
@@ -170,10 +164,18 @@ async fn keep(access: &Access, wanted: Register, out: Out) -> Done {
         return Err(why.into());
     }
     said(out, &name, 1, "registered; ctrl-c takes it back")?;
-    super::out::interrupted().await;
+    let refused = status.wait_for(|status| matches!(status, Status::Refused(_)));
+    let refused = tokio::select! {
+        () = super::out::interrupted() => None,
+        refused = refused => refused.map(|status| status.clone()).ok(),
+    };
     stop.cancel();
     running.await.ok();
-    Ok(ExitCode::SUCCESS)
+    match refused {
+        // What it may do there has changed, or the name is another's now.
+        Some(Status::Refused(why)) => Err(why.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 #[derive(Serialize)]

@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     io::{self, IsTerminal, Write},
+    process::ExitCode,
 };
 
 use serde::Serialize;
@@ -48,6 +49,20 @@ impl Out {
     /// A line of text from anywhere; nothing in it moves a cursor.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{}", clean(text))
+    }
+
+    /// The whole of an answer that is one sentence: for programs its facts.
+    pub(super) fn answer<T: Serialize>(
+        mut self,
+        facts: &T,
+        sentence: &str,
+    ) -> io::Result<ExitCode> {
+        match self.json {
+            true => self.document(facts)?,
+            false => self.line(sentence)?,
+        }
+        self.flush()?;
+        Ok(ExitCode::SUCCESS)
     }
 
     /// Rows under headings. On a terminal they are cut to its width, the widest column first.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, IsTerminal, Read},
+    io::{self, BufRead, IsTerminal, Read},
     process::ExitCode,
 };
 
@@ -187,21 +187,12 @@ fn rotate(given: &Given<'_>, role: Option<Role>, out: Json) -> Done {
         let rotated = rotated.await.map_err(Failure::from);
         (session, rotated)
     })?;
-    let mut out = Out::new(out);
-    if out.json {
-        out.document(&Rotated { withdrawn })?;
-    } else {
-        let which = if withdrawn == 1 {
-            "ticket is"
-        } else {
-            "tickets are"
-        };
-        out.line(&format!(
-            "{withdrawn} {which} worthless now; who has joined stays"
-        ))?;
-    }
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    let which = match withdrawn {
+        1 => "ticket is",
+        _ => "tickets are",
+    };
+    let told = format!("{withdrawn} {which} worthless now; who has joined stays");
+    Ok(Out::new(out).answer(&Rotated { withdrawn }, &told)?)
 }
 
 fn print(given: &Given<'_>, ticket: &Ticket) -> Done {
@@ -246,22 +237,29 @@ fn print(given: &Given<'_>, ticket: &Ticket) -> Done {
 
 /// A ticket from where it was said to be.
 pub(super) fn read_ticket(told: Option<&str>) -> Result<String, Failure> {
+    let text = told_in(told.unwrap_or("-"))?;
+    // Better here than after a dial.
+    match text.parse::<crate::net::ticket::Ticket>() {
+        Ok(_) => Ok(text),
+        Err(why) => Err(Failure::Usage(why.to_string())),
+    }
+}
+
+/// What was said: with `-` a line of standard input, with `@FILE` what is in that file, else the text
+/// itself.
+pub(super) fn told_in(told: &str) -> Result<String, Failure> {
     let text = match told {
-        None | Some("-") => {
+        "-" => {
             let input = io::stdin();
             if input.is_terminal() {
                 tell(format_args!("paste the ticket and press enter"), true);
-                let mut line = String::new();
-                input.read_line(&mut line).map(|_| line)
-            } else {
-                let mut text = String::new();
-                input
-                    .take(MAX_TICKET)
-                    .read_to_string(&mut text)
-                    .map(|_| text)
             }
+            // What comes after it is for the command.
+            let mut line = String::new();
+            let read = input.lock().take(MAX_TICKET).read_line(&mut line);
+            read.map(|_| line)
         }
-        Some(told) => match told.strip_prefix('@') {
+        told => match told.strip_prefix('@') {
             Some(path) => {
                 let mut text = String::new();
                 let file = fs::File::open(path);
@@ -273,12 +271,7 @@ pub(super) fn read_ticket(told: Option<&str>) -> Result<String, Failure> {
         },
     };
     let text = text.map_err(|e| Failure::Failed(format!("cannot read the ticket: {e}")))?;
-    let text = text.trim().to_owned();
-    // Better here than after a dial.
-    match text.parse::<crate::net::ticket::Ticket>() {
-        Ok(_) => Ok(text),
-        Err(why) => Err(Failure::Usage(why.to_string())),
-    }
+    Ok(text.trim().to_owned())
 }
 
 pub(super) fn join(given: &Given<'_>, join: &Join) -> Done {
@@ -328,13 +321,7 @@ pub(super) fn leave(given: &Given<'_>, leave: &Leave) -> Done {
         let left = left.await.map_err(Failure::from);
         (session, left)
     })?;
-    let mut out = Out::new(leave.out);
     let key = left.key.to_string();
-    if out.json {
-        out.document(&Shape { key })?;
-    } else {
-        out.line(&format!("left {key}"))?;
-    }
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    let told = format!("left {key}");
+    Ok(Out::new(leave.out).answer(&Shape { key }, &told)?)
 }

@@ -49,7 +49,17 @@ async fn ask(broker: Arc<dyn Broker>, tasks: Tasks) -> Done {
         Tasks::Retry(which) => each(&*broker, Deed::Retry, which).await,
         Tasks::Purge(which) => each(&*broker, Deed::Purge, which).await,
         Tasks::Watch(out) => watch(&*broker, Out::new(out)).await,
-        Tasks::Export { file, filter, sort } => {
+        Tasks::Export {
+            file,
+            filter,
+            sort,
+            out,
+        } => {
+            #[derive(Serialize)]
+            struct Written {
+                file: String,
+                tasks: usize,
+            }
             match file.extension().and_then(|e| e.to_str()) {
                 Some("json" | "csv") => {}
                 _ => {
@@ -60,10 +70,9 @@ async fn ask(broker: Arc<dyn Broker>, tasks: Tasks) -> Done {
             let (filter, order) = (read_filter(&filter)?, read_order(&sort)?);
             let rows = export::tasks(&*broker, file.clone(), filter, order).await;
             let rows = rows.map_err(|e| Failure::Failed(export::why_not(&file, &e)))?;
-            let mut out = Out::new(Json::default());
-            out.line(&format!("{rows} tasks written to {}", file.display()))?;
-            out.flush()?;
-            Ok(ExitCode::SUCCESS)
+            let file = file.display().to_string();
+            let told = format!("{rows} tasks written to {file}");
+            Ok(Out::new(out).answer(&Written { file, tasks: rows }, &told)?)
         }
     }
 }
@@ -205,7 +214,7 @@ struct Did {
 /// One by number tells why it could not be done; many are done together.
 async fn each(broker: &dyn Broker, deed: Deed, which: Which) -> Done {
     let Which { which, all, out } = which;
-    let mut out = Out::new(out);
+    let out = Out::new(out);
     let numbers: Result<Vec<TaskId>, Failure> = which.iter().map(|text| read_id(text)).collect();
     let filter = match numbers {
         Ok(ids) if ids.len() == 1 && deed != Deed::Purge => {
@@ -214,22 +223,14 @@ async fn each(broker: &dyn Broker, deed: Deed, which: Which) -> Done {
                 Deed::Cancel => broker.cancel(id).await?,
                 Deed::Retry | Deed::Purge => broker.retry(id).await?,
             };
-            if out.json {
-                #[derive(Serialize)]
-                struct One {
-                    id: IdShape,
-                    state: &'static str,
-                }
-                let state = state.word();
-                out.document(&One {
-                    id: id.into(),
-                    state,
-                })?;
-            } else {
-                out.line(&format!("{id} is {state}"))?;
+            #[derive(Serialize)]
+            struct One {
+                id: IdShape,
+                state: &'static str,
             }
-            out.flush()?;
-            return Ok(ExitCode::SUCCESS);
+            let told = format!("{id} is {state}");
+            let (id, state) = (id.into(), state.word());
+            return Ok(out.answer(&One { id, state }, &told)?);
         }
         Ok(ids) if !all => Filter::of(ids),
         _ if all => Filter::default(),
@@ -241,20 +242,15 @@ async fn each(broker: &dyn Broker, deed: Deed, which: Which) -> Done {
         Deed::Retry => "queued again",
         Deed::Purge => "forgotten",
     };
-    if out.json {
-        out.document(&Did {
-            done: bulk.done,
-            skipped: bulk.skipped,
-        })?;
-    } else {
-        let skipped = match bulk.skipped {
-            0 => String::new(),
-            n => format!(", {n} skipped"),
-        };
-        out.line(&format!("{} {did}{skipped}", bulk.done))?;
-    }
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    let facts = Did {
+        done: bulk.done,
+        skipped: bulk.skipped,
+    };
+    let skipped = match bulk.skipped {
+        0 => String::new(),
+        n => format!(", {n} skipped"),
+    };
+    Ok(out.answer(&facts, &format!("{} {did}{skipped}", bulk.done))?)
 }
 
 #[derive(Serialize)]

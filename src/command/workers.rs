@@ -54,14 +54,8 @@ pub(super) fn run(given: &Given<'_>, workers: &Workers) -> Done {
             let workers = ask(given, move |broker| async move {
                 Ok(broker.scale(count).await?)
             })?;
-            let mut out = Out::new(*out);
-            if out.json {
-                out.document(&Scaled { workers })?;
-            } else {
-                out.line(&format!("{workers} workers"))?;
-            }
-            out.flush()?;
-            Ok(ExitCode::SUCCESS)
+            let told = format!("{workers} workers");
+            Ok(Out::new(*out).answer(&Scaled { workers }, &told)?)
         }
     }
 }
@@ -94,24 +88,20 @@ fn list(workers: &[WorkerStatus], out: Json) -> Done {
 }
 
 pub(super) fn queue(given: &Given<'_>, queue: &Queue) -> Done {
-    let name = |queue: &Option<String>| {
-        let named = queue.as_ref().map(|queue| format!("queue {queue}"));
-        named.unwrap_or_else(|| "everything".to_owned())
-    };
     match queue {
-        Queue::Pause { queue } => {
+        Queue::Pause { queue, out } => {
             let which = queue.clone();
             ask(given, |broker| async move {
                 Ok(broker.pause(which.as_deref()).await?)
             })?;
-            said(&format!("{} is paused", name(queue)))
+            paused(*out, queue.as_deref(), true)
         }
-        Queue::Resume { queue } => {
+        Queue::Resume { queue, out } => {
             let which = queue.clone();
             ask(given, |broker| async move {
                 Ok(broker.resume(which.as_deref()).await?)
             })?;
-            said(&format!("{} goes on", name(queue)))
+            paused(*out, queue.as_deref(), false)
         }
         Queue::Stats(out) => {
             let stats = ask(given, |broker| async move { Ok(broker.stats().await?) })?;
@@ -127,11 +117,16 @@ pub(super) fn queue(given: &Given<'_>, queue: &Queue) -> Done {
     }
 }
 
-fn said(text: &str) -> Done {
-    let mut out = Out::new(Json::default());
-    out.line(text)?;
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
+/// What was done to a queue, or to all.
+fn paused(out: Json, queue: Option<&str>, paused: bool) -> Done {
+    #[derive(Serialize)]
+    struct Paused<'a> {
+        queue: Option<&'a str>,
+        paused: bool,
+    }
+    let which = queue.map_or("everything".to_owned(), |queue| format!("queue {queue}"));
+    let how = if paused { "is paused" } else { "goes on" };
+    Ok(Out::new(out).answer(&Paused { queue, paused }, &format!("{which} {how}"))?)
 }
 
 fn facts(stats: &Stats) -> Vec<(&'static str, String)> {

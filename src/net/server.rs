@@ -193,6 +193,7 @@ async fn connection(shared: Arc<Shared>, incoming: Incoming, full: bool) {
         return connection.close(BUSY, b"too many connections of one key");
     };
     let caller = Caller { key, role };
+    transport::let_in(&connection);
     tracing::debug!(%from, key = key.fingerprint(), "connected");
     if let Err(error) = hello(&connection, caller).await {
         return tracing::debug!(%from, %error, "hello failed");

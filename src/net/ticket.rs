@@ -5,7 +5,7 @@
 //! SHA-256, so that a slip of the finger is noticed before anybody is dialled. The prefix never changes,
 //! so that scanners find a ticket that has leaked.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{borrow::Cow, fmt, net::SocketAddr, str::FromStr};
 
 use data_encoding::BASE32_NOPAD;
 use ring::{digest, hmac};
@@ -87,6 +87,54 @@ impl Ticket {
 }
 
 /// What is in the text. Append-only: a second version is a second variant.
+/// Whether there may be a ticket in a text, whole or not.
+#[must_use]
+pub fn may_hold_one(text: &str) -> bool {
+    text.split_whitespace()
+        .any(|word| secret_from(word).is_some())
+}
+
+/// The same text with stars for every character of a ticket behind its prefix, for a screen that others
+/// may see. It has as many characters.
+#[must_use]
+pub fn veiled(text: &str) -> Cow<'_, str> {
+    if !may_hold_one(text) {
+        return Cow::Borrowed(text);
+    }
+    let veil = |piece: &str| match secret_from(piece) {
+        Some(from) => {
+            let stars = piece.chars().skip(piece[..from].chars().count());
+            let stars = stars.map(|c| if c.is_whitespace() { c } else { '*' });
+            piece[..from].chars().chain(stars).collect()
+        }
+        None => piece.to_owned(),
+    };
+    Cow::Owned(
+        text.split_inclusive(char::is_whitespace)
+            .map(veil)
+            .collect(),
+    )
+}
+
+/// The same text with a ticket for nothing in place of each ticket, for a file that others may see.
+#[must_use]
+pub fn blanked(text: &str) -> String {
+    let blank = |word: &str| match (secret_from(word), word.parse::<Ticket>()) {
+        (None, _) => word.to_owned(),
+        (Some(_), Ok(_)) => Ticket::blank().to_string(),
+        // It stays as wrong as it was.
+        (Some(_), Err(_)) => format!("{PREFIX}-mistyped"),
+    };
+    let words: Vec<String> = text.split_whitespace().map(blank).collect();
+    words.join(" ")
+}
+
+/// Where in a word what nobody should see begins.
+fn secret_from(word: &str) -> Option<usize> {
+    let at = word.to_ascii_lowercase().find(PREFIX)?;
+    Some(at + PREFIX.len())
+}
+
 #[derive(Serialize, Deserialize)]
 enum Wire {
     V1 {
@@ -215,6 +263,19 @@ mod tests {
             !shown.contains("9, 9") && shown.contains("Secret"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn a_veil_hides_the_ticket_and_nothing_else() {
+        assert_eq!(veiled("join distro1abc now"), "join distro1*** now");
+        assert_eq!(veiled("distro-tui é Distro1é"), "distro-tui é Distro1*");
+        assert_eq!(veiled("2 + 3"), "2 + 3");
+        let blank = Ticket::blank().to_string();
+        assert_eq!(
+            blanked(&format!("join  {}", ticket())),
+            format!("join {blank}")
+        );
+        assert_eq!(blanked("join distro1abc"), "join distro1-mistyped");
     }
 
     #[test]

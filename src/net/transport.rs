@@ -43,6 +43,8 @@ const FIRST_RTT: Duration = Duration::from_millis(100);
 /// Bytes under way on one stream, and on one connection.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 4 << 20;
+/// The same on a connection of somebody who is not known yet.
+const STRANGER_WINDOW: u32 = 8 << 10;
 
 /// A TLS setting that this build does not have; not something a user can cause.
 #[derive(Debug, thiserror::Error)]
@@ -55,11 +57,12 @@ pub enum SetupError {
     Cipher(#[from] NoInitialCipherSuite),
 }
 
+/// What is the same at both ends. The other side may not open a stream, unless told otherwise.
 fn transport() -> TransportConfig {
     let mut config = TransportConfig::default();
     config
-        .max_concurrent_bidi_streams(MAX_CALLS.into())
-        .max_concurrent_uni_streams(VarInt::from_u32(1))
+        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
         .stream_receive_window(STREAM_WINDOW.into())
         .receive_window(CONNECTION_WINDOW.into())
@@ -81,10 +84,21 @@ pub(super) fn server(identity: &Identity) -> Result<ServerConfig, SetupError> {
     // No 0-RTT: what is sent in it can be replayed.
     tls.max_early_data_size = 0;
     let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
+    let mut transport = transport();
+    // Whoever is not known yet can say one thing. See [`let_in`].
+    transport
+        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .receive_window(STRANGER_WINDOW.into());
     config
-        .transport_config(Arc::new(transport()))
+        .transport_config(Arc::new(transport))
         .max_incoming(MAX_INCOMING);
     Ok(config)
+}
+
+/// Gives a client that is known now what clients have.
+pub(super) fn let_in(connection: &quinn::Connection) {
+    connection.set_receive_window(CONNECTION_WINDOW.into());
+    connection.set_max_concurrent_bi_streams(MAX_CALLS.into());
 }
 
 /// How this process dials a server of which it knows the key.
@@ -111,7 +125,10 @@ pub(super) fn client(
     } else {
         KEEP_ALIVE
     };
-    transport.keep_alive_interval(Some(keep_alive));
+    // The one stream that a server opens is its greeting.
+    transport
+        .max_concurrent_uni_streams(VarInt::from_u32(1))
+        .keep_alive_interval(Some(keep_alive));
     config.transport_config(Arc::new(transport));
     Ok(config)
 }

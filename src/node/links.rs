@@ -31,8 +31,8 @@ use crate::net::{
     wire::Role,
 };
 
-/// How often it is looked whether a joined node has moved.
-const LOOK: Duration = Duration::from_secs(10);
+/// How often it is looked whether a joined node is elsewhere.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Where others reach this node.
 #[derive(Clone, Copy)]
@@ -158,15 +158,18 @@ impl Links {
         alone.then(|| address::warning(&[at]).unwrap_or_default())
     }
 
-    /// Looks for joined nodes that cannot be reached where they were, for as long as this node runs.
-    pub(super) async fn find_moved(self, data_dir: PathBuf) {
+    /// Looks for joined nodes that cannot be reached where they were, for as long as this node runs: at
+    /// their other addresses, and with `discover` on the local network.
+    pub(super) async fn find_moved(self, data_dir: PathBuf, discover: bool) {
         while self.0.stop.run_until_cancelled(sleep(LOOK)).await.is_some() {
             for mut known in self.lost() {
                 let key = known.key;
-                let found = spawn_blocking(move || discover::find(key)).await;
-                let Some(now) = self.answers(key, found.unwrap_or_default()).await else {
-                    continue;
-                };
+                let mut now = self.answers(key, known.addrs.iter().copied()).await;
+                if now.is_none() && discover {
+                    let found = spawn_blocking(move || discover::find(key)).await;
+                    now = self.answers(key, found.unwrap_or_default()).await;
+                }
+                let Some(now) = now else { continue };
                 tracing::info!(key = key.fingerprint(), %now, "a joined node has moved");
                 known.reached_at(now);
                 let (folder, kept) = (data_dir.clone(), known.clone());
@@ -180,7 +183,11 @@ impl Links {
     }
 
     /// The first of these addresses where a node holds this key: what is announced proves nothing.
-    async fn answers(&self, key: PublicKey, addrs: Vec<SocketAddr>) -> Option<SocketAddr> {
+    async fn answers(
+        &self,
+        key: PublicKey,
+        addrs: impl IntoIterator<Item = SocketAddr>,
+    ) -> Option<SocketAddr> {
         for addr in addrs {
             let peer = Peer { addr, key };
             if self.0.client.connect(peer, DEADLINE).await.is_ok() {

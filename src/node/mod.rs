@@ -425,9 +425,11 @@ impl Node {
                 .inspect_err(|why| tracing::warn!(why, "the local network is not told"))
                 .ok()
         });
-        if config.discover {
-            net.spawn(links.clone().find_moved(config.data_dir.clone()));
-        }
+        net.spawn(
+            links
+                .clone()
+                .find_moved(config.data_dir.clone(), config.discover),
+        );
         here.announce(own.addr, own.key)?;
         let about = About {
             key: own.key,
@@ -503,8 +505,7 @@ impl Node {
     pub async fn join(&self, ticket: &str) -> Result<Joined, CallError> {
         let (desk, ticket) = (self.desk.clone(), ticket.to_owned());
         let joining = self.net.spawn(async move { desk.join(&ticket).await });
-        let joined = joining.await.map_err(|_ended| CallError::Closed)?;
-        Ok(joined?)
+        joining.await.map_err(|_ended| CallError::Closed)?
     }
 
     /// Waits until everything that this process offers is registered under its name.

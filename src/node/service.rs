@@ -60,24 +60,20 @@ pub(super) struct Desk {
 
 impl Desk {
     /// Joins, remembers and registers there what is offered here.
-    pub(super) async fn join(&self, text: &str) -> Result<Joined, Fault> {
+    pub(super) async fn join(&self, text: &str) -> Result<Joined, CallError> {
         let ticket: Ticket = text
             .parse()
             .map_err(|why| Fault::bad_arguments(format!("{why}")))?;
         if ticket.key == self.own {
-            return Err(Fault::bad_arguments("this is a ticket of this very node"));
+            return Err(Fault::bad_arguments("this is a ticket of this very node").into());
         }
         if self.bound.ip().is_loopback() && ticket.addrs.iter().all(|addr| !addr.ip().is_loopback())
         {
             let why = "this node listens on loopback and reaches no other machine; start it with \
                        --listen 0.0.0.0:PORT";
-            return Err(Fault::new(Code::Internal, why));
+            return Err(Fault::new(Code::Internal, why).into());
         }
-        let joined = join(&self.client, &ticket, &self.label).await;
-        let known = joined.map_err(|error| match error {
-            CallError::Remote(fault) => fault,
-            other => Fault::new(Code::Internal, other.to_string()),
-        })?;
+        let known = join(&self.client, &ticket, &self.label).await?;
         let warning = self.links.take_up(known.clone());
         let joined = Joined::new(&known, warning);
         let folder = self.data_dir.clone();
@@ -120,7 +116,11 @@ impl Desk {
                     let desk = join.clone();
                     async move {
                         at_least(Role::Admin, &caller)?;
-                        desk.join(&ticket).await
+                        desk.join(&ticket).await.map_err(|error| match error {
+                            CallError::Remote(fault) => fault,
+                            // Whoever asked is told what it would have met itself.
+                            met => Fault::new(Code::Internal, met.to_string()).with_detail(&met),
+                        })
                     }
                 },
             )
@@ -182,7 +182,11 @@ impl NodeClient {
     /// # Errors
     /// The other's refusal, or the call's own.
     pub async fn join(&self, ticket: &str) -> Result<Joined, CallError> {
-        self.ask("join", vec![ticket.into()]).await
+        let asked = self.ask("join", vec![ticket.into()]).await;
+        asked.map_err(|error| match error {
+            CallError::Remote(fault) => fault.detail().unwrap_or(CallError::Remote(fault)),
+            other => other,
+        })
     }
 
     /// Has the node leave another: the beginning of its key.

@@ -19,11 +19,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     effect::{Done, Msg, What},
+    key::{Code, Key},
     model::About,
 };
 use crate::{
     net::{
-        ticket::{PREFIX, Ticket},
+        ticket::{blanked, may_hold_one},
         wire::Role,
     },
     node::Place,
@@ -155,7 +156,31 @@ impl Recorder {
         self.frame(&Start::new(about, size, now))
     }
 
-    pub(super) fn put(&mut self, now: Timestamp, msg: &Msg) -> io::Result<()> {
+    /// Writes what was received while this line was being typed on. A recording is for others to see: what
+    /// lets its bearer in is left out. A ticket that is typed is written as one for nothing, all at once.
+    pub(super) fn put(&mut self, now: Timestamp, msg: &Msg, line: Option<&str>) -> io::Result<()> {
+        let Some(line) = line.filter(|line| may_hold_one(line)) else {
+            return self.write_msg(now, msg);
+        };
+        match msg {
+            Msg::Paste(_) => Ok(()),
+            Msg::Key(key) if matches!(key.code, Code::Char(_)) && !key.ctrl => Ok(()),
+            Msg::Key(Key {
+                code: Code::Enter, ..
+            }) => {
+                let clear = Key {
+                    ctrl: true,
+                    ..Key::plain(Code::Char('u'))
+                };
+                self.write_msg(now, &Msg::Key(clear))?;
+                self.write_msg(now, &Msg::Paste(blanked(line)))?;
+                self.write_msg(now, msg)
+            }
+            _ => self.write_msg(now, msg),
+        }
+    }
+
+    fn write_msg(&mut self, now: Timestamp, msg: &Msg) -> io::Result<()> {
         let now = now.max(self.last);
         let after = now.0 - self.last.0;
         self.last = now;
@@ -221,12 +246,10 @@ fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<Row<&'a Task>> {
     page.tasks.iter().map(row).collect()
 }
 
-/// A recording is for others to see: what lets its bearer in is left out.
+/// The same message without what lets its bearer in.
 fn redacted(msg: &Msg) -> Option<Msg> {
     match msg {
-        Msg::Paste(text) if text.to_ascii_lowercase().contains(PREFIX) => {
-            Some(Msg::Paste(Ticket::blank().to_string()))
-        }
+        Msg::Paste(text) if may_hold_one(text) => Some(Msg::Paste(blanked(text))),
         Msg::Done(Done {
             what: What::Ticket(role),
             result: Ok(_),

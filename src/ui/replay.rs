@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     effect::Msg,
     key::{Code, Key},
+    layout::Regions,
     model::{Model, Replay},
     record::{Frame, MAGIC, MOST, Received, Start, rows},
     run::message,
@@ -66,6 +67,8 @@ pub(super) struct Player {
     rows: Vec<Task>,
     /// How large the terminal was: what a key or a click meant depends on it.
     size: (u16, u16),
+    /// What was where on it, the last time that mattered.
+    regions: Regions,
 }
 
 impl Player {
@@ -97,6 +100,7 @@ impl Player {
             next: first,
             length: Duration::ZERO,
             rows: Vec::new(),
+            regions: Regions::default(),
             bytes,
         };
         let mut at = first;
@@ -115,6 +119,7 @@ impl Player {
         self.now = self.start.at;
         self.rows.clear();
         self.size = self.start.size;
+        self.regions = Regions::default();
         let theme = model.theme.clone();
         let mut fresh = Model::new(theme, model.keymap.clone(), model.zone.clone());
         fresh.about = self.start.about();
@@ -163,21 +168,26 @@ impl Player {
         };
         // It is shown at the size of this terminal, and nothing is done to the world.
         match msg {
-            Msg::Resize(width, height) => self.size = (width, height),
-            Msg::Key(_) | Msg::Mouse(_) => self.as_it_was(model, msg),
+            Msg::Resize(..) | Msg::Key(_) | Msg::Mouse(_) => self.as_it_was(model, msg),
             other => drop(update(model, other, self.now)),
         }
         true
     }
 
     /// What a key does depends on how many rows were seen, and a click on what was where.
-    fn as_it_was(&self, model: &mut Model, msg: Msg) {
+    fn as_it_was(&mut self, model: &mut Model, msg: Msg) {
         let shown = std::mem::replace(&mut model.size, self.size);
         let area = Rect::new(0, 0, self.size.0, self.size.1);
-        let regions = view::draw(&mut Buffer::empty(area), area, model).regions;
-        model.drawn(regions);
+        self.scroll_back(model);
+        self.regions = view::draw(&mut Buffer::empty(area), area, model).regions;
+        self.scroll_back(model);
         update(model, msg, self.now);
-        model.size = shown;
+        self.size = std::mem::replace(&mut model.size, shown);
+    }
+
+    /// Scrolls every list to where it was when this was recorded.
+    pub(super) fn scroll_back(&self, model: &mut Model) {
+        model.drawn(self.regions.clone());
     }
 
     /// Shows everything up to a time.

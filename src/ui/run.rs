@@ -251,7 +251,7 @@ impl Screen {
     fn take(&mut self, msg: Msg) -> io::Result<()> {
         let now = self.clock.now();
         if let Some(recorder) = &mut self.recorder
-            && let Err(error) = recorder.put(now, &msg)
+            && let Err(error) = recorder.put(now, &msg, self.model.line())
         {
             tracing::warn!(%error, "the recording ends here");
             self.recorder = None;

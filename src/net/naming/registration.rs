@@ -109,7 +109,13 @@ impl Registration {
                     self.set(Status::Held);
                 }
                 Err(error) => {
-                    let lost = matches!(&error, CallError::Remote(f) if f.code == Code::NotFound);
+                    // Refused for good, or forgotten: asking for the name anew tells which.
+                    let lost = match &error {
+                        CallError::Remote(fault) => {
+                            fault.code == Code::NotFound || !passing(&error)
+                        }
+                        _ => false,
+                    };
                     tracing::warn!(name = self.wanted.name, %error, "renewal failed");
                     self.set(Status::Failing(error));
                     if lost {

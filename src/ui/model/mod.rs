@@ -236,6 +236,16 @@ impl Model {
         self.version += 1;
     }
 
+    /// The line that is being typed on, if there is one.
+    pub(crate) fn line(&self) -> Option<&str> {
+        match self.layers.last() {
+            Some(Layer::Prompt(prompt)) => Some(prompt.input.value()),
+            Some(Layer::Palette(palette)) => Some(palette.input.value()),
+            Some(_) => None,
+            None => (self.focus == Pane::Greeter).then(|| self.greeter.input.value()),
+        }
+    }
+
     pub(crate) fn focus(&mut self, pane: Pane) {
         if pane != self.focus {
             self.before = self.focus;

@@ -153,7 +153,7 @@ pub(crate) fn draw(model: &mut Model, width: u16, height: u16) -> Buffer {
     buffer
 }
 
-fn names() -> Msg {
+pub(crate) fn names() -> Msg {
     let record = |name: &str, key: u8, port: u16, health, lease_ms| Record {
         name: name.into(),
         uri: format!("distro:{name}@127.0.0.1:{port}"),
@@ -274,7 +274,7 @@ pub(crate) fn tasks() -> Vec<Task> {
     ]
 }
 
-fn stats() -> Stats {
+pub(crate) fn stats() -> Stats {
     let mut counts = [0; 8];
     for task in tasks() {
         counts[task.state.index()] += 1;
@@ -340,7 +340,7 @@ fn stats() -> Stats {
     }
 }
 
-fn workers() -> Vec<WorkerStatus> {
+pub(crate) fn workers() -> Vec<WorkerStatus> {
     (1..=3)
         .map(|n| {
             let mut lane = Lane::default();

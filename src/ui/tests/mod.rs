@@ -4,6 +4,7 @@
 mod docs;
 mod fixture;
 mod random;
+mod recordings;
 mod snapshots;
 mod stories;
 mod svg;

@@ -5,9 +5,12 @@ use tui_input::Input;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::canvas::Canvas;
-use crate::ui::{
-    text::{clean, width},
-    theme::Role,
+use crate::{
+    net::ticket::veiled,
+    ui::{
+        text::{clean, width},
+        theme::Role,
+    },
 };
 
 /// Draws the line, and the cursor when it has the keyboard.
@@ -15,13 +18,14 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, input: &Input, has_keybo
     if area.is_empty() {
         return;
     }
+    // Whoever looks over a shoulder, or at a picture, is not let in.
+    let value = veiled(input.value());
     let room = usize::from(area.width).saturating_sub(1);
-    let at = input
-        .value()
+    let at = value
         .char_indices()
         .nth(input.cursor())
-        .map_or(input.value().len(), |(at, _)| at);
-    let (before, after) = input.value().split_at(at);
+        .map_or(value.len(), |(at, _)| at);
+    let (before, after) = value.split_at(at);
     // As much as fits before the cursor, counted from the cursor, so that a long line costs no more
     // than a short one.
     let mut cursor = 0;

@@ -1,36 +1,31 @@
-//! `add`: one addition, or a stream of them in bounded memory.
+//! Lines in, results out, in bounded memory.
 
 use std::{
     collections::{HashMap, VecDeque},
     io,
     process::ExitCode,
-    sync::Arc,
-    time::Duration,
 };
 
 use indicatif::ProgressBar;
 use serde::Serialize;
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, timeout_at},
+    time::{Duration, Instant, sleep, timeout},
 };
 
-use super::{
-    Done, Failure, Given,
-    lines::{self, Lines, piped},
-    out::{Out, tell},
-    shapes::{IdShape, raw},
-};
+use super::{LOOK, Taken, Work, read, why};
 use crate::{
-    cli,
-    queue::{
-        broker::{Broker, BrokerError, Subscription},
-        pages::whole_page,
-        query::{Filter, Query},
-        task::{Key, MAX_PRIORITY, NewTask, Options, Receipt, Rule, State, Task, TaskId},
+    command::{
+        Done, Failure,
+        lines::{self, Lines},
+        out::tell,
     },
-    units,
-    words::addition::{self, Addition},
+    queue::{
+        broker::{BrokerError, Subscription},
+        pages::whole_page,
+        query::{Filter, Page, Query},
+        task::{NewTask, Receipt, State, Task, TaskId},
+    },
 };
 
 /// Tasks that are waited for at once; beyond it no more lines are read.
@@ -39,114 +34,6 @@ const WINDOW: usize = 10_000;
 const PAGE: usize = 250;
 /// A node that cannot be reached is asked again for this long.
 const PERSIST: Duration = Duration::from_secs(30);
-/// Events may be left out when they come too fast, so it is looked again after this time.
-const LOOK: Duration = Duration::from_millis(250);
-
-pub(super) fn run(given: &Given<'_>, add: &cli::Add) -> Done {
-    let defaults = options(add)?;
-    let timeout = add.timeout.as_deref().map(units::duration).transpose();
-    let timeout = timeout.map_err(Failure::Usage)?;
-    if timeout.is_some() && add.numbers.is_empty() {
-        let why = "--timeout is for one addition; for lines bound the whole with timeout(1)";
-        return Err(Failure::Usage(why.to_owned()));
-    }
-    if add.numbers.is_empty() && !piped() {
-        let why = "which numbers? write distro-tui add 2 3, or pipe `X Y` a line into it";
-        return Err(Failure::Usage(why.to_owned()));
-    }
-    let one = match add.numbers.as_slice() {
-        [] => None,
-        words => Some(read(&words.join(" "), add, &defaults).map_err(Failure::Usage)?),
-    };
-    given.with(|session| async move {
-        let broker = session.access().broker();
-        let work = Work {
-            out: Out::new(add.out),
-            add,
-            defaults,
-            timeout,
-            broker,
-        };
-        let done = match one {
-            Some(task) => work.one(task).await,
-            None => work.stream().await,
-        };
-        (session, done)
-    })
-}
-
-/// How tasks are to be run, as the options say.
-fn options(add: &cli::Add) -> Result<Options, Failure> {
-    let mut options = Options::default();
-    if let Some(text) = &add.countdown {
-        options.delay = Some(units::duration(text).map_err(Failure::Usage)?);
-    }
-    if let Some(text) = &add.key {
-        let rule = match (add.unique, add.serial) {
-            (true, _) => Rule::Unique,
-            (_, true) => Rule::Serial,
-            _ => Rule::Label,
-        };
-        options.key = Some(Key {
-            text: text.as_str().into(),
-            rule,
-        });
-    }
-    if let Some(priority) = add.priority {
-        if priority > MAX_PRIORITY {
-            let why = format!("--priority: {priority} is not a number from 0 to {MAX_PRIORITY}");
-            return Err(Failure::Usage(why));
-        }
-        options.priority = priority;
-    }
-    options.queue = add.queue.as_deref().map(Into::into);
-    Ok(options)
-}
-
-/// An addition as it is typed anywhere; what the line does not say the options do.
-fn read(text: &str, add: &cli::Add, defaults: &Options) -> Result<NewTask, String> {
-    let now = jiff::Zoned::now();
-    let Addition { add: sum, wishes } =
-        addition::parse(text, &now).map_err(|mistake| mistake.why)?;
-    let seconds = sum.seconds.or(add.seconds);
-    let mut task = crate::queue::add::Add { seconds, ..sum }.task();
-    task.options = merged(wishes.options, defaults);
-    Ok(task)
-}
-
-/// What a line says, and for the rest what the options say.
-fn merged(line: Options, defaults: &Options) -> Options {
-    let usual = Options::default();
-    let priority = match line.priority == usual.priority {
-        true => defaults.priority,
-        false => line.priority,
-    };
-    Options {
-        queue: line.queue.or_else(|| defaults.queue.clone()),
-        key: line.key.or_else(|| defaults.key.clone()),
-        delay: line.delay.or(defaults.delay),
-        priority,
-        ..line
-    }
-}
-
-#[derive(Serialize)]
-struct Taken {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u64>,
-    id: IdShape,
-    existing: bool,
-}
-
-#[derive(Serialize)]
-struct Ended<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u64>,
-    id: IdShape,
-    state: &'static str,
-    result: Option<&'a serde_json::value::RawValue>,
-    error: Option<&'a str>,
-}
 
 #[derive(Serialize)]
 struct Wrong<'a> {
@@ -154,91 +41,34 @@ struct Wrong<'a> {
     error: &'a str,
 }
 
-struct Work<'a> {
-    out: Out,
-    add: &'a cli::Add,
-    defaults: Options,
-    timeout: Option<Duration>,
-    broker: Arc<dyn Broker>,
-}
-
 impl Work<'_> {
-    async fn one(mut self, task: NewTask) -> Done {
-        let events = self.add.wait.then(|| self.broker.subscribe());
-        let receipts = self.broker.submit(vec![task]).await?;
-        let Some(receipt) = receipts.first().copied() else {
-            return Err(Failure::Failed("nothing was taken".to_owned()));
-        };
-        let Some(events) = events else {
-            if self.out.json {
-                self.out.document(&Taken {
-                    line: None,
-                    id: receipt.id.into(),
-                    existing: receipt.existing,
-                })?;
-            } else {
-                let there = if receipt.existing {
-                    " was queued already"
-                } else {
-                    ""
-                };
-                self.out.line(&format!("{}{there}", receipt.id))?;
-            }
-            self.out.flush()?;
-            return Ok(ExitCode::SUCCESS);
-        };
-        let by = self.timeout.map(|span| Instant::now() + span);
-        let waiting = ended(&*self.broker, receipt.id, &events);
-        let task = match by {
-            None => waiting.await?,
-            Some(by) => timeout_at(by, waiting).await.map_err(|_elapsed| {
-                Failure::Refused(format!(
-                    "{} has not ended in time; it goes on: distro-tui tasks show {0}",
-                    receipt.id
-                ))
-            })??,
-        };
-        let good = task.state == State::Succeeded;
-        if self.out.json {
-            self.ended(None, &task)?;
-        } else if good {
-            self.out.line(task.result.as_deref().unwrap_or_default())?;
-        } else {
-            return Err(Failure::Refused(why(&task)));
-        }
-        self.out.flush()?;
-        Ok(ExitCode::from(if good { 0 } else { 6 }))
-    }
-
-    fn ended(&mut self, line: Option<u64>, task: &Task) -> io::Result<()> {
-        self.out.document(&Ended {
-            line,
-            id: task.id.into(),
-            state: task.state.word(),
-            result: task.result.as_deref().and_then(raw),
-            error: task.error.as_deref(),
-        })
-    }
-
-    /// Lines in, results out; at most [`WINDOW`] tasks are on their way.
-    async fn stream(mut self) -> Done {
+    /// Reads lines until there are no more; at most [`WINDOW`] tasks are on their way.
+    pub(super) async fn stream(mut self) -> Done {
         let events = self.add.wait.then(|| self.broker.subscribe());
         let bar = lines::progress(if self.add.wait { "added" } else { "queued" });
         let mut input = Some(lines::read());
         let mut flow = Flow::default();
-        loop {
+        let mut look_again = false;
+        while input.is_some() || !flow.waiting.is_empty() {
             let room = flow.waiting.len() < WINDOW;
-            if let Some(chunk) = next_chunk(&mut input, room, flow.waiting.is_empty()).await {
-                let chunk = chunk.map_err(|e| Failure::Failed(format!("standard input: {e}")))?;
-                self.submit(chunk, &mut flow).await?;
+            tokio::select! {
+                biased;
+                chunk = next_chunk(&mut input), if input.is_some() && room => {
+                    match chunk {
+                        Some(chunk) => {
+                            let chunk = chunk.map_err(|e| lines::unread(&e))?;
+                            self.submit(chunk, &mut flow).await?;
+                        }
+                        None => input = None,
+                    }
+                }
+                () = std::future::ready(()), if look_again => {}
+                () = something(events.as_ref()), if !flow.waiting.is_empty() => {}
             }
-            if let Some(events) = &events {
-                self.collect(&mut flow, events, input.is_none()).await?;
+            if events.is_some() {
+                look_again = self.collect(&mut flow).await?;
             }
             self.print(&mut flow, &bar)?;
-            if input.is_none() && flow.waiting.is_empty() {
-                break;
-            }
         }
         bar.finish_and_clear();
         self.out.flush()?;
@@ -310,7 +140,7 @@ impl Work<'_> {
     }
 
     /// A page, asked for again while the node cannot be reached: it may be restarting.
-    async fn page(&self, query: Query) -> Result<crate::queue::query::Page, Failure> {
+    async fn page(&self, query: Query) -> Result<Page, Failure> {
         let until = Instant::now() + PERSIST;
         loop {
             match whole_page(&*self.broker, query.clone()).await {
@@ -323,20 +153,20 @@ impl Work<'_> {
         }
     }
 
-    /// Fetches what has ended, and waits for something to end when nothing has.
-    async fn collect(
-        &self,
-        flow: &mut Flow,
-        events: &Subscription,
-        at_end: bool,
-    ) -> Result<(), Failure> {
-        // In another place each time: who waits for long must not hide who has ended.
+    /// Asks for what has ended, a page of the open ones at a time; answers whether there is more to be seen
+    /// at once.
+    async fn collect(&self, flow: &mut Flow) -> Result<bool, Failure> {
+        // In order the first ones are all that matters. Without one it is another place each time: who takes
+        // long must not hide who has ended.
         let all = flow.open().count();
-        let skip = if flow.at < all { flow.at } else { 0 };
+        let skip = match self.add.unordered {
+            true if flow.at < all => flow.at,
+            _ => 0,
+        };
         let open: Vec<TaskId> = flow.open().skip(skip).take(PAGE).collect();
         flow.at = skip + open.len();
         if open.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let query = Query {
             filter: Filter::of(open.iter().copied()),
@@ -344,11 +174,11 @@ impl Work<'_> {
             ..Query::default()
         };
         let page = self.page(query).await?;
-        let there: usize = page.tasks.len();
-        let mut new = 0;
+        let there = page.tasks.len();
+        let mut news = false;
         for task in page.tasks {
             if task.state.is_finished() {
-                new += 1;
+                news = true;
                 flow.ended.insert(task.id, task);
             }
         }
@@ -358,16 +188,12 @@ impl Work<'_> {
             let gone: Vec<TaskId> = open.into_iter().filter(|id| !known(id)).collect();
             for id in gone {
                 if self.broker.get(id).await?.is_none() {
+                    news = true;
                     flow.gone(id);
                 }
             }
         }
-        let through = flow.at >= all;
-        if new == 0 && through && (at_end || flow.waiting.len() >= WINDOW) {
-            tokio::time::timeout(LOOK, events.next()).await.ok();
-            while events.try_next().is_some() {}
-        }
-        Ok(())
+        Ok(news || (self.add.unordered && flow.at < all))
     }
 
     /// Prints what can be printed now.
@@ -498,52 +324,17 @@ impl Flow {
     }
 }
 
-/// The next lines, when there is room for them. They are only waited for while nothing else is to be
-/// done.
+/// The next lines, or nothing at the end.
 async fn next_chunk(
     input: &mut Option<mpsc::Receiver<io::Result<Lines>>>,
-    room: bool,
-    idle: bool,
 ) -> Option<io::Result<Lines>> {
-    let lines = input.as_mut().filter(|_| room)?;
-    let chunk = if idle {
-        lines.recv().await
-    } else {
-        match lines.try_recv() {
-            Ok(chunk) => Some(chunk),
-            Err(mpsc::error::TryRecvError::Disconnected) => None,
-            Err(mpsc::error::TryRecvError::Empty) => {
-                // Who types slowly still gets each result as soon as it is there.
-                sleep(Duration::from_millis(1)).await;
-                return None;
-            }
-        }
-    };
-    if chunk.is_none() {
-        *input = None;
-    }
-    chunk
+    input.as_mut()?.recv().await
 }
 
-/// Waits until a task has ended.
-async fn ended(broker: &dyn Broker, id: TaskId, events: &Subscription) -> Result<Task, Failure> {
-    loop {
-        match broker.get(id).await? {
-            Some(task) if task.state.is_finished() => return Ok(task),
-            Some(_) => {}
-            None => {
-                let why = format!("{id} was purged before its result was read");
-                return Err(Failure::Missing(why));
-            }
-        }
-        tokio::time::timeout(LOOK, events.next()).await.ok();
-    }
-}
-
-/// Why a task gave no result.
-fn why(task: &Task) -> String {
-    match task.error.as_deref() {
-        Some(error) => format!("{} {}: {error}", task.id, task.state),
-        None => format!("{} {}", task.id, task.state),
-    }
+/// Waits until something happens at the broker, and looks now and then all the same: events that come too
+/// fast are left out.
+async fn something(events: Option<&Subscription>) {
+    let Some(events) = events else { return };
+    timeout(LOOK, events.next()).await.ok();
+    while events.try_next().is_some() {}
 }

@@ -1,0 +1,263 @@
+//! What was recorded is shown again as it was, on a terminal of any size, and lets nobody in.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+
+use super::fixture::{draw, fresh, names, stats, tasks, workers};
+use crate::{
+    queue::{
+        broker::{Batch, Event},
+        query::Page,
+        task::{State, TaskId, Timestamp, WorkerId},
+    },
+    ui::{
+        action::TABLE,
+        effect::{Click, Done, Effect, Greeted, Mouse, Msg, What},
+        key::{Code, Key},
+        model::Model,
+        record::Recorder,
+        replay::Player,
+        update::update,
+    },
+};
+
+/// A screen that is being recorded, on a world that answers at once.
+struct Recorded {
+    model: Model,
+    recorder: Recorder,
+    path: PathBuf,
+    _folder: tempfile::TempDir,
+    size: (u16, u16),
+    now: Timestamp,
+}
+
+impl Recorded {
+    fn start(size: (u16, u16)) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("session");
+        let mut model = fresh();
+        draw(&mut model, size.0, size.1);
+        let mut recorder = Recorder::create(&path).expect("a new file");
+        let now = model.now;
+        recorder.begin(&model.about, size, now).expect("room");
+        let mut recorded = Self {
+            model,
+            recorder,
+            path,
+            _folder: folder,
+            size,
+            now,
+        };
+        recorded.take(Msg::Started);
+        recorded.take(names());
+        recorded
+    }
+
+    fn take(&mut self, msg: Msg) {
+        self.now = self.now.after(Duration::from_millis(3));
+        let line = self.model.line();
+        self.recorder.put(self.now, &msg, line).expect("room");
+        if let Msg::Resize(width, height) = &msg {
+            self.size = (*width, *height);
+        }
+        let effects = update(&mut self.model, msg, self.now);
+        draw(&mut self.model, self.size.0, self.size.1);
+        for effect in effects {
+            if let Some(answer) = answer(effect) {
+                self.take(answer);
+            }
+        }
+    }
+
+    fn press(&mut self, key: &str) {
+        self.take(Msg::Key(key.parse().expect("a key")));
+    }
+
+    fn type_text(&mut self, text: &str) {
+        for c in text.chars() {
+            self.take(Msg::Key(Key::char(c)));
+        }
+    }
+
+    /// What was on the screen at the end, what is shown of it again on a terminal of this size, and the
+    /// recording itself.
+    fn again(mut self, size: (u16, u16)) -> (Buffer, Buffer, Vec<u8>) {
+        let (width, height) = self.size;
+        let was = draw(&mut self.model, width, height);
+        drop(self.recorder);
+        let bytes = fs::read(&self.path).expect("the recording");
+        let mut player = Player::open(&self.path).expect("a recording");
+        let mut model = fresh();
+        model.size = size;
+        player.rewind(&mut model);
+        // A frame at a time, each drawn, as on a slow day.
+        while player.step(&mut model) {
+            draw(&mut model, size.0, size.1);
+        }
+        player.scroll_back(&mut model);
+        (was, draw(&mut model, width, height), bytes)
+    }
+}
+
+fn answer(effect: Effect) -> Option<Msg> {
+    Some(match effect {
+        Effect::Greet { number, name } => Msg::Greeted {
+            number,
+            answer: Ok(Greeted {
+                text: format!("Hi welcome {name}"),
+                lookup: Duration::from_micros(150),
+                call: Duration::from_micros(90),
+            }),
+        },
+        Effect::Overview => Msg::Overview(Some((Box::new(stats()), workers()))),
+        Effect::Tasks(fetch) => {
+            let fits = |task: &crate::queue::task::Task| fetch.query.filter.states.has(task.state);
+            let tasks = tasks().into_iter().filter(fits).collect();
+            let page = Some(Page {
+                tasks,
+                more_from: None,
+            });
+            let number = fetch.number;
+            Msg::Tasks { number, page }
+        }
+        Effect::Join(_) => Msg::Done(Done {
+            what: What::Join,
+            result: Ok("joined k3yk3yk3 as member".into()),
+            took: Duration::from_millis(4),
+        }),
+        _ => return None,
+    })
+}
+
+/// A ticket as any other, of a server that never was.
+const TICKET: &str = "distro1aaaqcaqaycuacfgreiah6aaaahisebyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyhbeeqscijbeeqscijbeeqscijbg5sok4r";
+
+#[test]
+fn a_ticket_that_was_typed_or_pasted_is_in_no_recording() {
+    let ticket = TICKET;
+    let (body, mistyped) = (&ticket[7..], format!("{}x", &ticket[..40]));
+    for by_key in [true, false] {
+        let mut screen = Recorded::start((120, 36));
+        let enter = |screen: &mut Recorded, text: &str| {
+            if by_key {
+                screen.type_text(text);
+            } else {
+                screen.take(Msg::Paste(text.to_owned()));
+            }
+            screen.press("enter");
+        };
+        screen.press(":");
+        screen.type_text("join");
+        screen.press("enter");
+        // A slip first: it stays, and is taken away before the next attempt.
+        enter(&mut screen, &mistyped);
+        assert!(screen.model.line().is_some(), "it asks again");
+        screen.press("ctrl-u");
+        enter(&mut screen, ticket);
+        assert!(screen.model.line().is_none(), "it was taken");
+        screen.press(":");
+        enter(&mut screen, &format!("join {ticket}"));
+        screen.press("3");
+        let (was, shown, bytes) = screen.again((120, 36));
+        assert_eq!(was, shown);
+        for piece in body.as_bytes().windows(12) {
+            assert!(!bytes.windows(12).any(|seen| seen == piece), "in the file");
+        }
+        let keys: Vec<u8> = body.bytes().take(40).collect();
+        let mut left = keys.iter().peekable();
+        // Key by key they would be a few bytes apart.
+        for byte in &bytes {
+            if left.peek() == Some(&byte) {
+                left.next();
+            }
+        }
+        assert!(left.count() > 8, "key by key");
+    }
+}
+
+#[test]
+fn a_ticket_on_the_screen_is_stars() {
+    let mut screen = Recorded::start((200, 50));
+    screen.press(":");
+    screen.take(Msg::Paste(format!("join {TICKET}")));
+    let buffer = draw(&mut screen.model, 200, 50);
+    let text: String = buffer.content.iter().map(|cell| cell.symbol()).collect();
+    assert!(text.contains("********"), "{text}");
+    let pieces = TICKET.as_bytes()[7..].windows(6);
+    for piece in pieces {
+        let piece = std::str::from_utf8(piece).expect("base32");
+        assert!(!text.contains(piece), "{text}");
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Key(Key),
+    Text(String),
+    Paste(String),
+    Mouse(u16, u16, u8),
+    Size(u16, u16),
+    Ended(u8, u64),
+    Later(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let known: Vec<Key> = TABLE
+        .iter()
+        .flat_map(|entry| entry.keys)
+        .map(|key| key.parse().expect("a key of ours"))
+        .collect();
+    let edits = [Code::Esc, Code::Enter, Code::Backspace, Code::Left].map(Key::plain);
+    prop_oneof![
+        12 => prop::sample::select(known).prop_map(Step::Key),
+        2 => prop::sample::select(edits.to_vec()).prop_map(Step::Key),
+        2 => "[0-9a-z +:]{0,12}".prop_map(Step::Text),
+        1 => "[0-9a-z +:]{0,30}".prop_map(Step::Paste),
+        2 => (0u16..160, 0u16..50, 0u8..3).prop_map(|(x, y, b)| Step::Mouse(x, y, b)),
+        1 => (20u16..160, 5u16..50).prop_map(|(w, h)| Step::Size(w, h)),
+        2 => (any::<u8>(), 1u64..9).prop_map(|(s, n)| Step::Ended(s, n)),
+        1 => (0u64..40_000).prop_map(Step::Later),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #[test]
+    fn a_recording_shows_the_same_screen_again(
+        steps in prop::collection::vec(step(), 1..60),
+        size in (20u16..160, 5u16..50),
+    ) {
+        let mut screen = Recorded::start((100, 30));
+        for step in steps {
+            match step {
+                Step::Key(key) => screen.take(Msg::Key(key)),
+                Step::Text(text) => screen.type_text(&text),
+                Step::Paste(text) => screen.take(Msg::Paste(text)),
+                Step::Mouse(x, y, button) => {
+                    let what = [Click::Left, Click::WheelUp, Click::WheelDown][usize::from(button)];
+                    screen.take(Msg::Mouse(Mouse { x, y, what }));
+                }
+                Step::Size(width, height) => screen.take(Msg::Resize(width, height)),
+                Step::Ended(state, count) => {
+                    let state = State::ALL[usize::from(state) % State::ALL.len()];
+                    let events = (0..count).map(|n| Event::Ended {
+                        id: TaskId(n.into()),
+                        state,
+                        worker: Some(WorkerId(1)),
+                        ran: Duration::from_millis(n),
+                    });
+                    let batch = Batch { at: screen.now, events: events.collect(), dropped: 0 };
+                    screen.take(Msg::Broker(batch));
+                }
+                Step::Later(ms) => {
+                    screen.now = screen.now.after(Duration::from_millis(ms));
+                    screen.take(Msg::Tick);
+                }
+            }
+        }
+        let (was, shown, _) = screen.again(size);
+        prop_assert_eq!(was, shown);
+    }
+}
