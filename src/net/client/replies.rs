@@ -1,0 +1,61 @@
+//! The answers to one call.
+
+use quinn::RecvStream;
+use tokio::time::{Duration, Instant, timeout_at};
+
+use crate::net::{
+    fault::CallError,
+    peer::Peer,
+    stream::ABANDONED,
+    value::Value,
+    wire::{self, FrameError, Reply},
+};
+
+/// The answers to one call, in order. Dropping it tells the server to stop.
+#[derive(Debug)]
+pub struct Replies {
+    pub(super) recv: Option<RecvStream>,
+    pub(super) peer: Peer,
+    pub(super) deadline: Duration,
+    pub(super) since: Instant,
+}
+
+impl Replies {
+    /// The next answer, or `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// [`CallError::Remote`], [`CallError::Lost`] or [`CallError::Protocol`].
+    pub async fn next(&mut self) -> Result<Option<Value>, CallError> {
+        let Some(recv) = &mut self.recv else {
+            return Ok(None);
+        };
+        match wire::read(recv).await {
+            Ok(Some(Reply::Ok(value))) => Ok(Some(value)),
+            Ok(Some(Reply::Err(fault))) => Err(fault.into()),
+            Ok(None) => {
+                self.recv = None;
+                Ok(None)
+            }
+            Err(FrameError::Io(error)) => Err(CallError::Lost {
+                peer: self.peer.to_string(),
+                reason: error.to_string(),
+            }),
+            Err(error) => Err(CallError::Protocol(error.to_string())),
+        }
+    }
+
+    pub(super) async fn next_by(&mut self, by: Instant) -> Result<Option<Value>, CallError> {
+        let deadline = self.deadline;
+        timeout_at(by, self.next())
+            .await
+            .unwrap_or(Err(CallError::Deadline(deadline)))
+    }
+}
+
+impl Drop for Replies {
+    fn drop(&mut self) {
+        if let Some(recv) = &mut self.recv {
+            recv.stop(ABANDONED).ok();
+        }
+    }
+}
