@@ -80,6 +80,7 @@ impl From<CallError> for Failure {
                 Code::Denied => Self::Denied(text),
                 _ => Self::Refused(text),
             },
+            CallError::Stranger(_) => Self::Denied(text),
             CallError::Protocol(_) => Self::Failed(text),
             _ => Self::Unreached(text),
         }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Done, Failure, Given, out::Out, shapes::NameShape};
 use crate::{
     cli::Names,
+    net::fault::CallError,
     net::naming::{Change, Event, Query, Record, Register, Registration, Status, Why},
     node::{Access, NamesEvent},
     units,
@@ -164,16 +165,21 @@ async fn keep(access: &Access, wanted: Register, out: Out) -> Done {
         return Err(why.into());
     }
     said(out, &name, 1, "registered; ctrl-c takes it back")?;
-    let refused = status.wait_for(|status| matches!(status, Status::Refused(_)));
-    let refused = tokio::select! {
+    // What it may do there has changed, the name is another's now, or it is not let in any more.
+    let over = status.wait_for(|status| {
+        matches!(
+            status,
+            Status::Refused(_) | Status::Failing(CallError::Stranger(_))
+        )
+    });
+    let why = tokio::select! {
         () = super::out::interrupted() => None,
-        refused = refused => refused.map(|status| status.clone()).ok(),
+        over = over => over.map(|status| status.clone()).ok(),
     };
     stop.cancel();
     running.await.ok();
-    match refused {
-        // What it may do there has changed, or the name is another's now.
-        Some(Status::Refused(why)) => Err(why.into()),
+    match why {
+        Some(Status::Refused(why) | Status::Failing(why)) => Err(why.into()),
         _ => Ok(ExitCode::SUCCESS),
     }
 }

@@ -115,6 +115,13 @@ pub enum CallError {
         /// What the transport said.
         reason: String,
     },
+    /// The other side was reached and does not let this process in: it does not know its key, or not any
+    /// more.
+    #[error("{0} does not know this process's key; join with a ticket of it first")]
+    Stranger(
+        /// Address and key fingerprint of the other side.
+        String,
+    ),
     /// The connection broke after the call was sent: it may or may not have run.
     #[error("the connection to {peer} was lost before the answer came: {reason}")]
     Lost {
@@ -144,7 +151,10 @@ impl CallError {
     /// Whether trying again cannot run the call twice.
     #[must_use]
     pub const fn retriable(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Busy(_))
+        matches!(
+            self,
+            Self::Connect { .. } | Self::Stranger(_) | Self::Busy(_)
+        )
     }
 }
 

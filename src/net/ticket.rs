@@ -86,7 +86,6 @@ impl Ticket {
     }
 }
 
-/// What is in the text. Append-only: a second version is a second variant.
 /// Whether there may be a ticket in a text, whole or not.
 #[must_use]
 pub fn may_hold_one(text: &str) -> bool {
@@ -135,6 +134,7 @@ fn secret_from(word: &str) -> Option<usize> {
     Some(at + PREFIX.len())
 }
 
+/// What is in the text. Append-only: a second version is a second variant.
 #[derive(Serialize, Deserialize)]
 enum Wire {
     V1 {

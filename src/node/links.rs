@@ -21,7 +21,7 @@ use super::{
     known::{self, Known},
 };
 use crate::net::{
-    client::{Client, DEADLINE, Peer},
+    client::{Client, Peer},
     fault::CallError,
     key::PublicKey,
     members::Members,
@@ -188,13 +188,9 @@ impl Links {
         key: PublicKey,
         addrs: impl IntoIterator<Item = SocketAddr>,
     ) -> Option<SocketAddr> {
-        for addr in addrs {
-            let peer = Peer { addr, key };
-            if self.0.client.connect(peer, DEADLINE).await.is_ok() {
-                return Some(addr);
-            }
-        }
-        None
+        let peers = addrs.into_iter().map(|addr| Peer { addr, key });
+        let answered = self.0.client.first_to_answer(peers).await;
+        answered.ok().map(|(peer, _)| peer.addr)
     }
 
     /// Joined nodes with a name that cannot be kept there for want of a connection.

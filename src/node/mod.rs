@@ -394,11 +394,14 @@ impl Node {
 
         let phone_book = match &book {
             Some(_) => own,
-            None => joined
-                .iter()
-                .flat_map(known::Known::peers)
-                .next()
-                .ok_or(NodeError::NoNaming)?,
+            None => {
+                let mut known = joined.iter().flat_map(known::Known::peers);
+                let first = known.next().ok_or(NodeError::NoNaming)?;
+                let all = std::iter::once(first).chain(known);
+                let client = endpoint.client();
+                let reached = net.block_on(client.first_to_answer(all));
+                reached.map_or(first, |(peer, _)| peer)
+            }
         };
         let naming = NamingClient::new(endpoint.client(), phone_book);
         let (mut registrations, mut standing) = (Vec::new(), Vec::new());

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     net::{
-        client::{Client, DEADLINE, Peer},
+        client::{Client, Peer},
         endpoint::Endpoint,
         fault::{CallError, Code},
         identity::Identity,
@@ -29,7 +29,6 @@ use crate::{
         members::Members,
         naming::NamingClient,
         ticket::Ticket,
-        wire::Hello,
     },
     queue::{
         absent::Absent,
@@ -117,7 +116,7 @@ impl Session {
         };
         let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
         let line = Line::open(&identity, Some(&peer.addr))?;
-        line.session([peer], Place::Beside)
+        line.session([peer], Place::Beside, &known::read(data_dir)?)
     }
 
     /// With a node elsewhere: named by a ticket, by the beginning of its key or as `KEY@ADDR:PORT` when
@@ -146,7 +145,7 @@ impl Session {
                     joined
                 }
             };
-            return line.session(known.peers(), Place::Elsewhere);
+            return line.session(known.peers(), Place::Elsewhere, &[]);
         }
         if to.starts_with(crate::net::ticket::PREFIX) {
             let why = to.parse::<Ticket>().map_err(|why| why.to_string());
@@ -159,7 +158,7 @@ impl Session {
         };
         let line = Line::open(&identity, peers.first().map(|peer| &peer.addr))?;
         let key = peers.first().map(|peer| peer.key);
-        match (line.session(peers, Place::Elsewhere), key) {
+        match (line.session(peers, Place::Elsewhere, &[]), key) {
             (Err(SessionError::Call(error)), Some(key)) if discover => {
                 // It may have moved; whoever answers must hold the same key.
                 let found = discover::find(key);
@@ -168,7 +167,7 @@ impl Session {
                 };
                 let line = Line::open(&identity, Some(first))?;
                 let moved = found.iter().map(|addr| Peer { addr: *addr, key });
-                let session = line.session(moved, Place::Elsewhere)?;
+                let session = line.session(moved, Place::Elsewhere, &[])?;
                 let role = session.access.about().role;
                 let addrs = known.into_iter().find(|known| known.key == key);
                 let mut known = Known {
@@ -289,7 +288,7 @@ impl Opened {
     /// Whether a node still lets this process in where it was.
     fn knows(&self, known: &Known) -> bool {
         let client = self.client();
-        let answer = first_to_answer(&client, known.peers());
+        let answer = client.first_to_answer(known.peers());
         self.net.block_on(answer).is_ok()
     }
 
@@ -303,9 +302,12 @@ impl Opened {
         self,
         peers: impl IntoIterator<Item = Peer>,
         place: Place,
+        joined: &[Known],
     ) -> Result<Session, SessionError> {
-        let (peer, hello) = self.net.block_on(first_to_answer(&self.client(), peers))?;
-        let naming = NamingClient::new(self.client(), peer);
+        let client = self.client();
+        let (peer, hello) = self.net.block_on(client.first_to_answer(peers))?;
+        let naming = self.net.block_on(phone_book(&client, peer, joined));
+        let naming = NamingClient::new(client, naming);
         let (broker, recovery) = self.net.block_on(broker(&self.net, &self.client(), peer))?;
         let about = About {
             key: peer.key,
@@ -321,18 +323,17 @@ impl Opened {
     }
 }
 
-async fn first_to_answer(
-    client: &Client,
-    peers: impl IntoIterator<Item = Peer>,
-) -> Result<(Peer, Hello), CallError> {
-    let mut failed = CallError::Protocol("no address is known of it".into());
-    for peer in peers {
-        match client.connect(peer, DEADLINE).await {
-            Ok(hello) => return Ok((peer, hello)),
-            Err(error) => failed = error,
+/// The naming server of a node, or of the first that it has joined when it was started without one.
+async fn phone_book(client: &Client, peer: Peer, joined: &[Known]) -> Peer {
+    let own = NamingClient::new(client.clone(), peer).count().await;
+    match own {
+        Err(CallError::Remote(fault)) if fault.code == Code::NotFound => {
+            let others = joined.iter().flat_map(Known::peers);
+            let reached = client.first_to_answer(others).await;
+            reached.map_or(peer, |(other, _)| other)
         }
+        _ => peer,
     }
-    Err(failed)
 }
 
 async fn broker(

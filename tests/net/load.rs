@@ -238,7 +238,7 @@ async fn nobody_is_admitted_by_an_empty_list() {
     let server = Server::start(&endpoint, addr);
     let refused = greet(&client(&stranger), server.peer).await;
     assert!(
-        matches!(refused, Err(CallError::Connect { .. })),
+        matches!(refused, Err(CallError::Stranger(_))),
         "{refused:?}"
     );
 }

@@ -104,6 +104,7 @@ fn denied<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
 fn not_connected<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
     match result {
         Err(CallError::Connect { reason, .. }) => reason,
+        Err(error @ CallError::Stranger(_)) => error.to_string(),
         other => panic!("it got through: {other:?}"),
     }
 }

@@ -13,7 +13,7 @@ fn shown(home: &Home, args: &[&str], output: &Output) -> String {
     let text = |bytes: &[u8]| steady(home, &String::from_utf8_lossy(bytes));
     format!(
         "$ distro-tui {}\n{}{}[{code}]\n",
-        args.join(" "),
+        steady(home, &args.join(" ")),
         text(&output.stdout),
         text(&output.stderr),
     )
@@ -52,6 +52,7 @@ fn what_programs_are_given() {
     home.run(&["add", "2", "3", "--wait"]);
     let failing = home.piped(&["add", "--wait"], "2 3 0 fails:9 attempts:1\n");
     assert_eq!(failing.status.code(), Some(6));
+    let exported = home.path().join("tasks.csv").to_string_lossy().into_owned();
     let mut all = String::new();
     for args in [
         &["names", "list", "--json"][..],
@@ -96,7 +97,10 @@ fn what_programs_are_given() {
         &["tasks", "retry", "2", "--json"],
         &["workers", "scale", "2", "--json"],
         &["queue", "pause", "mail"],
-        &["queue", "resume", "mail"],
+        &["queue", "pause", "mail", "--json"],
+        &["queue", "resume", "mail", "--json"],
+        &["tasks", "export", &exported, "--json"],
+        &["config", "init", "--json"],
         &["ticket", "--json"],
         &[
             "ticket",

@@ -1,5 +1,7 @@
 //! Two nodes, one system.
 
+use std::{fs, process::Output};
+
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -186,7 +188,7 @@ fn whoever_is_revoked_is_out_and_its_names_with_it() {
     let refused = system
         .b
         .output(&["--connect", short(&system.node_a.key()), "names", "list"]);
-    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert_eq!(refused.status.code(), Some(4), "{refused:?}");
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("does not know this process's key"), "{said}");
     assert_eq!(system.greeters(6), [system.node_a.key()]);
@@ -246,4 +248,106 @@ fn a_service_with_its_ticket_in_the_environment_starts_again() {
     let _node_a = a.serve(&[]);
     let watch = a.follow(&["names", "watch"]);
     watch.until(|seen| is(seen, "put", "server", &node_b.key(), Some("live")));
+}
+
+/// Others on a machine see the arguments of a command, and no ticket has to be among them.
+#[test]
+fn a_ticket_to_connect_with_need_not_be_an_argument() {
+    let (a, b) = (Home::new(), Home::new());
+    let node = a.serve(&[]);
+    let ticket = a.ticket(&["--role", "read"]);
+    let listed = |home: &Home, output: Output| {
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("naming"), "{text}");
+        let links = fs::read_to_string(home.path().join("distro-tui").join("joined"));
+        assert!(!links.unwrap_or_default().contains(&ticket));
+    };
+    listed(
+        &b,
+        b.piped(&["--connect", "-", "names", "list"], &format!("{ticket}\n")),
+    );
+    let file = b.path().join("ticket");
+    fs::write(&file, format!("{ticket}\n")).expect("room");
+    let c = Home::new();
+    listed(
+        &c,
+        c.output(&[
+            "--connect",
+            &format!("@{}", file.display()),
+            "names",
+            "list",
+        ]),
+    );
+    let d = Home::new();
+    let mut command = d.command(&["names", "list"]);
+    command.env("DISTRO_TUI_CONNECT", &ticket);
+    listed(&d, command.output().expect("it runs"));
+    // What follows the ticket is for the command.
+    let sums = b.piped(
+        &["--connect", "-", "greet"],
+        &format!("{}\nAli\n", short(&node.key())),
+    );
+    assert_eq!(sums.stdout, b"Hi welcome Ali\n", "{sums:?}");
+    let missing = b.output(&["--connect", "@/nowhere", "names", "list"]);
+    assert_eq!(missing.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&missing.stderr);
+    assert!(said.contains("/nowhere"), "{said}");
+}
+
+/// Whoever asks, and through whom: who cannot be reached is said the same way.
+#[test]
+fn joining_a_node_that_is_away_fails_alike_with_and_without_a_node() {
+    let (a, b) = (Home::new(), Home::new());
+    let node_a = a.serve(&[]);
+    let ticket = a.ticket(&[]);
+    node_a.kill();
+    let alone = b.output(&["join", &ticket]);
+    let _node_b = b.serve(&[]);
+    let through = b.output(&["join", &ticket]);
+    for output in [alone, through] {
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("is a node running"), "{said}");
+    }
+}
+
+#[test]
+fn a_command_that_keeps_a_name_ends_when_it_may_not_any_more() {
+    let (a, c) = (Home::new(), Home::new());
+    let node = a.serve(&[]);
+    c.run(&["join", &a.ticket(&[])]);
+    let keeper = c.follow(&[
+        "--connect",
+        short(&node.key()),
+        "names",
+        "register",
+        "mine",
+        "distro:x@127.0.0.1:1",
+    ]);
+    keeper.until(|said| said["name"] == "mine");
+    let peers = a.json(&["peers"]);
+    let key = peers["joined_here"][0]["key"].as_str().expect("a key");
+    a.run(&["revoke", short(key)]);
+    assert_eq!(keeper.ended(), Some(4));
+}
+
+/// What a node was reached at first may lead nowhere any more, while another of its addresses does.
+#[test]
+fn a_joined_node_is_found_at_its_other_address() {
+    let (a, b) = (Home::new(), Home::new());
+    let node_a = a.serve(&[]);
+    b.run(&["join", &a.ticket(&[])]);
+    let path = b.path().join("distro-tui").join("known.json");
+    let known = fs::read_to_string(&path).expect("it is remembered");
+    let addr = format!("\"{}\"", node_a.addr());
+    // The discard port: nobody listens there.
+    let known = known.replace(&addr, &format!("\"127.0.0.1:9\", {addr}"));
+    assert!(known.contains("127.0.0.1:9"), "{known}");
+    fs::write(&path, known).expect("room");
+    let node_b = b.serve(&[]);
+    let (key, watch) = (node_b.key(), a.follow(&["names", "watch"]));
+    watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
+    let greeted = b.run(&["--connect", short(&node_a.key()), "greet", "Ali"]);
+    assert_eq!(greeted, "Hi welcome Ali\n");
 }

@@ -44,6 +44,10 @@ fn a_node_without_a_naming_server_registers_with_the_one_it_joins() {
     let key = node.key();
     let watch = a.follow(&["names", "watch"]);
     watch.until(|seen| seen["name"] == "server" && seen["owner"] == key.as_str());
+    // The phone book of whoever asks it is the other's.
+    let listed = |home: &Home| home.json(&["names", "list", "--prefix", "server"]);
+    assert_eq!(listed(&b), listed(&a));
+    assert_eq!(b.run(&["greet", "Ali"]), "Hi welcome Ali\n");
 }
 
 #[test]

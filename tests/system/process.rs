@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio},
     sync::mpsc,
     time::{Duration, Instant},
 };
@@ -135,9 +135,24 @@ impl Home {
         let lines = Lines::new(child.stdout.take().expect("piped"));
         Follower { child, lines }
     }
+
+    /// A command that is asked and answers, a line at a time.
+    pub(crate) fn converse(&self, args: &[&str]) -> Conversation {
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        Conversation {
+            stdin: child.stdin.take().expect("piped"),
+            lines: Lines::new(child.stdout.take().expect("piped")),
+            child,
+        }
+    }
 }
 
-/// JSON lines of a process, read on a thread so that waiting for one has an end.
+/// Lines of a process, read on a thread so that waiting for one has an end.
 struct Lines(mpsc::Receiver<String>);
 
 impl Lines {
@@ -153,9 +168,12 @@ impl Lines {
         Self(receiver)
     }
 
+    fn text(&self) -> String {
+        self.0.recv_timeout(PATIENCE).expect("a line in time")
+    }
+
     fn next(&self) -> Value {
-        let line = self.0.recv_timeout(PATIENCE).expect("a line in time");
-        serde_json::from_str(&line).expect("JSON")
+        serde_json::from_str(&self.text()).expect("JSON")
     }
 }
 
@@ -230,6 +248,11 @@ impl Follower {
 }
 
 impl Follower {
+    /// Its exit code, once it has ended.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+
     /// As ctrl-c does.
     pub(crate) fn interrupt(&self) {
         let pid = i32::try_from(self.child.id()).expect("a process");
@@ -242,6 +265,30 @@ impl Drop for Follower {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+}
+
+/// A command that answers a line with a line.
+pub(crate) struct Conversation {
+    child: Child,
+    stdin: ChildStdin,
+    lines: Lines,
+}
+
+impl Conversation {
+    /// Says a line and leaves standard input open: the answer may not wait for more.
+    pub(crate) fn ask(&mut self, line: &str) -> String {
+        writeln!(self.stdin, "{line}").expect("it reads");
+        self.lines.text()
+    }
+
+    /// Says no more; gives the exit code.
+    pub(crate) fn end(self) -> Option<i32> {
+        let Self {
+            mut child, stdin, ..
+        } = self;
+        drop(stdin);
+        child.wait().expect("it ends").code()
     }
 }
 

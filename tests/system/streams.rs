@@ -71,3 +71,26 @@ fn everybody_on_standard_input_is_greeted() {
     let greetings: String = (0..500).map(|n| format!("Hi welcome n{n}\n")).collect();
     assert_eq!(String::from_utf8_lossy(&output.stdout), greetings);
 }
+
+/// As a program does that keeps a command running beside itself.
+#[test]
+fn each_line_is_answered_before_the_next_is_asked_for() {
+    let home = Home::new();
+    let _node = home.serve(&[]);
+    let mut adding = home.converse(&["add", "--wait"]);
+    for n in 0..3 {
+        assert_eq!(adding.ask(&format!("{n} 1")), (n + 1).to_string());
+    }
+    assert_eq!(adding.end(), Some(0));
+    // As they come, each with the number of its line.
+    let mut adding = home.converse(&["add", "--wait", "--unordered"]);
+    for n in 1..4 {
+        assert_eq!(adding.ask(&format!("{n} 1")), format!("{n} {}", n + 1));
+    }
+    assert_eq!(adding.end(), Some(0));
+    let mut greeting = home.converse(&["greet"]);
+    for name in ["Ali", "Ada", "李"] {
+        assert_eq!(greeting.ask(name), format!("Hi welcome {name}"));
+    }
+    assert_eq!(greeting.end(), Some(0));
+}

@@ -155,7 +155,7 @@ pub(super) fn refused(peer: Peer, error: &ConnectionError) -> CallError {
             return CallError::Busy(peer.to_string());
         }
         ConnectionError::ApplicationClosed(close) if close.error_code == DENIED => {
-            "it does not know this process's key; join with a ticket of it first".to_owned()
+            return CallError::Stranger(peer.to_string());
         }
         ConnectionError::ApplicationClosed(close) if close.error_code == CHANGED => {
             "what this process may do there has changed".to_owned()
@@ -166,12 +166,21 @@ pub(super) fn refused(peer: Peer, error: &ConnectionError) -> CallError {
         ConnectionError::TransportError(error) if error.to_string().contains("Verification") => {
             "it holds another key than expected".to_owned()
         }
-        ConnectionError::TimedOut => "nobody answers there".to_owned(),
+        ConnectionError::TimedOut => return nobody(peer),
         other => other.to_string(),
     };
     CallError::Connect {
         peer: peer.to_string(),
         reason,
+    }
+}
+
+/// Silence.
+pub(super) fn nobody(peer: Peer) -> CallError {
+    CallError::Connect {
+        peer: peer.to_string(),
+        reason: "nobody answers there; is a node running, and is this still its address?"
+            .to_owned(),
     }
 }
 

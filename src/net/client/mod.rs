@@ -2,6 +2,7 @@
 //! them. Dropping a call's future cancels the call at the server.
 
 mod dial;
+mod first;
 mod join;
 mod pool;
 mod replies;

@@ -9,7 +9,7 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 use super::{
     Client,
-    dial::{CONNECT, Line},
+    dial::{CONNECT, Line, nobody},
 };
 use crate::net::{fault::CallError, peer::Peer, wire::ALPN};
 
@@ -43,14 +43,10 @@ impl Client {
     pub(super) async fn line(&self, peer: Peer) -> Result<Line, CallError> {
         let slot = self.slot(peer)?;
         let asked = Instant::now();
-        let nobody = || CallError::Connect {
-            peer: peer.to_string(),
-            reason: "nobody answers there".to_owned(),
-        };
         let mut held = slot.line.lock().await;
         // Whoever waited for another's attempt has seen it fail, and need not make one of its own.
         if self.down_since(peer).is_some_and(|since| since >= asked) {
-            return Err(nobody());
+            return Err(nobody(peer));
         }
         if let Some(live) = held.as_ref().filter(|line| line.is_good()) {
             return Ok(live.clone());
@@ -60,7 +56,7 @@ impl Client {
             Instant::now() + CONNECT,
             self.dial_again_when_slow(peer, &slot.config),
         );
-        let dialled = dialled.await.unwrap_or_else(|_elapsed| Err(nobody()));
+        let dialled = dialled.await.unwrap_or_else(|_elapsed| Err(nobody(peer)));
         self.note(peer, dialled.is_ok());
         let line = dialled?;
         *held = Some(line.clone());
