@@ -59,6 +59,8 @@ const TARPC: [&str; 3] = [
     "tarpc on TCP, no TLS, 64 in flight",
     "tarpc on TCP, no TLS, 256 in flight",
 ];
+const BARE_NEW: &str = "bare quinn: connect, one echo, close";
+const CALL_NEW: &str = "greeter: connect, one call, close";
 const PYRO: &str = "Pyro5, 1 in flight";
 const LOOKUP: &str = "lookup among 100,000 names, 64 in flight";
 const WATCH: &str = "names changed, and seen by a watcher";
@@ -234,6 +236,7 @@ impl Drop for Server {
 
 /// What the calling side holds.
 struct Callers {
+    identity: Identity,
     runtime: Runtime,
     client: Client,
     server: Server,
@@ -263,6 +266,7 @@ impl Callers {
             WelcomeClient::new(client::Config::default(), transport).spawn()
         });
         Self {
+            identity,
             runtime,
             client,
             server,
@@ -304,6 +308,39 @@ impl Callers {
             }
         };
         Sample::of(|| self.runtime.block_on(closed_loop(in_flight, SPAN, call)))
+    }
+
+    /// Connections one after the other, each by a client that was never there before.
+    fn connections(&self) -> Sample {
+        let peer = self.server.ours;
+        Sample::of(|| {
+            let (until, mut count) = (Instant::now() + SPAN, 0);
+            while Instant::now() < until {
+                self.runtime.block_on(async {
+                    let (endpoint, _) = network::endpoint(&self.identity, self.identity.public());
+                    let request = Request::new(greeter::NAME, greeter::METHOD, vec!["Ali".into()]);
+                    let answer = endpoint.client().call(peer, request, DEADLINE).await;
+                    assert_eq!(answer, Ok("Hi welcome Ali".into()));
+                });
+                count += 1;
+            }
+            count
+        })
+    }
+
+    fn bare_connections(&self) -> Sample {
+        Sample::of(|| {
+            let (until, mut count) = (Instant::now() + SPAN, 0);
+            while Instant::now() < until {
+                self.runtime.block_on(async {
+                    let config = bare::client(&shared_key());
+                    let (_endpoint, connection) = bare::connect(config, self.server.bare).await;
+                    bare::call(&connection).await;
+                });
+                count += 1;
+            }
+            count
+        })
     }
 
     fn tarpc(&self, in_flight: usize) -> Sample {
@@ -380,6 +417,8 @@ fn measure() {
         cases.add(CALL[i], UDP, move || callers.calls(in_flight));
         cases.add(TARPC[i], UDP, move || callers.tarpc(in_flight));
     }
+    cases.add(BARE_NEW, BARE_NEW, || callers.bare_connections());
+    cases.add(CALL_NEW, BARE_NEW, || callers.connections());
     let has_pyro = pyro.is_some();
     match &mut pyro {
         Some(pyro) => cases.add(PYRO, UDP, || pyro.round()),

@@ -122,6 +122,14 @@ pub(crate) fn count(n: usize) -> String {
     out
 }
 
+/// So many of a thing: `1 task`, `1,234 tasks`.
+pub(crate) fn counted(n: usize, thing: &str) -> String {
+    match n {
+        1 => format!("1 {thing}"),
+        n => format!("{} {thing}s", count(n)),
+    }
+}
+
 /// A count in at most five cells: `999`, `12.3k`, `4.5M`.
 pub(crate) fn short_count(n: u64) -> String {
     match n {

@@ -9,7 +9,7 @@ use crate::{
     cli::Json,
     net::identity::Identity,
     node::{self, Access, Place, Session},
-    text::took,
+    text::{counted, took},
 };
 
 /// What a check found.
@@ -166,10 +166,10 @@ async fn broker(access: &Access, report: &mut Report) {
     match broker.stats().await {
         Ok(stats) => {
             let text = format!(
-                "{}, keeps {}, {} workers",
+                "{}, keeps {}, {}",
                 broker.engine(),
                 stats.keeping.durability,
-                stats.wanted
+                counted(stats.wanted, "worker")
             );
             report.add("broker", Verdict::Good, text);
             match &stats.trouble {

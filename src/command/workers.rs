@@ -17,7 +17,7 @@ use crate::{
         task::State,
         worker::WorkerStatus,
     },
-    text::took,
+    text::{counted, took},
     units::show_bytes,
 };
 
@@ -54,7 +54,7 @@ pub(super) fn run(given: &Given<'_>, workers: &Workers) -> Done {
             let workers = ask(given, move |broker| async move {
                 Ok(broker.scale(count).await?)
             })?;
-            let told = format!("{workers} workers");
+            let told = counted(workers, "worker");
             Ok(Out::new(*out).answer(&Scaled { workers }, &told)?)
         }
     }

@@ -100,11 +100,11 @@ pub fn veiled(text: &str) -> Cow<'_, str> {
     if !may_hold_one(text) {
         return Cow::Borrowed(text);
     }
-    let veil = |piece: &str| match secret_from(piece) {
-        Some(from) => {
-            let stars = piece.chars().skip(piece[..from].chars().count());
+    let veil = |piece: &str| match secret_from(piece).and_then(|at| piece.split_at_checked(at)) {
+        Some((clear, secret)) => {
+            let stars = secret.chars();
             let stars = stars.map(|c| if c.is_whitespace() { c } else { '*' });
-            piece[..from].chars().chain(stars).collect()
+            clear.chars().chain(stars).collect()
         }
         None => piece.to_owned(),
     };

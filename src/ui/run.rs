@@ -1,5 +1,5 @@
 //! The loop: one task owns the model and the terminal. It sleeps until something happens, takes all
-//! that has happened, and draws once, at most every 16 ms.
+//! that has happened, and draws once, at most every 16 ms; a key is answered sooner.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -32,6 +32,8 @@ use crate::{
 
 /// The least time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
+/// The same after a key: whoever presses it waits for it, and keys that are held down come no faster.
+const ANSWER: Duration = Duration::from_millis(3);
 /// Messages that are taken before a frame is drawn.
 const BATCH: usize = 512;
 /// Running tasks get this long to end when the program is left.
@@ -69,6 +71,8 @@ struct Screen {
     session: Arc<Session>,
     drawn: u64,
     last_frame: Instant,
+    /// The least time from it to the next.
+    pace: Duration,
     in_tmux: bool,
     /// Nobody is there to draw for any more.
     gone: bool,
@@ -112,6 +116,7 @@ pub(crate) async fn run(
         session,
         drawn: 0,
         last_frame: Instant::now(),
+        pace: FRAME,
         in_tmux,
         gone: false,
         how: How::Quit,
@@ -148,7 +153,10 @@ impl Screen {
     fn wake(&mut self, wake: Wake, sources: &mut Sources) -> io::Result<()> {
         match wake {
             Wake::Signal(signal) => self.signal(signal)?,
-            Wake::Terminal(Some(Ok(event))) => self.terminal(event)?,
+            Wake::Terminal(Some(Ok(event))) => {
+                self.pace = ANSWER;
+                self.terminal(event)?;
+            }
             Wake::Terminal(Some(Err(error))) => return Err(error),
             Wake::Terminal(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Wake::Msg(msg) => self.take(msg)?,
@@ -156,7 +164,7 @@ impl Screen {
             Wake::Drained(_) | Wake::Frame => {}
         }
         self.drain(sources)?;
-        if self.wants_frame() && self.last_frame.elapsed() >= FRAME {
+        if self.wants_frame() && self.last_frame.elapsed() >= self.pace {
             self.draw()?;
         }
         Ok(())
@@ -178,7 +186,7 @@ impl Screen {
     /// Waits for the next thing to happen, signals and keys before all else.
     async fn sleep(&mut self, sources: &mut Sources) -> Wake {
         let deadline = self.model.deadline().map(|at| self.clock.instant(at));
-        let frame = self.wants_frame().then_some(self.last_frame + FRAME);
+        let frame = self.wants_frame().then_some(self.last_frame + self.pace);
         let open = self.leaving.is_none();
         tokio::select! {
             biased;
@@ -236,6 +244,7 @@ impl Screen {
     fn draw(&mut self) -> io::Result<()> {
         self.drawn = self.model.version;
         self.last_frame = Instant::now();
+        self.pace = FRAME;
         if self.gone {
             return Ok(());
         }

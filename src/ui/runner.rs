@@ -11,7 +11,7 @@ use super::{
     effect::{Done, Effect, Export, Greeted, Msg, Peers, Rows, What},
     export,
     model::tasks::Fetch,
-    text::count,
+    text::{count, counted},
 };
 use crate::{
     net::{fault::CallError, members::Peer, value::Value},
@@ -176,10 +176,13 @@ impl Runner {
             Effect::Recovery => return Msg::Recovery(self.access.recovery().clone()),
             Effect::Scale(workers) => {
                 let accepted = self.broker.scale(workers).await;
-                let text = |n: usize| match n {
-                    1 => "1 worker".to_owned(),
-                    n if n < workers => format!("{n} workers, which is the most"),
-                    n => format!("{n} workers"),
+                let text = |n: usize| {
+                    let most = if n < workers {
+                        ", which is the most"
+                    } else {
+                        ""
+                    };
+                    format!("{}{most}", counted(n, "worker"))
                 };
                 (What::Scale, said(accepted, text))
             }
@@ -275,10 +278,7 @@ fn done_to(deed: Deed, bulk: Bulk) -> String {
 }
 
 fn tasks(n: usize) -> String {
-    match n {
-        1 => "1 task".to_owned(),
-        n => format!("{} tasks", count(n)),
-    }
+    counted(n, "task")
 }
 
 /// What became of submitted tasks.

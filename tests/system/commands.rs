@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::process::Home;
+use crate::process::{Home, short};
 
 /// The output of a command with what differs from run to run taken out of it.
 fn shown(home: &Home, args: &[&str], output: &Output) -> String {
@@ -38,6 +38,8 @@ fn steady(home: &Home, text: &str) -> String {
         (r#""worker":"w\d""#, r#""worker":"wN""#),
         (r"\d+(\.\d+)? (µs|ms|s)\b", "SPAN"),
         (r#""label":"[^"]*""#, r#""label":"LABEL""#),
+        // A name is asked for and then held.
+        (r#""state":"pending""#, r#""state":"held""#),
     ] {
         let pattern = regex::Regex::new(pattern).expect("a pattern");
         text = pattern.replace_all(&text, word).into_owned();
@@ -118,6 +120,53 @@ fn what_programs_are_given() {
     }
     insta::assert_snapshot!("json", all);
     drop(node);
+}
+
+/// The rest of it: what runs on, what changes from moment to moment, and what takes two nodes.
+#[test]
+fn what_programs_are_given_of_a_system() {
+    let (home, other) = (Home::new(), Home::new());
+    let node = home.serve(&["--workers", "1"]);
+    let mut all = format!("$ distro-tui serve --json\n{}\n", node.ready());
+    let other_node = other.serve(&["--workers", "1"]);
+    let ticket = home.ticket(&["--once"]);
+    let names = home.follow(&["names", "watch"]);
+    let joined = other.output(&["join", &ticket, "--json"]);
+    all.push_str(&shown(&other, &["join", &ticket, "--json"], &joined));
+    let other_key = other_node.key();
+    let their = |seen: &serde_json::Value| seen["owner"] == other_key.as_str();
+    let mut watched = vec![names.until(|seen| their(seen) && seen["name"] == "server")];
+    for (home, args) in [
+        (&home, &["peers", "--json"][..]),
+        (&other, &["peers", "--json"]),
+        (&home, &["workers", "list", "--json"]),
+        (&home, &["queue", "stats", "--json"]),
+        (&home, &["doctor", "--json"]),
+    ] {
+        all.push_str(&shown(home, args, &home.output(args)));
+    }
+    let tasks = home.follow(&["tasks", "watch"]);
+    home.run(&["add", "2", "3"]);
+    let ended = tasks.until(|seen| seen["event"] == "ended");
+    let revoke = ["revoke", short(&other_key), "--json"];
+    all.push_str(&shown(&home, &revoke, &home.output(&revoke)));
+    watched.push(names.until(|seen| seen["event"] == "gone" && seen["name"] == "server"));
+    let own = node.key();
+    let leave = ["leave", short(&own), "--json"];
+    all.push_str(&shown(&other, &leave, &other.output(&leave)));
+    assert_eq!(node.end(), Some(0));
+    let mut lost = names.until(|seen| seen["event"] == "lost");
+    lost["error"] = "WHY".into();
+    watched.push(lost);
+    for seen in watched.iter().chain([&ended]) {
+        all.push_str(&format!("a line of a watch: {seen}\n"));
+    }
+    for (key, word) in [(&own, "OWN"), (&other_key, "OTHER")] {
+        for length in [key.len(), short(key).len(), 8] {
+            all = all.replace(key.split_at(length).0, word);
+        }
+    }
+    insta::assert_snapshot!("json_of_a_system", steady(&home, &steady(&other, &all)));
 }
 
 #[test]

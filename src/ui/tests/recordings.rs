@@ -137,7 +137,8 @@ const TICKET: &str = "distro1aaaqcaqaycuacfgreiah6aaaahisebyha4dqobyha4dqobyha4d
 #[test]
 fn a_ticket_that_was_typed_or_pasted_is_in_no_recording() {
     let ticket = TICKET;
-    let (body, mistyped) = (&ticket[7..], format!("{}x", &ticket[..40]));
+    let (start, _) = ticket.split_at(40);
+    let (body, mistyped) = (&ticket.as_bytes()[7..], format!("{start}x"));
     for by_key in [true, false] {
         let mut screen = Recorded::start((120, 36));
         let enter = |screen: &mut Recorded, text: &str| {
@@ -162,10 +163,10 @@ fn a_ticket_that_was_typed_or_pasted_is_in_no_recording() {
         screen.press("3");
         let (was, shown, bytes) = screen.again((120, 36));
         assert_eq!(was, shown);
-        for piece in body.as_bytes().windows(12) {
+        for piece in body.windows(12) {
             assert!(!bytes.windows(12).any(|seen| seen == piece), "in the file");
         }
-        let keys: Vec<u8> = body.bytes().take(40).collect();
+        let keys: Vec<u8> = body.iter().copied().take(40).collect();
         let mut left = keys.iter().peekable();
         // Key by key they would be a few bytes apart.
         for byte in &bytes {
@@ -183,7 +184,11 @@ fn a_ticket_on_the_screen_is_stars() {
     screen.press(":");
     screen.take(Msg::Paste(format!("join {TICKET}")));
     let buffer = draw(&mut screen.model, 200, 50);
-    let text: String = buffer.content.iter().map(|cell| cell.symbol()).collect();
+    let text: String = buffer
+        .content
+        .iter()
+        .map(ratatui::buffer::Cell::symbol)
+        .collect();
     assert!(text.contains("********"), "{text}");
     let pieces = TICKET.as_bytes()[7..].windows(6);
     for piece in pieces {

@@ -283,10 +283,7 @@ fn counted(
 
 /// What the process before had left: told once, and what is bad about it louder.
 fn recovered(model: &mut Model, recovery: &Recovery) -> Vec<Effect> {
-    let tasks = |n: usize| match n {
-        1 => "1 task".to_owned(),
-        n => format!("{} tasks", text::count(n)),
-    };
+    let tasks = |n: usize| text::counted(n, "task");
     let ids = |ids: &[TaskId]| {
         let some: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
         let etc = if ids.len() > 5 { ", …" } else { "" };
