@@ -108,9 +108,10 @@ impl Endpoint {
         members: Members,
     ) -> Result<Self, EndpointError> {
         let addr = socket.local_addr();
+        let doors = Doors::default();
         let quinn = quinn::Endpoint::new_with_abstract_socket(
             transport::endpoint(identity),
-            Some(transport::server(identity)?),
+            Some(transport::server(identity, Arc::clone(&doors.proved))?),
             socket,
             Arc::new(TokioRuntime),
         )
@@ -128,7 +129,7 @@ impl Endpoint {
             stopping,
             tasks: TaskTracker::new(),
             calls: Calls::default(),
-            doors: Doors::default(),
+            doors,
             seats: Seats::default(),
             joining: Semaphore::new(server::MAX_JOINING),
         });
@@ -183,6 +184,7 @@ impl Endpoint {
         let doors = &self.shared.doors;
         Door {
             open: self.shared.quinn.open_connections(),
+            proved: doors.proved.load(Ordering::Relaxed),
             retried: doors.retried.load(Ordering::Relaxed),
             denied: doors.denied.load(Ordering::Relaxed),
         }
@@ -227,6 +229,9 @@ impl Endpoint {
 pub struct Door {
     /// Connections that are open or being made, in both directions.
     pub open: usize,
+    /// Callers who proved that they hold their key, since the start. Whoever goes on with a session of
+    /// before does not have to: rights are looked up all the same.
+    pub proved: u64,
     /// Callers who were asked to prove their address first, since the start.
     pub retried: u64,
     /// Callers who were turned away, since the start.

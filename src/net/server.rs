@@ -66,6 +66,8 @@ pub(super) struct Shared {
 pub(super) struct Doors {
     /// Handshakes under way.
     handshaking: AtomicUsize,
+    /// Callers who proved their key.
+    pub(super) proved: Arc<AtomicU64>,
     /// Callers who were asked to prove their address first.
     pub(super) retried: AtomicU64,
     /// Callers who were turned away.

@@ -1,6 +1,13 @@
 //! QUIC and TLS settings: what is trusted, and where every window, queue and wait ends.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use quinn::{
     ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt,
@@ -72,11 +79,14 @@ fn transport() -> TransportConfig {
     config
 }
 
-/// What this process accepts as a server.
-pub(super) fn server(identity: &Identity) -> Result<ServerConfig, SetupError> {
+/// What this process accepts as a server. Callers who prove their key anew are counted in `proved`.
+pub(super) fn server(
+    identity: &Identity,
+    proved: Arc<AtomicU64>,
+) -> Result<ServerConfig, SetupError> {
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(Arc::new(AnyKey))
+        .with_client_cert_verifier(Arc::new(AnyKey { proved }))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(
             identity.certified(),
         )));
@@ -209,7 +219,9 @@ struct Pinned(PublicKey);
 /// Accepts any client that holds its key. Who may do what is decided after the handshake, on every
 /// connection: a resumed session does not come by here (rustls skips the verifier).
 #[derive(Debug)]
-struct AnyKey;
+struct AnyKey {
+    proved: Arc<AtomicU64>,
+}
 
 impl fmt::Debug for Pinned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -291,7 +303,9 @@ impl ClientCertVerifier for AnyKey {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify(message, cert, dss)
+        let proved = verify(message, cert, dss)?;
+        self.proved.fetch_add(1, Ordering::Relaxed);
+        Ok(proved)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

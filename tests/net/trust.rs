@@ -307,8 +307,10 @@ async fn revoking_a_key_ends_its_connections_and_its_names_at_once() {
     assert!(matches!(cut, Err(CallError::Lost { .. })), "{cut:?}");
     assert_eq!(home.naming.count(), 0, "its lease has ended");
     // A new connection, which resumes the session of the old one, is refused as well.
+    let proved = home.endpoint.door().proved;
     let reason = not_connected(home.greet(&thief).await);
     assert!(reason.contains("does not know"), "{reason}");
+    assert_eq!(home.endpoint.door().proved, proved, "it was resumed");
     // So is an old ticket; one that was made since lets it in again.
     let serial = |ticket: &Ticket| ticket.serial;
     let old = home.ticket(Role::Member, Wish::default()).await;

@@ -1,11 +1,18 @@
 //! What was recorded is shown again as it was, on a terminal of any size, and lets nobody in.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 
-use super::fixture::{draw, fresh, names, stats, tasks, workers};
+use super::{
+    fixture::{draw, fresh, names, stats, tasks, workers},
+    snapshots::shown,
+};
 use crate::{
     queue::{
         broker::{Batch, Event},
@@ -79,6 +86,11 @@ impl Recorded {
         for c in text.chars() {
             self.take(Msg::Key(Key::char(c)));
         }
+    }
+
+    fn later(&mut self, span: Duration) {
+        self.now = self.now.after(span);
+        self.take(Msg::Tick);
     }
 
     /// What was on the screen at the end, what is shown of it again on a terminal of this size, and the
@@ -197,6 +209,44 @@ fn a_ticket_on_the_screen_is_stars() {
     }
 }
 
+/// A recording is a fixture: one that was made by an earlier build shows the screens of then. When what
+/// is recorded has changed its form, the version in [`crate::ui::record::MAGIC`] goes up, and
+/// `UPDATE_DOCS=1` records anew.
+#[test]
+fn a_recording_of_an_earlier_build_is_shown() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui/tests/session.recording");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let (_, _, bytes) = morning().again((120, 36));
+        fs::write(&path, bytes).expect("room");
+    }
+    let mut player = Player::open(&path).expect("it can be read");
+    let mut model = fresh();
+    model.size = (120, 36);
+    player.rewind(&mut model);
+    for second in [1, 60, 3_600] {
+        player.go_to(Duration::from_secs(second), &mut model);
+        let screen = draw(&mut model, 120, 36);
+        insta::assert_snapshot!(format!("recorded_{second}_s"), shown(&screen));
+    }
+}
+
+/// Somebody greets, looks for a failure, and reads what went wrong.
+fn morning() -> Recorded {
+    let mut screen = Recorded::start((120, 36));
+    screen.press("2");
+    screen.type_text("Ali");
+    screen.press("enter");
+    screen.later(Duration::from_secs(20));
+    screen.press("esc");
+    screen.press("3");
+    screen.press("/");
+    screen.type_text("state:failed");
+    screen.press("enter");
+    screen.later(Duration::from_secs(60));
+    screen.press("enter");
+    screen
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Key(Key),
@@ -256,10 +306,7 @@ proptest! {
                     let batch = Batch { at: screen.now, events: events.collect(), dropped: 0 };
                     screen.take(Msg::Broker(batch));
                 }
-                Step::Later(ms) => {
-                    screen.now = screen.now.after(Duration::from_millis(ms));
-                    screen.take(Msg::Tick);
-                }
+                Step::Later(ms) => screen.later(Duration::from_millis(ms)),
             }
         }
         let (was, shown, _) = screen.again(size);

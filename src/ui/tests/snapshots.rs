@@ -29,7 +29,7 @@ use crate::{
 
 const SIZES: [(u16, u16); 5] = [(200, 50), (120, 36), (80, 24), (40, 12), (10, 3)];
 
-fn shown(buffer: &Buffer) -> String {
+pub(super) fn shown(buffer: &Buffer) -> String {
     let mut letters: BTreeMap<String, char> = BTreeMap::new();
     let (mut text, mut styles) = (String::new(), String::new());
     for y in 0..buffer.area.height {
