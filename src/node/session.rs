@@ -9,15 +9,15 @@ use std::{
 };
 
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    Ending, Node, NodeError,
+    Node, NodeError,
     access::{About, Access, Place},
     discover,
     here::{self, Found},
     known::{self, Known},
-    network_thread, service,
+    service,
+    thread::{Ending, network_thread},
 };
 use crate::{
     net::{
@@ -248,9 +248,7 @@ impl std::fmt::Debug for Session {
 impl Line {
     /// A network of one's own, for calling only.
     fn open(identity: &Identity, to: Option<&SocketAddr>) -> Result<Opened, NodeError> {
-        let over = CancellationToken::new();
-        let (net, thread) = network_thread(over.clone())?;
-        let ending = Ending::new(over, thread);
+        let (net, ending) = network_thread()?;
         let any: SocketAddr = match to {
             Some(SocketAddr::V6(_)) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
             _ => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),

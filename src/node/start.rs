@@ -1,0 +1,357 @@
+//! Starting a node, in order.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, mpsc},
+};
+
+use tokio::{net::TcpListener, runtime::Handle};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    About, Access, Config, Node, NodeError, Offers, Part, Place, address,
+    discover::Announcer,
+    here::{Here, Taken},
+    known::{self, Known},
+    links::{self, Links},
+    names, service,
+    thread::network_thread,
+};
+use crate::{
+    metrics,
+    net::{
+        client::{Client, Peer},
+        endpoint::{Endpoint, EndpointError},
+        greeter,
+        identity::Identity,
+        key::PublicKey,
+        members::Members,
+        naming::{self, Naming, NamingClient, Register, Registration},
+        object::{Caller, Object},
+        peers,
+        uri::Uri,
+        wire::Role,
+    },
+    queue::{
+        absent::Absent,
+        add,
+        broker::Broker,
+        embedded::{self, Embedded, Recovery},
+        registry::Registry,
+        remote,
+    },
+};
+
+impl Node {
+    /// The same with objects and tasks of one's own.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn start_with(config: &Config, offers: Offers) -> Result<Self, NodeError> {
+        let mut here = claim(&config.data_dir)?;
+        let identity = Identity::load_or_make(&config.data_dir)?;
+        let members = Members::open(&config.data_dir, identity.public())?;
+        let joined = known::read(&config.data_dir)?;
+        let (net, ending) = network_thread()?;
+        let endpoint = bind(&net, config.listen, here.port(), &identity, members)?;
+        let bound = endpoint.local_addr()?;
+        let addrs = match config.advertise.as_slice() {
+            [] => address::from_elsewhere(bound),
+            told => told.to_vec(),
+        };
+        let own = Peer {
+            addr: address::from_here(bound),
+            key: identity.public(),
+        };
+
+        let Offers { objects, tasks } = with_greeter(config, offers);
+        let engine = engine(config, tasks)?;
+        let (broker, recovery) = broker(engine.as_ref());
+        let stop = CancellationToken::new();
+        let door = metrics_door(config, &net)?;
+        let book = config
+            .has(Part::Naming)
+            .then(|| serve_names(&net, &endpoint, own, engine.as_ref(), &stop));
+        let metrics = door.as_ref().and_then(|door| door.local_addr().ok());
+        if let Some(door) = door {
+            let source = metrics::Source {
+                broker: engine.clone(),
+                naming: book.clone(),
+                endpoint: endpoint.clone(),
+            };
+            net.spawn(metrics::serve(door, source, stop.clone()));
+        }
+
+        let offered = offer(&net, &endpoint, objects, engine, &recovery);
+        let links = Links::new(
+            endpoint.client(),
+            endpoint.members().clone(),
+            book.clone(),
+            links::Reached {
+                bound,
+                told: config.advertise.first().copied(),
+            },
+            abroad(&offered, own.key),
+            stop.clone(),
+        );
+        let desk = service::Desk {
+            client: endpoint.client(),
+            links: links.clone(),
+            data_dir: config.data_dir.clone(),
+            label: config.label.clone(),
+            own: own.key,
+            bound,
+        };
+        let about_peers = peers::Desk {
+            endpoint: endpoint.clone(),
+            naming: book.clone(),
+            addrs: addrs.clone(),
+        };
+        let objects = endpoint.objects();
+        objects.expose(service::NAME, service::object(desk.clone()));
+        objects.expose(peers::NAME, peers::object(about_peers));
+        {
+            // Whoever comes now finds everything.
+            let _entered = net.enter();
+            endpoint.open();
+        }
+
+        let phone_book = match &book {
+            Some(_) => own,
+            None => others_phone_book(&net, endpoint.client(), &joined)?,
+        };
+        let naming = NamingClient::new(endpoint.client(), phone_book);
+        let (mut registrations, mut standing) = (Vec::new(), Vec::new());
+        if book.is_some() {
+            let at = addrs.first().copied().unwrap_or(own.addr);
+            for mut wanted in offered {
+                wanted.uri = uri(&wanted.uri, at).to_string();
+                let registration = Registration::new(naming.clone(), wanted);
+                standing.push(registration.status());
+                registrations.push(net.spawn(registration.run(stop.clone())));
+            }
+        }
+        take_up(&net, &links, joined);
+        let announcer = config.discover.then(|| Announcer::start(own.key, &addrs));
+        let announcer = announcer.and_then(|started| {
+            started
+                .inspect_err(|why| tracing::warn!(why, "the local network is not told"))
+                .ok()
+        });
+        net.spawn(
+            links
+                .clone()
+                .find_moved(config.data_dir.clone(), config.discover),
+        );
+        here.announce(own.addr, own.key)?;
+        let about = About {
+            key: own.key,
+            addr: own.addr,
+            role: Role::Admin,
+            place: Place::Here,
+        };
+        let access = Access::new(about, net.clone(), naming, Arc::clone(&broker), recovery);
+        Ok(Self {
+            access: Arc::new(access),
+            metrics,
+            net,
+            endpoint,
+            addrs,
+            broker,
+            links,
+            desk,
+            stop,
+            standing,
+            registrations: Mutex::new(registrations),
+            ending,
+            _announcer: announcer,
+            _here: here,
+        })
+    }
+}
+
+fn claim(folder: &Path) -> Result<Here, NodeError> {
+    Here::claim(folder).map_err(|taken| match taken {
+        Taken::By(pid) => NodeError::Running {
+            folder: folder.display().to_string(),
+            pid,
+        },
+        Taken::Unusable(path, error) => NodeError::Folder { path, error },
+    })
+}
+
+/// A free port is the one of last time, if that is still free: whoever knew it finds it again.
+fn bind(
+    net: &Handle,
+    listen: SocketAddr,
+    before: u16,
+    identity: &Identity,
+    members: Members,
+) -> Result<Endpoint, EndpointError> {
+    let _entered = net.enter();
+    if listen.port() == 0 && before != 0 {
+        let as_before = SocketAddr::new(listen.ip(), before);
+        if let Ok(endpoint) = Endpoint::bind_closed(as_before, identity, members.clone()) {
+            return Ok(endpoint);
+        }
+    }
+    Endpoint::bind_closed(listen, identity, members)
+}
+
+fn with_greeter(config: &Config, offers: Offers) -> Offers {
+    match config.has(Part::Greeter) {
+        true => offers.object(greeter::NAME, &["greeter"], greeter::greeter()),
+        false => offers,
+    }
+}
+
+fn broker_config(config: &Config) -> embedded::Config {
+    embedded::Config {
+        workers: match config.has(Part::Workers) {
+            true => config.broker.workers,
+            false => 0,
+        },
+        ..config.broker.clone()
+    }
+}
+
+fn engine(config: &Config, mut tasks: Registry) -> Result<Option<Embedded>, NodeError> {
+    add::register(&mut tasks);
+    match config.has(Part::Broker) {
+        true => Ok(Some(Embedded::start(broker_config(config), tasks)?)),
+        false => Ok(None),
+    }
+}
+
+/// What everybody sees of it, or of its absence.
+fn broker(engine: Option<&Embedded>) -> (Arc<dyn Broker>, Recovery) {
+    match engine {
+        Some(engine) => (Arc::new(engine.clone()), engine.recovery().clone()),
+        None => {
+            let absent = Absent::new("this node was started without a broker");
+            (Arc::new(absent), Recovery::default())
+        }
+    }
+}
+
+fn metrics_door(config: &Config, net: &Handle) -> Result<Option<TcpListener>, NodeError> {
+    let Some(addr) = config.metrics else {
+        return Ok(None);
+    };
+    let _entered = net.enter();
+    match metrics::listen(addr) {
+        Ok(door) => Ok(Some(door)),
+        Err(why) => Err(NodeError::Metrics { addr, why }),
+    }
+}
+
+/// The naming server of the first joined node that answers; of the first at all when none does yet.
+fn others_phone_book(net: &Handle, client: Client, joined: &[Known]) -> Result<Peer, NodeError> {
+    let known: Vec<Peer> = joined.iter().flat_map(Known::peers).collect();
+    let first = *known.first().ok_or(NodeError::NoNaming)?;
+    // Whoever starts a node may be on a runtime, where another one must not be waited on.
+    let (told, answer) = mpsc::channel();
+    net.spawn(async move {
+        let reached = client.first_to_answer(known).await;
+        told.send(reached.map(|(peer, _)| peer)).ok();
+    });
+    Ok(answer.recv().ok().and_then(Result::ok).unwrap_or(first))
+}
+
+fn take_up(net: &Handle, links: &Links, joined: Vec<Known>) {
+    let _entered = net.enter();
+    for known in joined {
+        if let Some(warning) = links.take_up(known) {
+            tracing::warn!("{warning}");
+        }
+    }
+}
+
+/// Exposes every object, and says what is to be registered: names, with the objects' names at this
+/// endpoint in place of addresses.
+fn offer(
+    net: &Handle,
+    endpoint: &Endpoint,
+    objects: Vec<(Register, Arc<dyn Object>)>,
+    engine: Option<Embedded>,
+    recovery: &Recovery,
+) -> Vec<Register> {
+    let mut offered = Vec::new();
+    for (mut wanted, object) in objects {
+        endpoint.objects().expose(&wanted.name, object);
+        wanted.uri.clone_from(&wanted.name);
+        offered.push(wanted);
+    }
+    if let Some(engine) = engine {
+        // It reads events where the sockets are.
+        let _entered = net.enter();
+        let life = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let life = u64::try_from(life.as_micros()).unwrap_or_default();
+        let object = remote::object(Arc::new(engine), recovery.clone(), life);
+        endpoint.objects().expose(remote::NAME, Arc::new(object));
+        let mut wanted = Register::new(remote::NAME, remote::NAME);
+        wanted.metadata = vec!["broker".into()];
+        wanted.exclusive = true;
+        offered.push(wanted);
+    }
+    offered
+}
+
+/// The same where others register theirs too: a broker is not one of many, so it has a name of its own
+/// there.
+fn abroad(offered: &[Register], key: PublicKey) -> Vec<Register> {
+    let mut abroad = offered.to_vec();
+    for wanted in &mut abroad {
+        if wanted.uri == remote::NAME {
+            wanted.name = format!("{}.{}", remote::NAME, key.fingerprint());
+        }
+    }
+    abroad
+}
+
+fn serve_names(
+    net: &Handle,
+    endpoint: &Endpoint,
+    own: Peer,
+    engine: Option<&Embedded>,
+    stop: &CancellationToken,
+) -> Naming {
+    let _entered = net.enter();
+    let limits = naming::Limits::default();
+    let naming = match engine {
+        Some(engine) => {
+            let before = engine.names().iter().filter_map(names::registered);
+            let journal = Arc::new(names::Keeper::new(engine.clone()));
+            let (naming, keeping) = Naming::kept(limits, before.collect(), journal);
+            net.spawn(keeping);
+            naming
+        }
+        None => Naming::new(limits),
+    };
+    endpoint
+        .objects()
+        .expose(naming::NAME, Arc::new(naming.object()));
+    let mut itself = Register::new(naming::NAME, uri(naming::NAME, own.addr));
+    itself.lease_ms = Some(0);
+    itself.exclusive = true;
+    itself.metadata = vec!["naming".into()];
+    let myself = Caller {
+        key: own.key,
+        role: Role::Admin,
+    };
+    if let Err(fault) = naming.register(&myself, itself) {
+        tracing::error!(%fault, "the naming server could not list itself");
+    }
+    let stop = stop.clone();
+    let clock = naming.clone();
+    net.spawn(async move { clock.run(stop).await });
+    naming
+}
+
+fn uri(object: &str, addr: SocketAddr) -> Uri {
+    Uri {
+        object: object.into(),
+        addr,
+    }
+}
