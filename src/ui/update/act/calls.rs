@@ -1,0 +1,62 @@
+//! On objects: greeting, methods and calls.
+
+use super::{prompt, show};
+use crate::ui::{
+    effect::Effect,
+    model::{
+        Model,
+        events::Tone,
+        layer::{Details, Layer, Purpose, Subject},
+    },
+    update::{prompts, say},
+};
+
+pub(super) fn greet(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
+    let name = argument.map_or_else(|| model.greeter.input.value().to_owned(), str::to_owned);
+    if name.trim().is_empty() {
+        model.greeter.hint = Some("type a name first, then press enter".into());
+        return vec![];
+    }
+    let number = model.greeter.start(model.now, name.clone());
+    vec![Effect::Greet { number, name }]
+}
+
+/// Everything about a name.
+pub(super) fn methods(model: &mut Model, name: Option<&str>) -> Vec<Effect> {
+    let name = name.unwrap_or_default();
+    let Some(record) = model.names.named(name) else {
+        say(
+            model,
+            Tone::Warn,
+            format!("nobody is registered as `{name}`"),
+        );
+        return vec![];
+    };
+    let subject = Subject::Name {
+        record: record.clone(),
+        methods: None,
+    };
+    show(model, Layer::Details(Details { subject, scroll: 0 }));
+    vec![Effect::Methods(record)]
+}
+
+pub(super) fn call(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
+    // A name may be said first, as on the command line.
+    let (first, rest) = argument
+        .and_then(|text| text.split_once(char::is_whitespace))
+        .unwrap_or_default();
+    if let Some(record) = model.names.named(first) {
+        prompt(model, Purpose::Call(record), rest.trim_start().to_owned());
+        return prompts::submit(model);
+    }
+    let Some(record) = model.names.selected().cloned() else {
+        say(model, Tone::Warn, "no name is selected");
+        return vec![];
+    };
+    let text = argument.unwrap_or_default().to_owned();
+    prompt(model, Purpose::Call(record), text);
+    match argument {
+        Some(_) => prompts::submit(model),
+        None => vec![],
+    }
+}
