@@ -1,4 +1,4 @@
-//! Lookup and greeting on a bad network: a hundred seeds of loss and jitter, a partition longer than
+//! Lookup and greeting on a bad network: two hundred seeds of loss and jitter, a partition longer than
 //! the lease, a naming server that crashes and comes back.
 
 use std::net::SocketAddr;
