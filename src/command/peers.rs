@@ -88,10 +88,13 @@ pub(super) fn list(given: &Given<'_>, out: Json) -> Done {
             ]
         };
         let rows: Vec<_> = peers.iter().map(row).collect();
-        out.table(
-            &["JOINED HERE", "ROLE", "LABEL", "CONNECTIONS", "SINCE"],
-            &rows,
-        )?;
+        match rows.as_slice() {
+            [] => out.line("nobody has joined this node; distro-tui ticket lets others in")?,
+            rows => out.table(
+                &["JOINED HERE", "ROLE", "LABEL", "CONNECTIONS", "SINCE"],
+                rows,
+            )?,
+        }
         out.text("\n")?;
         let row = |link: &LinkInfo| {
             let names = link.names.iter();
@@ -104,10 +107,13 @@ pub(super) fn list(given: &Given<'_>, out: Json) -> Done {
             ]
         };
         let rows: Vec<_> = links.iter().map(row).collect();
-        out.table(
-            &["JOINED BY THIS NODE", "ROLE", "WHERE", "NAMES THERE"],
-            &rows,
-        )?;
+        match rows.as_slice() {
+            [] => out.line("this node has joined no other; distro-tui join TICKET does")?,
+            rows => out.table(
+                &["JOINED BY THIS NODE", "ROLE", "WHERE", "NAMES THERE"],
+                rows,
+            )?,
+        }
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -34,7 +34,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
     }
     let entries = found(palette);
     if entries.is_empty() {
-        canvas.pieces(row(list, 0), &[("no command fits", Role::Dim)]);
+        if palette.error.is_none() {
+            canvas.pieces(row(list, 0), &[("no command fits", Role::Dim)]);
+        }
         return;
     }
     let selected = palette.selected.min(entries.len() - 1);

@@ -1,4 +1,4 @@
-//! Names: who is registered, where, with which key, and whether it still lives.
+//! Names: what is registered, where, by whom, and whether it still lives.
 
 use std::borrow::Cow;
 
@@ -22,9 +22,10 @@ use crate::{
 
 const COLUMNS: [Column; 5] = [
     Column::share("NAME", 1),
-    Column::cells("WHERE", 21).from(48),
-    Column::cells("KEY", 8).from(58),
-    Column::cells("LEASE", 5).right().from(62),
+    Column::cells("WHERE", 21).from(58),
+    // Several may have the same name: first of all it is told whose each is.
+    Column::cells("OWNER", 8).from(38),
+    Column::cells("LEASE", 5).right().from(66),
     Column::cells("STATE", 9),
 ];
 
