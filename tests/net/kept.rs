@@ -8,7 +8,7 @@ use std::sync::{
 use distro_tui::net::{
     fault::Code,
     key::PublicKey,
-    naming::{Health, Journal, Kept, Limits, Naming, Record, Registered},
+    naming::{Health, Journal, Kept, Limits, Naming, Record, Register, Registered},
     object::{Answer, Caller, Invocation, Object},
     value::Value,
     wire::Role,
@@ -149,4 +149,23 @@ async fn names_come_back_suspect_and_their_owners_renew_them_as_if_nothing_had_b
     assert!(format!("{granted}").contains("10"), "{granted}");
     stop.cancel();
     clock.await.expect("ends");
+}
+
+/// As after a night in which every server has died.
+#[tokio::test(start_paused = true)]
+async fn however_many_are_gone_at_once_none_comes_back() {
+    const MANY: usize = 10_000;
+    let notes = Arc::new(Notes::default());
+    let naming = start(&notes, vec![]);
+    for n in 0..MANY {
+        let wanted = Register::new(format!("n{n}"), "distro:x@127.0.0.1:1");
+        naming.register(&caller(1), wanted).expect("room");
+    }
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    // Time passes before anything else is done, and what it has ended is kept before this is.
+    let granted = call(&naming, 1, "register", register("new")).await;
+    granted.expect("registered");
+    let kept = notes.kept.lock().expect("whole");
+    let gone = kept.iter().filter(|kept| matches!(kept, Kept::Gone { .. }));
+    assert_eq!(gone.count(), MANY);
 }

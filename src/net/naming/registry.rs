@@ -412,13 +412,19 @@ impl Registry {
 
     /// Lets time pass: marks the suspect and drops the gone.
     pub fn advance(&mut self, now: Millis) {
-        while let Some(first) = self.due.first_entry() {
-            if first.key().0 > now {
-                return;
-            }
+        while self.advance_some(now, usize::MAX) {}
+    }
+
+    /// The same for so many of them at most; answers whether there may be more.
+    pub(super) fn advance_some(&mut self, now: Millis, most: usize) -> bool {
+        for _ in 0..most {
+            let Some(first) = self.due.first_entry().filter(|due| due.key().0 <= now) else {
+                return false;
+            };
             let ((_, id), name) = first.remove_entry();
             self.look_at(now, &name, id);
         }
+        true
     }
 
     /// When [`Registry::advance`] next has something to do.

@@ -85,9 +85,7 @@ impl Naming {
         loop {
             let due = {
                 let mut registry = self.registry();
-                let before = registry.revision();
-                registry.advance(self.now());
-                self.note_gone(&registry, before);
+                self.let_pass(&mut registry, self.now());
                 registry.next_deadline()
             };
             self.publish();
@@ -271,6 +269,18 @@ impl Naming {
         }
     }
 
+    /// Lets leases run out, a bite at a time: the registry remembers only the newest of what has gone.
+    fn let_pass(&self, registry: &mut Registry, now: Millis) {
+        loop {
+            let before = registry.revision();
+            let more = registry.advance_some(now, BITE);
+            self.note_gone(registry, before);
+            if !more {
+                return;
+            }
+        }
+    }
+
     /// What is gone need not be kept any longer.
     fn note_gone(&self, registry: &Registry, before: u64) {
         if registry.revision() == before {
@@ -309,10 +319,8 @@ impl Naming {
         let (result, earlier) = {
             let mut registry = self.registry();
             let before = registry.next_deadline();
-            let revision = registry.revision();
             // Time first: a call that arrives after a deadline must not find what is gone.
-            registry.advance(now);
-            self.note_gone(&registry, revision);
+            self.let_pass(&mut registry, now);
             let revision = registry.revision();
             let result = change(&mut registry, now);
             self.note_gone(&registry, revision);
