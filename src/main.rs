@@ -5,10 +5,10 @@ use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
 use clap::Parser;
 use distro_tui::{
     cli::{Cli, Command, Options, Replay},
-    command::{self, tell},
+    command::{self, Failure, tell},
     config::{self, Settings},
     crash, logging,
-    node::{Node, NodeError, Session, SessionError},
+    node::{Node, NodeError, Session},
     ui::{How, Outcome, Screen},
 };
 
@@ -16,21 +16,12 @@ use distro_tui::{
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let Cli {
-        mut options,
-        command,
-    } = Cli::parse();
+    let Cli { options, command } = Cli::parse();
     let variable = |name: &str| std::env::var(name).ok();
     let mut settings = match config::load(&options, variable) {
         Ok(settings) => settings,
         Err(error) => return fail(USAGE, &error),
     };
-    if let Some(to) = &mut options.connect {
-        match command::connect_to(to) {
-            Ok(text) => *to = text,
-            Err(code) => return code,
-        }
-    }
     settings.ui.crash_test = options.crash_test;
     settings.ui.read_only = options.read_only;
     match command {
@@ -45,15 +36,11 @@ fn screen(options: &Options, settings: &Settings, record: Option<&Path>) -> Exit
     match show(options, settings, record) {
         Ok(outcome) => farewell(outcome),
         Err(error) => {
-            // A node of one's own that does not start is another matter.
-            let code = match error.downcast::<SessionError>() {
-                Ok(error) => return command::refused(*error),
-                Err(error) => {
-                    tell(format_args!("{error}"), true);
-                    1
-                }
-            };
-            ExitCode::from(code)
+            // Why there is no node is said as commands say it.
+            match error.downcast::<Failure>() {
+                Ok(failure) => failure.report(false),
+                Err(error) => fail(1, &*error),
+            }
         }
     }
 }
@@ -87,11 +74,11 @@ fn show(
 }
 
 /// With the node that was named, the one that runs on the data folder, or one of its own.
-fn session(options: &Options, settings: &Settings) -> Result<Session, SessionError> {
-    let node = &settings.node;
-    if let Some(to) = &options.connect {
-        return Session::connect(&node.data_dir, to, &node.label, node.discover);
+fn session(options: &Options, settings: &Settings) -> Result<Session, Failure> {
+    if let Some(session) = command::connect(options, settings)? {
+        return Ok(session);
     }
+    let node = &settings.node;
     match Node::start(node) {
         Ok(node) => {
             tracing::info!(addr = %node.addr(), key = %node.key(), "started");
@@ -99,7 +86,7 @@ fn session(options: &Options, settings: &Settings) -> Result<Session, SessionErr
         }
         Err(NodeError::Running { pid, .. }) => {
             tracing::info!(pid, "attached to the node that runs");
-            Session::attach(&node.data_dir)
+            Ok(Session::attach(&node.data_dir)?)
         }
         Err(error) => Err(error.into()),
     }

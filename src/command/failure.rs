@@ -1,6 +1,6 @@
 //! Why a command failed: a sentence for people, a word for programs, a number for shells.
 
-use std::{io, process::ExitCode};
+use std::{fmt, io, process::ExitCode};
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::{
 
 /// What went wrong. The exit codes are told by `--help`.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub enum Failure {
     /// It failed.
     Failed(String),
     /// What was asked for makes no sense.
@@ -48,8 +48,9 @@ impl Failure {
         self.parts().2
     }
 
-    /// Says it, and gives the exit code.
-    pub(super) fn report(&self, json: bool) -> ExitCode {
+    /// Says it, as JSON or for people, and gives the exit code.
+    #[must_use]
+    pub fn report(&self, json: bool) -> ExitCode {
         #[derive(Serialize)]
         struct Report<'a> {
             error: Error<'a>,
@@ -70,6 +71,14 @@ impl Failure {
         ExitCode::from(exit)
     }
 }
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.why())
+    }
+}
+
+impl std::error::Error for Failure {}
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
@@ -111,6 +120,7 @@ impl From<SessionError> for Failure {
                 Self::Missing(error.to_string())
             }
             SessionError::Call(error) => error.into(),
+            SessionError::Ticket(error) => Self::Usage(error.to_string()),
             SessionError::Known(error) => Self::Failed(error.to_string()),
             SessionError::Node(error) => error.into(),
         }

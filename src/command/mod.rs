@@ -18,14 +18,13 @@ mod workers;
 
 use std::process::ExitCode;
 
-use self::failure::Failure;
 use crate::{
     cli::{Command, Options},
     config::Settings,
-    node::{Session, SessionError},
+    node::Session,
 };
 
-pub use self::out::tell;
+pub use self::{failure::Failure, out::tell};
 
 /// How a command ends when nothing went wrong on the way.
 type Done = Result<ExitCode, Failure>;
@@ -39,15 +38,10 @@ struct Given<'a> {
 impl Given<'_> {
     /// The node that is meant: the one that was named, or the one that runs here.
     fn session(&self) -> Result<Session, Failure> {
-        let folder = &self.settings.node.data_dir;
-        let session = match &self.options.connect {
-            Some(to) => {
-                let node = &self.settings.node;
-                Session::connect(folder, to, &node.label, node.discover)?
-            }
-            None => Session::attach(folder)?,
-        };
-        Ok(session)
+        match connect(self.options, self.settings)? {
+            Some(session) => Ok(session),
+            None => Ok(Session::attach(&self.settings.node.data_dir)?),
+        }
     }
 
     /// Does something with that node, and lets go of it.
@@ -101,18 +95,18 @@ pub fn run(command: Command, options: &Options, settings: &Settings) -> ExitCode
     }
 }
 
-/// The node that `--connect` names: a ticket may be given without being seen by others.
+/// A time with the node that `--connect` names, if it names one.
 ///
 /// # Errors
-/// The exit code; what went wrong has been said.
-pub fn connect_to(told: &str) -> Result<String, ExitCode> {
-    peers::told_in(told).map_err(|failure| failure.report(false))
-}
-
-/// Says why there is no way to a node, with the exit code that a command has for it.
-#[must_use]
-pub fn refused(error: SessionError) -> ExitCode {
-    Failure::from(error).report(false)
+/// Why there is no way to it.
+pub fn connect(options: &Options, settings: &Settings) -> Result<Option<Session>, Failure> {
+    // As with every variable, an empty one is as good as none.
+    let told = options.connect.as_deref().filter(|told| !told.is_empty());
+    let Some(told) = told else { return Ok(None) };
+    // A ticket may be given without being seen by others.
+    let (to, node) = (peers::told_in(told)?, &settings.node);
+    let session = Session::connect(&node.data_dir, &to, &node.label, node.discover)?;
+    Ok(Some(session))
 }
 
 /// Whether errors are for programs too.

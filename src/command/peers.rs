@@ -289,8 +289,7 @@ pub(super) fn join(given: &Given<'_>, join: &Join) -> Done {
         warning: Option<String>,
     }
     let ticket = read_ticket(join.ticket.as_deref())?;
-    let node = &given.settings.node;
-    let joined = Session::join(&node.data_dir, &ticket, &node.label)?;
+    let joined = Session::join(&given.settings.node, &ticket)?;
     let mut out = Out::new(join.out);
     let addr = joined.addr.map(|addr| addr.to_string());
     if out.json {

@@ -55,7 +55,7 @@ pub(super) fn run(given: &Given<'_>, serve: &Serve) -> Done {
     let alone = config.without.contains(&Part::Naming);
     if alone && let Some(ticket) = &ticket {
         // Without a naming server of its own it cannot start before it has joined one.
-        let joined = node::Session::join(&config.data_dir, ticket, &config.label);
+        let joined = node::Session::join(&config, ticket);
         goes_on(&config, ticket, joined.map(drop).map_err(Failure::from))?;
     }
     let node = Node::start(&config)?;

@@ -379,7 +379,8 @@ pub async fn follow_guests(members: Members, peers: PeersClient, naming: Option<
                 }
                 heard = Instant::now();
             }
-            // Who may not look any more does not vouch either.
+            // Who may not look any more, or is thrown out, does not vouch either.
+            Err(CallError::Stranger(_)) => set(HashMap::new()).await,
             Err(CallError::Remote(fault)) if fault.code == Code::Denied => {
                 set(HashMap::new()).await;
             }

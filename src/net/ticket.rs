@@ -89,49 +89,39 @@ impl Ticket {
 /// Whether there may be a ticket in a text, whole or not.
 #[must_use]
 pub fn may_hold_one(text: &str) -> bool {
-    text.split_whitespace()
-        .any(|word| secret_from(word).is_some())
+    split(text).is_some()
 }
 
-/// The same text with stars for every character of a ticket behind its prefix, for a screen that others
-/// may see. It has as many characters.
+/// The same text with stars for everything behind a ticket's prefix, for a screen that others may see: a
+/// ticket may have been broken into words on its way. It has as many characters.
 #[must_use]
 pub fn veiled(text: &str) -> Cow<'_, str> {
-    if !may_hold_one(text) {
+    let Some((clear, secret)) = split(text) else {
         return Cow::Borrowed(text);
-    }
-    let veil = |piece: &str| match secret_from(piece).and_then(|at| piece.split_at_checked(at)) {
-        Some((clear, secret)) => {
-            let stars = secret.chars();
-            let stars = stars.map(|c| if c.is_whitespace() { c } else { '*' });
-            clear.chars().chain(stars).collect()
-        }
-        None => piece.to_owned(),
     };
-    Cow::Owned(
-        text.split_inclusive(char::is_whitespace)
-            .map(veil)
-            .collect(),
-    )
+    let stars = secret.chars();
+    let stars = stars.map(|c| if c.is_whitespace() { c } else { '*' });
+    Cow::Owned(clear.chars().chain(stars).collect())
 }
 
-/// The same text with a ticket for nothing in place of each ticket, for a file that others may see.
+/// The same text with a ticket for nothing in place of the ticket, for a file that others may see.
 #[must_use]
 pub fn blanked(text: &str) -> String {
-    let blank = |word: &str| match (secret_from(word), word.parse::<Ticket>()) {
-        (None, _) => word.to_owned(),
-        (Some(_), Ok(_)) => Ticket::blank().to_string(),
-        // It stays as wrong as it was.
-        (Some(_), Err(_)) => format!("{PREFIX}-mistyped"),
+    let Some((clear, secret)) = split(text) else {
+        return text.to_owned();
     };
-    let words: Vec<String> = text.split_whitespace().map(blank).collect();
-    words.join(" ")
+    let before = clear.get(..clear.len() - PREFIX.len()).unwrap_or_default();
+    // What is wrong stays as wrong as it was.
+    match format!("{PREFIX}{}", secret.trim_end()).parse::<Ticket>() {
+        Ok(_) => format!("{before}{}", Ticket::blank()),
+        Err(_) => format!("{before}{PREFIX}-mistyped"),
+    }
 }
 
-/// Where in a word what nobody should see begins.
-fn secret_from(word: &str) -> Option<usize> {
-    let at = word.to_ascii_lowercase().find(PREFIX)?;
-    Some(at + PREFIX.len())
+/// A text behind the first ticket's prefix in it, and before.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let at = text.to_ascii_lowercase().find(PREFIX)?;
+    text.split_at_checked(at + PREFIX.len())
 }
 
 /// What is in the text. Append-only: a second version is a second variant.
@@ -266,14 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn a_veil_hides_the_ticket_and_nothing_else() {
-        assert_eq!(veiled("join distro1abc now"), "join distro1*** now");
+    fn a_veil_hides_the_ticket_and_nothing_before_it() {
+        assert_eq!(veiled("join distro1abc def"), "join distro1*** ***");
         assert_eq!(veiled("distro-tui é Distro1é"), "distro-tui é Distro1*");
         assert_eq!(veiled("2 + 3"), "2 + 3");
         let blank = Ticket::blank().to_string();
         assert_eq!(
             blanked(&format!("join  {}", ticket())),
-            format!("join {blank}")
+            format!("join  {blank}")
         );
         assert_eq!(blanked("join distro1abc"), "join distro1-mistyped");
     }

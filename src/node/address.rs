@@ -5,6 +5,8 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
 };
 
+use super::known::Known;
+
 /// An address that this process itself can dial: listening on every address is no address.
 pub(super) fn from_here(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
@@ -66,6 +68,12 @@ pub fn warning(addrs: &[SocketAddr]) -> Option<String> {
          ADDR:PORT for an address that leads here"
             .to_owned()
     })
+}
+
+/// The same when others are at a node that was joined, and this one is going to listen here.
+pub(super) fn apart(listen: SocketAddr, joined: &Known) -> Option<String> {
+    let near = joined.addrs.first()?.ip().is_loopback();
+    (!near).then(|| warning(&[listen])).flatten()
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use crate::net::{
 };
 
 const FILE: &str = "known.json";
+/// Locked while that one is changed.
+const LOCK: &str = "known.lock";
 const MAX_FILE: u64 = 1 << 20;
 /// The most nodes that one has joined.
 const MAX_KNOWN: usize = 256;
@@ -116,6 +118,7 @@ pub fn read(folder: &Path) -> Result<Vec<Known>, KnownError> {
 /// # Errors
 /// When the file cannot be read or written.
 pub fn remember(folder: &Path, node: Known) -> Result<(), KnownError> {
+    let _alone = lock(folder)?;
     let mut all = read(folder)?;
     all.retain(|known| known.key != node.key);
     if all.len() >= MAX_KNOWN {
@@ -130,6 +133,7 @@ pub fn remember(folder: &Path, node: Known) -> Result<(), KnownError> {
 /// # Errors
 /// As [`remember`].
 pub fn forget(folder: &Path, key: PublicKey) -> Result<bool, KnownError> {
+    let _alone = lock(folder)?;
     let mut all = read(folder)?;
     let before = all.len();
     all.retain(|known| known.key != key);
@@ -138,6 +142,22 @@ pub fn forget(folder: &Path, key: PublicKey) -> Result<bool, KnownError> {
         write(folder, &all)?;
     }
     Ok(was_known)
+}
+
+/// Commands and the node that runs may change the file at the same time: one after the other, until the
+/// lock is dropped.
+fn lock(folder: &Path) -> Result<File, KnownError> {
+    let path = folder.join(LOCK);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let locked = options.open(&path).and_then(|file| {
+        file.lock()?;
+        Ok(file)
+    });
+    locked.map_err(|e| KnownError {
+        path,
+        why: e.to_string(),
+    })
 }
 
 fn write(folder: &Path, all: &[Known]) -> Result<(), KnownError> {
@@ -192,6 +212,14 @@ mod tests {
         assert!(forget(home.path(), known(2, 2).key).expect("written"));
         assert!(!forget(home.path(), known(2, 2).key).expect("read"));
         assert_eq!(read(home.path()).expect("reads"), [known(1, 3)]);
+        let together = (10..40).map(|n| {
+            let home = home.path().to_owned();
+            std::thread::spawn(move || remember(&home, known(n, 1)))
+        });
+        for one in together.collect::<Vec<_>>() {
+            one.join().expect("no panic").expect("written");
+        }
+        assert_eq!(read(home.path()).expect("reads").len(), 31);
         fs::write(home.path().join(FILE), "nonsense").expect("written");
         assert!(read(home.path()).is_err());
     }

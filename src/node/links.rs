@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -121,10 +121,10 @@ impl Links {
         let at = self.0.reached.from(peer.addr);
         let alone = at.ip().is_loopback() && !peer.addr.ip().is_loopback();
         // What was registered before is registered again: the old work ends without taking it back.
+        // Its guests stay until it says otherwise.
         if let Some(before) = self.links().remove(&peer.key) {
             before.end();
         }
-        self.0.members.set_guests(peer.key, HashMap::new());
         let stop = self.0.stop.child_token();
         let mut link = Link {
             peer,
@@ -153,6 +153,8 @@ impl Links {
             link.running.push(tokio::spawn(async move {
                 stop.run_until_cancelled(guests).await;
             }));
+        } else {
+            self.0.members.set_guests(peer.key, HashMap::new());
         }
         self.links().insert(peer.key, link);
         alone.then(|| address::warning(&[at]).unwrap_or_default())
@@ -162,23 +164,41 @@ impl Links {
     /// their other addresses, and with `discover` on the local network.
     pub(super) async fn find_moved(self, data_dir: PathBuf, discover: bool) {
         while self.0.stop.run_until_cancelled(sleep(LOOK)).await.is_some() {
-            for mut known in self.lost() {
-                let key = known.key;
+            for before in self.lost() {
+                let key = before.key;
+                let mut known = before.clone();
                 let mut now = self.answers(key, known.addrs.iter().copied()).await;
                 if now.is_none() && discover {
                     let found = spawn_blocking(move || discover::find(key)).await;
                     now = self.answers(key, found.unwrap_or_default()).await;
                 }
-                let Some(now) = now else { continue };
+                // Slow is not moved, and whoever has been left meanwhile is not to be found.
+                let Some(now) = now.filter(|now| before.addrs.first() != Some(now)) else {
+                    continue;
+                };
+                if !self.has(&before) {
+                    continue;
+                }
                 tracing::info!(key = key.fingerprint(), %now, "a joined node has moved");
                 known.reached_at(now);
-                let (folder, kept) = (data_dir.clone(), known.clone());
-                let kept = spawn_blocking(move || known::remember(&folder, kept)).await;
-                if let Ok(Err(why)) = kept {
-                    tracing::warn!(%why, "its new address will be forgotten");
-                }
-                self.take_up(known);
+                self.take_up(known.clone());
+                self.remember(&data_dir, known).await;
             }
+        }
+    }
+
+    /// Keeps where a node is, unless it has been left by then.
+    async fn remember(&self, data_dir: &Path, known: Known) {
+        let (folder, links) = (data_dir.to_owned(), self.clone());
+        let kept = spawn_blocking(move || {
+            known::remember(&folder, known.clone())?;
+            match links.has(&known) {
+                true => Ok(true),
+                false => known::forget(&folder, known.key),
+            }
+        });
+        if let Ok(Err(why)) = kept.await {
+            tracing::warn!(%why, "its new address will be forgotten");
         }
     }
 
@@ -191,6 +211,14 @@ impl Links {
         let peers = addrs.into_iter().map(|addr| Peer { addr, key });
         let answered = self.0.client.first_to_answer(peers).await;
         answered.ok().map(|(peer, _)| peer.addr)
+    }
+
+    /// Whether a node is still joined, and known as then.
+    fn has(&self, known: &Known) -> bool {
+        let links = self.links();
+        links
+            .get(&known.key)
+            .is_some_and(|link| link.known == *known)
     }
 
     /// Joined nodes with a name that cannot be kept there for want of a connection.

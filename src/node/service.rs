@@ -67,13 +67,11 @@ impl Desk {
         if ticket.key == self.own {
             return Err(Fault::bad_arguments("this is a ticket of this very node").into());
         }
-        if self.bound.ip().is_loopback() && ticket.addrs.iter().all(|addr| !addr.ip().is_loopback())
-        {
-            let why = "this node listens on loopback and reaches no other machine; start it with \
-                       --listen 0.0.0.0:PORT";
-            return Err(Fault::new(Code::Internal, why).into());
-        }
-        let known = join(&self.client, &ticket, &self.label).await?;
+        let known = join(&self.client, &ticket, &self.label).await;
+        let known = known.map_err(|error| match error {
+            CallError::Connect { .. } => self.cut_off(&ticket).unwrap_or(error),
+            other => other,
+        })?;
         let warning = self.links.take_up(known.clone());
         let joined = Joined::new(&known, warning);
         let folder = self.data_dir.clone();
@@ -84,6 +82,15 @@ impl Desk {
                 Fault::new(Code::Internal, why)
             })?;
         Ok(joined)
+    }
+
+    /// Why a server elsewhere cannot be reached from here, when that is because of where this node listens.
+    fn cut_off(&self, ticket: &Ticket) -> Option<CallError> {
+        let elsewhere = |addr: &SocketAddr| !addr.ip().is_loopback();
+        let cut_off = self.bound.ip().is_loopback() && ticket.addrs.iter().any(elsewhere);
+        let why = "this node listens on loopback and reaches no other machine; start it with --listen \
+                   0.0.0.0:PORT";
+        cut_off.then(|| Fault::new(Code::Internal, why).into())
     }
 
     async fn leave(&self, who: &str) -> Result<LinkInfo, Fault> {

@@ -2,7 +2,7 @@
 //! process's, which does not.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -11,9 +11,9 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::{
-    Node, NodeError,
+    Config, Node, NodeError,
     access::{About, Access, Place},
-    discover,
+    address, discover,
     here::{self, Found},
     known::{self, Known},
     service,
@@ -28,7 +28,7 @@ use crate::{
         key::PublicKey,
         members::Members,
         naming::NamingClient,
-        ticket::Ticket,
+        ticket::{NotATicket, Ticket},
     },
     queue::{
         absent::Absent,
@@ -64,6 +64,9 @@ pub enum SessionError {
     /// It could not be reached, or said no.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// It begins as a ticket and is none.
+    #[error(transparent)]
+    Ticket(#[from] NotATicket),
     /// What was joined cannot be remembered.
     #[error(transparent)]
     Known(#[from] known::KnownError),
@@ -115,7 +118,7 @@ impl Session {
             }
         };
         let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
-        let line = Line::open(&identity, Some(&peer.addr))?;
+        let line = Line::open(&identity, &[peer])?;
         line.session([peer], Place::Beside, &known::read(data_dir)?)
     }
 
@@ -134,53 +137,74 @@ impl Session {
         let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
         let known = known::read(data_dir)?;
         let to = to.trim();
-        if let Ok(ticket) = to.parse::<Ticket>() {
-            let line = Line::open(&identity, ticket.addrs.first())?;
-            let known = match known.into_iter().find(|known| known.key == ticket.key) {
-                // Whoever is in needs no ticket, and one for a single use is not wasted.
-                Some(known) if known.role >= ticket.role && line.knows(&known) => known,
-                _ => {
-                    let joined = line.join(&ticket, label)?;
-                    known::remember(data_dir, joined.clone())?;
-                    joined
-                }
-            };
-            return line.session(known.peers(), Place::Elsewhere, &[]);
-        }
-        if to.starts_with(crate::net::ticket::PREFIX) {
-            let why = to.parse::<Ticket>().map_err(|why| why.to_string());
-            let why = why.err().unwrap_or_default();
-            return Err(CallError::Protocol(why).into());
+        match to.parse::<Ticket>() {
+            Ok(ticket) => return Self::by_ticket(data_dir, &identity, &ticket, label, known),
+            Err(NotATicket::Other) => {}
+            Err(mistake) => return Err(mistake.into()),
         }
         let peers = match at(to) {
             Some(peer) => vec![peer],
             None => find(&known, to)?.peers().collect(),
         };
-        let line = Line::open(&identity, peers.first().map(|peer| &peer.addr))?;
+        let line = Line::open(&identity, &peers)?;
         let key = peers.first().map(|peer| peer.key);
         match (line.session(peers, Place::Elsewhere, &[]), key) {
             (Err(SessionError::Call(error)), Some(key)) if discover => {
-                // It may have moved; whoever answers must hold the same key.
-                let found = discover::find(key);
-                let Some(first) = found.first() else {
-                    return Err(error.into());
-                };
-                let line = Line::open(&identity, Some(first))?;
-                let moved = found.iter().map(|addr| Peer { addr: *addr, key });
-                let session = line.session(moved, Place::Elsewhere, &[])?;
-                let role = session.access.about().role;
-                let addrs = known.into_iter().find(|known| known.key == key);
-                let mut known = Known {
-                    key,
-                    role,
-                    addrs: addrs.map(|known| known.addrs).unwrap_or_default(),
-                };
-                known.reached_at(session.access.about().addr);
-                known::remember(data_dir, known)?;
-                Ok(session)
+                match Self::moved(data_dir, &identity, key, known)? {
+                    Some(session) => Ok(session),
+                    None => Err(error.into()),
+                }
             }
             (session, _) => session,
         }
+    }
+
+    fn by_ticket(
+        data_dir: &Path,
+        identity: &Identity,
+        ticket: &Ticket,
+        label: &str,
+        known: Vec<Known>,
+    ) -> Result<Self, SessionError> {
+        let before = known.into_iter().find(|known| known.key == ticket.key);
+        let all = before.iter().flat_map(Known::peers).chain(ticket.peers());
+        let line = Line::open(identity, &all.collect::<Vec<_>>())?;
+        let known = match before {
+            // Whoever is in needs no ticket, and one for a single use is not wasted.
+            Some(known) if known.role >= ticket.role && line.knows(&known) => known,
+            _ => {
+                let joined = line.join(ticket, label)?;
+                known::remember(data_dir, joined.clone())?;
+                joined
+            }
+        };
+        line.session(known.peers(), Place::Elsewhere, &[])
+    }
+
+    /// With a node that may have moved: whoever answers must hold the same key. `None` when nobody on the
+    /// local network says that it does.
+    fn moved(
+        data_dir: &Path,
+        identity: &Identity,
+        key: PublicKey,
+        known: Vec<Known>,
+    ) -> Result<Option<Self>, SessionError> {
+        let found = discover::find(key).into_iter();
+        let found: Vec<Peer> = found.map(|addr| Peer { addr, key }).collect();
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let line = Line::open(identity, &found)?;
+        let session = line.session(found, Place::Elsewhere, &[])?;
+        let before = known.into_iter().find(|known| known.key == key);
+        let mut known = Known {
+            key,
+            role: session.access.about().role,
+            addrs: before.map(|known| known.addrs).unwrap_or_default(),
+        };
+        known.reached_at(session.access.about().addr);
+        known::remember(data_dir, known)?;
+        Ok(Some(session))
     }
 
     /// Joins the node of a ticket for good: what a node on this data folder offers is registered there
@@ -188,8 +212,8 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError`], each with what to do about it.
-    pub fn join(data_dir: &Path, text: &str, label: &str) -> Result<service::Joined, SessionError> {
-        let ticket = text.trim();
+    pub fn join(config: &Config, text: &str) -> Result<service::Joined, SessionError> {
+        let (data_dir, ticket) = (&config.data_dir, text.trim());
         match Self::attach(data_dir) {
             Ok(session) => {
                 let (access, ticket) = (session.access(), ticket.to_owned());
@@ -201,14 +225,13 @@ impl Session {
                 Ok(asked?)
             }
             Err(SessionError::Nobody(_)) => {
-                let ticket: Ticket = ticket
-                    .parse()
-                    .map_err(|why| CallError::Protocol(format!("{why}")))?;
+                let ticket: Ticket = ticket.parse()?;
                 let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
-                let line = Line::open(&identity, ticket.addrs.first())?;
-                let known = line.join(&ticket, label)?;
+                let peers: Vec<Peer> = ticket.peers().collect();
+                let known = Line::open(&identity, &peers)?.join(&ticket, &config.label)?;
                 known::remember(data_dir, known.clone())?;
-                Ok(service::Joined::new(&known, None))
+                let warning = address::apart(config.listen, &known);
+                Ok(service::Joined::new(&known, warning))
             }
             Err(other) => Err(other),
         }
@@ -246,17 +269,22 @@ impl std::fmt::Debug for Session {
 }
 
 impl Line {
-    /// A network of one's own, for calling only.
-    fn open(identity: &Identity, to: Option<&SocketAddr>) -> Result<Opened, NodeError> {
+    /// A network of one's own, for calling these only.
+    fn open(identity: &Identity, to: &[Peer]) -> Result<Opened, NodeError> {
         let (net, ending) = network_thread()?;
-        let any: SocketAddr = match to {
-            Some(SocketAddr::V6(_)) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
-            _ => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
-        };
         let endpoint = {
             let _entered = net.enter();
             // It lets nobody in: even its own key has nothing to call here.
-            Endpoint::bind(any, identity, Members::only(PublicKey::from_bytes([0; 32])))?
+            let bind = |any: IpAddr| {
+                let nobody = Members::only(PublicKey::from_bytes([0; 32]));
+                Endpoint::bind((any, 0).into(), identity, nobody)
+            };
+            let v4 = || bind(Ipv4Addr::UNSPECIFIED.into());
+            // A socket of the newer kind reaches both, where the system has it.
+            match to.iter().any(|peer| peer.addr.is_ipv6()) {
+                true => bind(Ipv6Addr::UNSPECIFIED.into()).or_else(|_missing| v4())?,
+                false => v4()?,
+            }
         };
         Ok(Opened {
             net,
@@ -305,7 +333,6 @@ impl Opened {
         let client = self.client();
         let (peer, hello) = self.net.block_on(client.first_to_answer(peers))?;
         let naming = self.net.block_on(phone_book(&client, peer, joined));
-        let naming = NamingClient::new(client, naming);
         let (broker, recovery) = self.net.block_on(broker(&self.net, &self.client(), peer))?;
         let about = About {
             key: peer.key,
@@ -322,15 +349,15 @@ impl Opened {
 }
 
 /// The naming server of a node, or of the first that it has joined when it was started without one.
-async fn phone_book(client: &Client, peer: Peer, joined: &[Known]) -> Peer {
-    let own = NamingClient::new(client.clone(), peer).count().await;
-    match own {
+async fn phone_book(client: &Client, peer: Peer, joined: &[Known]) -> NamingClient {
+    let own = NamingClient::new(client.clone(), peer);
+    match own.count().await {
         Err(CallError::Remote(fault)) if fault.code == Code::NotFound => {
             let others = joined.iter().flat_map(Known::peers);
-            let reached = client.first_to_answer(others).await;
-            reached.map_or(peer, |(other, _)| other)
+            let found = NamingClient::first_to_answer(client, others).await;
+            found.unwrap_or(own)
         }
-        _ => peer,
+        _ => own,
     }
 }
 

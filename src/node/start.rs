@@ -6,7 +6,11 @@ use std::{
     sync::{Arc, Mutex, mpsc},
 };
 
-use tokio::{net::TcpListener, runtime::Handle};
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    time::{Duration, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -43,6 +47,9 @@ use crate::{
     },
 };
 
+/// Those who are waiting for the node must not give it up for a naming server that is away.
+const SEARCH: Duration = Duration::from_secs(2);
+
 impl Node {
     /// The same with objects and tasks of one's own.
     ///
@@ -53,6 +60,9 @@ impl Node {
         let identity = Identity::load_or_make(&config.data_dir)?;
         let members = Members::open(&config.data_dir, identity.public())?;
         let joined = known::read(&config.data_dir)?;
+        if joined.is_empty() && !config.has(Part::Naming) {
+            return Err(NodeError::NoNaming);
+        }
         let (net, ending) = network_thread()?;
         let endpoint = bind(&net, config.listen, here.port(), &identity, members)?;
         let bound = endpoint.local_addr()?;
@@ -117,11 +127,12 @@ impl Node {
             endpoint.open();
         }
 
-        let phone_book = match &book {
-            Some(_) => own,
-            None => others_phone_book(&net, endpoint.client(), &joined)?,
+        let naming = match &book {
+            Some(_) => NamingClient::new(endpoint.client(), own),
+            None => {
+                others_phone_book(&net, endpoint.client(), &joined).ok_or(NodeError::NoNaming)?
+            }
         };
-        let naming = NamingClient::new(endpoint.client(), phone_book);
         let (mut registrations, mut standing) = (Vec::new(), Vec::new());
         if book.is_some() {
             let at = addrs.first().copied().unwrap_or(own.addr);
@@ -247,16 +258,18 @@ fn metrics_door(config: &Config, net: &Handle) -> Result<Option<TcpListener>, No
 }
 
 /// The naming server of the first joined node that answers; of the first at all when none does yet.
-fn others_phone_book(net: &Handle, client: Client, joined: &[Known]) -> Result<Peer, NodeError> {
+fn others_phone_book(net: &Handle, client: Client, joined: &[Known]) -> Option<NamingClient> {
     let known: Vec<Peer> = joined.iter().flat_map(Known::peers).collect();
-    let first = *known.first().ok_or(NodeError::NoNaming)?;
+    let first = NamingClient::new(client.clone(), *known.first()?);
     // Whoever starts a node may be on a runtime, where another one must not be waited on.
     let (told, answer) = mpsc::channel();
     net.spawn(async move {
-        let reached = client.first_to_answer(known).await;
-        told.send(reached.map(|(peer, _)| peer)).ok();
+        let asking = NamingClient::first_to_answer(&client, known);
+        if let Ok(Ok(found)) = timeout(SEARCH, asking).await {
+            told.send(found).ok();
+        }
     });
-    Ok(answer.recv().ok().and_then(Result::ok).unwrap_or(first))
+    Some(answer.recv().unwrap_or(first))
 }
 
 fn take_up(net: &Handle, links: &Links, joined: Vec<Known>) {

@@ -31,6 +31,13 @@ pub(super) struct Ending {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+impl Drop for Ending {
+    /// A node that did not start leaves nothing running. Its thread ends by itself.
+    fn drop(&mut self) {
+        self.over.cancel();
+    }
+}
+
 impl Ending {
     pub(super) fn end(&self) {
         self.over.cancel();

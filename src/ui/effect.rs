@@ -112,7 +112,7 @@ pub(crate) enum Rows {
 }
 
 /// Something that happened.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Msg {
     Key(Key),
     Paste(String),

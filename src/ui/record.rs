@@ -156,10 +156,18 @@ impl Recorder {
         self.frame(&Start::new(about, size, now))
     }
 
-    /// Writes what was received while this line was being typed on. A recording is for others to see: what
-    /// lets its bearer in is left out. A ticket that is typed is written as one for nothing, all at once.
-    pub(super) fn put(&mut self, now: Timestamp, msg: &Msg, line: Option<&str>) -> io::Result<()> {
-        let Some(line) = line.filter(|line| may_hold_one(line)) else {
+    /// Writes what was received, with the line that was being typed on before it and after. A recording is
+    /// for others to see: what lets its bearer in is left out. A ticket that is typed is written as one for
+    /// nothing, all at once.
+    pub(super) fn put(
+        &mut self,
+        now: Timestamp,
+        msg: &Msg,
+        before: Option<&str>,
+        after: Option<&str>,
+    ) -> io::Result<()> {
+        let holds = |line: &&str| may_hold_one(line);
+        let Some(line) = before.filter(holds).or(after.filter(holds)) else {
             return self.write_msg(now, msg);
         };
         match msg {

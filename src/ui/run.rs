@@ -259,13 +259,18 @@ impl Screen {
     /// Brings the model up to date with a message and carries out what it asks for.
     fn take(&mut self, msg: Msg) -> io::Result<()> {
         let now = self.clock.now();
-        if let Some(recorder) = &mut self.recorder
-            && let Err(error) = recorder.put(now, &msg, self.model.line())
+        let recorded = self.recorder.is_some().then(|| {
+            let line = self.model.line().map(str::to_owned);
+            (msg.clone(), line)
+        });
+        let effects = update(&mut self.model, msg, now);
+        if let (Some(recorder), Some((msg, before))) = (&mut self.recorder, recorded)
+            && let Err(error) = recorder.put(now, &msg, before.as_deref(), self.model.line())
         {
             tracing::warn!(%error, "the recording ends here");
             self.recorder = None;
         }
-        for effect in update(&mut self.model, msg, now) {
+        for effect in effects {
             self.perform(effect)?;
         }
         Ok(())

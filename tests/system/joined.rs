@@ -260,8 +260,12 @@ fn a_ticket_to_connect_with_need_not_be_an_argument() {
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains("naming"), "{text}");
-        let links = fs::read_to_string(home.path().join("distro-tui").join("joined"));
-        assert!(!links.unwrap_or_default().contains(&ticket));
+        let known = fs::read_to_string(home.path().join("distro-tui").join("known.json"));
+        let known = known.expect("it is remembered");
+        assert!(
+            known.contains(&node.key()) && !known.contains(&ticket),
+            "{known}"
+        );
     };
     listed(
         &b,
@@ -289,6 +293,13 @@ fn a_ticket_to_connect_with_need_not_be_an_argument() {
         &format!("{}\nAli\n", short(&node.key())),
     );
     assert_eq!(sums.stdout, b"Hi welcome Ali\n", "{sums:?}");
+    // Whoever asks no node is not asked for the ticket.
+    let mut command = b.command(&["keys"]);
+    command.env("DISTRO_TUI_CONNECT", "@/nowhere");
+    assert!(command.output().expect("it runs").status.success());
+    let cut = ticket.split_at(60).0.to_uppercase();
+    let mistyped = b.output(&["--connect", &cut, "names", "list"]);
+    assert_eq!(mistyped.status.code(), Some(2), "{mistyped:?}");
     let missing = b.output(&["--connect", "@/nowhere", "names", "list"]);
     assert_eq!(missing.status.code(), Some(1));
     let said = String::from_utf8_lossy(&missing.stderr);
@@ -350,4 +361,24 @@ fn a_joined_node_is_found_at_its_other_address() {
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
     let greeted = b.run(&["--connect", short(&node_a.key()), "greet", "Ali"]);
     assert_eq!(greeted, "Hi welcome Ali\n");
+}
+
+/// A ticket may have addresses of both kinds, and only one of them may lead anywhere.
+#[test]
+fn addresses_of_both_kinds_are_tried() {
+    let Ok(probe) = std::net::UdpSocket::bind("[::1]:0") else {
+        return println!("skipped: this machine has no IPv6");
+    };
+    let addr = probe.local_addr().expect("bound").to_string();
+    drop(probe);
+    let (a, b) = (Home::new(), Home::new());
+    // The discard port: nobody listens there.
+    let told = format!("127.0.0.1:9,{addr}");
+    let node = a.serve(&["--listen", &addr, "--advertise", &told]);
+    let ticket = a.ticket(&[]);
+    let greeted = b.run(&["--connect", &ticket, "greet", "Ali"]);
+    assert_eq!(greeted, "Hi welcome Ali\n");
+    let joined = Home::new().json(&["join", &ticket]);
+    assert_eq!(joined["key"], node.key());
+    assert_eq!(joined["addr"], addr);
 }

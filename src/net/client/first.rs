@@ -1,9 +1,9 @@
 //! Reaching one server that may be at several addresses.
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::time::{Duration, sleep};
 
-use super::{Client, DEADLINE};
+use super::{Client, DEADLINE, dial::nobody};
 use crate::net::{fault::CallError, peer::Peer, wire::Hello};
 
 /// An address that is silent for this long is not waited for before the next is tried: RFC 8305, section
@@ -25,7 +25,9 @@ impl Client {
 }
 
 /// Dials each a little after the one before, and takes the first that answers. The others are let go.
-pub(super) async fn first<T, Dialling>(
+/// Whoever was reached and says no has said it for every address; of other errors the first is told that
+/// is more than silence.
+pub(in crate::net) async fn first<T, Dialling>(
     peers: impl IntoIterator<Item = Peer>,
     dial: impl Fn(Peer) -> Dialling,
 ) -> Result<T, CallError>
@@ -34,19 +36,29 @@ where
 {
     let mut peers = peers.into_iter().peekable();
     let mut dialling = FuturesUnordered::new();
-    let mut failed = CallError::Protocol("no address is known of it".into());
+    let mut failed = None;
     loop {
-        dialling.extend(peers.next().map(&dial));
+        let next = peers.next();
+        dialling.extend(next.map(|peer| dial(peer).map(move |answer| (peer, answer))));
         let others = peers.peek().is_some();
         tokio::select! {
-            Some(answer) = dialling.next() => match answer {
-                // Whoever says why has been reached: nobody else has to be asked.
-                Ok(_) | Err(CallError::Remote(_)) => return answer,
-                Err(error) if matches!(failed, CallError::Stranger(_)) => drop(error),
-                Err(error) => failed = error,
+            Some((peer, answer)) = dialling.next() => match answer {
+                Ok(_) | Err(CallError::Stranger(_) | CallError::Busy(_)) => return answer,
+                Err(error) => {
+                    let silent = |(peer, error): &(Peer, CallError)| *error == nobody(*peer);
+                    if failed.as_ref().is_none_or(silent) {
+                        failed = Some((peer, error));
+                    }
+                }
             },
             () = sleep(STAGGER), if others => {}
-            else => return Err(failed),
+            else => {
+                let unknown = || CallError::Connect {
+                    peer: "it".to_owned(),
+                    reason: "no address of it is known".to_owned(),
+                };
+                return Err(failed.map_or_else(unknown, |(_, error)| error));
+            }
         }
     }
 }
@@ -56,7 +68,7 @@ mod tests {
     use std::future::pending;
 
     use super::*;
-    use crate::net::{fault::Fault, key::PublicKey};
+    use crate::net::key::PublicKey;
 
     fn peers(ports: std::ops::Range<u16>) -> impl Iterator<Item = Peer> {
         ports.map(|port| Peer {
@@ -65,10 +77,10 @@ mod tests {
         })
     }
 
-    fn unreached(peer: Peer) -> CallError {
+    fn unreached(mut peers: impl Iterator<Item = Peer>) -> CallError {
         CallError::Connect {
-            peer: peer.to_string(),
-            reason: "gone".into(),
+            peer: peers.next().expect("one").to_string(),
+            reason: "it holds another key".into(),
         }
     }
 
@@ -91,7 +103,7 @@ mod tests {
         let found = first(peers(1..5), |peer| async move {
             match peer.addr.port() {
                 4 => Ok(4),
-                _ => Err(unreached(peer)),
+                _ => Err(nobody(peer)),
             }
         });
         assert_eq!(found.await, Ok(4));
@@ -99,18 +111,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_error_is_the_one_that_tells_most() {
+    async fn whoever_is_reached_and_says_no_has_said_it_for_every_address() {
         let stranger = || CallError::Stranger("p".into());
         let failed = first::<(), _>(peers(1..4), |peer| async move {
             match peer.addr.port() {
                 2 => Err(stranger()),
-                _ => Err(unreached(peer)),
+                _ => pending().await,
             }
         });
         assert_eq!(failed.await, Err(stranger()));
-        let no = || CallError::Remote(Fault::not_found("no"));
-        let failed = first::<(), _>(peers(1..4), |_peer| async move { Err(no()) });
-        assert_eq!(failed.await, Err(no()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_told_only_when_there_was_nothing_else() {
+        let (silent, told): (Vec<Peer>, _) = (peers(1..4).collect(), unreached(peers(2..3)));
+        let failed = first::<(), _>(peers(1..4), |peer| async move {
+            match peer.addr.port() {
+                2 => Err(unreached(peers(2..3))),
+                _ => Err(nobody(peer)),
+            }
+        });
+        assert_eq!(failed.await, Err(told));
+        let failed = first::<(), _>(peers(1..4), |peer| async move { Err(nobody(peer)) });
+        assert_eq!(failed.await, Err(nobody(silent[2])));
         assert!(
             first::<(), _>(peers(1..1), |_peer| pending())
                 .await

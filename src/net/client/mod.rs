@@ -1,4 +1,4 @@
-//! Calling. Connections are pooled by the server's key and dialled once, however many calls wait for
+//! Calling. Connections are pooled by the server's address and key and dialled once, however many calls wait for
 //! them. Dropping a call's future cancels the call at the server.
 
 mod dial;
@@ -29,6 +29,7 @@ use super::{
     wire::{self, Call, FrameError, Hello},
 };
 
+pub(super) use self::first::first;
 pub use self::replies::Replies;
 pub use super::peer::Peer;
 

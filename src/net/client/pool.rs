@@ -22,8 +22,8 @@ const MAX_POOLED: usize = 256;
 pub(super) struct Pool {
     slots: HashMap<Peer, Slot>,
     uses: u64,
-    /// Servers that could not be reached, and when that was; at most [`MAX_POOLED`].
-    down: HashMap<Peer, Instant>,
+    /// Servers that could not be reached, when that was and why; at most [`MAX_POOLED`].
+    down: HashMap<Peer, (Instant, CallError)>,
 }
 
 pub(super) struct Slot {
@@ -45,8 +45,10 @@ impl Client {
         let asked = Instant::now();
         let mut held = slot.line.lock().await;
         // Whoever waited for another's attempt has seen it fail, and need not make one of its own.
-        if self.down_since(peer).is_some_and(|since| since >= asked) {
-            return Err(nobody(peer));
+        if let Some((since, why)) = self.down(peer)
+            && since >= asked
+        {
+            return Err(why);
         }
         if let Some(live) = held.as_ref().filter(|line| line.is_good()) {
             return Ok(live.clone());
@@ -57,7 +59,7 @@ impl Client {
             self.dial_again_when_slow(peer, &slot.config),
         );
         let dialled = dialled.await.unwrap_or_else(|_elapsed| Err(nobody(peer)));
-        self.note(peer, dialled.is_ok());
+        self.note(peer, dialled.as_ref().err());
         let line = dialled?;
         *held = Some(line.clone());
         Ok(line)
@@ -67,29 +69,29 @@ impl Client {
         self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, peer: Peer, reached: bool) {
+    fn note(&self, peer: Peer, why_not: Option<&CallError>) {
         let down = &mut self.pool().down;
-        if reached {
+        let Some(why) = why_not else {
             down.remove(&peer);
             return;
-        }
+        };
         if down.len() >= MAX_POOLED {
-            down.retain(|_, since| since.elapsed() < DOWN);
+            down.retain(|_, (since, _)| since.elapsed() < DOWN);
         }
         if down.len() < MAX_POOLED {
-            down.insert(peer, Instant::now());
+            down.insert(peer, (Instant::now(), why.clone()));
         }
     }
 
     /// Whether a server could not be reached a moment ago: others should be asked first.
     #[must_use]
     pub fn is_down(&self, peer: Peer) -> bool {
-        let since = self.down_since(peer);
-        since.is_some_and(|since| since.elapsed() < DOWN)
+        let down = self.down(peer);
+        down.is_some_and(|(since, _)| since.elapsed() < DOWN)
     }
 
-    fn down_since(&self, peer: Peer) -> Option<Instant> {
-        self.pool().down.get(&peer).copied()
+    fn down(&self, peer: Peer) -> Option<(Instant, CallError)> {
+        self.pool().down.get(&peer).cloned()
     }
 
     pub(super) fn slot(&self, peer: Peer) -> Result<Arc<Dialling>, CallError> {

@@ -11,7 +11,7 @@ use super::{
     service::NAME,
 };
 use crate::net::{
-    client::{Client, DEADLINE, Peer, Replies, Request},
+    client::{Client, DEADLINE, Peer, Replies, Request, first},
     fault::CallError,
     uri::Uri,
     value::{NotAValue, Value},
@@ -29,6 +29,21 @@ impl NamingClient {
     #[must_use]
     pub const fn new(client: Client, server: Peer) -> Self {
         Self { client, server }
+    }
+
+    /// A client for the first of these that answers as a naming server.
+    ///
+    /// # Errors
+    /// What [`NamingClient::count`] met with.
+    pub async fn first_to_answer(
+        client: &Client,
+        servers: impl IntoIterator<Item = Peer>,
+    ) -> Result<Self, CallError> {
+        let asking = |server| async move {
+            let naming = Self::new(client.clone(), server);
+            naming.count().await.map(|_records| naming)
+        };
+        first(servers, asking).await
     }
 
     /// The naming server that is asked.

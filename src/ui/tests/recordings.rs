@@ -7,7 +7,7 @@ use std::{
 };
 
 use proptest::prelude::*;
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 
 use super::{
     fixture::{draw, fresh, names, stats, tasks, workers},
@@ -64,12 +64,14 @@ impl Recorded {
 
     fn take(&mut self, msg: Msg) {
         self.now = self.now.after(Duration::from_millis(3));
-        let line = self.model.line();
-        self.recorder.put(self.now, &msg, line).expect("room");
+        let before = self.model.line().map(str::to_owned);
         if let Msg::Resize(width, height) = &msg {
             self.size = (*width, *height);
         }
-        let effects = update(&mut self.model, msg, self.now);
+        let effects = update(&mut self.model, msg.clone(), self.now);
+        let after = self.model.line();
+        let put = self.recorder.put(self.now, &msg, before.as_deref(), after);
+        put.expect("room");
         draw(&mut self.model, self.size.0, self.size.1);
         for effect in effects {
             if let Some(answer) = answer(effect) {
@@ -190,17 +192,51 @@ fn a_ticket_that_was_typed_or_pasted_is_in_no_recording() {
     }
 }
 
+/// As a terminal copies it out of a box, and as somebody who begins to type and then remembers.
+#[test]
+fn a_ticket_in_pieces_is_in_no_recording_either() {
+    let (start, end) = TICKET.split_at(80);
+    let (prefix, rest) = TICKET.split_at(6);
+    for (typed, pasted) in [("", format!("{start}\n{end}")), (prefix, rest.to_owned())] {
+        let mut screen = Recorded::start((200, 50));
+        screen.press(":");
+        screen.type_text("join");
+        screen.press("enter");
+        screen.type_text(typed);
+        screen.take(Msg::Paste(pasted));
+        let buffer = draw(&mut screen.model, 200, 50);
+        let text: String = buffer.content.iter().map(Cell::symbol).collect();
+        screen.press("enter");
+        screen.press("esc");
+        let (was, shown, bytes) = screen.again((200, 50));
+        assert_eq!(was, shown);
+        let written = String::from_utf8_lossy(&bytes).into_owned();
+        for piece in TICKET.as_bytes()[7..].windows(8) {
+            let piece = std::str::from_utf8(piece).expect("base32");
+            assert!(!text.contains(piece), "{piece} on the screen");
+            assert!(!written.contains(piece), "{piece} in the file");
+        }
+    }
+}
+
+#[test]
+fn nobody_is_greeted_with_a_ticket() {
+    let mut screen = Recorded::start((120, 36));
+    screen.press("2");
+    screen.take(Msg::Paste(TICKET.to_owned()));
+    screen.press("enter");
+    assert_eq!(screen.model.greeter.input.value(), TICKET);
+    let hint = screen.model.greeter.hint.as_deref();
+    assert!(hint.is_some_and(|hint| hint.contains(":join")), "{hint:?}");
+}
+
 #[test]
 fn a_ticket_on_the_screen_is_stars() {
     let mut screen = Recorded::start((200, 50));
     screen.press(":");
     screen.take(Msg::Paste(format!("join {TICKET}")));
     let buffer = draw(&mut screen.model, 200, 50);
-    let text: String = buffer
-        .content
-        .iter()
-        .map(ratatui::buffer::Cell::symbol)
-        .collect();
+    let text: String = buffer.content.iter().map(Cell::symbol).collect();
     assert!(text.contains("********"), "{text}");
     let pieces = TICKET.as_bytes()[7..].windows(6);
     for piece in pieces {

@@ -6,6 +6,7 @@ use nucleo_matcher::{
 };
 
 use super::{act, close, say};
+use crate::net::ticket::veiled;
 use crate::ui::{
     action::{Action, Entry, TABLE},
     effect::Effect,
@@ -90,7 +91,7 @@ pub(super) fn say_command(model: &mut Model, typed: &str) -> Vec<Effect> {
             say(
                 model,
                 Tone::Warn,
-                format!("`{typed}` is no command; help lists them"),
+                format!("`{}` is no command; help lists them", veiled(typed)),
             );
             vec![]
         }

@@ -1,6 +1,7 @@
 //! On objects: greeting, methods and calls.
 
 use super::{prompt, show};
+use crate::net::ticket::may_hold_one;
 use crate::ui::{
     effect::Effect,
     model::{
@@ -15,6 +16,11 @@ pub(super) fn greet(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     let name = argument.map_or_else(|| model.greeter.input.value().to_owned(), str::to_owned);
     if name.trim().is_empty() {
         model.greeter.hint = Some("type a name first, then press enter".into());
+        return vec![];
+    }
+    if may_hold_one(&name) {
+        // It would be called with it, and show it to whoever answers.
+        model.greeter.hint = Some("this is a ticket; :join takes it".into());
         return vec![];
     }
     let number = model.greeter.start(model.now, name.clone());
