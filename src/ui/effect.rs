@@ -82,6 +82,8 @@ pub(crate) enum Effect {
     Tasks(Fetch),
     /// One task for its details.
     Task(TaskId),
+    /// The same to open them.
+    Show(TaskId),
     Export(Export),
     /// Put this on the clipboard.
     Copy(String),
@@ -151,6 +153,11 @@ pub(crate) enum Msg {
     Peers(Result<Peers, String>),
     /// An effect has been carried out.
     Done(Done),
+    /// A task that was asked for by its number.
+    Shown {
+        id: TaskId,
+        task: Result<Option<Task>, String>,
+    },
 }
 
 /// Who has joined a node, and which nodes it has joined.

@@ -20,7 +20,7 @@ use super::{
     pane::Pane,
     runner::{MAX_ANSWERS, Runner},
     signals::{Signal, Signals},
-    text::clean,
+    text::{clean, counted},
     update::{self, update},
 };
 use crate::{
@@ -47,12 +47,21 @@ struct Lines {
     toasts: u64,
     /// Something was typed.
     typed: bool,
-    /// Nothing more will be.
-    deaf: bool,
+    ears: Ears,
     /// It is to end when everything that was typed has been answered.
     quitting: bool,
     ending: bool,
     how: How,
+}
+
+/// Whether commands are heard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ears {
+    /// Not before it is known what there is: an answer would be of nothing.
+    NotYet,
+    Open,
+    /// Nothing more will be said.
+    Closed,
 }
 
 /// Prints until it is left.
@@ -78,13 +87,14 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
         printed: 0,
         toasts: 0,
         typed: false,
-        deaf: false,
+        ears: Ears::NotYet,
         quitting: false,
         ending: false,
         how: How::Quit,
     };
     lines.hello()?;
-    lines.take(Msg::Started)?;
+    lines.begin()?;
+    let mut heard_of_names = false;
     while !lines.ending && (!lines.quitting || lines.pending > 0) {
         let deadline = lines.model.deadline().map(|at| lines.clock.instant(at));
         let timer = async {
@@ -106,16 +116,22 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
                 Some(command) => lines.command(&command)?,
                 // A script ends with its last line; who never said anything wants to watch.
                 None if lines.typed => lines.quitting = true,
-                None => lines.deaf = true,
+                None => lines.ears = Ears::Closed,
             },
             Some(msg) = asked.recv() => {
                 lines.pending -= 1;
                 lines.take(msg)?;
             }
             Some(msg) = answers.recv() => lines.take(msg)?,
-            Some(event) = names.recv() => lines.take(Msg::Names(event))?,
+            Some(event) = names.recv() => {
+                lines.take(Msg::Names(event))?;
+                heard_of_names = true;
+            }
             Some(batch) = broker.next() => lines.take(Msg::Broker(batch))?,
             () = timer => lines.take(Msg::Tick)?,
+        }
+        if heard_of_names && lines.pending == 0 && lines.ears == Ears::NotYet {
+            lines.ears = Ears::Open;
         }
     }
     let drained = session.end(GRACE).await;
@@ -160,6 +176,12 @@ impl Lines {
         ))
     }
 
+    /// Asks what there is.
+    fn begin(&mut self) -> io::Result<()> {
+        let effects = update(&mut self.model, Msg::Started, self.clock.now());
+        self.perform(effects, true)
+    }
+
     fn take(&mut self, msg: Msg) -> io::Result<()> {
         let effects = update(&mut self.model, msg, self.clock.now());
         self.perform(effects, false)?;
@@ -184,7 +206,7 @@ impl Lines {
 
     /// Whether another command can be taken now.
     const fn listens(&self) -> bool {
-        !self.quitting && !self.deaf && self.pending < MAX_COMMANDS
+        !self.quitting && matches!(self.ears, Ears::Open) && self.pending < MAX_COMMANDS
     }
 
     fn command(&mut self, line: &str) -> io::Result<()> {
@@ -195,7 +217,7 @@ impl Lines {
             .find(|pane| pane.title().eq_ignore_ascii_case(line));
         match (line, pane) {
             ("", _) => Ok(()),
-            ("help", _) => self.help(),
+            ("help" | "keys", _) => self.help(),
             (_, Some(pane)) => self.list(pane),
             _ => {
                 let effects = update::say_command(&mut self.model, line, self.clock.now());
@@ -298,7 +320,7 @@ fn layer_text(model: &Model, layer: &Layer) -> Text {
                     format!("{} {}: {}", r.count, r.name, r.error)
                 };
                 let lines: Vec<_> = reasons.iter().map(line).collect();
-                format!("{} reasons\n{}", lines.len(), lines.join("\n"))
+                format!("{}\n{}", counted(lines.len(), "reason"), lines.join("\n"))
             }
         },
         Layer::Peers(view) => match &view.peers {
@@ -316,7 +338,7 @@ fn layer_text(model: &Model, layer: &Layer) -> Text {
                     )
                 });
                 let lines: Vec<_> = here.chain(there).collect();
-                format!("{} peers\n{}", lines.len(), lines.join("\n"))
+                format!("{}\n{}", counted(lines.len(), "peer"), lines.join("\n"))
             }
         },
         Layer::Help { .. } | Layer::Palette(_) | Layer::Latency { .. } => String::new(),

@@ -68,6 +68,10 @@ impl Runner {
             }
             Effect::Overview => return Msg::Overview(self.overview().await),
             Effect::Tasks(fetch) => return self.page(fetch).await,
+            Effect::Show(id) => {
+                let task = self.broker.get(id).await.map_err(|e| e.to_string());
+                return Msg::Shown { id, task };
+            }
             Effect::Task(id) => return Msg::Task(self.broker.get(id).await.ok().flatten()),
             Effect::Call {
                 record,

@@ -94,3 +94,26 @@ fn each_line_is_answered_before_the_next_is_asked_for() {
     }
     assert_eq!(greeting.end(), Some(0));
 }
+
+/// A command that is piped in is there before anything has been heard of the node.
+#[test]
+fn lines_answer_with_what_there_is() {
+    let home = Home::new();
+    let _node = home.serve(&[]);
+    home.run(&["add", "1", "2", "--wait"]);
+    let output = home.piped(
+        &["--plain"],
+        "queue stats\ntasks show 1\ntasks show 9\nkeys\njion distro1abc\nquit\n",
+    );
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    for text in [
+        "1 submitted",
+        "result     3",
+        "there is no task #9",
+        "show: show everything about a task",
+        "`jion distro1***` is no command",
+    ] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+}

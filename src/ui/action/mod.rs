@@ -36,6 +36,7 @@ pub(crate) enum Action {
     Pause,
     Resume,
     Methods,
+    Show,
     Sort,
     Purge,
     Reasons,

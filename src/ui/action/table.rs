@@ -136,7 +136,7 @@ pub(crate) const TABLE: &[Entry] = &[
     ),
     entry(
         Action::LeaveGreeter,
-        "leave",
+        "back",
         &["esc"],
         "leave",
         "go back to the pane before",
@@ -180,6 +180,15 @@ pub(crate) const TABLE: &[Entry] = &[
         NAMES,
     )
     .taking("NAME"),
+    entry(
+        Action::Show,
+        "show",
+        &[],
+        "",
+        "show everything about a task, by its number",
+        TASKS,
+    )
+    .taking("NUMBER"),
     entry(
         Action::ScaleUp,
         "scale-up",
@@ -474,7 +483,7 @@ pub(crate) const TABLE: &[Entry] = &[
     .changing(),
     entry(
         Action::Leave,
-        "leave-node",
+        "leave",
         &[],
         "",
         "leave a node that was joined: the beginning of its key",

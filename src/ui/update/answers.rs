@@ -109,6 +109,19 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
             vec![]
         }
+        Msg::Shown { id, task } => {
+            let task = task.and_then(|task| task.ok_or_else(|| format!("there is no task {id}")));
+            match task {
+                Ok(task) => {
+                    let subject = Subject::Task(Box::new(task));
+                    model
+                        .layers
+                        .push(Layer::Details(Details { subject, scroll: 0 }));
+                }
+                Err(why) => say(model, Tone::Bad, why),
+            }
+            vec![]
+        }
         Msg::Counted {
             deed,
             filter,

@@ -59,10 +59,14 @@ fn exact(typed: &str) -> Option<(&'static Entry, Option<&str>)> {
 }
 
 /// Words of the command line, and what they are called here.
-const SAME: [(&str, &str); 13] = [
+const SAME: [(&str, &str); 17] = [
+    ("keys", "help"),
     ("names list", "names"),
     ("names lookup", "methods"),
+    ("names watch", "names"),
     ("tasks list", "filter"),
+    ("tasks show", "show"),
+    ("tasks watch", "events"),
     ("tasks cancel", "cancel"),
     ("tasks retry", "retry"),
     ("tasks purge", "purge"),

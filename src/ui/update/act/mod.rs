@@ -8,7 +8,7 @@ mod workers;
 use self::{
     calls::{call, greet, methods},
     screen::{copy, export, freeze, open, theme},
-    tasks::{add, burst, count, filter, mark, on_tasks, pause, run, sort, undo},
+    tasks::{add, burst, count, filter, mark, on_tasks, pause, run, show_task, sort, undo},
     workers::{scale, scale_to},
 };
 use super::{peers, prompts, rows, say};
@@ -97,6 +97,7 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
             on: false,
         }],
         Action::Methods => methods(model, argument),
+        Action::Show => show_task(model, argument),
         Action::Sort => sort(model, argument),
         Action::Purge => count(model, Deed::Purge),
         Action::Reasons => {

@@ -115,6 +115,21 @@ pub(super) fn undo(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Pauses or resumes everything, or pauses one queue.
+pub(super) fn show_task(model: &mut Model, number: Option<&str>) -> Vec<Effect> {
+    let number = number.unwrap_or_default();
+    match number.trim_start_matches('#').parse() {
+        Ok(id) => vec![Effect::Show(TaskId(id))],
+        Err(_other) => {
+            say(
+                model,
+                Tone::Warn,
+                "show takes the number of a task, for example show 5",
+            );
+            vec![]
+        }
+    }
+}
+
 pub(super) fn pause(model: &Model, queue: Option<&str>) -> Vec<Effect> {
     let stats = &model.data().overview.stats;
     let queue = queue.map(str::to_owned);
