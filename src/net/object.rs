@@ -23,7 +23,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     fault::{Code, Fault},
     key::PublicKey,
-    value::Value,
+    value::{Encoded, Value},
     wire::Role,
 };
 
@@ -55,12 +55,12 @@ pub struct Invocation {
 }
 
 /// Results that come one after another.
-pub type Results = Pin<Box<dyn Stream<Item = Result<Value, Fault>> + Send>>;
+pub type Results = Pin<Box<dyn Stream<Item = Result<Encoded, Fault>> + Send>>;
 
 /// What a method gives back.
 pub enum Answer {
     /// One result.
-    Value(Value),
+    One(Encoded),
     /// Results until the stream or the caller ends it.
     Stream(Results),
 }
@@ -68,7 +68,7 @@ pub enum Answer {
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Value(value) => f.debug_tuple("Value").field(value).finish(),
+            Self::One(value) => f.debug_tuple("One").field(value).finish(),
             Self::Stream(_) => f.write_str("Stream"),
         }
     }
@@ -132,7 +132,7 @@ impl Service {
                 Ok(args) => run(caller, args)
                     .map(|result| {
                         let result = result.map_err(Into::into)?;
-                        Ok(Answer::Value(Value::from_typed(&result)?))
+                        Ok(Answer::One(Encoded::of(&result)?))
                     })
                     .boxed(),
             }
@@ -156,9 +156,7 @@ impl Service {
             let answer = bind::arguments(signature, invocation.args, invocation.kwargs)
                 .and_then(|args| run(caller, args))
                 .map(|results| {
-                    Answer::Stream(Box::pin(
-                        results.map(|result| Ok(Value::from_typed(&result?)?)),
-                    ))
+                    Answer::Stream(Box::pin(results.map(|result| Ok(Encoded::of(&result?)?))))
                 });
             futures_util::future::ready(answer).boxed()
         })
@@ -254,7 +252,7 @@ impl Objects {
             )));
         };
         if invocation.method == METHODS {
-            return Ok(Answer::Value(Value::from_typed(found.methods())?));
+            return Ok(Answer::One(Encoded::of(found.methods())?));
         }
         let method = invocation.method.clone();
         let run = std::panic::AssertUnwindSafe(async { found.call(invocation).await });

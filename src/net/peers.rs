@@ -321,8 +321,8 @@ impl PeersClient {
         args: Vec<Value>,
     ) -> Result<T, CallError> {
         let request = Request::new(NAME, method, args);
-        let answer = self.client.call(self.server, request, DEADLINE).await?;
-        answer.to_typed().map_err(|e| unexpected(&e))
+        let answer = self.client.call_encoded(self.server, request, DEADLINE);
+        answer.await?.to_typed().map_err(|e| unexpected(&e))
     }
 }
 

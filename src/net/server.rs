@@ -26,7 +26,8 @@ use super::{
     object::{Answer, Caller, Invocation, Objects, Results},
     stream::{BUSY, CHANGED, DENIED, Outgoing},
     transport,
-    wire::{self, Call, FrameError, Hello, Join, Reply, Role},
+    value::Encoded,
+    wire::{self, Call, FrameError, Hello, Join, Role},
 };
 
 /// Connections at once; the next one is told [`BUSY`].
@@ -245,7 +246,7 @@ async fn join(shared: &Shared, connection: &Connection, key: PublicKey) {
     match answer {
         Ok(role) => {
             tracing::info!(%from, %key, %role, "joined");
-            out.answer(Reply::Ok(role.word().into())).await;
+            out.answer(Encoded::from(&role.word().into())).await;
         }
         Err(fault) => {
             shared.doors.denied.fetch_add(1, Ordering::Relaxed);
@@ -336,7 +337,7 @@ async fn call(shared: &Shared, caller: Caller, out: Outgoing, mut recv: RecvStre
     };
     shared.calls.count(!matches!(answer, Ok(Ok(_))));
     match answer {
-        Ok(Ok(Answer::Value(value))) => out.answer(Reply::Ok(value)).await,
+        Ok(Ok(Answer::One(value))) => out.answer(value).await,
         Ok(Ok(Answer::Stream(results))) => stream(shared, out, results).await,
         Ok(Err(fault)) => out.refuse(fault).await,
         Err(_elapsed) => {
@@ -357,7 +358,7 @@ async fn stream(shared: &Shared, mut out: Outgoing, mut results: Results) {
         };
         match next {
             Some(Ok(value)) => {
-                if out.write(&Reply::Ok(value)).await.is_err() {
+                if out.give(value).await.is_err() {
                     return;
                 }
             }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     fault::{Code, Fault},
+    value::Encoded,
     wire::{self, FrameError, Reply},
 };
 
@@ -26,10 +27,18 @@ pub(super) struct Outgoing(pub(super) Option<SendStream>);
 
 impl Outgoing {
     pub(super) async fn write<T: Serialize>(&mut self, message: &T) -> Result<(), FrameError> {
-        let frame = wire::encode(message)?;
+        self.send(&wire::encode(message)?).await
+    }
+
+    /// Writes one answer of a stream of them.
+    pub(super) async fn give(&mut self, answer: Encoded) -> Result<(), FrameError> {
+        self.send(&wire::answer(answer)?).await
+    }
+
+    async fn send(&mut self, frame: &[u8]) -> Result<(), FrameError> {
         if let Some(stream) = &mut self.0 {
             stream
-                .write_all(&frame)
+                .write_all(frame)
                 .await
                 .map_err(std::io::Error::from)?;
         }
@@ -43,8 +52,8 @@ impl Outgoing {
         }
     }
 
-    pub(super) async fn answer(mut self, reply: Reply) {
-        match self.write(&reply).await {
+    pub(super) async fn answer(mut self, answer: Encoded) {
+        match self.give(answer).await {
             Ok(()) => self.finish(),
             Err(error @ FrameError::TooLarge(_)) => {
                 let fault = Fault::new(Code::Internal, format!("the answer is too large: {error}"));

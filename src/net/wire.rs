@@ -18,7 +18,10 @@ use futures_util::FutureExt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{fault::Fault, value::Value};
+use super::{
+    fault::Fault,
+    value::{Encoded, Value},
+};
 
 /// The protocol's name and major version, agreed in the TLS handshake.
 pub const ALPN: &[u8] = b"distro/1";
@@ -148,7 +151,12 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     // Most frames fit; growing from four bytes would move each of them five times.
     let mut head = Vec::with_capacity(FIRST_WRITE);
     head.extend_from_slice(&[0; 4]);
-    let mut frame = postcard::to_extend(message, head).map_err(FrameError::Malformed)?;
+    let frame = postcard::to_extend(message, head).map_err(FrameError::Malformed)?;
+    with_length(frame)
+}
+
+/// Puts its length into the first four bytes of a frame.
+fn with_length(mut frame: Vec<u8>) -> Result<Vec<u8>, FrameError> {
     let length = frame.len() - 4;
     match u32::try_from(length) {
         Ok(n) if length <= MAX_FRAME => {
@@ -158,6 +166,34 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
             Ok(frame)
         }
         _ => Err(FrameError::TooLarge(length)),
+    }
+}
+
+/// The frame of an answer, which is [`Reply::Ok`] with this value.
+///
+/// # Errors
+/// [`FrameError::TooLarge`] when it is over [`MAX_FRAME`].
+pub(super) fn answer(value: Encoded) -> Result<Vec<u8>, FrameError> {
+    // The room before it is for the length, and for the number of the variant: 0.
+    with_length(value.with_room())
+}
+
+/// Reads what [`answer`] has written, or a refusal; `None` when the stream ended cleanly before it.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn read_answer(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<Option<Result<Encoded, Fault>>, FrameError> {
+    let Some(body) = read_body(stream).await? else {
+        return Ok(None);
+    };
+    match body.first() {
+        Some(0) => Ok(Some(Ok(Encoded::received(body, 1)))),
+        _ => match decode(&body)? {
+            Reply::Err(fault) => Ok(Some(Err(fault))),
+            Reply::Ok(value) => Ok(Some(Ok(Encoded::from(&value)))),
+        },
     }
 }
 
@@ -182,6 +218,13 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
 pub async fn read<T: DeserializeOwned>(
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<Option<T>, FrameError> {
+    match read_body(stream).await? {
+        Some(body) => decode(&body).map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn read_body(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<u8>>, FrameError> {
     let mut head = [0; 4];
     let mut have = 0;
     while have < head.len() {
@@ -202,7 +245,7 @@ pub async fn read<T: DeserializeOwned>(
         body.resize(length.min(2 * have), 0);
         stream.read_exact(&mut body[have..]).await?;
     }
-    decode(&body).map(Some)
+    Ok(Some(body))
 }
 
 /// Reads the end of a stream behind its only frame, if it has come. quinn tells the peer to stop
@@ -249,6 +292,11 @@ mod tests {
         assert_eq!(
             hex(&Reply::Ok("Hi".into())),
             "000000050005024869".to_owned()
+        );
+        let answered = answer(Encoded::of("Hi").expect("text")).expect("small");
+        assert_eq!(
+            data_encoding::HEXLOWER.encode(&answered),
+            "000000050005024869"
         );
         assert_eq!(
             hex(&Reply::Err(Fault::new(Code::UnknownMethod, "no"))),

@@ -220,8 +220,9 @@ impl NodeClient {
         let request = Request::new(NAME, method, args);
         // Joining is a dial of its own, by the other node.
         let long = DEADLINE * u32::try_from(MAX_ADDRS + 1).unwrap_or(u32::MAX);
-        let answer = self.client.call(self.server, request, long).await?;
+        let answer = self.client.call_encoded(self.server, request, long);
         answer
+            .await?
             .to_typed()
             .map_err(|e| CallError::Protocol(e.to_string()))
     }

@@ -56,7 +56,7 @@ async fn call(naming: &Naming, n: u8, method: &str, args: Vec<Value>) -> Result<
         kwargs: vec![],
     };
     match naming.object().call(invocation).await {
-        Ok(Answer::Value(value)) => Ok(value),
+        Ok(Answer::One(answer)) => Ok(answer.value().expect("a value")),
         Ok(_) => panic!("{method} gives one value"),
         Err(fault) => Err(fault.code),
     }

@@ -7,8 +7,8 @@ use crate::net::{
     fault::CallError,
     peer::Peer,
     stream::ABANDONED,
-    value::Value,
-    wire::{self, FrameError, Reply},
+    value::Encoded,
+    wire::{self, FrameError},
 };
 
 /// The answers to one call, in order. Dropping it tells the server to stop.
@@ -25,13 +25,13 @@ impl Replies {
     ///
     /// # Errors
     /// [`CallError::Remote`], [`CallError::Lost`] or [`CallError::Protocol`].
-    pub async fn next(&mut self) -> Result<Option<Value>, CallError> {
+    pub async fn next(&mut self) -> Result<Option<Encoded>, CallError> {
         let Some(recv) = &mut self.recv else {
             return Ok(None);
         };
-        match wire::read(recv).await {
-            Ok(Some(Reply::Ok(value))) => Ok(Some(value)),
-            Ok(Some(Reply::Err(fault))) => Err(fault.into()),
+        match wire::read_answer(recv).await {
+            Ok(Some(Ok(answer))) => Ok(Some(answer)),
+            Ok(Some(Err(fault))) => Err(fault.into()),
             Ok(None) => {
                 self.recv = None;
                 Ok(None)
@@ -44,7 +44,7 @@ impl Replies {
         }
     }
 
-    pub(super) async fn next_by(&mut self, by: Instant) -> Result<Option<Value>, CallError> {
+    pub(super) async fn next_by(&mut self, by: Instant) -> Result<Option<Encoded>, CallError> {
         let deadline = self.deadline;
         timeout_at(by, self.next())
             .await

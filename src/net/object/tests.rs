@@ -42,7 +42,7 @@ async fn call(method: &str, args: Vec<Value>, kwargs: Vec<(&str, Value)>) -> Res
         kwargs: kwargs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
     };
     match objects().call("test", invocation).await? {
-        Answer::Value(value) => Ok(value),
+        Answer::One(answer) => Ok(answer.value().expect("a value")),
         Answer::Stream(_) => panic!("not a stream"),
     }
 }

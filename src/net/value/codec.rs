@@ -96,8 +96,10 @@ impl<'de> Visitor<'de> for Level {
     }
 }
 
-#[derive(Deserialize)]
-enum Tag {
+/// What a value begins with; one byte, because there are less than 128.
+#[derive(Clone, Copy, Deserialize)]
+#[repr(u8)]
+pub(super) enum Tag {
     Null,
     Bool,
     Int,

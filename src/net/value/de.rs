@@ -3,7 +3,8 @@
 use num_traits::ToPrimitive;
 use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    Unexpected, VariantAccess, Visitor, value::StringDeserializer,
+    Unexpected, VariantAccess, Visitor,
+    value::{StrDeserializer, StringDeserializer},
 };
 
 use super::{NotAValue, Value};
@@ -140,7 +141,7 @@ impl<'de> MapAccess<'de> for Map {
         let Some((key, _)) = &self.value else {
             return Ok(None);
         };
-        let key: StringDeserializer<NotAValue> = key.clone().into_deserializer();
+        let key: StrDeserializer<'_, NotAValue> = key.as_str().into_deserializer();
         seed.deserialize(key).map(Some)
     }
 

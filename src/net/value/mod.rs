@@ -1,18 +1,21 @@
 //! The values that calls carry: self-describing, so that any caller can call any method.
 //!
 //! Rust types come and go through serde ([`Value::from_typed`], [`Value::to_typed`]); peers see the
-//! encoding in `codec`, whose nesting is bounded before it is followed.
+//! encoding in `codec`, whose nesting is bounded before it is followed. Answers, which may be long, are
+//! written and read without a value in between ([`Encoded`]).
 
 mod codec;
 mod de;
-mod ser;
+mod encoded;
+mod read;
 mod show;
+mod write;
 
 use num_bigint::BigInt;
 use num_traits::ToPrimitive;
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use ser::NotAValue;
+pub use self::{encoded::Encoded, write::NotAValue};
 
 /// How deep lists and maps may nest. Deeper input is refused before the stack is at risk.
 pub const MAX_DEPTH: usize = 64;
@@ -55,7 +58,7 @@ impl Value {
     /// When the value has no such form, for example a map whose keys are not text, or when its own
     /// `Serialize` refuses.
     pub fn from_typed<T: Serialize + ?Sized>(value: &T) -> Result<Self, NotAValue> {
-        value.serialize(ser::ToValue { depth: 0 })
+        Encoded::of(value)?.value()
     }
 
     /// Turns this value into a Rust type.

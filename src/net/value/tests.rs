@@ -75,6 +75,13 @@ fn nesting_is_bounded_in_both_directions() {
         nest = Nest(vec![nest]);
     }
     assert!(Value::from_typed(&nest).is_err());
+    for bytes in [encoded(&deep), hostile] {
+        assert!(
+            Encoded::from_bytes(bytes)
+                .to_typed::<serde::de::IgnoredAny>()
+                .is_err()
+        );
+    }
 }
 
 #[test]
@@ -119,7 +126,59 @@ fn typed_values_come_back() {
         pair: (true, 'é'),
     };
     let value = Value::from_typed(&drawing).expect("serializes");
+    assert_eq!(
+        Encoded::from(&value).to_typed::<Drawing>(),
+        Ok(drawing.clone())
+    );
     assert_eq!(value.to_typed::<Drawing>(), Ok(drawing));
+}
+
+/// What says no length before is written as well, and only text can be a key.
+#[test]
+fn maps_of_every_kind_are_written() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Outer {
+        a: i64,
+        #[serde(flatten)]
+        rest: BTreeMap<String, i64>,
+    }
+    let outer = Outer {
+        a: 1,
+        rest: [("b".into(), 2), ("c".into(), 3)].into(),
+    };
+    let written = Encoded::of(&outer).expect("serializes");
+    assert_eq!(
+        written.value().expect("a value").to_string(),
+        r#"{"a": 1, "b": 2, "c": 3}"#
+    );
+    assert_eq!(written.to_typed::<Outer>(), Ok(outer));
+    let keyed: BTreeMap<u8, u8> = [(1, 2)].into();
+    assert!(Encoded::of(&keyed).is_err());
+}
+
+#[test]
+fn what_is_no_value_is_refused() {
+    let read =
+        |bytes: &[u8]| Encoded::from_bytes(bytes.to_vec()).to_typed::<serde::de::IgnoredAny>();
+    for bytes in [
+        &[][..],
+        &[9],
+        &[1, 2],
+        &[2, 0x80],
+        &[2, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2],
+        &[4, 0],
+        &[5, 2, b'a'],
+        &[5, 1, 0xff],
+        &[7, 2, 0],
+        &[8, 1, 1, b'k'],
+        &[0, 0],
+    ] {
+        assert!(read(bytes).is_err(), "{bytes:?}");
+        assert!(
+            Encoded::from_bytes(bytes.to_vec()).value().is_err(),
+            "{bytes:?}"
+        );
+    }
 }
 
 #[test]
@@ -150,5 +209,43 @@ proptest! {
     #[test]
     fn shown_text_never_carries_a_control_character(value in any_value()) {
         prop_assert!(!value.to_string().chars().any(char::is_control));
+    }
+    /// Whatever way it goes: by a value, or straight from a type to a type.
+    #[test]
+    fn both_ways_lead_to_the_same(
+        title in ".*",
+        shapes in proptest::collection::vec(
+            prop_oneof![
+                Just(Shape::Dot),
+                (-1e9..1e9).prop_map(Shape::Circle),
+                any::<(u32, u32)>().prop_map(|(w, h)| Shape::Box { w, h }),
+                any::<(i8, i8)>().prop_map(|(a, b)| Shape::Line(a, b)),
+            ],
+            0..6,
+        ),
+        tags in proptest::collection::btree_map(".{0,5}", any::<Option<u64>>(), 0..5),
+        pair: (bool, char),
+    ) {
+        let drawing = Drawing { title, shapes, tags, pair };
+        let written = Encoded::of(&drawing).expect("serializes");
+        let value = written.value().expect("a value");
+        prop_assert_eq!(&Encoded::from(&value), &written);
+        prop_assert_eq!(written.to_typed::<Drawing>().expect("reads"), drawing.clone());
+        prop_assert_eq!(value.to_typed::<Drawing>().expect("reads"), drawing);
+    }
+
+    /// A type that takes anything is given the same by both.
+    #[test]
+    fn anything_is_read_the_same_by_both(value in any_value()) {
+        let straight = Encoded::from(&value).to_typed::<serde_json::Value>();
+        let by_value = value.to_typed::<serde_json::Value>();
+        prop_assert_eq!(straight.map_err(|e| e.to_string()), by_value.map_err(|e| e.to_string()));
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let received = Encoded::from_bytes(bytes);
+        received.to_typed::<serde_json::Value>().ok();
+        received.to_typed::<Drawing>().ok();
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     net::{
         client::{Client, DEADLINE, Peer, Replies, Request},
         fault::{CallError, Code},
-        value::Value,
+        value::{Encoded, Value},
     },
     queue::{
         broker::{
@@ -71,7 +71,7 @@ impl Remote {
         let request = Request::new(object, "about", vec![]);
         let (asking, dialling) = (client.clone(), net.clone());
         let answer = on(&dialling, async move {
-            asking.call(peer, request, DEADLINE).await
+            asking.call_encoded(peer, request, DEADLINE).await
         });
         let About { engine, recovery } = answer
             .await?
@@ -115,11 +115,11 @@ impl Remote {
         method: &'static str,
         args: Vec<Value>,
         deadline: Duration,
-    ) -> Result<Value, CallError> {
+    ) -> Result<Encoded, CallError> {
         let request = self.request(method, args);
         let (client, peer) = (self.0.client.clone(), self.0.peer);
         on(&self.0.net, async move {
-            client.call(peer, request, deadline).await
+            client.call_encoded(peer, request, deadline).await
         })
         .await
     }
