@@ -38,6 +38,8 @@ fn steady(home: &Home, text: &str) -> String {
         (r#""worker":"w\d""#, r#""worker":"wN""#),
         (r"\d+(\.\d+)? (µs|ms|s)\b", "SPAN"),
         (r#""label":"[^"]*""#, r#""label":"LABEL""#),
+        // On a slow day a second one is made beside the first.
+        (r#""connections":\d+"#, r#""connections":N"#),
         // A name is asked for and then held.
         (r#""state":"pending""#, r#""state":"held""#),
     ] {
