@@ -8,8 +8,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Done, Failure, Given, out::Out, shapes::NameShape};
 use crate::{
     cli::Names,
-    net::fault::CallError,
-    net::naming::{Change, Event, Query, Record, Register, Registration, Status, Why},
+    net::{
+        fault::CallError,
+        naming::{Change, Event, Query, Record, Register, Registration, Status, Why},
+    },
     node::{Access, NamesEvent},
     units,
 };

@@ -13,7 +13,7 @@ use crate::{
     cli::{Json, Serve},
     crash, logging,
     net::ticket::Ticket,
-    node::{self, Node, Part},
+    node::{self, Joined, Node, Part},
 };
 
 /// Running tasks get this long to end.
@@ -56,17 +56,13 @@ pub(super) fn run(given: &Given<'_>, serve: &Serve) -> Done {
     if alone && let Some(ticket) = &ticket {
         // Without a naming server of its own it cannot start before it has joined one.
         let joined = node::Session::join(&config, ticket);
-        goes_on(&config, ticket, joined.map(drop).map_err(Failure::from))?;
+        goes_on(&config, ticket, joined.map_err(Failure::from))?;
     }
     let node = Node::start(&config)?;
     if let Some(ticket) = ticket.filter(|_| !alone) {
         let joined = node.net().block_on(node.join(&ticket));
-        let warning = joined
-            .as_ref()
-            .ok()
-            .and_then(|joined| joined.warning.clone());
-        goes_on(&config, &ticket, joined.map(drop).map_err(Failure::from))?;
-        if let Some(warning) = warning {
+        let joined = goes_on(&config, &ticket, joined.map_err(Failure::from))?;
+        if let Some(warning) = joined.and_then(|joined| joined.warning) {
             tell(format_args!("{warning}"), true);
         }
     }
@@ -108,9 +104,12 @@ pub(super) fn run(given: &Given<'_>, serve: &Serve) -> Done {
 fn goes_on(
     config: &node::Config,
     ticket: &str,
-    joined: Result<(), Failure>,
-) -> Result<(), Failure> {
-    let Err(failure) = joined else { return Ok(()) };
+    joined: Result<Joined, Failure>,
+) -> Result<Option<Joined>, Failure> {
+    let failure = match joined {
+        Ok(joined) => return Ok(Some(joined)),
+        Err(failure) => failure,
+    };
     let ticket: Result<Ticket, _> = ticket.parse();
     let known = node::known::read(&config.data_dir).unwrap_or_default();
     if !ticket.is_ok_and(|ticket| known.iter().any(|known| known.key == ticket.key)) {
@@ -123,7 +122,7 @@ fn goes_on(
         ),
         true,
     );
-    Ok(())
+    Ok(None)
 }
 
 /// Says that it can be used, to whoever started it.

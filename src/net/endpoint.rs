@@ -60,10 +60,9 @@ impl Endpoint {
         identity: &Identity,
         members: Members,
     ) -> Result<Self, EndpointError> {
-        let failed = |error| EndpointError::Bind { addr, error };
-        let socket = std::net::UdpSocket::bind(addr).map_err(failed)?;
-        let socket = TokioRuntime.wrap_udp_socket(socket).map_err(failed)?;
-        Self::with_socket(socket, identity, members)
+        let endpoint = Self::bind_closed(addr, identity, members)?;
+        endpoint.open();
+        Ok(endpoint)
     }
 
     /// The same without accepting yet: whoever calls waits until [`Endpoint::open`]. A server that comes

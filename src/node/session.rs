@@ -119,7 +119,7 @@ impl Session {
         };
         let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
         let line = Line::open(&identity, &[peer])?;
-        line.session([peer], Place::Beside, &known::read(data_dir)?)
+        line.session([peer], Place::Beside, Some(data_dir))
     }
 
     /// With a node elsewhere: named by a ticket, by the beginning of its key or as `KEY@ADDR:PORT` when
@@ -148,7 +148,7 @@ impl Session {
         };
         let line = Line::open(&identity, &peers)?;
         let key = peers.first().map(|peer| peer.key);
-        match (line.session(peers, Place::Elsewhere, &[]), key) {
+        match (line.session(peers, Place::Elsewhere, None), key) {
             (Err(SessionError::Call(error)), Some(key)) if discover => {
                 match Self::moved(data_dir, &identity, key, known)? {
                     Some(session) => Ok(session),
@@ -178,7 +178,7 @@ impl Session {
                 joined
             }
         };
-        line.session(known.peers(), Place::Elsewhere, &[])
+        line.session(known.peers(), Place::Elsewhere, None)
     }
 
     /// With a node that may have moved: whoever answers must hold the same key. `None` when nobody on the
@@ -195,7 +195,7 @@ impl Session {
             return Ok(None);
         }
         let line = Line::open(identity, &found)?;
-        let session = line.session(found, Place::Elsewhere, &[])?;
+        let session = line.session(found, Place::Elsewhere, None)?;
         let before = known.into_iter().find(|known| known.key == key);
         let mut known = Known {
             key,
@@ -328,12 +328,16 @@ impl Opened {
         self,
         peers: impl IntoIterator<Item = Peer>,
         place: Place,
-        joined: &[Known],
+        data_dir: Option<&Path>,
     ) -> Result<Session, SessionError> {
         let client = self.client();
-        let (peer, hello) = self.net.block_on(client.first_to_answer(peers))?;
-        let naming = self.net.block_on(phone_book(&client, peer, joined));
-        let (broker, recovery) = self.net.block_on(broker(&self.net, &self.client(), peer))?;
+        let asked = self.net.block_on(async {
+            let (peer, hello) = client.first_to_answer(peers).await?;
+            let naming = phone_book(&client, peer, data_dir);
+            let (naming, broker) = tokio::join!(naming, broker(&self.net, &client, peer));
+            Ok::<_, CallError>((peer, hello, naming, broker?))
+        });
+        let (peer, hello, naming, (broker, recovery)) = asked?;
         let about = About {
             key: peer.key,
             addr: peer.addr,
@@ -348,11 +352,13 @@ impl Opened {
     }
 }
 
-/// The naming server of a node, or of the first that it has joined when it was started without one.
-async fn phone_book(client: &Client, peer: Peer, joined: &[Known]) -> NamingClient {
+/// The naming server of a node; of the first that was joined from its data folder when that is known and
+/// it was started without one.
+async fn phone_book(client: &Client, peer: Peer, data_dir: Option<&Path>) -> NamingClient {
     let own = NamingClient::new(client.clone(), peer);
-    match own.count().await {
-        Err(CallError::Remote(fault)) if fault.code == Code::NotFound => {
+    match (own.count().await, data_dir) {
+        (Err(CallError::Remote(fault)), Some(folder)) if fault.code == Code::NotFound => {
+            let joined = known::read(folder).unwrap_or_default();
             let others = joined.iter().flat_map(Known::peers);
             let found = NamingClient::first_to_answer(client, others).await;
             found.unwrap_or(own)

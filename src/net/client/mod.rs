@@ -1,5 +1,5 @@
-//! Calling. Connections are pooled by the server's address and key and dialled once, however many calls wait for
-//! them. Dropping a call's future cancels the call at the server.
+//! Calling. Connections are pooled by the server's address and key, and dialled once, however many calls
+//! wait for them. Dropping a call's future cancels the call at the server.
 
 mod dial;
 mod first;

@@ -26,7 +26,7 @@ pub(super) struct Pool {
     down: HashMap<Peer, (Instant, CallError)>,
 }
 
-pub(super) struct Slot {
+struct Slot {
     used: u64,
     /// Held while dialling, so that everybody else waits for the same connection.
     line: Arc<Dialling>,

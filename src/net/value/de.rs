@@ -1,5 +1,6 @@
 //! From [`Value`] to Rust types, by way of serde.
 
+use num_bigint::BigInt;
 use num_traits::ToPrimitive;
 use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
@@ -9,13 +10,29 @@ use serde::de::{
 
 use super::{NotAValue, Value};
 
+/// What such an integer is called where it is not expected.
+pub(super) const BIG: Unexpected<'_> = Unexpected::Other("an integer of more than 64 bits");
+
+/// Hands an integer that is no `i64` to whoever can take it.
+pub(super) fn visit_big<'de, V: Visitor<'de>>(
+    n: &BigInt,
+    visitor: V,
+) -> Result<V::Value, NotAValue> {
+    match (n.to_u64(), n.to_i128(), n.to_u128()) {
+        (Some(n), ..) => visitor.visit_u64(n),
+        (_, Some(n), _) => visitor.visit_i128(n),
+        (.., Some(n)) => visitor.visit_u128(n),
+        _ => Err(de::Error::invalid_type(BIG, &visitor)),
+    }
+}
+
 impl Value {
     fn unexpected(&self) -> Unexpected<'_> {
         match self {
             Self::Null => Unexpected::Other("null"),
             Self::Bool(b) => Unexpected::Bool(*b),
             Self::Int(n) => Unexpected::Signed(*n),
-            Self::Big(_) => Unexpected::Other("an integer of more than 64 bits"),
+            Self::Big(_) => BIG,
             Self::Float(x) => Unexpected::Float(*x),
             Self::Str(_) => Unexpected::Other("text"),
             Self::Bytes(_) => Unexpected::Other("bytes"),
@@ -33,12 +50,7 @@ impl<'de> Deserializer<'de> for Value {
             Self::Null => visitor.visit_unit(),
             Self::Bool(b) => visitor.visit_bool(b),
             Self::Int(n) => visitor.visit_i64(n),
-            Self::Big(n) => match (n.to_u64(), n.to_i128(), n.to_u128()) {
-                (Some(n), ..) => visitor.visit_u64(n),
-                (_, Some(n), _) => visitor.visit_i128(n),
-                (.., Some(n)) => visitor.visit_u128(n),
-                _ => Err(de::Error::invalid_type(Self::Big(n).unexpected(), &visitor)),
-            },
+            Self::Big(n) => visit_big(&n, visitor),
             Self::Float(x) => visitor.visit_f64(x),
             Self::Str(text) => visitor.visit_string(text),
             Self::Bytes(bytes) => visitor.visit_byte_buf(bytes),

@@ -10,7 +10,11 @@ use serde::de::{
     Unexpected, VariantAccess, Visitor, value::BorrowedStrDeserializer,
 };
 
-use super::{MAX_DEPTH, NotAValue, codec::Tag};
+use super::{
+    MAX_DEPTH, NotAValue,
+    codec::Tag,
+    de::{BIG, visit_big},
+};
 
 /// What is left to be read.
 pub(super) struct Reader<'de> {
@@ -37,7 +41,7 @@ impl Head<'_> {
             Self::Null => Unexpected::Other("null"),
             Self::Bool(b) => Unexpected::Bool(*b),
             Self::Int(n) => Unexpected::Signed(*n),
-            Self::Big(_) => Unexpected::Other("an integer of more than 64 bits"),
+            Self::Big(_) => BIG,
             Self::Float(x) => Unexpected::Float(*x),
             Self::Str(_) => Unexpected::Other("text"),
             Self::Bytes(_) => Unexpected::Other("bytes"),
@@ -152,12 +156,7 @@ impl<'de> Reader<'de> {
             Head::Null => visitor.visit_unit(),
             Head::Bool(b) => visitor.visit_bool(b),
             Head::Int(n) => visitor.visit_i64(n),
-            Head::Big(n) => match (n.to_u64(), n.to_i128(), n.to_u128()) {
-                (Some(n), ..) => visitor.visit_u64(n),
-                (_, Some(n), _) => visitor.visit_i128(n),
-                (.., Some(n)) => visitor.visit_u128(n),
-                _ => Err(de::Error::invalid_type(Head::Big(n).unexpected(), &visitor)),
-            },
+            Head::Big(n) => visit_big(&n, visitor),
             Head::Float(x) => visitor.visit_f64(x),
             Head::Str(text) => visitor.visit_borrowed_str(text),
             Head::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
@@ -352,10 +351,7 @@ impl<'de> VariantAccess<'de> for Body<'_, 'de> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, NotAValue> {
-        match self.0 {
-            Some(reader) => reader.deserialize_any(visitor),
-            None => visitor.visit_unit(),
-        }
+        self.struct_variant(&[], visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(

@@ -6,14 +6,16 @@ use nucleo_matcher::{
 };
 
 use super::{act, close, say};
-use crate::net::ticket::veiled;
-use crate::ui::{
-    action::{Action, Entry, TABLE},
-    effect::Effect,
-    model::{
-        Model,
-        events::Tone,
-        layer::{Layer, Palette, Prompt, Purpose, Subject},
+use crate::{
+    net::ticket::veiled,
+    ui::{
+        action::{Action, Entry, TABLE},
+        effect::Effect,
+        model::{
+            Model,
+            events::Tone,
+            layer::{Layer, Palette, Prompt, Purpose, Subject},
+        },
     },
 };
 

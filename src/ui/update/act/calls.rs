@@ -1,15 +1,17 @@
 //! On objects: greeting, methods and calls.
 
 use super::{prompt, show};
-use crate::net::ticket::may_hold_one;
-use crate::ui::{
-    effect::Effect,
-    model::{
-        Model,
-        events::Tone,
-        layer::{Details, Layer, Purpose, Subject},
+use crate::{
+    net::ticket::may_hold_one,
+    ui::{
+        effect::Effect,
+        model::{
+            Model,
+            events::Tone,
+            layer::{Details, Layer, Purpose, Subject},
+        },
+        update::{prompts, say},
     },
-    update::{prompts, say},
 };
 
 pub(super) fn greet(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
