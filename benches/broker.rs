@@ -218,11 +218,11 @@ async fn retained_bytes() -> f64 {
     for _ in 0..BIG / SMALL {
         batch(&broker, SMALL).await;
     }
-    let before = memory::resident();
+    let before = memory::resident("self");
     for _ in 0..(RETAINED - BIG) / SMALL {
         batch(&broker, SMALL).await;
     }
-    let bytes = memory::resident().saturating_sub(before);
+    let bytes = memory::resident("self").saturating_sub(before);
     let stats = broker.stats().await.expect("it runs");
     assert_eq!((stats.total(), stats.forgotten), (RETAINED, 0));
     broker.shutdown(SPAN).await.expect("it runs");

@@ -16,11 +16,13 @@
 mod bare;
 #[path = "support/network.rs"]
 mod network;
+#[path = "support/pin.rs"]
+mod pin;
 mod support;
 
 use std::{
     net::UdpSocket,
-    process::{Command, ExitCode},
+    process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -66,28 +68,11 @@ fn main() -> ExitCode {
     if !support::asked() {
         return ExitCode::SUCCESS;
     }
-    if std::env::var_os("BENCH_PIN").is_some_and(|pin| pin == "1") {
-        return pinned();
+    if let Some(code) = pin::pinned() {
+        return code;
     }
     measure();
     ExitCode::SUCCESS
-}
-
-/// Runs this program again on one core, where it has no wish to be pinned any more.
-fn pinned() -> ExitCode {
-    let program = std::env::current_exe().expect("a running program has a file");
-    let status = Command::new("taskset")
-        .args(["-c", "0"])
-        .arg(program)
-        .args(std::env::args_os().skip(1))
-        .env_remove("BENCH_PIN")
-        .status()
-        .expect("taskset, of util-linux, is installed");
-    if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
 }
 
 /// Where everything listens.

@@ -251,7 +251,7 @@ async fn with_backlog(home: &Path) -> Backlog {
     drop(broker);
     let (mut starts, mut pages, mut memories) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..STARTS {
-        let (since, before) = (Instant::now(), memory::resident());
+        let (since, before) = (Instant::now(), memory::resident("self"));
         let broker = paused(&folder, Durability::Power).await;
         let stats = broker.stats().await.expect("it runs");
         starts.push(since.elapsed().as_secs_f64());
@@ -274,7 +274,7 @@ async fn with_backlog(home: &Path) -> Backlog {
         assert_eq!(page.tasks.len(), 50);
         // What the engine before has given back may be used again, so this is a lower bound but for the
         // first.
-        memories.push(memory::resident().saturating_sub(before) as f64 / f64::from(1 << 20));
+        memories.push(memory::resident("self").saturating_sub(before) as f64 / f64::from(1 << 20));
         broker.shutdown(SPAN).await.expect("it runs");
     }
     let median = |numbers: &mut Vec<f64>| {

@@ -160,9 +160,9 @@ fn filled(names: usize) -> Registry {
 
 /// A registry with many names, and the resident bytes that one of them takes.
 fn fill_and_weigh() -> (Registry, f64) {
-    let before = memory::resident();
+    let before = memory::resident("self");
     let registry = filled(MANY);
-    let bytes = memory::resident().saturating_sub(before);
+    let bytes = memory::resident("self").saturating_sub(before);
     (registry, bytes as f64 / MANY as f64)
 }
 

@@ -5,15 +5,18 @@
 //! cargo bench --bench nodes
 //! ```
 
+#[path = "support/memory.rs"]
+mod memory;
 #[path = "support/network.rs"]
 #[expect(dead_code, reason = "the callers here are other processes")]
 mod network;
+#[path = "support/node.rs"]
+mod node;
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -25,9 +28,9 @@ use distro_tui::net::{
     members::Members,
     ticket::Ticket,
 };
+use node::{Node, PROGRAM};
 use tokio::runtime::Runtime;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_distro-tui");
 const PEERS: usize = 1_000;
 const KEYS: usize = 10;
 const CONNECTIONS: usize = 10_000;
@@ -47,46 +50,10 @@ fn main() {
     restart(&runtime);
 }
 
-/// A node in a process of its own.
-struct Node {
-    child: Child,
-    peer: Peer,
-}
-
 impl Node {
-    fn start(home: &Path, listen: &str) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(["serve", "--json", "--listen", listen, "--data-dir"])
-            .arg(home)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        let mut line = String::new();
-        let out = child.stdout.as_mut().expect("piped");
-        BufReader::new(out).read_line(&mut line).expect("a line");
-        let ready: serde_json::Value = serde_json::from_str(&line).expect("it is ready");
-        let text = |what: &str| ready[what].as_str().expect("told").to_owned();
-        Self {
-            child,
-            peer: Peer {
-                addr: text("addr").parse().expect("an address"),
-                key: text("key").parse().expect("a key"),
-            },
-        }
-    }
-
-    fn status(&self, field: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.expect("it runs");
-        let line = status.lines().find(|line| line.starts_with(field));
-        let number = line.and_then(|line| line.split_whitespace().nth(1));
-        number.and_then(|n| n.parse().ok()).expect("a number")
-    }
-
     /// Resident memory in KiB.
     fn memory(&self) -> u64 {
-        self.status("VmRSS:")
+        memory::resident(self.child.id()) / 1024
     }
 
     fn files(&self) -> usize {
@@ -106,13 +73,6 @@ impl Node {
     fn kill(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }
 

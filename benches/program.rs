@@ -5,8 +5,10 @@
 //! cargo bench --bench program
 //! ```
 
+#[path = "support/memory.rs"]
+mod memory;
+
 use std::{
-    fs,
     io::{Read, Write},
     num::NonZeroU16,
     path::Path,
@@ -96,10 +98,7 @@ impl Screen {
     /// Resident memory in MiB.
     fn memory(&self) -> u64 {
         let id = self.child.process_id().expect("it runs");
-        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().nth(1));
-        number.and_then(|n| n.parse::<u64>().ok()).expect("KiB") / 1024
+        memory::resident(id) >> 20
     }
 
     fn end(mut self) {

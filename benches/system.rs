@@ -13,6 +13,11 @@
 mod bare;
 #[path = "support/network.rs"]
 mod network;
+#[path = "support/node.rs"]
+#[expect(dead_code, reason = "a command finds the node by its data folder")]
+mod node;
+#[path = "support/pin.rs"]
+mod pin;
 mod support;
 
 use std::{
@@ -35,6 +40,7 @@ use distro_tui::net::{
 };
 use futures_util::{StreamExt, future::ready};
 use network::{ANYWHERE, closed_loop};
+use node::{Node, PROGRAM};
 use support::{Bound, Cases, Results, SPAN, Sample};
 use tarpc::{
     client, context, serde_transport,
@@ -98,24 +104,11 @@ fn main() -> ExitCode {
     if !support::asked() {
         return ExitCode::SUCCESS;
     }
-    if std::env::var_os("BENCH_PIN").is_some_and(|pin| pin == "1") {
-        return pinned();
+    if let Some(code) = pin::pinned() {
+        return code;
     }
     measure();
     ExitCode::SUCCESS
-}
-
-/// Runs this program again on one core, with every process that it starts.
-fn pinned() -> ExitCode {
-    let program = std::env::current_exe().expect("a running program has a file");
-    let status = Command::new("taskset")
-        .args(["-c", "0"])
-        .arg(program)
-        .args(std::env::args_os().skip(1))
-        .env_remove("BENCH_PIN")
-        .status()
-        .expect("taskset, of util-linux, is installed");
-    ExitCode::from(u8::from(!status.success()))
 }
 
 /// Serves everything, says where, and ends when nobody holds the other end of its input.
@@ -426,10 +419,7 @@ fn measure() {
     }
     cases.add(LOOKUP, CALL[1], || callers.lookups());
     cases.add(WATCH, CALL[1], || callers.watched());
-    match &shell {
-        Some(shell) => cases.add(ADD, CALL[0], || shell.round()),
-        None => println!("the program has not been built and its `add` is left out"),
-    }
+    cases.add(ADD, CALL[0], || shell.round());
     let results = cases.run();
     let mut tables = vec![results.table()];
     tables.push(bars(&results));
@@ -540,32 +530,20 @@ fn python() -> Option<PathBuf> {
 
 /// A node, and the `add` command as a shell uses it.
 struct Shell {
+    /// It ends before its folder goes.
+    _node: Node,
     home: tempfile::TempDir,
-    node: Child,
     lines: String,
 }
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_distro-tui");
-
 impl Shell {
-    fn start() -> Option<Self> {
-        let home = tempfile::tempdir().ok()?;
-        let mut node = Command::new(PROGRAM)
-            .args(["serve", "--json", "--data-dir"])
-            .arg(home.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut ready = String::new();
-        BufReader::new(node.stdout.as_mut()?)
-            .read_line(&mut ready)
-            .ok()?;
-        Some(Self {
+    fn start() -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        Self {
+            _node: Node::start(home.path(), "127.0.0.1:0"),
             home,
-            node,
             lines: (0..LINES).map(|n| format!("{n} 7\n")).collect(),
-        })
+        }
     }
 
     fn round(&self) -> Sample {
@@ -591,12 +569,5 @@ impl Shell {
             assert_eq!(right, LINES, "every sum, in order");
             LINES as u64
         })
-    }
-}
-
-impl Drop for Shell {
-    fn drop(&mut self) {
-        self.node.kill().ok();
-        self.node.wait().ok();
     }
 }
