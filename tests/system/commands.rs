@@ -147,7 +147,7 @@ fn what_programs_are_given_of_a_system() {
     ] {
         all.push_str(&shown(home, args, &home.output(args)));
     }
-    let tasks = home.follow(&["tasks", "watch"]);
+    let tasks = home.follow_tasks();
     home.run(&["add", "2", "3"]);
     let ended = tasks.until(|seen| seen["event"] == "ended");
     let revoke = ["revoke", short(&other_key), "--json"];

@@ -54,8 +54,8 @@ fn a_node_without_a_naming_server_registers_with_the_one_it_joins() {
 fn ending_lets_running_tasks_end_and_keeps_the_others() {
     let home = Home::new();
     let node = home.serve(&["--workers", "1"]);
+    let events = home.follow_tasks();
     home.run(&["add", "1", "2", "--seconds", "0.4"]);
-    let events = home.follow(&["tasks", "watch"]);
     home.run(&["add", "3", "4", "--seconds", "0.2"]);
     home.run(&["add", "5", "6", "--seconds", "0.2"]);
     events.until(|seen| seen["event"] == "started");

@@ -14,6 +14,8 @@ use tempfile::TempDir;
 
 /// Nothing is waited for longer: a test that would hang fails instead.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a first line is waited for before more is done to have one.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A home for a node and the commands on its data folder.
 pub(crate) struct Home {
@@ -134,6 +136,21 @@ impl Home {
             .expect("it starts");
         let lines = Lines::new(child.stdout.take().expect("piped"));
         Follower { child, lines }
+    }
+
+    /// What happens to tasks, from now on: something happens again and again until the first of it is
+    /// heard.
+    pub(crate) fn follow_tasks(&self) -> Follower {
+        let tasks = self.follow(&["tasks", "watch"]);
+        let since = Instant::now();
+        loop {
+            self.run(&["queue", "pause", "nobody's"]);
+            self.run(&["queue", "resume", "nobody's"]);
+            if tasks.lines.0.recv_timeout(LOOK).is_ok() {
+                return tasks;
+            }
+            assert!(since.elapsed() < PATIENCE, "nothing is heard");
+        }
     }
 
     /// A command that is asked and answers, a line at a time.
