@@ -3,9 +3,9 @@
 
 mod calls;
 mod faults;
-mod kept;
 mod load;
 mod lossy;
+mod names_persist;
 mod sim;
 mod support;
 mod trust;

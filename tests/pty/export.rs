@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{
-    boxes::{has_boxes, rows_with},
+    frames::{has_boxes, rows_with},
     harness::{Start, Terminal},
 };
 

@@ -16,7 +16,7 @@ use rustix::{
 use tempfile::TempDir;
 use vt100::{MouseProtocolMode, Screen};
 
-use super::seen::{PATIENCE, Seen};
+use super::screen_state::{PATIENCE, Seen};
 
 /// The program about to be started, with a home of its own.
 pub(crate) struct Start {

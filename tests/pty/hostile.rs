@@ -3,7 +3,7 @@
 use vt100::Screen;
 
 use super::{
-    boxes::{PANES, has_boxes, outline, rows_with},
+    frames::{PANES, has_boxes, outline, rows_with},
     harness::{Start, Terminal},
 };
 

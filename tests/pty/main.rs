@@ -3,14 +3,14 @@
 //! Nothing here sleeps. Every step waits for what must come, on a condition variable that each read
 //! of the terminal signals, and fails with the screen as it was.
 
-mod boxes;
 mod examples;
 mod export;
+mod first_run;
+mod frames;
 mod harness;
 mod hostile;
 mod mistakes;
-mod newcomer;
 mod restore;
-mod seen;
+mod screen_state;
 mod starting;
-mod together;
+mod two_screens;

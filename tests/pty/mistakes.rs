@@ -1,7 +1,7 @@
 //! Wrong inputs: each is answered, stays for mending, and esc leads out.
 
 use super::{
-    boxes::{has_boxes, rows_with, says},
+    frames::{has_boxes, rows_with, says},
     harness::{Start, Terminal},
 };
 

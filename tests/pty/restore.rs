@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use vt100::Screen;
 
 use super::{
-    boxes::{PANES, has_boxes},
+    frames::{PANES, has_boxes},
     harness::{Start, Terminal},
 };
 

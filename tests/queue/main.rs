@@ -1,12 +1,12 @@
 //! Every engine must pass the same suite; the embedded one also has stories of its own.
 
-mod account;
 mod conformance;
-mod damage;
+mod corruption;
 mod embedded;
+mod faults;
 mod file;
-mod hardship;
-mod lost;
+mod kill_recovery;
+mod lost_replies;
 #[cfg(target_os = "linux")]
-mod power;
+mod power_loss;
 mod support;

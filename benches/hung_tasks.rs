@@ -4,7 +4,7 @@
 //! and replaced while the screen goes on.
 //!
 //! ```text
-//! cargo bench --bench hung
+//! cargo bench --bench hung_tasks
 //! ```
 
 use std::{

@@ -9,9 +9,9 @@ use std::{
 use rustix::process::Signal;
 
 use super::{
-    boxes::{has_boxes, rows_with},
+    frames::{has_boxes, rows_with},
     harness::{Start, Terminal},
-    seen::PATIENCE,
+    screen_state::PATIENCE,
 };
 
 /// A command on the data folder of a program in a terminal.

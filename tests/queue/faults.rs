@@ -93,7 +93,7 @@ fn a_full_disk_refuses_with_the_reason_loses_nothing_and_heals() {
         .args([
             "--ignored",
             "--exact",
-            "hardship::on_a_small_disk",
+            "faults::on_a_small_disk",
             "--nocapture",
         ])
         .env("SMALL_DISK", folder.path())
@@ -284,7 +284,7 @@ fn run_to_its_end(folder: &Path, poison: &str) -> bool {
         .args([
             "--ignored",
             "--exact",
-            "hardship::the_poisoned",
+            "faults::the_poisoned",
             "--nocapture",
         ])
         .env("POISONED", folder)

@@ -1,11 +1,11 @@
 //! An account of every acknowledged task: a process takes tasks and runs them, is killed in the middle
 //! of it, again and again, and each time everything that it had promised must be there.
 //!
-//! The process is this very test program, which runs [`victim`] and nothing else. It says on its
+//! The process is this very test program, which runs [`child`] and nothing else. It says on its
 //! standard output what it was promised, and only after it was. A longer account:
 //!
 //! ```text
-//! KILLS=1000 cargo test --release --test queue account -- --nocapture
+//! KILLS=1000 cargo test --release --test queue kill_recovery -- --nocapture
 //! ```
 
 use std::{
@@ -149,7 +149,7 @@ impl Account {
 
 /// The process, with what it is told in its environment.
 fn spawn(folder: &Path, round: u64, crash: Option<&str>) -> Child {
-    let crash = crash.map(|crash| ("VICTIM_CRASH", Path::new(crash)));
+    let crash = crash.map(|crash| ("CHILD_CRASH", Path::new(crash)));
     spawn_with(folder, round, crash.as_slice())
 }
 
@@ -157,9 +157,14 @@ pub(crate) fn spawn_with(folder: &Path, round: u64, more: &[(&str, &Path)]) -> C
     let program = std::env::current_exe().expect("this program");
     let mut command = Command::new(program);
     command
-        .args(["--ignored", "--exact", "account::victim", "--nocapture"])
-        .env("VICTIM_FOLDER", folder)
-        .env("VICTIM_ROUND", round.to_string())
+        .args([
+            "--ignored",
+            "--exact",
+            "kill_recovery::child",
+            "--nocapture",
+        ])
+        .env("CHILD_FOLDER", folder)
+        .env("CHILD_ROUND", round.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     command.envs(more.iter().copied());
@@ -192,7 +197,7 @@ pub(crate) fn listen(mut child: Child, account: &mut Account, kill_after: Option
 }
 
 #[test]
-fn account_of_every_acknowledged_task() {
+fn every_acknowledged_task_survives_kill_9() {
     let kills = std::env::var("KILLS").map_or(KILLS, |n| n.parse().expect("a number"));
     let (mut acknowledged, mut done, mut names, mut repeats) = (0, 0, 0, 0);
     let mut dice: u64 = 0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id());
@@ -224,7 +229,7 @@ fn account_of_every_acknowledged_task() {
 }
 
 #[test]
-fn account_at_every_named_point() {
+fn every_acknowledged_task_survives_a_crash_at_every_failpoint() {
     for crash in [
         "before-write 3",
         "before-write 200",
@@ -250,7 +255,7 @@ fn account_at_every_named_point() {
 }
 
 fn crash() -> Option<Crash> {
-    let text = std::env::var("VICTIM_CRASH").ok()?;
+    let text = std::env::var("CHILD_CRASH").ok()?;
     let (word, after) = text.split_once(' ').expect("a place and a number");
     let at = match word {
         "before-write" => CrashPoint::BeforeWrite,
@@ -274,9 +279,9 @@ fn say(line: &str) {
 /// The process that is killed. It works until then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "started by the account, to be killed"]
-async fn victim() {
-    let folder = std::env::var_os("VICTIM_FOLDER").expect("started by the account");
-    let round: u64 = std::env::var("VICTIM_ROUND")
+async fn child() {
+    let folder = std::env::var_os("CHILD_FOLDER").expect("started by the account");
+    let round: u64 = std::env::var("CHILD_ROUND")
         .expect("a round")
         .parse()
         .expect("a number");

@@ -1,5 +1,5 @@
 //! Power cuts. Everything that a process does to its files is written down by a library that is loaded
-//! before it (`power/record.c`). A disk keeps what was synced; of what came after it keeps whatever it
+//! before it (`power_loss/record.c`). A disk keeps what was synced; of what came after it keeps whatever it
 //! likes, in sectors. From that, disks are made as they may be after a cut at any moment, and whatever
 //! had been acknowledged by then must be on them.
 
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::account::{Account, listen, spawn_with};
+use crate::kill_recovery::{Account, listen, spawn_with};
 
 /// Power cuts of the usual run.
 const CUTS: usize = 40;
@@ -163,7 +163,7 @@ impl Dice {
 }
 
 fn recorder(folder: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/queue/power/record.c");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/queue/power_loss/record.c");
     let library = folder.join("record.so");
     let made = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])

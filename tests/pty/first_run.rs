@@ -3,7 +3,7 @@
 use vt100::Screen;
 
 use super::{
-    boxes::{PANES, boxes, has_boxes, rows_with},
+    frames::{PANES, boxes, has_boxes, rows_with},
     harness::{Start, Terminal},
 };
 
