@@ -29,7 +29,7 @@ pub mod ui;
 pub mod units;
 mod words;
 
-/// The README's example compiles.
+/// Compiles the example of the library's guide.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/library.md")]
+struct LibraryGuide;

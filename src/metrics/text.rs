@@ -234,4 +234,24 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
     }
+
+    #[test]
+    fn the_documentation_names_every_metric() {
+        let numbers = Numbers::default().text().expect("text");
+        let of_type = |line: &str| {
+            let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+            let total = if kind == "counter" { "_total" } else { "" };
+            Some(format!("{name}{total}"))
+        };
+        let mut served: Vec<_> = numbers.lines().filter_map(of_type).collect();
+        let page = include_str!("../../docs/metrics.md");
+        let of_row = |line: &str| {
+            let name = line.strip_prefix("| `")?.split(['`', '{']).next()?;
+            Some(name.to_owned())
+        };
+        let mut documented: Vec<_> = page.lines().filter_map(of_row).collect();
+        served.sort();
+        documented.sort();
+        assert_eq!(documented, served);
+    }
 }

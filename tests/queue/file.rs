@@ -1,4 +1,4 @@
-//! What the README says about the task file.
+//! The SQL in the guide to tasks works on the task file.
 
 use std::fs;
 
@@ -7,25 +7,25 @@ use rusqlite::{Connection, types::Value};
 
 use crate::support::{Setup, submit, sum, task, until};
 
-/// The questions that the README puts to the file.
-fn questions() -> Vec<String> {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
-    let readme = readme.expect("it is there");
-    let blocks = readme.split("```sql\n").skip(1);
+/// The SQL queries in the guide.
+fn queries() -> Vec<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/tasks.md");
+    let guide = fs::read_to_string(path).expect("a guide");
+    let blocks = guide.split("```sql\n").skip(1);
     blocks
         .filter_map(|block| Some(block.split_once("```")?.0.to_owned()))
         .collect()
 }
 
-fn ask(db: &Connection, question: &str) -> Vec<Vec<Value>> {
-    let mut statement = db.prepare(question).expect("it is SQL");
+fn select(db: &Connection, query: &str) -> Vec<Vec<Value>> {
+    let mut statement = db.prepare(query).expect("it is SQL");
     let columns = statement.column_count();
     let rows = statement.query_map((), |row| (0..columns).map(|i| row.get(i)).collect());
     rows.expect("rows").map(|row| row.expect("a row")).collect()
 }
 
 #[tokio::test]
-async fn the_readmes_questions_are_answered_while_the_engine_runs() {
+async fn the_documented_queries_work_while_the_engine_runs() {
     let setup = Setup::in_a_file();
     let engine = setup.engine(2, Limits::default());
     let broker: &dyn Broker = &engine.broker;
@@ -41,22 +41,22 @@ async fn the_readmes_questions_are_answered_while_the_engine_runs() {
     submit(broker, sum(9, 9)).await;
 
     let db = Connection::open(setup.folder().join("tasks.db")).expect("it opens");
-    let questions = questions();
-    let [states, failures, attempts] = questions.as_slice() else {
-        panic!("the README has {} questions", questions.len());
+    let queries = queries();
+    let [states, failures, attempts] = queries.as_slice() else {
+        panic!("the guide has {} queries", queries.len());
     };
     let text = |text: &str| Value::Text(text.into());
-    let states = ask(&db, states);
+    let states = select(&db, states);
     for (state, count) in [("failed", 12), ("queued", 1), ("succeeded", 3)] {
         let row = vec![text(state), Value::Integer(count)];
         assert!(states.contains(&row), "{states:?}");
     }
-    let failures = ask(&db, failures);
+    let failures = select(&db, failures);
     assert_eq!(failures.len(), 10);
     let newest = failures.first().expect("ten");
     assert_eq!(newest.first(), Some(&Value::Integer(15)));
     assert_eq!(newest.last(), Some(&text("it is broken")));
-    let attempts = ask(&db, attempts);
+    let attempts = select(&db, attempts);
     assert_eq!(attempts.len(), 12);
     assert!(
         attempts

@@ -1,19 +1,15 @@
-//! The commands of the README, run as they stand there, with the output that stands there.
+//! The commands in the command-line guide run and print the output shown there.
 
 use std::{fs, path::Path, process::Command};
 
 use crate::process::Home;
 
-/// Each command with the lines that follow it.
+/// Each command with its expected output.
 fn commands() -> Vec<(String, String)> {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
-    let readme = readme.expect("it is there");
-    let (_, rest) = readme
-        .split_once("<!-- commands -->")
-        .expect("its beginning");
-    let (block, _) = rest
-        .split_once("<!-- end of commands -->")
-        .expect("its end");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/command-line.md");
+    let guide = fs::read_to_string(path).expect("a guide");
+    let (_, rest) = guide.split_once("<!-- commands -->").expect("a start");
+    let (block, _) = rest.split_once("<!-- end of commands -->").expect("an end");
     let block = block
         .trim()
         .trim_start_matches("```console")
@@ -28,7 +24,7 @@ fn commands() -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_readmes_commands_do_what_it_says() {
+fn the_documented_commands_print_the_documented_output() {
     let home = Home::new();
     let _node = home.serve(&[]);
     let commands = commands();
@@ -52,7 +48,7 @@ fn the_readmes_commands_do_what_it_says() {
 }
 
 #[test]
-fn the_service_and_the_container_start_what_there_is() {
+fn the_service_and_the_container_start_a_node() {
     let unit = fs::read_to_string("assets/distro-tui.service").expect("there");
     let line = unit
         .lines()
@@ -75,6 +71,6 @@ fn the_service_and_the_container_start_what_there_is() {
     assert!(container.contains(r#"CMD ["serve", "--listen", "0.0.0.0:9090"]"#));
     assert!(
         container.contains("DISTRO_TUI_DATA_DIR=/data"),
-        "a variable of ours"
+        "the data folder is on the volume"
     );
 }

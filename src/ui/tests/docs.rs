@@ -1,8 +1,8 @@
-//! Documentation that is made from the program is the program's own.
+//! Generated documentation matches the program.
 
 use std::{fs, path::Path};
 
-/// Compares a file with what it should be; with `UPDATE_DOCS=1` writes it instead.
+/// Compares a file with its expected content; with `UPDATE_DOCS=1` writes it first.
 pub(super) fn check(path: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -11,24 +11,21 @@ pub(super) fn check(path: &str, expected: &str) {
     let found = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == expected,
-        "{} is not of today; run the tests once with UPDATE_DOCS=1",
+        "{} is out of date; run the tests once with UPDATE_DOCS=1",
         path.display()
     );
 }
 
 #[test]
-fn the_readme_has_today_s_keys() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(path).expect("a README");
-    let (before, rest) = readme
-        .split_once("<!-- keys -->\n")
-        .expect("a place for the keys");
-    let (_, after) = rest
-        .split_once("<!-- end of keys -->")
-        .expect("an end of it");
+fn the_dashboard_guide_has_the_current_keys() {
+    const GUIDE: &str = "docs/dashboard.md";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(GUIDE);
+    let guide = fs::read_to_string(path).expect("a guide");
+    let (before, rest) = guide.split_once("<!-- keys -->\n").expect("a start");
+    let (_, after) = rest.split_once("<!-- end of keys -->").expect("an end");
     let keys = crate::ui::keys_markdown();
     check(
-        "README.md",
+        GUIDE,
         &format!("{before}<!-- keys -->\n{keys}<!-- end of keys -->{after}"),
     );
 }

@@ -1,4 +1,4 @@
-//! The screenshot of the README: the real screen with the fixture's data, as an SVG.
+//! The screenshot in the README: the real screen with the fixture's data, as an SVG.
 
 use std::fmt::Write as _;
 
