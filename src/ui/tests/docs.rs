@@ -29,3 +29,23 @@ fn the_dashboard_guide_has_the_current_keys() {
         &format!("{before}<!-- keys -->\n{keys}<!-- end of keys -->{after}"),
     );
 }
+
+#[test]
+fn every_link_in_the_documents_leads_to_a_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guides = fs::read_dir(root.join("docs")).expect("a folder");
+    let guides = guides.map(|guide| guide.expect("a file").path());
+    let top = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"].map(|name| root.join(name));
+    for document in guides.chain(top) {
+        let text = fs::read_to_string(&document).expect("a document");
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap_or_default();
+            let folder = document.parent().expect("a folder");
+            assert!(
+                target.starts_with("https://") || folder.join(target).exists(),
+                "{}: {target}",
+                document.display()
+            );
+        }
+    }
+}
