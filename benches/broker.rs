@@ -54,7 +54,7 @@ const POLL: Duration = Duration::from_millis(1);
 const RETAINED: usize = 1_000_000;
 
 fn main() {
-    if !support::asked() {
+    if !support::is_requested() {
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -111,7 +111,7 @@ fn bars(results: &Results, bytes: f64) -> support::Table {
     ])
 }
 
-/// As many finished tasks are kept in memory unless told otherwise.
+/// The default number of finished tasks that are kept in memory.
 const RETAINED_USUALLY: usize = 100_000;
 
 fn engine(count: usize) -> Embedded {

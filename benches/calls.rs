@@ -65,7 +65,7 @@ const HERE: &str = "greeter.here";
 const THERE: &str = "greeter.there";
 
 fn main() -> ExitCode {
-    if !support::asked() {
+    if !support::is_requested() {
         return ExitCode::SUCCESS;
     }
     if let Some(code) = pin::pinned() {
@@ -254,7 +254,7 @@ fn udp(socket: &UdpSocket) -> Sample {
 enum Start {
     /// Ping the naming server.
     Ping,
-    /// Look up a name and greet whoever has it.
+    /// Look up a name and call the greeter registered under it.
     Greet(&'static str),
 }
 

@@ -55,7 +55,7 @@ const BACKLOG: usize = 1_000_000;
 const STARTS: usize = 5;
 
 fn main() {
-    if !support::asked() {
+    if !support::is_requested() {
         return;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,7 +1,6 @@
-//! How late the screen is while tasks hog every processor: a frame is due every ten milliseconds, and
-//! what is printed is how much after its time each was drawn. Half of the hogs spin, half hold a thread
-//! and wait for ever; they are more than there are processors, meet their time limit, and are given up
-//! and replaced while the screen goes on.
+//! The lateness of frames while tasks block every processor: a frame is due every ten milliseconds, and
+//! the delay of each is printed. Half of the tasks spin, half park their thread forever; they outnumber
+//! the processors, meet their time limit, and their workers are replaced while the screen goes on.
 //!
 //! ```text
 //! cargo bench --bench hung_tasks
@@ -21,13 +20,13 @@ use distro_tui::{
 const EVERY: Duration = Duration::from_millis(10);
 const FRAMES: usize = 500;
 const LIMIT: Duration = Duration::from_secs(2);
-const PATIENCE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(1);
 
 #[derive(serde::Deserialize)]
 struct Nothing {}
 
 fn main() {
-    // `cargo test --all-targets` only wants to know that it starts.
+    // `cargo test --all-targets` only checks that it starts.
     if !std::env::args().any(|argument| argument == "--bench") {
         return println!("nothing measured; use cargo bench");
     }
@@ -52,7 +51,7 @@ fn main() {
             Ok::<String, TaskError>(String::new())
         });
     let mut config = Config::at(home.path());
-    config.broker.limits.patience = PATIENCE;
+    config.broker.limits.patience = GRACE;
     let node = Node::start_with(&config, offers).expect("starts");
     let session = Arc::new(Session::from(node));
     let options = Options::default();
@@ -64,28 +63,31 @@ fn main() {
     let broker = session.access().broker();
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     runtime.block_on(async {
-        let hogs = ["spin", "hold"].into_iter().cycle().take(processors + 2);
-        let hogs = hogs.map(|name| {
-            let mut hog = NewTask::new(name, "{}");
-            hog.options.limits.hard = Some(LIMIT);
-            hog.options.max_attempts = 1;
-            hog
+        let blockers = ["spin", "hold"].into_iter().cycle().take(processors + 2);
+        let blockers = blockers.map(|name| {
+            let mut blocker = NewTask::new(name, "{}");
+            blocker.options.limits.hard = Some(LIMIT);
+            blocker.options.max_attempts = 1;
+            blocker
         });
-        broker.submit(hogs.collect()).await.expect("there is room");
+        broker
+            .submit(blockers.collect())
+            .await
+            .expect("there is room");
     });
-    let hogged = runtime.block_on(lateness(&mut screen));
+    let blocked = runtime.block_on(lateness(&mut screen));
     let stuck = runtime.block_on(broker.stats()).expect("it runs").stuck;
     println!("{processors} processors, {stuck} stuck tasks at the end\n");
     println!("| a frame every 10 ms, late by | median | 99 of 100 | most |\n|---|--:|--:|--:|");
-    for (name, late) in [("nothing else to do", calm), ("hung tasks", hogged)] {
+    for (name, late) in [("nothing else to do", calm), ("hung tasks", blocked)] {
         let [median, most_of_them, most] = late;
         println!("| {name} | {median:.1?} | {most_of_them:.1?} | {most:.1?} |");
     }
     runtime.block_on(session.end(Duration::ZERO));
-    // What spins goes on until the process ends.
+    // Spinning tasks go on until the process ends.
 }
 
-/// Draws a frame whenever one is due; the median, the 99th of a hundred and the latest.
+/// Draws a frame whenever one is due; returns the median, the 99th percentile and the maximum delay.
 async fn lateness(screen: &mut Headless) -> [Duration; 3] {
     let mut late = Vec::with_capacity(FRAMES);
     let since = Instant::now();

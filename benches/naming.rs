@@ -61,7 +61,7 @@ const LEASE_MS: u64 = 24 * 3_600_000;
 const MOST_MEMORY: f64 = 40.0 * 1_048_576.0;
 
 fn main() {
-    if !support::asked() {
+    if !support::is_requested() {
         return;
     }
     // First of all, while nothing has been given back to the allocator that could be used again.

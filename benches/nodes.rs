@@ -92,13 +92,13 @@ fn endpoint(identity: &Identity) -> Endpoint {
     Endpoint::bind(network::ANYWHERE, identity, members).expect("a free port")
 }
 
-/// Keys that the node lets in.
+/// Identities of members of the node.
 async fn joined(home: &Path, count: usize) -> Vec<Identity> {
     let (ticket, mut joined) = (ticket(home), Vec::new());
     for _ in 0..count {
         let identity = network::identity();
         let client = endpoint(&identity).client();
-        client.join(&ticket, "bench").await.expect("lets in");
+        client.join(&ticket, "bench").await.expect("joins");
         joined.push(identity);
     }
     joined
@@ -139,7 +139,7 @@ fn idle(runtime: &Runtime) {
         for n in 0..PEERS {
             let peer = endpoint(&keys[n % keys.len()]);
             let hello = peer.client().connect(node.peer, DEADLINE).await;
-            hello.expect("is let in");
+            hello.expect("accepted");
             sleeping.push(peer);
         }
         let connecting = node.ticks() - ticks;

@@ -48,7 +48,7 @@ const CALLS: usize = 100;
 const POLL: Duration = Duration::from_millis(1);
 
 fn main() {
-    if !support::asked() {
+    if !support::is_requested() {
         return;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()

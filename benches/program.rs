@@ -30,7 +30,7 @@ const STARTS: usize = 15;
 const KEYS: usize = 400;
 /// Each addition is three events: queued, started, ended.
 const ADDITIONS_A_SECOND: u64 = 350;
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn main() {
     // `cargo test --all-targets` only wants to know that it starts.
@@ -86,7 +86,7 @@ impl Screen {
     /// Waits until this is on the screen.
     fn until(&mut self, text: &str) {
         while !self.parser.screen().contents().contains(text) {
-            let bytes = self.output.recv_timeout(PATIENCE);
+            let bytes = self.output.recv_timeout(TIMEOUT);
             self.parser.process(&bytes.expect("it goes on"));
         }
     }

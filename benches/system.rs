@@ -101,7 +101,7 @@ fn main() -> ExitCode {
         serve(key);
         return ExitCode::SUCCESS;
     }
-    if !support::asked() {
+    if !support::is_requested() {
         return ExitCode::SUCCESS;
     }
     if let Some(code) = pin::pinned() {
@@ -132,8 +132,8 @@ fn serve(client: PublicKey) {
         // It lives as long as the thread.
         std::mem::forget(endpoint);
         let handle = tokio::runtime::Handle::current();
-        let (told, tarpc) = std::sync::mpsc::channel();
-        handle.spawn(serve_tarpc(told));
+        let (addr_sender, tarpc) = std::sync::mpsc::channel();
+        handle.spawn(serve_tarpc(addr_sender));
         (bare::serve(&shared_key()), tarpc, peer)
     });
     let tarpc: SocketAddr = tarpc.recv().expect("it listens");
@@ -163,10 +163,12 @@ fn name(n: usize) -> String {
     format!("service.{n:06}")
 }
 
-async fn serve_tarpc(told: std::sync::mpsc::Sender<SocketAddr>) {
+async fn serve_tarpc(addr_sender: std::sync::mpsc::Sender<SocketAddr>) {
     let listener = serde_transport::tcp::listen("127.0.0.1:0", Bincode::default);
     let listener = listener.await.expect("a free port");
-    told.send(listener.local_addr()).expect("it is waited for");
+    addr_sender
+        .send(listener.local_addr())
+        .expect("it is waited for");
     listener
         .filter_map(|transport| ready(transport.ok()))
         .map(BaseChannel::with_defaults)

@@ -1,4 +1,4 @@
-//! The whole dashboard, with an object and a task of one's own in it.
+//! The complete dashboard with a custom object and a custom task.
 //!
 //! ```text
 //! cargo run --example dashboard

@@ -1,4 +1,4 @@
-//! An object of one's own, under a name: served, found and called over QUIC.
+//! A custom object, registered under a name and called over QUIC.
 //!
 //! ```text
 //! cargo run --example object
@@ -11,7 +11,7 @@ use distro_tui::{
     node::{Config, Node, Offers},
 };
 
-/// An object with two methods. What is typed here is what callers are held to.
+/// An object with two methods; callers are checked against the types here.
 fn thermometer() -> Service {
     Service::new("Knows how warm it is")
         .method(
@@ -32,7 +32,7 @@ fn thermometer() -> Service {
         )
 }
 
-/// Starts a process of its own, with the object registered as `thermometer`, and asks it.
+/// Starts a node with the object registered as `thermometer`, and calls it.
 ///
 /// # Errors
 /// When the process does not start.
@@ -44,7 +44,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
 
     node.registered().await?;
     for room in ["kitchen", "cellar", "attic"] {
-        // Nothing here knows an address: the name is enough.
+        // The client knows the name only, no address.
         let args = vec![room.into()];
         match node
             .access()

@@ -1,4 +1,4 @@
-//! Tasks of one's own: typed, tried again when they fail, and telling how far they are.
+//! Custom tasks: typed, retried when they fail, and reporting their progress.
 //!
 //! ```text
 //! cargo run --example tasks
@@ -22,7 +22,7 @@ struct Download {
     parts: u64,
 }
 
-/// Fails the first time, as networks do, and then takes its time part by part.
+/// Fails the first time, as networks do, and then reports progress part by part.
 async fn download(args: Download, context: Context) -> Result<String, TaskError> {
     if context.attempt() == 1 {
         let error = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the line broke");
@@ -41,7 +41,7 @@ async fn download(args: Download, context: Context) -> Result<String, TaskError>
 /// Submits a download twice and waits for its result.
 ///
 /// # Errors
-/// When the engine does not start, or does not take the task.
+/// When the engine does not start, or rejects the task.
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let home = std::env::temp_dir().join(format!("distro-tui-tasks-{}", std::process::id()));
@@ -88,14 +88,14 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Waits until a task has ended. Events say that something has happened; the task says what.
+/// Waits until a task has ended: an event announces a change, and the task has its state.
 async fn wait(
     broker: &dyn Broker,
     id: TaskId,
 ) -> Result<distro_tui::queue::task::Task, Box<dyn Error>> {
     let events = broker.subscribe();
     loop {
-        let task = broker.get(id).await?.ok_or("it was forgotten")?;
+        let task = broker.get(id).await?.ok_or("it was purged")?;
         if task.state.is_finished() {
             assert_eq!(task.state, State::Succeeded);
             return Ok(task);
@@ -103,7 +103,7 @@ async fn wait(
         if let Some(progress) = task.progress {
             println!("  {:.0} %", progress.share() * 100.0);
         }
-        // Progress is no event, so it is also looked at now and then.
+        // Progress is not an event, so the task is also read at intervals.
         tokio::time::timeout(Duration::from_millis(50), events.next())
             .await
             .ok();

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Feeds the decoders with what a fuzzer makes up, for so many seconds each (20 unless told otherwise).
+# Fuzzes each decoder for a number of seconds (default: 20).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-20}

@@ -14,9 +14,9 @@ class Greeter:
         return "Hi welcome " + name
 
 
-def serve(told):
+def serve(addresses):
     daemon = Pyro5.api.Daemon(host="127.0.0.1")
-    told.send(str(daemon.register(Greeter, "server")))
+    addresses.send(str(daemon.register(Greeter, "server")))
     daemon.requestLoop()
 
 

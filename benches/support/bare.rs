@@ -152,7 +152,7 @@ fn public(key: &CertifiedKey) -> CertificateDer<'static> {
     public.clone()
 }
 
-/// Lets in who holds one key, with the one signature check that a raw key needs.
+/// Accepts one key, with the one signature check that a raw key needs.
 #[derive(Debug)]
 struct Pinned(CertificateDer<'static>);
 

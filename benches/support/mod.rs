@@ -20,14 +20,14 @@ const ROUNDS: usize = 9;
 )]
 pub(crate) const SPAN: Duration = Duration::from_millis(300);
 
-/// Whether measuring was asked for: `cargo bench` says so, while `cargo test --all-targets` starts the
-/// same program without a word and only wants to know that it starts.
-pub(crate) fn asked() -> bool {
-    let asked = std::env::args().any(|argument| argument == "--bench");
-    if !asked {
+/// Returns true under `cargo bench`; `cargo test --all-targets` starts the same program with no
+/// arguments and only checks that it starts.
+pub(crate) fn is_requested() -> bool {
+    let requested = std::env::args().any(|argument| argument == "--bench");
+    if !requested {
         println!("nothing measured; use cargo bench");
     }
-    asked
+    requested
 }
 
 /// One run of one case.

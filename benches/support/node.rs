@@ -30,7 +30,7 @@ impl Node {
         let out = child.stdout.as_mut().expect("piped");
         BufReader::new(out).read_line(&mut line).expect("a line");
         let ready: serde_json::Value = serde_json::from_str(&line).expect("it is ready");
-        let text = |what: &str| ready[what].as_str().expect("told").to_owned();
+        let text = |what: &str| ready[what].as_str().expect("printed").to_owned();
         Self {
             child,
             peer: Peer {

@@ -1,4 +1,4 @@
-//! Whatever is pasted: no panic, and what is taken for a ticket is the same ticket when it is written.
+//! Any text: parsing does not panic, and a parsed ticket prints as the same ticket.
 #![no_main]
 
 use distro_tui::net::ticket::Ticket;

@@ -1,4 +1,4 @@
-//! Whatever value a peer sends: it can be shown, turned into JSON and read as any type, and written
+//! Any value from a peer: it can be displayed, converted to JSON, deserialised as any type, and encoded
 //! again.
 #![no_main]
 
@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     let shown = value.to_string();
     assert!(!shown.contains('\u{1b}'), "no control character is shown");
     assert!(!value.to_json().get().is_empty());
-    // Straight from the bytes it is the same as by way of a value.
+    // Decoding from the bytes gives the same as decoding by way of a value.
     let by_value = value.clone().to_typed::<serde_json::Value>();
     if let Ok(straight) = straight {
         assert_eq!(Ok(straight), by_value);
@@ -33,6 +33,6 @@ fuzz_target!(|bytes: &[u8]| {
     value.clone().to_typed::<String>().ok();
     let frame = encode(&value).expect("it came out of a frame");
     let again: Value = decode(&frame[4..]).expect("it was just written");
-    // Debug, because a float that is no number is not equal to itself.
+    // Compared as Debug text, because NaN is not equal to itself.
     assert_eq!(format!("{again:?}"), format!("{value:?}"));
 });

@@ -1,5 +1,5 @@
-//! Whatever a peer sends: no panic, nothing set aside beyond the cap, and what is read is written the
-//! same.
+//! Any bytes from a peer: no panic, no allocation above the cap, and decoded frames encode to the same
+//! bytes.
 #![no_main]
 
 use distro_tui::net::wire::{Call, Hello, Join, Reply, decode, encode};
@@ -9,7 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(call) = decode::<Call>(bytes) {
         let frame = encode(&call).expect("it came out of a frame");
         let again: Call = decode(&frame[4..]).expect("it was just written");
-        // Debug, because a float that is no number is not equal to itself.
+        // Compared as Debug text, because NaN is not equal to itself.
         assert_eq!(format!("{again:?}"), format!("{call:?}"));
     }
     if let Ok(reply) = decode::<Reply>(bytes) {

@@ -1,12 +1,11 @@
-//! The command line: what it teaches, and what it says when something is wrong. None of these gets
-//! as far as a screen.
+//! The command line: help, completions, settings and errors. No test here opens a screen.
 
 use std::{
     fs,
     process::{Command, Output, Stdio},
 };
 
-/// The program with a home of its own and no settings from outside.
+/// Runs the program with its own home and no settings from outside.
 fn run(args: &[&str], variables: &[(&str, &str)], config: &str) -> (Output, tempfile::TempDir) {
     let home = tempfile::tempdir().expect("a folder");
     let folder = home.path().join("distro-tui");
@@ -21,7 +20,7 @@ fn run(args: &[&str], variables: &[(&str, &str)], config: &str) -> (Output, temp
     (command.output().expect("it runs"), home)
 }
 
-fn told(args: &[&str], variables: &[(&str, &str)], config: &str) -> (Option<i32>, String) {
+fn error_of(args: &[&str], variables: &[(&str, &str)], config: &str) -> (Option<i32>, String) {
     let (output, home) = run(args, variables, config);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.stdout, b"", "an error goes to standard error");
@@ -41,7 +40,7 @@ fn help_teaches() {
     insta::assert_snapshot!("help_long", printed(&["--help"]));
 }
 
-/// Every command, however deep, by its help; a new one is in here without being put in.
+/// The help of every command at any depth; new commands are included automatically.
 #[test]
 fn every_command_explains_itself() {
     use clap::CommandFactory;
@@ -79,7 +78,7 @@ fn completions_are_shell() {
         let path = folder.path().join("completions");
         fs::write(&path, text).expect("written");
         let Some(check) = check else { continue };
-        // A shell that is not there cannot be asked.
+        // Only shells that are installed can check the syntax.
         if let Ok(output) = Command::new(check).arg("-n").arg(&path).output() {
             assert!(output.status.success(), "{output:?}");
         }
@@ -225,7 +224,7 @@ fn a_wrong_setting_names_its_source_and_what_would_be_right() {
         ),
     ];
     for (args, variables, config, says) in cases {
-        let (code, text) = told(args, variables, config);
+        let (code, text) = error_of(args, variables, config);
         assert_eq!(code, Some(2), "{text}");
         assert!(text.contains(says), "{text}");
     }
@@ -233,7 +232,7 @@ fn a_wrong_setting_names_its_source_and_what_would_be_right() {
 
 #[test]
 fn without_a_terminal_it_says_that_it_needs_one() {
-    let (code, text) = told(&[], &[], "");
+    let (code, text) = error_of(&[], &[], "");
     assert_eq!(code, Some(1));
     assert_eq!(
         text,

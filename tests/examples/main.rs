@@ -1,4 +1,4 @@
-//! The examples do what they say. They are part of this program, so that what is run is what is there.
+//! The examples work. They are compiled into this program, so that the files themselves are run.
 
 #[path = "../../examples/object.rs"]
 mod object;
@@ -6,11 +6,11 @@ mod object;
 mod tasks;
 
 #[test]
-fn an_object_of_ones_own_is_found_and_called() {
+fn a_custom_object_is_found_and_called() {
     object::main().expect("it ends well");
 }
 
 #[test]
-fn a_task_of_ones_own_is_tried_again_and_told_about() {
+fn a_custom_task_is_retried_and_reported() {
     tasks::main().expect("it ends well");
 }

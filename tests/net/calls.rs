@@ -56,16 +56,16 @@ async fn a_process_greets_itself_by_way_of_the_naming_server() {
 }
 
 #[tokio::test]
-async fn another_process_is_let_in_by_its_key_only() {
-    let (server_id, friend, stranger) = (identity(), identity(), identity());
-    let (endpoint, addr) = loopback(&server_id, &[&friend]);
+async fn another_process_is_authorized_by_its_key_only() {
+    let (server_id, member, unknown) = (identity(), identity(), identity());
+    let (endpoint, addr) = loopback(&server_id, &[&member]);
     let server = Server::start(&endpoint, addr);
-    let (friend, _) = loopback(&friend, &[]);
-    assert!(server.naming_client(&friend).ping().await.is_ok());
+    let (member, _) = loopback(&member, &[]);
+    assert!(server.naming_client(&member).ping().await.is_ok());
 
-    let (stranger, _) = loopback(&stranger, &[]);
+    let (unknown, _) = loopback(&unknown, &[]);
     let refused = server
-        .naming_client(&stranger)
+        .naming_client(&unknown)
         .ping()
         .await
         .expect_err("refused");
@@ -78,11 +78,11 @@ async fn another_process_is_let_in_by_its_key_only() {
 
     // The right address with the wrong key fails closed, at the caller.
     let wrong = Peer {
-        key: friend.key(),
+        key: member.key(),
         ..server.peer
     };
     let request = Request::new("naming", "ping", vec![]);
-    let refused = friend
+    let refused = member
         .client()
         .call(wrong, request, DEADLINE)
         .await
@@ -92,7 +92,7 @@ async fn another_process_is_let_in_by_its_key_only() {
 }
 
 #[tokio::test]
-async fn mistakes_are_faults_on_that_call_alone() {
+async fn errors_affect_their_own_call_alone() {
     let me = identity();
     let (endpoint, addr) = loopback(&me, &[]);
     let server = Server::start(&endpoint, addr);
@@ -284,7 +284,7 @@ async fn more_calls_than_streams_wait_and_all_are_answered() {
 }
 
 #[tokio::test]
-async fn shutdown_answers_running_calls_and_tells_peers() {
+async fn shutdown_finishes_running_calls_and_notifies_peers() {
     let (a, b) = (identity(), identity());
     let (endpoint, addr) = loopback(&a, &[&b]);
     let server = Server::start(&endpoint, addr);

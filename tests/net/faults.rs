@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::support::{Server, loopback};
 
-/// A client that does what it likes on the streams: it is made of quinn and rustls only.
+/// A client with full control of its streams, made of quinn and rustls only.
 async fn bare_connection(server: &Server, folder: &std::path::Path) -> quinn::Connection {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let pem = std::fs::read_to_string(folder.join("identity.pem")).expect("the key");
@@ -72,7 +72,7 @@ async fn a_broken_frame_fails_its_own_stream_and_nothing_else() {
     send.reset(7u32.into()).expect("reset");
     assert!(answer(&connection, &[]).await.is_err(), "nothing was asked");
 
-    // A slow peer, one byte and then silence, holds up nobody.
+    // A slow peer, one byte and then silence, blocks no other stream.
     let (mut slow, _slow_recv) = connection.open_bi().await.expect("a stream");
     slow.write_all(&[0]).await.expect("written");
     let call = Call {
@@ -87,7 +87,7 @@ async fn a_broken_frame_fails_its_own_stream_and_nothing_else() {
     assert_eq!(greeting, Some(Reply::Ok("Hi welcome Ali".into())));
 }
 
-/// For this test's client only: it does not care whom it talks to.
+/// A verifier for this test's client that accepts any server key.
 mod trust {
     use rustls::{
         DigitallySignedStruct, Error, SignatureScheme,

@@ -1,5 +1,5 @@
-//! Many peers, silent peers, slow peers and peers that want too much: the others do not notice, and
-//! nothing grows.
+//! Many peers, silent peers, slow peers and peers that send too much: other peers are unaffected, and
+//! memory and open files stay bounded.
 
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ fn client(identity: &Identity) -> Endpoint {
     loopback(identity, &[]).0
 }
 
-/// Open files, and pages of memory that are in use.
+/// The number of open files and of resident pages of memory.
 fn footprint() -> (usize, usize) {
     let files = fs::read_dir("/proc/self/fd").expect("Linux").count();
     let statm = fs::read_to_string("/proc/self/statm").expect("Linux");
@@ -33,15 +33,20 @@ fn footprint() -> (usize, usize) {
     (files, pages.expect("a number"))
 }
 
-/// Connections one after the other: what the first third took is all that it takes. The same with ten
-/// thousand is `LOAD=10000 cargo test --release --test net load`.
+/// Connections one after the other: after the first third, resources do not grow. With ten thousand:
+/// `LOAD=10000 cargo test --release --test net load`.
 #[cfg(target_os = "linux")]
 #[test]
 fn connections_that_come_and_go_leave_nothing_behind() {
-    // In a process of its own: what other tests open is not to be counted.
+    // In a separate process, so that files of other tests are not counted.
     let program = std::env::current_exe().expect("a running program has a file");
     let visitor = std::process::Command::new(program)
-        .args(["--exact", "load::visitor", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "load::repeated_connections",
+            "--ignored",
+            "--nocapture",
+        ])
         .output()
         .expect("it starts");
     let said = String::from_utf8_lossy(&visitor.stderr);
@@ -51,7 +56,7 @@ fn connections_that_come_and_go_leave_nothing_behind() {
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "started by the test above"]
-fn visitor() {
+fn repeated_connections() {
     let count: usize = std::env::var("LOAD").map_or(1_500, |n| n.parse().expect("a number"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -83,9 +88,9 @@ fn visitor() {
     });
 }
 
-/// A thousand who are there and say nothing, and one that is asked meanwhile.
+/// A thousand idle connections, and calls meanwhile.
 #[tokio::test]
-async fn a_thousand_silent_peers_hold_up_nobody() {
+async fn a_thousand_silent_peers_block_no_calls() {
     // A socket each is more than a process may open unless it asks.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let more = rustix::process::Rlimit {
@@ -96,7 +101,7 @@ async fn a_thousand_silent_peers_hold_up_nobody() {
     let (server_id, busy_id) = (identity(), identity());
     let (endpoint, addr) = loopback(&server_id, &[&busy_id]);
     let server = Server::start(&endpoint, addr);
-    // Few keys with many lines each cost the test less than a thousand keys, and the server the same.
+    // Few keys with many connections each cost the test less than a thousand keys, and the server the same.
     let idle: Vec<Identity> = (0..10).map(|_| identity()).collect();
     for peer in &idle {
         endpoint.members().admit(peer.public(), Role::Read);
@@ -105,7 +110,7 @@ async fn a_thousand_silent_peers_hold_up_nobody() {
     for n in 0..1_000 {
         let client = client(&idle[n % idle.len()]);
         let hello = client.client().connect(server.peer, DEADLINE).await;
-        hello.expect("is let in");
+        hello.expect("accepted");
         sleeping.push(client);
     }
     assert_eq!(endpoint.connected().values().sum::<usize>(), 1_000);
@@ -117,7 +122,7 @@ async fn a_thousand_silent_peers_hold_up_nobody() {
 }
 
 #[tokio::test]
-async fn one_key_does_not_take_every_seat() {
+async fn one_key_cannot_use_up_all_connections() {
     let (server_id, greedy_id, other_id) = (identity(), identity(), identity());
     let (endpoint, addr) = loopback(&server_id, &[&greedy_id, &other_id]);
     let server = Server::start(&endpoint, addr);
@@ -151,9 +156,9 @@ async fn in_a_flood_of_handshakes_addresses_must_be_proved_first() {
     };
     let mut packets: Vec<Vec<u8>> = Vec::new();
     let mut dialling = JoinSet::new();
-    let strangers: Vec<Endpoint> = (0..100).map(|_| client(&identity())).collect();
-    for stranger in &strangers {
-        let client = stranger.client();
+    let unknown: Vec<Endpoint> = (0..100).map(|_| client(&identity())).collect();
+    for endpoint in &unknown {
+        let client = endpoint.client();
         dialling.spawn(async move { client.connect(deaf, DEADLINE).await.map(drop) });
     }
     let mut from = std::collections::HashSet::new();
@@ -229,14 +234,14 @@ async fn slow_and_huge_requests_cost_their_senders_only() {
 
 /// An attack on the text of the ticket needs the secret; on the list of members, the lock of the file.
 #[tokio::test]
-async fn nobody_is_admitted_by_an_empty_list() {
-    let (server_id, stranger) = (identity(), identity());
+async fn an_empty_member_list_admits_no_key() {
+    let (server_id, unknown_id) = (identity(), identity());
     let members = Members::only(server_id.public());
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let endpoint = Endpoint::bind(anywhere, &server_id, members).expect("a port");
     let addr = endpoint.local_addr().expect("bound");
     let server = Server::start(&endpoint, addr);
-    let refused = greet(&client(&stranger), server.peer).await;
+    let refused = greet(&client(&unknown_id), server.peer).await;
     assert!(
         matches!(refused, Err(CallError::Stranger(_))),
         "{refused:?}"

@@ -1,4 +1,4 @@
-//! Lookup and greeting on a bad network: two hundred seeds of loss and jitter, a partition longer than
+//! Lookup and greeting on a lossy network: two hundred seeds of loss and jitter, a partition longer than
 //! the lease, a naming server that crashes and comes back.
 
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use tokio::time::{Duration, Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    sim::{Network, Weather},
+    sim::{Conditions, Network},
     support::{Server, identity},
 };
 
@@ -26,11 +26,11 @@ const NAMING: &str = "10.0.0.1:1";
 const GREETER: &str = "10.0.0.2:1";
 const CLIENT: &str = "10.0.0.3:1";
 
-fn endpoint(network: &Network, addr: &str, identity: &Identity, friends: &[&Identity]) -> Endpoint {
+fn endpoint(network: &Network, addr: &str, identity: &Identity, allowed: &[&Identity]) -> Endpoint {
     let addr: SocketAddr = addr.parse().expect("an address");
     let members = Members::only(identity.public());
-    for friend in friends {
-        members.admit(friend.public(), Role::Member);
+    for other in allowed {
+        members.admit(other.public(), Role::Member);
     }
     Endpoint::with_socket(network.socket(addr), identity, members).expect("an endpoint")
 }
@@ -48,8 +48,8 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64, weather: Weather) -> Self {
-        let network = Network::new(seed, weather);
+    fn new(seed: u64, conditions: Conditions) -> Self {
+        let network = Network::new(seed, conditions);
         let (naming_id, greeter_id, client_id) = (identity(), identity(), identity());
         let naming = endpoint(&network, NAMING, &naming_id, &[&greeter_id, &client_id]);
         let server = Server::start(&naming, NAMING.parse().expect("an address"));
@@ -94,19 +94,18 @@ impl World {
     }
 }
 
-fn bad() -> Weather {
-    Weather {
+fn lossy() -> Conditions {
+    Conditions {
         loss: 0.10,
         duplicate: 0.02,
         delay: Duration::from_millis(20),
         jitter: Duration::from_millis(15),
-        cut: false,
+        partitioned: false,
     }
 }
 
-/// Runs a story on a clock that jumps. Every seed has a runtime of its own, so that none can lean on
-/// what another left behind.
-fn story<F: Future<Output = ()>>(run: F) {
+/// Runs a simulation on a paused clock. Every seed has its own runtime, so that no state is shared.
+fn simulate<F: Future<Output = ()>>(run: F) {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -118,8 +117,8 @@ fn story<F: Future<Output = ()>>(run: F) {
 #[test]
 fn two_hundred_seeds_of_loss_and_every_greeting_arrives() {
     for seed in 0..200 {
-        story(async {
-            let mut world = World::new(seed, bad());
+        simulate(async {
+            let mut world = World::new(seed, lossy());
             world.registered().await;
             for n in 0..20 {
                 let name = format!("n{n}");
@@ -127,8 +126,8 @@ fn two_hundred_seeds_of_loss_and_every_greeting_arrives() {
                     Ok(greeting) => {
                         assert_eq!(greeting, format!("Hi welcome {name}").into(), "seed {seed}");
                     }
-                    // One call in a great many is unlucky enough to meet its deadline; none may
-                    // fail in another way, and none may be answered wrongly.
+                    // A rare call meets its deadline; none may fail in another way, and no result may be
+                    // wrong.
                     Err(CallError::Deadline(_)) => {}
                     Err(error) => panic!("seed {seed}, call {n}: {error}"),
                 }
@@ -140,12 +139,20 @@ fn two_hundred_seeds_of_loss_and_every_greeting_arrives() {
 #[test]
 fn in_a_partition_the_deadline_bounds_the_call_and_the_lease_runs_out() {
     for seed in 0..20 {
-        story(async {
-            let mut world = World::new(seed, Weather { loss: 0.0, ..bad() });
+        simulate(async {
+            let mut world = World::new(
+                seed,
+                Conditions {
+                    loss: 0.0,
+                    ..lossy()
+                },
+            );
             world.registered().await;
             assert!(world.greet("before").await.is_ok());
 
-            world.network.change(|weather| weather.cut = true);
+            world
+                .network
+                .update(|conditions| conditions.partitioned = true);
             let since = Instant::now();
             let error = world.greet("during").await.expect_err("nothing passes");
             assert!(
@@ -160,7 +167,9 @@ fn in_a_partition_the_deadline_bounds_the_call_and_the_lease_runs_out() {
 
             // Longer than the lease and than the connections' idle timeout.
             sleep(Duration::from_secs(60)).await;
-            world.network.change(|weather| weather.cut = false);
+            world
+                .network
+                .update(|conditions| conditions.partitioned = false);
             let healed = Instant::now();
             while world.greet("after").await.is_err() {
                 sleep(Duration::from_millis(100)).await;
@@ -173,11 +182,17 @@ fn in_a_partition_the_deadline_bounds_the_call_and_the_lease_runs_out() {
 
 #[test]
 fn a_frozen_server_is_suspect_before_it_is_gone() {
-    story(async {
-        let mut world = World::new(1, Weather { loss: 0.0, ..bad() });
+    simulate(async {
+        let mut world = World::new(
+            1,
+            Conditions {
+                loss: 0.0,
+                ..lossy()
+            },
+        );
         world.registered().await;
         let naming = world.naming();
-        // The greeter stops renewing without a word, as a process that was stopped does.
+        // The greeter stops renewing silently, as a stopped process does.
         let silent = world.network.socket(GREETER.parse().expect("an address"));
         sleep(Duration::from_secs(11)).await;
         let found = naming.lookup(greeter::NAME).await.expect("still leased");
@@ -193,14 +208,20 @@ fn a_frozen_server_is_suspect_before_it_is_gone() {
 
 #[test]
 fn a_naming_server_that_crashes_and_comes_back_is_filled_again() {
-    story(async {
-        let mut world = World::new(3, Weather { loss: 0.0, ..bad() });
+    simulate(async {
+        let mut world = World::new(
+            3,
+            Conditions {
+                loss: 0.0,
+                ..lossy()
+            },
+        );
         world.registered().await;
         assert!(world.greet("before").await.is_ok());
         // A new process with the same key on the same address, and an empty registry. Its reset
-        // and connection-id keys derive from the identity, so old connections are told at once.
-        let friends = [&world.greeter_id, &world.client_id];
-        let naming = endpoint(&world.network, NAMING, &world.naming_id, &friends);
+        // and connection-id keys derive from the identity, so old connections are reset at once.
+        let allowed = [&world.greeter_id, &world.client_id];
+        let naming = endpoint(&world.network, NAMING, &world.naming_id, &allowed);
         world.server = Server::start(&naming, NAMING.parse().expect("an address"));
         let restarted = Instant::now();
         while world.greet("after").await.is_err() {
@@ -215,23 +236,27 @@ fn a_naming_server_that_crashes_and_comes_back_is_filled_again() {
     });
 }
 
-/// What happens to a system in a bad hour: the network is cut for longer than a lease, or the naming
-/// server crashes and comes back, again and again, while datagrams are lost, doubled and overtaken.
+/// Repeated partitions longer than a lease and restarts of the naming server, while datagrams are lost,
+/// duplicated and reordered.
 #[test]
 fn two_hundred_seeds_of_partitions_and_restarts_and_everything_comes_back() {
     for seed in 0..200 {
-        story(async {
-            let mut world = World::new(seed, bad());
+        simulate(async {
+            let mut world = World::new(seed, lossy());
             world.registered().await;
             let mut servers = Vec::new();
             for round in 0..3 {
                 if (seed >> round) & 1 == 0 {
-                    world.network.change(|weather| weather.cut = true);
+                    world
+                        .network
+                        .update(|conditions| conditions.partitioned = true);
                     sleep(Duration::from_secs(20 + seed % 30)).await;
-                    world.network.change(|weather| weather.cut = false);
+                    world
+                        .network
+                        .update(|conditions| conditions.partitioned = false);
                 } else {
-                    let friends = [&world.greeter_id, &world.client_id];
-                    let naming = endpoint(&world.network, NAMING, &world.naming_id, &friends);
+                    let allowed = [&world.greeter_id, &world.client_id];
+                    let naming = endpoint(&world.network, NAMING, &world.naming_id, &allowed);
                     world.server = Server::start(&naming, NAMING.parse().expect("an address"));
                     servers.push(naming);
                 }
@@ -247,7 +272,7 @@ fn two_hundred_seeds_of_partitions_and_restarts_and_everything_comes_back() {
                     let waited = since.elapsed();
                     assert!(waited < Duration::from_secs(40), "seed {seed}: {waited:?}");
                 }
-                // Nobody is there twice.
+                // No name is there twice.
                 let listed = world.naming().list(&naming::Query::default()).await;
                 if let Ok(listed) = listed {
                     let names: Vec<_> = listed.records.iter().map(|r| r.name.as_str()).collect();
@@ -261,18 +286,18 @@ fn two_hundred_seeds_of_partitions_and_restarts_and_everything_comes_back() {
 
 /// A datagram that arrives twice is a call that runs once.
 #[test]
-fn doubled_datagrams_do_not_run_a_call_twice() {
+fn duplicated_datagrams_do_not_run_a_call_twice() {
     use std::sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     };
     for seed in 0..50 {
-        story(async {
-            let weather = Weather {
+        simulate(async {
+            let conditions = Conditions {
                 duplicate: 0.5,
-                ..bad()
+                ..lossy()
             };
-            let network = Network::new(seed, weather);
+            let network = Network::new(seed, conditions);
             let (server_id, client_id) = (identity(), identity());
             let server = endpoint(&network, NAMING, &server_id, &[&client_id]);
             let runs = Arc::new(AtomicU64::new(0));
@@ -293,8 +318,8 @@ fn doubled_datagrams_do_not_run_a_call_twice() {
             };
             for n in 0..20_u64 {
                 let request = distro_tui::net::client::Request::new("counter", "count", vec![]);
-                let patience = Duration::from_secs(60);
-                let counted = client.client().call(peer, request, patience).await;
+                let deadline = Duration::from_secs(60);
+                let counted = client.client().call(peer, request, deadline).await;
                 assert_eq!(counted, Ok(Value::Int(n as i64)), "seed {seed}");
             }
             assert_eq!(runs.load(Ordering::Relaxed), 20);

@@ -1,4 +1,4 @@
-//! Names that are kept: before their owner is told, and over the end of the naming server.
+//! Persistent names: written before the reply to their owner, and restored at the next start.
 
 use std::sync::{
     Arc, Mutex,
@@ -17,14 +17,14 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// A journal in memory that can be broken.
+/// A journal in memory whose writes can be made to fail.
 #[derive(Default)]
-struct Notes {
+struct MemoryJournal {
     kept: Mutex<Vec<Kept>>,
     broken: AtomicBool,
 }
 
-impl Journal for Notes {
+impl Journal for MemoryJournal {
     fn keep(&self, changes: Vec<Kept>) -> BoxFuture<'_, Result<(), String>> {
         if self.broken.load(Ordering::Relaxed) {
             return std::future::ready(Err("the disk is full".to_owned())).boxed();
@@ -41,8 +41,8 @@ fn caller(n: u8) -> Caller {
     }
 }
 
-fn start(notes: &Arc<Notes>, before: Vec<Registered>) -> Naming {
-    let journal: Arc<dyn Journal> = Arc::<Notes>::clone(notes);
+fn start(journal: &Arc<MemoryJournal>, before: Vec<Registered>) -> Naming {
+    let journal: Arc<dyn Journal> = Arc::<MemoryJournal>::clone(journal);
     let (naming, keeping) = Naming::kept(Limits::default(), before, journal);
     tokio::spawn(keeping);
     naming
@@ -71,38 +71,38 @@ fn register(name: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_is_registered_is_kept_before_its_owner_is_told() {
-    let notes = Arc::new(Notes::default());
-    let naming = start(&notes, vec![]);
+async fn a_registration_is_persisted_before_the_reply() {
+    let journal = Arc::new(MemoryJournal::default());
+    let naming = start(&journal, vec![]);
     call(&naming, 1, "register", register("a"))
         .await
         .expect("registered");
-    let put = notes.kept.lock().expect("whole").last().cloned();
+    let put = journal.kept.lock().expect("whole").last().cloned();
     assert!(matches!(put, Some(Kept::Put(kept)) if kept.record.name == "a"));
     call(&naming, 1, "unregister", vec!["a".into()])
         .await
         .expect("gone");
-    let gone = notes.kept.lock().expect("whole").last().cloned();
+    let gone = journal.kept.lock().expect("whole").last().cloned();
     assert!(matches!(gone, Some(Kept::Gone { name, .. }) if name == "a"));
 }
 
 #[tokio::test]
-async fn what_cannot_be_kept_is_not_registered() {
-    let notes = Arc::new(Notes::default());
-    let naming = start(&notes, vec![]);
-    notes.broken.store(true, Ordering::Relaxed);
+async fn a_name_that_cannot_be_persisted_is_not_registered() {
+    let journal = Arc::new(MemoryJournal::default());
+    let naming = start(&journal, vec![]);
+    journal.broken.store(true, Ordering::Relaxed);
     let refused = call(&naming, 1, "register", register("a")).await;
     assert_eq!(refused.expect_err("refused"), Code::Overloaded);
     let looked = call(&naming, 1, "lookup", vec!["a".into()]).await;
     assert_eq!(looked.expect_err("nothing there"), Code::NotFound);
-    notes.broken.store(false, Ordering::Relaxed);
+    journal.broken.store(false, Ordering::Relaxed);
     call(&naming, 1, "register", register("a"))
         .await
-        .expect("it is mended");
+        .expect("the journal works again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn names_come_back_suspect_and_their_owners_renew_them_as_if_nothing_had_been() {
+async fn restored_names_are_suspect_until_their_owners_renew_them() {
     let record = |name: &str, n: u8, lease_ms| Registered {
         id: u64::from(n),
         record: Record {
@@ -117,11 +117,11 @@ async fn names_come_back_suspect_and_their_owners_renew_them_as_if_nothing_had_b
     };
     let before = vec![
         record("renewed", 7, Some(15_000)),
-        record("forgotten", 8, Some(15_000)),
+        record("abandoned", 8, Some(15_000)),
         record("forever", 9, None),
     ];
-    let notes = Arc::new(Notes::default());
-    let naming = start(&notes, before);
+    let journal = Arc::new(MemoryJournal::default());
+    let naming = start(&journal, before);
     let stop = CancellationToken::new();
     let (clock, stopped) = (naming.clone(), stop.clone());
     let clock = tokio::spawn(async move { clock.run(stopped).await });
@@ -136,13 +136,13 @@ async fn names_come_back_suspect_and_their_owners_renew_them_as_if_nothing_had_b
         .expect("still its own");
     assert_eq!(health("renewed").await, Ok(Health::Live));
     tokio::time::sleep(Duration::from_secs(16)).await;
-    assert_eq!(health("forgotten").await, Err(Code::NotFound));
-    let gone = notes.kept.lock().expect("whole").clone();
+    assert_eq!(health("abandoned").await, Err(Code::NotFound));
+    let gone = journal.kept.lock().expect("whole").clone();
     assert!(
         gone.iter()
-            .any(|kept| matches!(kept, Kept::Gone { name, .. } if name == "forgotten"))
+            .any(|kept| matches!(kept, Kept::Gone { name, .. } if name == "abandoned"))
     );
-    // Numbers go on where they were, so that an old one never means somebody else.
+    // Ids continue, so that an old one never means another registration.
     let granted = call(&naming, 1, "register", register("new"))
         .await
         .expect("registered");
@@ -151,21 +151,21 @@ async fn names_come_back_suspect_and_their_owners_renew_them_as_if_nothing_had_b
     clock.await.expect("ends");
 }
 
-/// As after a night in which every server has died.
+/// As after an outage of every server.
 #[tokio::test(start_paused = true)]
-async fn however_many_are_gone_at_once_none_comes_back() {
+async fn every_removal_is_persisted_however_many_expire_at_once() {
     const MANY: usize = 10_000;
-    let notes = Arc::new(Notes::default());
-    let naming = start(&notes, vec![]);
+    let journal = Arc::new(MemoryJournal::default());
+    let naming = start(&journal, vec![]);
     for n in 0..MANY {
         let wanted = Register::new(format!("n{n}"), "distro:x@127.0.0.1:1");
         naming.register(&caller(1), wanted).expect("room");
     }
     tokio::time::sleep(Duration::from_secs(16)).await;
-    // Time passes before anything else is done, and what it has ended is kept before this is.
+    // Expired names are removed first, and their removals are persisted before this registration.
     let granted = call(&naming, 1, "register", register("new")).await;
     granted.expect("registered");
-    let kept = notes.kept.lock().expect("whole");
+    let kept = journal.kept.lock().expect("whole");
     let gone = kept.iter().filter(|kept| matches!(kept, Kept::Gone { .. }));
     assert_eq!(gone.count(), MANY);
 }

@@ -19,9 +19,9 @@ use tokio::{
     time::{Duration, sleep},
 };
 
-/// What the network does to datagrams.
+/// The treatment of datagrams.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Weather {
+pub(crate) struct Conditions {
     /// Share of datagrams that are lost, 0 to 1.
     pub(crate) loss: f64,
     /// Share of datagrams that arrive twice.
@@ -29,8 +29,8 @@ pub(crate) struct Weather {
     /// Every datagram takes this long, and up to this much longer.
     pub(crate) delay: Duration,
     pub(crate) jitter: Duration,
-    /// Nothing passes at all.
-    pub(crate) cut: bool,
+    /// No datagram arrives.
+    pub(crate) partitioned: bool,
 }
 
 type Inbox = mpsc::UnboundedSender<(SocketAddr, Vec<u8>)>;
@@ -39,17 +39,17 @@ type Inbox = mpsc::UnboundedSender<(SocketAddr, Vec<u8>)>;
 pub(crate) struct Network(Arc<Mutex<State>>);
 
 struct State {
-    dice: u64,
-    weather: Weather,
-    /// Who listens where, and the how-manieth socket there it is.
+    rng: u64,
+    conditions: Conditions,
+    /// The inbox of each address, and the generation of its socket.
     inboxes: HashMap<SocketAddr, (usize, Inbox)>,
 }
 
 impl Network {
-    pub(crate) fn new(seed: u64, weather: Weather) -> Self {
+    pub(crate) fn new(seed: u64, conditions: Conditions) -> Self {
         Self(Arc::new(Mutex::new(State {
-            dice: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
-            weather,
+            rng: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            conditions,
             inboxes: HashMap::new(),
         })))
     }
@@ -58,46 +58,52 @@ impl Network {
         self.0.lock().expect("no test panics inside")
     }
 
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Weather)) {
-        change(&mut self.state().weather);
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Conditions)) {
+        change(&mut self.state().conditions);
     }
 
-    /// A socket on this address; an earlier one there is dead, as after a crash: it neither hears nor
-    /// says anything more.
+    /// Binds a socket to this address. An earlier one there is dead, as after a crash: it neither receives
+    /// nor sends any more.
     pub(crate) fn socket(&self, addr: SocketAddr) -> Arc<dyn AsyncUdpSocket> {
-        let (inbox, letters) = mpsc::unbounded_channel();
+        let (inbox, datagrams) = mpsc::unbounded_channel();
         let mut state = self.state();
-        let life = state.inboxes.get(&addr).map_or(0, |(life, _)| life + 1);
-        state.inboxes.insert(addr, (life, inbox));
+        let generation = state
+            .inboxes
+            .get(&addr)
+            .map_or(0, |(generation, _)| generation + 1);
+        state.inboxes.insert(addr, (generation, inbox));
         Arc::new(Socket {
             network: self.clone(),
             addr,
-            life,
-            letters: Mutex::new(letters),
+            generation,
+            datagrams: Mutex::new(datagrams),
         })
     }
 
-    fn post(&self, life: usize, from: SocketAddr, to: SocketAddr, letter: &[u8]) {
+    fn deliver(&self, generation: usize, from: SocketAddr, to: SocketAddr, datagram: &[u8]) {
         let mut state = self.state();
-        let weather = state.weather;
-        let dead = state.inboxes.get(&from).is_none_or(|(now, _)| *now != life);
-        if dead || weather.cut || state.throw() < weather.loss {
+        let conditions = state.conditions;
+        let dead = state
+            .inboxes
+            .get(&from)
+            .is_none_or(|(now, _)| *now != generation);
+        if dead || conditions.partitioned || state.next_f64() < conditions.loss {
             return;
         }
         let Some((_, inbox)) = state.inboxes.get(&to).cloned() else {
             return;
         };
-        let copies = if state.throw() < weather.duplicate {
+        let copies = if state.next_f64() < conditions.duplicate {
             2
         } else {
             1
         };
         for _ in 0..copies {
-            let (inbox, letter) = (inbox.clone(), letter.to_vec());
-            let delay = weather.delay + weather.jitter.mul_f64(state.throw());
+            let (inbox, datagram) = (inbox.clone(), datagram.to_vec());
+            let delay = conditions.delay + conditions.jitter.mul_f64(state.next_f64());
             tokio::spawn(async move {
                 sleep(delay).await;
-                inbox.send((from, letter)).ok();
+                inbox.send((from, datagram)).ok();
             });
         }
     }
@@ -105,9 +111,9 @@ impl Network {
 
 impl State {
     /// A number from 0 up to 1 (splitmix64, so that a seed means the same everywhere).
-    fn throw(&mut self) -> f64 {
-        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.dice;
+    fn next_f64(&mut self) -> f64 {
+        self.rng = self.rng.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.rng;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
@@ -117,8 +123,8 @@ impl State {
 struct Socket {
     network: Network,
     addr: SocketAddr,
-    life: usize,
-    letters: Mutex<mpsc::UnboundedReceiver<(SocketAddr, Vec<u8>)>>,
+    generation: usize,
+    datagrams: Mutex<mpsc::UnboundedReceiver<(SocketAddr, Vec<u8>)>>,
 }
 
 impl fmt::Debug for Socket {
@@ -142,8 +148,8 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.network.post(
-            self.life,
+        self.network.deliver(
+            self.generation,
             self.addr,
             transmit.destination,
             transmit.contents,
@@ -157,19 +163,19 @@ impl AsyncUdpSocket for Socket {
         bufs: &mut [io::IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        let mut letters = self.letters.lock().expect("no test panics inside");
-        match letters.poll_recv(cx) {
-            Poll::Ready(Some((addr, letter))) => {
-                bufs[0][..letter.len()].copy_from_slice(&letter);
+        let mut datagrams = self.datagrams.lock().expect("no test panics inside");
+        match datagrams.poll_recv(cx) {
+            Poll::Ready(Some((addr, datagram))) => {
+                bufs[0][..datagram.len()].copy_from_slice(&datagram);
                 meta[0] = RecvMeta {
                     addr,
-                    len: letter.len(),
-                    stride: letter.len(),
+                    len: datagram.len(),
+                    stride: datagram.len(),
                     ..RecvMeta::default()
                 };
                 Poll::Ready(Ok(1))
             }
-            // Silenced by a newer socket: nothing will ever come.
+            // Replaced by a newer socket: nothing will arrive.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }

@@ -40,7 +40,7 @@ impl Server {
         let mut itself = Register::new(naming::NAME, uri(naming::NAME, addr));
         itself.lease_ms = Some(0);
         naming.register(&myself, itself).expect("the first name");
-        // It runs until its runtime ends, as a naming server's clock does.
+        // It runs until its runtime ends.
         tokio::spawn(async move { naming.run(CancellationToken::new()).await });
         Self { peer }
     }
@@ -49,7 +49,7 @@ impl Server {
         NamingClient::new(from.client(), self.peer)
     }
 
-    /// Registers the greeter from `endpoint` and keeps it registered.
+    /// Registers the greeter from `endpoint` and renews its lease.
     pub(crate) fn keep_greeter(&self, endpoint: &Endpoint, addr: SocketAddr) -> Registration {
         let wanted = Register::new(greeter::NAME, uri(greeter::NAME, addr));
         Registration::new(self.naming_client(endpoint), wanted)

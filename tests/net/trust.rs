@@ -1,4 +1,4 @@
-//! Every threat that the design names, tried on real sockets.
+//! Attacks on authentication and authorization, on real sockets.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -73,9 +73,9 @@ impl Home {
         Ok(value.to_typed().expect("text"))
     }
 
-    /// Somebody who has joined with a role.
+    /// A member with this role.
     async fn joined(&self, role: Role) -> Endpoint {
-        let someone = stranger();
+        let someone = unknown_client();
         let ticket = self.ticket(role, Wish::default()).await;
         let joined = someone.client().join(&ticket, role.word()).await;
         assert_eq!(joined.expect("joins").1, role);
@@ -83,7 +83,7 @@ impl Home {
     }
 }
 
-fn stranger() -> Endpoint {
+fn unknown_client() -> Endpoint {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let identity = identity();
     let members = Members::only(identity.public());
@@ -110,21 +110,21 @@ fn not_connected<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
 }
 
 #[tokio::test]
-async fn a_ticket_lets_in_and_from_then_on_the_key_is_enough() {
+async fn a_ticket_admits_a_key_and_later_the_key_is_enough() {
     let home = home();
-    let friend = stranger();
-    let reason = not_connected(home.greet(&friend).await);
+    let member = unknown_client();
+    let reason = not_connected(home.greet(&member).await);
     assert!(reason.contains("join with a ticket"), "{reason}");
     let ticket = home.ticket(Role::Member, Wish::default()).await;
-    let joined = friend.client().join(&ticket, "web1").await;
+    let joined = member.client().join(&ticket, "web1").await;
     assert_eq!(joined, Ok((home.peer, Role::Member)));
-    assert_eq!(home.greet(&friend).await.expect("greets"), "Hi welcome Ali");
-    let hello = friend.client().connect(home.peer, DEADLINE).await;
+    assert_eq!(home.greet(&member).await.expect("greets"), "Hi welcome Ali");
+    let hello = member.client().connect(home.peer, DEADLINE).await;
     assert_eq!(hello.expect("connected").role, Role::Member);
-    // The ticket is worthless now, and whoever has joined does not notice.
+    // The ticket is invalid now, and members are unaffected.
     home.endpoint.members().rotate(None).await.expect("kept");
-    assert!(home.greet(&friend).await.is_ok());
-    let listed = home.peers(&friend).list().await.expect("listed");
+    assert!(home.greet(&member).await.is_ok());
+    let listed = home.peers(&member).list().await.expect("listed");
     assert_eq!(listed.len(), 1);
     assert_eq!(
         (listed[0].peer.label.as_str(), listed[0].connections),
@@ -133,32 +133,36 @@ async fn a_ticket_lets_in_and_from_then_on_the_key_is_enough() {
 }
 
 #[tokio::test]
-async fn an_attacker_in_the_path_has_another_key_and_is_not_spoken_to() {
+async fn an_attacker_on_the_path_has_another_key_and_is_rejected() {
     let (home, attacker) = (home(), home());
     let mut ticket = home.ticket(Role::Admin, Wish::default()).await;
-    // Whoever can send packets elsewhere sends them here.
+    // An attacker on the path redirects the packets to another server.
     ticket.addrs = vec![attacker.peer.addr];
-    let friend = stranger();
-    let reason = not_connected(friend.client().join(&ticket, "").await);
+    let member = unknown_client();
+    let reason = not_connected(member.client().join(&ticket, "").await);
     assert!(reason.contains("another key"), "{reason}");
     assert!(attacker.endpoint.members().peers().is_empty());
-    // The same for somebody who has joined.
-    let friend = home.joined(Role::Member).await;
+    // The same for a member.
+    let member = home.joined(Role::Member).await;
     let elsewhere = Peer {
         addr: attacker.peer.addr,
         key: home.peer.key,
     };
-    let client = friend.client();
+    let client = member.client();
     let reason = not_connected(client.connect(elsewhere, DEADLINE).await);
     assert!(reason.contains("another key"), "{reason}");
 }
 
 #[tokio::test]
-async fn a_stranger_can_ask_nothing() {
+async fn an_unknown_key_can_call_nothing() {
     let home = home();
-    let stranger = stranger();
-    not_connected(home.names(&stranger).list(&naming::Query::default()).await);
-    not_connected(home.peers(&stranger).list().await);
+    let unknown_client = unknown_client();
+    not_connected(
+        home.names(&unknown_client)
+            .list(&naming::Query::default())
+            .await,
+    );
+    not_connected(home.peers(&unknown_client).list().await);
     assert_eq!(home.endpoint.door().denied, 2);
 }
 
@@ -182,22 +186,22 @@ async fn a_guessed_secret_or_another_role_is_not_proved() {
         ..real.clone()
     };
     for wrong in [guessed, raised, invented] {
-        let why = denied(stranger().client().join(&wrong, "").await);
+        let why = denied(unknown_client().client().join(&wrong, "").await);
         assert_eq!(why, "this ticket is not known here; ask for another");
     }
     assert!(home.endpoint.members().peers().is_empty());
-    assert!(stranger().client().join(&real, "").await.is_ok());
+    assert!(unknown_client().client().join(&real, "").await.is_ok());
 }
 
 #[tokio::test]
-async fn a_ticket_that_is_no_longer_good_says_why() {
+async fn a_ticket_that_is_no_longer_valid_is_rejected_with_the_reason() {
     let home = home();
     let once = Wish {
         once: true,
         ..Wish::default()
     };
     let ticket = home.ticket(Role::Member, once).await;
-    let join = |ticket: Ticket| async move { stranger().client().join(&ticket, "").await };
+    let join = |ticket: Ticket| async move { unknown_client().client().join(&ticket, "").await };
     assert!(join(ticket.clone()).await.is_ok());
     assert!(denied(join(ticket).await).contains("has been used"));
     let over = Wish {
@@ -214,7 +218,7 @@ async fn a_ticket_that_is_no_longer_good_says_why() {
 }
 
 #[tokio::test]
-async fn two_who_hold_the_same_ticket_for_one_do_not_both_get_in() {
+async fn a_single_use_ticket_admits_one_of_two() {
     let home = home();
     let once = Wish {
         once: true,
@@ -222,7 +226,7 @@ async fn two_who_hold_the_same_ticket_for_one_do_not_both_get_in() {
     };
     for _ in 0..10 {
         let ticket = home.ticket(Role::Member, once).await;
-        let (first, second) = (stranger(), stranger());
+        let (first, second) = (unknown_client(), unknown_client());
         let (first, second) = (first.client(), second.client());
         let both = tokio::join!(first.join(&ticket, "a"), second.join(&ticket, "b"));
         assert_eq!(u8::from(both.0.is_ok()) + u8::from(both.1.is_ok()), 1);
@@ -303,7 +307,7 @@ async fn revoking_a_key_ends_its_connections_and_its_names_at_once() {
     // What was open is closed.
     let cut = timeout(DEADLINE, watch.next())
         .await
-        .expect("it hears of it");
+        .expect("it is notified");
     assert!(matches!(cut, Err(CallError::Lost { .. })), "{cut:?}");
     assert_eq!(home.naming.count(), 0, "its lease has ended");
     // A new connection, which resumes the session of the old one, is refused as well.
@@ -365,7 +369,8 @@ async fn a_name_belongs_to_the_key_that_registered_it() {
     assert_eq!(listed[0].owner, owner.key());
 }
 
-/// A server that is vouched for lets in the peers of the one that vouches, and drops whom that drops.
+/// A server accepts the members of the naming server that it has joined, and disconnects those that it
+/// removes.
 #[tokio::test]
 async fn one_revocation_reaches_every_server_of_the_system() {
     let home = home();
@@ -379,22 +384,22 @@ async fn one_revocation_reaches_every_server_of_the_system() {
         Some(object_server.naming.clone()),
     );
     tokio::spawn(following);
-    let friend = home.joined(Role::Admin).await;
+    let member = home.joined(Role::Admin).await;
     let role = |of: &Endpoint| object_server.endpoint.members().role(&of.key());
-    while role(&friend).is_none() {
+    while role(&member).is_none() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(
-        role(&friend),
+        role(&member),
         Some(Role::Member),
         "an admin there is none here"
     );
-    assert!(object_server.greet(&friend).await.is_ok());
+    assert!(object_server.greet(&member).await.is_ok());
     home.endpoint
         .members()
-        .revoke(friend.key())
+        .revoke(member.key())
         .await
         .expect("kept");
-    friend.client().disconnected(object_server.peer).await;
-    not_connected(object_server.greet(&friend).await);
+    member.client().disconnected(object_server.peer).await;
+    not_connected(object_server.greet(&member).await);
 }

@@ -1,11 +1,11 @@
-//! A dashboard of one's own, from the examples.
+//! The example of a custom dashboard.
 
 use std::path::Path;
 
 use super::harness::Start;
 
 #[test]
-fn a_dashboard_of_ones_own_has_ones_own_object_and_task() {
+fn a_custom_dashboard_has_its_own_object_and_task() {
     let program = Path::new(env!("CARGO_BIN_EXE_distro-tui"));
     let folder = program.parent().expect("a folder").join("examples");
     let example = folder.join("dashboard");

@@ -3,13 +3,13 @@
 use std::fs;
 
 use super::{
-    frames::{has_boxes, rows_with},
+    frames::{has_frames, rows_with},
     harness::{Start, Terminal},
 };
 
 fn export(terminal: &mut Terminal, title: &str, name: &str, answer: &str) {
     terminal.press("e");
-    terminal.until("a prompt", |screen| has_boxes(screen, &[title]));
+    terminal.until("a prompt", |screen| has_frames(screen, &[title]));
     terminal.press("ctrl-u");
     terminal.type_text(name);
     terminal.press("enter");
@@ -21,7 +21,7 @@ fn tasks_are_written_as_json_and_as_csv() {
     let mut terminal = Start::new().up();
     terminal.press("3");
     terminal.press("a");
-    terminal.until("a prompt", |screen| has_boxes(screen, &["Add"]));
+    terminal.until("a prompt", |screen| has_frames(screen, &["Add"]));
     terminal.type_text("2 + 3");
     terminal.press("enter");
     terminal.until("a sum", |screen| {

@@ -1,19 +1,19 @@
-//! The first minutes with the program: a greeting, an addition, a burst, and out again.
+//! A first run of the program: a greeting, an addition, a load of tasks, and quitting.
 
 use vt100::Screen;
 
 use super::{
-    frames::{PANES, boxes, has_boxes, rows_with},
+    frames::{PANES, frames, has_frames, rows_with},
     harness::{Start, Terminal},
 };
 
 #[test]
-fn everything_is_there_after_starting_it_without_a_word() {
+fn everything_is_there_when_started_with_no_arguments() {
     // Not even the number of workers is set here.
     let terminal = Start::command(env!("CARGO_BIN_EXE_distro-tui")).go();
-    terminal.is_taken();
+    terminal.is_entered();
     terminal.until("five panes with two names", |screen| {
-        has_boxes(screen, &PANES)
+        has_frames(screen, &PANES)
             && ["naming", "server"]
                 .iter()
                 .all(|name| !rows_with(screen, "1 Names", &[name, "live"]).is_empty())
@@ -23,33 +23,33 @@ fn everything_is_there_after_starting_it_without_a_word() {
             .iter()
             .all(|worker| !rows_with(screen, "4 Workers", &[worker, "idle"]).is_empty())
     });
-    assert_eq!(terminal.noises(), [""; 0]);
+    assert_eq!(terminal.sequences(), [""; 0]);
 }
 
 #[test]
-fn a_newcomer_gets_a_greeting_and_a_sum_on_a_wide_screen() {
+fn a_first_run_greets_and_adds_on_a_wide_screen() {
     greeting_and_sum((200, 50));
 }
 
 #[test]
-fn a_newcomer_gets_a_greeting_and_a_sum_on_an_ordinary_screen() {
+fn a_first_run_greets_and_adds_on_an_ordinary_screen() {
     greeting_and_sum((120, 36));
 }
 
 #[test]
-fn a_newcomer_gets_a_greeting_and_a_sum_on_a_small_screen() {
+fn a_first_run_greets_and_adds_on_a_small_screen() {
     greeting_and_sum((80, 24));
 }
 
 #[test]
-fn a_newcomer_gets_a_greeting_and_a_sum_on_a_narrow_screen() {
+fn a_first_run_greets_and_adds_on_a_narrow_screen() {
     greeting_and_sum((40, 12));
 }
 
 fn greeting_and_sum(size: (u16, u16)) {
     let mut terminal = Start::new().size(size).up();
     if size != (40, 12) {
-        terminal.until("five panes", |screen| has_boxes(screen, &PANES));
+        terminal.until("five panes", |screen| has_frames(screen, &PANES));
     }
 
     terminal.press("2");
@@ -91,13 +91,13 @@ fn greeting_and_sum(size: (u16, u16)) {
 
     terminal.press("q");
     assert_eq!(terminal.wait_exit(), 0);
-    terminal.is_given_back();
+    terminal.is_restored();
     assert_eq!(
         terminal.look(Screen::contents).trim(),
         "",
         "nothing was left to tell of"
     );
-    assert_eq!(terminal.noises(), [""; 0]);
+    assert_eq!(terminal.sequences(), [""; 0]);
 }
 
 fn was_done_by_a_worker(row: &str, result: &str) -> bool {
@@ -108,10 +108,10 @@ fn was_done_by_a_worker(row: &str, result: &str) -> bool {
 }
 
 #[test]
-fn a_burst_fills_the_lanes_and_what_is_left_goes_on_with_the_next_start() {
+fn a_load_fills_the_timelines_and_the_rest_goes_on_with_the_next_start() {
     let mut terminal = Start::new().up();
-    burst(&mut terminal);
-    terminal.until("bars in both lanes", |screen| {
+    load(&mut terminal);
+    terminal.until("bars in both timelines", |screen| {
         ["w1", "w2"].iter().all(|worker| {
             rows_with(screen, "4 Workers", &[worker, "busy"])
                 .iter()
@@ -121,7 +121,7 @@ fn a_burst_fills_the_lanes_and_what_is_left_goes_on_with_the_next_start() {
     terminal.sees(&["running", "queued", "100 tasks queued, #1 to #100"]);
     terminal.press("q");
     assert_eq!(terminal.wait_exit(), 0);
-    terminal.is_given_back();
+    terminal.is_restored();
     terminal.sees(&["distro-tui: ", "kept waiting for the next start"]);
     let again = Start::new().env("XDG_DATA_HOME", &data(&terminal)).up();
     again.until("the rest of them", |screen| {
@@ -131,15 +131,15 @@ fn a_burst_fills_the_lanes_and_what_is_left_goes_on_with_the_next_start() {
     });
 }
 
-/// Where a program keeps its tasks.
+/// The data folder of a program.
 fn data(terminal: &Terminal) -> String {
     terminal.path("data").to_string_lossy().into_owned()
 }
 
 #[test]
-fn a_killed_program_tells_at_its_next_start_what_runs_again() {
+fn a_killed_program_reports_at_its_next_start_which_tasks_run_again() {
     let mut terminal = Start::new().up();
-    burst(&mut terminal);
+    load(&mut terminal);
     terminal.until("both at work", |screen| {
         screen.contents().contains("2 of 2 busy")
     });
@@ -154,7 +154,7 @@ fn a_killed_program_tells_at_its_next_start_what_runs_again() {
 }
 
 /// Starts a hundred additions and waits until the list shows them.
-fn burst(terminal: &mut Terminal) {
+fn load(terminal: &mut Terminal) {
     terminal.press("3");
     terminal.press("b");
     terminal.until("a hundred tasks", |screen| {
@@ -166,14 +166,17 @@ fn burst(terminal: &mut Terminal) {
 #[test]
 fn a_screen_that_changes_its_size_while_tasks_run_stays_whole() {
     let mut terminal = Start::new().up();
-    burst(&mut terminal);
+    load(&mut terminal);
     terminal.resize((80, 24));
     terminal.until("five panes on a small screen", |screen| {
-        fits(screen) && has_boxes(screen, &PANES)
+        fits(screen) && has_frames(screen, &PANES)
     });
     terminal.resize((40, 12));
     terminal.until("one pane on a narrow screen", |screen| {
-        let titles: Vec<String> = boxes(screen).into_iter().map(|boxed| boxed.title).collect();
+        let titles: Vec<String> = frames(screen)
+            .into_iter()
+            .map(|frame| frame.title)
+            .collect();
         fits(screen) && titles == ["3 Tasks"]
     });
     terminal.resize((10, 3));
@@ -186,10 +189,10 @@ fn a_screen_that_changes_its_size_while_tasks_run_stays_whole() {
     });
     terminal.resize((120, 36));
     terminal.until("five panes again", |screen| {
-        fits(screen) && has_boxes(screen, &PANES)
+        fits(screen) && has_frames(screen, &PANES)
     });
     assert!(terminal.is_running());
-    assert_eq!(terminal.noises(), [""; 0]);
+    assert_eq!(terminal.sequences(), [""; 0]);
 }
 
 /// Whether the footer is in the last row, which is where it belongs at this size.
@@ -204,20 +207,20 @@ fn help_opens_and_closes() {
     let mut terminal = Start::new().up();
     terminal.press("?");
     terminal.until("help", |screen| {
-        has_boxes(screen, &["Help"])
+        has_frames(screen, &["Help"])
             && !rows_with(screen, "Help", &["call", "a", "method"]).is_empty()
             && !rows_with(screen, "Help", &["Everywhere"]).is_empty()
     });
     terminal.press("esc");
-    terminal.until("the panes", |screen| has_boxes(screen, &PANES));
-    assert!(terminal.look(|screen| !has_boxes(screen, &["Help"])));
+    terminal.until("the panes", |screen| has_frames(screen, &PANES));
+    assert!(terminal.look(|screen| !has_frames(screen, &["Help"])));
 }
 
 #[test]
 fn the_palette_takes_a_command_with_its_numbers() {
     let mut terminal = Start::new().up();
     terminal.press(":");
-    terminal.until("the palette", |screen| has_boxes(screen, &["Palette"]));
+    terminal.until("the palette", |screen| has_frames(screen, &["Palette"]));
     terminal.type_text("add 20 22");
     terminal.sees(&[": add 20 22"]);
     terminal.press("enter");

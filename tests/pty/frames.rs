@@ -1,19 +1,19 @@
-//! The boxes on a screen: panes and what lies over them, found by their borders.
+//! The frames on a screen: panes and overlays, found by their borders.
 
 use vt100::Screen;
 
 /// The titles of all panes.
 pub(crate) const PANES: [&str; 5] = ["1 Names", "2 Greeter", "3 Tasks", "4 Workers", "5 Events"];
 
-/// A box whose border is closed all around.
-pub(crate) struct Boxed {
+/// A frame with a complete border.
+pub(crate) struct Frame {
     pub(crate) title: String,
-    /// What stands inside, row by row.
+    /// The text inside, row by row.
     pub(crate) rows: Vec<String>,
 }
 
-/// Every closed box, from the top down.
-pub(crate) fn boxes(screen: &Screen) -> Vec<Boxed> {
+/// Returns every complete frame, from the top down.
+pub(crate) fn frames(screen: &Screen) -> Vec<Frame> {
     let cells = cells(screen);
     let at = |y: usize, x: usize| {
         cells
@@ -35,7 +35,7 @@ pub(crate) fn boxes(screen: &Screen) -> Vec<Boxed> {
             if sides && corners == ["╮", "╰", "╯"] {
                 let title = row[left + 1..right].concat();
                 let title = title.trim_start_matches(['─', ' ']);
-                found.push(Boxed {
+                found.push(Frame {
                     title: title.split(" ─").next().unwrap_or_default().to_owned(),
                     rows: (top + 1..bottom)
                         .map(|y| cells[y][left + 1..right].concat())
@@ -47,40 +47,40 @@ pub(crate) fn boxes(screen: &Screen) -> Vec<Boxed> {
     found
 }
 
-/// Whether boxes with these titles are on the screen, all of them whole.
-pub(crate) fn has_boxes(screen: &Screen, titles: &[&str]) -> bool {
-    let there = boxes(screen);
+/// Returns true if complete frames with these titles are on the screen.
+pub(crate) fn has_frames(screen: &Screen, titles: &[&str]) -> bool {
+    let there = frames(screen);
     titles
         .iter()
-        .all(|title| there.iter().any(|boxed| boxed.title == *title))
+        .all(|title| there.iter().any(|frame| frame.title == *title))
 }
 
-/// The rows in the box with this title that have all of these words; each word must be a word there.
+/// Returns the rows in the frame with this title that have all of these words.
 pub(crate) fn rows_with(screen: &Screen, title: &str, words: &[&str]) -> Vec<String> {
-    let rows = boxes(screen)
+    let rows = frames(screen)
         .into_iter()
-        .filter(|boxed| boxed.title == title);
+        .filter(|frame| frame.title == title);
     let has = |row: &String, word: &str| row.split([' ', '│', '▌']).any(|there| there == word);
-    rows.flat_map(|boxed| boxed.rows)
+    rows.flat_map(|frame| frame.rows)
         .filter(|row| words.iter().all(|word| has(row, word)))
         .collect()
 }
 
-/// Whether the box with this title has a row with this text.
-pub(crate) fn says(screen: &Screen, title: &str, text: &str) -> bool {
-    let there = boxes(screen).into_iter();
+/// Returns true if the frame with this title has a row with this text.
+pub(crate) fn has_text(screen: &Screen, title: &str, text: &str) -> bool {
+    let there = frames(screen).into_iter();
     let mut rows = there
-        .filter(|boxed| boxed.title == title)
-        .flat_map(|boxed| boxed.rows);
+        .filter(|frame| frame.title == title)
+        .flat_map(|frame| frame.rows);
     rows.any(|row| row.contains(text))
 }
 
-/// Where corners and sides of boxes stand. Tops and bottoms have texts on them that change.
+/// The positions of corners and sides of frames; tops and bottoms have texts that change.
 pub(crate) fn outline(screen: &Screen) -> Vec<(usize, usize, String)> {
     let mut found = Vec::new();
     for (y, row) in cells(screen).into_iter().enumerate() {
         for (x, cell) in row.into_iter().enumerate() {
-            // How far down a list is shown on the side of its box.
+            // The scroll position of a list is drawn on the side of its frame.
             let cell = if cell == "▐" {
                 "│".to_owned()
             } else {
@@ -94,7 +94,7 @@ pub(crate) fn outline(screen: &Screen) -> Vec<(usize, usize, String)> {
     found
 }
 
-/// What each cell shows: a space for nothing, and nothing behind a wide character.
+/// The text of each cell: a space if empty, nothing behind a wide character.
 fn cells(screen: &Screen) -> Vec<Vec<String>> {
     let (columns, rows) = screen_size(screen);
     let shown = |y: u16, x: u16| match screen.cell(y, x) {

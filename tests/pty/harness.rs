@@ -1,4 +1,4 @@
-//! A terminal with the program in it: keys go in, a screen comes out.
+//! The program in a pseudo-terminal: keys go in, a screen comes out.
 
 use std::{
     fs::File,
@@ -16,9 +16,9 @@ use rustix::{
 use tempfile::TempDir;
 use vt100::{MouseProtocolMode, Screen};
 
-use super::screen_state::{PATIENCE, Seen};
+use super::screen_state::{ScreenState, TIMEOUT};
 
-/// The program about to be started, with a home of its own.
+/// A program to be started, with its own home.
 pub(crate) struct Start {
     home: TempDir,
     command: CommandBuilder,
@@ -26,16 +26,16 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    /// The program with two workers and no other setting, in a terminal with room for everything.
+    /// The program with two workers and no other setting, in a large terminal.
     pub(crate) fn new() -> Self {
         Self::command(env!("CARGO_BIN_EXE_distro-tui")).env("DISTRO_TUI_WORKERS", "2")
     }
 
-    /// Another program in the same surroundings.
+    /// Another program in the same environment.
     pub(crate) fn command(program: &str) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
         let mut command = CommandBuilder::new(program);
-        // What the tests themselves were started with must not change what is seen.
+        // The environment of the tests must not change the result.
         command.env_clear();
         command.cwd(home.path());
         let folder = |name: &str| home.path().join(name);
@@ -73,12 +73,12 @@ impl Start {
         self
     }
 
-    /// Where the program keeps everything: `config`, `data` and `state` are below.
+    /// The home of the program, with `config`, `data` and `state` below.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
 
-    /// Starts it, and waits for nothing.
+    /// Starts it without waiting.
     pub(crate) fn go(self) -> Terminal {
         let pty = native_pty_system().openpty(pty_size(self.size));
         let pty = pty.expect("a pseudo-terminal");
@@ -88,7 +88,7 @@ impl Start {
             .expect("the program starts");
         // While this end is open here too, it would never be seen to close.
         drop(pty.slave);
-        let seen = Arc::new(Seen::new(self.size));
+        let seen = Arc::new(ScreenState::new(self.size));
         let reader = pty.master.try_clone_reader().expect("a reader");
         let watcher = Arc::clone(&seen);
         let line = Line {
@@ -105,7 +105,7 @@ impl Start {
         }
     }
 
-    /// Starts it, and waits until it has shown who there is.
+    /// Starts it and waits until it shows the registered names.
     pub(crate) fn up(self) -> Terminal {
         let terminal = self.go();
         terminal.sees(&["1 Names", "broker", "naming", "server", "live", "q quit"]);
@@ -113,7 +113,7 @@ impl Start {
     }
 }
 
-/// Our end of the terminal.
+/// The master side of the terminal.
 struct Line {
     keyboard: Box<dyn Write + Send>,
     master: Box<dyn MasterPty + Send>,
@@ -122,7 +122,7 @@ struct Line {
 
 /// The running program and the terminal that it is in.
 pub(crate) struct Terminal {
-    seen: Arc<Seen>,
+    seen: Arc<ScreenState>,
     line: Option<Line>,
     child: Box<dyn Child + Send + Sync>,
     reaped: bool,
@@ -145,7 +145,7 @@ impl Terminal {
         });
     }
 
-    /// Waits until this text is not on the screen any more.
+    /// Waits until this text is gone from the screen.
     pub(crate) fn misses(&self, text: &str) {
         self.until(&format!("no {text:?}"), |screen| {
             !screen.contents().contains(text)
@@ -157,12 +157,12 @@ impl Terminal {
         at(self.seen.lock().parser.screen())
     }
 
-    /// What was sent to the terminal so far that is not for its cells.
-    pub(crate) fn noises(&self) -> Vec<String> {
-        self.seen.lock().parser.callbacks().noises.clone()
+    /// The sequences received so far that do not end up in a cell.
+    pub(crate) fn sequences(&self) -> Vec<String> {
+        self.seen.lock().parser.callbacks().sequences.clone()
     }
 
-    /// How many bytes the program has written.
+    /// The number of bytes that the program has written.
     #[allow(dead_code, reason = "the bench of doing nothing counts them")]
     pub(crate) fn written(&self) -> u64 {
         self.seen.lock().bytes
@@ -194,7 +194,7 @@ impl Terminal {
         self.type_text(bytes);
     }
 
-    /// Pastes, as a terminal does that was asked to tell pasting from typing.
+    /// Pastes with bracketed paste.
     pub(crate) fn paste(&mut self, text: &str) {
         self.type_text(&format!("\u{1b}[200~{text}\u{1b}[201~"));
     }
@@ -227,21 +227,21 @@ impl Terminal {
         assert!(stopped, "it ended\n{}", self.look(Screen::contents));
     }
 
-    /// Whether the program has not ended yet.
+    /// True until the program ends.
     pub(crate) fn is_running(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         let ended = waitid(WaitId::Pid(self.pid()), options).expect("it is our child");
         ended.is_none()
     }
 
-    /// Waits for the end of the program and of all that it wrote; answers with its exit code.
+    /// Waits for the end of the program and of its output; returns its exit code.
     pub(crate) fn wait_exit(&mut self) -> u32 {
         let status = self.wait_end();
         assert_eq!(status.signal(), None, "{}", self.look(Screen::contents));
         status.exit_code()
     }
 
-    /// Ends it without a word, as `kill -9` does.
+    /// Kills it, as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.signal(Signal::KILL);
         let status = self.wait_end();
@@ -253,15 +253,15 @@ impl Terminal {
         let status = self.child.wait().expect("it is our child");
         self.reaped = true;
         self.seen
-            .until("the end of what it wrote", |state| state.over);
+            .until("the end of what it wrote", |state| state.closed);
         status
     }
 
-    /// Closes the terminal, as a window that is closed or a connection that breaks; answers with the
-    /// exit code of whoever was started in it. The program must be about to draw something.
+    /// Closes the terminal, as a closed window or a broken connection does; returns the exit code of the
+    /// started process. The program must be about to draw something.
     pub(crate) fn hang_up(&mut self) -> u32 {
         let line = self.line.take().expect("the terminal is there");
-        self.seen.lock().enough = true;
+        self.seen.lock().stopped = true;
         // Reading holds the terminal open until something has been read.
         line.master
             .resize(pty_size((100, 30)))
@@ -275,15 +275,15 @@ impl Terminal {
         status.exit_code()
     }
 
-    /// Waits on a thread, so that waiting can be given up; answers whether the program was stopped.
+    /// Waits on a thread, so that waiting can time out; returns true if the program was stopped.
     fn wait_for(&self, options: WaitIdOptions) -> bool {
-        let (pid, (tell, told)) = (self.pid(), mpsc::channel());
+        let (pid, (exit, exited)) = (self.pid(), mpsc::channel());
         thread::spawn(move || {
             let options = options | WaitIdOptions::NOWAIT;
-            tell.send(waitid(WaitId::Pid(pid), options)).ok();
+            exit.send(waitid(WaitId::Pid(pid), options)).ok();
         });
-        let status = told.recv_timeout(PATIENCE).unwrap_or_else(|_late| {
-            panic!("it goes on and on\n{}", self.look(Screen::contents));
+        let status = exited.recv_timeout(TIMEOUT).unwrap_or_else(|_late| {
+            panic!("it does not end\n{}", self.look(Screen::contents));
         });
         status
             .expect("it is our child")
@@ -295,7 +295,7 @@ impl Terminal {
         self.home.path().join(name)
     }
 
-    /// Whether the terminal echoes and edits lines, as shells expect it.
+    /// True if the terminal echoes and edits lines, as shells expect.
     pub(crate) fn is_cooked(&self) -> bool {
         let modes = self
             .master()
@@ -307,7 +307,7 @@ impl Terminal {
         modes & cooked == cooked
     }
 
-    /// Does what a shell and its `reset` do with a terminal that a job has left behind.
+    /// Resets the terminal, as a shell and `reset` do.
     pub(crate) fn reset(&self) {
         let path = self.master().tty_name().expect("it has a name");
         let terminal = File::options().read(true).write(true).open(path);
@@ -315,15 +315,13 @@ impl Terminal {
         let mut modes = tcgetattr(&terminal).expect("its modes");
         modes.local_modes |= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
         tcsetattr(&terminal, OptionalActions::Now, &modes).expect("other modes");
-        let given_back = b"\x1b[?1049l\x1b[?2004l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?25h";
-        terminal
-            .write_all(given_back)
-            .expect("it can be written to");
+        let restored = b"\x1b[?1049l\x1b[?2004l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?25h";
+        terminal.write_all(restored).expect("it can be written to");
     }
 
-    /// Waits until the terminal is the program's: screen, keys, mouse and paste.
-    pub(crate) fn is_taken(&self) {
-        self.until("the terminal is taken", |screen| {
+    /// Waits until the program has entered the terminal: screen, keys, mouse and paste.
+    pub(crate) fn is_entered(&self) {
+        self.until("the terminal is entered", |screen| {
             screen.alternate_screen()
                 && screen.bracketed_paste()
                 && screen.mouse_protocol_mode() != MouseProtocolMode::None
@@ -331,10 +329,10 @@ impl Terminal {
         assert!(!self.is_cooked(), "keys come one by one");
     }
 
-    /// Waits until the terminal is as it was before. To be asked when the program has stopped or
-    /// ended, because nothing tells of the modes of lines.
-    pub(crate) fn is_given_back(&self) {
-        self.until("the terminal is given back", |screen| {
+    /// Waits until the terminal is in its previous state. Only when the program has stopped or ended,
+    /// because a change of the line discipline cannot be waited for.
+    pub(crate) fn is_restored(&self) {
+        self.until("the terminal is restored", |screen| {
             !screen.alternate_screen()
                 && !screen.hide_cursor()
                 && !screen.bracketed_paste()

@@ -3,7 +3,7 @@
 use vt100::Screen;
 
 use super::{
-    frames::{PANES, has_boxes, outline, rows_with},
+    frames::{PANES, has_frames, outline, rows_with},
     harness::{Start, Terminal},
 };
 
@@ -49,8 +49,8 @@ fn survives(terminal: &mut Terminal, answer: &str) {
         "{}",
         terminal.look(Screen::contents)
     );
-    assert_eq!(terminal.noises(), [""; 0]);
-    terminal.is_taken();
+    assert_eq!(terminal.sequences(), [""; 0]);
+    terminal.is_entered();
 }
 
 #[test]
@@ -70,9 +70,9 @@ fn a_hostile_sum_is_refused_and_moves_nothing() {
     let mut terminal = Start::new().up();
     terminal.press("3");
     terminal.press("a");
-    terminal.until("a prompt", |screen| has_boxes(screen, &["Add"]));
+    terminal.until("a prompt", |screen| has_frames(screen, &["Add"]));
     survives(&mut terminal, "is not a number");
-    terminal.until("the prompt", |screen| has_boxes(screen, &["Add"]));
+    terminal.until("the prompt", |screen| has_frames(screen, &["Add"]));
     terminal.press("esc");
     terminal.sees(&["no tasks yet"]);
 }
@@ -82,7 +82,7 @@ fn a_number_over_the_limit_is_refused_with_the_limit() {
     let mut terminal = Start::new().up();
     terminal.press("3");
     terminal.press("a");
-    terminal.until("a prompt", |screen| has_boxes(screen, &["Add"]));
+    terminal.until("a prompt", |screen| has_frames(screen, &["Add"]));
     terminal.paste(&format!("1 {}", "7".repeat(30_000)));
     terminal.sees(&["7777"]);
     terminal.press("enter");
@@ -93,7 +93,7 @@ fn a_number_over_the_limit_is_refused_with_the_limit() {
 fn a_hostile_command_is_refused_and_moves_nothing() {
     let mut terminal = Start::new().up();
     terminal.press(":");
-    terminal.until("the palette", |screen| has_boxes(screen, &["Palette"]));
+    terminal.until("the palette", |screen| has_frames(screen, &["Palette"]));
     survives(&mut terminal, "no command fits");
 }
 
@@ -101,15 +101,15 @@ fn a_hostile_command_is_refused_and_moves_nothing() {
 fn a_hostile_filter_matches_nothing_and_moves_nothing() {
     let mut terminal = Start::new().up();
     terminal.press("/");
-    terminal.until("a prompt", |screen| has_boxes(screen, &["Filter Names"]));
+    terminal.until("a prompt", |screen| has_frames(screen, &["Filter Names"]));
     terminal.paste(&poison());
     terminal.sees(&[END]);
     terminal.press("enter");
     terminal.until("no name", |screen| {
         !rows_with(screen, "1 Names", &["no", "name", "matches;"]).is_empty()
     });
-    terminal.until("the panes", |screen| has_boxes(screen, &PANES));
-    assert_eq!(terminal.noises(), [""; 0]);
+    terminal.until("the panes", |screen| has_frames(screen, &PANES));
+    assert_eq!(terminal.sequences(), [""; 0]);
 }
 
 #[test]

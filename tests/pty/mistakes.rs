@@ -1,7 +1,7 @@
 //! Wrong inputs: each is answered, stays for mending, and esc leads out.
 
 use super::{
-    frames::{has_boxes, rows_with, says},
+    frames::{has_frames, has_text, rows_with},
     harness::{Start, Terminal},
 };
 
@@ -13,18 +13,18 @@ fn mistake(terminal: &mut Terminal, keys: [&str; 2], title: &str, text: &str, an
     for key in keys {
         terminal.press(key);
     }
-    terminal.until(title, |screen| has_boxes(screen, &[title]));
+    terminal.until(title, |screen| has_frames(screen, &[title]));
     terminal.press("ctrl-u");
     terminal.type_text(text);
     let sign = if title == "Palette" { ":" } else { ">" };
     let line = format!("{sign} {text}");
-    terminal.until(&line, |screen| says(screen, title, &line));
+    terminal.until(&line, |screen| has_text(screen, title, &line));
     terminal.press("enter");
     terminal.until(answer, |screen| {
-        says(screen, title, &line) && says(screen, title, answer)
+        has_text(screen, title, &line) && has_text(screen, title, answer)
     });
     terminal.press("esc");
-    terminal.until("no prompt", |screen| !has_boxes(screen, &[title]));
+    terminal.until("no prompt", |screen| !has_frames(screen, &[title]));
     assert!(terminal.is_running());
 }
 
@@ -198,12 +198,12 @@ fn a_command_with_a_wrong_argument_is_explained() {
         ("filter state:x", "`x` is no state"),
     ] {
         terminal.press(":");
-        terminal.until("the palette", |screen| has_boxes(screen, &["Palette"]));
+        terminal.until("the palette", |screen| has_frames(screen, &["Palette"]));
         terminal.type_text(command);
         terminal.press("enter");
         terminal.sees(&[answer]);
         terminal.until("the palette goes away", |screen| {
-            !has_boxes(screen, &["Palette"])
+            !has_frames(screen, &["Palette"])
         });
     }
     terminal.press("3");

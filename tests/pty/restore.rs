@@ -6,38 +6,38 @@ use rustix::process::Signal;
 use vt100::Screen;
 
 use super::{
-    frames::{PANES, has_boxes},
+    frames::{PANES, has_frames},
     harness::{Start, Terminal},
 };
 
 fn up() -> Terminal {
     let terminal = Start::new().up();
-    terminal.is_taken();
+    terminal.is_entered();
     terminal
 }
 
-/// The program is over, nothing of it is left on the terminal, and it ended with this exit code.
+/// Waits until the program has ended with this exit code and restored the terminal.
 fn ends_with(mut terminal: Terminal, code: u32) {
     assert_eq!(terminal.wait_exit(), code);
-    terminal.is_given_back();
+    terminal.is_restored();
 }
 
 #[test]
-fn q_gives_the_terminal_back() {
+fn q_restores_the_terminal() {
     let mut terminal = up();
     terminal.press("q");
     ends_with(terminal, 0);
 }
 
 #[test]
-fn ctrl_c_gives_the_terminal_back() {
+fn ctrl_c_restores_the_terminal() {
     let mut terminal = up();
     terminal.press("ctrl-c");
     ends_with(terminal, 0);
 }
 
 #[test]
-fn ctrl_c_gives_the_terminal_back_while_a_name_is_typed() {
+fn ctrl_c_restores_the_terminal_while_a_name_is_typed() {
     let mut terminal = up();
     terminal.press("2");
     terminal.type_text("q");
@@ -47,37 +47,37 @@ fn ctrl_c_gives_the_terminal_back_while_a_name_is_typed() {
 }
 
 #[test]
-fn ctrl_c_gives_the_terminal_back_while_a_prompt_is_open() {
+fn ctrl_c_restores_the_terminal_while_a_prompt_is_open() {
     let mut terminal = up();
     terminal.press("/");
-    terminal.until("a prompt", |screen| has_boxes(screen, &["Filter Names"]));
+    terminal.until("a prompt", |screen| has_frames(screen, &["Filter Names"]));
     terminal.press("ctrl-c");
     ends_with(terminal, 0);
 }
 
 #[test]
-fn being_terminated_gives_the_terminal_back() {
+fn being_terminated_restores_the_terminal() {
     let terminal = up();
     terminal.signal(Signal::TERM);
     ends_with(terminal, 143);
 }
 
 #[test]
-fn being_interrupted_gives_the_terminal_back() {
+fn being_interrupted_restores_the_terminal() {
     let terminal = up();
     terminal.signal(Signal::INT);
     ends_with(terminal, 130);
 }
 
 #[test]
-fn being_hung_up_gives_the_terminal_back() {
+fn being_hung_up_restores_the_terminal() {
     let terminal = up();
     terminal.signal(Signal::HUP);
     ends_with(terminal, 129);
 }
 
 #[test]
-fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
+fn ctrl_z_restores_the_terminal_and_fg_takes_it_again() {
     let mut terminal = up();
     for _ in 0..2 {
         terminal.press("ctrl-z");
@@ -92,21 +92,21 @@ fn ctrl_z_works_while_a_prompt_is_open_and_the_text_is_still_there() {
     let mut terminal = up();
     terminal.press("3");
     terminal.press("a");
-    terminal.until("a prompt", |screen| has_boxes(screen, &["Add"]));
+    terminal.until("a prompt", |screen| has_frames(screen, &["Add"]));
     terminal.type_text("20 22");
     terminal.sees(&["> 20 22"]);
     terminal.press("ctrl-z");
     terminal.wait_stop();
-    terminal.is_given_back();
+    terminal.is_restored();
     terminal.signal(Signal::CONT);
-    terminal.is_taken();
+    terminal.is_entered();
     terminal.sees(&["> 20 22"]);
     terminal.press("enter");
     terminal.sees(&["add(20, 22)", "42"]);
 }
 
 #[test]
-fn a_stop_by_a_signal_gives_the_terminal_back_and_going_on_takes_it_again() {
+fn a_stop_by_a_signal_restores_the_terminal_and_going_on_takes_it_again() {
     let mut terminal = up();
     for _ in 0..2 {
         terminal.signal(Signal::TSTP);
@@ -116,31 +116,30 @@ fn a_stop_by_a_signal_gives_the_terminal_back_and_going_on_takes_it_again() {
     ends_with(terminal, 0);
 }
 
-/// The program stops with the terminal given back; it goes on with everything on the screen, and
-/// hears keys. The emulated terminal forgets the alternate screen when it is left, so whatever is
-/// there afterwards was painted anew.
+/// The program stops with the terminal restored, and goes on with a full screen that obeys keys. The
+/// emulated terminal clears the alternate screen when it is left, so the screen was painted anew.
 fn comes_back(terminal: &mut Terminal) {
     terminal.wait_stop();
-    terminal.is_given_back();
+    terminal.is_restored();
     terminal.signal(Signal::CONT);
-    terminal.is_taken();
-    terminal.until("the whole screen", |screen| has_boxes(screen, &PANES));
+    terminal.is_entered();
+    terminal.until("the whole screen", |screen| has_frames(screen, &PANES));
     terminal.press("?");
-    terminal.until("help", |screen| has_boxes(screen, &["Help"]));
+    terminal.until("help", |screen| has_frames(screen, &["Help"]));
     terminal.press("esc");
-    terminal.until("no help", |screen| !has_boxes(screen, &["Help"]));
+    terminal.until("no help", |screen| !has_frames(screen, &["Help"]));
 }
 
 #[test]
-fn a_stop_that_nobody_can_catch_is_mended_when_it_goes_on() {
+fn an_uncatchable_stop_is_repaired_when_the_program_goes_on() {
     let terminal = up();
     terminal.signal(Signal::STOP);
     terminal.wait_stop();
     terminal.reset();
-    terminal.is_given_back();
+    terminal.is_restored();
     terminal.signal(Signal::CONT);
-    terminal.is_taken();
-    terminal.until("the whole screen", |screen| has_boxes(screen, &PANES));
+    terminal.is_entered();
+    terminal.until("the whole screen", |screen| has_frames(screen, &PANES));
 }
 
 #[test]
@@ -151,7 +150,7 @@ fn a_terminal_that_got_smaller_during_a_stop_is_filled() {
     terminal.resize((80, 24));
     terminal.signal(Signal::CONT);
     terminal.until("five panes on a small screen", |screen| {
-        has_boxes(screen, &PANES)
+        has_frames(screen, &PANES)
             && screen
                 .rows(0, 80)
                 .last()
@@ -170,10 +169,10 @@ fn a_stopped_program_that_is_terminated_ends_when_it_goes_on() {
 }
 
 #[test]
-fn a_crash_gives_the_terminal_back_and_leaves_a_report() {
+fn a_crash_restores_the_terminal_and_leaves_a_report() {
     let mut terminal = Start::new().args(&["--crash-test"]).go();
     assert_eq!(terminal.wait_exit(), 101);
-    terminal.is_given_back();
+    terminal.is_restored();
     terminal.sees(&[
         "distro-tui crashed: this crash was asked for",
         "A report is in",
@@ -204,7 +203,7 @@ fn busy() -> Terminal {
     let mut terminal = up();
     terminal.press("3");
     terminal.press("a");
-    terminal.until("a prompt", |screen| has_boxes(screen, &["Add"]));
+    terminal.until("a prompt", |screen| has_frames(screen, &["Add"]));
     terminal.type_text("1 2 60");
     terminal.press("enter");
     terminal.sees(&["1 running"]);
@@ -219,7 +218,7 @@ fn the_second_q_does_not_wait_for_running_tasks() {
     assert!(terminal.is_running(), "the first q waits");
     terminal.press("q");
     assert_eq!(terminal.wait_exit(), 0);
-    terminal.is_given_back();
+    terminal.is_restored();
     assert!(
         ended(&terminal).contains("at_once: true"),
         "{}",
@@ -234,7 +233,7 @@ fn the_first_q_waits_a_moment_and_tells_what_was_stopped() {
     terminal.press("q");
     terminal.sees(&["LEAVING"]);
     assert_eq!(terminal.wait_exit(), 0);
-    terminal.is_given_back();
+    terminal.is_restored();
     assert!(
         ended(&terminal).contains("at_once: false"),
         "{}",
@@ -256,7 +255,7 @@ fn a_terminal_that_goes_away_ends_the_program() {
 
 #[test]
 fn a_terminal_that_goes_away_without_a_signal_ends_the_program() {
-    // The kernel tells whoever leads the session, and here that is somebody who does not care.
+    // The kernel signals the leader of the session, which here ignores it.
     let script = "trap '' HUP; \"$0\"; echo $? > code";
     let program = env!("CARGO_BIN_EXE_distro-tui");
     let mut terminal = Start::command("sh").args(&["-c", script, program]).up();
@@ -265,7 +264,7 @@ fn a_terminal_that_goes_away_without_a_signal_ends_the_program() {
     assert_eq!(code.trim(), "129");
 }
 
-/// What the log says about the end.
+/// The line of the log about the end.
 fn ended(terminal: &Terminal) -> String {
     let log = fs::read_to_string(terminal.path("state/distro-tui/distro-tui.log"))
         .expect("there is a log");
@@ -282,6 +281,6 @@ fn what_was_on_the_terminal_before_is_there_afterwards() {
     let mut terminal = Start::command("sh").args(&["-c", script, program]).up();
     terminal.press("q");
     assert_eq!(terminal.wait_exit(), 0);
-    terminal.is_given_back();
+    terminal.is_restored();
     assert_eq!(terminal.look(Screen::contents), "before\nafter 0");
 }

@@ -1,5 +1,4 @@
-//! What the program has shown: the bytes that it writes go into an emulated terminal, and whoever
-//! waits is told.
+//! The screen of the program: its output feeds an emulated terminal, and waiting tests are notified.
 
 use std::{
     io::Read,
@@ -10,79 +9,79 @@ use std::{
 
 use vt100::Screen;
 
-/// Nothing that works takes this long, not even on a machine that has much else to do.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest wait for anything, also on a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A screen that is being written to.
-pub(crate) struct Seen {
+pub(crate) struct ScreenState {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 pub(crate) struct State {
-    pub(crate) parser: vt100::Parser<Ear>,
+    pub(crate) parser: vt100::Parser<SequenceLog>,
     pub(crate) bytes: u64,
     /// The program's end of the terminal is closed.
-    pub(crate) over: bool,
-    /// Nobody wants to see any more of it.
-    pub(crate) enough: bool,
+    pub(crate) closed: bool,
+    /// Reading has been stopped.
+    pub(crate) stopped: bool,
 }
 
-/// Hears what does not end up in a cell.
+/// Records sequences that do not end up in a cell.
 #[derive(Default)]
-pub(crate) struct Ear {
-    /// Between the beginning and the end of a frame a terminal goes on to show the frame before.
+pub(crate) struct SequenceLog {
+    /// True during a synchronised update, while a terminal shows the previous frame.
     pub(crate) in_frame: bool,
-    /// Whatever reaches out of the screen: titles, bells, the clipboard, unknown sequences.
-    pub(crate) noises: Vec<String>,
+    /// Titles, bells, the clipboard and unknown sequences.
+    pub(crate) sequences: Vec<String>,
 }
 
-impl Ear {
-    fn hear(&mut self, what: &str, bytes: &[u8]) {
-        self.noises
+impl SequenceLog {
+    fn log(&mut self, what: &str, bytes: &[u8]) {
+        self.sequences
             .push(format!("{what} {}", String::from_utf8_lossy(bytes)));
     }
 }
 
-impl vt100::Callbacks for Ear {
+impl vt100::Callbacks for SequenceLog {
     fn audible_bell(&mut self, _: &mut Screen) {
-        self.hear("bell", b"");
+        self.log("bell", b"");
     }
 
     fn visual_bell(&mut self, _: &mut Screen) {
-        self.hear("visual bell", b"");
+        self.log("visual bell", b"");
     }
 
     fn resize(&mut self, _: &mut Screen, _: (u16, u16)) {
-        self.hear("resize", b"");
+        self.log("resize", b"");
     }
 
     fn set_window_icon_name(&mut self, _: &mut Screen, name: &[u8]) {
-        self.hear("icon", name);
+        self.log("icon", name);
     }
 
     fn set_window_title(&mut self, _: &mut Screen, title: &[u8]) {
-        self.hear("title", title);
+        self.log("title", title);
     }
 
     fn copy_to_clipboard(&mut self, _: &mut Screen, _: &[u8], data: &[u8]) {
-        self.hear("copy", data);
+        self.log("copy", data);
     }
 
     fn paste_from_clipboard(&mut self, _: &mut Screen, _: &[u8]) {
-        self.hear("paste", b"");
+        self.log("paste", b"");
     }
 
     fn unhandled_char(&mut self, _: &mut Screen, c: char) {
-        self.hear("character", c.escape_unicode().to_string().as_bytes());
+        self.log("character", c.escape_unicode().to_string().as_bytes());
     }
 
     fn unhandled_control(&mut self, _: &mut Screen, byte: u8) {
-        self.hear("control", format!("{byte:#x}").as_bytes());
+        self.log("control", format!("{byte:#x}").as_bytes());
     }
 
     fn unhandled_escape(&mut self, _: &mut Screen, _: Option<u8>, _: Option<u8>, byte: u8) {
-        self.hear("escape", &[byte]);
+        self.log("escape", &[byte]);
     }
 
     fn unhandled_csi(
@@ -98,25 +97,25 @@ impl vt100::Callbacks for Ear {
             (Some(b'?'), [[2026]], 'l') => self.in_frame = false,
             // A form of mouse reports and the colour of underlines, which this terminal lacks.
             (Some(b'?'), [[1015]], 'h' | 'l') | (None, [[59]], 'm') => {}
-            _ => self.hear("csi", format!("{mark:?} {params:?} {action}").as_bytes()),
+            _ => self.log("csi", format!("{mark:?} {params:?} {action}").as_bytes()),
         }
     }
 
     fn unhandled_osc(&mut self, _: &mut Screen, params: &[&[u8]]) {
-        self.hear("osc", &params.concat());
+        self.log("osc", &params.concat());
     }
 }
 
-impl Seen {
+impl ScreenState {
     /// An empty screen of this many columns and rows.
     pub(crate) fn new(size: (u16, u16)) -> Self {
         let (columns, rows) = cells(size);
         Self {
             state: Mutex::new(State {
-                parser: vt100::Parser::new_with_callbacks(rows, columns, 0, Ear::default()),
+                parser: vt100::Parser::new_with_callbacks(rows, columns, 0, SequenceLog::default()),
                 bytes: 0,
-                over: false,
-                enough: false,
+                closed: false,
+                stopped: false,
             }),
             changed: Condvar::new(),
         }
@@ -127,20 +126,20 @@ impl Seen {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what is written until nobody can write any more, or it is enough.
+    /// Reads the output until it is closed or reading is stopped.
     pub(crate) fn read(&self, mut reader: Box<dyn Read + Send>) {
         let mut buffer = [0; 16 << 10];
-        let mut held = Vec::new();
+        let mut pending = Vec::new();
         loop {
             let read = reader.read(&mut buffer).unwrap_or(0);
-            held.extend_from_slice(&buffer[..read]);
-            let drawn = drawable(&mut held);
+            pending.extend_from_slice(&buffer[..read]);
+            let drawn = drawable(&mut pending);
             let mut state = self.lock();
             state.parser.process(&drawn);
             state.bytes += read as u64;
-            state.over = read == 0;
+            state.closed = read == 0;
             self.changed.notify_all();
-            if state.over || state.enough {
+            if state.closed || state.stopped {
                 return;
             }
         }
@@ -148,7 +147,7 @@ impl Seen {
 
     /// Waits until this is true, and fails with the screen when that takes too long.
     pub(crate) fn until(&self, what: &str, mut true_now: impl FnMut(&State) -> bool) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         let mut state = self.lock();
         while !true_now(&state) {
             let left = end.saturating_duration_since(Instant::now());
@@ -168,15 +167,15 @@ impl Seen {
     }
 }
 
-/// What of the held bytes can be drawn now. The emulated terminal leaves out U+FFFD, where real ones
+/// The part of the pending bytes that can be drawn now. The emulated terminal leaves out U+FFFD, where real ones
 /// draw it in one cell, so another character of one cell stands in for it.
-fn drawable(held: &mut Vec<u8>) -> Vec<u8> {
+fn drawable(pending: &mut Vec<u8>) -> Vec<u8> {
     const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
     let open = (1..REPLACEMENT.len())
         .rev()
-        .find(|n| held.ends_with(&REPLACEMENT[..*n]));
-    let rest = held.split_off(held.len() - open.unwrap_or(0));
-    let whole = std::mem::replace(held, rest);
+        .find(|n| pending.ends_with(&REPLACEMENT[..*n]));
+    let rest = pending.split_off(pending.len() - open.unwrap_or(0));
+    let whole = std::mem::replace(pending, rest);
     let mut drawn = Vec::with_capacity(whole.len());
     let mut bytes = &whole[..];
     while let Some((first, behind)) = bytes.split_first() {

@@ -1,4 +1,4 @@
-//! What stands in the way of a start is told in the terminal, which is left as it is.
+//! Errors at the start are reported in the terminal, which is left as it is.
 
 use std::{fs, net::UdpSocket, os::unix::fs::PermissionsExt};
 
@@ -9,7 +9,7 @@ use super::harness::{Start, Terminal};
 /// It does not start, for a reason that has all of these words.
 fn refused(terminal: &mut Terminal, code: u32, reason: &[&str]) {
     assert_eq!(terminal.wait_exit(), code);
-    terminal.is_given_back();
+    terminal.is_restored();
     terminal.sees(reason);
 }
 

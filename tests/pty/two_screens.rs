@@ -1,4 +1,4 @@
-//! More than one screen: on one node, on a node elsewhere, and on what was recorded.
+//! More than one screen: on one node, on a remote node, and replaying a recording.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -9,9 +9,9 @@ use std::{
 use rustix::process::Signal;
 
 use super::{
-    frames::{has_boxes, rows_with},
+    frames::{has_frames, rows_with},
     harness::{Start, Terminal},
-    screen_state::PATIENCE,
+    screen_state::TIMEOUT,
 };
 
 /// A command on the data folder of a program in a terminal.
@@ -31,7 +31,7 @@ fn run(of: &Terminal, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Lines as they come, read on a thread so that waiting for one has an end.
+/// Reads lines on a thread, so that waiting for one can time out.
 fn lines(from: ChildStdout) -> mpsc::Receiver<String> {
     let (lines, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -47,7 +47,7 @@ fn lines(from: ChildStdout) -> mpsc::Receiver<String> {
 fn add(terminal: &mut Terminal, text: &str) {
     terminal.press("3");
     terminal.press("a");
-    terminal.until("a prompt", |screen| has_boxes(screen, &["Add"]));
+    terminal.until("a prompt", |screen| has_frames(screen, &["Add"]));
     terminal.type_text(text);
     terminal.press("enter");
 }
@@ -136,13 +136,13 @@ fn a_read_only_screen_says_why_it_changes_nothing() {
 }
 
 #[test]
-fn a_ticket_is_made_and_taken_on_the_screen() {
+fn a_ticket_is_created_and_used_on_the_screen() {
     let mut home = Start::new().size((200, 50)).up();
     let mut other = Start::new().up();
     home.press(":");
     home.type_text("ticket");
     home.press("enter");
-    // It is the one that stands, until it is rotated.
+    // It is valid until tickets are invalidated.
     let ticket = run(&home, &["ticket"]);
     home.sees(&["Ticket:", ticket.get(..60).expect("it is long")]);
     home.press("esc");
@@ -150,7 +150,7 @@ fn a_ticket_is_made_and_taken_on_the_screen() {
     other.press(":");
     other.type_text("join");
     other.press("enter");
-    other.until("a prompt", |screen| has_boxes(screen, &["Join"]));
+    other.until("a prompt", |screen| has_frames(screen, &["Join"]));
     other.type_text("nonsense");
     other.press("enter");
     other.sees(&["> nonsense", "this is no ticket"]);
@@ -166,14 +166,14 @@ fn a_ticket_is_made_and_taken_on_the_screen() {
     home.until("peers", |screen| {
         !rows_with(screen, "Peers", &["member"]).is_empty()
     });
-    // Thrown out, it is gone at once.
+    // Removed, it is gone at once.
     home.press("D");
     home.sees(&["Sure?", "Throw"]);
     home.press("y");
     home.until("one greeter", |screen| {
         rows_with(screen, "1 Names", &["server", "live"]).len() == 1
     });
-    // A ticket lets its bearer in: it stands nowhere but on the screen.
+    // A ticket grants access: it is shown on the screen and written nowhere.
     for mut terminal in [home, other] {
         terminal.press("ctrl-c");
         assert_eq!(terminal.wait_exit(), 0);
@@ -214,7 +214,7 @@ fn what_was_recorded_is_shown_again() {
     sees_sum(&again, "42");
     again.press("q");
     assert_eq!(again.wait_exit(), 0);
-    again.is_given_back();
+    again.is_restored();
 
     // A recording is not written over, and what is none is not shown.
     let mut second = Start::new().args(&["record", &path]).go();
@@ -245,7 +245,7 @@ fn without_a_terminal_the_screen_is_lines() {
     let mut said = String::new();
     let mut until = |words: &[&str]| {
         while !words.iter().all(|word| said.contains(word)) {
-            let line = lines.recv_timeout(PATIENCE);
+            let line = lines.recv_timeout(TIMEOUT);
             let line = line.unwrap_or_else(|_| panic!("never said: {words:?}: {said}"));
             said.push_str(&line);
             said.push('\n');
@@ -264,7 +264,7 @@ fn without_a_terminal_the_screen_is_lines() {
     stdin.write_all(b"quit\n").expect("read");
     assert!(child.wait().expect("it ends").success());
     assert!(!said.contains('\u{1b}'), "lines are lines");
-    // The node goes on, and a plain screen of one's own ends as a service does.
+    // The node goes on, and a plain screen with its own node ends as a service does.
     assert!(home.is_running());
     let mut own = Start::new().args(&["--plain"]).go();
     own.sees(&["distro-tui: node", "naming server lists"]);

@@ -1,5 +1,4 @@
-//! What every engine promises, told through the trait alone. Each promise is kept by the engine that
-//! forgets and by the one that does not.
+//! The contract of every engine, tested through the trait alone, on volatile and on durable engines.
 
 use std::collections::HashSet;
 
@@ -41,22 +40,22 @@ macro_rules! on_every_engine {
 
 on_every_engine![
     a_sum_is_computed_by_a_named_worker,
-    many_are_taken_together_and_each_runs_once,
-    what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued,
-    a_waiting_task_is_cancelled_and_a_running_one_stops,
+    a_batch_is_accepted_and_each_task_runs_once,
+    an_invalid_task_is_rejected_with_a_reason_and_nothing_is_queued,
+    a_queued_task_is_cancelled_and_a_running_one_stops,
     a_panic_fails_its_task_and_no_worker,
     a_failed_task_is_retried_with_its_own_arguments,
     paused_means_that_nothing_starts,
-    pausing_calls_back_what_no_worker_has_taken,
-    what_is_urgent_goes_before_what_lies_in_the_channel,
-    purging_takes_the_finished_that_match,
+    pausing_reclaims_tasks_that_no_worker_has_started,
+    urgent_tasks_go_before_dispatched_ones,
+    purging_removes_matching_finished_tasks,
     workers_grow_and_shrink_live_and_finish_what_they_run,
-    a_subscriber_that_does_not_listen_is_told_how_much_it_missed,
-    a_submit_with_a_name_is_taken_once,
+    a_slow_subscriber_learns_how_many_events_it_missed,
+    a_submit_with_an_idempotency_key_is_accepted_once,
     pages_go_on_where_they_ended_however_large_the_tasks_are,
-    many_are_counted_cancelled_and_run_again_together,
+    matching_tasks_are_counted_cancelled_and_retried_in_bulk,
     a_unique_key_gives_the_living_task_and_a_queue_pauses_alone,
-    a_task_tells_its_progress_and_its_attempts,
+    a_task_reports_its_progress_and_its_attempts,
 ];
 
 async fn a_sum_is_computed_by_a_named_worker(setup: Setup) {
@@ -68,7 +67,7 @@ async fn a_sum_is_computed_by_a_named_worker(setup: Setup) {
     assert!(done.worker.is_some() && done.duration().is_some());
 }
 
-async fn many_are_taken_together_and_each_runs_once(setup: Setup) {
+async fn a_batch_is_accepted_and_each_task_runs_once(setup: Setup) {
     let engine = setup.subject(4, Limits::default()).await;
     let broker = &*engine.broker;
     let tasks = (0..2_000).map(|n| sum(n, n)).collect();
@@ -82,7 +81,7 @@ async fn many_are_taken_together_and_each_runs_once(setup: Setup) {
     assert_eq!(newest(broker, 10).await.len(), 10);
 }
 
-async fn what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued(setup: Setup) {
+async fn an_invalid_task_is_rejected_with_a_reason_and_nothing_is_queued(setup: Setup) {
     let engine = setup
         .subject(
             1,
@@ -121,7 +120,7 @@ async fn what_cannot_run_is_refused_with_a_reason_and_nothing_is_queued(setup: S
     assert_eq!(broker.stats().await.expect("answers").submitted, 0);
 }
 
-async fn a_waiting_task_is_cancelled_and_a_running_one_stops(setup: Setup) {
+async fn a_queued_task_is_cancelled_and_a_running_one_stops(setup: Setup) {
     let engine = setup.subject(1, Limits::default()).await;
     let broker = &*engine.broker;
     let running = submit(broker, task("gate")).await;
@@ -203,7 +202,7 @@ async fn paused_means_that_nothing_starts(setup: Setup) {
     }
 }
 
-async fn pausing_calls_back_what_no_worker_has_taken(setup: Setup) {
+async fn pausing_reclaims_tasks_that_no_worker_has_started(setup: Setup) {
     let engine = setup.subject(1, Limits::default()).await;
     let broker = &*engine.broker;
     let first = submit(broker, task("gate")).await;
@@ -220,7 +219,7 @@ async fn pausing_calls_back_what_no_worker_has_taken(setup: Setup) {
     }
 }
 
-async fn what_is_urgent_goes_before_what_lies_in_the_channel(setup: Setup) {
+async fn urgent_tasks_go_before_dispatched_ones(setup: Setup) {
     let engine = setup.subject(1, Limits::default()).await;
     let broker = &*engine.broker;
     let first = submit(broker, task("gate")).await;
@@ -238,7 +237,7 @@ async fn what_is_urgent_goes_before_what_lies_in_the_channel(setup: Setup) {
     }
 }
 
-async fn purging_takes_the_finished_that_match(setup: Setup) {
+async fn purging_removes_matching_finished_tasks(setup: Setup) {
     let engine = setup.subject(2, Limits::default()).await;
     let broker = &*engine.broker;
     let good = submit(broker, sum(1, 1)).await;
@@ -283,7 +282,7 @@ async fn workers_grow_and_shrink_live_and_finish_what_they_run(setup: Setup) {
     assert_eq!(broker.scale(0).await, Ok(1), "one always stays");
 }
 
-async fn a_subscriber_that_does_not_listen_is_told_how_much_it_missed(setup: Setup) {
+async fn a_slow_subscriber_learns_how_many_events_it_missed(setup: Setup) {
     let engine = setup.subject(1, Limits::default()).await;
     let broker = &*engine.broker;
     let deaf = broker.subscribe();
@@ -315,7 +314,7 @@ async fn a_subscriber_that_does_not_listen_is_told_how_much_it_missed(setup: Set
     }
 }
 
-async fn a_submit_with_a_name_is_taken_once(setup: Setup) {
+async fn a_submit_with_an_idempotency_key_is_accepted_once(setup: Setup) {
     let engine = setup.subject(1, Limits::default()).await;
     let broker = &*engine.broker;
     broker.pause(None).await.expect("answers");
@@ -330,8 +329,8 @@ async fn a_submit_with_a_name_is_taken_once(setup: Setup) {
         .submit_once(SubmitId(9), vec![task("nonsense")])
         .await;
     assert!(matches!(refused, Err(BrokerError::Unfit(_))), "{refused:?}");
-    let mended = broker.submit_once(SubmitId(9), vec![sum(1, 1)]).await;
-    assert!(mended.is_ok(), "what was refused was not taken");
+    let corrected = broker.submit_once(SubmitId(9), vec![sum(1, 1)]).await;
+    assert!(corrected.is_ok(), "what was refused was not taken");
 }
 
 async fn pages_go_on_where_they_ended_however_large_the_tasks_are(setup: Setup) {
@@ -377,7 +376,7 @@ async fn pages_go_on_where_they_ended_however_large_the_tasks_are(setup: Setup) 
     }
 }
 
-async fn many_are_counted_cancelled_and_run_again_together(setup: Setup) {
+async fn matching_tasks_are_counted_cancelled_and_retried_in_bulk(setup: Setup) {
     let engine = setup.subject(1, Limits::default()).await;
     let broker = &*engine.broker;
     broker.pause(None).await.expect("answers");
@@ -435,13 +434,13 @@ async fn a_unique_key_gives_the_living_task_and_a_queue_pauses_alone(setup: Setu
     until(broker, first, State::Succeeded).await;
 }
 
-async fn a_task_tells_its_progress_and_its_attempts(setup: Setup) {
+async fn a_task_reports_its_progress_and_its_attempts(setup: Setup) {
     let engine = setup.subject(1, Limits::default()).await;
     let broker = &*engine.broker;
     let id = submit(broker, task("steps")).await;
     until(broker, id, State::Running).await;
     loop {
-        // Telling is no event; the task has told before it waits for its gate.
+        // Progress is not an event; the task reports it before it waits for its gate.
         let task = broker.get(id).await.expect("answers").expect("there");
         if task.progress.is_some_and(|p| (p.done, p.total) == (1, 4)) {
             break;

@@ -1,5 +1,5 @@
-//! A task file with bytes cut off or turned: it is never taken for an empty one, nothing that has
-//! changed is run or shown as if it had not, and what is whole goes on.
+//! A truncated or corrupted task file: it is never treated as an empty one, no corrupted task is run or
+//! shown as intact, and intact tasks go on.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -16,7 +16,7 @@ use crate::support::{Setup, all, registry, submit, sum, until};
 const WAITING: usize = 400;
 const ENDED: u64 = 400;
 
-/// The files of an engine that did not end in order: some tasks have ended, the rest waits.
+/// The files of an engine that was not shut down: some tasks have ended, the rest are queued.
 struct Source {
     files: BTreeMap<&'static str, Vec<u8>>,
     last_id: u64,
@@ -52,41 +52,41 @@ fn source() -> Source {
     }
 }
 
-/// What is done to a file.
+/// A change to a file.
 #[derive(Debug, Clone)]
-enum Harm {
-    Cut(f64),
-    Turn(Vec<(f64, u8)>),
+enum Corruption {
+    Truncate(f64),
+    Flip(Vec<(f64, u8)>),
     Overwrite(f64, usize),
 }
 
-fn harm() -> impl Strategy<Value = Harm> {
+fn corruption() -> impl Strategy<Value = Corruption> {
     prop_oneof![
-        (0.0..1.0).prop_map(Harm::Cut),
-        prop::collection::vec((0.0..1.0, 0u8..8), 1..8).prop_map(Harm::Turn),
-        (0.0..1.0, 1usize..20_000).prop_map(|(at, length)| Harm::Overwrite(at, length)),
+        (0.0..1.0).prop_map(Corruption::Truncate),
+        prop::collection::vec((0.0..1.0, 0u8..8), 1..8).prop_map(Corruption::Flip),
+        (0.0..1.0, 1usize..20_000).prop_map(|(at, length)| Corruption::Overwrite(at, length)),
     ]
 }
 
-fn do_harm(bytes: &mut Vec<u8>, harm: &Harm) {
-    let place = |bytes: &Vec<u8>, at: f64| (bytes.len() as f64 * at) as usize;
-    match harm {
-        Harm::Cut(at) => bytes.truncate(place(bytes, *at)),
-        Harm::Turn(bits) => {
+fn corrupt(bytes: &mut Vec<u8>, corruption: &Corruption) {
+    let offset = |bytes: &Vec<u8>, at: f64| (bytes.len() as f64 * at) as usize;
+    match corruption {
+        Corruption::Truncate(at) => bytes.truncate(offset(bytes, *at)),
+        Corruption::Flip(bits) => {
             for (at, bit) in bits {
-                let place = place(bytes, *at);
-                bytes[place] ^= 1 << bit;
+                let offset = offset(bytes, *at);
+                bytes[offset] ^= 1 << bit;
             }
         }
-        Harm::Overwrite(at, length) => {
-            let from = place(bytes, *at);
+        Corruption::Overwrite(at, length) => {
+            let from = offset(bytes, *at);
             let to = (from + length).min(bytes.len());
             bytes[from..to].fill(0xa5);
         }
     }
 }
 
-/// Every task that is shown, or nothing when the file says that it cannot be read.
+/// Every listed task, or nothing if the file cannot be read.
 async fn shown(broker: &Embedded) -> Option<Vec<Task>> {
     let mut tasks = Vec::new();
     let mut query = Query {
@@ -110,7 +110,7 @@ fn check(source: &Source, folder: &Path) -> Result<(), TestCaseError> {
     let broker = match Embedded::start(setup, registry().0) {
         Ok(broker) => broker,
         Err(refused) => {
-            // Then it says so, and nothing has been thrown away.
+            // The error names the file, and nothing was deleted.
             let said = refused.to_string();
             prop_assert!(said.contains("tasks.db"), "{said}");
             return Ok(());
@@ -121,11 +121,11 @@ fn check(source: &Source, folder: &Path) -> Result<(), TestCaseError> {
         let Some(tasks) = shown(&broker).await else {
             return Ok(());
         };
-        let told = recovery.missing.is_some() || recovery.damage.is_some();
+        let reported = recovery.missing.is_some() || recovery.damage.is_some();
         let newest = tasks.last().map_or(0, |task| task.id.0);
         prop_assert!(
-            told || newest == u128::from(source.last_id),
-            "it is silent about #{newest}"
+            reported || newest == u128::from(source.last_id),
+            "no report about #{newest}"
         );
         for task in &tasks {
             let expected = format!("[{},7]", task.id.0 - 1);
@@ -148,18 +148,18 @@ fn check(source: &Source, folder: &Path) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
-    fn a_damaged_file_is_never_taken_for_a_whole_one(
-        (harm, in_log) in (harm(), any::<bool>()),
+    fn a_corrupted_file_is_never_treated_as_intact(
+        (corruption, in_log) in (corruption(), any::<bool>()),
     ) {
         use std::sync::OnceLock;
         static SOURCE: OnceLock<Source> = OnceLock::new();
         let source = SOURCE.get_or_init(source);
         let folder = tempfile::tempdir().expect("a folder");
-        let harmed = if in_log { "tasks.db-wal" } else { "tasks.db" };
+        let corrupted = if in_log { "tasks.db-wal" } else { "tasks.db" };
         for (name, bytes) in &source.files {
             let mut bytes = bytes.clone();
-            if *name == harmed {
-                do_harm(&mut bytes, &harm);
+            if *name == corrupted {
+                corrupt(&mut bytes, &corruption);
             }
             fs::write(folder.path().join(name), bytes).expect("written");
         }
@@ -168,7 +168,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_no_database_is_put_aside_and_told() {
+fn a_file_that_is_not_a_database_is_moved_aside_and_reported() {
     let setup = Setup::in_a_file();
     fs::write(
         setup.folder().join("tasks.db"),
@@ -176,7 +176,7 @@ fn what_is_no_database_is_put_aside_and_told() {
     )
     .expect("written");
     let engine = setup.engine(1, Limits::default());
-    let damage = engine.broker.recovery().damage.clone().expect("told");
+    let damage = engine.broker.recovery().damage.clone().expect("reported");
     let kept = fs::read_to_string(damage.kept_at).expect("kept");
     assert!(kept.starts_with("my precious notes"));
     assert_eq!((damage.salvaged, damage.lost), (0, 0));

@@ -1,4 +1,4 @@
-//! What only the embedded engine promises: tasks that hog a processor hold up nobody else.
+//! The contract of the embedded engine alone: tasks that block a thread delay nothing else.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() 
     let seen = broker.get(spinning).await.expect("answers").expect("there");
     assert!(
         seen.cancelling && seen.state == State::Running,
-        "it cannot be stopped, and says so"
+        "it cannot be stopped, and is marked so"
     );
     let drained = broker
         .shutdown(Duration::from_millis(10))
@@ -45,7 +45,7 @@ async fn a_delayed_task_runs_when_its_time_has_come() {
 }
 
 #[tokio::test]
-async fn shutdown_waits_for_what_runs_and_says_what_is_left() {
+async fn shutdown_waits_for_running_tasks_and_counts_the_rest() {
     let setup = Setup::in_a_file();
     let engine = setup.engine(1, Limits::default());
     let broker = &engine.broker;
@@ -75,7 +75,7 @@ async fn shutdown_waits_for_what_runs_and_says_what_is_left() {
 }
 
 #[tokio::test]
-async fn shutdown_gives_up_on_what_does_not_end() {
+async fn shutdown_abandons_tasks_that_do_not_end() {
     let setup = Setup::in_a_file();
     let engine = setup.engine(2, Limits::default());
     let broker = &engine.broker;

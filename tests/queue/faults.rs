@@ -1,4 +1,4 @@
-//! Full disks, clocks that are set, tasks that hang, panic or take the process down.
+//! Full disks, clock steps, and tasks that hang, panic or crash the process.
 
 use std::{
     path::Path,
@@ -19,12 +19,12 @@ use distro_tui::queue::{
 
 use crate::support::{Setup, all, count, registry, start, submit, sum, task, until};
 
-/// A task whose arguments take some room.
+/// A task with large arguments.
 fn heavy() -> NewTask {
     NewTask::new("add", format!("[{},1]", "7".repeat(4_000)))
 }
 
-/// Submits one after the other until it is refused; answers what was taken, and why no more is.
+/// Submits tasks one by one until one is rejected; returns the accepted ones and the reason.
 async fn fill(broker: &dyn Broker) -> (Vec<TaskId>, String) {
     let mut taken = Vec::new();
     loop {
@@ -47,7 +47,7 @@ async fn all_there(broker: &dyn Broker, taken: &[TaskId]) {
 }
 
 #[tokio::test]
-async fn a_full_file_refuses_with_the_reason_loses_nothing_and_heals() {
+async fn a_full_file_rejects_with_the_reason_loses_nothing_and_recovers() {
     let setup = Setup::in_a_file();
     let mut config = setup.config(2, Limits::default());
     config.store.most_bytes = Some(1 << 20);
@@ -67,23 +67,23 @@ async fn a_full_file_refuses_with_the_reason_loses_nothing_and_heals() {
         "a refused task was never there"
     );
     all_there(broker, &taken).await;
-    // Work goes on, and when old tasks are forgotten there is room again.
+    // Work goes on, and purging old tasks makes room.
     broker.resume(None).await.expect("answers");
     let events = broker.subscribe();
     while broker.stats().await.expect("answers").unfinished() > 0 {
         events.next().await.expect("alive");
     }
     let finished = broker.bulk(Deed::Purge, Filter::default()).await;
-    assert_eq!(finished.expect("there is room to forget").done, taken.len());
+    assert_eq!(finished.expect("there is room to purge").done, taken.len());
     let id = submit(broker, sum(1, 1)).await;
     until(broker, id, State::Succeeded).await;
     assert_eq!(broker.stats().await.expect("answers").trouble, None);
 }
 
-/// A disk of its own, which only the process in the namespace sees. Without the right to make one
-/// there is nothing to show here; the file above has told the rest.
+/// Mounts a small disk in a namespace of its own. Skipped without the right to mount one; the test
+/// above covers the rest.
 #[test]
-fn a_full_disk_refuses_with_the_reason_loses_nothing_and_heals() {
+fn a_full_disk_rejects_with_the_reason_loses_nothing_and_recovers() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = "mount -t tmpfs -o size=6m none \"$0\" && exec \"$@\"";
     let output = Command::new("unshare")
@@ -104,7 +104,7 @@ fn a_full_disk_refuses_with_the_reason_loses_nothing_and_heals() {
         Err(error) => error.to_string(),
     };
     if !said.contains("on the small disk") {
-        println!("skipped: this machine lets nobody make a disk ({said})");
+        println!("skipped: no permission to mount a disk ({said})");
         return;
     }
     let output = output.expect("it ran");
@@ -140,11 +140,11 @@ async fn on_a_small_disk() {
     all_there(&again.broker, &taken).await;
 }
 
-/// A clock whose hands are turned by the test.
+/// A clock that the test sets.
 #[derive(Clone)]
-struct Hands(Arc<Mutex<(Timestamp, Duration)>>);
+struct ManualClock(Arc<Mutex<(Timestamp, Duration)>>);
 
-impl TimeSource for Hands {
+impl TimeSource for ManualClock {
     fn wall(&self) -> Timestamp {
         self.0.lock().expect("whole").0
     }
@@ -157,9 +157,9 @@ impl TimeSource for Hands {
 #[tokio::test]
 async fn what_is_due_while_the_machine_sleeps_runs_when_it_wakes() {
     let start = Timestamp(1_800_000_000_000_000);
-    let hands = Hands(Arc::new(Mutex::new((start, Duration::from_secs(100)))));
+    let clock = ManualClock(Arc::new(Mutex::new((start, Duration::from_secs(100)))));
     let (registry, _) = registry();
-    let broker = Embedded::start_with(Config::default(), registry, Clock::with(hands.clone()));
+    let broker = Embedded::start_with(Config::default(), registry, Clock::with(clock.clone()));
     let broker = broker.expect("starts");
     let hour = Duration::from_secs(3_600);
     let mut later = sum(1, 1);
@@ -169,9 +169,9 @@ async fn what_is_due_while_the_machine_sleeps_runs_when_it_wakes() {
     at_night.options.eta = Some(start.after(hour * 7));
     let at_night = submit(&broker, at_night).await;
     assert_eq!(count(&broker, State::Scheduled).await, 2);
-    // Eight hours of sleep: both clocks go on, and no timer has heard of it.
+    // Eight hours of sleep: both clocks go on, and no timer has fired.
     let eight = hour * 8;
-    *hands.0.lock().expect("whole") = (start.after(eight), Duration::from_secs(100) + eight);
+    *clock.0.lock().expect("whole") = (start.after(eight), Duration::from_secs(100) + eight);
     for id in [later, at_night] {
         let done = until(&broker, id, State::Succeeded).await;
         assert_eq!(done.attempts, 1, "once");
@@ -208,7 +208,7 @@ async fn panics_fail_their_tasks_and_no_worker() {
 }
 
 #[tokio::test]
-async fn hung_tasks_meet_their_limit_and_others_take_their_workers_places() {
+async fn hung_tasks_meet_their_limit_and_their_workers_are_replaced() {
     let limits = Limits {
         patience: Duration::from_millis(30),
         ..Limits::default()
@@ -235,7 +235,10 @@ async fn hung_tasks_meet_their_limit_and_others_take_their_workers_places() {
     let ids = all(broker, hung).await;
     for id in &ids {
         let failed = until(broker, *id, State::Failed).await;
-        assert!(failed.error.expect("told").contains("did not stop"), "{id}");
+        assert!(
+            failed.error.expect("an error").contains("did not stop"),
+            "{id}"
+        );
     }
     let stats = broker.stats().await.expect("answers");
     assert_eq!((stats.stuck, stats.wanted), (ids.len(), 2));
@@ -244,15 +247,15 @@ async fn hung_tasks_meet_their_limit_and_others_take_their_workers_places() {
         .iter()
         .filter(|worker| worker.state == WorkerState::Stuck);
     assert_eq!(stuck.count(), ids.len());
-    let mut told = 0;
+    let mut reported = 0;
     while let Some(batch) = events.try_next() {
-        told += batch
+        reported += batch
             .events
             .iter()
             .filter(|event| matches!(event, Event::Stuck { .. }))
             .count();
     }
-    assert_eq!(told, ids.len());
+    assert_eq!(reported, ids.len());
     // The others work on, and the end comes.
     for id in all(broker, vec![sum(1, 1); 20]).await {
         until(broker, id, State::Succeeded).await;
@@ -262,14 +265,11 @@ async fn hung_tasks_meet_their_limit_and_others_take_their_workers_places() {
         .shutdown(Duration::from_secs(60))
         .await
         .expect("ends");
-    assert_eq!(
-        drained.abandoned, 0,
-        "what is stuck has been given up already"
-    );
+    assert_eq!(drained.abandoned, 0, "stuck runs are abandoned already");
 }
 
 #[tokio::test]
-async fn a_run_that_listens_ends_in_order_at_its_soft_limit() {
+async fn a_cooperative_run_ends_cleanly_at_its_soft_limit() {
     let engine = Setup::in_memory().engine(1, Limits::default());
     let mut polite = task("polite");
     polite.options.limits.soft = Some(Duration::from_millis(20));
@@ -278,7 +278,7 @@ async fn a_run_that_listens_ends_in_order_at_its_soft_limit() {
     assert_eq!(done.result.as_deref(), Some("\"in order\""));
 }
 
-/// Runs a process on the folder until it ends by itself; it tells how many sums are left.
+/// Runs a process on the folder until it ends by itself; returns true if it succeeded.
 fn run_to_its_end(folder: &Path, poison: &str) -> bool {
     let status = Command::new(std::env::current_exe().expect("this program"))
         .args([
@@ -296,7 +296,7 @@ fn run_to_its_end(folder: &Path, poison: &str) -> bool {
 }
 
 #[test]
-fn a_task_that_takes_the_process_down_three_times_goes_to_the_dead_letters() {
+fn a_task_that_crashes_the_process_three_times_goes_to_the_dead_letters() {
     for poison in ["abort", "overflow"] {
         let folder = tempfile::tempdir().expect("a folder");
         for round in 1..=3 {
@@ -352,7 +352,7 @@ async fn the_poisoned() {
 }
 
 #[tokio::test]
-async fn two_processes_do_not_share_a_folder_and_the_second_is_told_who_has_it() {
+async fn two_processes_do_not_share_a_folder_and_the_error_names_the_holder() {
     let setup = Setup::in_a_file();
     let engine = setup.engine(1, Limits::default());
     let (registry, _) = registry();
@@ -365,7 +365,7 @@ async fn two_processes_do_not_share_a_folder_and_the_second_is_told_who_has_it()
 }
 
 #[tokio::test]
-async fn what_was_left_goes_on_and_the_next_start_says_so() {
+async fn unfinished_tasks_go_on_and_the_next_start_reports_them() {
     let setup = Setup::in_a_file();
     let engine = setup.engine(1, Limits::default());
     let running = submit(&engine.broker, task("gate")).await;
@@ -389,7 +389,7 @@ async fn what_was_left_goes_on_and_the_next_start_says_so() {
     assert_eq!(
         (recovery.waiting, recovery.again.len()),
         (7, 0),
-        "it ended in order"
+        "it was shut down cleanly"
     );
     again.gate.add_permits(1);
     for id in waiting {

@@ -1,8 +1,8 @@
-//! An account of every acknowledged task: a process takes tasks and runs them, is killed in the middle
-//! of it, again and again, and each time everything that it had promised must be there.
+//! Recovery after `kill -9`: a process accepts and runs tasks and is killed repeatedly at random
+//! moments; after each kill every acknowledged task must be in the file.
 //!
-//! The process is this very test program, which runs [`child`] and nothing else. It says on its
-//! standard output what it was promised, and only after it was. A longer account:
+//! The process is this test program, running [`child`] and nothing else. It prints each acknowledgement
+//! to its standard output after receiving it. A longer run:
 //!
 //! ```text
 //! KILLS=1000 cargo test --release --test queue kill_recovery -- --nocapture
@@ -26,34 +26,34 @@ use rusqlite::Connection;
 
 use crate::support::{start, sum, task};
 
-/// Kills in the usual run, and in one file.
+/// Kills in a default run, and per task file.
 const KILLS: usize = 30;
-/// Those who submit one task at a time, and those who submit many.
+/// Submitters of single tasks, submitters of batches, and the size of a batch.
 const SINGLES: u64 = 12;
 const BATCHES: u64 = 2;
 const BATCH: u64 = 40;
 
-/// What the process said before it was killed.
+/// The acknowledgements that the process printed before it was killed.
 #[derive(Debug, Default)]
-pub(crate) struct Account {
-    /// Sums that were submitted: their first number.
+pub(crate) struct Ledger {
+    /// First operands of the submitted sums.
     tried: BTreeSet<u64>,
-    /// Acknowledged sums: id, and the first number.
+    /// Acknowledged sums: first operand by id.
     taken: BTreeMap<u64, u64>,
     /// Acknowledged tasks that fail.
     failing: BTreeSet<u64>,
-    /// Finished sums: id and result.
+    /// Finished sums: result by id.
     done: BTreeMap<u64, String>,
-    /// Names that were kept, and whether they are still registered.
+    /// Persisted names; true while they are registered.
     names: BTreeMap<String, bool>,
     repeats: usize,
 }
 
-impl Account {
-    pub(crate) fn hear(&mut self, line: &str) {
+impl Ledger {
+    pub(crate) fn record(&mut self, line: &str) {
         let words: Vec<&str> = line.split(' ').collect();
         let number = |text: &str| text.parse::<u64>().ok();
-        // A line that the kill has cut short has no full stop.
+        // A line truncated by the kill does not end with a full stop.
         match words.as_slice() {
             ["T", n, "."] => self.tried.extend(number(n)),
             ["A", id, n, "."] => self.taken.extend(number(id).zip(number(n))),
@@ -69,13 +69,13 @@ impl Account {
         }
     }
 
-    /// How many tasks were acknowledged.
+    /// The number of acknowledged tasks.
     pub(crate) fn len(&self) -> usize {
         self.taken.len() + self.failing.len()
     }
 
-    /// Compares what was promised with what is in the file.
-    pub(crate) fn settle(&mut self, folder: &Path, forgets: bool) {
+    /// Compares the acknowledgements with the task file.
+    pub(crate) fn check(&mut self, folder: &Path, deletes: bool) {
         let db = Connection::open(folder.join("tasks.db")).expect("it opens");
         let whole: String = db
             .query_row("PRAGMA integrity_check", (), |row| row.get(0))
@@ -103,7 +103,7 @@ impl Account {
         for (id, x) in &self.taken {
             match rows.get(id) {
                 Some((_, args, ..)) => assert_eq!(*args, format!("[{x},7]"), "#{id}"),
-                None => assert!(forgets, "#{id} was acknowledged and is lost"),
+                None => assert!(deletes, "#{id} was acknowledged and is lost"),
             }
         }
         for id in &self.failing {
@@ -118,7 +118,7 @@ impl Account {
                         "#{id}"
                     );
                 }
-                None => assert!(forgets, "#{id} was finished and is lost"),
+                None => assert!(deletes, "#{id} was finished and is lost"),
             }
         }
         for (id, (_, args, result, _)) in &rows {
@@ -147,7 +147,7 @@ impl Account {
     }
 }
 
-/// The process, with what it is told in its environment.
+/// Starts the child process; its parameters are in its environment.
 fn spawn(folder: &Path, round: u64, crash: Option<&str>) -> Child {
     let crash = crash.map(|crash| ("CHILD_CRASH", Path::new(crash)));
     spawn_with(folder, round, crash.as_slice())
@@ -171,13 +171,13 @@ pub(crate) fn spawn_with(folder: &Path, round: u64, more: &[(&str, &Path)]) -> C
     command.spawn().expect("it starts")
 }
 
-/// Listens to the process until it has ended, and kills it after a while if it is to be killed.
-pub(crate) fn listen(mut child: Child, account: &mut Account, kill_after: Option<Duration>) {
-    let output = child.stdout.take().expect("it speaks");
+/// Records the output of the process until it ends, and kills it after a delay if one is given.
+pub(crate) fn listen(mut child: Child, ledger: &mut Ledger, kill_after: Option<Duration>) {
+    let output = child.stdout.take().expect("piped");
     let mut lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
     for line in lines.by_ref() {
         let line = String::from_utf8_lossy(&line).into_owned();
-        account.hear(&line);
+        ledger.record(&line);
         if line.starts_with("A ") {
             break;
         }
@@ -192,7 +192,7 @@ pub(crate) fn listen(mut child: Child, account: &mut Account, kill_after: Option
         reader.join().expect("no panic")
     });
     for line in reader {
-        account.hear(&String::from_utf8_lossy(&line));
+        ledger.record(&String::from_utf8_lossy(&line));
     }
 }
 
@@ -200,27 +200,27 @@ pub(crate) fn listen(mut child: Child, account: &mut Account, kill_after: Option
 fn every_acknowledged_task_survives_kill_9() {
     let kills = std::env::var("KILLS").map_or(KILLS, |n| n.parse().expect("a number"));
     let (mut acknowledged, mut done, mut names, mut repeats) = (0, 0, 0, 0);
-    let mut dice: u64 = 0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id());
-    for book in (0..kills).step_by(KILLS) {
+    let mut rng: u64 = 0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id());
+    for first in (0..kills).step_by(KILLS) {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut account = Account::default();
-        for round in book..kills.min(book + KILLS) {
-            dice ^= dice << 13;
-            dice ^= dice >> 7;
-            dice ^= dice << 17;
+        let mut ledger = Ledger::default();
+        for round in first..kills.min(first + KILLS) {
+            rng ^= rng << 13;
+            rng ^= rng >> 7;
+            rng ^= rng << 17;
             let child = spawn(folder.path(), round as u64, None);
-            let after = Duration::from_micros(dice % 200_000);
-            listen(child, &mut account, Some(after));
-            account.settle(folder.path(), false);
+            let after = Duration::from_micros(rng % 200_000);
+            listen(child, &mut ledger, Some(after));
+            ledger.check(folder.path(), false);
         }
-        acknowledged += account.taken.len() + account.failing.len();
-        done += account.done.len();
-        names += account.names.len();
-        repeats += account.repeats;
+        acknowledged += ledger.taken.len() + ledger.failing.len();
+        done += ledger.done.len();
+        names += ledger.names.len();
+        repeats += ledger.repeats;
     }
     assert!(
         acknowledged > kills * 10 && done > kills,
-        "it did something"
+        "tasks were acknowledged"
     );
     println!(
         "{kills} kills: {acknowledged} tasks acknowledged, {done} seen done, {names} names, \
@@ -243,20 +243,20 @@ fn every_acknowledged_task_survives_a_crash_at_every_failpoint() {
         "retention 2",
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut account = Account::default();
-        let forgets = crash.starts_with("retention");
+        let mut ledger = Ledger::default();
+        let deletes = crash.starts_with("retention");
         for round in 0..2 {
             let child = spawn(folder.path(), round, Some(crash));
-            listen(child, &mut account, None);
-            account.settle(folder.path(), forgets);
+            listen(child, &mut ledger, None);
+            ledger.check(folder.path(), deletes);
         }
-        assert!(!account.tried.is_empty(), "{crash}: it did something");
+        assert!(!ledger.tried.is_empty(), "{crash}: tasks were submitted");
     }
 }
 
-fn crash() -> Option<Crash> {
+fn failpoint() -> Option<Crash> {
     let text = std::env::var("CHILD_CRASH").ok()?;
-    let (word, after) = text.split_once(' ').expect("a place and a number");
+    let (word, after) = text.split_once(' ').expect("a failpoint and a number");
     let at = match word {
         "before-write" => CrashPoint::BeforeWrite,
         "before-commit" => CrashPoint::BeforeCommit,
@@ -268,25 +268,24 @@ fn crash() -> Option<Crash> {
     Some(Crash { at, after })
 }
 
-/// Says something that has been promised; the line ends with a full stop, so that one that was cut
-/// short is known.
-fn say(line: &str) {
+/// Prints a line that ends with a full stop, so that a truncated one is recognised.
+fn print(line: &str) {
     let mut out = std::io::stdout().lock();
-    // Nobody listens any more when the process is about to be killed.
+    // The pipe may be closed when the process is about to be killed.
     writeln!(out, "{line} .").ok();
 }
 
-/// The process that is killed. It works until then.
+/// The process that is killed: submits and runs tasks until then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "started by the account, to be killed"]
+#[ignore = "started by the other tests, which kill it"]
 async fn child() {
-    let folder = std::env::var_os("CHILD_FOLDER").expect("started by the account");
+    let folder = std::env::var_os("CHILD_FOLDER").expect("started by a test");
     let round: u64 = std::env::var("CHILD_ROUND")
         .expect("a round")
         .parse()
         .expect("a number");
-    let crash = crash();
-    // Nothing that was promised is forgotten for its age or its number while the account is open.
+    let crash = failpoint();
+    // Retention must delete no acknowledged task while the ledger is in use.
     let mut retention = Retention {
         bytes: u64::MAX,
         count: usize::MAX,
@@ -313,7 +312,7 @@ async fn child() {
         tokio::spawn(async move {
             for i in 0.. {
                 if n == 0 {
-                    one_that_fails(&broker).await;
+                    submit_failing(&broker).await;
                     continue;
                 }
                 submit(&broker, base + i * 1_000 + n * BATCH, 1).await;
@@ -337,7 +336,7 @@ async fn child() {
                 ..
             } = event
             {
-                tell_result(&broker, id).await;
+                report_result(&broker, id).await;
             }
         }
     }
@@ -345,25 +344,25 @@ async fn child() {
 
 async fn submit(broker: &dyn Broker, first: u64, count: u64) {
     for x in first..first + count {
-        say(&format!("T {x}"));
+        print(&format!("T {x}"));
     }
     let tasks: Vec<NewTask> = (first..first + count).map(|x| sum(x, 7)).collect();
     let receipts = broker.submit(tasks).await.expect("taken");
     for (x, receipt) in (first..).zip(receipts) {
-        say(&format!("A {} {x}", receipt.id.0));
+        print(&format!("A {} {x}", receipt.id.0));
     }
 }
 
-async fn one_that_fails(broker: &dyn Broker) {
+async fn submit_failing(broker: &dyn Broker) {
     let receipts = broker.submit(vec![task("fail")]).await.expect("taken");
-    say(&format!("F {}", receipts[0].id.0));
+    print(&format!("F {}", receipts[0].id.0));
 }
 
-async fn tell_result(broker: &dyn Broker, id: TaskId) {
+async fn report_result(broker: &dyn Broker, id: TaskId) {
     if let Ok(Some(task)) = broker.get(id).await
         && let Some(result) = task.result
     {
-        say(&format!("D {} {result}", id.0));
+        print(&format!("D {} {result}", id.0));
     }
 }
 
@@ -380,16 +379,16 @@ async fn register(broker: distro_tui::queue::embedded::Embedded, round: u64) {
             exclusive: false,
         });
         broker.keep_names(vec![put]).await.expect("kept");
-        say(&format!("N {name}"));
+        print(&format!("N {name}"));
         if i % 3 == 0 {
             let gone = NameChange::Gone {
                 name: name.clone(),
                 owner: "me".into(),
             };
-            // From here on it may be either.
-            say(&format!("? {name}"));
+            // Until the reply, both states are possible.
+            print(&format!("? {name}"));
             broker.keep_names(vec![gone]).await.expect("kept");
-            say(&format!("G {name}"));
+            print(&format!("G {name}"));
         }
         tokio::task::yield_now().await;
     }

@@ -1,4 +1,4 @@
-//! A submit whose answer is lost on its way: it is said again, and taken once.
+//! A submit whose reply is lost: the resubmission is deduplicated.
 
 use std::{
     net::SocketAddr,
@@ -21,22 +21,22 @@ use tokio::{net::UdpSocket, runtime::Handle, sync::watch};
 
 use crate::support::{Setup, count, start, sum, until};
 
-/// Carries datagrams between a client and a server; what comes from the server can be thrown away.
-struct Ferry {
+/// Relays datagrams between a client and a server, and can drop those of the server.
+struct Relay {
     addr: SocketAddr,
-    silent: Arc<AtomicBool>,
-    /// First packets of handshakes that came by.
+    dropping: Arc<AtomicBool>,
+    /// The number of handshakes started, by their first packets.
     dials: watch::Sender<u64>,
 }
 
-impl Ferry {
+impl Relay {
     async fn to(server: SocketAddr) -> Self {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let front = UdpSocket::bind(anywhere).await.expect("a port");
         let back = UdpSocket::bind(anywhere).await.expect("a port");
         let addr = front.local_addr().expect("bound");
-        let silent = Arc::new(AtomicBool::new(false));
-        let hushed = Arc::clone(&silent);
+        let dropping = Arc::new(AtomicBool::new(false));
+        let drop_replies = Arc::clone(&dropping);
         let dials = watch::Sender::new(0);
         let dialled = dials.clone();
         tokio::spawn(async move {
@@ -53,7 +53,7 @@ impl Ferry {
                         back.send_to(&there[..length], server).await.ok();
                     }
                     Ok((length, _)) = back.recv_from(&mut back_again) => {
-                        if let Some(client) = client.filter(|_| !hushed.load(Ordering::Relaxed)) {
+                        if let Some(client) = client.filter(|_| !drop_replies.load(Ordering::Relaxed)) {
                             front.send_to(&back_again[..length], client).await.ok();
                         }
                     }
@@ -62,14 +62,14 @@ impl Ferry {
         });
         Self {
             addr,
-            silent,
+            dropping,
             dials,
         }
     }
 }
 
 #[tokio::test]
-async fn a_submit_whose_answer_is_lost_is_taken_once() {
+async fn a_submit_whose_reply_is_lost_is_accepted_once() {
     let setup = Setup::in_a_file();
     let engine = start(setup.config(1, Limits::default()));
     let broker = Arc::new(engine.broker);
@@ -81,11 +81,11 @@ async fn a_submit_whose_answer_is_lost_is_taken_once() {
     let server = Endpoint::bind(anywhere, &server_id, members).expect("a port");
     let object = remote::object(broker.clone(), Recovery::default(), 1);
     server.objects().expose(remote::NAME, Arc::new(object));
-    let ferry = Ferry::to(server.local_addr().expect("bound")).await;
+    let relay = Relay::to(server.local_addr().expect("bound")).await;
     let members = Members::only(client_id.public());
     let client = Endpoint::bind(anywhere, &client_id, members).expect("a port");
     let peer = Peer {
-        addr: ferry.addr,
+        addr: relay.addr,
         key: server.key(),
     };
     let remote = Remote::connect(Handle::current(), client.client(), peer, remote::NAME)
@@ -93,20 +93,20 @@ async fn a_submit_whose_answer_is_lost_is_taken_once() {
         .expect("connects");
 
     let events = broker.subscribe();
-    ferry.silent.store(true, Ordering::Relaxed);
+    relay.dropping.store(true, Ordering::Relaxed);
     let submitting = tokio::spawn({
         let remote = remote.clone();
         async move { remote.submit(vec![sum(20, 22); 3]).await }
     });
-    // The broker has taken it, and nobody has been told.
+    // The broker has accepted it, and the client has no reply.
     while broker.stats().await.expect("answers").submitted == 0 {
         events.next().await.expect("alive");
     }
-    // It gives the answer up and dials anew, which the first connection would never have needed.
-    let mut dials = ferry.dials.subscribe();
+    // The client times out and dials again, which the first connection alone would not do.
+    let mut dials = relay.dials.subscribe();
     dials.mark_unchanged();
-    dials.changed().await.expect("the ferry goes on");
-    ferry.silent.store(false, Ordering::Relaxed);
+    dials.changed().await.expect("the relay runs");
+    relay.dropping.store(false, Ordering::Relaxed);
     let receipts = submitting.await.expect("no panic").expect("taken");
     assert_eq!(receipts.len(), 3);
     for receipt in &receipts {
@@ -114,12 +114,12 @@ async fn a_submit_whose_answer_is_lost_is_taken_once() {
         assert_eq!(task.result.as_deref(), Some("42"));
     }
     assert_eq!(broker.stats().await.expect("answers").submitted, 3);
-    // What it is, and the submit twice.
+    // The description of the broker, and the submit twice.
     assert!(server.calls().0 >= 3, "{:?}", server.calls());
 }
 
 #[tokio::test]
-async fn the_name_of_a_submit_is_known_after_a_crash() {
+async fn the_idempotency_key_of_a_submit_survives_a_restart() {
     let setup = Setup::in_a_file();
     let config = setup.config(1, Limits::default());
     let name = SubmitId(77);

@@ -1,4 +1,4 @@
-//! Every engine must pass the same suite; the embedded one also has stories of its own.
+//! Every engine must pass the same suite; the embedded one has more tests.
 
 mod conformance;
 mod corruption;

@@ -1,7 +1,7 @@
-//! Power cuts. Everything that a process does to its files is written down by a library that is loaded
-//! before it (`power_loss/record.c`). A disk keeps what was synced; of what came after it keeps whatever it
-//! likes, in sectors. From that, disks are made as they may be after a cut at any moment, and whatever
-//! had been acknowledged by then must be on them.
+//! Power loss. A preloaded library (`power_loss/record.c`) records every file operation of a process. A
+//! disk keeps synced data; of later writes it may keep any subset of sectors. From the recording, possible
+//! disk states after a power loss at random moments are built, and every task acknowledged by then must
+//! be on them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,134 +11,136 @@ use std::{
     time::Duration,
 };
 
-use crate::kill_recovery::{Account, listen, spawn_with};
+use crate::kill_recovery::{Ledger, listen, spawn_with};
 
-/// Power cuts of the usual run.
+/// Power losses in a default run.
 const CUTS: usize = 40;
-/// What a disk writes whole.
+/// The unit that a disk writes atomically, in bytes.
 const SECTOR: usize = 512;
 
-/// One thing that the process did, in order.
+/// A recorded operation of the process.
 #[derive(Debug)]
-enum Deed {
+enum Operation {
     Name(u32, String),
     Write(u32, usize, Vec<u8>),
     Truncate(u32, usize),
     Sync(u32),
     Unlink(u32),
-    Said(String),
+    Output(String),
 }
 
-fn read(log: &[u8]) -> Vec<Deed> {
-    let mut deeds = Vec::new();
+fn read(log: &[u8]) -> Vec<Operation> {
+    let mut operations = Vec::new();
     let mut rest = log;
     while let Some((head, after)) = rest.split_first_chunk::<17>() {
         let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four"));
         let (file, length) = (number(&head[1..5]), number(&head[13..17]) as usize);
-        let place = u64::from_le_bytes(head[5..13].try_into().expect("eight")) as usize;
+        let offset = u64::from_le_bytes(head[5..13].try_into().expect("eight")) as usize;
         let Some((data, after)) = after.split_at_checked(length) else {
             break;
         };
         rest = after;
         let text = || String::from_utf8_lossy(data).into_owned();
-        deeds.push(match head[0] {
-            b'N' => Deed::Name(file, text()),
-            b'W' => Deed::Write(file, place, data.to_vec()),
-            b'T' => Deed::Truncate(file, place),
-            b'S' => Deed::Sync(file),
-            b'U' => Deed::Unlink(file),
-            _ => Deed::Said(text()),
+        operations.push(match head[0] {
+            b'N' => Operation::Name(file, text()),
+            b'W' => Operation::Write(file, offset, data.to_vec()),
+            b'T' => Operation::Truncate(file, offset),
+            b'S' => Operation::Sync(file),
+            b'U' => Operation::Unlink(file),
+            _ => Operation::Output(text()),
         });
     }
-    deeds
+    operations
 }
 
-/// A change that the disk has been told and need not have made.
+/// A write that was not synced, so that the disk may have lost it.
 #[derive(Debug, Clone)]
-enum Loose {
+enum Unsynced {
     Write(usize, Vec<u8>),
     Truncate(usize),
 }
 
-impl Loose {
+impl Unsynced {
     fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
-            Self::Write(place, data) => {
-                if bytes.len() < place + data.len() {
-                    bytes.resize(place + data.len(), 0);
+            Self::Write(offset, data) => {
+                if bytes.len() < offset + data.len() {
+                    bytes.resize(offset + data.len(), 0);
                 }
-                bytes[*place..place + data.len()].copy_from_slice(data);
+                bytes[*offset..offset + data.len()].copy_from_slice(data);
             }
             Self::Truncate(length) => bytes.resize(*length, 0),
         }
     }
 }
 
-/// What is safe and what is loose of each file, and which of the removed ones may come back.
+/// The synced content and the unsynced writes of each file, and the removed files that may come back.
 #[derive(Debug, Default, Clone)]
 struct Disk {
     names: BTreeMap<u32, String>,
-    safe: BTreeMap<u32, Vec<u8>>,
-    loose: BTreeMap<u32, Vec<Loose>>,
+    synced: BTreeMap<u32, Vec<u8>>,
+    unsynced: BTreeMap<u32, Vec<Unsynced>>,
     unlinked: BTreeSet<u32>,
 }
 
 impl Disk {
-    fn take(&mut self, deed: &Deed) {
-        match deed {
-            Deed::Name(file, name) => {
+    fn apply(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Name(file, name) => {
                 self.names.insert(*file, name.clone());
             }
-            Deed::Write(file, place, data) => {
-                let loose = self.loose.entry(*file).or_default();
-                loose.push(Loose::Write(*place, data.clone()));
+            Operation::Write(file, offset, data) => {
+                let unsynced = self.unsynced.entry(*file).or_default();
+                unsynced.push(Unsynced::Write(*offset, data.clone()));
             }
-            Deed::Truncate(file, length) => {
-                let loose = self.loose.entry(*file).or_default();
-                loose.push(Loose::Truncate(*length));
+            Operation::Truncate(file, length) => {
+                let unsynced = self.unsynced.entry(*file).or_default();
+                unsynced.push(Unsynced::Truncate(*length));
             }
-            // The folder itself has no name in it: with it, what was removed stays removed.
-            Deed::Sync(file) if self.names.get(file).is_some_and(String::is_empty) => {
+            // The folder itself has the empty name; syncing it makes removals permanent.
+            Operation::Sync(file) if self.names.get(file).is_some_and(String::is_empty) => {
                 for gone in std::mem::take(&mut self.unlinked) {
-                    self.safe.remove(&gone);
-                    self.loose.remove(&gone);
+                    self.synced.remove(&gone);
+                    self.unsynced.remove(&gone);
                 }
             }
-            Deed::Sync(file) => {
-                let bytes = self.safe.entry(*file).or_default();
-                for loose in self.loose.remove(file).unwrap_or_default() {
-                    loose.apply(bytes);
+            Operation::Sync(file) => {
+                let bytes = self.synced.entry(*file).or_default();
+                for unsynced in self.unsynced.remove(file).unwrap_or_default() {
+                    unsynced.apply(bytes);
                 }
                 self.unlinked.remove(file);
             }
-            Deed::Unlink(file) => {
+            Operation::Unlink(file) => {
                 self.unlinked.insert(*file);
             }
-            Deed::Said(_) => {}
+            Operation::Output(_) => {}
         }
     }
 
-    /// A disk as it may be after a cut: of what is loose any part, of large writes any sectors.
-    fn after_cut(&self, folder: &Path, dice: &mut Dice) {
+    /// Writes a possible disk state after a power loss: any subset of the unsynced writes, and of large
+    /// writes any subset of their sectors.
+    fn after_cut(&self, folder: &Path, rng: &mut Rng) {
         for (file, name) in &self.names {
-            let mut bytes = self.safe.get(file).cloned().unwrap_or_default();
-            let loose = self.loose.get(file);
-            if name.is_empty() || (loose.is_none() && !self.safe.contains_key(file)) {
+            let mut bytes = self.synced.get(file).cloned().unwrap_or_default();
+            let unsynced = self.unsynced.get(file);
+            if name.is_empty() || (unsynced.is_none() && !self.synced.contains_key(file)) {
                 continue;
             }
-            if self.unlinked.contains(file) && dice.coin() {
+            if self.unlinked.contains(file) && rng.coin() {
                 continue;
             }
-            for loose in loose.into_iter().flatten() {
-                match loose {
-                    Loose::Write(place, data) if data.len() > SECTOR && dice.coin() => {
+            for unsynced in unsynced.into_iter().flatten() {
+                match unsynced {
+                    Unsynced::Write(offset, data) if data.len() > SECTOR && rng.coin() => {
                         for (i, sector) in data.chunks(SECTOR).enumerate() {
-                            if dice.coin() {
-                                Loose::Write(place + i * SECTOR, sector.to_vec()).apply(&mut bytes);
+                            if rng.coin() {
+                                Unsynced::Write(offset + i * SECTOR, sector.to_vec())
+                                    .apply(&mut bytes);
                             }
                         }
                     }
-                    loose if dice.coin() => loose.apply(&mut bytes),
+                    unsynced if rng.coin() => unsynced.apply(&mut bytes),
                     _ => {}
                 }
             }
@@ -147,10 +149,10 @@ impl Disk {
     }
 }
 
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
-    fn roll(&mut self) -> u64 {
+impl Rng {
+    fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -158,7 +160,7 @@ impl Dice {
     }
 
     fn coin(&mut self) -> bool {
-        self.roll() >> 20 & 1 == 1
+        self.next() >> 20 & 1 == 1
     }
 }
 
@@ -191,40 +193,40 @@ fn what_was_acknowledged_survives_a_power_cut_at_any_moment() {
     );
     listen(
         child,
-        &mut Account::default(),
+        &mut Ledger::default(),
         Some(Duration::from_millis(400)),
     );
-    let deeds = read(&fs::read(&log).expect("it was written down"));
-    let acknowledged = |deed: &Deed| matches!(deed, Deed::Said(text) if text.starts_with("A "));
-    let first = deeds
+    let operations = read(&fs::read(&log).expect("recorded"));
+    let acknowledged = |operation: &Operation| matches!(operation, Operation::Output(text) if text.starts_with("A "));
+    let first = operations
         .iter()
         .position(acknowledged)
         .expect("something was acknowledged");
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id()));
-    let span = deeds.len() - first;
+    let mut rng = Rng(0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id()));
+    let span = operations.len() - first;
     let mut cuts: Vec<usize> = (0..CUTS)
-        .map(|_| first + dice.roll() as usize % span)
+        .map(|_| first + rng.next() as usize % span)
         .collect();
     cuts.sort_unstable();
 
-    let (mut disk, mut account, mut said) = (Disk::default(), Account::default(), String::new());
+    let (mut disk, mut ledger, mut output) = (Disk::default(), Ledger::default(), String::new());
     let mut done = 0;
     for cut in cuts {
-        for deed in &deeds[done..cut] {
-            disk.take(deed);
-            if let Deed::Said(text) = deed {
-                said.push_str(text);
+        for operation in &operations[done..cut] {
+            disk.apply(operation);
+            if let Operation::Output(text) = operation {
+                output.push_str(text);
             }
         }
         done = cut;
-        // A line may have been said in parts.
-        while let Some((line, rest)) = said.split_once('\n') {
-            account.hear(line);
-            said = rest.to_owned();
+        // A line may be written in parts.
+        while let Some((line, rest)) = output.split_once('\n') {
+            ledger.record(line);
+            output = rest.to_owned();
         }
         let after = tempfile::tempdir().expect("a folder");
-        disk.after_cut(after.path(), &mut dice);
-        account.settle(after.path(), false);
+        disk.after_cut(after.path(), &mut rng);
+        ledger.check(after.path(), false);
     }
-    assert!(account.len() > 20, "it did something");
+    assert!(ledger.len() > 20, "tasks were acknowledged");
 }

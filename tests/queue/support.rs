@@ -1,4 +1,4 @@
-//! An engine with tasks that can be watched and steered.
+//! Engines with tasks that the tests control.
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
@@ -29,7 +29,7 @@ pub(crate) struct Engine {
     pub(crate) gate: Arc<Semaphore>,
 }
 
-/// Any kind of engine, with the same tasks.
+/// An engine of any kind, with the same tasks.
 pub(crate) struct Subject {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) gate: Arc<Semaphore>,
@@ -38,9 +38,9 @@ pub(crate) struct Subject {
 /// A kind of engine.
 #[derive(Default)]
 pub(crate) struct Setup {
-    /// Where it keeps its file, if it does.
+    /// The folder of the task file, for a durable engine.
     folder: Option<TempDir>,
-    /// Whether it is asked by way of the network.
+    /// True for an engine that is used over the network.
     remote: bool,
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
         Ok(String::new())
     });
     registry.register("quiet-panic", |_: Nothing, _: Context| async {
-        // As a panic does, but without the word of the hook.
+        // A panic that does not call the panic hook.
         if true {
             std::panic::resume_unwind(Box::new("on purpose"));
         }
@@ -168,7 +168,7 @@ pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
         std::process::abort();
     });
     registry.register("overflow", |_: Nothing, _: Context| async {
-        Ok(deeper(1).to_string())
+        Ok(recurse(1).to_string())
     });
     registry.register("steps", {
         let gate = Arc::clone(&gate);
@@ -190,7 +190,7 @@ pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
     registry.register("lock", |_: Nothing, _: Context| async {
         let mutex = std::sync::Mutex::new(());
         let _held = mutex.lock();
-        // The same thread asks again and never gets it; a channel that nobody writes to does the same.
+        // Blocks forever on a channel that nobody writes to.
         let (_sender, receiver) = std::sync::mpsc::channel::<()>();
         receiver.recv().map_err(TaskError::fatal)?;
         Ok(String::new())
@@ -198,10 +198,10 @@ pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
     (registry, gate)
 }
 
-/// Needs more stack than there is.
-fn deeper(n: u64) -> u64 {
+/// Overflows the stack.
+fn recurse(n: u64) -> u64 {
     let room = std::hint::black_box([n; 512]);
-    if n == 0 { 0 } else { deeper(n + 1) + room[7] }
+    if n == 0 { 0 } else { recurse(n + 1) + room[7] }
 }
 
 pub(crate) fn task(name: &str) -> NewTask {
@@ -222,8 +222,7 @@ pub(crate) async fn all(broker: &dyn Broker, tasks: Vec<NewTask>) -> Vec<TaskId>
     receipts.into_iter().map(|receipt| receipt.id).collect()
 }
 
-/// Waits until a task is in a state. It asks again whenever something has happened, so it waits for
-/// events and not for time.
+/// Waits until a task is in a state. It reads the task after each event, so it depends on no time.
 pub(crate) async fn until(broker: &dyn Broker, id: TaskId, state: State) -> Task {
     let events = broker.subscribe();
     loop {

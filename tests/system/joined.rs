@@ -160,7 +160,7 @@ fn a_naming_server_that_was_killed_is_filled_again() {
     std::mem::replace(&mut system.node_a, nobody()).kill();
     system.node_a = system.a.serve(&[]);
     assert_eq!(system.node_a.addr(), addr, "it is where it was");
-    // The watch goes on, and B has registered again without being told.
+    // The watch goes on, and B has registered again by itself.
     watch.until(|seen| seen["event"] == "lost");
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
     assert_eq!(system.greeters(20).len(), 2);
@@ -293,7 +293,7 @@ fn a_ticket_to_connect_with_need_not_be_an_argument() {
         &format!("{}\nAli\n", short(&node.key())),
     );
     assert_eq!(sums.stdout, b"Hi welcome Ali\n", "{sums:?}");
-    // Whoever asks no node is not asked for the ticket.
+    // A command that uses no node needs no ticket.
     let mut command = b.command(&["keys"]);
     command.env("DISTRO_TUI_CONNECT", "@/nowhere");
     assert!(command.output().expect("it runs").status.success());
@@ -306,7 +306,7 @@ fn a_ticket_to_connect_with_need_not_be_an_argument() {
     assert!(said.contains("/nowhere"), "{said}");
 }
 
-/// Whoever asks, and through whom: who cannot be reached is said the same way.
+/// Any command, through any node: an unreachable node is reported the same way.
 #[test]
 fn joining_a_node_that_is_away_fails_alike_with_and_without_a_node() {
     let (a, b) = (Home::new(), Home::new());
@@ -373,8 +373,8 @@ fn addresses_of_both_kinds_are_tried() {
     drop(probe);
     let (a, b) = (Home::new(), Home::new());
     // The discard port: nobody listens there.
-    let told = format!("127.0.0.1:9,{addr}");
-    let node = a.serve(&["--listen", &addr, "--advertise", &told]);
+    let advertised = format!("127.0.0.1:9,{addr}");
+    let node = a.serve(&["--listen", &addr, "--advertise", &advertised]);
     let ticket = a.ticket(&[]);
     let greeted = b.run(&["--connect", &ticket, "greet", "Ali"]);
     assert_eq!(greeted, "Hi welcome Ali\n");

@@ -44,7 +44,7 @@ fn a_node_without_a_naming_server_registers_with_the_one_it_joins() {
     let key = node.key();
     let watch = a.follow(&["names", "watch"]);
     watch.until(|seen| seen["name"] == "server" && seen["owner"] == key.as_str());
-    // The phone book of whoever asks it is the other's.
+    // Its naming server is the other node's.
     let listed = |home: &Home| home.json(&["names", "list", "--prefix", "server"]);
     assert_eq!(listed(&b), listed(&a));
     assert_eq!(b.run(&["greet", "Ali"]), "Hi welcome Ali\n");
@@ -103,7 +103,7 @@ fn an_address_that_others_can_reach_is_told_and_loopback_is_warned_of() {
     assert_eq!(node.ready()["addrs"], serde_json::json!(["192.0.2.7:9090"]));
     let ticket = home.json(&["ticket"]);
     assert_eq!(ticket["addrs"], serde_json::json!(["192.0.2.7:9090"]));
-    // What is registered carries it, and is reached all the same by whoever has a shorter way.
+    // Registrations carry it, and nodes with a shorter route still reach them.
     let names = home.json(&["names", "lookup", "server"]);
     assert_eq!(names[0]["uri"], "distro:server@192.0.2.7:9090");
     assert_eq!(home.run(&["greet", "Ali"]), "Hi welcome Ali\n");
@@ -121,13 +121,13 @@ fn a_service_manager_is_told_when_it_is_ready() {
     let path = home.path().join("notify");
     let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
     let path = path.to_string_lossy().into_owned();
-    let patience = std::time::Duration::from_secs(60);
-    socket.set_read_timeout(Some(patience)).expect("above zero");
+    let limit = std::time::Duration::from_secs(60);
+    socket.set_read_timeout(Some(limit)).expect("above zero");
     let node = home.serve_with(&[], &[("NOTIFY_SOCKET", &path)]);
     let mut text = [0; 64];
-    let length = socket.recv(&mut text).expect("told");
+    let length = socket.recv(&mut text).expect("notified");
     assert_eq!(&text[..length], b"READY=1");
     assert_eq!(node.end(), Some(0));
-    let length = socket.recv(&mut text).expect("told");
+    let length = socket.recv(&mut text).expect("notified");
     assert_eq!(&text[..length], b"STOPPING=1");
 }

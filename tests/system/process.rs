@@ -1,4 +1,4 @@
-//! The program as other processes: nodes, and commands that ask them.
+//! The program in other processes: nodes, and commands against them.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -12,15 +12,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Nothing is waited for longer: a test that would hang fails instead.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a first line is waited for before more is done to have one.
-const LOOK: Duration = Duration::from_millis(50);
+/// The longest wait: a test that would hang fails instead.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The wait for a first line before another event is caused.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// A home for a node and the commands on its data folder.
 pub(crate) struct Home {
     folder: TempDir,
-    /// In front of every command: into a network namespace, for example.
+    /// A prefix of every command, for example to enter a network namespace.
     into: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ impl Home {
         }
     }
 
-    /// The same somewhere else: `into` is put in front of every command.
+    /// A home whose commands all have the prefix `into`.
     pub(crate) fn inside(into: &[&str]) -> Self {
         Self {
             into: into.iter().map(ToString::to_string).collect(),
@@ -68,7 +68,7 @@ impl Home {
         self.command(args).output().expect("it runs")
     }
 
-    /// What a command that succeeds prints.
+    /// Returns the output of a command that succeeds.
     pub(crate) fn run(&self, args: &[&str]) -> String {
         let output = self.output(args);
         assert!(output.status.success(), "{args:?}: {output:?}");
@@ -81,7 +81,7 @@ impl Home {
         serde_json::from_str(&text).expect("JSON")
     }
 
-    /// What a command prints when it is given these lines.
+    /// Returns the output of a command with these lines on standard input.
     pub(crate) fn piped(&self, args: &[&str], input: &str) -> Output {
         let mut child = self
             .command(args)
@@ -138,22 +138,21 @@ impl Home {
         Follower { child, lines }
     }
 
-    /// What happens to tasks, from now on: something happens again and again until the first of it is
-    /// heard.
+    /// Follows the events of tasks from now on: causes events until the first one arrives.
     pub(crate) fn follow_tasks(&self) -> Follower {
         let tasks = self.follow(&["tasks", "watch"]);
         let since = Instant::now();
         loop {
             self.run(&["queue", "pause", "nobody's"]);
             self.run(&["queue", "resume", "nobody's"]);
-            if tasks.lines.0.recv_timeout(LOOK).is_ok() {
+            if tasks.lines.0.recv_timeout(RETRY).is_ok() {
                 return tasks;
             }
-            assert!(since.elapsed() < PATIENCE, "nothing is heard");
+            assert!(since.elapsed() < TIMEOUT, "no event arrives");
         }
     }
 
-    /// A command that is asked and answers, a line at a time.
+    /// A command that answers line by line.
     pub(crate) fn converse(&self, args: &[&str]) -> Conversation {
         let mut child = self
             .command(args)
@@ -169,7 +168,7 @@ impl Home {
     }
 }
 
-/// Lines of a process, read on a thread so that waiting for one has an end.
+/// Lines of a process, read on a thread so that waiting for one can time out.
 struct Lines(mpsc::Receiver<String>);
 
 impl Lines {
@@ -186,7 +185,7 @@ impl Lines {
     }
 
     fn text(&self) -> String {
-        self.0.recv_timeout(PATIENCE).expect("a line in time")
+        self.0.recv_timeout(TIMEOUT).expect("a line in time")
     }
 
     fn next(&self) -> Value {
@@ -226,7 +225,7 @@ impl Node {
         self.child.wait().expect("it ends");
     }
 
-    /// Asks it to end, and gives its exit code.
+    /// Terminates it; returns its exit code.
     pub(crate) fn end(mut self) -> Option<i32> {
         self.signal(Signal::TERM);
         self.child.wait().expect("it ends").code()
@@ -235,7 +234,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // A stopped process hears nothing else.
+        // A stopped process reacts to no other signal.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -253,7 +252,7 @@ impl Follower {
         let since = Instant::now();
         loop {
             assert!(
-                since.elapsed() < PATIENCE,
+                since.elapsed() < TIMEOUT,
                 "other lines came, and not this one"
             );
             let line = self.lines.next();
@@ -293,13 +292,13 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
-    /// Says a line and leaves standard input open: the answer may not wait for more.
-    pub(crate) fn ask(&mut self, line: &str) -> String {
+    /// Writes a line, leaves standard input open, and returns the line printed for it.
+    pub(crate) fn request(&mut self, line: &str) -> String {
         writeln!(self.stdin, "{line}").expect("it reads");
         self.lines.text()
     }
 
-    /// Says no more; gives the exit code.
+    /// Closes standard input; returns the exit code.
     pub(crate) fn end(self) -> Option<i32> {
         let Self {
             mut child, stdin, ..

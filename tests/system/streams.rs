@@ -36,7 +36,7 @@ fn without_waiting_the_numbers_of_the_tasks_are_printed() {
 }
 
 #[test]
-fn a_line_that_means_nothing_is_told_and_keeps_its_place() {
+fn an_invalid_line_is_reported_in_its_place() {
     let home = Home::new();
     let _node = home.serve(&[]);
     let output = home.piped(
@@ -63,7 +63,7 @@ fn a_line_that_means_nothing_is_told_and_keeps_its_place() {
 }
 
 #[test]
-fn everybody_on_standard_input_is_greeted() {
+fn every_name_on_standard_input_is_greeted() {
     let home = Home::new();
     let _node = home.serve(&[]);
     let names: String = (0..500).map(|n| format!("n{n}\n")).collect();
@@ -74,30 +74,30 @@ fn everybody_on_standard_input_is_greeted() {
 
 /// As a program does that keeps a command running beside itself.
 #[test]
-fn each_line_is_answered_before_the_next_is_asked_for() {
+fn each_line_is_answered_before_the_next_is_read() {
     let home = Home::new();
     let _node = home.serve(&[]);
     let mut adding = home.converse(&["add", "--wait"]);
     for n in 0..3 {
-        assert_eq!(adding.ask(&format!("{n} 1")), (n + 1).to_string());
+        assert_eq!(adding.request(&format!("{n} 1")), (n + 1).to_string());
     }
     assert_eq!(adding.end(), Some(0));
     // As they come, each with the number of its line.
     let mut adding = home.converse(&["add", "--wait", "--unordered"]);
     for n in 1..4 {
-        assert_eq!(adding.ask(&format!("{n} 1")), format!("{n} {}", n + 1));
+        assert_eq!(adding.request(&format!("{n} 1")), format!("{n} {}", n + 1));
     }
     assert_eq!(adding.end(), Some(0));
     let mut greeting = home.converse(&["greet"]);
     for name in ["Ali", "Ada", "李"] {
-        assert_eq!(greeting.ask(name), format!("Hi welcome {name}"));
+        assert_eq!(greeting.request(name), format!("Hi welcome {name}"));
     }
     assert_eq!(greeting.end(), Some(0));
 }
 
 /// A command that is piped in is there before anything has been heard of the node.
 #[test]
-fn lines_answer_with_what_there_is() {
+fn lines_are_answered_in_plain_mode() {
     let home = Home::new();
     let _node = home.serve(&[]);
     home.run(&["add", "1", "2", "--wait"]);

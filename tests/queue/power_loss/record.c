@@ -1,13 +1,13 @@
-/* Preloaded into a program, it writes down everything that the program does to the files of one
- * folder, and what it says on its standard output, in the order in which that happened. From this a
- * test makes what a disk may hold after a power cut at any moment.
+/* A library to be preloaded into a program. It records the program's operations on the files of one
+ * folder and its standard output, in order. From the recording a test builds the possible contents of
+ * a disk after a power loss at any moment.
  *
- *   RECORD_DIR   the folder          RECORD_LOG   where to write it down
+ *   RECORD_DIR   the folder          RECORD_LOG   the recording
  *
- * A record: a letter, the number of a file (4 bytes), a place (8), a length (4), and so many bytes.
- *   N  a file with this number has this name       W  written at a place
- *   T  cut or grown to a length (its place)         S  synced: what came before is on the disk
- *   U  unlinked                                     O  said on the standard output
+ * A record: a letter, the number of a file (4 bytes), an offset (8), a length (4), and that many bytes.
+ *   N  a file with this number has this name       W  written at an offset
+ *   T  truncated or extended to the offset          S  synced: earlier writes are on the disk
+ *   U  unlinked                                     O  written to the standard output
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -28,43 +28,43 @@
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 static char names[FILES][512];
 static int known;
-static int file_of[DESCRIPTORS]; /* the number of a file, and one */
-static int book = -2;
+static int file_of[DESCRIPTORS]; /* the number of a file plus one */
+static int log_fd = -2;
 static char folder[512];
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-static void put(const void *bytes, size_t length) {
+static void write_all(const void *bytes, size_t length) {
     const char *at = bytes;
     while (length > 0) {
-        ssize_t done = REAL(write)(book, at, length);
+        ssize_t done = REAL(write)(log_fd, at, length);
         if (done <= 0) abort();
         at += done;
         length -= (size_t)done;
     }
 }
 
-static void note(char what, uint32_t file, uint64_t place, const void *bytes, uint32_t length) {
+static void write_record(char what, uint32_t file, uint64_t position, const void *bytes, uint32_t length) {
     char head[17];
     head[0] = what;
     memcpy(head + 1, &file, 4);
-    memcpy(head + 5, &place, 8);
+    memcpy(head + 5, &position, 8);
     memcpy(head + 13, &length, 4);
-    put(head, sizeof head);
-    put(bytes, length);
+    write_all(head, sizeof head);
+    write_all(bytes, length);
 }
 
-/* Whether anything is to be written down. */
+/* True if a recording was requested. */
 static int ready(void) {
-    if (book == -2) {
+    if (log_fd == -2) {
         const char *dir = getenv("RECORD_DIR"), *log = getenv("RECORD_LOG");
-        book = -1;
+        log_fd = -1;
         if (dir && log) {
             snprintf(folder, sizeof folder, "%s", dir);
-            book = REAL(open)(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+            log_fd = REAL(open)(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         }
     }
-    return book >= 0;
+    return log_fd >= 0;
 }
 
 static int number(const char *path) {
@@ -76,7 +76,7 @@ static int number(const char *path) {
         if (strcmp(names[i], name) == 0) return i;
     if (known == FILES) abort();
     snprintf(names[known], sizeof names[known], "%s", name);
-    note('N', (uint32_t)known, 0, name, (uint32_t)strlen(name));
+    write_record('N', (uint32_t)known, 0, name, (uint32_t)strlen(name));
     return known++;
 }
 
@@ -85,7 +85,7 @@ static void opened(int fd, const char *path, int flags) {
     if (fd >= 0 && fd < DESCRIPTORS && ready()) {
         int file = number(path);
         file_of[fd] = file + 1;
-        if (file >= 0 && (flags & O_TRUNC)) note('T', (uint32_t)file, 0, "", 0);
+        if (file >= 0 && (flags & O_TRUNC)) write_record('T', (uint32_t)file, 0, "", 0);
     }
     pthread_mutex_unlock(&order);
 }
@@ -113,11 +113,11 @@ static int file(int fd) {
 }
 
 #define PWRITE(name, offset)                                                  \
-    ssize_t name(int fd, const void *bytes, size_t length, offset place) {    \
+    ssize_t name(int fd, const void *bytes, size_t length, offset position) {    \
         pthread_mutex_lock(&order);                                           \
-        ssize_t done = REAL(name)(fd, bytes, length, place);                  \
+        ssize_t done = REAL(name)(fd, bytes, length, position);                  \
         if (done > 0 && file(fd) >= 0)                                        \
-            note('W', (uint32_t)file(fd), (uint64_t)place, bytes, (uint32_t)done); \
+            write_record('W', (uint32_t)file(fd), (uint64_t)position, bytes, (uint32_t)done); \
         pthread_mutex_unlock(&order);                                         \
         return done;                                                          \
     }
@@ -125,14 +125,14 @@ PWRITE(pwrite, off_t)
 PWRITE(pwrite64, off64_t)
 
 ssize_t write(int fd, const void *bytes, size_t length) {
-    if (fd == book) return REAL(write)(fd, bytes, length);
+    if (fd == log_fd) return REAL(write)(fd, bytes, length);
     pthread_mutex_lock(&order);
-    off_t place = file(fd) >= 0 ? lseek(fd, 0, SEEK_CUR) : 0;
+    off_t position = file(fd) >= 0 ? lseek(fd, 0, SEEK_CUR) : 0;
     ssize_t done = REAL(write)(fd, bytes, length);
     if (done > 0 && file(fd) >= 0)
-        note('W', (uint32_t)file(fd), (uint64_t)place, bytes, (uint32_t)done);
+        write_record('W', (uint32_t)file(fd), (uint64_t)position, bytes, (uint32_t)done);
     else if (done > 0 && fd == 1 && ready())
-        note('O', 0, 0, bytes, (uint32_t)done);
+        write_record('O', 0, 0, bytes, (uint32_t)done);
     pthread_mutex_unlock(&order);
     return done;
 }
@@ -142,7 +142,7 @@ ssize_t write(int fd, const void *bytes, size_t length) {
         pthread_mutex_lock(&order);                                           \
         int failed = REAL(name)(fd, length);                                  \
         if (!failed && file(fd) >= 0)                                         \
-            note('T', (uint32_t)file(fd), (uint64_t)length, "", 0);           \
+            write_record('T', (uint32_t)file(fd), (uint64_t)length, "", 0);           \
         pthread_mutex_unlock(&order);                                         \
         return failed;                                                        \
     }
@@ -153,7 +153,7 @@ TRUNCATE(ftruncate64, off64_t)
     int name(int fd) {                                                        \
         pthread_mutex_lock(&order);                                           \
         int failed = REAL(name)(fd);                                          \
-        if (!failed && file(fd) >= 0) note('S', (uint32_t)file(fd), 0, "", 0); \
+        if (!failed && file(fd) >= 0) write_record('S', (uint32_t)file(fd), 0, "", 0); \
         pthread_mutex_unlock(&order);                                         \
         return failed;                                                        \
     }
@@ -165,7 +165,7 @@ int unlink(const char *path) {
     int failed = REAL(unlink)(path);
     if (!failed && ready()) {
         int gone = number(path);
-        if (gone >= 0) note('U', (uint32_t)gone, 0, "", 0);
+        if (gone >= 0) write_record('U', (uint32_t)gone, 0, "", 0);
     }
     pthread_mutex_unlock(&order);
     return failed;
