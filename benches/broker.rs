@@ -20,9 +20,11 @@ use std::{
 use distro_tui::queue::{
     add::{self, Add},
     broker::{Broker, Event, Subscription},
-    embedded::{Config, Embedded},
+    embedded::{
+        Config, Embedded,
+        store::{self, Retention},
+    },
     registry::Registry,
-    store::{self, Retention},
     task::{NewTask, State, TaskId},
 };
 use support::{Bound, Cases, Results, SPAN, Sample};

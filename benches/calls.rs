@@ -28,16 +28,16 @@ use std::{
 };
 
 use distro_tui::net::{
-    client::{Client, DEADLINE, Peer, Request},
-    endpoint::Endpoint,
     greeter,
-    identity::Identity,
-    key::PublicKey,
-    naming::{self, Limits, Naming, NamingClient, Register},
-    object::Caller,
-    proxy::Proxy,
+    naming::{self, Limits, Naming, NamingClient, Register, proxy::Proxy},
+    rpc::{
+        client::{Client, DEADLINE, Peer, Request},
+        endpoint::Endpoint,
+        object::Caller,
+        wire::Role,
+    },
+    trust::{identity::Identity, key::PublicKey},
     uri::Uri,
-    wire::Role,
 };
 use network::{ANYWHERE, closed_loop};
 use rustls::sign::CertifiedKey;

@@ -25,10 +25,12 @@ use std::{
 use distro_tui::queue::{
     add,
     broker::Broker,
-    embedded::{Config, Embedded, Limits},
+    embedded::{
+        Config, Embedded, Limits,
+        store::{self, Durability},
+    },
     query::{Cursor, From, Query},
     registry::Registry,
-    store::{self, Durability},
     task::{NewTask, State, TaskId},
 };
 use support::{Bound, Cases, SPAN, Sample};

@@ -21,13 +21,17 @@ use std::{
     time::Instant,
 };
 
-use distro_tui::net::{
-    client::{Client, DEADLINE, Peer, Request},
-    key::PublicKey,
-    naming::{self, Limits, MAX_PAGE, Naming, NamingClient, Query, Record, Register, Registry},
-    object::Caller,
+use distro_tui::{
+    net::{
+        naming::{self, Limits, MAX_PAGE, Naming, NamingClient, Query, Record, Register, Registry},
+        rpc::{
+            client::{Client, DEADLINE, Peer, Request},
+            object::Caller,
+            wire::Role,
+        },
+        trust::key::PublicKey,
+    },
     value::Value,
-    wire::Role,
 };
 use network::closed_loop;
 use support::{Bound, Cases, Results, SPAN, Sample};

@@ -21,12 +21,12 @@ use std::{
 };
 
 use distro_tui::net::{
-    client::{Client, DEADLINE, Peer, Request},
-    endpoint::Endpoint,
     greeter,
-    identity::Identity,
-    members::Members,
-    ticket::Ticket,
+    rpc::{
+        client::{Client, DEADLINE, Peer, Request},
+        endpoint::Endpoint,
+    },
+    trust::{identity::Identity, members::Members, ticket::Ticket},
 };
 use node::{Node, PROGRAM};
 use tokio::runtime::Runtime;

@@ -24,9 +24,11 @@ use apalis::prelude::{BoxDynError, MemoryStorage, TaskSink, WorkerBuilder};
 use distro_tui::queue::{
     add,
     broker::Broker,
-    embedded::{Config, Embedded},
+    embedded::{
+        Config, Embedded,
+        store::{self, Durability},
+    },
     registry::Registry,
-    store::{self, Durability},
     task::{NewTask, State},
 };
 use serde::{Deserialize, Serialize};

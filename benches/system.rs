@@ -30,13 +30,14 @@ use std::{
 };
 
 use distro_tui::net::{
-    client::{Client, DEADLINE, Peer, Request},
     greeter,
-    identity::Identity,
-    key::PublicKey,
     naming::{self, Limits, Naming, NamingClient, Register},
-    object::Caller,
-    wire::Role,
+    rpc::{
+        client::{Client, DEADLINE, Peer, Request},
+        object::Caller,
+        wire::Role,
+    },
+    trust::{identity::Identity, key::PublicKey},
 };
 use futures_util::{StreamExt, future::ready};
 use network::{ANYWHERE, closed_loop};

@@ -12,7 +12,7 @@ use clap::Parser;
 use distro_tui::{
     cli::Cli,
     config,
-    net::{fault::Fault, object::Service},
+    net::rpc::{error::Fault, object::Service},
     node::{Node, Offers, Session},
     queue::registry::TaskError,
     ui::Screen,

@@ -7,7 +7,7 @@
 use std::{error::Error, time::Duration};
 
 use distro_tui::{
-    net::{fault::Fault, object::Service},
+    net::rpc::{error::Fault, object::Service},
     node::{Config, Node, Offers},
 };
 

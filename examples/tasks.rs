@@ -9,9 +9,11 @@ use std::{error::Error, time::Duration};
 use distro_tui::queue::{
     broker::Broker,
     context::Context,
-    embedded::{Config, Embedded},
+    embedded::{
+        Config, Embedded,
+        store::{self, Durability},
+    },
     registry::{Registry, TaskError},
-    store::{self, Durability},
     task::{Key, NewTask, Rule, State, TaskId},
 };
 use serde::Deserialize;

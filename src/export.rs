@@ -8,7 +8,7 @@ use std::{
 
 use crate::queue::{
     broker::Broker,
-    pages::whole_page,
+    paging::whole_page,
     query::{Filter, From, MAX_PAGE, Order, Query},
     task::{DEFAULT_QUEUE, Task, Timestamp},
 };

@@ -19,6 +19,7 @@ pub mod command;
 pub mod config;
 pub mod crash;
 mod export;
+mod input;
 pub mod logging;
 mod metrics;
 pub mod net;
@@ -27,7 +28,7 @@ pub mod queue;
 mod text;
 pub mod ui;
 pub mod units;
-mod words;
+pub mod value;
 
 /// Compiles the example of the library's guide.
 #[cfg(doctest)]

@@ -7,8 +7,8 @@ use std::{
 };
 
 use distro_tui::net::{
-    client::Peer, endpoint::Endpoint, identity::Identity, key::PublicKey, members::Members,
-    wire::Role,
+    rpc::{client::Peer, endpoint::Endpoint, wire::Role},
+    trust::{identity::Identity, key::PublicKey, members::Members},
 };
 use tokio::{runtime::Runtime, task::JoinSet};
 

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use distro_tui::net::client::Peer;
+use distro_tui::net::rpc::client::Peer;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_distro-tui");
 

@@ -1,7 +1,7 @@
 //! Any text: parsing does not panic, and a parsed ticket prints as the same ticket.
 #![no_main]
 
-use distro_tui::net::ticket::Ticket;
+use distro_tui::net::trust::ticket::Ticket;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

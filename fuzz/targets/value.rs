@@ -5,10 +5,10 @@
 use distro_tui::{
     net::{
         naming::{Listing, Query},
-        value::{Encoded, Value},
-        wire::{decode, encode},
+        rpc::wire::{decode, encode},
     },
     queue::task::NewTask,
+    value::{Encoded, Value},
 };
 use libfuzzer_sys::fuzz_target;
 

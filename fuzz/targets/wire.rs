@@ -2,7 +2,7 @@
 //! bytes.
 #![no_main]
 
-use distro_tui::net::wire::{Call, Hello, Join, Reply, decode, encode};
+use distro_tui::net::rpc::wire::{Call, Hello, Join, Reply, decode, encode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,12 +1,10 @@
 //! The command line: what can be said, as types. What is done with it is the business of `command`.
 
-mod nouns;
-
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use self::nouns::*;
+pub use self::commands::*;
 
 const ABOUT: &str =
     "One terminal for a small distributed system: names, remote calls and background tasks";
@@ -207,3 +205,4 @@ pub enum Command {
     /// Show a recorded screen again
     Replay(Replay),
 }
+mod commands;

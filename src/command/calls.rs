@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::{Done, Failure, Given, out::Out};
+use super::{Done, Failure, Given, output::Out};
 use crate::{
     cli::{Call, Methods},
-    net::{object::METHODS, object::Signature, value::Value},
-    words::arguments,
+    input::arguments,
+    net::rpc::object::{METHODS, Signature},
+    value::Value,
 };
 
 pub(super) fn call(given: &Given<'_>, call: &Call) -> Done {

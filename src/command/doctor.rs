@@ -4,10 +4,10 @@ use std::{process::ExitCode, time::Instant};
 
 use serde::Serialize;
 
-use super::{Done, Failure, Given, out::Out};
+use super::{Done, Failure, Given, output::Out};
 use crate::{
     cli::Json,
-    net::identity::Identity,
+    net::trust::identity::Identity,
     node::{self, Access, Place, Session},
     text::{counted, took},
 };

@@ -10,13 +10,14 @@ use serde::Serialize;
 
 use super::{
     Done, Failure, Given,
-    lines::{self, piped},
-    out::{Out, tell},
+    output::{Out, tell},
+    stdin::{self, piped},
 };
 use crate::{
     cli::Greet,
-    net::{fault::CallError, proxy::Called, value::Value},
+    net::{naming::proxy::Called, rpc::error::CallError},
     node::Access,
+    value::Value,
 };
 
 /// Greetings under way at once.
@@ -62,7 +63,7 @@ async fn all(access: &Access, greet: Greet) -> Done {
         true => answers.buffer_unordered(AT_ONCE).boxed(),
         false => answers.buffered(AT_ONCE).boxed(),
     };
-    let bar = lines::progress("greeted");
+    let bar = stdin::progress("greeted");
     let mut failed = None;
     loop {
         let next = match answers.next().now_or_never() {
@@ -74,7 +75,7 @@ async fn all(access: &Access, greet: Greet) -> Done {
             }
         };
         let Some(answer) = next else { break };
-        let (line, name, called) = answer.map_err(|e| lines::unread(&e))?;
+        let (line, name, called) = answer.map_err(|e| stdin::unread(&e))?;
         match called {
             Err(error) if one => return Err(error.into()),
             called => {
@@ -95,7 +96,7 @@ async fn all(access: &Access, greet: Greet) -> Done {
 
 /// A name a line; what cannot be read ends it.
 fn from_input() -> impl Stream<Item = io::Result<(u64, String)>> {
-    let chunks = stream::unfold(lines::read(), |mut chunks| async move {
+    let chunks = stream::unfold(stdin::read(), |mut chunks| async move {
         let read = match chunks.recv().await? {
             Ok(lines) => {
                 let named = |(_, name): &(u64, String)| !name.trim().is_empty();
@@ -121,7 +122,7 @@ fn tell_one(
     });
     let error = called.as_ref().err().map(ToString::to_string);
     if out.json {
-        let ms = |span: std::time::Duration| super::shapes::ms(span);
+        let ms = |span: std::time::Duration| super::json::ms(span);
         out.document(&Greeting {
             line,
             name,

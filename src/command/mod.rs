@@ -1,18 +1,12 @@
 //! What the commands do: each asks a node something and prints what came of it, for people or, with
 //! `--json`, for programs.
 
-mod about;
 mod add;
 mod calls;
 mod doctor;
-mod failure;
 mod greet;
-mod lines;
 mod names;
-mod out;
-mod peers;
 mod serve;
-mod shapes;
 mod tasks;
 mod workers;
 
@@ -24,7 +18,7 @@ use crate::{
     node::Session,
 };
 
-pub use self::{failure::Failure, out::tell};
+pub use self::{error::Failure, output::tell};
 
 /// How a command ends when nothing went wrong on the way.
 type Done = Result<ExitCode, Failure>;
@@ -74,16 +68,16 @@ pub fn run(command: Command, options: &Options, settings: &Settings) -> ExitCode
         Command::Tasks(tasks) => tasks::run(&given, tasks),
         Command::Workers(workers) => workers::run(&given, &workers),
         Command::Queue(queue) => workers::queue(&given, &queue),
-        Command::Peers(out) => peers::list(&given, out),
-        Command::Revoke(revoke) => peers::revoke(&given, &revoke),
-        Command::Ticket(ticket) => peers::ticket(&given, &ticket),
-        Command::Join(join) => peers::join(&given, &join),
-        Command::Leave(leave) => peers::leave(&given, &leave),
+        Command::Peers(out) => members::list(&given, out),
+        Command::Revoke(revoke) => members::revoke(&given, &revoke),
+        Command::Ticket(ticket) => members::ticket(&given, &ticket),
+        Command::Join(join) => members::join(&given, &join),
+        Command::Leave(leave) => members::leave(&given, &leave),
         Command::Doctor(out) => doctor::run(&given, out),
-        Command::Config(config) => about::config(&given, &config),
-        Command::Keys(out) => about::keys(out),
-        Command::Completions(completions) => about::completions(&completions),
-        Command::Man => about::man(),
+        Command::Config(config) => meta::config(&given, &config),
+        Command::Keys(out) => meta::keys(out),
+        Command::Completions(completions) => meta::completions(&completions),
+        Command::Man => meta::man(),
         // These are screens.
         Command::Record(_) | Command::Replay(_) => Ok(ExitCode::SUCCESS),
     };
@@ -104,7 +98,7 @@ pub fn connect(options: &Options, settings: &Settings) -> Result<Option<Session>
     let told = options.connect.as_deref().filter(|told| !told.is_empty());
     let Some(told) = told else { return Ok(None) };
     // A ticket may be given without being seen by others.
-    let (to, node) = (peers::told_in(told)?, &settings.node);
+    let (to, node) = (members::told_in(told)?, &settings.node);
     let session = Session::connect(&node.data_dir, &to, &node.label, node.discover)?;
     Ok(Some(session))
 }
@@ -153,3 +147,9 @@ fn wants_json(command: &Command) -> bool {
         _ => false,
     }
 }
+mod error;
+mod json;
+mod members;
+mod meta;
+mod output;
+mod stdin;

@@ -5,12 +5,12 @@ use std::{process::ExitCode, time::Duration};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Done, Failure, Given, out::Out, shapes::NameShape};
+use super::{Done, Failure, Given, json::NameShape, output::Out};
 use crate::{
     cli::Names,
     net::{
-        fault::CallError,
         naming::{Change, Event, Query, Record, Register, Registration, Status, Why},
+        rpc::error::CallError,
     },
     node::{Access, NamesEvent},
     units,
@@ -175,7 +175,7 @@ async fn keep(access: &Access, wanted: Register, out: Out) -> Done {
         )
     });
     let why = tokio::select! {
-        () = super::out::interrupted() => None,
+        () = super::output::interrupted() => None,
         over = over => over.map(|status| status.clone()).ok(),
     };
     stop.cancel();

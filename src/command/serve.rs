@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::{
     Done, Failure, Given,
-    out::{Out, interrupted, tell},
-    peers::read_ticket,
+    members::read_ticket,
+    output::{Out, interrupted, tell},
 };
 use crate::{
     cli::{Json, Serve},
     crash, logging,
-    net::ticket::Ticket,
+    net::trust::ticket::Ticket,
     node::{self, Joined, Node, Part},
 };
 
@@ -111,7 +111,7 @@ fn goes_on(
         Err(failure) => failure,
     };
     let ticket: Result<Ticket, _> = ticket.parse();
-    let known = node::known::read(&config.data_dir).unwrap_or_default();
+    let known = node::known_nodes::read(&config.data_dir).unwrap_or_default();
     if !ticket.is_ok_and(|ticket| known.iter().any(|known| known.key == ticket.key)) {
         return Err(failure);
     }

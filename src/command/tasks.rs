@@ -6,15 +6,15 @@ use serde::Serialize;
 
 use super::{
     Done, Failure, Given,
-    out::Out,
-    shapes::{IdShape, TaskShape, ms, time},
+    json::{IdShape, TaskShape, ms, time},
+    output::Out,
 };
 use crate::{
     cli::{Json, Tasks, Which},
     export,
     queue::{
         broker::{Broker, Deed, Event},
-        pages::whole_page,
+        paging::whole_page,
         query::{Filter, From, MAX_PAGE, Order, Query},
         task::{Task, TaskId},
     },

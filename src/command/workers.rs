@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::{
     Done, Failure, Given,
-    out::Out,
-    shapes::{StatsShape, WorkerShape},
+    json::{StatsShape, WorkerShape},
+    output::Out,
 };
 use crate::{
     cli::{Json, Queue, Workers},

@@ -1,16 +1,14 @@
 //! Settings: defaults, under the file, under the environment, under the command line. Every error
 //! names where the wrong value came from.
 
-mod collect;
 mod folders;
-mod settle;
 #[cfg(test)]
 mod tests;
 mod values;
 
 use std::{fmt, path::PathBuf};
 
-use self::{collect::Collected, folders::Folders};
+use self::{folders::Folders, layers::Collected};
 use crate::{cli::Options, node, ui};
 
 /// The default configuration file, with every setting explained.
@@ -143,3 +141,5 @@ pub fn load(
     }
     collected.settle(&folders, &variable)
 }
+mod layers;
+mod resolve;

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use crate::{
-    queue::store::Durability,
+    input::suggest::nearest,
+    queue::embedded::store::Durability,
     ui::{Depth, SymbolSet},
-    words::nearest::nearest,
 };
 
 pub(super) fn one_of(text: &str, words: &[&str]) -> Result<String, String> {

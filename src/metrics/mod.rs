@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::text::Numbers;
 use crate::{
-    net::{endpoint::Endpoint, naming::Naming},
+    net::{naming::Naming, rpc::endpoint::Endpoint},
     queue::{broker::Broker, embedded::Embedded},
 };
 

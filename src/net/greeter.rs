@@ -1,6 +1,6 @@
 //! The object that greets: what the classic example calls `server`.
 
-use super::{fault::Fault, object::Service};
+use super::rpc::{error::Fault, object::Service};
 
 /// The name it is registered under.
 pub const NAME: &str = "server";

@@ -13,22 +13,11 @@
 //! | [`proxy`] | a call by name: look up, dial what the answer says, fail over |
 //! | [`greeter`] | the object that greets |
 
-pub mod client;
-pub mod endpoint;
-pub mod fault;
+pub mod admission;
 pub mod greeter;
-pub mod identity;
-pub mod key;
-pub mod members;
 pub mod naming;
-pub mod object;
-pub mod peer;
-pub mod peers;
-pub mod proxy;
-mod server;
-mod stream;
-pub mod ticket;
-mod transport;
+pub mod peer_addr;
+pub mod quic;
+pub mod rpc;
+pub mod trust;
 pub mod uri;
-pub mod value;
-pub mod wire;

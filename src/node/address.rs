@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
 };
 
-use super::known::Known;
+use super::known_nodes::Known;
 
 /// An address that this process itself can dial: listening on every address is no address.
 pub(super) fn from_here(addr: SocketAddr) -> SocketAddr {

@@ -11,12 +11,12 @@ use serde::de::DeserializeOwned;
 
 use super::session::label;
 use crate::{
-    net::{naming::Register, object::Object},
+    net::{naming::Register, rpc::object::Object},
     queue::{
         context::Context,
         embedded,
+        embedded::store,
         registry::{Registry, TaskError},
-        store,
     },
 };
 

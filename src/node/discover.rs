@@ -9,7 +9,7 @@ use std::{
 
 use mdns_sd::{ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
 
-use crate::net::{key::PublicKey, ticket::MAX_ADDRS};
+use crate::net::trust::{key::PublicKey, ticket::MAX_ADDRS};
 
 /// What nodes are announced as.
 const SERVICE: &str = "_distro-tui._udp.local.";

@@ -2,9 +2,12 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use super::known;
+use super::known_nodes;
 use crate::{
-    net::{endpoint::EndpointError, identity::IdentityError, members::MembersError},
+    net::{
+        rpc::endpoint::EndpointError,
+        trust::{identity::IdentityError, members::MembersError},
+    },
     queue::embedded::StartError,
 };
 
@@ -22,7 +25,7 @@ pub enum NodeError {
     Members(#[from] MembersError),
     /// Which nodes were joined.
     #[error(transparent)]
-    Known(#[from] known::KnownError),
+    Known(#[from] known_nodes::KnownError),
     /// Another process has the data folder.
     #[error(
         "a node runs on {folder} already (process {pid}); this command needs one of its own: end that \

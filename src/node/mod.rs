@@ -10,15 +10,10 @@
 //! | `here`, `address`, `discover` | who has the data folder; where others can reach this process, and where those are that moved |
 //! | `thread` | the one thread of the network |
 
-mod access;
 mod address;
 mod config;
 mod discover;
 mod error;
-mod here;
-pub mod known;
-mod links;
-mod names;
 mod service;
 mod session;
 mod start;
@@ -34,17 +29,21 @@ use tokio::{runtime::Handle, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    access::{About, Access, NamesEvent, Place},
     address::warning,
     config::{Config, Offers, Part},
     error::NodeError,
-    links::LinkInfo,
+    handle::{About, Access, NamesEvent, Place},
     service::{Joined, NodeClient},
     session::{Session, SessionError, label},
+    upstreams::LinkInfo,
 };
-use self::{discover::Announcer, here::Here, links::Links, thread::Ending};
+use self::{discover::Announcer, instance_lock::Here, thread::Ending, upstreams::Links};
 use crate::{
-    net::{endpoint::Endpoint, fault::CallError, key::PublicKey, naming::Status},
+    net::{
+        naming::Status,
+        rpc::{endpoint::Endpoint, error::CallError},
+        trust::key::PublicKey,
+    },
     queue::broker::{Broker, Drained},
 };
 
@@ -183,3 +182,8 @@ impl std::fmt::Debug for Node {
         write!(f, "Node({} at {})", self.key().fingerprint(), self.addr())
     }
 }
+mod handle;
+mod instance_lock;
+pub mod known_nodes;
+mod names_journal;
+mod upstreams;

@@ -6,18 +6,24 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    known::{self, Known, KnownError},
-    links::{LinkInfo, Links},
+    known_nodes::{self, Known, KnownError},
+    upstreams::{LinkInfo, Links},
 };
-use crate::net::{
-    client::{Client, DEADLINE, Peer, Request},
-    fault::{CallError, Code, Fault},
-    key::PublicKey,
-    object::{Caller, Service},
-    peers::at_least,
-    ticket::{MAX_ADDRS, Ticket},
+use crate::{
+    net::{
+        admission::at_least,
+        rpc::{
+            client::{Client, DEADLINE, Peer, Request},
+            error::{CallError, Code, Fault},
+            object::{Caller, Service},
+            wire::Role,
+        },
+        trust::{
+            key::PublicKey,
+            ticket::{MAX_ADDRS, Ticket},
+        },
+    },
     value::Value,
-    wire::Role,
 };
 
 /// The name that it is exposed under.
@@ -75,7 +81,7 @@ impl Desk {
         let warning = self.links.take_up(known.clone());
         let joined = Joined::new(&known, warning);
         let folder = self.data_dir.clone();
-        in_file(move || known::remember(&folder, known))
+        in_file(move || known_nodes::remember(&folder, known))
             .await
             .map_err(|why| {
                 let why = format!("joined, but it will be forgotten with the next start: {why}");
@@ -106,7 +112,7 @@ impl Desk {
         };
         let (folder, key) = (self.data_dir.clone(), link.key);
         self.links.let_go(key);
-        in_file(move || known::forget(&folder, key))
+        in_file(move || known_nodes::forget(&folder, key))
             .await
             .map_err(|why| Fault::new(Code::Internal, why))?;
         Ok(link.clone())

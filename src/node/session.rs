@@ -11,30 +11,33 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::{
-    Config, Node, NodeError,
-    access::{About, Access, Place},
-    address, discover,
-    here::{self, Found},
-    known::{self, Known},
+    Config, Node, NodeError, address, discover,
+    handle::{About, Access, Place},
+    instance_lock::{self, Found},
+    known_nodes::{self, Known},
     service,
     thread::{Ending, network_thread},
 };
 use crate::{
     net::{
-        client::{Client, Peer},
-        endpoint::Endpoint,
-        fault::{CallError, Code},
-        identity::Identity,
-        key::PublicKey,
-        members::Members,
         naming::NamingClient,
-        ticket::{NotATicket, Ticket},
+        rpc::{
+            client::{Client, Peer},
+            endpoint::Endpoint,
+            error::{CallError, Code},
+        },
+        trust::{
+            identity::Identity,
+            key::PublicKey,
+            members::Members,
+            ticket::{NotATicket, Ticket},
+        },
     },
     queue::{
-        absent::Absent,
         broker::{Broker, Drained},
         embedded::Recovery,
         remote::{self, Remote},
+        unavailable::Absent,
     },
 };
 
@@ -69,7 +72,7 @@ pub enum SessionError {
     Ticket(#[from] NotATicket),
     /// What was joined cannot be remembered.
     #[error(transparent)]
-    Known(#[from] known::KnownError),
+    Known(#[from] known_nodes::KnownError),
     /// This process's own network.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -111,7 +114,7 @@ impl Session {
     pub fn attach(data_dir: &Path) -> Result<Self, SessionError> {
         let since = Instant::now();
         let peer = loop {
-            match here::look(data_dir) {
+            match instance_lock::look(data_dir) {
                 Found::Node { addr, key } => break Peer { addr, key },
                 Found::Starting(_) if since.elapsed() < PATIENCE => std::thread::sleep(LOOK),
                 _ => return Err(SessionError::Nobody(data_dir.display().to_string())),
@@ -135,7 +138,7 @@ impl Session {
         discover: bool,
     ) -> Result<Self, SessionError> {
         let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
-        let known = known::read(data_dir)?;
+        let known = known_nodes::read(data_dir)?;
         let to = to.trim();
         match to.parse::<Ticket>() {
             Ok(ticket) => return Self::by_ticket(data_dir, &identity, &ticket, label, known),
@@ -174,7 +177,7 @@ impl Session {
             Some(known) if known.role >= ticket.role && line.knows(&known) => known,
             _ => {
                 let joined = line.join(ticket, label)?;
-                known::remember(data_dir, joined.clone())?;
+                known_nodes::remember(data_dir, joined.clone())?;
                 joined
             }
         };
@@ -203,7 +206,7 @@ impl Session {
             addrs: before.map(|known| known.addrs).unwrap_or_default(),
         };
         known.reached_at(session.access.about().addr);
-        known::remember(data_dir, known)?;
+        known_nodes::remember(data_dir, known)?;
         Ok(Some(session))
     }
 
@@ -229,7 +232,7 @@ impl Session {
                 let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
                 let peers: Vec<Peer> = ticket.peers().collect();
                 let known = Line::open(&identity, &peers)?.join(&ticket, &config.label)?;
-                known::remember(data_dir, known.clone())?;
+                known_nodes::remember(data_dir, known.clone())?;
                 let warning = address::apart(config.listen, &known);
                 Ok(service::Joined::new(&known, warning))
             }
@@ -358,7 +361,7 @@ async fn phone_book(client: &Client, peer: Peer, data_dir: Option<&Path>) -> Nam
     let own = NamingClient::new(client.clone(), peer);
     match (own.count().await, data_dir) {
         (Err(CallError::Remote(fault)), Some(folder)) if fault.code == Code::NotFound => {
-            let joined = known::read(folder).unwrap_or_default();
+            let joined = known_nodes::read(folder).unwrap_or_default();
             let others = joined.iter().flat_map(Known::peers);
             let found = NamingClient::first_to_answer(client, others).await;
             found.unwrap_or(own)

@@ -16,34 +16,33 @@ use tokio_util::sync::CancellationToken;
 use super::{
     About, Access, Config, Node, NodeError, Offers, Part, Place, address,
     discover::Announcer,
-    here::{Here, Taken},
-    known::{self, Known},
-    links::{self, Links},
-    names, service,
+    instance_lock::{Here, Taken},
+    known_nodes::{self, Known},
+    names_journal, service,
     thread::network_thread,
+    upstreams::{self, Links},
 };
 use crate::{
     metrics,
     net::{
-        client::{Client, Peer},
-        endpoint::{Endpoint, EndpointError},
-        greeter,
-        identity::Identity,
-        key::PublicKey,
-        members::Members,
+        admission, greeter,
         naming::{self, Naming, NamingClient, Register, Registration},
-        object::{Caller, Object},
-        peers,
+        rpc::{
+            client::{Client, Peer},
+            endpoint::{Endpoint, EndpointError},
+            object::{Caller, Object},
+            wire::Role,
+        },
+        trust::{identity::Identity, key::PublicKey, members::Members},
         uri::Uri,
-        wire::Role,
     },
     queue::{
-        absent::Absent,
         add,
         broker::Broker,
         embedded::{self, Embedded, Recovery},
         registry::Registry,
         remote,
+        unavailable::Absent,
     },
 };
 
@@ -59,7 +58,7 @@ impl Node {
         let mut here = claim(&config.data_dir)?;
         let identity = Identity::load_or_make(&config.data_dir)?;
         let members = Members::open(&config.data_dir, identity.public())?;
-        let joined = known::read(&config.data_dir)?;
+        let joined = known_nodes::read(&config.data_dir)?;
         if joined.is_empty() && !config.has(Part::Naming) {
             return Err(NodeError::NoNaming);
         }
@@ -98,7 +97,7 @@ impl Node {
             endpoint.client(),
             endpoint.members().clone(),
             book.clone(),
-            links::Reached {
+            upstreams::Reached {
                 bound,
                 told: config.advertise.first().copied(),
             },
@@ -113,14 +112,14 @@ impl Node {
             own: own.key,
             bound,
         };
-        let about_peers = peers::Desk {
+        let about_peers = admission::Desk {
             endpoint: endpoint.clone(),
             naming: book.clone(),
             addrs: addrs.clone(),
         };
         let objects = endpoint.objects();
         objects.expose(service::NAME, service::object(desk.clone()));
-        objects.expose(peers::NAME, peers::object(about_peers));
+        objects.expose(admission::NAME, admission::object(about_peers));
         {
             // Whoever comes now finds everything.
             let _entered = net.enter();
@@ -334,8 +333,8 @@ fn serve_names(
     let limits = naming::Limits::default();
     let naming = match engine {
         Some(engine) => {
-            let before = engine.names().iter().filter_map(names::registered);
-            let journal = Arc::new(names::Keeper::new(engine.clone()));
+            let before = engine.names().iter().filter_map(names_journal::registered);
+            let journal = Arc::new(names_journal::Keeper::new(engine.clone()));
             let (naming, keeping) = Naming::kept(limits, before.collect(), journal);
             net.spawn(keeping);
             naming

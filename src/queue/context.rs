@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    desk::Desk,
+    executor::control::Desk,
     task::{Progress, TaskId, Timestamp, WorkerId},
 };
 

@@ -14,19 +14,18 @@
 //! | [`embedded`], [`absent`] | the engine inside this process; what stands where there is none |
 //! | [`remote`] | the engine inside another process, over `net` |
 
-pub mod absent;
 pub mod add;
 pub mod broker;
 pub mod clock;
 pub mod context;
-mod desk;
 pub mod embedded;
-pub mod lane;
+pub mod executor;
 pub mod number;
-pub mod pages;
+pub mod paging;
 pub mod query;
 pub mod registry;
 pub mod remote;
-pub mod store;
 pub mod task;
+pub mod timeline;
+pub mod unavailable;
 pub mod worker;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    lane::{Lane, SPAN},
     task::{Progress, TaskId, Timestamp, WorkerId},
+    timeline::{Lane, SPAN},
 };
 
 /// What a worker is doing.

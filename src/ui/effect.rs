@@ -8,11 +8,9 @@ use super::{key::Key, model::tasks::Fetch};
 use crate::ui::pane::Pane;
 use crate::{
     net::{
+        admission::{PeerInfo, Wish},
         naming::Record,
-        object::Signature,
-        peers::{PeerInfo, Wish},
-        value::Value,
-        wire::Role,
+        rpc::{object::Signature, wire::Role},
     },
     node::{LinkInfo, NamesEvent},
     queue::{
@@ -22,6 +20,7 @@ use crate::{
         task::{NewTask, State, Task, TaskId},
         worker::WorkerStatus,
     },
+    value::Value,
 };
 
 /// Something to be done outside of the model.

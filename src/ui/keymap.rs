@@ -25,7 +25,7 @@ impl Keymap {
         for name in user.keys() {
             if !TABLE.iter().any(|entry| entry.name == name) {
                 let names = TABLE.iter().map(|entry| entry.name);
-                let near = crate::words::nearest::nearest(name, names);
+                let near = crate::input::suggest::nearest(name, names);
                 return Err(format!(
                     "there is no action `{name}`; did you mean `{near}`?"
                 ));

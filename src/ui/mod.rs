@@ -15,7 +15,6 @@ mod headless;
 mod key;
 mod keymap;
 mod layout;
-mod lines;
 mod model;
 mod overlay;
 mod pane;
@@ -41,10 +40,10 @@ pub use self::{
 use self::{keymap::Keymap, model::Model, record::Recorder, replay::Player, theme::Theme};
 use crate::{
     export,
+    input::{addition, arguments},
     node::Session,
     queue::broker::Drained,
     text,
-    words::{addition, arguments, wishes},
 };
 
 /// How the screen is to look and listen.
@@ -164,7 +163,7 @@ impl Screen {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let outcome = runtime.block_on(lines::run(self.model, session));
+        let outcome = runtime.block_on(plain::run(self.model, session));
         runtime.shutdown_background();
         outcome
     }
@@ -202,5 +201,6 @@ pub fn keys_markdown() -> String {
     keymap::markdown()
 }
 
+mod plain;
 #[cfg(test)]
 mod tests;

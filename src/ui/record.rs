@@ -24,8 +24,8 @@ use super::{
 };
 use crate::{
     net::{
-        ticket::{blanked, may_hold_one},
-        wire::Role,
+        rpc::wire::Role,
+        trust::ticket::{blanked, may_hold_one},
     },
     node::Place,
     queue::{

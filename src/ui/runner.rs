@@ -14,13 +14,14 @@ use super::{
     text::{count, counted},
 };
 use crate::{
-    net::{fault::CallError, members::Peer, value::Value},
+    net::{rpc::error::CallError, trust::members::Peer},
     node::{Access, Joined, LinkInfo},
     queue::{
         broker::{Broker, BrokerError, Bulk, Deed},
-        pages::whole_page,
+        paging::whole_page,
         task::{Receipt, State},
     },
+    value::Value,
 };
 
 /// Answers that wait for the screen; further tasks wait for room.

@@ -34,7 +34,7 @@ pub(crate) fn draw(buffer: &mut Buffer, area: Rect, model: &Model) -> Drawn {
         panes: plan.panes.clone(),
         ..Regions::default()
     };
-    panes::bar::draw(&mut canvas, &plan, model, &mut regions);
+    panes::status_bar::draw(&mut canvas, &plan, model, &mut regions);
     for (pane, area) in &plan.panes {
         panes::draw(*pane, &mut canvas, *area, model, &mut regions);
     }

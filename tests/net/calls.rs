@@ -8,13 +8,16 @@ use std::{
     time::Duration,
 };
 
-use distro_tui::net::{
-    client::{DEADLINE, Peer, Request},
-    fault::{CallError, Code, Fault},
-    greeter,
-    naming::{Change, Event, Query, Register, Status},
-    object::Service,
-    proxy::Proxy,
+use distro_tui::{
+    net::{
+        greeter,
+        naming::{Change, Event, Query, Register, Status, proxy::Proxy},
+        rpc::{
+            client::{DEADLINE, Peer, Request},
+            error::{CallError, Code, Fault},
+            object::Service,
+        },
+    },
     value::Value,
 };
 use tokio_util::sync::CancellationToken;

@@ -4,13 +4,14 @@
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
 use distro_tui::net::{
-    client::{DEADLINE, Peer, Request},
-    endpoint::Endpoint,
-    fault::CallError,
     greeter,
-    identity::Identity,
-    members::Members,
-    wire::{MAX_FRAME, Role},
+    rpc::{
+        client::{DEADLINE, Peer, Request},
+        endpoint::Endpoint,
+        error::CallError,
+        wire::{MAX_FRAME, Role},
+    },
+    trust::{identity::Identity, members::Members},
 };
 use tokio::{net::UdpSocket, task::JoinSet};
 
@@ -202,10 +203,10 @@ async fn slow_and_huge_requests_cost_their_senders_only() {
         "{refused:?}"
     );
     // As many unfinished calls as one connection may have, and the other calls as before.
-    let never = distro_tui::net::object::Service::new("Never answers").method(
+    let never = distro_tui::net::rpc::object::Service::new("Never answers").method(
         "wait() -> null",
         "Waits for ever.",
-        |_, []: [(); 0]| std::future::pending::<Result<(), distro_tui::net::fault::Fault>>(),
+        |_, []: [(); 0]| std::future::pending::<Result<(), distro_tui::net::rpc::error::Fault>>(),
     );
     endpoint.objects().expose("never", Arc::new(never));
     let mut waiting = JoinSet::new();

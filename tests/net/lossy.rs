@@ -3,16 +3,14 @@
 
 use std::net::SocketAddr;
 
-use distro_tui::net::{
-    endpoint::Endpoint,
-    fault::CallError,
-    greeter,
-    identity::Identity,
-    members::Members,
-    naming::{self, Health, NamingClient, Status},
-    proxy::Proxy,
+use distro_tui::{
+    net::{
+        greeter,
+        naming::{self, Health, NamingClient, Status, proxy::Proxy},
+        rpc::{endpoint::Endpoint, error::CallError, wire::Role},
+        trust::{identity::Identity, members::Members},
+    },
     value::Value,
-    wire::Role,
 };
 use tokio::time::{Duration, Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -302,22 +300,22 @@ fn duplicated_datagrams_do_not_run_a_call_twice() {
             let server = endpoint(&network, NAMING, &server_id, &[&client_id]);
             let runs = Arc::new(AtomicU64::new(0));
             let counted = Arc::clone(&runs);
-            let object = distro_tui::net::object::Service::new("Counts").method(
+            let object = distro_tui::net::rpc::object::Service::new("Counts").method(
                 "count() -> int",
                 "Counts.",
                 move |_, []: [(); 0]| {
                     let n = counted.fetch_add(1, Ordering::Relaxed);
-                    async move { Ok::<_, distro_tui::net::fault::Fault>(n) }
+                    async move { Ok::<_, distro_tui::net::rpc::error::Fault>(n) }
                 },
             );
             server.objects().expose("counter", Arc::new(object));
             let client = endpoint(&network, CLIENT, &client_id, &[]);
-            let peer = distro_tui::net::client::Peer {
+            let peer = distro_tui::net::rpc::client::Peer {
                 addr: NAMING.parse().expect("an address"),
                 key: server.key(),
             };
             for n in 0..20_u64 {
-                let request = distro_tui::net::client::Request::new("counter", "count", vec![]);
+                let request = distro_tui::net::rpc::client::Request::new("counter", "count", vec![]);
                 let deadline = Duration::from_secs(60);
                 let counted = client.client().call(peer, request, deadline).await;
                 assert_eq!(counted, Ok(Value::Int(n as i64)), "seed {seed}");

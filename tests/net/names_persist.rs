@@ -5,13 +5,17 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use distro_tui::net::{
-    fault::Code,
-    key::PublicKey,
-    naming::{Health, Journal, Kept, Limits, Naming, Record, Register, Registered},
-    object::{Answer, Caller, Invocation, Object},
+use distro_tui::{
+    net::{
+        naming::{Health, Journal, Kept, Limits, Naming, Record, Register, Registered},
+        rpc::{
+            error::Code,
+            object::{Answer, Caller, Invocation, Object},
+            wire::Role,
+        },
+        trust::key::PublicKey,
+    },
     value::Value,
-    wire::Role,
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::time::Duration;

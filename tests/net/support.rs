@@ -3,15 +3,11 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use distro_tui::net::{
-    client::Peer,
-    endpoint::Endpoint,
     greeter,
-    identity::Identity,
-    members::Members,
     naming::{self, Limits, Naming, NamingClient, Register, Registration},
-    object::Caller,
+    rpc::{client::Peer, endpoint::Endpoint, object::Caller, wire::Role},
+    trust::{identity::Identity, members::Members},
     uri::Uri,
-    wire::Role,
 };
 use tokio_util::sync::CancellationToken;
 

@@ -3,16 +3,16 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use distro_tui::net::{
-    client::{DEADLINE, Peer, Request},
-    endpoint::Endpoint,
-    fault::{CallError, Code},
+    admission::{self, Desk, PeersClient, Wish},
     greeter,
-    identity::Identity,
-    members::Members,
     naming::{self, Limits, Naming, NamingClient, Register},
-    peers::{self, Desk, PeersClient, Wish},
-    ticket::Ticket,
-    wire::Role,
+    rpc::{
+        client::{DEADLINE, Peer, Request},
+        endpoint::Endpoint,
+        error::{CallError, Code},
+        wire::Role,
+    },
+    trust::{identity::Identity, members::Members, ticket::Ticket},
 };
 use tokio::time::{Duration, timeout};
 

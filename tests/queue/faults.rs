@@ -10,9 +10,8 @@ use std::{
 use distro_tui::queue::{
     broker::{Broker, BrokerError, Deed, Event},
     clock::{Clock, TimeSource},
-    embedded::{Config, Embedded, Limits},
+    embedded::{Config, Embedded, Limits, store},
     query::Filter,
-    store,
     task::{NewTask, Options, State, TaskId, TimeLimits, Timestamp},
     worker::WorkerState,
 };

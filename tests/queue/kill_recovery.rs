@@ -18,8 +18,10 @@ use std::{
 
 use distro_tui::queue::{
     broker::{Broker, Event},
-    embedded::{Config, Limits},
-    store::{Config as Keep, Crash, CrashPoint, NameChange, NameRow, Retention},
+    embedded::{
+        Config, Limits,
+        store::{Config as Keep, Crash, CrashPoint, NameChange, NameRow, Retention},
+    },
     task::{NewTask, State, TaskId},
 };
 use rusqlite::Connection;

@@ -9,7 +9,10 @@ use std::{
 };
 
 use distro_tui::{
-    net::{client::Peer, endpoint::Endpoint, identity::Identity, members::Members, wire::Role},
+    net::{
+        rpc::{client::Peer, endpoint::Endpoint, wire::Role},
+        trust::{identity::Identity, members::Members},
+    },
     queue::{
         broker::Broker,
         embedded::{Limits, Recovery},

@@ -3,16 +3,18 @@
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use distro_tui::{
-    net::{client::Peer, endpoint::Endpoint, identity::Identity, members::Members, wire::Role},
+    net::{
+        rpc::{client::Peer, endpoint::Endpoint, wire::Role},
+        trust::{identity::Identity, members::Members},
+    },
     queue::{
         add,
         broker::Broker,
         context::Context,
-        embedded::{Config, Embedded, Limits, Recovery},
+        embedded::{Config, Embedded, Limits, Recovery, store},
         query::Query,
         registry::{Registry, TaskError},
         remote::{self, Remote},
-        store,
         task::{NewTask, State, Task, TaskId},
     },
 };

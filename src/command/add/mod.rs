@@ -9,18 +9,18 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     Done, Failure, Given,
-    lines::piped,
-    out::Out,
-    shapes::{IdShape, raw},
+    json::{IdShape, raw},
+    output::Out,
+    stdin::piped,
 };
 use crate::{
     cli,
+    input::addition::{self, Addition},
     queue::{
         broker::{Broker, Subscription},
         task::{Key, MAX_PRIORITY, NewTask, Options, Rule, State, Task, TaskId},
     },
     units,
-    words::addition::{self, Addition},
 };
 
 /// Events may be left out when they come too fast, so it is looked again after this time.

@@ -17,12 +17,12 @@ use super::{LOOK, Taken, Work, read, why};
 use crate::{
     command::{
         Done, Failure,
-        lines::{self, Lines},
-        out::tell,
+        output::tell,
+        stdin::{self, Lines},
     },
     queue::{
         broker::{BrokerError, Subscription},
-        pages::whole_page,
+        paging::whole_page,
         query::{Filter, Page, Query},
         task::{NewTask, Receipt, State, Task, TaskId},
     },
@@ -45,8 +45,8 @@ impl Work<'_> {
     /// Reads lines until there are no more; at most [`WINDOW`] tasks are on their way.
     pub(super) async fn stream(mut self) -> Done {
         let events = self.add.wait.then(|| self.broker.subscribe());
-        let bar = lines::progress(if self.add.wait { "added" } else { "queued" });
-        let mut input = Some(lines::read());
+        let bar = stdin::progress(if self.add.wait { "added" } else { "queued" });
+        let mut input = Some(stdin::read());
         let mut flow = Flow::default();
         let mut look_again = false;
         while input.is_some() || !flow.waiting.is_empty() {
@@ -56,7 +56,7 @@ impl Work<'_> {
                 chunk = next_chunk(&mut input), if input.is_some() && room => {
                     match chunk {
                         Some(chunk) => {
-                            let chunk = chunk.map_err(|e| lines::unread(&e))?;
+                            let chunk = chunk.map_err(|e| stdin::unread(&e))?;
                             self.submit(chunk, &mut flow).await?;
                         }
                         None => input = None,

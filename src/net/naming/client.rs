@@ -4,16 +4,20 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Duration;
 
 use super::{
-    history::Event,
+    change_log::Event,
     query::{Listing, Query},
     record::{Record, Register},
     registry::Granted,
-    service::NAME,
+    server::NAME,
 };
-use crate::net::{
-    client::{Client, DEADLINE, Peer, Replies, Request, first},
-    fault::CallError,
-    uri::Uri,
+use crate::{
+    net::{
+        rpc::{
+            client::{Client, DEADLINE, Peer, Replies, Request, happy_eyeballs},
+            error::CallError,
+        },
+        uri::Uri,
+    },
     value::{NotAValue, Value},
 };
 
@@ -43,7 +47,7 @@ impl NamingClient {
             let naming = Self::new(client.clone(), server);
             naming.count().await.map(|_records| naming)
         };
-        first(servers, asking).await
+        happy_eyeballs::first(servers, asking).await
     }
 
     /// The naming server that is asked.
@@ -110,7 +114,7 @@ impl NamingClient {
     /// Takes a name from everybody who has registered it; answers how many records went.
     ///
     /// # Errors
-    /// [`crate::net::fault::Code::Denied`] for all but admins, or as [`NamingClient::unregister`].
+    /// [`crate::net::rpc::error::Code::Denied`] for all but admins, or as [`NamingClient::unregister`].
     pub async fn unregister_all(&self, name: &str) -> Result<usize, CallError> {
         self.ask("unregister", vec![name.into(), Value::Bool(true)])
             .await
@@ -119,7 +123,7 @@ impl NamingClient {
     /// Everybody who serves a name, the live ones first.
     ///
     /// # Errors
-    /// [`crate::net::fault::Code::NotFound`], or the call's own.
+    /// [`crate::net::rpc::error::Code::NotFound`], or the call's own.
     pub async fn lookup(&self, name: &str) -> Result<Vec<Record>, CallError> {
         self.ask("lookup", vec![name.into()]).await
     }

@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::record::Record;
 use crate::net::{
-    fault::{Code, Fault},
-    key::PublicKey,
+    rpc::error::{Code, Fault},
+    trust::key::PublicKey,
 };
 
 /// A registration as it is kept.

@@ -5,19 +5,20 @@
 //! lists itself; [`NamingClient`] is the typed caller; [`Registration`] keeps a name alive.
 
 mod client;
-mod history;
 mod journal;
 mod query;
 mod record;
-mod registration;
 mod registry;
-mod service;
 
 pub use client::{NamingClient, Watch};
-pub use history::{Change, Event, Why};
+pub use self::change_log::{Change, Event, Why};
 pub use journal::{Journal, Kept, Registered};
 pub use query::{Listing, MAX_PAGE, Query};
 pub use record::{Health, MAX_NAME, Millis, Record, Register, check_name};
-pub use registration::{Registration, Status};
+pub use self::lease_keeper::{Registration, Status};
 pub use registry::{Granted, Limits, Registry};
-pub use service::{NAME, Naming};
+pub use self::server::{NAME, Naming};
+mod change_log;
+mod lease_keeper;
+pub mod proxy;
+mod server;

@@ -4,7 +4,7 @@ use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
 use super::record::Record;
-use crate::net::fault::Fault;
+use crate::net::rpc::error::Fault;
 
 /// The most records on one page.
 pub const MAX_PAGE: usize = 1_000;

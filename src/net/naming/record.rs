@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::{fault::Fault, key::PublicKey, uri::MAX_URI};
+use crate::net::{rpc::error::Fault, trust::key::PublicKey, uri::MAX_URI};
 
 /// Milliseconds on a clock that never goes back; where it starts does not matter.
 pub type Millis = u64;

@@ -10,16 +10,18 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    history::{Change, History, Why},
+    change_log::{Change, History, Why},
     journal::Registered,
     query::{Filter, Listing, MAX_LOOK, MAX_PAGE, Query},
     record::{Health, Millis, Record, Register, check_tags},
 };
 use crate::net::{
-    fault::{Code, Fault},
-    key::PublicKey,
-    object::Caller,
-    wire::Role,
+    rpc::{
+        error::{Code, Fault},
+        object::Caller,
+        wire::Role,
+    },
+    trust::key::PublicKey,
 };
 
 /// How much one registry holds.

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 use super::core::Accepted;
 use crate::queue::{
     broker::{Batch, BrokerError, Bulk, Deed, Drained, NameHistograms, Stats},
+    embedded::store::{NameChange, reads::Question},
     query::Filter,
-    store::{NameChange, answer::Question},
     task::{Receipt, State, SubmitId, TaskId},
     worker::WorkerStatus,
 };

@@ -11,12 +11,9 @@
 
 mod bulk;
 mod command;
-mod core;
+pub(crate) mod core;
 mod dispatcher;
-mod pool;
 mod recovery;
-mod submits;
-mod work;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -39,12 +36,12 @@ use super::{
         Subscription,
     },
     clock::Clock,
+    embedded::store::{
+        Durability, Memory, NameChange, NameRow, Opened, Sqlite, Store, StoreError,
+        reads::{Answer, Question},
+    },
     query::{Filter, Page, Query},
     registry::Registry,
-    store::{
-        self, Durability, Memory, NameChange, NameRow, Opened, Sqlite, Store, StoreError,
-        answer::{Answer, Question},
-    },
     task::{NewTask, Receipt, State, SubmitId, Task, TaskId},
     worker::WorkerStatus,
 };
@@ -348,3 +345,5 @@ impl std::fmt::Debug for Embedded {
         f.write_str("Embedded")
     }
 }
+mod idempotency;
+pub mod store;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::core::Crashed;
 use crate::queue::{
-    store::{Damage, Opened},
+    embedded::store::{Damage, Opened},
     task::TaskId,
 };
 

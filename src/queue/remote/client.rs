@@ -12,14 +12,13 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     ROOM, TASK,
-    feed::{News, Place},
+    event_log::{News, Place},
     service::About,
 };
 use crate::{
-    net::{
+    net::rpc::{
         client::{Client, DEADLINE, Peer, Replies, Request},
-        fault::{CallError, Code},
-        value::{Encoded, Value},
+        error::{CallError, Code},
     },
     queue::{
         broker::{
@@ -30,6 +29,7 @@ use crate::{
         task::{NewTask, Receipt, State, SubmitId, Task, TaskId},
         worker::WorkerStatus,
     },
+    value::{Encoded, Value},
 };
 
 /// A submit whose answer was lost is said again for this long.

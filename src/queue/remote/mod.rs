@@ -6,7 +6,6 @@
 //! [`BrokerError`]: super::broker::BrokerError
 
 mod client;
-mod feed;
 mod service;
 
 pub use self::{client::Remote, service::object};
@@ -19,3 +18,4 @@ pub const NAME: &str = "broker";
 const ROOM: usize = 512 << 10;
 /// What a task takes in a frame beside its texts, at most.
 const TASK: usize = 700;
+mod event_log;

@@ -11,14 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ROOM, TASK,
-    feed::{Feed, News, Place},
+    event_log::{Feed, News, Place},
 };
 use crate::{
     net::{
-        fault::{Code, Fault},
-        object::{Caller, Service},
-        peers::at_least,
-        wire::Role,
+        admission::at_least,
+        rpc::{
+            error::{Code, Fault},
+            object::{Caller, Service},
+            wire::Role,
+        },
     },
     queue::{
         broker::{Broker, BrokerError, Deed},

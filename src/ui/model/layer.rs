@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tui_input::Input;
 
 use crate::{
-    net::{naming::Record, object::Signature, peers::PeerInfo},
+    net::{admission::PeerInfo, naming::Record, rpc::object::Signature},
     node::LinkInfo,
     queue::{
         broker::{Deed, Reason},

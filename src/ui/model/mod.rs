@@ -6,8 +6,6 @@ pub(crate) mod layer;
 pub(crate) mod list;
 pub(crate) mod names;
 pub(crate) mod overview;
-mod possible;
-pub(crate) mod tally;
 pub(crate) mod tasks;
 pub(crate) mod toast;
 
@@ -17,8 +15,8 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
 use self::{
-    events::Log, greeter::Greeter, layer::Layer, names::Names, overview::Overview, tally::Tally,
-    tasks::Tasks, toast::Toasts,
+    event_summary::Tally, events::Log, greeter::Greeter, layer::Layer, names::Names,
+    overview::Overview, tasks::Tasks, toast::Toasts,
 };
 use super::{
     keymap::Keymap,
@@ -27,7 +25,7 @@ use super::{
     theme::Theme,
 };
 use crate::{
-    net::wire::Role,
+    net::rpc::wire::Role,
     node::{Access, Place},
     queue::task::{TaskId, Timestamp},
 };
@@ -295,3 +293,5 @@ impl Model {
             || (self.shows(Pane::Tasks) && overview.has_running())
     }
 }
+mod availability;
+pub(crate) mod event_summary;

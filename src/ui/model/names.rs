@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::list::{Motion, Selection};
 use crate::net::{
-    key::PublicKey,
     naming::{Change, Event, Record},
+    trust::key::PublicKey,
 };
 
 /// The most records that the screen keeps; what is beyond is counted.

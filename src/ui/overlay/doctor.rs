@@ -1,7 +1,7 @@
 //! How tasks are kept, what that risks, and whether all is well.
 
 use crate::{
-    queue::store::Durability,
+    queue::embedded::store::Durability,
     ui::{
         model::Model,
         text::{count, took},

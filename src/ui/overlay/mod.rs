@@ -6,9 +6,7 @@ mod doctor;
 pub(crate) mod help;
 pub(crate) mod latency;
 pub(crate) mod palette;
-pub(crate) mod peers;
 pub(crate) mod prompt;
-pub(crate) mod reasons;
 pub(crate) mod toasts;
 
 use ratatui::layout::Rect;
@@ -27,9 +25,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
             Layer::Prompt(prompt) => prompt::draw(canvas, screen, prompt),
             Layer::Confirm(confirm) => confirm::draw(canvas, screen, confirm),
             Layer::Details(details) => details::draw(canvas, screen, model, details),
-            Layer::Reasons(view) => reasons::draw(canvas, screen, model, view),
-            Layer::Peers(view) => peers::draw(canvas, screen, model, view),
+            Layer::Reasons(view) => dead_letters::draw(canvas, screen, model, view),
+            Layer::Peers(view) => members::draw(canvas, screen, model, view),
             Layer::Latency { scroll } => latency::draw(canvas, screen, model, *scroll),
         }
     }
 }
+pub(crate) mod dead_letters;
+pub(crate) mod members;

@@ -1,6 +1,5 @@
 //! The panes, one a file: each draws itself from the model and nothing else.
 
-pub(crate) mod bar;
 pub(crate) mod events;
 pub(crate) mod footer;
 pub(crate) mod greeter;
@@ -78,3 +77,4 @@ fn empty(canvas: &mut Canvas<'_>, area: Rect, lines: &[&str]) {
         canvas.write(x, y, area.width, line, style);
     }
 }
+pub(crate) mod status_bar;

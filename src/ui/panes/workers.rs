@@ -15,8 +15,8 @@ use crate::{
         theme::Role,
         widgets::{
             canvas::{Canvas, row},
-            lane,
             table::{self, Column},
+            timeline,
         },
     },
 };
@@ -63,12 +63,12 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         for (y, i) in (body.y..body.bottom()).zip(visible.clone()) {
             if let Some(worker) = workers.get(i) {
                 let area = Rect::new(x, y, width, 1);
-                lane::draw(canvas, area, worker, model.now);
+                timeline::draw(canvas, area, worker, model.now);
             }
         }
         let shown = u16::try_from(visible.len()).unwrap_or_default();
         if axis > 0 {
-            lane::axis(canvas, Rect::new(x, body.y + shown, width, 1));
+            timeline::axis(canvas, Rect::new(x, body.y + shown, width, 1));
         }
     }
     let edge = Rect {

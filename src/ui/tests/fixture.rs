@@ -7,15 +7,15 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use crate::{
     net::{
-        key::PublicKey,
         naming::{Event as NamingEvent, Health, Record},
+        trust::key::PublicKey,
     },
     node::NamesEvent,
     queue::{
         broker::{Batch, Event, Keeping, NameStats, Percentiles, Stats},
-        lane::{Lane, Stretch},
         query::Page,
         task::{Attempt, Progress, State, Task, TaskId, Timestamp, WorkerId},
+        timeline::{Lane, Stretch},
         worker::{Current, WorkerState, WorkerStatus},
     },
     ui::{

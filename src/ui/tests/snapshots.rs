@@ -11,8 +11,9 @@ use super::fixture::{NOW, answer_all, busy, draw, fresh, press, send, theme, typ
 use crate::ui::pane::Pane;
 use crate::{
     net::{
-        fault::CallError, key::PublicKey, members, object::Signature, peers::PeerInfo,
-        wire::Role as Rights,
+        admission::PeerInfo,
+        rpc::{error::CallError, object::Signature, wire::Role as Rights},
+        trust::{key::PublicKey, members},
     },
     node::{LinkInfo, NamesEvent, Place},
     queue::{

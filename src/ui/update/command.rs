@@ -7,7 +7,7 @@ use nucleo_matcher::{
 
 use super::{act, close, say};
 use crate::{
-    net::ticket::veiled,
+    net::trust::ticket::veiled,
     ui::{
         action::{Action, Entry, TABLE},
         effect::Effect,

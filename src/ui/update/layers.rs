@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use super::{act, close, command, edit, peers, prompts, reasons};
+use super::{act, close, command, dead_letters, edit, members, prompts};
 use crate::ui::{
     action::{Action, TABLE},
     effect::Effect,
@@ -56,8 +56,8 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
             }
         },
         Some(Layer::Confirm(_)) => confirm(model, key),
-        Some(Layer::Reasons(_)) => reasons::press(model, key),
-        Some(Layer::Peers(_)) => match peers::press(model, key) {
+        Some(Layer::Reasons(_)) => dead_letters::press(model, key),
+        Some(Layer::Peers(_)) => match members::press(model, key) {
             Some((action, about)) => act::ask(model, action, about.as_deref()),
             None => vec![],
         },

@@ -2,12 +2,9 @@
 //! of effects come out. Nothing here waits, and nothing here fails.
 
 mod act;
-mod answers;
 mod command;
 mod layers;
-mod peers;
 mod prompts;
-mod reasons;
 mod rows;
 
 pub(crate) use command::found;
@@ -51,7 +48,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg, now: Timestamp) -> Vec<Effect>
             model.leaving = true;
             vec![Effect::Quit]
         }
-        other => answers::take(model, other),
+        other => responses::take(model, other),
     }
 }
 
@@ -246,3 +243,6 @@ pub(super) fn say(model: &mut Model, tone: Tone, text: impl Into<String>) {
 pub(super) fn close(model: &mut Model) -> Option<Layer> {
     model.layers.pop()
 }
+mod dead_letters;
+mod members;
+mod responses;

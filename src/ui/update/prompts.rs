@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::rows;
 use crate::{
-    net::ticket::Ticket,
+    net::trust::ticket::Ticket,
     ui::{
         addition::{self, Addition},
         arguments,

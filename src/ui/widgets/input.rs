@@ -6,7 +6,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::canvas::Canvas;
 use crate::{
-    net::ticket::veiled,
+    net::trust::ticket::veiled,
     ui::{
         text::{clean, width},
         theme::Role,

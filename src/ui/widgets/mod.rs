@@ -3,5 +3,5 @@
 pub(crate) mod canvas;
 pub(crate) mod chart;
 pub(crate) mod input;
-pub(crate) mod lane;
 pub(crate) mod table;
+pub(crate) mod timeline;

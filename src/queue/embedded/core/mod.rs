@@ -2,10 +2,6 @@
 //! go in; jobs, signals, events, changes to keep and the next deadline come out. Nothing here waits,
 //! sends, writes or reads a clock.
 
-mod entry;
-mod life;
-mod limits;
-mod meter;
 mod queues;
 mod recover;
 
@@ -16,17 +12,17 @@ use std::{
 };
 
 pub(super) use self::recover::Crashed;
-use self::{entry::Entry, limits::Run, meter::Meter, queues::Queues};
-use super::work::Job;
+use self::{deadlines::Run, live_task::Entry, metrics::Meter, queues::Queues};
+use crate::queue::executor::worker::Job;
 use crate::queue::{
     broker::{BrokerError, Event, NameHistograms, Stats},
     clock::Jump,
-    desk::Stop,
-    registry::{TaskFunction, Unfit},
-    store::{
+    embedded::store::{
         Change,
         row::{Live, Rare, Row, Terms},
     },
+    executor::control::Stop,
+    registry::{TaskFunction, Unfit},
     task::{
         MAX_ATTEMPTS, MAX_PRIORITY, NewTask, Options, Receipt, State, TaskId, TimeLimits,
         Timestamp, WorkerId,
@@ -88,7 +84,7 @@ impl Accepted {
 
 /// A word to a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(crate) enum Signal {
     /// Stop this run.
     Ask {
         worker: WorkerId,
@@ -202,7 +198,7 @@ impl Core {
 
     fn take(&mut self, now: Timestamp, task: Accepted) -> Receipt {
         let key = task.options.key.map(Box::new);
-        let unique = entry::unique_key(&task.function.name, key.as_deref());
+        let unique = live_task::unique_key(&task.function.name, key.as_deref());
         if let Some(id) = unique.as_ref().and_then(|key| self.unique.get(key)) {
             let id = task_id(*id);
             self.meter.duplicates += 1;
@@ -440,5 +436,9 @@ fn rank(ready: Timestamp, priority: u8) -> u64 {
         .0
 }
 
+mod deadlines;
+mod live_task;
+mod metrics;
 #[cfg(test)]
 mod tests;
+mod transitions;

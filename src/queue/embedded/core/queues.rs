@@ -6,9 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use super::entry::{Entry, QueueId};
+use super::live_task::{Entry, QueueId};
 use crate::queue::{
-    store::ids::{Ids, Place},
+    embedded::store::ids::{Ids, Place},
     task::{DEFAULT_QUEUE, State},
 };
 

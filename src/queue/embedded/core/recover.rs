@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{Core, life::LONGEST_RETRY, task_id};
+use super::{Core, task_id, transitions::LONGEST_RETRY};
 use crate::queue::{
+    embedded::store::{Change, row::Row},
     registry::TaskFunction,
-    store::{Change, row::Row},
     task::{State, TaskId, Timestamp},
 };
 

@@ -9,9 +9,9 @@ use crate::queue::{
         bulk::{BulkJob, Next},
         command::{Command, Held, Verdict},
         core::Accepted,
+        store::{Change, StoreError},
     },
     query::Page,
-    store::{Change, StoreError},
     task::{Options, Receipt, State, Step, SubmitId, TaskId},
 };
 
@@ -158,7 +158,7 @@ impl Rounds {
     pub(super) fn ended_row(
         &mut self,
         id: TaskId,
-    ) -> Result<crate::queue::store::row::Row, BrokerError> {
+    ) -> Result<crate::queue::embedded::store::row::Row, BrokerError> {
         let unreadable = |StoreError(why)| BrokerError::Unreadable(why);
         let row = self.store.row(key(id)?).map_err(unreadable)?;
         let row = row.ok_or(BrokerError::NotFound(id))?;

@@ -3,9 +3,6 @@
 //! touches the core, and the only one that writes.
 
 mod commands;
-mod handing;
-mod keeping;
-mod telling;
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -16,15 +13,17 @@ use super::{
     bulk::BulkJob,
     command::{Answer, Command, Held},
     core::{Ages, Core},
+    idempotency::Submits,
+};
+use crate::queue::executor::{
     pool::Pool,
-    submits::Submits,
-    work::{Job, LEAVE, Report},
+    worker::{Job, LEAVE, Report},
 };
 use crate::queue::{
     broker::{Batch, Drained, Stats},
     clock::Clock,
+    embedded::store::{Change, NameRow, Opened, Store, reads::Question},
     registry::Registry,
-    store::{Change, NameRow, Opened, Store, answer::Question},
     task::Timestamp,
 };
 
@@ -334,3 +333,6 @@ impl Rounds {
         }
     }
 }
+mod dispatch;
+mod notify;
+mod persist;

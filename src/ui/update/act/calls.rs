@@ -2,7 +2,7 @@
 
 use super::{prompt, show};
 use crate::{
-    net::ticket::may_hold_one,
+    net::trust::ticket::may_hold_one,
     ui::{
         effect::Effect,
         model::{

@@ -11,7 +11,7 @@ use self::{
     tasks::{add, burst, count, filter, mark, on_tasks, pause, run, show_task, sort, undo},
     workers::{scale, scale_to},
 };
-use super::{peers, prompts, rows, say};
+use super::{members, prompts, rows, say};
 use crate::{
     queue::{broker::Deed, task::State},
     ui::{
@@ -116,7 +116,7 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
             model.layers.push(Layer::Peers(PeersView::default()));
             vec![Effect::Peers]
         }
-        Action::Ticket => peers::ticket(model, argument),
+        Action::Ticket => members::ticket(model, argument),
         Action::Rotate => vec![Effect::Rotate],
         Action::Join => match argument {
             None => prompt(model, Purpose::Join, String::new()),
@@ -130,7 +130,7 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
             None => needs_key(model),
         },
         Action::Revoke => match argument {
-            Some(who) => peers::ask_to_revoke(model, who),
+            Some(who) => members::ask_to_revoke(model, who),
             None => needs_key(model),
         },
         Action::Latency => show(model, Layer::Latency { scroll: 0 }),

@@ -2,6 +2,7 @@
 
 use super::prompt;
 use crate::{
+    input::options,
     queue::{
         add::Add,
         broker::Deed,
@@ -21,7 +22,6 @@ use crate::{
         },
         pane::Pane,
         update::{prompts, rows, say},
-        wishes,
     },
 };
 
@@ -161,7 +161,7 @@ fn runnable(text: &str, now: &jiff::Zoned) -> Result<NewTask, String> {
     let first = values.next().ok_or_else(usage)?;
     first.map_err(|e| format!("the arguments are not JSON: {e}"))?;
     let (args, wishes) = rest.split_at(values.byte_offset());
-    let wishes = wishes::parse(wishes, now).map_err(|mistake| mistake.why)?;
+    let wishes = options::parse(wishes, now).map_err(|mistake| mistake.why)?;
     let mut task = NewTask::new(name, args);
     task.options = wishes.options;
     Ok(task)

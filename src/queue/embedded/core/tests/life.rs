@@ -1,4 +1,4 @@
-use super::{super::life::FIRST_RETRY, *};
+use super::{super::transitions::FIRST_RETRY, *};
 use crate::queue::task::Step;
 
 #[test]

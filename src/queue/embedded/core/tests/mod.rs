@@ -10,10 +10,10 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::queue::{
     add,
-    embedded::work::{Ended, Outcome, Started},
+    embedded::store::{Memory, Retention, Store, reads::Question},
+    executor::worker::{Ended, Outcome, Started},
     query::{Page, Query},
     registry::Registry,
-    store::{Memory, Retention, Store, answer::Question},
     task::{Key, Rule, Task},
 };
 

@@ -1,0 +1,332 @@
+//! `peers`, `revoke`, `ticket`, `join` and `leave`
+
+use std::{
+    fs,
+    io::{self, BufRead, IsTerminal, Read},
+    process::ExitCode,
+};
+
+use serde::Serialize;
+
+use super::{
+    Done, Failure, Given,
+    output::{Out, tell},
+};
+use crate::{
+    cli::{Join, Json, Leave, Revoke, Ticket, TicketCommand},
+    net::{
+        admission::{PeerInfo, Wish},
+        rpc::wire::Role,
+    },
+    node::{self, LinkInfo, Session},
+    queue::task::Timestamp,
+    units,
+};
+
+/// The longest text that is read as a ticket, in bytes.
+const MAX_TICKET: u64 = 16 << 10;
+
+#[derive(Serialize)]
+struct PeerShape<'a> {
+    key: String,
+    role: Role,
+    label: &'a str,
+    joined_at: Option<String>,
+    connections: usize,
+}
+
+#[derive(Serialize)]
+struct LinkShape<'a> {
+    key: String,
+    role: Role,
+    addr: String,
+    names: Vec<NameShape<'a>>,
+}
+
+#[derive(Serialize)]
+struct NameShape<'a> {
+    name: &'a str,
+    state: &'a str,
+}
+
+#[derive(Serialize)]
+struct Shape<'a> {
+    joined_here: Vec<PeerShape<'a>>,
+    joined_there: Vec<LinkShape<'a>>,
+}
+
+fn joined_at(peer: &PeerInfo) -> Option<String> {
+    super::json::time(Timestamp(peer.peer.joined_at.saturating_mul(1_000_000)))
+}
+
+pub(super) fn list(given: &Given<'_>, out: Json) -> Done {
+    let (peers, links) = given.with(|session| async move {
+        let access = session.access();
+        let both = async {
+            let peers = access.peers(|peers| async move { peers.list().await });
+            let peers = peers.await?;
+            let links = access.node(|node| async move { node.links().await });
+            Ok::<_, Failure>((peers, links.await?))
+        };
+        let both = both.await;
+        (session, both)
+    })?;
+    let mut out = Out::new(out);
+    if out.json {
+        out.document(&Shape {
+            joined_here: peers.iter().map(peer_shape).collect(),
+            joined_there: links.iter().map(link_shape).collect(),
+        })?;
+    } else {
+        let row = |peer: &PeerInfo| {
+            vec![
+                peer.peer.key.to_string().chars().take(16).collect(),
+                peer.peer.role.to_string(),
+                peer.peer.label.clone(),
+                peer.connections.to_string(),
+                joined_at(peer).unwrap_or_default(),
+            ]
+        };
+        let rows: Vec<_> = peers.iter().map(row).collect();
+        match rows.as_slice() {
+            [] => out.line("nobody has joined this node; distro-tui ticket lets others in")?,
+            rows => out.table(
+                &["JOINED HERE", "ROLE", "LABEL", "CONNECTIONS", "SINCE"],
+                rows,
+            )?,
+        }
+        out.text("\n")?;
+        let row = |link: &LinkInfo| {
+            let names = link.names.iter();
+            let names: Vec<_> = names.map(|(name, how)| format!("{name} {how}")).collect();
+            vec![
+                link.key.to_string().chars().take(16).collect(),
+                link.role.to_string(),
+                link.addr.to_string(),
+                names.join(", "),
+            ]
+        };
+        let rows: Vec<_> = links.iter().map(row).collect();
+        match rows.as_slice() {
+            [] => out.line("this node has joined no other; distro-tui join TICKET does")?,
+            rows => out.table(
+                &["JOINED BY THIS NODE", "ROLE", "WHERE", "NAMES THERE"],
+                rows,
+            )?,
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn peer_shape(peer: &PeerInfo) -> PeerShape<'_> {
+    PeerShape {
+        key: peer.peer.key.to_string(),
+        role: peer.peer.role,
+        label: &peer.peer.label,
+        joined_at: joined_at(peer),
+        connections: peer.connections,
+    }
+}
+
+fn link_shape(link: &LinkInfo) -> LinkShape<'_> {
+    let names = link.names.iter();
+    LinkShape {
+        key: link.key.to_string(),
+        role: link.role,
+        addr: link.addr.to_string(),
+        names: names
+            .map(|(name, state)| NameShape { name, state })
+            .collect(),
+    }
+}
+
+pub(super) fn revoke(given: &Given<'_>, revoke: &Revoke) -> Done {
+    #[derive(Serialize)]
+    struct Revoked {
+        key: String,
+        label: String,
+    }
+    let who = revoke.who.clone();
+    let gone = given.with(|session| async move {
+        let access = session.access();
+        let gone = access.peers(|peers| async move { peers.revoke(&who).await });
+        let gone = gone.await.map_err(Failure::from);
+        (session, gone)
+    })?;
+    let mut out = Out::new(revoke.out);
+    let key = gone.key.to_string();
+    if out.json {
+        let label = gone.label;
+        out.document(&Revoked { key, label })?;
+    } else {
+        out.line(&format!(
+            "{key} is out: its connections and its names have ended"
+        ))?;
+        tell(
+            format_args!(
+                "whoever knows a ticket can join with another key: distro-tui ticket rotate \
+                 makes them worthless"
+            ),
+            true,
+        );
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn ticket(given: &Given<'_>, ticket: &Ticket) -> Done {
+    match &ticket.command {
+        Some(TicketCommand::Rotate { role, out }) => rotate(given, *role, *out),
+        None => print(given, ticket),
+    }
+}
+
+fn rotate(given: &Given<'_>, role: Option<Role>, out: Json) -> Done {
+    #[derive(Serialize)]
+    struct Rotated {
+        withdrawn: usize,
+    }
+    let withdrawn = given.with(|session| async move {
+        let access = session.access();
+        let rotated = access.peers(|peers| async move { peers.rotate(role).await });
+        let rotated = rotated.await.map_err(Failure::from);
+        (session, rotated)
+    })?;
+    let which = match withdrawn {
+        1 => "ticket is",
+        _ => "tickets are",
+    };
+    let told = format!("{withdrawn} {which} worthless now; who has joined stays");
+    Ok(Out::new(out).answer(&Rotated { withdrawn }, &told)?)
+}
+
+fn print(given: &Given<'_>, ticket: &Ticket) -> Done {
+    #[derive(Serialize)]
+    struct Printed<'a> {
+        ticket: &'a str,
+        role: Role,
+        addrs: Vec<String>,
+        once: bool,
+        expires_in_s: Option<u64>,
+    }
+    let expires = ticket.expires.as_deref().map(units::duration).transpose();
+    let expires = expires.map_err(Failure::Usage)?.map(|span| span.as_secs());
+    let (role, once) = (ticket.role, ticket.once);
+    let text = given.with(|session| async move {
+        let access = session.access();
+        let made =
+            access.peers(|peers| async move { peers.ticket(role, Wish { once, expires }).await });
+        let made = made.await.map_err(Failure::from);
+        (session, made)
+    })?;
+    let read: Result<crate::net::trust::ticket::Ticket, _> = text.parse();
+    let addrs = read.map(|ticket| ticket.addrs).unwrap_or_default();
+    let mut out = Out::new(ticket.out);
+    if out.json {
+        out.document(&Printed {
+            ticket: &text,
+            role,
+            addrs: addrs.iter().map(ToString::to_string).collect(),
+            once,
+            expires_in_s: expires,
+        })?;
+    } else {
+        out.line(&text)?;
+        if let Some(warning) = node::warning(&addrs) {
+            tell(format_args!("{warning}"), true);
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A ticket from where it was said to be.
+pub(super) fn read_ticket(told: Option<&str>) -> Result<String, Failure> {
+    let text = told_in(told.unwrap_or("-"))?;
+    // Better here than after a dial.
+    match text.parse::<crate::net::trust::ticket::Ticket>() {
+        Ok(_) => Ok(text),
+        Err(why) => Err(Failure::Usage(why.to_string())),
+    }
+}
+
+/// What was said: with `-` a line of standard input, with `@FILE` what is in that file, else the text
+/// itself.
+pub(super) fn told_in(told: &str) -> Result<String, Failure> {
+    let text = match told {
+        "-" => {
+            let input = io::stdin();
+            if input.is_terminal() {
+                tell(format_args!("paste the ticket and press enter"), true);
+            }
+            // What comes after it is for the command.
+            let mut line = String::new();
+            let read = input.lock().take(MAX_TICKET).read_line(&mut line);
+            read.map(|_| line)
+        }
+        told => match told.strip_prefix('@') {
+            Some(path) => {
+                let mut text = String::new();
+                let file = fs::File::open(path);
+                let read = file.and_then(|file| file.take(MAX_TICKET).read_to_string(&mut text));
+                read.map(|_| text)
+                    .map_err(|e| io::Error::new(e.kind(), format!("{path}: {e}")))
+            }
+            None => Ok(told.to_owned()),
+        },
+    };
+    let text = text.map_err(|e| Failure::Failed(format!("cannot read the ticket: {e}")))?;
+    Ok(text.trim().to_owned())
+}
+
+pub(super) fn join(given: &Given<'_>, join: &Join) -> Done {
+    #[derive(Serialize)]
+    struct Shape {
+        key: String,
+        role: Role,
+        addr: Option<String>,
+        warning: Option<String>,
+    }
+    let ticket = read_ticket(join.ticket.as_deref())?;
+    let joined = Session::join(&given.settings.node, &ticket)?;
+    let mut out = Out::new(join.out);
+    let addr = joined.addr.map(|addr| addr.to_string());
+    if out.json {
+        out.document(&Shape {
+            key: joined.key.to_string(),
+            role: joined.role,
+            addr,
+            warning: joined.warning,
+        })?;
+    } else {
+        let key = joined.key.fingerprint();
+        out.line(&format!(
+            "joined {key} at {} as {}; distro-tui --connect {key} shows it",
+            addr.unwrap_or_default(),
+            joined.role
+        ))?;
+        if let Some(warning) = joined.warning {
+            tell(format_args!("{warning}"), true);
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn leave(given: &Given<'_>, leave: &Leave) -> Done {
+    #[derive(Serialize)]
+    struct Shape {
+        key: String,
+    }
+    let who = leave.who.clone();
+    let left = given.with(|session| async move {
+        let access = session.access();
+        let left = access.node(|node| async move { node.leave(&who).await });
+        let left = left.await.map_err(Failure::from);
+        (session, left)
+    })?;
+    let key = left.key.to_string();
+    let told = format!("left {key}");
+    Ok(Out::new(leave.out).answer(&Shape { key }, &told)?)
+}

@@ -1,0 +1,107 @@
+//! `config`, `keys`, `completions` and `man`: about the program, without a node.
+
+use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, process::ExitCode};
+
+use clap::CommandFactory;
+use serde::Serialize;
+
+use super::{Done, Failure, Given, output::Out};
+use crate::{
+    cli::{Cli, Completions, Config, Json},
+    config::{DEFAULT_FILE, Shown},
+    ui,
+};
+
+pub(super) fn config(given: &Given<'_>, config: &Config) -> Done {
+    let settings = given.settings;
+    match config {
+        Config::Show(out) => {
+            let mut out = Out::new(*out);
+            if out.json {
+                out.document(&settings.shown)?;
+            } else {
+                let row = |shown: &Shown| {
+                    vec![
+                        shown.name.to_owned(),
+                        shown.value.clone(),
+                        shown.from.clone(),
+                    ]
+                };
+                let rows: Vec<_> = settings.shown.iter().map(row).collect();
+                out.table(&["SETTING", "VALUE", "FROM"], &rows)?;
+            }
+            out.flush()?;
+        }
+        Config::Init { print: true, .. } => {
+            let mut out = Out::new(Json::default());
+            out.text(DEFAULT_FILE)?;
+            out.flush()?;
+        }
+        Config::Init { print: false, out } => {
+            #[derive(Serialize)]
+            struct Written {
+                file: String,
+            }
+            let path = &settings.config_file;
+            let failed = |e: std::io::Error| Failure::Failed(crate::export::why_not(path, &e));
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).map_err(failed)?;
+            }
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(0o600);
+            let written = options
+                .open(path)
+                .and_then(|mut file| file.write_all(DEFAULT_FILE.as_bytes()));
+            written.map_err(failed)?;
+            let file = path.display().to_string();
+            let told = format!("{file} written, with every setting explained");
+            Out::new(*out).answer(&Written { file }, &told)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn keys(out: Json) -> Done {
+    let keys = ui::keys();
+    let mut out = Out::new(out);
+    if out.json {
+        out.document(&keys)?;
+    } else {
+        let row = |key: &ui::KeyLine| {
+            vec![
+                key.at.clone(),
+                key.keys.join(" "),
+                key.name.to_owned(),
+                key.does.to_owned(),
+            ]
+        };
+        let rows: Vec<_> = keys.iter().map(row).collect();
+        out.table(&["WHERE", "KEYS", "NAME", "DOES"], &rows)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn completions(completions: &Completions) -> Done {
+    let mut text = Vec::new();
+    clap_complete::generate(
+        completions.shell,
+        &mut Cli::command(),
+        "distro-tui",
+        &mut text,
+    );
+    written(&text)
+}
+
+pub(super) fn man() -> Done {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+    written(&text)
+}
+
+fn written(text: &[u8]) -> Done {
+    let mut out = Out::new(Json::default());
+    out.text(&String::from_utf8_lossy(text))?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,228 @@
+//! What a person types to add two numbers: `2 3`, `2 + 3`, `-1 2.5`, `2 + 3, 4` (the 4 is seconds), and
+//! behind it how it is to be run: `2 + 3 key:acme serial priority:9`.
+
+use super::options::{self, Mistake, Wishes};
+use crate::queue::{
+    add::{Add, MAX_SECONDS},
+    number::Number,
+    task::NewTask,
+};
+
+/// An addition, and how it is to be run.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Addition {
+    pub(crate) add: Add,
+    pub(crate) wishes: Wishes,
+}
+
+impl Addition {
+    pub(crate) fn task(&self) -> NewTask {
+        NewTask {
+            options: self.wishes.options.clone(),
+            ..self.add.task()
+        }
+    }
+}
+
+/// Reads a line.
+pub(crate) fn parse(text: &str, now: &jiff::Zoned) -> Result<Addition, Mistake> {
+    let mut line = Line {
+        chars: text.chars().collect(),
+        at: 0,
+    };
+    let x = line.number("a first number is missing; write for example 2 + 3")?;
+    line.separator(&['+', ',']);
+    if line.is_lone('-') {
+        return Err(
+            line.mistake("only addition is done here; to add a negative number write 2 + -3")
+        );
+    }
+    let y = line.number("a second number is missing; write for example 2 + 3")?;
+    line.separator(&[',']);
+    let seconds = if line.is_at_end() || line.is_at_wish() {
+        None
+    } else {
+        Some(line.seconds()?)
+    };
+    let wishes = options::parse(&line.rest(), now).map_err(|mistake| Mistake {
+        at: mistake.at + line.at,
+        why: mistake.why,
+    })?;
+    let fails = wishes.fails;
+    let add = Add {
+        x,
+        y,
+        seconds,
+        fails,
+    };
+    Ok(Addition { add, wishes })
+}
+
+struct Line {
+    chars: Vec<char>,
+    at: usize,
+}
+
+impl Line {
+    fn mistake(&self, why: impl Into<String>) -> Mistake {
+        Mistake {
+            at: self.at,
+            why: why.into(),
+        }
+    }
+
+    fn skip_space(&mut self) {
+        while self.chars.get(self.at).is_some_and(|c| c.is_whitespace()) {
+            self.at += 1;
+        }
+    }
+
+    fn is_at_end(&mut self) -> bool {
+        self.skip_space();
+        self.at >= self.chars.len()
+    }
+
+    /// Whether here begins how it is to be run: a word.
+    fn is_at_wish(&mut self) -> bool {
+        self.skip_space();
+        options::begins(&self.word())
+    }
+
+    fn rest(&self) -> String {
+        self.chars.iter().skip(self.at).collect()
+    }
+
+    /// Whether a sign stands here with no digit behind it.
+    fn is_lone(&mut self, sign: char) -> bool {
+        self.skip_space();
+        let next = self.chars.get(self.at + 1);
+        self.chars.get(self.at) == Some(&sign) && next.is_none_or(|c| c.is_whitespace())
+    }
+
+    fn separator(&mut self, signs: &[char]) {
+        self.skip_space();
+        if self.chars.get(self.at).is_some_and(|c| signs.contains(c)) {
+            self.at += 1;
+        }
+    }
+
+    /// The next word: as far as it could be one number.
+    fn word(&self) -> String {
+        let mut word = String::new();
+        for c in self.chars.iter().skip(self.at) {
+            let sign = matches!(c, '+' | '-');
+            let exponent =
+                word.ends_with(['e', 'E']) && word.starts_with(|c: char| !c.is_alphabetic());
+            if c.is_whitespace() || *c == ',' || (sign && !word.is_empty() && !exponent) {
+                break;
+            }
+            word.push(*c);
+        }
+        word
+    }
+
+    fn number(&mut self, missing: &str) -> Result<Number, Mistake> {
+        if self.is_at_end() {
+            return Err(self.mistake(missing));
+        }
+        let word = self.word();
+        if word.is_empty() {
+            return Err(self.mistake(missing));
+        }
+        let number = Number::parse(&word).map_err(|e| self.mistake(e.to_string()))?;
+        self.at += word.chars().count();
+        Ok(number)
+    }
+
+    fn seconds(&mut self) -> Result<f64, Mistake> {
+        let word = self.word();
+        let bare = word.strip_suffix('s').unwrap_or(&word);
+        match bare.parse::<f64>() {
+            Ok(seconds) if (0.0..=MAX_SECONDS).contains(&seconds) => {
+                self.at += word.chars().count();
+                Ok(seconds)
+            }
+            Ok(_) => Err(self.mistake(format!("seconds go from 0 to {MAX_SECONDS}"))),
+            Err(_) => {
+                Err(self.mistake("this is not a number of seconds; write for example 2 3 1.5"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn now() -> jiff::Zoned {
+        jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC)
+    }
+
+    fn read(text: &str) -> String {
+        match parse(text, &now()) {
+            Ok(add) => add.task().args,
+            Err(mistake) => format!("{}: {}", mistake.at, mistake.why),
+        }
+    }
+
+    #[test]
+    fn every_way_to_write_it_is_read() {
+        for (text, args) in [
+            ("2 3", "[2,3]"),
+            ("2 + 3", "[2,3]"),
+            ("2+3", "[2,3]"),
+            ("  2   3  ", "[2,3]"),
+            ("-1 2.5", "[-1,2.5]"),
+            ("2 + -3", "[2,-3]"),
+            ("2 -3", "[2,-3]"),
+            ("2-3", "[2,-3]"),
+            ("2, 3", "[2,3]"),
+            ("1e+2 1", "[100.0,1]"),
+            ("2 3 1.5", "[2,3,1.5]"),
+            ("2 + 3, 4s", "[2,3,4.0]"),
+            ("2 3 key:acme serial", "[2,3]"),
+            ("2 3 fails:2", "[2,3,null,2]"),
+            ("2 3 1.5 fails:2 priority:9", "[2,3,1.5,2]"),
+            (
+                "123456789012345678901234567890 1",
+                "[123456789012345678901234567890,1]",
+            ),
+        ] {
+            assert_eq!(read(text), args, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_parse_says_where_and_why() {
+        for (text, at, why) in [
+            ("", 0, "a first number is missing"),
+            ("2", 1, "a second number is missing"),
+            ("2 +", 3, "a second number is missing"),
+            ("two 3", 0, "`two` is not a number"),
+            ("2 + drei", 4, "`drei` is not a number"),
+            ("2 - 3", 2, "only addition"),
+            ("2 3 x", 4, "not a number of seconds"),
+            ("2 3 -1", 4, "seconds go from 0"),
+            ("2 3 4 5", 6, "`5` says nothing about how to run it"),
+            ("2 3 ky:acme", 4, "did you mean `key:`"),
+            ("2 3 1.5 priority:12", 8, "0 to 9"),
+            ("1e999 2", 0, "too large for a float"),
+            ("inf 1", 0, "`inf` is not a number"),
+        ] {
+            let mistake = parse(text, &now()).expect_err(text);
+            assert_eq!(mistake.at, at, "{text}: {mistake:?}");
+            assert!(mistake.why.contains(why), "{text}: {mistake:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_makes_it_panic(text in "[0-9 +,.\\-eEs_]{0,12}|.{0,20}") {
+            if let Err(mistake) = parse(&text, &now()) {
+                prop_assert!(mistake.at <= text.chars().count());
+            }
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! The object by which members are listed, let in and thrown out. It is served by every node under
+//! [`NAME`], beside the naming server, and is found there: whoever can ask the naming server has the
+//! peer at hand.
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+
+use futures_util::{Stream, stream};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::time::{Duration, Instant};
+
+use super::{
+    naming::Naming,
+    rpc::{
+        client::{Client, DEADLINE, Peer, Replies, Request},
+        endpoint::Endpoint,
+        error::{CallError, Code, Fault},
+        object::{Caller, Service},
+        wire::Role,
+    },
+    trust::{
+        key::PublicKey,
+        members::{self, Members, Seconds},
+    },
+};
+use crate::value::{NotAValue, Value};
+
+/// The name that it is exposed under.
+pub const NAME: &str = "peers";
+
+/// Somebody who has joined, as others are shown him.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerInfo {
+    /// Who, what he may do and since when.
+    #[serde(flatten)]
+    pub peer: members::Peer,
+    /// How many connections he has open.
+    pub connections: usize,
+}
+
+/// Who somebody is here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    /// The caller's key.
+    pub key: PublicKey,
+    /// What it may do.
+    pub role: Role,
+    /// The server's key.
+    pub server: PublicKey,
+    /// The server's software version.
+    pub version: String,
+    /// Where others can reach the server, the likeliest first.
+    pub addrs: Vec<SocketAddr>,
+}
+
+/// What a ticket is to be like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Wish {
+    /// Only its first bearer joins.
+    pub once: bool,
+    /// Nobody joins with it after so many seconds.
+    pub expires: Option<Seconds>,
+}
+
+/// What the object needs.
+#[derive(Clone)]
+pub struct Desk {
+    /// Where tickets are made.
+    pub endpoint: Endpoint,
+    /// The naming server in which names of whoever is thrown out end, if there is one here.
+    pub naming: Option<Naming>,
+    /// Where others can reach this process.
+    pub addrs: Vec<SocketAddr>,
+}
+
+impl Desk {
+    fn members(&self) -> &Members {
+        self.endpoint.members()
+    }
+
+    /// A ticket's text.
+    ///
+    /// # Errors
+    /// As [`Members::ticket`].
+    pub async fn ticket(&self, role: Role, wish: Wish) -> Result<String, Fault> {
+        let issued = self.members().ticket(role, wish.once, wish.expires).await?;
+        let ticket = self.endpoint.ticket(&issued, self.addrs.clone());
+        Ok(ticket.to_string())
+    }
+
+    fn list(&self) -> Vec<PeerInfo> {
+        let connected = self.endpoint.connected();
+        let info = |peer: members::Peer| PeerInfo {
+            connections: connected.get(&peer.key).copied().unwrap_or_default(),
+            peer,
+        };
+        self.members().peers().into_iter().map(info).collect()
+    }
+
+    async fn revoke(&self, who: &str) -> Result<members::Peer, Fault> {
+        let peer = self.find(who)?;
+        self.members().revoke(peer.key).await?;
+        if let Some(naming) = &self.naming {
+            naming.evict(peer.key).await?;
+        }
+        Ok(peer)
+    }
+
+    /// A peer by the beginning of its key, or by its label.
+    fn find(&self, who: &str) -> Result<members::Peer, Fault> {
+        let who = who.trim().to_ascii_lowercase();
+        let peers = self.members().peers();
+        let fits = |peer: &&members::Peer| {
+            (who.len() >= 4 && peer.key.to_string().starts_with(&who))
+                || peer.label.to_ascii_lowercase() == who
+        };
+        let mut found = peers.iter().filter(fits);
+        match (found.next(), found.next()) {
+            (Some(peer), None) => Ok(peer.clone()),
+            (Some(_), Some(_)) => Err(Fault::bad_arguments(format!(
+                "more than one peer is called `{who}`; give more of the key"
+            ))),
+            // A key that never joined here, but that is known elsewhere, can be shut out as well.
+            _ => match who.parse() {
+                Ok(key) => Ok(members::Peer {
+                    key,
+                    role: Role::Read,
+                    label: String::new(),
+                    joined_at: 0,
+                }),
+                Err(_no_key) => Err(Fault::not_found(format!(
+                    "nobody here is called `{who}`; list the peers to see who is"
+                ))),
+            },
+        }
+    }
+
+    /// The object, with its methods.
+    #[must_use]
+    pub fn object(self) -> Service {
+        let desk = || self.clone();
+        let (me, list, watch, ticket, rotate, revoke) =
+            (desk(), desk(), desk(), desk(), desk(), desk());
+        Service::new("Who has joined, and what each may do")
+            .method(
+                "me() -> map",
+                "Who the caller is here, and what it may do.",
+                move |caller: Caller, []: [(); 0]| {
+                    let me = Me {
+                        key: caller.key,
+                        role: caller.role,
+                        server: me.endpoint.key(),
+                        version: env!("CARGO_PKG_VERSION").to_owned(),
+                        addrs: me.addrs.clone(),
+                    };
+                    std::future::ready(Ok::<_, Fault>(me))
+                },
+            )
+            .method(
+                "list() -> list",
+                "Everybody who has joined, with roles and connections.",
+                move |caller, []: [(); 0]| {
+                    std::future::ready(at_least(Role::Member, &caller).map(|()| list.list()))
+                },
+            )
+            .stream(
+                "watch() -> stream",
+                "Keys and roles of everybody who has joined, now and after every change.",
+                move |caller, []: [(); 0]| {
+                    at_least(Role::Member, &caller)?;
+                    Ok(follow(watch.members().clone()))
+                },
+            )
+            .method(
+                "ticket(role: str?, wish: map?) -> str",
+                "A ticket to join with, as member unless told otherwise. Wish: once, expires (seconds).",
+                move |caller, (role, wish): (Option<Role>, Option<Wish>)| {
+                    let desk = ticket.clone();
+                    async move {
+                        at_least(Role::Admin, &caller)?;
+                        let role = role.unwrap_or(Role::Member);
+                        desk.ticket(role, wish.unwrap_or_default()).await
+                    }
+                },
+            )
+            .method(
+                "rotate(role: str?) -> int",
+                "Makes every ticket worthless, or those of one role; who has joined stays.",
+                move |caller, (role,): (Option<Role>,)| {
+                    let desk = rotate.clone();
+                    async move {
+                        at_least(Role::Admin, &caller)?;
+                        desk.members().rotate(role).await
+                    }
+                },
+            )
+            .method(
+                "revoke(who: str) -> map",
+                "Throws a key out: its connections end and its names go. Who: the beginning of a key, \
+                 or a label.",
+                move |caller, (who,): (String,)| {
+                    let desk = revoke.clone();
+                    async move {
+                        at_least(Role::Admin, &caller)?;
+                        // It is done to its end, also when the caller is the one who is thrown out.
+                        let whole = tokio::spawn(async move { desk.revoke(&who).await });
+                        whole.await.unwrap_or_else(|ended| {
+                            Err(Fault::new(Code::Internal, ended.to_string()))
+                        })
+                    }
+                },
+            )
+    }
+}
+
+/// Whether a caller may do what takes a role.
+///
+/// # Errors
+/// [`Code::Denied`], with what it would take.
+pub fn at_least(role: Role, caller: &Caller) -> Result<(), Fault> {
+    if caller.role >= role {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Code::Denied,
+        format!(
+            "this takes the role {role}, and this key has {}",
+            caller.role
+        ),
+    ))
+}
+
+/// A key and its role, as servers that let in the same peers are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The key.
+    pub key: PublicKey,
+    /// Its role.
+    pub role: Role,
+}
+
+fn follow(members: Members) -> impl Stream<Item = Result<Vec<Known>, Fault>> + Send {
+    let mut news = members.watch();
+    news.mark_changed();
+    stream::unfold((members, news), |(members, mut news)| async move {
+        news.changed().await.ok()?;
+        let known = |peer: members::Peer| Known {
+            key: peer.key,
+            role: peer.role,
+        };
+        let known: Vec<_> = members.peers().into_iter().map(known).collect();
+        Some((Ok(known), (members, news)))
+    })
+}
+
+/// The typed way to ask a server about its members.
+#[derive(Debug, Clone)]
+pub struct PeersClient {
+    client: Client,
+    server: Peer,
+}
+
+impl PeersClient {
+    /// A client for the server at this peer.
+    #[must_use]
+    pub const fn new(client: Client, server: Peer) -> Self {
+        Self { client, server }
+    }
+
+    /// Who this process is there.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn me(&self) -> Result<Me, CallError> {
+        self.ask("me", vec![]).await
+    }
+
+    /// Everybody who has joined there.
+    ///
+    /// # Errors
+    /// [`Code::Denied`] for readers, or the call's own.
+    pub async fn list(&self) -> Result<Vec<PeerInfo>, CallError> {
+        self.ask("list", vec![]).await
+    }
+
+    /// A ticket's text.
+    ///
+    /// # Errors
+    /// [`Code::Denied`] for all but admins, or the call's own.
+    pub async fn ticket(&self, role: Role, wish: Wish) -> Result<String, CallError> {
+        let wish = Value::from_typed(&wish).map_err(|e| unexpected(&e))?;
+        self.ask("ticket", vec![role.word().into(), wish]).await
+    }
+
+    /// Makes tickets worthless; answers how many.
+    ///
+    /// # Errors
+    /// As [`PeersClient::ticket`].
+    pub async fn rotate(&self, role: Option<Role>) -> Result<usize, CallError> {
+        let role = role.map_or(Value::Null, |role| role.word().into());
+        self.ask("rotate", vec![role]).await
+    }
+
+    /// Throws a key out: the beginning of a key, or a label.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], or as [`PeersClient::ticket`].
+    pub async fn revoke(&self, who: &str) -> Result<members::Peer, CallError> {
+        self.ask("revoke", vec![who.into()]).await
+    }
+
+    /// Follows who has joined.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn watch(&self) -> Result<Watch, CallError> {
+        let request = Request::new(NAME, "watch", vec![]);
+        let replies = self.client.open(self.server, request, DEADLINE).await?;
+        Ok(Watch(replies))
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        args: Vec<Value>,
+    ) -> Result<T, CallError> {
+        let request = Request::new(NAME, method, args);
+        let answer = self.client.call_encoded(self.server, request, DEADLINE);
+        answer.await?.to_typed().map_err(|e| unexpected(&e))
+    }
+}
+
+/// Who has joined, after every change. Dropping it ends the watch.
+#[derive(Debug)]
+pub struct Watch(Replies);
+
+impl Watch {
+    /// Everybody, as it is now; `None` when the server ended the watch.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn next(&mut self) -> Result<Option<Vec<Known>>, CallError> {
+        match self.0.next().await? {
+            Some(known) => known.to_typed().map(Some).map_err(|e| unexpected(&e)),
+            None => Ok(None),
+        }
+    }
+}
+
+fn unexpected(error: &NotAValue) -> CallError {
+    CallError::Protocol(format!("an unexpected answer about peers: {error}"))
+}
+
+/// Guests of a server that has not been heard for this long are let in no more.
+const UNHEARD: Duration = Duration::from_secs(120);
+/// First and longest pause before a broken watch is taken up again.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Lets in whom another server lets in, for as long as that server can be heard; to be run beside an
+/// endpoint. Nobody becomes more than a member by it: an admin there is no admin here. Whoever is no longer
+/// let in loses the names that it has registered here.
+pub async fn follow_guests(members: Members, peers: PeersClient, naming: Option<Naming>) {
+    let by = peers.server.key;
+    let set = async |guests: HashMap<PublicKey, Role>| {
+        for out in members.set_guests(by, guests) {
+            if let Some(naming) = &naming
+                && let Err(fault) = naming.evict(out).await
+            {
+                tracing::warn!(%fault, "the names of a guest who left may come back");
+            }
+        }
+    };
+    let (mut pause, mut heard) = (FIRST_PAUSE, Instant::now());
+    loop {
+        match peers.watch().await {
+            Ok(mut watch) => {
+                while let Ok(Some(known)) = watch.next().await {
+                    pause = FIRST_PAUSE;
+                    let guests = known.into_iter().map(|k| (k.key, k.role.min(Role::Member)));
+                    // The server itself calls the objects that it has in its list.
+                    set(guests.chain([(by, Role::Member)]).collect()).await;
+                }
+                heard = Instant::now();
+            }
+            // Who may not look any more, or is thrown out, does not vouch either.
+            Err(CallError::Stranger(_)) => set(HashMap::new()).await,
+            Err(CallError::Remote(fault)) if fault.code == Code::Denied => {
+                set(HashMap::new()).await;
+            }
+            Err(_) if heard.elapsed() > UNHEARD => set(HashMap::new()).await,
+            Err(_) => {}
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// An object that is shared by its desk.
+#[must_use]
+pub fn object(desk: Desk) -> Arc<Service> {
+    Arc::new(desk.object())
+}

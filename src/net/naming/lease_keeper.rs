@@ -1,0 +1,168 @@
+//! Keeping a name: register, renew at every third of the lease, and register again at once when the
+//! naming server no longer knows the lease. The last is what naming services most often get wrong.
+
+use std::sync::Arc;
+
+use tokio::{
+    sync::watch,
+    time::{Duration, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{NamingClient, record::Register};
+use crate::net::rpc::error::{CallError, Code};
+
+/// First and longest pause between attempts to reach the naming server.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Saying goodbye takes at most this long.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// How a registration stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Status {
+    /// Not registered yet.
+    Pending,
+    /// Registered, and renewed in time.
+    Held,
+    /// The last attempt failed; it goes on trying.
+    Failing(CallError),
+    /// The naming server said no, and asking again would not help.
+    Refused(CallError),
+}
+
+/// A name that is being kept.
+#[derive(Debug)]
+pub struct Registration {
+    naming: NamingClient,
+    wanted: Arc<Register>,
+    status: watch::Sender<Status>,
+}
+
+impl Registration {
+    /// A registration to be kept by [`Registration::run`].
+    #[must_use]
+    pub fn new(naming: NamingClient, wanted: Register) -> Self {
+        Self {
+            naming,
+            wanted: Arc::new(wanted),
+            status: watch::Sender::new(Status::Pending),
+        }
+    }
+
+    /// Follows how it stands.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Keeps the name until `stop`, then takes it back.
+    pub async fn run(self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.keep() => return,
+            () = stop.cancelled() => {}
+        }
+        // Unregistering is a courtesy: the lease ends by itself.
+        timeout(GOODBYE, self.naming.unregister(&self.wanted.name))
+            .await
+            .ok();
+    }
+
+    /// Ends only when the naming server refuses for good.
+    async fn keep(&self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.naming.register(&self.wanted).await {
+                Ok(granted) => {
+                    pause = FIRST_PAUSE;
+                    self.set(Status::Held);
+                    let Some(lease) = granted.lease_ms else {
+                        return std::future::pending().await;
+                    };
+                    self.renew(granted.id, Duration::from_millis(lease)).await;
+                }
+                Err(error @ CallError::Remote(_)) if !passing(&error) => {
+                    tracing::error!(name = self.wanted.name, %error, "registration refused");
+                    return self.set(Status::Refused(error));
+                }
+                Err(error) => {
+                    self.set(Status::Failing(error));
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Renews until the naming server no longer knows the lease.
+    async fn renew(&self, id: u64, lease: Duration) {
+        let mut pause = lease / 3;
+        loop {
+            if pause == lease / 3 {
+                self.pause(pause).await;
+            } else {
+                sleep(pause).await;
+            }
+            match self.naming.renew(&self.wanted.name, id).await {
+                Ok(_) => {
+                    pause = lease / 3;
+                    self.set(Status::Held);
+                }
+                Err(error) => {
+                    // Refused for good, or forgotten: asking for the name anew tells which.
+                    let lost = match &error {
+                        CallError::Remote(fault) => {
+                            fault.code == Code::NotFound || !passing(&error)
+                        }
+                        _ => false,
+                    };
+                    tracing::warn!(name = self.wanted.name, %error, "renewal failed");
+                    self.set(Status::Failing(error));
+                    if lost {
+                        return;
+                    }
+                    // A renewal changes nothing when it runs twice, and a naming server that just
+                    // came back has forgotten us: find out soon.
+                    pause = if pause == lease / 3 {
+                        FIRST_PAUSE
+                    } else {
+                        pause * 2
+                    }
+                    .min(lease / 3);
+                }
+            }
+        }
+    }
+
+    /// Waits, but not when the naming server has gone: whether it has come back, and still knows us, is
+    /// to be found out at once.
+    async fn pause(&self, pause: Duration) {
+        let naming = &self.naming;
+        let gone = async {
+            naming.client().disconnected(naming.server()).await;
+            sleep(FIRST_PAUSE).await;
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = gone => {}
+        }
+    }
+
+    fn set(&self, status: Status) {
+        self.status.send_if_modified(|old| {
+            let news = *old != status;
+            *old = status;
+            news
+        });
+    }
+}
+
+/// A refusal that another attempt may turn into a yes.
+fn passing(error: &CallError) -> bool {
+    matches!(error, CallError::Remote(fault)
+    if matches!(
+        fault.code,
+        // A server that is just coming up may not know its naming server yet.
+        Code::Overloaded | Code::Internal | Code::Expired | Code::Exists | Code::NotFound
+    ))
+}

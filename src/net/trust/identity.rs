@@ -1,0 +1,270 @@
+//! The process's own key: made on the first start, kept in one file, shown to every peer.
+//!
+//! Both ends of a connection present their key as a raw public key (RFC 7250) and prove that they
+//! hold it. There is no certificate, no host name and no expiry to get wrong.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use ring::hmac;
+use rustls::{pki_types::PrivatePkcs8KeyDer, sign::CertifiedKey};
+
+use super::{key::PublicKey, ticket::Secret};
+use crate::net::rpc::wire::Role;
+
+/// The name of the key file in the data directory.
+pub const KEY_FILE: &str = "identity.pem";
+
+/// No key file is larger; what is larger is something else.
+const MAX_KEY_FILE: u64 = 8 << 10;
+
+/// A key pair and what is derived from it.
+#[derive(Clone)]
+pub struct Identity {
+    public: PublicKey,
+    certified: Arc<CertifiedKey>,
+    secret: Arc<hmac::Key>,
+}
+
+/// Why there is no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The key file can be read or written by others, so the key may have been taken.
+    #[error(
+        "{path} can be read or changed by other users (mode {mode:04o}); \
+         if nobody else had it, run: chmod 600 {path}"
+    )]
+    Exposed {
+        /// The key file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The key file cannot be read or made.
+    #[error("cannot {verb} the key file {path}: {error}")]
+    File {
+        /// What was tried.
+        verb: &'static str,
+        /// The key file or its folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The key file holds no Ed25519 key.
+    #[error(
+        "{path} holds no usable Ed25519 key ({reason}); \
+         move it away and a new key is made at the next start"
+    )]
+    Unreadable {
+        /// The key file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The key cannot be made.
+    #[error("cannot make a key: {0}")]
+    Make(String),
+}
+
+impl Identity {
+    /// Reads the key from `folder`, or makes one there on the first start.
+    ///
+    /// The folder is made with mode 0700 and the file with mode 0600; an existing file that others
+    /// can read is refused.
+    ///
+    /// # Errors
+    /// See [`IdentityError`]: each names the file and what to do.
+    pub fn load_or_make(folder: &Path) -> Result<Self, IdentityError> {
+        let path = folder.join(KEY_FILE);
+        match read_private(&path)? {
+            Some(pem) => Self::from_pem(&pem).map_err(|reason| IdentityError::Unreadable {
+                path: path.clone(),
+                reason,
+            }),
+            None => {
+                let pem = make_pem().map_err(IdentityError::Make)?;
+                match keep(folder, &path, &pem) {
+                    // Another process of the same user made it first: its key is ours too.
+                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                        Self::load_or_make(folder)
+                    }
+                    Err(error) => Err(IdentityError::File {
+                        verb: "make",
+                        path,
+                        error,
+                    }),
+                    Ok(()) => Self::from_pem(&pem).map_err(IdentityError::Make),
+                }
+            }
+        }
+    }
+
+    /// A key that is kept nowhere, for tests and short-lived clients.
+    ///
+    /// # Errors
+    /// [`IdentityError::Make`] when the system gives no random numbers.
+    pub fn ephemeral() -> Result<Self, IdentityError> {
+        make_pem()
+            .and_then(|pem| Self::from_pem(&pem))
+            .map_err(IdentityError::Make)
+    }
+
+    fn from_pem(pem: &str) -> Result<Self, String> {
+        let pair = rcgen::KeyPair::from_pem(pem).map_err(|e| e.to_string())?;
+        let der = pair.serialize_der();
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, &der);
+        let signer = rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(der))
+            .map_err(|e| e.to_string())?;
+        let spki = signer.public_key().ok_or("the key has no public half")?;
+        let public = PublicKey::from_spki(spki.as_ref()).ok_or("the key is not Ed25519")?;
+        let chain = vec![spki.as_ref().to_vec().into()];
+        Ok(Self {
+            public,
+            certified: Arc::new(CertifiedKey::new(chain, signer)),
+            secret: Arc::new(secret),
+        })
+    }
+
+    /// The public half: who this process is.
+    #[must_use]
+    pub const fn public(&self) -> PublicKey {
+        self.public
+    }
+
+    pub(crate) fn certified(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.certified)
+    }
+
+    /// The secret of the ticket with this number. It is kept nowhere: whoever has the key can make it
+    /// again.
+    pub(crate) fn ticket_secret(&self, role: Role, serial: u32) -> Secret {
+        let material = self.derive(&format!("join ticket {} {serial}", role.word()));
+        Secret(material.first_chunk().copied().unwrap_or_default())
+    }
+
+    /// Key material for another purpose, the same at every start and useless for any other purpose.
+    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut out = [0; 32];
+        out.copy_from_slice(hmac::sign(&self.secret, purpose.as_bytes()).as_ref());
+        out
+    }
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({})", self.public.fingerprint())
+    }
+}
+
+fn make_pem() -> Result<String, String> {
+    rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)
+        .map(|pair| pair.serialize_pem())
+        .map_err(|e| e.to_string())
+}
+
+/// The file's text, or `None` when there is no file. The permissions are read from the open file, so
+/// that they belong to what is read.
+fn read_private(path: &Path) -> Result<Option<String>, IdentityError> {
+    let failed = |error| IdentityError::File {
+        verb: "read",
+        path: path.to_owned(),
+        error,
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(failed(e)),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(IdentityError::Exposed {
+                path: path.to_owned(),
+                mode,
+            });
+        }
+    }
+    let mut text = String::new();
+    file.take(MAX_KEY_FILE)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    Ok(Some(text))
+}
+
+/// Writes the key whole or not at all: a link to a finished temporary file fails when the name is
+/// taken, so that neither a crash nor a second process leaves half a key.
+fn keep(folder: &Path, path: &Path, pem: &str) -> io::Result<()> {
+    make_private_folder(folder)?;
+    let temporary = folder.join(format!("{KEY_FILE}.{}.new", std::process::id()));
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&temporary).and_then(|mut file| {
+        file.write_all(pem.as_bytes())?;
+        file.sync_all()
+    });
+    let linked = written.and_then(|()| fs::hard_link(&temporary, path));
+    fs::remove_file(&temporary).ok();
+    linked
+}
+
+fn make_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_key_is_made_once_and_kept_private() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("data");
+        let first = Identity::load_or_make(&folder).expect("made");
+        let again = Identity::load_or_make(&folder).expect("read");
+        assert_eq!(first.public(), again.public());
+        assert_eq!(first.derive("x"), again.derive("x"));
+        assert_ne!(first.derive("x"), first.derive("y"));
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&folder.join(KEY_FILE)), 0o600);
+        assert_eq!(mode(&folder), 0o700);
+        let files = fs::read_dir(&folder).expect("listed").count();
+        assert_eq!(files, 1, "nothing is left beside the key");
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let home = tempfile::tempdir().expect("a folder");
+        Identity::load_or_make(home.path()).expect("made");
+        let path = home.path().join(KEY_FILE);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("chmod");
+        let error = Identity::load_or_make(home.path()).expect_err("refused");
+        assert!(matches!(error, IdentityError::Exposed { mode: 0o644, .. }));
+        assert!(error.to_string().contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_key_is_not_overwritten() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join(KEY_FILE);
+        fs::write(&path, "hello").expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
+        let error = Identity::load_or_make(home.path()).expect_err("refused");
+        assert!(matches!(error, IdentityError::Unreadable { .. }));
+        assert_eq!(fs::read_to_string(&path).expect("still there"), "hello");
+    }
+}

@@ -1,0 +1,199 @@
+//! The file that keeps who has joined: written anew and put in place whole, off the network's thread.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::sync::Mutex;
+
+use super::book::{Book, Kept};
+use crate::net::rpc::error::{Code, Fault};
+
+/// The name of the file in the data folder.
+const FILE: &str = "peers.json";
+/// No file is larger: the bounds of a book are far below.
+const MAX_FILE: u64 = 16 << 20;
+
+/// Why it is not known who has joined.
+#[derive(Debug, thiserror::Error)]
+pub enum MembersError {
+    /// Others can change who may connect.
+    #[error(
+        "{path} can be read or changed by other users (mode {mode:04o}); \
+         look through it, then run: chmod 600 {path}"
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It cannot be read, or is not what was written.
+    #[error("cannot read who has joined from {path}: {why}; move it away and everybody joins anew")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Writes a book.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    path: Arc<Path>,
+    /// One writes at a time.
+    writing: Mutex<()>,
+}
+
+impl Keeper {
+    pub(crate) fn open(folder: &Path) -> Result<(Book, Self), MembersError> {
+        let path = folder.join(FILE);
+        let unreadable = |why: String| MembersError::Unreadable {
+            path: path.clone(),
+            why,
+        };
+        let book = match File::open(&path) {
+            Ok(file) => {
+                private(&file, &path)?;
+                let mut text = String::new();
+                file.take(MAX_FILE)
+                    .read_to_string(&mut text)
+                    .map_err(|e| unreadable(e.to_string()))?;
+                let kept: Kept =
+                    serde_json::from_str(&text).map_err(|e| unreadable(e.to_string()))?;
+                Book::try_from(kept).map_err(unreadable)?
+            }
+            // Tickets are numbered from the clock on: when this file is lost, no ticket of before it is
+            // good again.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Book::numbered_from(super::now()),
+            Err(e) => return Err(unreadable(e.to_string())),
+        };
+        let keeper = Self {
+            path: path.into(),
+            writing: Mutex::default(),
+        };
+        Ok((book, keeper))
+    }
+
+    /// Keeps what the book is when it is this one's turn.
+    pub(crate) async fn keep(&self, newest: impl FnOnce() -> Kept) -> Result<(), Fault> {
+        let _writing = self.writing.lock().await;
+        let (path, book) = (Arc::clone(&self.path), newest());
+        let written = tokio::task::spawn_blocking(move || write(&path, &book)).await;
+        let written = written.unwrap_or_else(|e| Err(io::Error::other(e)));
+        written.map_err(|e| {
+            let path = self.path.display();
+            Fault::new(
+                Code::Internal,
+                format!("done, but it will be forgotten with the next start: {path}: {e}"),
+            )
+        })
+    }
+}
+
+fn private(file: &File, path: &Path) -> Result<(), MembersError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = file.metadata().map_or(0, |m| m.permissions().mode()) & 0o7777;
+        if mode & 0o077 != 0 {
+            let path = path.to_owned();
+            return Err(MembersError::Exposed { path, mode });
+        }
+    }
+    Ok(())
+}
+
+/// Whole or not at all.
+fn write(path: &Path, book: &Kept) -> io::Result<()> {
+    let temporary = path.with_extension(format!("{}.new", std::process::id()));
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut text = serde_json::to_vec_pretty(book)?;
+    text.push(b'\n');
+    let written = options.open(&temporary).and_then(|mut file| {
+        file.write_all(&text)?;
+        file.sync_all()
+    });
+    let placed = written.and_then(|()| fs::rename(&temporary, path));
+    if placed.is_err() {
+        fs::remove_file(&temporary).ok();
+    }
+    placed?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use crate::net::{
+        rpc::wire::Role,
+        trust::{key::PublicKey, members::Members},
+    };
+
+    use super::*;
+
+    fn key(n: u8) -> PublicKey {
+        PublicKey::from_bytes([n; 32])
+    }
+
+    #[tokio::test]
+    async fn who_has_joined_is_known_at_the_next_start() {
+        let home = tempfile::tempdir().expect("a folder");
+        let members = Members::open(home.path(), key(0)).expect("opens");
+        let ticket = members
+            .ticket(Role::Member, false, None)
+            .await
+            .expect("kept");
+        let joined = members
+            .join(ticket.serial, Role::Member, key(1), "web1")
+            .await;
+        assert_eq!(joined, Ok(Role::Member));
+        members.revoke(key(2)).await.expect("kept");
+        let again = Members::open(home.path(), key(0)).expect("opens");
+        assert_eq!(again.peers(), members.peers());
+        assert_eq!(again.role(&key(1)), Some(Role::Member));
+        let path = home.path().join(FILE);
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let text = fs::read_to_string(path).expect("text");
+        assert!(!text.contains("secret"), "secrets are derived, not kept");
+    }
+
+    #[test]
+    fn a_file_that_others_can_change_is_refused() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join(FILE);
+        fs::write(&path, "{}").expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).expect("chmod");
+        let refused = Members::open(home.path(), key(0)).expect_err("exposed");
+        assert!(refused.to_string().contains("chmod 600"), "{refused}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
+        let refused = Members::open(home.path(), key(0)).expect_err("nonsense");
+        assert!(refused.to_string().contains("joins anew"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_kept_is_said() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("gone");
+        fs::create_dir(&folder).expect("made");
+        let members = Members::open(&folder, key(0)).expect("opens");
+        fs::remove_dir(&folder).expect("removed");
+        let said = members
+            .ticket(Role::Read, false, None)
+            .await
+            .expect_err("no folder");
+        assert!(said.message.contains("forgotten"), "{said}");
+    }
+}

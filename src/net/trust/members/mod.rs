@@ -1,0 +1,287 @@
+//! Who may connect, and what each may do: those who have joined here, and the guests that a naming
+//! server which this process has joined vouches for.
+//!
+//! Authorisation happens after the handshake, on every connection, against the list as it is then; a
+//! revocation ends the connections that are open.
+
+mod book;
+mod file;
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::{book::Kept, file::Keeper};
+pub use self::{
+    book::{Book, Issued, MAX_LABEL, MAX_PEERS, MAX_TICKETS, Peer, Seconds},
+    file::MembersError,
+};
+use super::key::PublicKey;
+use crate::net::rpc::{
+    error::{Code, Fault},
+    wire::Role,
+};
+
+/// Who may connect. Clones are the same list. Unknown keys are turned away before they can ask
+/// anything but to join.
+#[derive(Debug, Clone)]
+pub struct Members(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    own: PublicKey,
+    state: Mutex<State>,
+    /// Counts changes, for watchers.
+    revision: watch::Sender<u64>,
+    keeper: Option<Keeper>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    book: Book,
+    /// By who vouches for them.
+    guests: HashMap<PublicKey, HashMap<PublicKey, Role>>,
+    /// What ends the connections of a key; made when the first one comes.
+    live: HashMap<PublicKey, Arc<CancellationToken>>,
+}
+
+impl State {
+    fn role(&self, own: PublicKey, key: &PublicKey) -> Option<Role> {
+        if *key == own {
+            return Some(Role::Admin);
+        }
+        if let Some(peer) = self.book.peer(key) {
+            return Some(peer.role);
+        }
+        if self.book.is_revoked(key) {
+            return None;
+        }
+        self.guests
+            .values()
+            .filter_map(|guests| guests.get(key))
+            .max()
+            .copied()
+    }
+
+    /// Ends the connections of a key, which may come again as what it is now.
+    fn cut(&mut self, key: &PublicKey) {
+        if let Some(live) = self.live.remove(key) {
+            live.cancel();
+        }
+    }
+}
+
+/// What a key may do, and the word that it may no longer.
+pub(crate) struct Admission {
+    pub(crate) role: Role,
+    pub(crate) over: Arc<CancellationToken>,
+}
+
+impl Members {
+    /// Only the process itself, as admin; kept nowhere.
+    #[must_use]
+    pub fn only(own: PublicKey) -> Self {
+        Self::new(own, Book::default(), None)
+    }
+
+    /// Those who have joined, as a file in this folder says; without one nobody has.
+    ///
+    /// # Errors
+    /// [`MembersError`] when others can read the file, or when it cannot be read.
+    pub fn open(folder: &Path, own: PublicKey) -> Result<Self, MembersError> {
+        let (book, keeper) = Keeper::open(folder)?;
+        Ok(Self::new(own, book, Some(keeper)))
+    }
+
+    fn new(own: PublicKey, book: Book, keeper: Option<Keeper>) -> Self {
+        let state = State {
+            book,
+            ..State::default()
+        };
+        Self(Arc::new(Shared {
+            own,
+            state: Mutex::new(state),
+            revision: watch::Sender::new(0),
+            keeper,
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing under the lock panics half-way through a change.
+        let state = self.0.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.0.revision.send_modify(|revision| *revision += 1);
+    }
+
+    /// Lets a key in for the life of this process, or changes what it may do.
+    pub fn admit(&self, key: PublicKey, role: Role) {
+        let peer = Peer {
+            key,
+            role,
+            label: String::new(),
+            joined_at: now(),
+        };
+        let mut state = self.state();
+        state.book.admit(peer);
+        state.cut(&key);
+        drop(state);
+        self.changed();
+    }
+
+    /// What a key may do here.
+    #[must_use]
+    pub fn role(&self, key: &PublicKey) -> Option<Role> {
+        self.state().role(self.0.own, key)
+    }
+
+    pub(crate) fn enter(&self, key: &PublicKey) -> Option<Admission> {
+        let mut state = self.state();
+        let role = state.role(self.0.own, key)?;
+        if state.live.len() > MAX_PEERS {
+            // Whose last connection has ended has no other holder of it.
+            state.live.retain(|_, over| Arc::strong_count(over) > 1);
+        }
+        let over = Arc::clone(state.live.entry(*key).or_default());
+        Some(Admission { role, over })
+    }
+
+    /// Everybody who has joined, in order.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Peer> {
+        self.state().book.peers()
+    }
+
+    /// Sees every change of who is in.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.revision.subscribe()
+    }
+
+    /// Those whom somebody vouches for, in place of those before; the higher role counts when several
+    /// do. Connections of whoever may do something else now end; answers who may do nothing any more.
+    pub fn set_guests(&self, by: PublicKey, guests: HashMap<PublicKey, Role>) -> Vec<PublicKey> {
+        let mut state = self.state();
+        let own = self.0.own;
+        let known = state.guests.get(&by).into_iter().flat_map(HashMap::keys);
+        let concerned: HashSet<PublicKey> = known.chain(guests.keys()).copied().collect();
+        let roles = |state: &State| -> Vec<_> {
+            let role = |key: &PublicKey| (*key, state.role(own, key));
+            concerned.iter().map(role).collect()
+        };
+        let before = roles(&state);
+        state.guests.insert(by, guests);
+        let after = roles(&state);
+        let mut out = Vec::new();
+        for ((key, before), (_, after)) in before.into_iter().zip(after) {
+            if before != after {
+                state.cut(&key);
+            }
+            if before.is_some() && after.is_none() {
+                out.push(key);
+            }
+        }
+        out
+    }
+
+    /// See [`Book::ticket`].
+    ///
+    /// # Errors
+    /// As there, or when it cannot be kept.
+    pub async fn ticket(
+        &self,
+        role: Role,
+        once: bool,
+        lives: Option<Seconds>,
+    ) -> Result<Issued, Fault> {
+        self.change(|state| state.book.ticket(now(), role, once, lives))
+            .await
+    }
+
+    /// See [`Book::rotate`].
+    ///
+    /// # Errors
+    /// When it cannot be kept; the tickets are worthless all the same until this process ends.
+    pub async fn rotate(&self, role: Option<Role>) -> Result<usize, Fault> {
+        self.change(|state| Ok(state.book.rotate(role))).await
+    }
+
+    pub(crate) async fn join(
+        &self,
+        serial: u32,
+        role: Role,
+        key: PublicKey,
+        label: &str,
+    ) -> Result<Role, Fault> {
+        self.change(|state| {
+            let role = state.book.join(now(), serial, role, key, label)?;
+            state.cut(&key);
+            Ok(role)
+        })
+        .await
+    }
+
+    /// Throws a key out and ends its connections; answers whether it was in.
+    ///
+    /// # Errors
+    /// When it cannot be kept; it is out all the same until this process ends.
+    pub async fn revoke(&self, key: PublicKey) -> Result<bool, Fault> {
+        let own = self.0.own;
+        self.change(|state| {
+            if key == own {
+                let why = "this is the key of this server itself; it cannot be revoked";
+                return Err(Fault::bad_arguments(why));
+            }
+            let was_in = state.role(own, &key).is_some();
+            state.book.revoke(now(), key);
+            state.cut(&key);
+            Ok(was_in)
+        })
+        .await
+    }
+
+    /// A change, and the word that it is kept. It is kept even when nobody waits for that any longer: a
+    /// caller that was thrown out by the change must not take it back by leaving.
+    async fn change<T>(
+        &self,
+        change: impl FnOnce(&mut State) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let (done, news) = {
+            let mut state = self.state();
+            let before = state.book.clone();
+            let done = change(&mut state)?;
+            (done, before != state.book)
+        };
+        if news {
+            self.changed();
+            let members = self.clone();
+            let kept = tokio::spawn(async move {
+                match &members.0.keeper {
+                    Some(keeper) => keeper.keep(|| Kept::from(&members.state().book)).await,
+                    None => Ok(()),
+                }
+            });
+            kept.await.unwrap_or_else(|ended| {
+                Err(Fault::new(
+                    Code::Internal,
+                    format!("it is not kept: {ended}"),
+                ))
+            })?;
+        }
+        Ok(done)
+    }
+}
+
+/// What the clock on the wall says.
+fn now() -> Seconds {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}

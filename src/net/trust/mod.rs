@@ -1,0 +1,4 @@
+pub mod identity;
+pub mod key;
+pub mod members;
+pub mod ticket;

@@ -1,0 +1,318 @@
+//! A ticket: one pasted string that lets another process or machine join. It says where the server
+//! is, which key it must hold, as what the bearer joins, and carries the secret that proves it.
+//!
+//! The text is `distro1` and lower-case base32 of a postcard message and the first four bytes of its
+//! SHA-256, so that a slip of the finger is noticed before anybody is dialled. The prefix never changes,
+//! so that scanners find a ticket that has leaked.
+
+use std::{borrow::Cow, fmt, net::SocketAddr, str::FromStr};
+
+use data_encoding::BASE32_NOPAD;
+use ring::{digest, hmac};
+use serde::{Deserialize, Serialize};
+
+use super::key::PublicKey;
+use crate::net::{peer_addr::Peer, rpc::wire::Role};
+
+/// What every ticket begins with.
+pub const PREFIX: &str = "distro1";
+/// The most addresses in one ticket.
+pub const MAX_ADDRS: usize = 8;
+/// The longest ticket, in characters.
+const MAX_TEXT: usize = 1_024;
+/// Bytes of the checksum.
+const CHECK: usize = 4;
+
+/// What a bearer proves to know. It is never shown by accident: only [`Ticket`]'s own text has it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret(pub(crate) [u8; 16]);
+
+impl Secret {
+    /// The proof of this secret for one TLS session: worthless in any other session, for any other
+    /// role and to whoever sees it.
+    pub(crate) fn prove(&self, session: &[u8; 32]) -> [u8; 32] {
+        let mut proof = [0; 32];
+        proof.copy_from_slice(hmac::sign(&self.key(), session).as_ref());
+        proof
+    }
+
+    /// Whether a proof is this secret's; takes as long for a wrong one as for a right one.
+    pub(crate) fn is_proved(&self, session: &[u8; 32], proof: &[u8; 32]) -> bool {
+        hmac::verify(&self.key(), session, proof).is_ok()
+    }
+
+    fn key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &self.0)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// What lets somebody join. [`fmt::Display`] writes the secret too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// As what the bearer joins.
+    pub role: Role,
+    /// Its number at the server that gave it out.
+    pub serial: u32,
+    /// Where the server can be reached, the likeliest first; at most [`MAX_ADDRS`].
+    pub addrs: Vec<SocketAddr>,
+    /// The key that the server must prove to hold.
+    pub key: PublicKey,
+    /// What the bearer proves to know.
+    pub secret: Secret,
+}
+
+impl Ticket {
+    /// A ticket that lets nobody in, for where one stood and must not be told.
+    #[must_use]
+    pub fn blank() -> Self {
+        Self {
+            role: Role::Read,
+            serial: 0,
+            addrs: vec![SocketAddr::from(([0, 0, 0, 0], 0))],
+            key: PublicKey([0; 32]),
+            secret: Secret([0; 16]),
+        }
+    }
+
+    /// The server at each of its addresses.
+    pub fn peers(&self) -> impl Iterator<Item = Peer> {
+        let key = self.key;
+        self.addrs.iter().map(move |addr| Peer { addr: *addr, key })
+    }
+}
+
+/// Whether there may be a ticket in a text, whole or not.
+#[must_use]
+pub fn may_hold_one(text: &str) -> bool {
+    split(text).is_some()
+}
+
+/// The same text with stars for everything behind a ticket's prefix, for a screen that others may see: a
+/// ticket may have been broken into words on its way. It has as many characters.
+#[must_use]
+pub fn veiled(text: &str) -> Cow<'_, str> {
+    let Some((clear, secret)) = split(text) else {
+        return Cow::Borrowed(text);
+    };
+    let stars = secret.chars();
+    let stars = stars.map(|c| if c.is_whitespace() { c } else { '*' });
+    Cow::Owned(clear.chars().chain(stars).collect())
+}
+
+/// The same text with a ticket for nothing in place of the ticket, for a file that others may see.
+#[must_use]
+pub fn blanked(text: &str) -> String {
+    let Some((clear, secret)) = split(text) else {
+        return text.to_owned();
+    };
+    let before = clear.get(..clear.len() - PREFIX.len()).unwrap_or_default();
+    // What is wrong stays as wrong as it was.
+    match format!("{PREFIX}{}", secret.trim_end()).parse::<Ticket>() {
+        Ok(_) => format!("{before}{}", Ticket::blank()),
+        Err(_) => format!("{before}{PREFIX}-mistyped"),
+    }
+}
+
+/// A text behind the first ticket's prefix in it, and before.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let at = text.to_ascii_lowercase().find(PREFIX)?;
+    text.split_at_checked(at + PREFIX.len())
+}
+
+/// What is in the text. Append-only: a second version is a second variant.
+#[derive(Serialize, Deserialize)]
+enum Wire {
+    V1 {
+        role: Role,
+        serial: u32,
+        addrs: Vec<SocketAddr>,
+        key: [u8; 32],
+        secret: Secret,
+    },
+}
+
+/// A text that is not a ticket. It never repeats the text, which may be nearly a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotATicket {
+    /// It does not begin as one.
+    #[error("this is no ticket: a ticket is one word that begins with {PREFIX}")]
+    Other,
+    /// A character is wrong, or missing.
+    #[error("this ticket is mistyped or cut off; paste it again, whole")]
+    Mistyped,
+    /// It is whole, and of a kind that is not known here.
+    #[error("this ticket was made by a newer distro-tui; use that one here as well")]
+    Newer,
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wire = Wire::V1 {
+            role: self.role,
+            serial: self.serial,
+            addrs: self.addrs.iter().take(MAX_ADDRS).copied().collect(),
+            key: self.key.0,
+            secret: self.secret.clone(),
+        };
+        let mut bytes = postcard::to_stdvec(&wire).map_err(|_never| fmt::Error)?;
+        bytes.extend(check(&bytes));
+        f.write_str(PREFIX)?;
+        f.write_str(&BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+    }
+}
+
+impl FromStr for Ticket {
+    type Err = NotATicket;
+
+    fn from_str(text: &str) -> Result<Self, NotATicket> {
+        let text = text.trim();
+        let head = text.get(..PREFIX.len()).unwrap_or_default();
+        if !head.eq_ignore_ascii_case(PREFIX) {
+            return Err(NotATicket::Other);
+        }
+        let body = text.get(PREFIX.len()..).unwrap_or_default();
+        if text.len() > MAX_TEXT {
+            return Err(NotATicket::Mistyped);
+        }
+        let bytes = BASE32_NOPAD
+            .decode(body.to_ascii_uppercase().as_bytes())
+            .map_err(|_slip| NotATicket::Mistyped)?;
+        let (message, sum) = bytes
+            .split_last_chunk::<CHECK>()
+            .ok_or(NotATicket::Mistyped)?;
+        if check(message) != *sum {
+            return Err(NotATicket::Mistyped);
+        }
+        // Its sum is right, so what cannot be read was written by somebody who knows more.
+        match postcard::take_from_bytes::<Wire>(message) {
+            Ok((
+                Wire::V1 {
+                    role,
+                    serial,
+                    addrs,
+                    key,
+                    secret,
+                },
+                [],
+            )) if (1..=MAX_ADDRS).contains(&addrs.len()) => Ok(Self {
+                role,
+                serial,
+                addrs,
+                key: PublicKey(key),
+                secret,
+            }),
+            _ => Err(NotATicket::Newer),
+        }
+    }
+}
+
+fn check(message: &[u8]) -> [u8; CHECK] {
+    let sum = digest::digest(&digest::SHA256, message);
+    sum.as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ticket() -> Ticket {
+        let addr = |text: &str| text.parse().expect("an address");
+        Ticket {
+            role: Role::Member,
+            serial: 1,
+            addrs: vec![addr("192.168.1.20:4433"), addr("127.0.0.1:4433")],
+            key: PublicKey([7; 32]),
+            secret: Secret([9; 16]),
+        }
+    }
+
+    /// What people have pasted into their scripts must stay a ticket.
+    #[test]
+    fn golden_text() {
+        let text = ticket().to_string();
+        assert_eq!(
+            text,
+            "distro1aaaqcaqaycuacfgreiah6aaaahisebyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyhbeeqscijbeeqscijbeeqscijbg5sok4r"
+        );
+        assert!(text.len() < 140, "{} characters", text.len());
+        assert_eq!(text.parse(), Ok(ticket()));
+        assert_eq!(format!("  {}\n", text.to_uppercase()).parse(), Ok(ticket()));
+    }
+
+    #[test]
+    fn its_secret_shows_nowhere_else() {
+        let shown = format!("{:?}", ticket());
+        assert!(
+            !shown.contains("9, 9") && shown.contains("Secret"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_veil_hides_the_ticket_and_nothing_before_it() {
+        assert_eq!(veiled("join distro1abc def"), "join distro1*** ***");
+        assert_eq!(veiled("distro-tui é Distro1é"), "distro-tui é Distro1*");
+        assert_eq!(veiled("2 + 3"), "2 + 3");
+        let blank = Ticket::blank().to_string();
+        assert_eq!(
+            blanked(&format!("join  {}", ticket())),
+            format!("join  {blank}")
+        );
+        assert_eq!(blanked("join distro1abc"), "join distro1-mistyped");
+    }
+
+    #[test]
+    fn a_proof_is_good_for_one_session_only() {
+        let (secret, other) = (Secret([1; 16]), Secret([2; 16]));
+        let proof = secret.prove(&[3; 32]);
+        assert!(secret.is_proved(&[3; 32], &proof));
+        assert!(!secret.is_proved(&[4; 32], &proof));
+        assert!(!other.is_proved(&[3; 32], &proof));
+    }
+
+    #[test]
+    fn what_is_none_is_told_apart_from_what_is_mistyped() {
+        let text = ticket().to_string();
+        let cut: String = text.chars().take(text.len() - 3).collect();
+        for (text, why) in [
+            ("", NotATicket::Other),
+            ("é", NotATicket::Other),
+            ("hello", NotATicket::Other),
+            ("distro1", NotATicket::Mistyped),
+            ("distro1!!", NotATicket::Mistyped),
+            (&cut, NotATicket::Mistyped),
+            (&"distro1a".repeat(999), NotATicket::Mistyped),
+        ] {
+            assert_eq!(text.parse::<Ticket>(), Err(why), "{text}");
+        }
+        let mut bytes = vec![9, 9, 9];
+        bytes.extend(check(&bytes));
+        let newer = format!("{PREFIX}{}", BASE32_NOPAD.encode(&bytes));
+        assert_eq!(newer.parse::<Ticket>(), Err(NotATicket::Newer));
+    }
+
+    proptest! {
+        #[test]
+        fn one_wrong_character_is_noticed(at in 0_usize..130, with in "[a-z2-7]") {
+            let text = ticket().to_string();
+            let mut chars: Vec<char> = text.chars().collect();
+            let at = at % chars.len();
+            chars[at] = with.chars().next().expect("one");
+            let changed: String = chars.into_iter().collect();
+            prop_assert_eq!(changed.parse::<Ticket>().is_ok(), changed == text);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "(distro1)?.{0,200}") {
+            text.parse::<Ticket>().ok();
+        }
+    }
+}

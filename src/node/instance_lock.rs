@@ -1,0 +1,164 @@
+//! One node for each data folder: who has it, and where that one can be reached.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, SeekFrom, Write},
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::net::trust::key::PublicKey;
+
+/// The file: locked by the node that has the folder, readable for those who look for it.
+const FILE: &str = "node.json";
+const MAX_FILE: u64 = 64 << 10;
+
+/// Where a node is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
+    pid: u32,
+    /// The port it has, or had the last time.
+    #[serde(default)]
+    port: u16,
+    /// Nothing while it starts.
+    addr: Option<SocketAddr>,
+    key: Option<String>,
+}
+
+/// What a look for a running node finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nobody has the folder.
+    Nobody,
+    /// Somebody has it and does not say yet where it is.
+    Starting(u32),
+    /// A node, and how to reach it.
+    Node { addr: SocketAddr, key: PublicKey },
+}
+
+/// The claim on a data folder; it ends with the process, however that ends.
+#[derive(Debug)]
+pub(super) struct Here {
+    file: File,
+    /// The port of the node before.
+    port: u16,
+}
+
+/// Why a folder cannot be had.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// By this process.
+    By(u32),
+    /// The file cannot be used.
+    Unusable(PathBuf, io::Error),
+}
+
+impl Here {
+    /// Takes the folder, which is made if need be.
+    pub(super) fn claim(folder: &Path) -> Result<Self, Taken> {
+        let path = folder.join(FILE);
+        let unusable = |e| Taken::Unusable(path.clone(), e);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(unusable)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(unusable)?;
+        let before = read(&mut file);
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Taken::By(before.map_or(0, |note| note.pid)));
+            }
+            Err(TryLockError::Error(e)) => return Err(unusable(e)),
+        }
+        let mut here = Self {
+            file,
+            port: before.map_or(0, |note| note.port),
+        };
+        here.write(None).map_err(unusable)?;
+        Ok(here)
+    }
+
+    /// The port that the node before listened on, or 0. Whoever knew it there finds this one at once.
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Says where this node is.
+    pub(super) fn announce(&mut self, addr: SocketAddr, key: PublicKey) -> io::Result<()> {
+        self.write(Some((addr, key)))
+    }
+
+    fn write(&mut self, node: Option<(SocketAddr, PublicKey)>) -> io::Result<()> {
+        let note = Note {
+            pid: std::process::id(),
+            port: node.map_or(self.port, |(addr, _)| addr.port()),
+            addr: node.map(|(addr, _)| addr),
+            key: node.map(|(_, key)| key.to_string()),
+        };
+        let text = serde_json::to_string(&note)?;
+        self.file.set_len(0)?;
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+/// Looks who has a folder.
+pub(super) fn look(folder: &Path) -> Found {
+    let Ok(mut file) = File::open(folder.join(FILE)) else {
+        return Found::Nobody;
+    };
+    // A lock for reading is only refused while somebody has the other kind.
+    match file.try_lock_shared() {
+        Ok(()) | Err(TryLockError::Error(_)) => return Found::Nobody,
+        Err(TryLockError::WouldBlock) => {}
+    }
+    let Some(note) = read(&mut file) else {
+        return Found::Starting(0);
+    };
+    let key = note.key.as_deref().and_then(|key| key.parse().ok());
+    match (note.addr, key) {
+        (Some(addr), Some(key)) => Found::Node { addr, key },
+        _ => Found::Starting(note.pid),
+    }
+}
+
+fn read(file: &mut File) -> Option<Note> {
+    let mut text = String::new();
+    file.take(MAX_FILE).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_has_the_folder_and_others_find_it() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("data");
+        assert_eq!(look(&folder), Found::Nobody);
+        let mut here = Here::claim(&folder).expect("free");
+        let pid = std::process::id();
+        assert_eq!(look(&folder), Found::Starting(pid));
+        assert!(matches!(Here::claim(&folder), Err(Taken::By(by)) if by == pid));
+        let addr = SocketAddr::from(([127, 0, 0, 1], 4433));
+        let key = PublicKey::from_bytes([1; 32]);
+        here.announce(addr, key).expect("written");
+        assert_eq!(look(&folder), Found::Node { addr, key });
+        drop(here);
+        assert_eq!(look(&folder), Found::Nobody);
+        assert_eq!(Here::claim(&folder).expect("free").port(), 4433);
+    }
+}

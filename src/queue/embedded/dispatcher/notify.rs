@@ -1,0 +1,69 @@
+//! Telling subscribers, and numbers to who asks.
+
+use super::Rounds;
+use crate::queue::{
+    broker::{Batch, Event, Keeping, Stats},
+    embedded::store::rows::Running,
+    task::WorkerId,
+};
+
+impl Rounds {
+    pub(super) fn running(&self) -> Running {
+        let running = self.core.running().map(|(id, _, mut live)| {
+            live.progress = self.pool.progress(live.worker);
+            (id, live)
+        });
+        running.collect()
+    }
+
+    pub(super) fn stats(&mut self) -> Stats {
+        let mut stats = self.core.stats(self.clock.now());
+        for (count, ended) in stats.counts.iter_mut().zip(self.store.ended()) {
+            *count += ended;
+        }
+        let (bytes, commits) = self.store.size();
+        let retention = self.config.store.retention;
+        stats.retained_limit = retention.count;
+        stats.wanted = self.wanted;
+        stats.stuck = self.pool.stuck();
+        stats.trouble.clone_from(&self.trouble);
+        stats.unsaved = self.changes.len();
+        stats.keeping = Keeping {
+            durability: self.config.durability().word().into(),
+            bytes,
+            limit: retention.bytes,
+            commits,
+        };
+        stats
+    }
+
+    pub(super) fn worker_event(&mut self, id: WorkerId, started: bool) {
+        self.core.note(Event::Worker { id, started });
+    }
+
+    /// Gives every subscriber what happened in this round. One that does not keep up loses it, and
+    /// is told how much it lost.
+    pub(super) fn tell(&mut self) {
+        let events = self.core.take_events();
+        if events.is_empty() {
+            return;
+        }
+        let at = self.clock.now();
+        self.subscribers.retain_mut(|subscriber| {
+            let batch = Batch {
+                at,
+                events: events.clone(),
+                dropped: subscriber.dropped,
+            };
+            match subscriber.batches.try_send(batch) {
+                Ok(()) => subscriber.dropped = 0,
+                Err(async_channel::TrySendError::Full(_)) => {
+                    subscriber.dropped += events.len() as u64;
+                }
+                Err(async_channel::TrySendError::Closed(_)) => return false,
+            }
+            true
+        });
+        self.core.listen(!self.subscribers.is_empty());
+    }
+}

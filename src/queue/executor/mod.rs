@@ -1,0 +1,3 @@
+pub(in crate::queue) mod control;
+pub(in crate::queue) mod pool;
+pub(in crate::queue) mod worker;

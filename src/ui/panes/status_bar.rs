@@ -1,0 +1,192 @@
+//! The line at the top: this process and its broker in a sentence, or the panes to choose from.
+
+use ratatui::layout::Rect;
+
+use crate::ui::pane::Pane;
+use crate::{
+    net::rpc::wire::Role as Rights,
+    node::Place,
+    queue::task::State,
+    ui::{
+        action::Action,
+        layout::{Plan, Regions},
+        model::{Model, Replay},
+        text::{count, fit, short_count, width},
+        theme::Role,
+        widgets::canvas::{Canvas, Piece},
+    },
+};
+
+pub(crate) fn draw(canvas: &mut Canvas<'_>, plan: &Plan, model: &Model, regions: &mut Regions) {
+    let right = badges(canvas, plan.bar, model);
+    let rest = Rect {
+        width: plan.bar.width.saturating_sub(right),
+        ..plan.bar
+    };
+    if plan.tabs {
+        tabs(canvas, rest, model, regions);
+    } else {
+        status(canvas, rest, model);
+    }
+}
+
+/// States of the whole screen that must not be overlooked.
+fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
+    let overview = &model.data().overview;
+    let stats = &overview.stats;
+    let stuck = match stats.stuck {
+        0 => String::new(),
+        n => format!(" {n} STUCK "),
+    };
+    let unsaved = if stats.trouble.is_some() {
+        " NOT SAVED "
+    } else {
+        ""
+    };
+    let paused = match stats.paused_queues.len() {
+        _ if stats.paused => " PAUSED ".to_owned(),
+        0 => String::new(),
+        1 => format!(" {} PAUSED ", fit(&stats.paused_queues[0], 16, "~")),
+        n => format!(" {n} QUEUES PAUSED "),
+    };
+    let lost = model.lost.as_ref().map(|lost| {
+        let left = lost.again_at.since(model.now).as_secs_f64().ceil();
+        match left {
+            left if left > 0.0 => format!(" LOST, AGAIN IN {left} S "),
+            _ => " RECONNECTING ".to_owned(),
+        }
+    });
+    let replay = model.replay.as_ref().map(replayed);
+    let read_only = model.about.read_only || model.about.role == Rights::Read;
+    let pieces = [
+        (replay.as_deref().unwrap_or_default(), Role::Active),
+        (lost.as_deref().unwrap_or_default(), Role::Bad),
+        (if read_only { " READ-ONLY " } else { "" }, Role::Active),
+        (unsaved, Role::Bad),
+        (stuck.as_str(), Role::Bad),
+        (if model.leaving { " LEAVING " } else { "" }, Role::Warn),
+        (
+            if model.is_frozen() { " FROZEN " } else { "" },
+            Role::Active,
+        ),
+        (paused.as_str(), Role::Warn),
+    ];
+    canvas.pieces_right(area, &pieces)
+}
+
+/// How far a recording is.
+fn replayed(replay: &Replay) -> String {
+    let clock = |time: std::time::Duration| {
+        let seconds = time.as_secs();
+        format!("{}:{:02}", seconds / 60, seconds % 60)
+    };
+    let (at, length) = (clock(replay.at), clock(replay.length));
+    let how = match (replay.paused, replay.at >= replay.length) {
+        (_, true) => " END".to_owned(),
+        (true, _) => " PAUSED".to_owned(),
+        (false, _) => format!(" x{}", replay.speed),
+    };
+    format!(" REPLAY {at} / {length}{how} ")
+}
+
+fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
+    let about = &model.about;
+    let overview = &model.data().overview;
+    let stats = &overview.stats;
+    let symbols = *canvas.symbols();
+    let dot = format!("  {}  ", symbols.dot);
+    let workers = match (overview.working, overview.wanted) {
+        (1, 1) => "1 worker".to_owned(),
+        (working, wanted) if working == wanted => format!("{wanted} workers"),
+        (working, wanted) => format!("{working} of {wanted} workers"),
+    };
+    let counted = |state: State| {
+        (
+            format!(
+                "{} {} {state}",
+                symbols.state(state),
+                count(stats.count(state))
+            ),
+            stats.count(state),
+        )
+    };
+    let (running, _) = counted(State::Running);
+    let (queued, _) = counted(State::Queued);
+    let (failed, failures) = counted(State::Failed);
+    let rate = overview
+        .rate(model.now, 1)
+        .last()
+        .copied()
+        .unwrap_or_default();
+    let rate = format!("{}/s", short_count(rate.into()));
+    let failed_role = if failures > 0 { Role::Bad } else { Role::Dim };
+    let (what_node, role) = match about.place {
+        Place::Here => ("key ", ""),
+        Place::Beside => ("attached to ", ""),
+        Place::Elsewhere => ("node ", about.role.word()),
+    };
+    let joiner = if role.is_empty() { "" } else { " as " };
+    let who: [Piece<'_>; 7] = [
+        (what_node, Role::Dim),
+        (&about.fingerprint, Role::Text),
+        (" at ", Role::Dim),
+        (&about.addr, Role::Text),
+        (joiner, Role::Dim),
+        (role, Role::Strong),
+        (&dot, Role::Border),
+    ];
+    let what: [Piece<'_>; 4] = [
+        (&about.engine, Role::Text),
+        (", ", Role::Dim),
+        (&workers, Role::Text),
+        (&dot, Role::Border),
+    ];
+    let doing: [Piece<'_>; 7] = [
+        (&running, Role::Active),
+        ("  ", Role::Dim),
+        (&queued, Role::Waiting),
+        ("  ", Role::Dim),
+        (&failed, failed_role),
+        ("  ", Role::Dim),
+        (&rate, Role::Chart),
+    ];
+    // What goes on comes last and goes last: who this is gives way to it.
+    let brand: [Piece<'_>; 2] = [(" distro-tui", Role::Accent), ("  ", Role::Dim)];
+    let wide = |pieces: &[Piece<'_>]| pieces.iter().map(|(text, _)| width(text)).sum::<usize>();
+    let mut room = usize::from(area.width).saturating_sub(wide(&brand) + wide(&doing));
+    let mut line = brand.to_vec();
+    for group in [&who[..], &what[..]] {
+        if wide(group) <= room {
+            room -= wide(group);
+            line.extend(group);
+        }
+    }
+    line.extend(doing);
+    canvas.pieces(area, &line);
+}
+
+fn tabs(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {
+    let all: usize = Pane::ALL.iter().map(|pane| width(pane.title()) + 4).sum();
+    let named = all <= area.width.into();
+    let mut x = area.x;
+    for pane in Pane::ALL {
+        let focused = pane == model.focus;
+        let title = if named || focused { pane.title() } else { "" };
+        let gap = if title.is_empty() { "" } else { " " };
+        let number = format!(" {}", pane.number());
+        let name = format!("{gap}{title} ");
+        let room = Rect {
+            x,
+            width: area.right().saturating_sub(x),
+            ..area
+        };
+        let role = if focused { Role::Focus } else { Role::Text };
+        let used = canvas.pieces(room, &[(&number, Role::Key), (&name, role)]);
+        let button = Rect {
+            width: used,
+            ..room
+        };
+        regions.buttons.push((button, Action::Focus(pane)));
+        x += used;
+    }
+}

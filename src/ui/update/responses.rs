@@ -1,0 +1,424 @@
+//! What the world tells: names, task events, and the answers to effects.
+
+use super::{log, refresh_soon, say};
+use crate::{
+    net::naming::{Change, Event, Health, Why},
+    node::NamesEvent,
+    queue::{
+        broker::Deed,
+        embedded::Recovery,
+        query::Filter,
+        task::{State, TaskId},
+    },
+    ui::{
+        action::Action,
+        effect::{Done, Effect, Greeted, Msg, What},
+        model::{
+            Lost, Model, UNDO,
+            events::{Kind, Tone},
+            greeter::Outcome,
+            layer::{Confirm, Destroy, Details, Layer, Prompt, Subject},
+            overview::Overview,
+        },
+        text::{self, took},
+    },
+};
+
+pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    match msg {
+        Msg::Names(NamesEvent::News(event)) => {
+            let back = model.lost.take().is_some();
+            let mut effects = names(model, event);
+            if back {
+                log(model, Kind::Name, Tone::Good, "the naming server is back");
+                // What the node's broker did meanwhile is to be seen too.
+                effects.extend(refresh_soon(model));
+            }
+            effects
+        }
+        Msg::Names(NamesEvent::Lost { error, again_in }) => {
+            if std::mem::take(&mut model.names.connected) {
+                log(
+                    model,
+                    Kind::Name,
+                    Tone::Bad,
+                    format!("naming server lost: {error}"),
+                );
+            }
+            model.lost = Some(Lost {
+                again_at: model.now.after(again_in),
+                why: error.to_string(),
+            });
+            vec![]
+        }
+        Msg::Broker(batch) => {
+            model.tally.add(&batch);
+            let dropped = std::mem::take(&mut model.tally.dropped);
+            model.live_mut().log.dropped += dropped;
+            refresh_soon(model)
+        }
+        Msg::Greeted { number, answer } => greeted(model, number, answer),
+        Msg::Methods { name, methods } => {
+            for layer in &mut model.layers {
+                if let Layer::Details(Details {
+                    subject:
+                        Subject::Name {
+                            record,
+                            methods: shown,
+                        },
+                    ..
+                }) = layer
+                    && record.name == name
+                {
+                    *shown = Some(methods.clone());
+                }
+            }
+            vec![]
+        }
+        Msg::Overview(answer) => {
+            model.refreshing = false;
+            if let Some((stats, workers)) = answer {
+                model.live_mut().overview = Overview::new(*stats, workers);
+                let length = model.data().overview.workers.len();
+                model.workers.settle(length);
+            }
+            let mut effects = detailed_task(model);
+            effects.extend(newer_reasons(model));
+            effects
+        }
+        Msg::Tasks { number, page } => {
+            match page {
+                Some(page) => model.tasks.take(number, page),
+                None => model.tasks.missed(number),
+            }
+            if model.tasks.was_behind() {
+                return refresh_soon(model);
+            }
+            vec![]
+        }
+        Msg::Task(Some(task)) => {
+            for layer in &mut model.layers {
+                if let Layer::Details(Details {
+                    subject: Subject::Task(shown),
+                    ..
+                }) = layer
+                    && shown.id == task.id
+                {
+                    **shown = task.clone();
+                }
+            }
+            vec![]
+        }
+        Msg::Shown { id, task } => {
+            let task = task.and_then(|task| task.ok_or_else(|| format!("there is no task {id}")));
+            match task {
+                Ok(task) => {
+                    let subject = Subject::Task(Box::new(task));
+                    model
+                        .layers
+                        .push(Layer::Details(Details { subject, scroll: 0 }));
+                }
+                Err(why) => say(model, Tone::Bad, why),
+            }
+            vec![]
+        }
+        Msg::Counted {
+            deed,
+            filter,
+            which,
+            count,
+        } => counted(model, deed, filter, &which, count),
+        Msg::Reasons(reasons) => {
+            for layer in &mut model.layers {
+                if let Layer::Reasons(view) = layer {
+                    view.reasons = Some(reasons.clone());
+                    view.selected = view.selected.min(view.len().saturating_sub(1));
+                }
+            }
+            vec![]
+        }
+        Msg::Recovery(recovery) => recovered(model, &recovery),
+        Msg::Peers(peers) => {
+            super::members::take(model, &peers);
+            vec![]
+        }
+        Msg::Done(done) => carried_out(model, done),
+        _ => vec![],
+    }
+}
+
+/// A task whose details are open is looked at again with every refresh.
+fn detailed_task(model: &Model) -> Vec<Effect> {
+    model
+        .layers
+        .iter()
+        .filter_map(|layer| match layer {
+            Layer::Details(Details {
+                subject: Subject::Task(task),
+                ..
+            }) => Some(Effect::Task(task.id)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Why tasks have failed is asked again when more or fewer have.
+fn newer_reasons(model: &mut Model) -> Option<Effect> {
+    let failed = model.data().overview.stats.count(State::Failed);
+    let view = model.layers.iter_mut().find_map(|layer| match layer {
+        Layer::Reasons(view) => Some(view),
+        _ => None,
+    })?;
+    (std::mem::replace(&mut view.failed, failed) != failed).then_some(Effect::Reasons)
+}
+
+fn names(model: &mut Model, event: Event) -> Vec<Effect> {
+    let mut lines = Vec::new();
+    match &event {
+        Event::Snapshot {
+            records,
+            more: false,
+            first: true,
+            ..
+        } => {
+            let names: Vec<_> = records.iter().take(5).map(|r| r.name.as_str()).collect();
+            let etc = if records.len() > 5 { ", …" } else { "" };
+            let text = format!(
+                "naming server lists {} names: {}{etc}",
+                records.len(),
+                names.join(", ")
+            );
+            lines.push((Tone::Plain, text));
+        }
+        Event::Snapshot { more, .. } => {
+            if !more {
+                lines.push((Tone::Plain, "naming server lists its names".to_owned()));
+            }
+        }
+        Event::Changes { changes, .. } if changes.len() > 8 => {
+            lines.push((
+                Tone::Plain,
+                format!("{} names changed", text::count(changes.len())),
+            ));
+        }
+        Event::Changes { changes, .. } => lines.extend(changes.iter().map(told)),
+    }
+    for (tone, text) in lines {
+        log(model, Kind::Name, tone, text);
+    }
+    model.names.apply(event);
+    vec![]
+}
+
+fn told(change: &Change) -> (Tone, String) {
+    match change {
+        Change::Put(record) if record.health == Health::Suspect => (
+            Tone::Warn,
+            format!("{} is suspect: renewals are missing", record.name),
+        ),
+        Change::Put(record) => (
+            Tone::Good,
+            format!("{} registered at {}", record.name, record.uri),
+        ),
+        Change::Gone {
+            name,
+            why: Why::Expired,
+            ..
+        } => (Tone::Bad, format!("{name} is gone: its lease ran out")),
+        Change::Gone {
+            name,
+            why: Why::Unregistered,
+            ..
+        } => (Tone::Plain, format!("{name} unregistered")),
+    }
+}
+
+fn greeted(model: &mut Model, number: u64, answer: Result<Greeted, String>) -> Vec<Effect> {
+    match answer {
+        Ok(Greeted { text, lookup, call }) => {
+            let line = format!(
+                "{text}  ({}: lookup {}, call {})",
+                took(lookup + call),
+                took(lookup),
+                took(call)
+            );
+            let short: String = line.chars().take(300).collect();
+            log(model, Kind::Call, Tone::Good, short);
+            model
+                .greeter
+                .finish(number, Outcome::Greeted { text, lookup, call });
+        }
+        Err(why) => {
+            log(
+                model,
+                Kind::Call,
+                Tone::Bad,
+                format!("greeting failed: {why}"),
+            );
+            model.greeter.finish(number, Outcome::Failed(why));
+        }
+    }
+    vec![]
+}
+
+/// Asks whether it is meant, with the exact number.
+fn counted(
+    model: &mut Model,
+    deed: Deed,
+    filter: Filter,
+    which: &str,
+    count: Result<usize, String>,
+) -> Vec<Effect> {
+    let (verb, kind, end) = match deed {
+        Deed::Cancel => ("Cancel", "unfinished", ""),
+        Deed::Retry => ("Run", "failed, cancelled or expired", " again"),
+        Deed::Purge => ("Forget", "finished", ", with results and errors"),
+    };
+    let gap = if which.is_empty() { "" } else { " " };
+    match count {
+        Err(why) => say(model, Tone::Bad, why),
+        Ok(0) => say(
+            model,
+            Tone::Warn,
+            format!("there are no {kind} tasks{gap}{which}"),
+        ),
+        Ok(n) => {
+            let tasks = if n == 1 { "task" } else { "tasks" };
+            let question = format!("{verb} {} {kind} {tasks}{gap}{which}{end}?", text::count(n));
+            model.layers.push(Layer::Confirm(Confirm {
+                question,
+                yes: Destroy::Tasks { deed, filter },
+            }));
+        }
+    }
+    vec![]
+}
+
+/// What the process before had left: told once, and what is bad about it louder.
+fn recovered(model: &mut Model, recovery: &Recovery) -> Vec<Effect> {
+    let tasks = |n: usize| text::counted(n, "task");
+    let ids = |ids: &[TaskId]| {
+        let some: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
+        let etc = if ids.len() > 5 { ", …" } else { "" };
+        format!("{}{etc}", some.join(", "))
+    };
+    if recovery.waiting > 0 {
+        let text = format!("{} had not ended before and go on", tasks(recovery.waiting));
+        log(model, Kind::Task, Tone::Plain, text);
+    }
+    let mut bad = Vec::new();
+    if !recovery.again.is_empty() {
+        let (n, which) = (tasks(recovery.again.len()), ids(&recovery.again));
+        log(
+            model,
+            Kind::Task,
+            Tone::Warn,
+            format!("{n} ran when the process ended and run again: {which}"),
+        );
+    }
+    if !recovery.crashed.is_empty() {
+        let (n, which) = (tasks(recovery.crashed.len()), ids(&recovery.crashed));
+        bad.push(format!("{n} crashed the process too often: {which}"));
+    }
+    if let Some((from, to)) = recovery.missing {
+        bad.push(format!("{from} to {to} were acknowledged and are missing"));
+    }
+    if let Some(damage) = &recovery.damage {
+        bad.push(format!(
+            "the task file was damaged ({}): {} saved, {} lost; it is kept at {}",
+            damage.what,
+            text::count(damage.salvaged),
+            text::count(damage.lost),
+            damage.kept_at.display(),
+        ));
+    }
+    for text in bad {
+        log(model, Kind::Task, Tone::Bad, text.clone());
+        say(model, Tone::Bad, text);
+    }
+    vec![]
+}
+
+fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
+    let Done {
+        what,
+        result,
+        took: time,
+    } = done;
+    let time = took(time);
+    let kind = match &what {
+        What::Call(_) => Kind::Call,
+        What::Export | What::Copy => Kind::Program,
+        What::Ticket(_) | What::Rotate | What::Join | What::Leave | What::Revoke => Kind::Name,
+        What::Scale => Kind::Worker,
+        _ => Kind::Task,
+    };
+    let did = match &what {
+        What::Submit(what) => format!("add {what}"),
+        What::Cancel(id, _) => format!("cancel {id}"),
+        What::Retry(id) => format!("retry {id}"),
+        What::Restore(id) => format!("bring {id} back"),
+        What::Bulk(Deed::Cancel) => "cancel all".to_owned(),
+        What::Bulk(Deed::Retry) => "retry all".to_owned(),
+        What::Bulk(Deed::Purge) => "purge".to_owned(),
+        What::Pause(true) => "pause".to_owned(),
+        What::Pause(false) => "resume".to_owned(),
+        What::Scale => "scale".to_owned(),
+        What::Call(what) => what.clone(),
+        What::Ticket(role) => format!("ticket for the role {role}"),
+        What::Rotate => "rotate".to_owned(),
+        What::Join => "join".to_owned(),
+        What::Leave => "leave".to_owned(),
+        What::Revoke => "revoke".to_owned(),
+        What::Export => "export".to_owned(),
+        What::Copy => "copy".to_owned(),
+    };
+    let submitted = match what {
+        What::Call(_) | What::Export | What::Join => model.submitted.take(),
+        _ => None,
+    };
+    match result {
+        Ok(text) if matches!(what, What::Ticket(_)) => {
+            // It lets its bearer in: it is shown, and written nowhere.
+            log(model, kind, Tone::Plain, format!("{did}: made ({time})"));
+            let title = "Ticket: paste it where another node is to join; y copies it".to_owned();
+            let subject = Subject::Answer { title, text };
+            let details = Details { subject, scroll: 0 };
+            model.layers.push(Layer::Details(details));
+            return vec![];
+        }
+        Ok(mut text) => {
+            log(model, kind, Tone::Plain, format!("{did}: {text} ({time})"));
+            if let What::Cancel(id, Some(State::Cancelled)) = what {
+                model.undo = Some((id, model.now.after(UNDO)));
+                let key = model.keymap.text(Action::Undo);
+                text = format!("{text}; {key} brings it back");
+            }
+            if let What::Call(title) = what {
+                let subject = Subject::Answer { title, text };
+                model
+                    .layers
+                    .push(Layer::Details(Details { subject, scroll: 0 }));
+            } else {
+                say(model, Tone::Good, text);
+            }
+        }
+        Err(why) => {
+            log(model, kind, Tone::Bad, format!("{did}: {why} ({time})"));
+            match submitted.filter(|_| model.layers.is_empty()) {
+                Some(prompt) => model.layers.push(Layer::Prompt(Prompt {
+                    error: Some(why),
+                    ..prompt
+                })),
+                None => say(model, Tone::Bad, why),
+            }
+        }
+    }
+    let mut effects = refresh_soon(model);
+    // Whoever looks at peers sees what has become of them.
+    let looks = |layer: &Layer| matches!(layer, Layer::Peers(_));
+    if model.layers.iter().any(looks) {
+        effects.push(Effect::Peers);
+    }
+    effects
+}

@@ -1,0 +1,98 @@
+//! A worker's last half minute in one row: the height of a bar is how busy that moment was, the
+//! colours alternate from task to task.
+
+use ratatui::layout::Rect;
+
+use super::canvas::Canvas;
+use crate::{
+    queue::{
+        task::Timestamp,
+        timeline::{SPAN, Stretch},
+        worker::WorkerStatus,
+    },
+    ui::theme::Role,
+};
+
+/// Draws the lane so that now is at the right edge.
+pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, worker: &WorkerStatus, now: Timestamp) {
+    let cells = u64::from(area.width);
+    if cells == 0 || area.height == 0 {
+        return;
+    }
+    let span = u64::try_from(SPAN.as_micros()).unwrap_or(u64::MAX);
+    let cell = (span / cells).max(1);
+    // Cells stand on fixed moments, so that a lane glides and does not flicker.
+    let end = now.0.div_ceil(cell) * cell;
+    let start = end.saturating_sub(cell * cells);
+    let mut drawn = vec![(0.0, Role::Border, 0.0); usize::from(area.width)];
+    let running = worker
+        .current
+        .as_ref()
+        .map(|c| Stretch::of_task(c.since, now));
+    let done = worker.lane.numbered().map(|(n, s)| (role(n, s), s));
+    let all = done.chain(running.as_ref().map(|s| (Role::Active, s)));
+    for (role, stretch) in all {
+        let from = stretch.start.0.max(start);
+        if stretch.end.0 < start || from > end {
+            continue;
+        }
+        let first = (from - start) / cell;
+        let last = (stretch.end.0.min(end).saturating_sub(start)) / cell;
+        for i in first..=last.min(cells - 1) {
+            let (a, b) = (start + i * cell, start + (i + 1) * cell);
+            let busy = stretch.busy_within(Timestamp(a), Timestamp(b)) * 1e6 / cell as f64;
+            if let Some((share, shown, most)) =
+                drawn.get_mut(usize::try_from(i).unwrap_or_default())
+            {
+                *share += busy;
+                // The colour is that of whoever had most of the moment; a failure always shows.
+                if busy >= *most || role == Role::Bad {
+                    (*shown, *most) = (role, if role == Role::Bad { 2.0 } else { busy });
+                }
+            }
+        }
+    }
+    for (x, (share, role, most)) in (area.x..area.right()).zip(drawn) {
+        let symbols = canvas.symbols();
+        let sign = if share <= 0.0 && most <= 0.0 {
+            symbols.lane_empty
+        } else if role == Role::Bad && share < 0.2 {
+            symbols.bars[2]
+        } else {
+            let level = (share * 8.0).ceil().clamp(1.0, 8.0) as usize;
+            symbols.bars[level]
+        };
+        let style = canvas.ink(role);
+        canvas.write(x, area.y, 1, sign, style);
+    }
+}
+
+fn role(number: u64, stretch: &Stretch) -> Role {
+    if stretch.failed {
+        Role::Bad
+    } else if stretch.cancelled {
+        Role::Warn
+    } else if number.is_multiple_of(2) {
+        Role::LaneEven
+    } else {
+        Role::LaneOdd
+    }
+}
+
+/// The axis under the lanes.
+pub(crate) fn axis(canvas: &mut Canvas<'_>, area: Rect) {
+    let style = canvas.ink(Role::Dim);
+    let seconds = SPAN.as_secs();
+    for (part, text) in [
+        (0, format!("{seconds} s ago")),
+        (1, format!("{} s", seconds / 2)),
+    ] {
+        let x = area.x + area.width / 2 * part;
+        if area.width > 24 || part == 0 {
+            canvas.write(x, area.y, area.right().saturating_sub(x), &text, style);
+        }
+    }
+    if area.width > 14 {
+        canvas.pieces_right(area, &[("now", Role::Dim)]);
+    }
+}
