@@ -21,7 +21,7 @@ use distro_tui::queue::{
     add::{self, Add},
     broker::{Broker, Event, Subscription},
     embedded::{
-        Config, Embedded,
+        BrokerConfig, Embedded,
         store::{self, Retention},
     },
     registry::Registry,
@@ -123,12 +123,12 @@ fn engine(count: usize) -> Embedded {
         count,
         ..Retention::default()
     };
-    let config = Config {
-        store: store::Config {
+    let config = BrokerConfig {
+        store: store::StoreConfig {
             retention,
-            ..store::Config::default()
+            ..store::StoreConfig::default()
         },
-        ..Config::default()
+        ..BrokerConfig::default()
     };
     Embedded::start(config, registry).expect("the system has threads")
 }
@@ -167,7 +167,7 @@ async fn ended(events: &Subscription, wanted: TaskId) {
     loop {
         let batch = events.next().await.expect("the broker runs");
         assert_eq!(batch.dropped, 0, "one task at a time overruns nobody");
-        let ends = |event: &Event| matches!(event, Event::Ended { id, .. } if *id == wanted);
+        let ends = |event: &Event| matches!(event, Event::Finished { id, .. } if *id == wanted);
         if batch.events.iter().any(ends) {
             return;
         }
@@ -252,7 +252,7 @@ impl Raw {
             .build()
             .expect("the system has threads");
         let (jobs, inbox) = async_channel::bounded(CAPACITY);
-        for _ in 0..Config::default().workers {
+        for _ in 0..BrokerConfig::default().workers {
             workers.spawn(work(inbox.clone()));
         }
         Self {

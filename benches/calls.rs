@@ -29,9 +29,9 @@ use std::{
 
 use distro_tui::net::{
     greeter,
-    naming::{self, Limits, Naming, NamingClient, Register, proxy::Proxy},
+    naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest, proxy::Proxy},
     rpc::{
-        client::{Client, DEADLINE, Peer, Request},
+        client::{Client, DEADLINE, PeerAddr, Request},
         endpoint::Endpoint,
         object::Caller,
         wire::Role,
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
 struct Servers {
     udp: UdpSocket,
     bare: std::net::SocketAddr,
-    naming: Peer,
+    naming: PeerAddr,
 }
 
 /// What the calling side holds.
@@ -203,8 +203,8 @@ fn serve_udp() -> UdpSocket {
 }
 
 /// A naming server with a greeter, and a second server with the same greeter and no names.
-fn serve_names(client: PublicKey) -> Peer {
-    let naming = Naming::new(Limits::default());
+fn serve_names(client: PublicKey) -> PeerAddr {
+    let naming = NamingServer::new(NamingLimits::default());
     let (names, here) = network::endpoint(&network::identity(), client);
     let (beside, there) = network::endpoint(&network::identity(), client);
     names
@@ -220,12 +220,12 @@ fn serve_names(client: PublicKey) -> Peer {
 }
 
 /// Registers the greeter of a server for ever.
-fn register(naming: &Naming, peer: Peer, name: &str) {
+fn register(naming: &NamingServer, peer: PeerAddr, name: &str) {
     let uri = Uri {
         object: greeter::NAME.into(),
         addr: peer.addr,
     };
-    let mut wanted = Register::new(name, uri);
+    let mut wanted = RegisterRequest::new(name, uri);
     wanted.lease_ms = Some(0);
     let owner = Caller {
         key: peer.key,

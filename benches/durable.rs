@@ -26,7 +26,7 @@ use distro_tui::queue::{
     add,
     broker::Broker,
     embedded::{
-        Config, Embedded, Limits,
+        BrokerConfig, CoreLimits, Embedded,
         store::{self, Durability},
     },
     query::{Cursor, From, Query},
@@ -166,17 +166,17 @@ fn home() -> Home {
 fn engine(folder: &Path, durability: Durability) -> Embedded {
     let mut registry = Registry::new();
     add::register(&mut registry);
-    let config = Config {
-        limits: Limits {
+    let config = BrokerConfig {
+        limits: CoreLimits {
             backlog: 100_000_000,
-            ..Limits::default()
+            ..CoreLimits::default()
         },
-        store: store::Config {
+        store: store::StoreConfig {
             durability,
             folder: Some(folder.to_owned()),
-            ..store::Config::default()
+            ..store::StoreConfig::default()
         },
-        ..Config::default()
+        ..BrokerConfig::default()
     };
     Embedded::start(config, registry).expect("the folder can be written")
 }

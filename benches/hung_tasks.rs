@@ -12,9 +12,9 @@ use std::{
 };
 
 use distro_tui::{
-    node::{Config, Node, Offers, Session},
+    node::{Node, NodeConfig, Services, Session},
     queue::{context::Context, registry::TaskError, task::NewTask},
-    ui::{Headless, Options},
+    ui::{Headless, UiOptions},
 };
 
 const EVERY: Duration = Duration::from_millis(10);
@@ -35,7 +35,7 @@ fn main() {
         .build()
         .expect("a runtime needs nothing that a benchmark cannot have");
     let home = tempfile::tempdir().expect("a folder");
-    let offers = Offers::new()
+    let offers = Services::new()
         .task("spin", |_: Nothing, _: Context| async {
             loop {
                 std::hint::spin_loop();
@@ -50,11 +50,11 @@ fn main() {
             #[expect(unreachable_code, reason = "it says what it would give")]
             Ok::<String, TaskError>(String::new())
         });
-    let mut config = Config::at(home.path());
+    let mut config = NodeConfig::at(home.path());
     config.broker.limits.patience = GRACE;
     let node = Node::start_with(&config, offers).expect("starts");
     let session = Arc::new(Session::from(node));
-    let options = Options::default();
+    let options = UiOptions::default();
     let mut screen = {
         let _entered = runtime.enter();
         Headless::start(&options, Arc::clone(&session), (200, 50)).expect("a theme")

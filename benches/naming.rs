@@ -23,9 +23,12 @@ use std::{
 
 use distro_tui::{
     net::{
-        naming::{self, Limits, MAX_PAGE, Naming, NamingClient, Query, Record, Register, Registry},
+        naming::{
+            self, MAX_PAGE, NameQuery, NameRegistry, NamingClient, NamingLimits, NamingServer,
+            Record, RegisterRequest,
+        },
         rpc::{
-            client::{Client, DEADLINE, Peer, Request},
+            client::{Client, DEADLINE, PeerAddr, Request},
             object::Caller,
             wire::Role,
         },
@@ -74,11 +77,11 @@ fn main() {
     let network = Network::start();
     let results = cases(&few, &many, &network).run();
     let bars = bars(&results, bytes);
-    support::print("Naming", &[results.table(), bars]);
+    support::print("NamingServer", &[results.table(), bars]);
 }
 
 /// The cases, each beside the one it is compared with.
-fn cases<'a>(few: &'a Registry, many: &'a Registry, network: &'a Network) -> Cases<'a> {
+fn cases<'a>(few: &'a NameRegistry, many: &'a NameRegistry, network: &'a Network) -> Cases<'a> {
     let mut cases = Cases::default();
     cases.add(PURE_FEW, PURE_FEW, || lookups(few, FEW));
     cases.add(PURE_MANY, PURE_FEW, || lookups(many, MANY));
@@ -129,14 +132,14 @@ fn scattered(turn: usize, of: usize) -> usize {
     turn.wrapping_mul(61_803) % of
 }
 
-fn wanted(i: usize) -> Register {
+fn wanted(i: usize) -> RegisterRequest {
     let uri = format!(
         "distro:service{:05}@10.0.{}.{}:4433",
         i % GROUP,
         i / 250 % 250,
         i % 250
     );
-    let mut wanted = Register::new(name(i), uri);
+    let mut wanted = RegisterRequest::new(name(i), uri);
     wanted.lease_ms = Some(LEASE_MS);
     wanted
 }
@@ -149,9 +152,9 @@ fn member(key: PublicKey) -> Caller {
 }
 
 /// A registry with this many names.
-fn filled(names: usize) -> Registry {
+fn filled(names: usize) -> NameRegistry {
     let (mut registry, caller) = (
-        Registry::new(Limits::default()),
+        NameRegistry::new(NamingLimits::default()),
         member(network::identity().public()),
     );
     for i in 0..names {
@@ -163,7 +166,7 @@ fn filled(names: usize) -> Registry {
 }
 
 /// A registry with many names, and the resident bytes that one of them takes.
-fn fill_and_weigh() -> (Registry, f64) {
+fn fill_and_weigh() -> (NameRegistry, f64) {
     let before = memory::resident("self");
     let registry = filled(MANY);
     let bytes = memory::resident("self").saturating_sub(before);
@@ -171,7 +174,7 @@ fn fill_and_weigh() -> (Registry, f64) {
 }
 
 /// Single names from the registry, without a network.
-fn lookups(registry: &Registry, names: usize) -> Sample {
+fn lookups(registry: &NameRegistry, names: usize) -> Sample {
     let known: Vec<String> = (0..names).map(name).collect();
     Sample::of(|| {
         let (until, mut count) = (Instant::now() + SPAN, 0);
@@ -189,10 +192,10 @@ fn lookups(registry: &Registry, names: usize) -> Sample {
 }
 
 /// Full pages of one group from the registry, without a network.
-fn pages(registry: &Registry) -> Sample {
-    let query = Query {
+fn pages(registry: &NameRegistry) -> Sample {
+    let query = NameQuery {
         prefix: Some(PREFIX.into()),
-        ..Query::default()
+        ..NameQuery::default()
     };
     Sample::of(|| {
         let (until, mut count) = (Instant::now() + SPAN, 0);
@@ -209,7 +212,7 @@ fn pages(registry: &Registry) -> Sample {
 struct Network {
     runtime: Runtime,
     client: Client,
-    peer: Peer,
+    peer: PeerAddr,
     names: Arc<Vec<String>>,
     turn: Arc<AtomicUsize>,
 }
@@ -276,7 +279,7 @@ impl Network {
 
 /// How many records all pages of one group have.
 async fn list(naming: &NamingClient) -> usize {
-    let (mut query, mut records) = (Query::default(), 0);
+    let (mut query, mut records) = (NameQuery::default(), 0);
     query.prefix = Some(PREFIX.into());
     loop {
         let page = naming.list(&query).await.expect("a page");
@@ -288,7 +291,13 @@ async fn list(naming: &NamingClient) -> usize {
     }
 }
 
-async fn ask(client: &Client, peer: Peer, object: &str, method: &str, args: Vec<Value>) -> Value {
+async fn ask(
+    client: &Client,
+    peer: PeerAddr,
+    object: &str,
+    method: &str,
+    args: Vec<Value>,
+) -> Value {
     let request = Request::new(object, method, args);
     client
         .call(peer, request, DEADLINE)
@@ -297,10 +306,10 @@ async fn ask(client: &Client, peer: Peer, object: &str, method: &str, args: Vec<
 }
 
 /// Both naming servers as objects of one endpoint.
-fn serve(client: PublicKey) -> Peer {
+fn serve(client: PublicKey) -> PeerAddr {
     let (endpoint, peer) = network::endpoint(&network::identity(), client);
     for (object, names) in [(SMALL, FEW), (naming::NAME, MANY)] {
-        let naming = Naming::new(Limits::default());
+        let naming = NamingServer::new(NamingLimits::default());
         for i in 0..names {
             naming
                 .register(&member(peer.key), wanted(i))

@@ -23,7 +23,7 @@ use std::{
 use distro_tui::net::{
     greeter,
     rpc::{
-        client::{Client, DEADLINE, Peer, Request},
+        client::{Client, DEADLINE, PeerAddr, Request},
         endpoint::Endpoint,
     },
     trust::{identity::Identity, members::Members, ticket::Ticket},
@@ -104,7 +104,7 @@ async fn joined(home: &Path, count: usize) -> Vec<Identity> {
     joined
 }
 
-async fn greet(client: &Client, peer: Peer) -> Duration {
+async fn greet(client: &Client, peer: PeerAddr) -> Duration {
     let request = Request::new(greeter::NAME, greeter::METHOD, vec!["Ali".into()]);
     let since = Instant::now();
     client.call(peer, request, DEADLINE).await.expect("greets");
@@ -112,7 +112,7 @@ async fn greet(client: &Client, peer: Peer) -> Duration {
 }
 
 /// Median and 99th percentile of greetings, one after the other, in µs.
-async fn greetings(client: &Client, peer: Peer) -> (u128, u128) {
+async fn greetings(client: &Client, peer: PeerAddr) -> (u128, u128) {
     let mut took = Vec::with_capacity(GREETINGS);
     for _ in 0..GREETINGS {
         took.push(greet(client, peer).await.as_micros());

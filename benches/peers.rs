@@ -25,7 +25,7 @@ use distro_tui::queue::{
     add,
     broker::Broker,
     embedded::{
-        Config, Embedded,
+        BrokerConfig, Embedded,
         store::{self, Durability},
     },
     registry::Registry,
@@ -59,11 +59,11 @@ fn main() {
         .build()
         .expect("a runtime needs nothing that a benchmark cannot have");
     let home = tempfile::tempdir().expect("a folder");
-    let memory = engine(store::Config::default());
-    let durable = engine(store::Config {
+    let memory = engine(store::StoreConfig::default());
+    let durable = engine(store::StoreConfig {
         durability: Durability::Power,
         folder: Some(home.path().join("ours")),
-        ..store::Config::default()
+        ..store::StoreConfig::default()
     });
     let beanstalkd = Beanstalkd::start(&home.path().join("bean"));
     let mut huey = Huey::start(&home.path().join("huey.db"));
@@ -92,12 +92,12 @@ fn main() {
     support::print("Beside other queues", &[results.table(), bars]);
 }
 
-fn engine(store: store::Config) -> Embedded {
+fn engine(store: store::StoreConfig) -> Embedded {
     let mut registry = Registry::new();
     add::register(&mut registry);
-    let config = Config {
+    let config = BrokerConfig {
         store,
-        ..Config::default()
+        ..BrokerConfig::default()
     };
     Embedded::start(config, registry).expect("the folder can be written")
 }

@@ -10,9 +10,9 @@ use std::{
 };
 
 use distro_tui::{
-    node::{Config, Node, Session},
+    node::{Node, NodeConfig, Session},
     queue::task::NewTask,
-    ui::{Headless, Options},
+    ui::{Headless, UiOptions},
 };
 use ratatui::{
     Terminal,
@@ -71,7 +71,7 @@ fn main() {
 
 /// A screen on a process with this many queued tasks.
 async fn screen(home: &std::path::Path, tasks: usize) -> Headless {
-    let mut config = Config::at(&home.join(tasks.to_string()));
+    let mut config = NodeConfig::at(&home.join(tasks.to_string()));
     config.broker.workers = 2;
     // What a frame costs does not depend on a disk.
     config.broker.store.folder = None;
@@ -80,7 +80,7 @@ async fn screen(home: &std::path::Path, tasks: usize) -> Headless {
     broker.pause(None).await.expect("answers");
     let many = (0..tasks).map(|n| NewTask::new("add", format!("[{n},{n}]")));
     broker.submit(many.collect()).await.expect("room");
-    let options = Options::default();
+    let options = UiOptions::default();
     let mut screen =
         Headless::start(&options, Arc::new(Session::from(node)), (200, 50)).expect("a theme");
     screen.press("3").expect("a key");

@@ -31,9 +31,9 @@ use std::{
 
 use distro_tui::net::{
     greeter,
-    naming::{self, Limits, Naming, NamingClient, Register},
+    naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest},
     rpc::{
-        client::{Client, DEADLINE, Peer, Request},
+        client::{Client, DEADLINE, PeerAddr, Request},
         object::Caller,
         wire::Role,
     },
@@ -124,7 +124,7 @@ fn serve(client: PublicKey) {
         }
     });
     let (bare, tarpc, ours) = network::in_thread(move || {
-        let naming = Naming::new(Limits::default());
+        let naming = NamingServer::new(NamingLimits::default());
         fill(&naming);
         let (endpoint, peer) = network::endpoint(&network::identity(), client);
         let objects = endpoint.objects();
@@ -148,13 +148,13 @@ fn shared_key() -> Arc<rustls::sign::CertifiedKey> {
     bare::key_from_file(&std::env::temp_dir().join("distro-tui-bench-bare.pem"))
 }
 
-fn fill(naming: &Naming) {
+fn fill(naming: &NamingServer) {
     let owner = Caller {
         key: PublicKey::from_bytes([9; 32]),
         role: Role::Member,
     };
     for n in 0..NAMES {
-        let mut wanted = Register::new(name(n), "distro:x@127.0.0.1:1");
+        let mut wanted = RegisterRequest::new(name(n), "distro:x@127.0.0.1:1");
         wanted.lease_ms = Some(0);
         naming.register(&owner, wanted).expect("a free name");
     }
@@ -190,7 +190,7 @@ struct Server {
     udp: SocketAddr,
     bare: SocketAddr,
     tarpc: SocketAddr,
-    ours: Peer,
+    ours: PeerAddr,
 }
 
 impl Server {
@@ -215,7 +215,7 @@ impl Server {
             udp: addr(udp),
             bare: addr(bare),
             tarpc: addr(tarpc),
-            ours: Peer {
+            ours: PeerAddr {
                 addr: addr(ours),
                 key: key.parse().expect("a key"),
             },
@@ -370,7 +370,7 @@ impl Callers {
         let naming = NamingClient::new(self.client.clone(), self.server.ours);
         Sample::of(|| {
             self.runtime.block_on(async {
-                let listed = naming.list(&naming::Query::default()).await;
+                let listed = naming.list(&naming::NameQuery::default()).await;
                 let from = listed.expect("a page").revision;
                 let mut watch = naming.watch(Some(from)).await.expect("a watch");
                 let registering = futures_util::stream::iter(0..CHANGES)
@@ -379,7 +379,7 @@ impl Callers {
                         async move {
                             // The same hundred names again and again: each is a change.
                             let name = format!("watched.{}", n % 100);
-                            let wanted = Register::new(name, "distro:x@127.0.0.1:1");
+                            let wanted = RegisterRequest::new(name, "distro:x@127.0.0.1:1");
                             naming.register(&wanted).await.expect("room");
                         }
                     })
@@ -389,8 +389,8 @@ impl Callers {
                     let mut at = from;
                     while at < from + CHANGES {
                         match watch.next().await.expect("goes on").expect("goes on") {
-                            naming::Event::Changes { revision, .. }
-                            | naming::Event::Snapshot { revision, .. } => at = revision,
+                            naming::NameEvent::Changes { revision, .. }
+                            | naming::NameEvent::Snapshot { revision, .. } => at = revision,
                         }
                     }
                 };

@@ -12,8 +12,8 @@ use clap::Parser;
 use distro_tui::{
     cli::Cli,
     config,
-    net::rpc::{error::Fault, object::Service},
-    node::{Node, Offers, Session},
+    net::rpc::{error::RemoteError, object::Service},
+    node::{Node, Services, Session},
     queue::registry::TaskError,
     ui::Screen,
 };
@@ -25,17 +25,20 @@ struct Shout {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let since = Instant::now();
-    let uptime = Service::new("Knows how long this program runs").method(
-        "seconds() -> float",
-        "Seconds since it was started.",
-        move |_caller, []: [(); 0]| async move { Ok::<_, Fault>(since.elapsed().as_secs_f64()) },
-    );
+    let uptime =
+        Service::new("Knows how long this program runs").method(
+            "seconds() -> float",
+            "Seconds since it was started.",
+            move |_caller, []: [(); 0]| async move {
+                Ok::<_, RemoteError>(since.elapsed().as_secs_f64())
+            },
+        );
     let shout = |args: Shout, _| async move {
-        serde_json::to_string(&args.text.to_uppercase()).map_err(TaskError::fatal)
+        serde_json::to_string(&args.text.to_uppercase()).map_err(TaskError::permanent)
     };
 
     let settings = config::load(&Cli::parse().options, |name| std::env::var(name).ok())?;
-    let offers = Offers::new()
+    let offers = Services::new()
         .object("uptime", &["example"], uptime)
         .task("shout", shout);
     let node = Node::start_with(&settings.node, offers)?;

@@ -7,8 +7,8 @@
 use std::{error::Error, time::Duration};
 
 use distro_tui::{
-    net::rpc::{error::Fault, object::Service},
-    node::{Config, Node, Offers},
+    net::rpc::{error::RemoteError, object::Service},
+    node::{Node, NodeConfig, Services},
 };
 
 /// An object with two methods; callers are checked against the types here.
@@ -21,14 +21,16 @@ fn thermometer() -> Service {
                 match room.as_str() {
                     "kitchen" => Ok(21.5),
                     "cellar" => Ok(12.0),
-                    other => Err(Fault::not_found(format!("there is no room `{other}`"))),
+                    other => Err(RemoteError::not_found(format!(
+                        "there is no room `{other}`"
+                    ))),
                 }
             },
         )
         .method(
             "rooms() -> list",
             "Every room.",
-            |_caller, []: [(); 0]| async { Ok::<_, Fault>(vec!["kitchen", "cellar"]) },
+            |_caller, []: [(); 0]| async { Ok::<_, RemoteError>(vec!["kitchen", "cellar"]) },
         )
 }
 
@@ -39,8 +41,8 @@ fn thermometer() -> Service {
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let home = std::env::temp_dir().join(format!("distro-tui-object-{}", std::process::id()));
-    let offers = Offers::new().object("thermometer", &["home"], thermometer());
-    let node = Node::start_with(&Config::at(&home), offers)?;
+    let offers = Services::new().object("thermometer", &["home"], thermometer());
+    let node = Node::start_with(&NodeConfig::at(&home), offers)?;
 
     node.registered().await?;
     for room in ["kitchen", "cellar", "attic"] {

@@ -10,11 +10,11 @@ use distro_tui::queue::{
     broker::Broker,
     context::Context,
     embedded::{
-        Config, Embedded,
+        BrokerConfig, Embedded,
         store::{self, Durability},
     },
     registry::{Registry, TaskError},
-    task::{Key, NewTask, Rule, State, TaskId},
+    task::{Key, KeyPolicy, NewTask, State, TaskId},
 };
 use serde::Deserialize;
 
@@ -28,7 +28,7 @@ struct Download {
 async fn download(args: Download, context: Context) -> Result<String, TaskError> {
     if context.attempt() == 1 {
         let error = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the line broke");
-        return Err(TaskError::passing_with_causes(&error));
+        return Err(TaskError::from_error(&error));
     }
     for part in 1..=args.parts {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -49,13 +49,13 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let home = std::env::temp_dir().join(format!("distro-tui-tasks-{}", std::process::id()));
     let mut registry = Registry::new();
     registry.register("download", download);
-    let config = Config {
-        store: store::Config {
+    let config = BrokerConfig {
+        store: store::StoreConfig {
             folder: Some(home.clone()),
             durability: Durability::Power,
-            ..store::Config::default()
+            ..store::StoreConfig::default()
         },
-        ..Config::default()
+        ..BrokerConfig::default()
     };
     let broker = Embedded::start(config, registry)?;
 
@@ -65,13 +65,13 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     );
     task.options.key = Some(Key {
         text: "a.iso".into(),
-        rule: Rule::Unique,
+        rule: KeyPolicy::Unique,
     });
     let first = broker.submit(vec![task.clone()]).await?[0];
     let again = broker.submit(vec![task]).await?[0];
     println!(
         "{} was queued; again it is {}, which is there already: {}",
-        first.id, again.id, again.existing
+        first.id, again.id, again.deduplicated
     );
 
     let done = wait(&broker, first.id).await?;

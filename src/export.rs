@@ -8,7 +8,7 @@ use std::{
 
 use crate::queue::{
     broker::Broker,
-    paging::whole_page,
+    paging::fetch_full_page,
     query::{Filter, From, MAX_PAGE, Order, Query},
     task::{DEFAULT_QUEUE, Task, Timestamp},
 };
@@ -107,7 +107,9 @@ pub(crate) async fn tasks(
             from,
             limit: MAX_PAGE,
         };
-        let page = whole_page(broker, query).await.map_err(io::Error::other)?;
+        let page = fetch_full_page(broker, query)
+            .await
+            .map_err(io::Error::other)?;
         let Some(last) = page.tasks.last() else { break };
         from = From::After(order.cursor(last));
         rows += page.tasks.len();

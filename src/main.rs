@@ -4,12 +4,12 @@ use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use distro_tui::{
-    cli::{Cli, Command, Options, Replay},
-    command::{self, Failure, tell},
+    cli::{Cli, Command, GlobalArgs, Replay},
+    command::{self, CmdError, tell},
     config::{self, Settings},
     crash, logging,
     node::{Node, NodeError, Session},
-    ui::{How, Outcome, Screen},
+    ui::{ExitReason, Screen, ScreenOutcome},
 };
 
 /// An option, a variable or a setting is wrong.
@@ -32,12 +32,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn screen(options: &Options, settings: &Settings, record: Option<&Path>) -> ExitCode {
+fn screen(options: &GlobalArgs, settings: &Settings, record: Option<&Path>) -> ExitCode {
     match show(options, settings, record) {
         Ok(outcome) => farewell(outcome),
         Err(error) => {
             // Why there is no node is said as commands say it.
-            match error.downcast::<Failure>() {
+            match error.downcast::<CmdError>() {
                 Ok(failure) => failure.report(false),
                 Err(error) => fail(1, &*error),
             }
@@ -46,10 +46,10 @@ fn screen(options: &Options, settings: &Settings, record: Option<&Path>) -> Exit
 }
 
 fn show(
-    options: &Options,
+    options: &GlobalArgs,
     settings: &Settings,
     record: Option<&Path>,
-) -> Result<Outcome, Box<dyn std::error::Error>> {
+) -> Result<ScreenOutcome, Box<dyn std::error::Error>> {
     let in_terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     if !(options.plain || in_terminal) {
         return Err("this is a screen: run it in a terminal, without redirecting it, or with --plain for lines".into());
@@ -74,7 +74,7 @@ fn show(
 }
 
 /// With the node that was named, the one that runs on the data folder, or one of its own.
-fn session(options: &Options, settings: &Settings) -> Result<Session, Failure> {
+fn session(options: &GlobalArgs, settings: &Settings) -> Result<Session, CmdError> {
     if let Some(session) = command::connect(options, settings)? {
         return Ok(session);
     }
@@ -112,7 +112,7 @@ fn again(settings: &Settings, replay: &Replay) -> ExitCode {
 }
 
 /// Says what was left undone, and turns who ended it into an exit code.
-fn farewell(outcome: Outcome) -> ExitCode {
+fn farewell(outcome: ScreenOutcome) -> ExitCode {
     let undone = if outcome.drained.kept {
         [
             (
@@ -135,9 +135,11 @@ fn farewell(outcome: Outcome) -> ExitCode {
         }
     }
     match outcome.how {
-        How::Quit => ExitCode::SUCCESS,
+        ExitReason::Quit => ExitCode::SUCCESS,
         // 128 and the signal's number, as shells have it.
-        How::Signal(number) => ExitCode::from(128 + u8::try_from(number).unwrap_or_default()),
+        ExitReason::Signal(number) => {
+            ExitCode::from(128 + u8::try_from(number).unwrap_or_default())
+        }
     }
 }
 

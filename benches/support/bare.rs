@@ -63,7 +63,7 @@ pub(crate) fn serve(key: &Arc<CertifiedKey>) -> SocketAddr {
     let tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("ring speaks TLS 1.3")
-        .with_client_cert_verifier(Arc::new(Pinned(public(key))))
+        .with_client_cert_verifier(Arc::new(PinnedKeyVerifier(public(key))))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(
             Arc::clone(key),
         )));
@@ -103,7 +103,7 @@ pub(crate) fn client(key: &Arc<CertifiedKey>) -> ClientConfig {
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("ring speaks TLS 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Pinned(public(key))))
+        .with_custom_certificate_verifier(Arc::new(PinnedKeyVerifier(public(key))))
         .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(
             Arc::clone(key),
         )));
@@ -154,9 +154,9 @@ fn public(key: &CertifiedKey) -> CertificateDer<'static> {
 
 /// Accepts one key, with the one signature check that a raw key needs.
 #[derive(Debug)]
-struct Pinned(CertificateDer<'static>);
+struct PinnedKeyVerifier(CertificateDer<'static>);
 
-impl Pinned {
+impl PinnedKeyVerifier {
     fn same(&self, other: &CertificateDer<'_>) -> Result<(), Error> {
         (self.0 == *other)
             .then_some(())
@@ -178,7 +178,7 @@ impl Pinned {
     }
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for PinnedKeyVerifier {
     fn verify_server_cert(
         &self,
         key: &CertificateDer<'_>,
@@ -217,7 +217,7 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-impl ClientCertVerifier for Pinned {
+impl ClientCertVerifier for PinnedKeyVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use distro_tui::net::{
-    rpc::{client::Peer, endpoint::Endpoint, wire::Role},
+    rpc::{client::PeerAddr, endpoint::Endpoint, wire::Role},
     trust::{identity::Identity, key::PublicKey, members::Members},
 };
 use tokio::{runtime::Runtime, task::JoinSet};
@@ -38,11 +38,11 @@ pub(crate) fn in_thread<T: Send + 'static>(serve: impl FnOnce() -> T + Send + 's
 }
 
 /// An endpoint on loopback that lets one other key in, and how to reach it.
-pub(crate) fn endpoint(identity: &Identity, other: PublicKey) -> (Endpoint, Peer) {
+pub(crate) fn endpoint(identity: &Identity, other: PublicKey) -> (Endpoint, PeerAddr) {
     let members = Members::only(identity.public());
     members.admit(other, Role::Member);
     let endpoint = Endpoint::bind(ANYWHERE, identity, members).expect("a free port");
-    let peer = Peer {
+    let peer = PeerAddr {
         addr: endpoint.local_addr().expect("it is bound"),
         key: endpoint.key(),
     };

@@ -6,14 +6,14 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use distro_tui::net::rpc::client::Peer;
+use distro_tui::net::rpc::client::PeerAddr;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_distro-tui");
 
 /// A node that runs until it is dropped.
 pub(crate) struct Node {
     pub(crate) child: Child,
-    pub(crate) peer: Peer,
+    pub(crate) peer: PeerAddr,
 }
 
 impl Node {
@@ -33,7 +33,7 @@ impl Node {
         let text = |what: &str| ready[what].as_str().expect("printed").to_owned();
         Self {
             child,
-            peer: Peer {
+            peer: PeerAddr {
                 addr: text("addr").parse().expect("an address"),
                 key: text("key").parse().expect("a key"),
             },

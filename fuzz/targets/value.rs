@@ -4,7 +4,7 @@
 
 use distro_tui::{
     net::{
-        naming::{Listing, Query},
+        naming::{NamePage, NameQuery},
         rpc::wire::{decode, encode},
     },
     queue::task::NewTask,
@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let written = Encoded::from_bytes(bytes.to_vec());
-    written.to_typed::<Listing>().ok();
+    written.to_typed::<NamePage>().ok();
     written.to_typed::<Vec<NewTask>>().ok();
     let straight = written.to_typed::<serde_json::Value>();
     let Ok(value) = decode::<Value>(bytes) else {
@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(straight) = straight {
         assert_eq!(Ok(straight), by_value);
     }
-    value.clone().to_typed::<Query>().ok();
+    value.clone().to_typed::<NameQuery>().ok();
     value.clone().to_typed::<Vec<NewTask>>().ok();
     value.clone().to_typed::<String>().ok();
     let frame = encode(&value).expect("it came out of a frame");

@@ -8,7 +8,7 @@ use crate::net::rpc::wire::Role;
 
 /// Output for programs.
 #[derive(Debug, Clone, Copy, Default, Args)]
-pub struct Json {
+pub struct OutputArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -58,7 +58,7 @@ pub enum Names {
         limit: Option<usize>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
     /// Tell who serves a name
     Lookup {
@@ -66,10 +66,10 @@ pub enum Names {
         name: String,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
     /// Register an object, and keep it registered until ctrl-c
-    Register {
+    RegisterRequest {
         /// The name
         name: String,
         /// Where the object is, for example distro:server@127.0.0.1:4433
@@ -88,7 +88,7 @@ pub enum Names {
         exclusive: bool,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
     /// Take a name back that this key has registered
     #[command(visible_alias = "rm")]
@@ -100,7 +100,7 @@ pub enum Names {
         all: bool,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
     /// Replace the tags of a name that this key has registered
     SetMetadata {
@@ -110,7 +110,7 @@ pub enum Names {
         tags: Vec<String>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
     /// Print every change as it happens
     Watch {
@@ -119,7 +119,7 @@ pub enum Names {
         prefix: String,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
 }
 
@@ -138,7 +138,7 @@ pub struct Call {
     pub named: Vec<String>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: Json,
+    pub out: OutputArgs,
 }
 
 /// `methods`
@@ -148,7 +148,7 @@ pub struct Methods {
     pub name: String,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: Json,
+    pub out: OutputArgs,
 }
 
 /// `greet`
@@ -161,7 +161,7 @@ pub struct Greet {
     pub unordered: bool,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: Json,
+    pub out: OutputArgs,
 }
 
 /// `add`
@@ -202,7 +202,7 @@ pub struct Add {
     pub unordered: bool,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: Json,
+    pub out: OutputArgs,
 }
 
 /// `tasks`
@@ -221,7 +221,7 @@ pub enum Tasks {
         limit: usize,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
     /// Show everything about a task
     Show {
@@ -229,16 +229,16 @@ pub enum Tasks {
         id: String,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
     /// Cancel tasks, by number or by filter
-    Cancel(Which),
+    Cancel(TaskSelector),
     /// Run tasks again that failed, were cancelled or expired
-    Retry(Which),
+    Retry(TaskSelector),
     /// Forget finished tasks
-    Purge(Which),
+    Purge(TaskSelector),
     /// Print what happens to tasks as it happens
-    Watch(Json),
+    Watch(OutputArgs),
     /// Write tasks to a new .json or .csv file
     Export {
         /// The file
@@ -250,13 +250,13 @@ pub enum Tasks {
         sort: String,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
 }
 
 /// Which tasks.
 #[derive(Debug, Clone, Args)]
-pub struct Which {
+pub struct TaskSelector {
     /// Numbers, or a filter as for list
     #[arg(required_unless_present = "all")]
     pub which: Vec<String>,
@@ -265,7 +265,7 @@ pub struct Which {
     pub all: bool,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: Json,
+    pub out: OutputArgs,
 }
 
 /// `workers`
@@ -273,14 +273,14 @@ pub struct Which {
 pub enum Workers {
     /// List workers, and what they run
     #[command(visible_alias = "ls")]
-    List(Json),
+    List(OutputArgs),
     /// Ask for so many
     Scale {
         /// How many
         count: usize,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
 }
 
@@ -293,7 +293,7 @@ pub enum Queue {
         queue: Option<String>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
     /// Hand out tasks again
     Resume {
@@ -301,10 +301,10 @@ pub enum Queue {
         queue: Option<String>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
     /// Counts, rates and times
-    Stats(Json),
+    Stats(OutputArgs),
 }
 
 /// `revoke`
@@ -314,7 +314,7 @@ pub struct Revoke {
     pub who: String,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: Json,
+    pub out: OutputArgs,
 }
 
 /// `ticket`
@@ -334,7 +334,7 @@ pub struct Ticket {
     pub expires: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: Json,
+    pub out: OutputArgs,
 }
 
 /// `ticket rotate`
@@ -347,7 +347,7 @@ pub enum TicketCommand {
         role: Option<Role>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
 }
 
@@ -360,7 +360,7 @@ pub struct Join {
     pub ticket: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: Json,
+    pub out: OutputArgs,
 }
 
 /// `leave`
@@ -370,14 +370,14 @@ pub struct Leave {
     pub who: String,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: Json,
+    pub out: OutputArgs,
 }
 
 /// `config`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Config {
     /// Print every setting as it is now, and where it comes from
-    Show(Json),
+    Show(OutputArgs),
     /// Write the default configuration, with every setting explained, where it is looked for
     Init {
         /// Print it instead
@@ -385,7 +385,7 @@ pub enum Config {
         print: bool,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: Json,
+        out: OutputArgs,
     },
 }
 

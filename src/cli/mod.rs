@@ -77,7 +77,7 @@ Examples:
 pub struct Cli {
     /// What every command has.
     #[command(flatten)]
-    pub options: Options,
+    pub options: GlobalArgs,
 
     /// What to do; the screen, unless told otherwise.
     #[command(subcommand)]
@@ -87,7 +87,7 @@ pub struct Cli {
 /// Options of the program as a whole.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Settings")]
-pub struct Options {
+pub struct GlobalArgs {
     /// Keep the key of this process, its tasks and its peers here instead of the data folder of the user
     #[arg(long, value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
@@ -179,7 +179,7 @@ pub enum Command {
     #[command(subcommand)]
     Queue(Queue),
     /// List who has joined the node, and which nodes it has joined
-    Peers(Json),
+    Peers(OutputArgs),
     /// Throw a peer out: its connections end and its names go
     Revoke(Revoke),
     /// Print a ticket for others to join with
@@ -190,12 +190,12 @@ pub enum Command {
     /// Leave a node that was joined
     Leave(Leave),
     /// Check that everything works, and say what to do where it does not
-    Doctor(Json),
+    Doctor(OutputArgs),
     /// Show the settings and where they come from, or write a file with all of them
     #[command(subcommand)]
     Config(Config),
     /// List every key of the screen
-    Keys(Json),
+    Keys(OutputArgs),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Done, Failure, Given, output::Out};
+use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
     cli::{Call, Methods},
     input::arguments,
@@ -10,21 +10,22 @@ use crate::{
     value::Value,
 };
 
-pub(super) fn call(given: &Given<'_>, call: &Call) -> Done {
+pub(super) fn call(given: &Ctx<'_>, call: &Call) -> CmdResult {
     let args: Vec<Value> = call.args.iter().map(|arg| arguments::word(arg)).collect();
     let named = call.named.iter().map(|text| {
-        let wrong = || Failure::Usage(format!("`{text}` is no argument by name: write name=value"));
+        let wrong =
+            || CmdError::Usage(format!("`{text}` is no argument by name: write name=value"));
         let (name, value) = text.split_once('=').ok_or_else(wrong)?;
         Ok((name.to_owned(), arguments::word(value)))
     });
-    let named = named.collect::<Result<Vec<_>, Failure>>()?;
+    let named = named.collect::<Result<Vec<_>, CmdError>>()?;
     let called = given.with(|session| async move {
         let access = session.access();
         let called = access.call_by_name(&call.name, &call.method, args, named);
-        let called = called.await.map_err(Failure::from);
+        let called = called.await.map_err(CmdError::from);
         (session, called)
     })?;
-    let mut out = Out::new(call.out);
+    let mut out = Output::new(call.out);
     if out.json {
         out.document(&called.value.to_json())?;
     } else {
@@ -37,17 +38,17 @@ pub(super) fn call(given: &Given<'_>, call: &Call) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn methods(given: &Given<'_>, methods: &Methods) -> Done {
+pub(super) fn methods(given: &Ctx<'_>, methods: &Methods) -> CmdResult {
     let listed = given.with(|session| async move {
         let access = session.access();
         let called = access.call_by_name(&methods.name, METHODS, vec![], vec![]);
-        let listed = called.await.map_err(Failure::from).and_then(|called| {
+        let listed = called.await.map_err(CmdError::from).and_then(|called| {
             let listed: Result<Vec<Signature>, _> = called.value.to_typed();
-            listed.map_err(|e| Failure::Failed(e.to_string()))
+            listed.map_err(|e| CmdError::Failed(e.to_string()))
         });
         (session, listed)
     })?;
-    let mut out = Out::new(methods.out);
+    let mut out = Output::new(methods.out);
     if out.json {
         out.document(&listed)?;
     } else {

@@ -4,11 +4,11 @@ use std::{process::ExitCode, time::Instant};
 
 use serde::Serialize;
 
-use super::{Done, Failure, Given, output::Out};
+use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
-    cli::Json,
+    cli::OutputArgs,
     net::trust::identity::Identity,
-    node::{self, Access, Place, Session},
+    node::{self, Locality, NodeHandle, Session},
     text::{counted, took},
 };
 
@@ -41,23 +41,23 @@ impl Report {
     }
 }
 
-pub(super) fn run(given: &Given<'_>, out: Json) -> Done {
+pub(super) fn run(given: &Ctx<'_>, out: OutputArgs) -> CmdResult {
     let mut report = Report(Vec::new());
     let settings = given.settings;
     let folder = &settings.node.data_dir;
     report.add("data folder", Verdict::Good, folder.display().to_string());
-    match Identity::load_or_make(folder) {
+    match Identity::load_or_generate(folder) {
         Ok(identity) => report.add("key", Verdict::Good, identity.public().to_string()),
         Err(error) => report.add("key", Verdict::Bad, error.to_string()),
     }
     match given.session() {
         Err(error) => {
-            let (Failure::Unreached(why)
-            | Failure::Failed(why)
-            | Failure::Missing(why)
-            | Failure::Denied(why)
-            | Failure::Usage(why)
-            | Failure::Refused(why)) = error
+            let (CmdError::Unreachable(why)
+            | CmdError::Failed(why)
+            | CmdError::NotFound(why)
+            | CmdError::Denied(why)
+            | CmdError::Usage(why)
+            | CmdError::Refused(why)) = error
             else {
                 return Err(error);
             };
@@ -79,9 +79,9 @@ async fn examine(session: &Session, report: &mut Report) {
     let access = session.access();
     let about = access.about();
     let place = match about.place {
-        Place::Here => "in this process",
-        Place::Beside => "on this data folder",
-        Place::Elsewhere => "elsewhere",
+        Locality::InProcess => "in this process",
+        Locality::LocalProcess => "on this data folder",
+        Locality::Remote => "elsewhere",
     };
     let text = format!(
         "{} at {}, {place}, as {}",
@@ -96,13 +96,13 @@ async fn examine(session: &Session, report: &mut Report) {
 }
 
 /// Whether others can reach it where it says that it is.
-async fn reach(access: &Access, report: &mut Report) {
+async fn reach(access: &NodeHandle, report: &mut Report) {
     let me = access.peers(|peers| async move { peers.me().await }).await;
     match me {
         Ok(me) => {
             let addrs: Vec<_> = me.addrs.iter().map(ToString::to_string).collect();
             let addrs = addrs.join(", ");
-            match node::warning(&me.addrs) {
+            match node::loopback_warning(&me.addrs) {
                 Some(warning) => {
                     report.add("address", Verdict::Warning, format!("{addrs}: {warning}"));
                 }
@@ -120,7 +120,7 @@ async fn reach(access: &Access, report: &mut Report) {
     }
 }
 
-async fn names(access: &Access, report: &mut Report) {
+async fn names(access: &NodeHandle, report: &mut Report) {
     match access
         .naming(|naming| async move { naming.ping().await })
         .await
@@ -140,7 +140,7 @@ async fn names(access: &Access, report: &mut Report) {
         }
         Err(error) => report.add("greeter", Verdict::Bad, error.to_string()),
     }
-    let query = crate::net::naming::Query::default();
+    let query = crate::net::naming::NameQuery::default();
     let listed = access
         .naming(|naming| async move { naming.list(&query).await })
         .await;
@@ -161,7 +161,7 @@ async fn names(access: &Access, report: &mut Report) {
     }
 }
 
-async fn broker(access: &Access, report: &mut Report) {
+async fn broker(access: &NodeHandle, report: &mut Report) {
     let broker = access.broker();
     match broker.stats().await {
         Ok(stats) => {
@@ -188,8 +188,8 @@ async fn broker(access: &Access, report: &mut Report) {
     }
 }
 
-fn print(checks: &[Check], out: Json) -> Done {
-    let mut out = Out::new(out);
+fn print(checks: &[Check], out: OutputArgs) -> CmdResult {
+    let mut out = Output::new(out);
     if out.json {
         out.document(checks)?;
     } else {

@@ -13,33 +13,33 @@ use crate::{
 
 /// What went wrong. The exit codes are told by `--help`.
 #[derive(Debug)]
-pub enum Failure {
+pub enum CmdError {
     /// It failed.
     Failed(String),
     /// What was asked for makes no sense.
     Usage(String),
     /// No node was reached.
-    Unreached(String),
+    Unreachable(String),
     /// The role does not reach so far.
     Denied(String),
     /// There is no such thing.
-    Missing(String),
+    NotFound(String),
     /// It ran, and the answer is no.
     Refused(String),
     /// Nobody reads the output any more.
-    Unread,
+    BrokenPipe,
 }
 
-impl Failure {
+impl CmdError {
     fn parts(&self) -> (u8, &'static str, &str) {
         match self {
             Self::Failed(why) => (1, "failed", why),
             Self::Usage(why) => (2, "usage", why),
-            Self::Unreached(why) => (3, "unreached", why),
+            Self::Unreachable(why) => (3, "unreached", why),
             Self::Denied(why) => (4, "denied", why),
-            Self::Missing(why) => (5, "missing", why),
+            Self::NotFound(why) => (5, "missing", why),
             Self::Refused(why) => (6, "refused", why),
-            Self::Unread => (0, "unread", ""),
+            Self::BrokenPipe => (0, "unread", ""),
         }
     }
 
@@ -72,52 +72,52 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CmdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.why())
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for CmdError {}
 
-impl From<CallError> for Failure {
+impl From<CallError> for CmdError {
     fn from(error: CallError) -> Self {
         let text = error.to_string();
         match error {
             CallError::Remote(fault) => match fault.code {
-                Code::NotFound => Self::Missing(text),
+                Code::NotFound => Self::NotFound(text),
                 Code::Denied => Self::Denied(text),
                 _ => Self::Refused(text),
             },
-            CallError::Stranger(_) => Self::Denied(text),
+            CallError::Unauthorized(_) => Self::Denied(text),
             CallError::Protocol(_) => Self::Failed(text),
-            _ => Self::Unreached(text),
+            _ => Self::Unreachable(text),
         }
     }
 }
 
-impl From<BrokerError> for Failure {
+impl From<BrokerError> for CmdError {
     fn from(error: BrokerError) -> Self {
         let text = error.to_string();
         match error {
-            BrokerError::NotFound(_) => Self::Missing(text),
+            BrokerError::NotFound(_) => Self::NotFound(text),
             BrokerError::Denied(_) => Self::Denied(text),
-            BrokerError::Unreachable(_) | BrokerError::Closed => Self::Unreached(text),
-            BrokerError::Unfit(_) => Self::Usage(text),
-            BrokerError::Illegal { .. }
-            | BrokerError::KeyTaken { .. }
+            BrokerError::Unreachable(_) | BrokerError::Closed => Self::Unreachable(text),
+            BrokerError::InvalidTask(_) => Self::Usage(text),
+            BrokerError::InvalidTransition { .. }
+            | BrokerError::DuplicateKey { .. }
             | BrokerError::Overloaded { .. } => Self::Refused(text),
             _ => Self::Failed(text),
         }
     }
 }
 
-impl From<SessionError> for Failure {
+impl From<SessionError> for CmdError {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::Nobody(_) => Self::Unreached(error.to_string()),
+            SessionError::Nobody(_) => Self::Unreachable(error.to_string()),
             SessionError::Unknown(_) | SessionError::Ambiguous(_) => {
-                Self::Missing(error.to_string())
+                Self::NotFound(error.to_string())
             }
             SessionError::Call(error) => error.into(),
             SessionError::Ticket(error) => Self::Usage(error.to_string()),
@@ -127,17 +127,17 @@ impl From<SessionError> for Failure {
     }
 }
 
-impl From<NodeError> for Failure {
+impl From<NodeError> for CmdError {
     fn from(error: NodeError) -> Self {
         Self::Failed(error.to_string())
     }
 }
 
 /// What could not be written: nobody reads it, or the disk is full.
-impl From<io::Error> for Failure {
+impl From<io::Error> for CmdError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::Unread,
+            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
             _ => Self::Failed(format!("cannot write what came of it: {error}")),
         }
     }

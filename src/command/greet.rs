@@ -9,14 +9,14 @@ use futures_util::{
 use serde::Serialize;
 
 use super::{
-    Done, Failure, Given,
-    output::{Out, tell},
+    CmdError, CmdResult, Ctx,
+    output::{Output, tell},
     stdin::{self, piped},
 };
 use crate::{
     cli::Greet,
-    net::{naming::proxy::Called, rpc::error::CallError},
-    node::Access,
+    net::{naming::proxy::CallOutcome, rpc::error::CallError},
+    node::NodeHandle,
     value::Value,
 };
 
@@ -35,10 +35,10 @@ struct Greeting<'a> {
     call_ms: Option<f64>,
 }
 
-pub(super) fn run(given: &Given<'_>, greet: Greet) -> Done {
+pub(super) fn run(given: &Ctx<'_>, greet: Greet) -> CmdResult {
     if greet.names.is_empty() && !piped() {
         let why = "whom? write distro-tui greet Ali, or pipe a name a line into it";
-        return Err(Failure::Usage(why.to_owned()));
+        return Err(CmdError::Usage(why.to_owned()));
     }
     given.with(|session| async move {
         let done = all(&session.access(), greet).await;
@@ -46,8 +46,8 @@ pub(super) fn run(given: &Given<'_>, greet: Greet) -> Done {
     })
 }
 
-async fn all(access: &Access, greet: Greet) -> Done {
-    let mut out = Out::new(greet.out);
+async fn all(access: &NodeHandle, greet: Greet) -> CmdResult {
+    let mut out = Output::new(greet.out);
     let one = greet.names.len() == 1;
     let names: BoxStream<'_, io::Result<(u64, String)>> = if greet.names.is_empty() {
         from_input().boxed()
@@ -110,12 +110,12 @@ fn from_input() -> impl Stream<Item = io::Result<(u64, String)>> {
 }
 
 fn tell_one(
-    out: &mut Out,
+    out: &mut Output,
     numbered: bool,
     line: u64,
     name: &str,
-    called: &Result<Called, CallError>,
-) -> Result<(), Failure> {
+    called: &Result<CallOutcome, CallError>,
+) -> Result<(), CmdError> {
     let greeting = called.as_ref().ok().map(|called| match &called.value {
         Value::Str(text) => text.clone(),
         other => other.to_string(),

@@ -15,7 +15,7 @@ use crate::{
 
 /// A registration.
 #[derive(Serialize)]
-pub(super) struct NameShape<'a> {
+pub(super) struct NameJson<'a> {
     name: &'a str,
     uri: &'a str,
     owner: String,
@@ -25,7 +25,7 @@ pub(super) struct NameShape<'a> {
     exclusive: bool,
 }
 
-impl<'a> From<&'a Record> for NameShape<'a> {
+impl<'a> From<&'a Record> for NameJson<'a> {
     fn from(record: &'a Record) -> Self {
         Self {
             name: &record.name,
@@ -41,8 +41,8 @@ impl<'a> From<&'a Record> for NameShape<'a> {
 
 /// A task.
 #[derive(Serialize)]
-pub(super) struct TaskShape<'a> {
-    id: IdShape,
+pub(super) struct TaskJson<'a> {
+    id: IdJson,
     name: &'a str,
     args: Option<&'a RawValue>,
     state: &'static str,
@@ -64,12 +64,12 @@ pub(super) struct TaskShape<'a> {
     waited_ms: Option<f64>,
     ran_ms: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    log: Vec<AttemptShape<'a>>,
+    log: Vec<AttemptJson<'a>>,
 }
 
 /// An attempt that did not succeed.
 #[derive(Serialize)]
-struct AttemptShape<'a> {
+struct AttemptJson<'a> {
     worker: Option<String>,
     started_at: Option<String>,
     ran_ms: f64,
@@ -79,18 +79,18 @@ struct AttemptShape<'a> {
 /// An id: a number, or a UUID as text.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum IdShape {
+pub(super) enum IdJson {
     Number(u64),
     Uuid(String),
 }
 
-impl From<TaskId> for IdShape {
+impl From<TaskId> for IdJson {
     fn from(id: TaskId) -> Self {
         u64::try_from(id.0).map_or_else(|_uuid| Self::Uuid(id.to_string()), Self::Number)
     }
 }
 
-impl<'a> From<&'a Task> for TaskShape<'a> {
+impl<'a> From<&'a Task> for TaskJson<'a> {
     fn from(task: &'a Task) -> Self {
         Self {
             id: task.id.into(),
@@ -114,12 +114,12 @@ impl<'a> From<&'a Task> for TaskShape<'a> {
             finished_at: task.finished_at.and_then(time),
             waited_ms: task.waited.map(ms),
             ran_ms: task.ran.map(ms),
-            log: task.log.iter().map(AttemptShape::from).collect(),
+            log: task.log.iter().map(AttemptJson::from).collect(),
         }
     }
 }
 
-impl<'a> From<&'a Attempt> for AttemptShape<'a> {
+impl<'a> From<&'a Attempt> for AttemptJson<'a> {
     fn from(attempt: &'a Attempt) -> Self {
         Self {
             worker: attempt.worker.map(|worker| worker.to_string()),
@@ -132,10 +132,10 @@ impl<'a> From<&'a Attempt> for AttemptShape<'a> {
 
 /// A worker.
 #[derive(Serialize)]
-pub(super) struct WorkerShape {
+pub(super) struct WorkerJson {
     id: String,
     state: &'static str,
-    task: Option<IdShape>,
+    task: Option<IdJson>,
     task_name: Option<String>,
     done: u64,
     failed: u64,
@@ -144,7 +144,7 @@ pub(super) struct WorkerShape {
     started_at: Option<String>,
 }
 
-impl WorkerShape {
+impl WorkerJson {
     pub(super) fn new(worker: &WorkerStatus, now: Timestamp) -> Self {
         let current = worker.current.as_ref();
         Self {
@@ -163,7 +163,7 @@ impl WorkerShape {
 
 /// A broker in numbers.
 #[derive(Serialize)]
-pub(super) struct StatsShape<'a> {
+pub(super) struct StatsJson<'a> {
     counts: serde_json::Map<String, serde_json::Value>,
     paused: bool,
     paused_queues: &'a [std::sync::Arc<str>],
@@ -175,8 +175,8 @@ pub(super) struct StatsShape<'a> {
     retried: u64,
     forgotten: u64,
     per_second: u32,
-    wait: TimesShape,
-    run: TimesShape,
+    wait: TimesJson,
+    run: TimesJson,
     durability: &'a str,
     bytes: u64,
     trouble: Option<&'a str>,
@@ -184,7 +184,7 @@ pub(super) struct StatsShape<'a> {
 
 /// How long things took.
 #[derive(Serialize)]
-struct TimesShape {
+struct TimesJson {
     count: u64,
     p50_ms: f64,
     p95_ms: f64,
@@ -192,7 +192,7 @@ struct TimesShape {
     max_ms: f64,
 }
 
-impl From<Percentiles> for TimesShape {
+impl From<Percentiles> for TimesJson {
     fn from(times: Percentiles) -> Self {
         Self {
             count: times.count,
@@ -204,7 +204,7 @@ impl From<Percentiles> for TimesShape {
     }
 }
 
-impl<'a> From<&'a Stats> for StatsShape<'a> {
+impl<'a> From<&'a Stats> for StatsJson<'a> {
     fn from(stats: &'a Stats) -> Self {
         let counts = State::ALL.into_iter();
         Self {

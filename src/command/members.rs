@@ -9,16 +9,16 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    Done, Failure, Given,
-    output::{Out, tell},
+    CmdError, CmdResult, Ctx,
+    output::{Output, tell},
 };
 use crate::{
-    cli::{Join, Json, Leave, Revoke, Ticket, TicketCommand},
+    cli::{Join, Leave, OutputArgs, Revoke, Ticket, TicketCommand},
     net::{
-        admission::{PeerInfo, Wish},
+        admission::{MemberStatus, TicketOptions},
         rpc::wire::Role,
     },
-    node::{self, LinkInfo, Session},
+    node::{self, Session, UpstreamStatus},
     queue::task::Timestamp,
     units,
 };
@@ -27,7 +27,7 @@ use crate::{
 const MAX_TICKET: u64 = 16 << 10;
 
 #[derive(Serialize)]
-struct PeerShape<'a> {
+struct PeerJson<'a> {
     key: String,
     role: Role,
     label: &'a str,
@@ -36,49 +36,49 @@ struct PeerShape<'a> {
 }
 
 #[derive(Serialize)]
-struct LinkShape<'a> {
+struct LinkJson<'a> {
     key: String,
     role: Role,
     addr: String,
-    names: Vec<NameShape<'a>>,
+    names: Vec<NameJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct NameShape<'a> {
+struct NameJson<'a> {
     name: &'a str,
     state: &'a str,
 }
 
 #[derive(Serialize)]
 struct Shape<'a> {
-    joined_here: Vec<PeerShape<'a>>,
-    joined_there: Vec<LinkShape<'a>>,
+    joined_here: Vec<PeerJson<'a>>,
+    joined_there: Vec<LinkJson<'a>>,
 }
 
-fn joined_at(peer: &PeerInfo) -> Option<String> {
+fn joined_at(peer: &MemberStatus) -> Option<String> {
     super::json::time(Timestamp(peer.peer.joined_at.saturating_mul(1_000_000)))
 }
 
-pub(super) fn list(given: &Given<'_>, out: Json) -> Done {
+pub(super) fn list(given: &Ctx<'_>, out: OutputArgs) -> CmdResult {
     let (peers, links) = given.with(|session| async move {
         let access = session.access();
         let both = async {
             let peers = access.peers(|peers| async move { peers.list().await });
             let peers = peers.await?;
             let links = access.node(|node| async move { node.links().await });
-            Ok::<_, Failure>((peers, links.await?))
+            Ok::<_, CmdError>((peers, links.await?))
         };
         let both = both.await;
         (session, both)
     })?;
-    let mut out = Out::new(out);
+    let mut out = Output::new(out);
     if out.json {
         out.document(&Shape {
             joined_here: peers.iter().map(peer_shape).collect(),
             joined_there: links.iter().map(link_shape).collect(),
         })?;
     } else {
-        let row = |peer: &PeerInfo| {
+        let row = |peer: &MemberStatus| {
             vec![
                 peer.peer.key.to_string().chars().take(16).collect(),
                 peer.peer.role.to_string(),
@@ -96,7 +96,7 @@ pub(super) fn list(given: &Given<'_>, out: Json) -> Done {
             )?,
         }
         out.text("\n")?;
-        let row = |link: &LinkInfo| {
+        let row = |link: &UpstreamStatus| {
             let names = link.names.iter();
             let names: Vec<_> = names.map(|(name, how)| format!("{name} {how}")).collect();
             vec![
@@ -119,8 +119,8 @@ pub(super) fn list(given: &Given<'_>, out: Json) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-fn peer_shape(peer: &PeerInfo) -> PeerShape<'_> {
-    PeerShape {
+fn peer_shape(peer: &MemberStatus) -> PeerJson<'_> {
+    PeerJson {
         key: peer.peer.key.to_string(),
         role: peer.peer.role,
         label: &peer.peer.label,
@@ -129,19 +129,19 @@ fn peer_shape(peer: &PeerInfo) -> PeerShape<'_> {
     }
 }
 
-fn link_shape(link: &LinkInfo) -> LinkShape<'_> {
+fn link_shape(link: &UpstreamStatus) -> LinkJson<'_> {
     let names = link.names.iter();
-    LinkShape {
+    LinkJson {
         key: link.key.to_string(),
         role: link.role,
         addr: link.addr.to_string(),
         names: names
-            .map(|(name, state)| NameShape { name, state })
+            .map(|(name, state)| NameJson { name, state })
             .collect(),
     }
 }
 
-pub(super) fn revoke(given: &Given<'_>, revoke: &Revoke) -> Done {
+pub(super) fn revoke(given: &Ctx<'_>, revoke: &Revoke) -> CmdResult {
     #[derive(Serialize)]
     struct Revoked {
         key: String,
@@ -151,10 +151,10 @@ pub(super) fn revoke(given: &Given<'_>, revoke: &Revoke) -> Done {
     let gone = given.with(|session| async move {
         let access = session.access();
         let gone = access.peers(|peers| async move { peers.revoke(&who).await });
-        let gone = gone.await.map_err(Failure::from);
+        let gone = gone.await.map_err(CmdError::from);
         (session, gone)
     })?;
-    let mut out = Out::new(revoke.out);
+    let mut out = Output::new(revoke.out);
     let key = gone.key.to_string();
     if out.json {
         let label = gone.label;
@@ -175,14 +175,14 @@ pub(super) fn revoke(given: &Given<'_>, revoke: &Revoke) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn ticket(given: &Given<'_>, ticket: &Ticket) -> Done {
+pub(super) fn ticket(given: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
     match &ticket.command {
         Some(TicketCommand::Rotate { role, out }) => rotate(given, *role, *out),
         None => print(given, ticket),
     }
 }
 
-fn rotate(given: &Given<'_>, role: Option<Role>, out: Json) -> Done {
+fn rotate(given: &Ctx<'_>, role: Option<Role>, out: OutputArgs) -> CmdResult {
     #[derive(Serialize)]
     struct Rotated {
         withdrawn: usize,
@@ -190,7 +190,7 @@ fn rotate(given: &Given<'_>, role: Option<Role>, out: Json) -> Done {
     let withdrawn = given.with(|session| async move {
         let access = session.access();
         let rotated = access.peers(|peers| async move { peers.rotate(role).await });
-        let rotated = rotated.await.map_err(Failure::from);
+        let rotated = rotated.await.map_err(CmdError::from);
         (session, rotated)
     })?;
     let which = match withdrawn {
@@ -198,10 +198,10 @@ fn rotate(given: &Given<'_>, role: Option<Role>, out: Json) -> Done {
         _ => "tickets are",
     };
     let told = format!("{withdrawn} {which} worthless now; who has joined stays");
-    Ok(Out::new(out).answer(&Rotated { withdrawn }, &told)?)
+    Ok(Output::new(out).answer(&Rotated { withdrawn }, &told)?)
 }
 
-fn print(given: &Given<'_>, ticket: &Ticket) -> Done {
+fn print(given: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
     #[derive(Serialize)]
     struct Printed<'a> {
         ticket: &'a str,
@@ -211,18 +211,19 @@ fn print(given: &Given<'_>, ticket: &Ticket) -> Done {
         expires_in_s: Option<u64>,
     }
     let expires = ticket.expires.as_deref().map(units::duration).transpose();
-    let expires = expires.map_err(Failure::Usage)?.map(|span| span.as_secs());
+    let expires = expires.map_err(CmdError::Usage)?.map(|span| span.as_secs());
     let (role, once) = (ticket.role, ticket.once);
     let text = given.with(|session| async move {
         let access = session.access();
-        let made =
-            access.peers(|peers| async move { peers.ticket(role, Wish { once, expires }).await });
-        let made = made.await.map_err(Failure::from);
+        let made = access.peers(|peers| async move {
+            peers.ticket(role, TicketOptions { once, expires }).await
+        });
+        let made = made.await.map_err(CmdError::from);
         (session, made)
     })?;
     let read: Result<crate::net::trust::ticket::Ticket, _> = text.parse();
     let addrs = read.map(|ticket| ticket.addrs).unwrap_or_default();
-    let mut out = Out::new(ticket.out);
+    let mut out = Output::new(ticket.out);
     if out.json {
         out.document(&Printed {
             ticket: &text,
@@ -233,7 +234,7 @@ fn print(given: &Given<'_>, ticket: &Ticket) -> Done {
         })?;
     } else {
         out.line(&text)?;
-        if let Some(warning) = node::warning(&addrs) {
+        if let Some(warning) = node::loopback_warning(&addrs) {
             tell(format_args!("{warning}"), true);
         }
     }
@@ -242,18 +243,18 @@ fn print(given: &Given<'_>, ticket: &Ticket) -> Done {
 }
 
 /// A ticket from where it was said to be.
-pub(super) fn read_ticket(told: Option<&str>) -> Result<String, Failure> {
+pub(super) fn read_ticket(told: Option<&str>) -> Result<String, CmdError> {
     let text = told_in(told.unwrap_or("-"))?;
     // Better here than after a dial.
     match text.parse::<crate::net::trust::ticket::Ticket>() {
         Ok(_) => Ok(text),
-        Err(why) => Err(Failure::Usage(why.to_string())),
+        Err(why) => Err(CmdError::Usage(why.to_string())),
     }
 }
 
 /// What was said: with `-` a line of standard input, with `@FILE` what is in that file, else the text
 /// itself.
-pub(super) fn told_in(told: &str) -> Result<String, Failure> {
+pub(super) fn told_in(told: &str) -> Result<String, CmdError> {
     let text = match told {
         "-" => {
             let input = io::stdin();
@@ -276,11 +277,11 @@ pub(super) fn told_in(told: &str) -> Result<String, Failure> {
             None => Ok(told.to_owned()),
         },
     };
-    let text = text.map_err(|e| Failure::Failed(format!("cannot read the ticket: {e}")))?;
+    let text = text.map_err(|e| CmdError::Failed(format!("cannot read the ticket: {e}")))?;
     Ok(text.trim().to_owned())
 }
 
-pub(super) fn join(given: &Given<'_>, join: &Join) -> Done {
+pub(super) fn join(given: &Ctx<'_>, join: &Join) -> CmdResult {
     #[derive(Serialize)]
     struct Shape {
         key: String,
@@ -290,7 +291,7 @@ pub(super) fn join(given: &Given<'_>, join: &Join) -> Done {
     }
     let ticket = read_ticket(join.ticket.as_deref())?;
     let joined = Session::join(&given.settings.node, &ticket)?;
-    let mut out = Out::new(join.out);
+    let mut out = Output::new(join.out);
     let addr = joined.addr.map(|addr| addr.to_string());
     if out.json {
         out.document(&Shape {
@@ -314,7 +315,7 @@ pub(super) fn join(given: &Given<'_>, join: &Join) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn leave(given: &Given<'_>, leave: &Leave) -> Done {
+pub(super) fn leave(given: &Ctx<'_>, leave: &Leave) -> CmdResult {
     #[derive(Serialize)]
     struct Shape {
         key: String,
@@ -323,10 +324,10 @@ pub(super) fn leave(given: &Given<'_>, leave: &Leave) -> Done {
     let left = given.with(|session| async move {
         let access = session.access();
         let left = access.node(|node| async move { node.leave(&who).await });
-        let left = left.await.map_err(Failure::from);
+        let left = left.await.map_err(CmdError::from);
         (session, left)
     })?;
     let key = left.key.to_string();
     let told = format!("left {key}");
-    Ok(Out::new(leave.out).answer(&Shape { key }, &told)?)
+    Ok(Output::new(leave.out).answer(&Shape { key }, &told)?)
 }

@@ -5,22 +5,22 @@ use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, process::Exi
 use clap::CommandFactory;
 use serde::Serialize;
 
-use super::{Done, Failure, Given, output::Out};
+use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
-    cli::{Cli, Completions, Config, Json},
-    config::{DEFAULT_FILE, Shown},
+    cli::{Cli, Completions, Config, OutputArgs},
+    config::{DEFAULT_FILE, EffectiveSetting},
     ui,
 };
 
-pub(super) fn config(given: &Given<'_>, config: &Config) -> Done {
+pub(super) fn config(given: &Ctx<'_>, config: &Config) -> CmdResult {
     let settings = given.settings;
     match config {
         Config::Show(out) => {
-            let mut out = Out::new(*out);
+            let mut out = Output::new(*out);
             if out.json {
                 out.document(&settings.shown)?;
             } else {
-                let row = |shown: &Shown| {
+                let row = |shown: &EffectiveSetting| {
                     vec![
                         shown.name.to_owned(),
                         shown.value.clone(),
@@ -33,7 +33,7 @@ pub(super) fn config(given: &Given<'_>, config: &Config) -> Done {
             out.flush()?;
         }
         Config::Init { print: true, .. } => {
-            let mut out = Out::new(Json::default());
+            let mut out = Output::new(OutputArgs::default());
             out.text(DEFAULT_FILE)?;
             out.flush()?;
         }
@@ -43,7 +43,7 @@ pub(super) fn config(given: &Given<'_>, config: &Config) -> Done {
                 file: String,
             }
             let path = &settings.config_file;
-            let failed = |e: std::io::Error| Failure::Failed(crate::export::why_not(path, &e));
+            let failed = |e: std::io::Error| CmdError::Failed(crate::export::why_not(path, &e));
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(failed)?;
             }
@@ -55,15 +55,15 @@ pub(super) fn config(given: &Given<'_>, config: &Config) -> Done {
             written.map_err(failed)?;
             let file = path.display().to_string();
             let told = format!("{file} written, with every setting explained");
-            Out::new(*out).answer(&Written { file }, &told)?;
+            Output::new(*out).answer(&Written { file }, &told)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn keys(out: Json) -> Done {
+pub(super) fn keys(out: OutputArgs) -> CmdResult {
     let keys = ui::keys();
-    let mut out = Out::new(out);
+    let mut out = Output::new(out);
     if out.json {
         out.document(&keys)?;
     } else {
@@ -82,7 +82,7 @@ pub(super) fn keys(out: Json) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn completions(completions: &Completions) -> Done {
+pub(super) fn completions(completions: &Completions) -> CmdResult {
     let mut text = Vec::new();
     clap_complete::generate(
         completions.shell,
@@ -93,14 +93,14 @@ pub(super) fn completions(completions: &Completions) -> Done {
     written(&text)
 }
 
-pub(super) fn man() -> Done {
+pub(super) fn man() -> CmdResult {
     let mut text = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut text)?;
     written(&text)
 }
 
-fn written(text: &[u8]) -> Done {
-    let mut out = Out::new(Json::default());
+fn written(text: &[u8]) -> CmdResult {
+    let mut out = Output::new(OutputArgs::default());
     out.text(&String::from_utf8_lossy(text))?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -13,25 +13,25 @@ mod workers;
 use std::process::ExitCode;
 
 use crate::{
-    cli::{Command, Options},
+    cli::{Command, GlobalArgs},
     config::Settings,
     node::Session,
 };
 
-pub use self::{error::Failure, output::tell};
+pub use self::{error::CmdError, output::tell};
 
 /// How a command ends when nothing went wrong on the way.
-type Done = Result<ExitCode, Failure>;
+type CmdResult = Result<ExitCode, CmdError>;
 
 /// What a command is given.
-struct Given<'a> {
-    options: &'a Options,
+struct Ctx<'a> {
+    options: &'a GlobalArgs,
     settings: &'a Settings,
 }
 
-impl Given<'_> {
+impl Ctx<'_> {
     /// The node that is meant: the one that was named, or the one that runs here.
-    fn session(&self) -> Result<Session, Failure> {
+    fn session(&self) -> Result<Session, CmdError> {
         match connect(self.options, self.settings)? {
             Some(session) => Ok(session),
             None => Ok(Session::attach(&self.settings.node.data_dir)?),
@@ -39,9 +39,9 @@ impl Given<'_> {
     }
 
     /// Does something with that node, and lets go of it.
-    fn with<T: Send, Work>(&self, work: impl FnOnce(Session) -> Work) -> Result<T, Failure>
+    fn with<T: Send, Work>(&self, work: impl FnOnce(Session) -> Work) -> Result<T, CmdError>
     where
-        Work: Future<Output = (Session, Result<T, Failure>)> + Send,
+        Work: Future<Output = (Session, Result<T, CmdError>)> + Send,
     {
         let session = self.session()?;
         let net = session.net();
@@ -55,8 +55,8 @@ impl Given<'_> {
 
 /// Carries out a command and answers with its exit code; what went wrong has been said.
 #[must_use]
-pub fn run(command: Command, options: &Options, settings: &Settings) -> ExitCode {
-    let given = Given { options, settings };
+pub fn run(command: Command, options: &GlobalArgs, settings: &Settings) -> ExitCode {
+    let given = Ctx { options, settings };
     let json = wants_json(&command);
     let done = match command {
         Command::Serve(serve) => serve::run(&given, &serve),
@@ -84,7 +84,7 @@ pub fn run(command: Command, options: &Options, settings: &Settings) -> ExitCode
     match done {
         Ok(code) => code,
         // Whoever reads has had enough: that is no failure.
-        Err(Failure::Unread) => ExitCode::SUCCESS,
+        Err(CmdError::BrokenPipe) => ExitCode::SUCCESS,
         Err(failure) => failure.report(json),
     }
 }
@@ -93,7 +93,7 @@ pub fn run(command: Command, options: &Options, settings: &Settings) -> ExitCode
 ///
 /// # Errors
 /// Why there is no way to it.
-pub fn connect(options: &Options, settings: &Settings) -> Result<Option<Session>, Failure> {
+pub fn connect(options: &GlobalArgs, settings: &Settings) -> Result<Option<Session>, CmdError> {
     // As with every variable, an empty one is as good as none.
     let told = options.connect.as_deref().filter(|told| !told.is_empty());
     let Some(told) = told else { return Ok(None) };
@@ -111,7 +111,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Names(
             Names::List { out, .. }
             | Names::Lookup { out, .. }
-            | Names::Register { out, .. }
+            | Names::RegisterRequest { out, .. }
             | Names::Unregister { out, .. }
             | Names::SetMetadata { out, .. }
             | Names::Watch { out, .. },

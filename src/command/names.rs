@@ -5,25 +5,28 @@ use std::{process::ExitCode, time::Duration};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Done, Failure, Given, json::NameShape, output::Out};
+use super::{CmdError, CmdResult, Ctx, json::NameJson, output::Output};
 use crate::{
     cli::Names,
     net::{
-        naming::{Change, Event, Query, Record, Register, Registration, Status, Why},
+        naming::{
+            LeaseKeeper, LeaseStatus, NameChange, NameEvent, NameQuery, Record, RegisterRequest,
+            RemovalReason,
+        },
         rpc::error::CallError,
     },
-    node::{Access, NamesEvent},
+    node::{NamesEvent, NodeHandle},
     units,
 };
 
-pub(super) fn run(given: &Given<'_>, names: Names) -> Done {
+pub(super) fn run(given: &Ctx<'_>, names: Names) -> CmdResult {
     given.with(|session| async move {
         let done = ask(&session.access(), names).await;
         (session, done)
     })
 }
 
-async fn ask(access: &Access, names: Names) -> Done {
+async fn ask(access: &NodeHandle, names: Names) -> CmdResult {
     match names {
         Names::List {
             prefix,
@@ -33,7 +36,7 @@ async fn ask(access: &Access, names: Names) -> Done {
             limit,
             out,
         } => {
-            let query = Query {
+            let query = NameQuery {
                 prefix,
                 regex,
                 metadata_all: tag,
@@ -41,15 +44,15 @@ async fn ask(access: &Access, names: Names) -> Done {
                 after: None,
                 limit: None,
             };
-            list(access, query, limit.unwrap_or(usize::MAX), Out::new(out)).await
+            list(access, query, limit.unwrap_or(usize::MAX), Output::new(out)).await
         }
         Names::Lookup { name, out } => {
             let found = access
                 .naming(|naming| async move { naming.lookup(&name).await })
                 .await?;
-            show(Out::new(out), &found)
+            show(Output::new(out), &found)
         }
-        Names::Register {
+        Names::RegisterRequest {
             name,
             uri,
             tag,
@@ -58,15 +61,15 @@ async fn ask(access: &Access, names: Names) -> Done {
             exclusive,
             out,
         } => {
-            let mut wanted = Register::new(name, uri);
+            let mut wanted = RegisterRequest::new(name, uri);
             wanted.metadata = tag;
             wanted.exclusive = exclusive;
-            let out = Out::new(out);
+            let out = Output::new(out);
             match (lease, forever) {
                 (None, false) => keep(access, wanted, out).await,
                 (_, true) => once(access, wanted, 0, out).await,
                 (Some(lease), false) => {
-                    let lease = units::duration(&lease).map_err(Failure::Usage)?;
+                    let lease = units::duration(&lease).map_err(CmdError::Usage)?;
                     let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
                     once(access, wanted, lease, out).await
                 }
@@ -82,21 +85,21 @@ async fn ask(access: &Access, names: Names) -> Done {
                     }
                 })
                 .await?;
-            said(Out::new(out), &name, gone, "unregistered")
+            said(Output::new(out), &name, gone, "unregistered")
         }
         Names::SetMetadata { name, tags, out } => {
             let (asked, count) = (name.clone(), tags.len());
             access
                 .naming(|naming| async move { naming.set_metadata(&asked, &tags).await })
                 .await?;
-            said(Out::new(out), &name, count, "tagged")
+            said(Output::new(out), &name, count, "tagged")
         }
-        Names::Watch { prefix, out } => watch(access, &prefix, Out::new(out)).await,
+        Names::Watch { prefix, out } => watch(access, &prefix, Output::new(out)).await,
     }
 }
 
 /// What was done to a name.
-fn said(out: Out, name: &str, count: usize, what: &str) -> Done {
+fn said(out: Output, name: &str, count: usize, what: &str) -> CmdResult {
     #[derive(Serialize)]
     struct Said<'a> {
         name: &'a str,
@@ -105,7 +108,7 @@ fn said(out: Out, name: &str, count: usize, what: &str) -> Done {
     Ok(out.answer(&Said { name, count }, &format!("{name} {what}"))?)
 }
 
-async fn list(access: &Access, mut query: Query, most: usize, out: Out) -> Done {
+async fn list(access: &NodeHandle, mut query: NameQuery, most: usize, out: Output) -> CmdResult {
     let mut records: Vec<Record> = Vec::new();
     loop {
         let asked = query.clone();
@@ -121,9 +124,9 @@ async fn list(access: &Access, mut query: Query, most: usize, out: Out) -> Done 
     }
 }
 
-fn show(mut out: Out, records: &[Record]) -> Done {
+fn show(mut out: Output, records: &[Record]) -> CmdResult {
     if out.json {
-        let shapes: Vec<NameShape<'_>> = records.iter().map(NameShape::from).collect();
+        let shapes: Vec<NameJson<'_>> = records.iter().map(NameJson::from).collect();
         out.document(&shapes)?;
     } else {
         let row = |record: &Record| {
@@ -142,7 +145,12 @@ fn show(mut out: Out, records: &[Record]) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn once(access: &Access, mut wanted: Register, lease_ms: u64, out: Out) -> Done {
+async fn once(
+    access: &NodeHandle,
+    mut wanted: RegisterRequest,
+    lease_ms: u64,
+    out: Output,
+) -> CmdResult {
     wanted.lease_ms = Some(lease_ms);
     let name = wanted.name.clone();
     access
@@ -152,18 +160,18 @@ async fn once(access: &Access, mut wanted: Register, lease_ms: u64, out: Out) ->
 }
 
 /// Keeps a name until ctrl-c, and takes it back.
-async fn keep(access: &Access, wanted: Register, out: Out) -> Done {
+async fn keep(access: &NodeHandle, wanted: RegisterRequest, out: Output) -> CmdResult {
     let (name, stop) = (wanted.name.clone(), CancellationToken::new());
     let registration = access
-        .naming(|naming| async move { Ok(Registration::new(naming, wanted)) })
+        .naming(|naming| async move { Ok(LeaseKeeper::new(naming, wanted)) })
         .await?;
     let mut status = registration.status();
     let running = tokio::spawn(registration.run(stop.clone()));
     let settled = status
-        .wait_for(|status| !matches!(status, Status::Pending))
+        .wait_for(|status| !matches!(status, LeaseStatus::Pending))
         .await
         .map(|status| status.clone());
-    if let Ok(Status::Refused(why) | Status::Failing(why)) = settled {
+    if let Ok(LeaseStatus::Refused(why) | LeaseStatus::Failing(why)) = settled {
         return Err(why.into());
     }
     said(out, &name, 1, "registered; ctrl-c takes it back")?;
@@ -171,7 +179,7 @@ async fn keep(access: &Access, wanted: Register, out: Out) -> Done {
     let over = status.wait_for(|status| {
         matches!(
             status,
-            Status::Refused(_) | Status::Failing(CallError::Stranger(_))
+            LeaseStatus::Refused(_) | LeaseStatus::Failing(CallError::Unauthorized(_))
         )
     });
     let why = tokio::select! {
@@ -181,7 +189,7 @@ async fn keep(access: &Access, wanted: Register, out: Out) -> Done {
     stop.cancel();
     running.await.ok();
     match why {
-        Some(Status::Refused(why) | Status::Failing(why)) => Err(why.into()),
+        Some(LeaseStatus::Refused(why) | LeaseStatus::Failing(why)) => Err(why.into()),
         _ => Ok(ExitCode::SUCCESS),
     }
 }
@@ -192,40 +200,40 @@ enum Seen<'a> {
     /// A record is new, or is now as given.
     Put {
         #[serde(flatten)]
-        record: NameShape<'a>,
+        record: NameJson<'a>,
     },
     Gone {
         name: &'a str,
         owner: String,
-        why: Why,
+        why: RemovalReason,
     },
     /// The naming server is lost, and is tried again.
     Lost { error: String, again_in_ms: u64 },
 }
 
-async fn watch(access: &Access, prefix: &str, mut out: Out) -> Done {
+async fn watch(access: &NodeHandle, prefix: &str, mut out: Output) -> CmdResult {
     let mut news = access.watch_names();
     while let Some(event) = news.recv().await {
         match event {
             NamesEvent::Lost { error, again_in } => lost(&mut out, &error.to_string(), again_in)?,
-            NamesEvent::News(Event::Snapshot { records, .. }) => {
+            NamesEvent::News(NameEvent::Snapshot { records, .. }) => {
                 for record in records.iter().filter(|r| r.name.starts_with(prefix)) {
                     put(&mut out, record)?;
                 }
             }
-            NamesEvent::News(Event::Changes { changes, .. }) => {
+            NamesEvent::News(NameEvent::Changes { changes, .. }) => {
                 for change in changes.iter().filter(|c| c.name().starts_with(prefix)) {
                     match change {
-                        Change::Put(record) => put(&mut out, record)?,
-                        Change::Gone { name, owner, why } => {
+                        NameChange::Put(record) => put(&mut out, record)?,
+                        NameChange::Gone { name, owner, why } => {
                             let seen = Seen::Gone {
                                 name,
                                 owner: owner.to_string(),
                                 why: *why,
                             };
                             let word = match why {
-                                Why::Unregistered => "unregistered",
-                                Why::Expired => "expired",
+                                RemovalReason::Unregistered => "unregistered",
+                                RemovalReason::Expired => "expired",
                             };
                             let text = format!("{name}  gone  {}  {word}", owner.fingerprint());
                             tell(&mut out, &seen, &text)?;
@@ -239,7 +247,7 @@ async fn watch(access: &Access, prefix: &str, mut out: Out) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-fn put(out: &mut Out, record: &Record) -> Result<(), Failure> {
+fn put(out: &mut Output, record: &Record) -> Result<(), CmdError> {
     let text = format!(
         "{}  {}  {}  {}  {}",
         record.name,
@@ -252,7 +260,7 @@ fn put(out: &mut Out, record: &Record) -> Result<(), Failure> {
     tell(out, &Seen::Put { record }, text.trim_end())
 }
 
-fn lost(out: &mut Out, error: &str, again_in: Duration) -> Result<(), Failure> {
+fn lost(out: &mut Output, error: &str, again_in: Duration) -> Result<(), CmdError> {
     let text = format!("naming server lost: {error}");
     let seen = Seen::Lost {
         error: error.to_owned(),
@@ -261,7 +269,7 @@ fn lost(out: &mut Out, error: &str, again_in: Duration) -> Result<(), Failure> {
     tell(out, &seen, &text)
 }
 
-fn tell(out: &mut Out, seen: &Seen<'_>, text: &str) -> Result<(), Failure> {
+fn tell(out: &mut Output, seen: &Seen<'_>, text: &str) -> Result<(), CmdError> {
     if out.json {
         out.document(seen)?;
     } else {

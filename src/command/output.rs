@@ -9,12 +9,12 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    cli::Json,
+    cli::OutputArgs,
     text::{clean, fit, width},
 };
 
 /// Where a command writes.
-pub(super) struct Out {
+pub(super) struct Output {
     pub(super) json: bool,
     /// Columns of the terminal, if it is one.
     columns: Option<usize>,
@@ -25,8 +25,8 @@ pub(super) struct Out {
 const LEAST: usize = 6;
 const GAP: &str = "  ";
 
-impl Out {
-    pub(super) fn new(json: Json) -> Self {
+impl Output {
+    pub(super) fn new(json: OutputArgs) -> Self {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal();
         let columns = terminal

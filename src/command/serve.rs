@@ -5,15 +5,15 @@ use std::{io::Write, process::ExitCode, time::Duration};
 use serde::Serialize;
 
 use super::{
-    Done, Failure, Given,
+    CmdError, CmdResult, Ctx,
     members::read_ticket,
-    output::{Out, interrupted, tell},
+    output::{Output, interrupted, tell},
 };
 use crate::{
-    cli::{Json, Serve},
+    cli::{OutputArgs, Serve},
     crash, logging,
     net::trust::ticket::Ticket,
-    node::{self, Joined, Node, Part},
+    node::{self, Component, JoinOutcome, Node},
 };
 
 /// Running tasks get this long to end.
@@ -28,40 +28,40 @@ struct Ready {
     metrics: Option<String>,
 }
 
-pub(super) fn run(given: &Given<'_>, serve: &Serve) -> Done {
+pub(super) fn run(given: &Ctx<'_>, serve: &Serve) -> CmdResult {
     let settings = given.settings;
     let mut config = settings.node.clone();
     for word in &serve.without {
-        let found = Part::ALL.into_iter().find(|part| part.word() == word);
+        let found = Component::ALL.into_iter().find(|part| part.word() == word);
         let part = found.ok_or_else(|| {
-            let words = Part::ALL.map(Part::word).join(", ");
-            Failure::Usage(format!("--without: `{word}` is not one of {words}"))
+            let words = Component::ALL.map(Component::word).join(", ");
+            CmdError::Usage(format!("--without: `{word}` is not one of {words}"))
         })?;
-        config.without.insert(part);
+        config.disabled.insert(part);
     }
     let ticket = serve.join.as_deref().map(|told| read_ticket(Some(told)));
     let ticket = ticket.transpose()?;
     let _log = match given.options.log_file {
         Some(_) => Some(
             logging::start(&settings.log_file, &settings.log_level)
-                .map_err(|e| Failure::Failed(e.to_string()))?,
+                .map_err(|e| CmdError::Failed(e.to_string()))?,
         ),
         None => {
-            logging::to_stderr(&settings.log_level).map_err(Failure::Failed)?;
+            logging::to_stderr(&settings.log_level).map_err(CmdError::Failed)?;
             None
         }
     };
     crash::install(settings.state_dir.clone());
-    let alone = config.without.contains(&Part::Naming);
+    let alone = config.disabled.contains(&Component::Naming);
     if alone && let Some(ticket) = &ticket {
         // Without a naming server of its own it cannot start before it has joined one.
         let joined = node::Session::join(&config, ticket);
-        goes_on(&config, ticket, joined.map_err(Failure::from))?;
+        goes_on(&config, ticket, joined.map_err(CmdError::from))?;
     }
     let node = Node::start(&config)?;
     if let Some(ticket) = ticket.filter(|_| !alone) {
         let joined = node.net().block_on(node.join(&ticket));
-        let joined = goes_on(&config, &ticket, joined.map_err(Failure::from))?;
+        let joined = goes_on(&config, &ticket, joined.map_err(CmdError::from))?;
         if let Some(warning) = joined.and_then(|joined| joined.warning) {
             tell(format_args!("{warning}"), true);
         }
@@ -102,10 +102,10 @@ pub(super) fn run(given: &Given<'_>, serve: &Serve) -> Done {
 /// A node that was joined before goes on whatever has become of the ticket: it may be used up or the other
 /// node away, and a service that starts again has the same ticket in its environment.
 fn goes_on(
-    config: &node::Config,
+    config: &node::NodeConfig,
     ticket: &str,
-    joined: Result<Joined, Failure>,
-) -> Result<Option<Joined>, Failure> {
+    joined: Result<JoinOutcome, CmdError>,
+) -> Result<Option<JoinOutcome>, CmdError> {
     let failure = match joined {
         Ok(joined) => return Ok(Some(joined)),
         Err(failure) => failure,
@@ -126,8 +126,8 @@ fn goes_on(
 }
 
 /// Says that it can be used, to whoever started it.
-fn ready(node: &Node, json: bool) -> Result<(), Failure> {
-    let mut out = Out::new(Json { json });
+fn ready(node: &Node, json: bool) -> Result<(), CmdError> {
+    let mut out = Output::new(OutputArgs { json });
     let addrs = node.addrs();
     if json {
         out.document(&Ready {
@@ -144,7 +144,7 @@ fn ready(node: &Node, json: bool) -> Result<(), Failure> {
         if let Some(metrics) = node.metrics_addr() {
             out.line(&format!("metrics at http://{metrics}/metrics"))?;
         }
-        if let Some(warning) = node::warning(addrs) {
+        if let Some(warning) = node::loopback_warning(addrs) {
             tell(format_args!("{warning}"), true);
         }
     }

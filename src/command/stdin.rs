@@ -8,7 +8,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::mpsc;
 
-use super::Failure;
+use super::CmdError;
 
 /// Lines that have been read and wait; the reader waits with them.
 const READ_AHEAD: usize = 4;
@@ -75,8 +75,8 @@ fn skip_line(input: &mut impl BufRead) {
 }
 
 /// Why there are no more lines.
-pub(super) fn unread(error: &io::Error) -> Failure {
-    Failure::Failed(format!("cannot read standard input: {error}"))
+pub(super) fn unread(error: &io::Error) -> CmdError {
+    CmdError::Failed(format!("cannot read standard input: {error}"))
 }
 
 /// Whether lines are to be read although none was asked for: something is piped in.

@@ -5,30 +5,30 @@ use std::{process::ExitCode, sync::Arc};
 use serde::Serialize;
 
 use super::{
-    Done, Failure, Given,
-    json::{IdShape, TaskShape, ms, time},
-    output::Out,
+    CmdError, CmdResult, Ctx,
+    json::{IdJson, TaskJson, ms, time},
+    output::Output,
 };
 use crate::{
-    cli::{Json, Tasks, Which},
+    cli::{OutputArgs, TaskSelector, Tasks},
     export,
     queue::{
-        broker::{Broker, Deed, Event},
-        paging::whole_page,
+        broker::{Broker, BulkAction, Event},
+        paging::fetch_full_page,
         query::{Filter, From, MAX_PAGE, Order, Query},
         task::{Task, TaskId},
     },
     text::took,
 };
 
-pub(super) fn run(given: &Given<'_>, tasks: Tasks) -> Done {
+pub(super) fn run(given: &Ctx<'_>, tasks: Tasks) -> CmdResult {
     given.with(|session| async move {
         let done = ask(session.access().broker(), tasks).await;
         (session, done)
     })
 }
 
-async fn ask(broker: Arc<dyn Broker>, tasks: Tasks) -> Done {
+async fn ask(broker: Arc<dyn Broker>, tasks: Tasks) -> CmdResult {
     match tasks {
         Tasks::List {
             filter,
@@ -42,13 +42,13 @@ async fn ask(broker: Arc<dyn Broker>, tasks: Tasks) -> Done {
                 from: From::First,
                 limit,
             };
-            list(&*broker, query, Out::new(out)).await
+            list(&*broker, query, Output::new(out)).await
         }
         Tasks::Show { id, out } => show(&*broker, read_id(&id)?, out).await,
-        Tasks::Cancel(which) => each(&*broker, Deed::Cancel, which).await,
-        Tasks::Retry(which) => each(&*broker, Deed::Retry, which).await,
-        Tasks::Purge(which) => each(&*broker, Deed::Purge, which).await,
-        Tasks::Watch(out) => watch(&*broker, Out::new(out)).await,
+        Tasks::Cancel(which) => each(&*broker, BulkAction::Cancel, which).await,
+        Tasks::Retry(which) => each(&*broker, BulkAction::Retry, which).await,
+        Tasks::Purge(which) => each(&*broker, BulkAction::Purge, which).await,
+        Tasks::Watch(out) => watch(&*broker, Output::new(out)).await,
         Tasks::Export {
             file,
             filter,
@@ -64,32 +64,32 @@ async fn ask(broker: Arc<dyn Broker>, tasks: Tasks) -> Done {
                 Some("json" | "csv") => {}
                 _ => {
                     let why = "the file's name must end in .json or .csv";
-                    return Err(Failure::Usage(why.to_owned()));
+                    return Err(CmdError::Usage(why.to_owned()));
                 }
             }
             let (filter, order) = (read_filter(&filter)?, read_order(&sort)?);
             let rows = export::tasks(&*broker, file.clone(), filter, order).await;
-            let rows = rows.map_err(|e| Failure::Failed(export::why_not(&file, &e)))?;
+            let rows = rows.map_err(|e| CmdError::Failed(export::why_not(&file, &e)))?;
             let file = file.display().to_string();
             let told = format!("{rows} tasks written to {file}");
-            Ok(Out::new(out).answer(&Written { file, tasks: rows }, &told)?)
+            Ok(Output::new(out).answer(&Written { file, tasks: rows }, &told)?)
         }
     }
 }
 
-fn read_filter(words: &[String]) -> Result<Filter, Failure> {
-    Filter::parse(&words.join(" ")).map_err(Failure::Usage)
+fn read_filter(words: &[String]) -> Result<Filter, CmdError> {
+    Filter::parse(&words.join(" ")).map_err(CmdError::Usage)
 }
 
-fn read_order(word: &str) -> Result<Order, Failure> {
+fn read_order(word: &str) -> Result<Order, CmdError> {
     let found = Order::ALL.into_iter().find(|order| order.word() == word);
     let words = "newest, oldest, state or slowest";
-    found.ok_or_else(|| Failure::Usage(format!("`{word}` is no order: sort by {words}")))
+    found.ok_or_else(|| CmdError::Usage(format!("`{word}` is no order: sort by {words}")))
 }
 
 /// `5`, `#5`, or a UUID.
-fn read_id(text: &str) -> Result<TaskId, Failure> {
-    let wrong = || Failure::Usage(format!("`{text}` is no task: write its number, such as 5"));
+fn read_id(text: &str) -> Result<TaskId, CmdError> {
+    let wrong = || CmdError::Usage(format!("`{text}` is no task: write its number, such as 5"));
     let plain = text.trim().trim_start_matches('#');
     let id = match plain.len() {
         36 => u128::from_str_radix(&plain.replace('-', ""), 16).ok(),
@@ -98,19 +98,19 @@ fn read_id(text: &str) -> Result<TaskId, Failure> {
     id.map(TaskId).ok_or_else(wrong)
 }
 
-async fn list(broker: &dyn Broker, mut query: Query, mut out: Out) -> Done {
+async fn list(broker: &dyn Broker, mut query: Query, mut out: Output) -> CmdResult {
     let mut left = query.limit;
     let mut tasks: Vec<Task> = Vec::new();
     while left > 0 {
         query.limit = left.min(MAX_PAGE);
-        let page = whole_page(broker, query.clone()).await?;
+        let page = fetch_full_page(broker, query.clone()).await?;
         let Some(last) = page.tasks.last() else { break };
         query.from = From::After(query.order.cursor(last));
         left -= page.tasks.len().min(left);
         tasks.extend(page.tasks);
     }
     if out.json {
-        let shapes: Vec<TaskShape<'_>> = tasks.iter().map(TaskShape::from).collect();
+        let shapes: Vec<TaskJson<'_>> = tasks.iter().map(TaskJson::from).collect();
         out.document(&shapes)?;
     } else {
         let rows: Vec<_> = tasks.iter().map(row).collect();
@@ -143,14 +143,14 @@ fn row(task: &Task) -> Vec<String> {
     ]
 }
 
-async fn show(broker: &dyn Broker, id: TaskId, out: Json) -> Done {
+async fn show(broker: &dyn Broker, id: TaskId, out: OutputArgs) -> CmdResult {
     let task = broker.get(id).await?;
     let task = task.ok_or_else(|| {
-        Failure::Missing(format!("there is no task {id}; it may have been purged"))
+        CmdError::NotFound(format!("there is no task {id}; it may have been purged"))
     })?;
-    let mut out = Out::new(out);
+    let mut out = Output::new(out);
     if out.json {
-        out.document(&TaskShape::from(&task))?;
+        out.document(&TaskJson::from(&task))?;
     } else {
         out.facts(&facts(&task))?;
     }
@@ -212,20 +212,20 @@ struct Did {
 }
 
 /// One by number tells why it could not be done; many are done together.
-async fn each(broker: &dyn Broker, deed: Deed, which: Which) -> Done {
-    let Which { which, all, out } = which;
-    let out = Out::new(out);
-    let numbers: Result<Vec<TaskId>, Failure> = which.iter().map(|text| read_id(text)).collect();
+async fn each(broker: &dyn Broker, deed: BulkAction, which: TaskSelector) -> CmdResult {
+    let TaskSelector { which, all, out } = which;
+    let out = Output::new(out);
+    let numbers: Result<Vec<TaskId>, CmdError> = which.iter().map(|text| read_id(text)).collect();
     let filter = match numbers {
-        Ok(ids) if ids.len() == 1 && deed != Deed::Purge => {
+        Ok(ids) if ids.len() == 1 && deed != BulkAction::Purge => {
             let id = ids[0];
             let state = match deed {
-                Deed::Cancel => broker.cancel(id).await?,
-                Deed::Retry | Deed::Purge => broker.retry(id).await?,
+                BulkAction::Cancel => broker.cancel(id).await?,
+                BulkAction::Retry | BulkAction::Purge => broker.retry(id).await?,
             };
             #[derive(Serialize)]
             struct One {
-                id: IdShape,
+                id: IdJson,
                 state: &'static str,
             }
             let told = format!("{id} is {state}");
@@ -238,9 +238,9 @@ async fn each(broker: &dyn Broker, deed: Deed, which: Which) -> Done {
     };
     let bulk = broker.bulk(deed, filter).await?;
     let did = match deed {
-        Deed::Cancel => "cancelled or asked to stop",
-        Deed::Retry => "queued again",
-        Deed::Purge => "forgotten",
+        BulkAction::Cancel => "cancelled or asked to stop",
+        BulkAction::Retry => "queued again",
+        BulkAction::Purge => "forgotten",
     };
     let facts = Did {
         done: bulk.done,
@@ -257,24 +257,24 @@ async fn each(broker: &dyn Broker, deed: Deed, which: Which) -> Done {
 #[serde(tag = "event", rename_all = "lowercase")]
 enum Seen {
     Submitted {
-        id: IdShape,
+        id: IdJson,
         count: usize,
     },
     Started {
-        id: IdShape,
+        id: IdJson,
         worker: String,
     },
     Ended {
-        id: IdShape,
+        id: IdJson,
         state: &'static str,
         worker: Option<String>,
         ran_ms: f64,
     },
     Requeued {
-        id: IdShape,
+        id: IdJson,
     },
     Duplicate {
-        id: IdShape,
+        id: IdJson,
     },
     Purged {
         count: usize,
@@ -286,10 +286,10 @@ enum Seen {
         on: bool,
     },
     Stuck {
-        id: IdShape,
+        id: IdJson,
         worker: String,
     },
-    Saving {
+    Persistence {
         on: bool,
     },
     Worker {
@@ -302,7 +302,7 @@ enum Seen {
     },
 }
 
-async fn watch(broker: &dyn Broker, mut out: Out) -> Done {
+async fn watch(broker: &dyn Broker, mut out: Output) -> CmdResult {
     let events = broker.subscribe();
     while let Some(batch) = events.next().await {
         if batch.dropped > 0 {
@@ -322,7 +322,7 @@ async fn watch(broker: &dyn Broker, mut out: Out) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(out: &mut Out, seen: &Seen, text: &str) -> Result<(), Failure> {
+fn say(out: &mut Output, seen: &Seen, text: &str) -> Result<(), CmdError> {
     if out.json {
         out.document(seen)?;
     } else {
@@ -346,7 +346,7 @@ fn told(event: Event) -> (Seen, String) {
             let (id, worker) = (id.into(), worker.to_string());
             (Seen::Started { id, worker }, text)
         }
-        Event::Ended {
+        Event::Finished {
             id,
             state,
             worker,
@@ -381,8 +381,8 @@ fn told(event: Event) -> (Seen, String) {
             let (id, worker) = (id.into(), worker.to_string());
             (Seen::Stuck { id, worker }, text)
         }
-        Event::Saving(on) => (
-            Seen::Saving { on },
+        Event::Persistence(on) => (
+            Seen::Persistence { on },
             word(on, "changes are saved again", "changes cannot be saved"),
         ),
         Event::Worker { id, started } => {

@@ -5,12 +5,12 @@ use std::{process::ExitCode, sync::Arc};
 use serde::Serialize;
 
 use super::{
-    Done, Failure, Given,
-    json::{StatsShape, WorkerShape},
-    output::Out,
+    CmdError, CmdResult, Ctx,
+    json::{StatsJson, WorkerJson},
+    output::Output,
 };
 use crate::{
-    cli::{Json, Queue, Workers},
+    cli::{OutputArgs, Queue, Workers},
     queue::{
         broker::{Broker, Percentiles, Stats},
         clock::Clock,
@@ -23,11 +23,11 @@ use crate::{
 
 /// Asks the broker something.
 fn ask<T: Send, Asking>(
-    given: &Given<'_>,
+    given: &Ctx<'_>,
     ask: impl FnOnce(Arc<dyn Broker>) -> Asking,
-) -> Result<T, Failure>
+) -> Result<T, CmdError>
 where
-    Asking: Future<Output = Result<T, Failure>> + Send,
+    Asking: Future<Output = Result<T, CmdError>> + Send,
 {
     given.with(|session| {
         let asking = ask(session.access().broker());
@@ -35,7 +35,7 @@ where
     })
 }
 
-pub(super) fn run(given: &Given<'_>, workers: &Workers) -> Done {
+pub(super) fn run(given: &Ctx<'_>, workers: &Workers) -> CmdResult {
     match workers {
         Workers::List(out) => {
             let workers = ask(given, |broker| async move { Ok(broker.workers().await?) })?;
@@ -49,22 +49,22 @@ pub(super) fn run(given: &Given<'_>, workers: &Workers) -> Done {
             let count = *count;
             if count == 0 {
                 let why = "one worker always stays; pause the queue instead";
-                return Err(Failure::Usage(why.to_owned()));
+                return Err(CmdError::Usage(why.to_owned()));
             }
             let workers = ask(given, move |broker| async move {
                 Ok(broker.scale(count).await?)
             })?;
             let told = counted(workers, "worker");
-            Ok(Out::new(*out).answer(&Scaled { workers }, &told)?)
+            Ok(Output::new(*out).answer(&Scaled { workers }, &told)?)
         }
     }
 }
 
-fn list(workers: &[WorkerStatus], out: Json) -> Done {
-    let mut out = Out::new(out);
+fn list(workers: &[WorkerStatus], out: OutputArgs) -> CmdResult {
+    let mut out = Output::new(out);
     let now = Clock::start().now();
     if out.json {
-        let shapes: Vec<_> = workers.iter().map(|w| WorkerShape::new(w, now)).collect();
+        let shapes: Vec<_> = workers.iter().map(|w| WorkerJson::new(w, now)).collect();
         out.document(&shapes)?;
     } else {
         let row = |worker: &WorkerStatus| {
@@ -87,7 +87,7 @@ fn list(workers: &[WorkerStatus], out: Json) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn queue(given: &Given<'_>, queue: &Queue) -> Done {
+pub(super) fn queue(given: &Ctx<'_>, queue: &Queue) -> CmdResult {
     match queue {
         Queue::Pause { queue, out } => {
             let which = queue.clone();
@@ -105,9 +105,9 @@ pub(super) fn queue(given: &Given<'_>, queue: &Queue) -> Done {
         }
         Queue::Stats(out) => {
             let stats = ask(given, |broker| async move { Ok(broker.stats().await?) })?;
-            let mut out = Out::new(*out);
+            let mut out = Output::new(*out);
             if out.json {
-                out.document(&StatsShape::from(&stats))?;
+                out.document(&StatsJson::from(&stats))?;
             } else {
                 out.facts(&facts(&stats))?;
             }
@@ -118,7 +118,7 @@ pub(super) fn queue(given: &Given<'_>, queue: &Queue) -> Done {
 }
 
 /// What was done to a queue, or to all.
-fn paused(out: Json, queue: Option<&str>, paused: bool) -> Done {
+fn paused(out: OutputArgs, queue: Option<&str>, paused: bool) -> CmdResult {
     #[derive(Serialize)]
     struct Paused<'a> {
         queue: Option<&'a str>,
@@ -126,7 +126,7 @@ fn paused(out: Json, queue: Option<&str>, paused: bool) -> Done {
     }
     let which = queue.map_or("everything".to_owned(), |queue| format!("queue {queue}"));
     let how = if paused { "is paused" } else { "goes on" };
-    Ok(Out::new(out).answer(&Paused { queue, paused }, &format!("{which} {how}"))?)
+    Ok(Output::new(out).answer(&Paused { queue, paused }, &format!("{which} {how}"))?)
 }
 
 fn facts(stats: &Stats) -> Vec<(&'static str, String)> {

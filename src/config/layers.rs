@@ -5,19 +5,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{ConfigError, DEFAULT_FILE, NAMES, Shown, Source};
+use super::{ConfigError, DEFAULT_FILE, EffectiveSetting, NAMES, Source};
 use crate::input::suggest::nearest;
 
 /// Settings as they are collected; text until all of them are there.
 #[derive(Debug, Default)]
-pub(super) struct Collected {
+pub(super) struct Layers {
     pub(super) values: BTreeMap<&'static str, (Source, String)>,
     pub(super) keys: BTreeMap<String, Vec<String>>,
     pub(super) keys_from: Option<Source>,
     pub(super) file: PathBuf,
 }
 
-impl Collected {
+impl Layers {
     pub(super) fn put(&mut self, name: &'static str, from: Source, value: String) {
         self.values.insert(name, (from, value));
     }
@@ -84,7 +84,7 @@ impl Collected {
         })
     }
 
-    pub(super) fn shown(&self) -> Vec<Shown> {
+    pub(super) fn shown(&self) -> Vec<EffectiveSetting> {
         // The file with every setting explained has every default, which a test sees to.
         let defaults: toml::Table = DEFAULT_FILE.parse().unwrap_or_default();
         let usual = |name: &str| match defaults.get(name) {
@@ -93,12 +93,12 @@ impl Collected {
             None => String::new(),
         };
         let shown = |name| match self.values.get(name) {
-            Some((from, value)) => Shown {
+            Some((from, value)) => EffectiveSetting {
                 name,
                 value: value.clone(),
                 from: from.to_string(),
             },
-            None => Shown {
+            None => EffectiveSetting {
                 name,
                 value: usual(name),
                 from: "default".to_owned(),

@@ -8,8 +8,8 @@ mod values;
 
 use std::{fmt, path::PathBuf};
 
-use self::{folders::Folders, layers::Collected};
-use crate::{cli::Options, node, ui};
+use self::{folders::Folders, layers::Layers};
+use crate::{cli::GlobalArgs, node, ui};
 
 /// The default configuration file, with every setting explained.
 pub const DEFAULT_FILE: &str = include_str!("../../assets/config.default.toml");
@@ -42,9 +42,9 @@ const NAMES: [&str; 20] = [
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The process.
-    pub node: node::Config,
+    pub node: node::NodeConfig,
     /// The screen.
-    pub ui: ui::Options,
+    pub ui: ui::UiOptions,
     /// The log file.
     pub log_file: PathBuf,
     /// What is logged: a level.
@@ -52,14 +52,14 @@ pub struct Settings {
     /// Where crash reports go.
     pub state_dir: PathBuf,
     /// Every setting as text, and where it comes from.
-    pub shown: Vec<Shown>,
+    pub shown: Vec<EffectiveSetting>,
     /// Where a configuration file is looked for.
     pub config_file: PathBuf,
 }
 
 /// A setting as it was given.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Shown {
+pub struct EffectiveSetting {
     /// Its name.
     pub name: &'static str,
     /// Its value.
@@ -105,10 +105,10 @@ pub struct ConfigError {
 /// [`ConfigError`] for a file that cannot be read, an unknown setting (with the nearest known one),
 /// or a value that is not one.
 pub fn load(
-    cli: &Options,
+    cli: &GlobalArgs,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Settings, ConfigError> {
-    let mut collected = Collected::default();
+    let mut collected = Layers::default();
     let folders = Folders::find(&variable);
     let (path, must_exist) = match &cli.config {
         Some(path) => (path.clone(), true),

@@ -9,19 +9,19 @@ use std::{
 use super::{
     ConfigError, Settings, Source,
     folders::Folders,
-    layers::Collected,
+    layers::Layers,
     values::{addresses, depth, durability, listen, metrics, number, one_of, symbols},
 };
 use crate::{
     node,
     queue::{
         embedded::{
-            self, Limits, MAX_WORKERS,
+            self, CoreLimits, MAX_WORKERS,
             store::{self, Durability, Retention},
         },
         task::TimeLimits,
     },
-    ui::{self, Depth, SymbolSet, THEMES},
+    ui::{self, ColorDepth, SymbolSet, THEMES},
     units,
 };
 
@@ -33,7 +33,7 @@ const MEMORY_TASKS: usize = 100_000;
 /// How large the task file may become, unless told otherwise: beyond it submits are refused.
 const DEFAULT_MAX_FILE: u64 = 8 << 30;
 
-impl Collected {
+impl Layers {
     fn truth(&self, name: &str) -> Result<Option<bool>, ConfigError> {
         self.take(name, |text| {
             text.parse()
@@ -41,10 +41,10 @@ impl Collected {
         })
     }
 
-    fn limits(&self) -> Result<Limits, ConfigError> {
-        let defaults = Limits::default();
+    fn limits(&self) -> Result<CoreLimits, ConfigError> {
+        let defaults = CoreLimits::default();
         let hard = self.take("time-limit", units::duration)?;
-        Ok(Limits {
+        Ok(CoreLimits {
             backlog: self
                 .take("backlog", |text| number(text, MOST_TASKS))?
                 .unwrap_or(defaults.backlog),
@@ -56,14 +56,14 @@ impl Collected {
         })
     }
 
-    fn store(&self, data_dir: &Path) -> Result<store::Config, ConfigError> {
+    fn store(&self, data_dir: &Path) -> Result<store::StoreConfig, ConfigError> {
         let defaults = Retention::default();
         let durability = self.take("durability", durability)?.unwrap_or_default();
         let count = match durability {
             Durability::Memory => MEMORY_TASKS,
             Durability::Power | Durability::Process => defaults.count,
         };
-        Ok(store::Config {
+        Ok(store::StoreConfig {
             durability,
             folder: (durability != Durability::Memory).then(|| data_dir.to_owned()),
             retention: Retention {
@@ -95,7 +95,7 @@ impl Collected {
             "" => Err("a path is missing".to_owned()),
             text => Ok(PathBuf::from(text)),
         };
-        let defaults = embedded::Config::default();
+        let defaults = embedded::BrokerConfig::default();
         let data_dir = self
             .take("data-dir", folder)?
             .unwrap_or_else(|| folders.data.clone());
@@ -105,12 +105,12 @@ impl Collected {
         let settings = Settings {
             shown: self.shown(),
             config_file: self.file.clone(),
-            node: node::Config {
+            node: node::NodeConfig {
                 listen: self
                     .take("listen", listen)?
                     .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
                 metrics: self.take("metrics", metrics)?.flatten(),
-                broker: embedded::Config {
+                broker: embedded::BrokerConfig {
                     workers: self
                         .take("workers", |text| number(text, MAX_WORKERS))?
                         .unwrap_or(defaults.workers),
@@ -119,9 +119,9 @@ impl Collected {
                 },
                 data_dir,
                 advertise: self.take("advertise", addresses)?.unwrap_or_default(),
-                label: node::label(),
+                label: node::hostname(),
                 discover: self.truth("discover")?.unwrap_or(false),
-                without: BTreeSet::new(),
+                disabled: BTreeSet::new(),
             },
             log_file: self
                 .take("log-file", folder)?
@@ -132,9 +132,9 @@ impl Collected {
                 })?
                 .unwrap_or_else(|| "info".into()),
             state_dir: folders.state.clone(),
-            ui: ui::Options {
+            ui: ui::UiOptions {
                 theme: theme.unwrap_or_else(|| THEMES[0].into()),
-                depth: depth.unwrap_or_else(|| Depth::detect(&variable)),
+                depth: depth.unwrap_or_else(|| ColorDepth::detect(&variable)),
                 symbols: symbols.unwrap_or_else(|| SymbolSet::detect(&variable)),
                 mouse: self.truth("mouse")?.unwrap_or(true),
                 keys: self.keys,

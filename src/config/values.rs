@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::{
     input::suggest::nearest,
     queue::embedded::store::Durability,
-    ui::{Depth, SymbolSet},
+    ui::{ColorDepth, SymbolSet},
 };
 
 pub(super) fn one_of(text: &str, words: &[&str]) -> Result<String, String> {
@@ -50,13 +50,13 @@ pub(super) fn metrics(text: &str) -> Result<Option<SocketAddr>, String> {
     })
 }
 
-pub(super) fn depth(text: &str) -> Result<Depth, String> {
+pub(super) fn depth(text: &str) -> Result<ColorDepth, String> {
     Ok(
         match one_of(text, &["none", "16", "256", "true"])?.as_str() {
-            "none" => Depth::None,
-            "16" => Depth::Ansi16,
-            "256" => Depth::Ansi256,
-            _ => Depth::True,
+            "none" => ColorDepth::None,
+            "16" => ColorDepth::Ansi16,
+            "256" => ColorDepth::Ansi256,
+            _ => ColorDepth::True,
         },
     )
 }

@@ -1,7 +1,7 @@
 //! What a person types to add two numbers: `2 3`, `2 + 3`, `-1 2.5`, `2 + 3, 4` (the 4 is seconds), and
 //! behind it how it is to be run: `2 + 3 key:acme serial priority:9`.
 
-use super::options::{self, Mistake, Wishes};
+use super::options::{self, OptionWords, ParseError};
 use crate::queue::{
     add::{Add, MAX_SECONDS},
     number::Number,
@@ -12,7 +12,7 @@ use crate::queue::{
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Addition {
     pub(crate) add: Add,
-    pub(crate) wishes: Wishes,
+    pub(crate) wishes: OptionWords,
 }
 
 impl Addition {
@@ -25,8 +25,8 @@ impl Addition {
 }
 
 /// Reads a line.
-pub(crate) fn parse(text: &str, now: &jiff::Zoned) -> Result<Addition, Mistake> {
-    let mut line = Line {
+pub(crate) fn parse(text: &str, now: &jiff::Zoned) -> Result<Addition, ParseError> {
+    let mut line = Cursor {
         chars: text.chars().collect(),
         at: 0,
     };
@@ -44,7 +44,7 @@ pub(crate) fn parse(text: &str, now: &jiff::Zoned) -> Result<Addition, Mistake> 
     } else {
         Some(line.seconds()?)
     };
-    let wishes = options::parse(&line.rest(), now).map_err(|mistake| Mistake {
+    let wishes = options::parse(&line.rest(), now).map_err(|mistake| ParseError {
         at: mistake.at + line.at,
         why: mistake.why,
     })?;
@@ -58,14 +58,14 @@ pub(crate) fn parse(text: &str, now: &jiff::Zoned) -> Result<Addition, Mistake> 
     Ok(Addition { add, wishes })
 }
 
-struct Line {
+struct Cursor {
     chars: Vec<char>,
     at: usize,
 }
 
-impl Line {
-    fn mistake(&self, why: impl Into<String>) -> Mistake {
-        Mistake {
+impl Cursor {
+    fn mistake(&self, why: impl Into<String>) -> ParseError {
+        ParseError {
             at: self.at,
             why: why.into(),
         }
@@ -121,7 +121,7 @@ impl Line {
         word
     }
 
-    fn number(&mut self, missing: &str) -> Result<Number, Mistake> {
+    fn number(&mut self, missing: &str) -> Result<Number, ParseError> {
         if self.is_at_end() {
             return Err(self.mistake(missing));
         }
@@ -134,7 +134,7 @@ impl Line {
         Ok(number)
     }
 
-    fn seconds(&mut self) -> Result<f64, Mistake> {
+    fn seconds(&mut self) -> Result<f64, ParseError> {
         let word = self.word();
         let bare = word.strip_suffix('s').unwrap_or(&word);
         match bare.parse::<f64>() {

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use crate::{
     input::suggest::nearest,
-    queue::task::{Key, MAX_ATTEMPTS, MAX_PRIORITY, Options, Rule, Timestamp},
+    queue::task::{Key, KeyPolicy, MAX_ATTEMPTS, MAX_PRIORITY, TaskOptions, Timestamp},
     units,
 };
 
 /// What is wrong, and at which character of the line it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mistake {
+pub(crate) struct ParseError {
     pub(crate) at: usize,
     pub(crate) why: String,
 }
 
 /// How a task is to be run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Wishes {
-    pub(crate) options: Options,
+pub(crate) struct OptionWords {
+    pub(crate) options: TaskOptions,
     /// How many attempts of an addition are to fail first.
     pub(crate) fails: Option<u8>,
 }
@@ -37,17 +37,17 @@ pub(crate) fn begins(word: &str) -> bool {
 }
 
 /// Reads what stands behind a task.
-pub(crate) fn parse(text: &str, now: &jiff::Zoned) -> Result<Wishes, Mistake> {
-    let mut wishes = Wishes::default();
+pub(crate) fn parse(text: &str, now: &jiff::Zoned) -> Result<OptionWords, ParseError> {
+    let mut wishes = OptionWords::default();
     let mut rule = None;
     for (at, word) in words(text) {
-        let wrong = |why| Mistake { at, why };
+        let wrong = |why| ParseError { at, why };
         match word.split_once(':') {
             Some((name, value)) if WORDS.contains(&name) => {
                 wish(&mut wishes, name, value, now).map_err(wrong)?;
             }
             None if RULES.contains(&word) => {
-                rule = word.parse::<Rule>().ok().map(|rule| (at, rule));
+                rule = word.parse::<KeyPolicy>().ok().map(|rule| (at, rule));
             }
             Some((name, _)) => {
                 let near = nearest(name, WORDS);
@@ -62,7 +62,7 @@ pub(crate) fn parse(text: &str, now: &jiff::Zoned) -> Result<Wishes, Mistake> {
         (Some((_, rule)), Some(key)) => key.rule = rule,
         (Some((at, rule)), None) => {
             let why = format!("`{}` needs a key: write key:K {}", rule.word(), rule.word());
-            return Err(Mistake { at, why });
+            return Err(ParseError { at, why });
         }
     }
     Ok(wishes)
@@ -77,7 +77,12 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-fn wish(wishes: &mut Wishes, name: &str, value: &str, now: &jiff::Zoned) -> Result<(), String> {
+fn wish(
+    wishes: &mut OptionWords,
+    name: &str,
+    value: &str,
+    now: &jiff::Zoned,
+) -> Result<(), String> {
     if value.is_empty() {
         return Err(format!("`{name}:` lacks what it is to be"));
     }
@@ -86,7 +91,7 @@ fn wish(wishes: &mut Wishes, name: &str, value: &str, now: &jiff::Zoned) -> Resu
         "key" => {
             options.key = Some(Key {
                 text: value.into(),
-                rule: Rule::Label,
+                rule: KeyPolicy::Tag,
             });
         }
         "queue" => options.queue = Some(value.into()),
@@ -142,7 +147,7 @@ mod tests {
         "2026-03-01T12:00:00[UTC]".parse().expect("a time")
     }
 
-    fn read(text: &str) -> Result<Wishes, Mistake> {
+    fn read(text: &str) -> Result<OptionWords, ParseError> {
         parse(text, &noon())
     }
 
@@ -150,11 +155,11 @@ mod tests {
     fn every_wish_is_understood() {
         let text = "key:acme serial queue:mail priority:9 in:30s expires:5m attempts:3 limit:10s \
                     soft:8s keep:1d fails:2";
-        let Wishes { options, fails } = read(text).expect("fine");
+        let OptionWords { options, fails } = read(text).expect("fine");
         let seconds = Duration::from_secs;
         assert_eq!(fails, Some(2));
         let key = options.key.expect("given");
-        assert_eq!((&*key.text, key.rule), ("acme", Rule::Serial));
+        assert_eq!((&*key.text, key.rule), ("acme", KeyPolicy::Serial));
         assert_eq!(
             (options.queue.as_deref(), options.priority),
             (Some("mail"), 9)

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::text::Numbers;
 use crate::{
-    net::{naming::Naming, rpc::endpoint::Endpoint},
+    net::{naming::NamingServer, rpc::endpoint::Endpoint},
     queue::{broker::Broker, embedded::Embedded},
 };
 
@@ -42,14 +42,14 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) broker: Option<Embedded>,
-    pub(crate) naming: Option<Naming>,
+    pub(crate) naming: Option<NamingServer>,
     pub(crate) endpoint: Endpoint,
 }
 
 impl Source {
     async fn numbers(&self) -> Option<Numbers> {
         let mut numbers = Numbers {
-            names: self.naming.as_ref().map_or(0, Naming::count),
+            names: self.naming.as_ref().map_or(0, NamingServer::count),
             calls: self.endpoint.calls(),
             ..Numbers::default()
         };
@@ -140,7 +140,7 @@ mod tests {
         time::Duration,
     };
 
-    use crate::node::{Config, Node};
+    use crate::node::{Node, NodeConfig};
 
     fn ask(addr: std::net::SocketAddr, line: &str) -> String {
         let mut stream = std::net::TcpStream::connect(addr).expect("it listens");
@@ -157,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn numbers_are_served_where_they_were_asked_for() {
         let home = tempfile::tempdir().expect("a folder");
-        let mut config = Config::at(home.path());
+        let mut config = NodeConfig::at(home.path());
         config.metrics = Some(([127, 0, 0, 1], 0).into());
         let node = Node::start(&config).expect("starts");
         let addr = node.metrics_addr().expect("served");
@@ -170,7 +170,7 @@ mod tests {
         assert!(page.contains("application/openmetrics-text"), "{page}");
         assert!(ask(addr, "GET /").starts_with("HTTP/1.1 404"));
         assert!(ask(addr, "POST /metrics").starts_with("HTTP/1.1 405"));
-        let mut second = Config::at(&home.path().join("second"));
+        let mut second = NodeConfig::at(&home.path().join("second"));
         second.metrics = Some(addr);
         let refused = Node::start(&second).expect_err("it is taken").to_string();
         assert!(refused.contains("--metrics"), "{refused}");

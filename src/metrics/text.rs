@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 
 use crate::queue::{
-    broker::{BOUNDS, Counts, NameHistograms, Percentiles, Stats},
+    broker::{BUCKET_BOUNDS, Buckets, NameHistograms, Percentiles, Stats},
     task::State,
     worker::{WorkerState, WorkerStatus},
 };
@@ -177,7 +177,7 @@ fn histograms(
     name: &str,
     help: &str,
     names: &[NameHistograms],
-    of: impl Fn(&NameHistograms) -> &Counts,
+    of: impl Fn(&NameHistograms) -> &Buckets,
 ) -> fmt::Result {
     let mut family = page.encode_descriptor(name, help, None, MetricType::Histogram)?;
     for histograms in names {
@@ -187,8 +187,8 @@ fn histograms(
     Ok(())
 }
 
-fn histogram(mut metric: MetricEncoder<'_>, counts: &Counts) -> fmt::Result {
-    let bounds = BOUNDS.iter().map(std::time::Duration::as_secs_f64);
+fn histogram(mut metric: MetricEncoder<'_>, counts: &Buckets) -> fmt::Result {
+    let bounds = BUCKET_BOUNDS.iter().map(std::time::Duration::as_secs_f64);
     let bounds = bounds.chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = bounds.zip(counts.within.iter().copied()).collect();
     let count = counts.within.iter().sum();
@@ -204,8 +204,8 @@ mod tests {
         let mut stats = Stats::default();
         stats.counts[State::Queued.index()] = 7;
         stats.ended[State::Succeeded.index()] = 41;
-        let counts = Counts {
-            within: vec![1; BOUNDS.len() + 1],
+        let counts = Buckets {
+            within: vec![1; BUCKET_BOUNDS.len() + 1],
             seconds: 2.5,
         };
         let histograms = vec![NameHistograms {

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::time::{Duration, Instant};
 
 use super::{
-    naming::Naming,
+    naming::NamingServer,
     rpc::{
-        client::{Client, DEADLINE, Peer, Replies, Request},
+        client::{Client, DEADLINE, PeerAddr, Request, ResponseStream},
         endpoint::Endpoint,
-        error::{CallError, Code, Fault},
+        error::{CallError, Code, RemoteError},
         object::{Caller, Service},
         wire::Role,
     },
@@ -22,24 +22,24 @@ use super::{
         members::{self, Members, Seconds},
     },
 };
-use crate::value::{NotAValue, Value};
+use crate::value::{Value, ValueError};
 
 /// The name that it is exposed under.
 pub const NAME: &str = "peers";
 
 /// Somebody who has joined, as others are shown him.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PeerInfo {
+pub struct MemberStatus {
     /// Who, what he may do and since when.
     #[serde(flatten)]
-    pub peer: members::Peer,
+    pub peer: members::Member,
     /// How many connections he has open.
     pub connections: usize,
 }
 
 /// Who somebody is here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Me {
+pub struct WhoAmI {
     /// The caller's key.
     pub key: PublicKey,
     /// What it may do.
@@ -55,7 +55,7 @@ pub struct Me {
 /// What a ticket is to be like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Wish {
+pub struct TicketOptions {
     /// Only its first bearer joins.
     pub once: bool,
     /// Nobody joins with it after so many seconds.
@@ -64,16 +64,16 @@ pub struct Wish {
 
 /// What the object needs.
 #[derive(Clone)]
-pub struct Desk {
+pub struct AdmissionService {
     /// Where tickets are made.
     pub endpoint: Endpoint,
     /// The naming server in which names of whoever is thrown out end, if there is one here.
-    pub naming: Option<Naming>,
+    pub naming: Option<NamingServer>,
     /// Where others can reach this process.
     pub addrs: Vec<SocketAddr>,
 }
 
-impl Desk {
+impl AdmissionService {
     fn members(&self) -> &Members {
         self.endpoint.members()
     }
@@ -82,22 +82,22 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Members::ticket`].
-    pub async fn ticket(&self, role: Role, wish: Wish) -> Result<String, Fault> {
+    pub async fn ticket(&self, role: Role, wish: TicketOptions) -> Result<String, RemoteError> {
         let issued = self.members().ticket(role, wish.once, wish.expires).await?;
         let ticket = self.endpoint.ticket(&issued, self.addrs.clone());
         Ok(ticket.to_string())
     }
 
-    fn list(&self) -> Vec<PeerInfo> {
+    fn list(&self) -> Vec<MemberStatus> {
         let connected = self.endpoint.connected();
-        let info = |peer: members::Peer| PeerInfo {
+        let info = |peer: members::Member| MemberStatus {
             connections: connected.get(&peer.key).copied().unwrap_or_default(),
             peer,
         };
         self.members().peers().into_iter().map(info).collect()
     }
 
-    async fn revoke(&self, who: &str) -> Result<members::Peer, Fault> {
+    async fn revoke(&self, who: &str) -> Result<members::Member, RemoteError> {
         let peer = self.find(who)?;
         self.members().revoke(peer.key).await?;
         if let Some(naming) = &self.naming {
@@ -107,28 +107,28 @@ impl Desk {
     }
 
     /// A peer by the beginning of its key, or by its label.
-    fn find(&self, who: &str) -> Result<members::Peer, Fault> {
+    fn find(&self, who: &str) -> Result<members::Member, RemoteError> {
         let who = who.trim().to_ascii_lowercase();
         let peers = self.members().peers();
-        let fits = |peer: &&members::Peer| {
+        let fits = |peer: &&members::Member| {
             (who.len() >= 4 && peer.key.to_string().starts_with(&who))
                 || peer.label.to_ascii_lowercase() == who
         };
         let mut found = peers.iter().filter(fits);
         match (found.next(), found.next()) {
             (Some(peer), None) => Ok(peer.clone()),
-            (Some(_), Some(_)) => Err(Fault::bad_arguments(format!(
+            (Some(_), Some(_)) => Err(RemoteError::bad_arguments(format!(
                 "more than one peer is called `{who}`; give more of the key"
             ))),
             // A key that never joined here, but that is known elsewhere, can be shut out as well.
             _ => match who.parse() {
-                Ok(key) => Ok(members::Peer {
+                Ok(key) => Ok(members::Member {
                     key,
                     role: Role::Read,
                     label: String::new(),
                     joined_at: 0,
                 }),
-                Err(_no_key) => Err(Fault::not_found(format!(
+                Err(_no_key) => Err(RemoteError::not_found(format!(
                     "nobody here is called `{who}`; list the peers to see who is"
                 ))),
             },
@@ -146,38 +146,38 @@ impl Desk {
                 "me() -> map",
                 "Who the caller is here, and what it may do.",
                 move |caller: Caller, []: [(); 0]| {
-                    let me = Me {
+                    let me = WhoAmI {
                         key: caller.key,
                         role: caller.role,
                         server: me.endpoint.key(),
                         version: env!("CARGO_PKG_VERSION").to_owned(),
                         addrs: me.addrs.clone(),
                     };
-                    std::future::ready(Ok::<_, Fault>(me))
+                    std::future::ready(Ok::<_, RemoteError>(me))
                 },
             )
             .method(
                 "list() -> list",
                 "Everybody who has joined, with roles and connections.",
                 move |caller, []: [(); 0]| {
-                    std::future::ready(at_least(Role::Member, &caller).map(|()| list.list()))
+                    std::future::ready(require_role(Role::Member, &caller).map(|()| list.list()))
                 },
             )
             .stream(
                 "watch() -> stream",
                 "Keys and roles of everybody who has joined, now and after every change.",
                 move |caller, []: [(); 0]| {
-                    at_least(Role::Member, &caller)?;
+                    require_role(Role::Member, &caller)?;
                     Ok(follow(watch.members().clone()))
                 },
             )
             .method(
                 "ticket(role: str?, wish: map?) -> str",
-                "A ticket to join with, as member unless told otherwise. Wish: once, expires (seconds).",
-                move |caller, (role, wish): (Option<Role>, Option<Wish>)| {
+                "A ticket to join with, as member unless told otherwise. TicketOptions: once, expires (seconds).",
+                move |caller, (role, wish): (Option<Role>, Option<TicketOptions>)| {
                     let desk = ticket.clone();
                     async move {
-                        at_least(Role::Admin, &caller)?;
+                        require_role(Role::Admin, &caller)?;
                         let role = role.unwrap_or(Role::Member);
                         desk.ticket(role, wish.unwrap_or_default()).await
                     }
@@ -189,7 +189,7 @@ impl Desk {
                 move |caller, (role,): (Option<Role>,)| {
                     let desk = rotate.clone();
                     async move {
-                        at_least(Role::Admin, &caller)?;
+                        require_role(Role::Admin, &caller)?;
                         desk.members().rotate(role).await
                     }
                 },
@@ -201,11 +201,11 @@ impl Desk {
                 move |caller, (who,): (String,)| {
                     let desk = revoke.clone();
                     async move {
-                        at_least(Role::Admin, &caller)?;
+                        require_role(Role::Admin, &caller)?;
                         // It is done to its end, also when the caller is the one who is thrown out.
                         let whole = tokio::spawn(async move { desk.revoke(&who).await });
                         whole.await.unwrap_or_else(|ended| {
-                            Err(Fault::new(Code::Internal, ended.to_string()))
+                            Err(RemoteError::new(Code::Internal, ended.to_string()))
                         })
                     }
                 },
@@ -217,11 +217,11 @@ impl Desk {
 ///
 /// # Errors
 /// [`Code::Denied`], with what it would take.
-pub fn at_least(role: Role, caller: &Caller) -> Result<(), Fault> {
+pub fn require_role(role: Role, caller: &Caller) -> Result<(), RemoteError> {
     if caller.role >= role {
         return Ok(());
     }
-    Err(Fault::new(
+    Err(RemoteError::new(
         Code::Denied,
         format!(
             "this takes the role {role}, and this key has {}",
@@ -232,19 +232,19 @@ pub fn at_least(role: Role, caller: &Caller) -> Result<(), Fault> {
 
 /// A key and its role, as servers that let in the same peers are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct MemberEntry {
     /// The key.
     pub key: PublicKey,
     /// Its role.
     pub role: Role,
 }
 
-fn follow(members: Members) -> impl Stream<Item = Result<Vec<Known>, Fault>> + Send {
+fn follow(members: Members) -> impl Stream<Item = Result<Vec<MemberEntry>, RemoteError>> + Send {
     let mut news = members.watch();
     news.mark_changed();
     stream::unfold((members, news), |(members, mut news)| async move {
         news.changed().await.ok()?;
-        let known = |peer: members::Peer| Known {
+        let known = |peer: members::Member| MemberEntry {
             key: peer.key,
             role: peer.role,
         };
@@ -255,15 +255,15 @@ fn follow(members: Members) -> impl Stream<Item = Result<Vec<Known>, Fault>> + S
 
 /// The typed way to ask a server about its members.
 #[derive(Debug, Clone)]
-pub struct PeersClient {
+pub struct AdmissionClient {
     client: Client,
-    server: Peer,
+    server: PeerAddr,
 }
 
-impl PeersClient {
+impl AdmissionClient {
     /// A client for the server at this peer.
     #[must_use]
-    pub const fn new(client: Client, server: Peer) -> Self {
+    pub const fn new(client: Client, server: PeerAddr) -> Self {
         Self { client, server }
     }
 
@@ -271,7 +271,7 @@ impl PeersClient {
     ///
     /// # Errors
     /// The call's own.
-    pub async fn me(&self) -> Result<Me, CallError> {
+    pub async fn me(&self) -> Result<WhoAmI, CallError> {
         self.ask("me", vec![]).await
     }
 
@@ -279,7 +279,7 @@ impl PeersClient {
     ///
     /// # Errors
     /// [`Code::Denied`] for readers, or the call's own.
-    pub async fn list(&self) -> Result<Vec<PeerInfo>, CallError> {
+    pub async fn list(&self) -> Result<Vec<MemberStatus>, CallError> {
         self.ask("list", vec![]).await
     }
 
@@ -287,7 +287,7 @@ impl PeersClient {
     ///
     /// # Errors
     /// [`Code::Denied`] for all but admins, or the call's own.
-    pub async fn ticket(&self, role: Role, wish: Wish) -> Result<String, CallError> {
+    pub async fn ticket(&self, role: Role, wish: TicketOptions) -> Result<String, CallError> {
         let wish = Value::from_typed(&wish).map_err(|e| unexpected(&e))?;
         self.ask("ticket", vec![role.word().into(), wish]).await
     }
@@ -295,7 +295,7 @@ impl PeersClient {
     /// Makes tickets worthless; answers how many.
     ///
     /// # Errors
-    /// As [`PeersClient::ticket`].
+    /// As [`AdmissionClient::ticket`].
     pub async fn rotate(&self, role: Option<Role>) -> Result<usize, CallError> {
         let role = role.map_or(Value::Null, |role| role.word().into());
         self.ask("rotate", vec![role]).await
@@ -304,8 +304,8 @@ impl PeersClient {
     /// Throws a key out: the beginning of a key, or a label.
     ///
     /// # Errors
-    /// [`Code::NotFound`], or as [`PeersClient::ticket`].
-    pub async fn revoke(&self, who: &str) -> Result<members::Peer, CallError> {
+    /// [`Code::NotFound`], or as [`AdmissionClient::ticket`].
+    pub async fn revoke(&self, who: &str) -> Result<members::Member, CallError> {
         self.ask("revoke", vec![who.into()]).await
     }
 
@@ -332,14 +332,14 @@ impl PeersClient {
 
 /// Who has joined, after every change. Dropping it ends the watch.
 #[derive(Debug)]
-pub struct Watch(Replies);
+pub struct Watch(ResponseStream);
 
 impl Watch {
     /// Everybody, as it is now; `None` when the server ended the watch.
     ///
     /// # Errors
     /// The call's own.
-    pub async fn next(&mut self) -> Result<Option<Vec<Known>>, CallError> {
+    pub async fn next(&mut self) -> Result<Option<Vec<MemberEntry>>, CallError> {
         match self.0.next().await? {
             Some(known) => known.to_typed().map(Some).map_err(|e| unexpected(&e)),
             None => Ok(None),
@@ -347,7 +347,7 @@ impl Watch {
     }
 }
 
-fn unexpected(error: &NotAValue) -> CallError {
+fn unexpected(error: &ValueError) -> CallError {
     CallError::Protocol(format!("an unexpected answer about peers: {error}"))
 }
 
@@ -360,7 +360,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Lets in whom another server lets in, for as long as that server can be heard; to be run beside an
 /// endpoint. Nobody becomes more than a member by it: an admin there is no admin here. Whoever is no longer
 /// let in loses the names that it has registered here.
-pub async fn follow_guests(members: Members, peers: PeersClient, naming: Option<Naming>) {
+pub async fn follow_guests(members: Members, peers: AdmissionClient, naming: Option<NamingServer>) {
     let by = peers.server.key;
     let set = async |guests: HashMap<PublicKey, Role>| {
         for out in members.set_guests(by, guests) {
@@ -384,7 +384,7 @@ pub async fn follow_guests(members: Members, peers: PeersClient, naming: Option<
                 heard = Instant::now();
             }
             // Who may not look any more, or is thrown out, does not vouch either.
-            Err(CallError::Stranger(_)) => set(HashMap::new()).await,
+            Err(CallError::Unauthorized(_)) => set(HashMap::new()).await,
             Err(CallError::Remote(fault)) if fault.code == Code::Denied => {
                 set(HashMap::new()).await;
             }
@@ -398,6 +398,6 @@ pub async fn follow_guests(members: Members, peers: PeersClient, naming: Option<
 
 /// An object that is shared by its desk.
 #[must_use]
-pub fn object(desk: Desk) -> Arc<Service> {
+pub fn object(desk: AdmissionService) -> Arc<Service> {
     Arc::new(desk.object())
 }

@@ -1,6 +1,6 @@
 //! The object that greets: what the classic example calls `server`.
 
-use super::rpc::{error::Fault, object::Service};
+use super::rpc::{error::RemoteError, object::Service};
 
 /// The name it is registered under.
 pub const NAME: &str = "server";
@@ -21,14 +21,14 @@ pub fn greeter() -> Service {
     )
 }
 
-fn welcome(name: &str) -> Result<String, Fault> {
+fn welcome(name: &str) -> Result<String, RemoteError> {
     if name.trim().is_empty() {
-        return Err(Fault::bad_arguments(
+        return Err(RemoteError::bad_arguments(
             "a name is needed; an empty one cannot be greeted",
         ));
     }
     if name.len() > MAX_NAME {
-        return Err(Fault::bad_arguments(format!(
+        return Err(RemoteError::bad_arguments(format!(
             "a name may have {MAX_NAME} bytes, this one has {}",
             name.len()
         )));

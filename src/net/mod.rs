@@ -17,7 +17,10 @@ pub mod admission;
 pub mod greeter;
 pub mod naming;
 pub mod peer_addr;
+/// QUIC: the endpoint's TLS, transport parameters and streams.
 pub mod quic;
+/// Remote calls: frames, objects, server and client.
 pub mod rpc;
+/// Keys, identities, tickets and members.
 pub mod trust;
 pub mod uri;

@@ -22,12 +22,12 @@ pub struct Uri {
 /// A text that is not a URI of this protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an address of this protocol: write distro:OBJECT@ADDRESS:PORT")]
-pub struct NotAUri(String);
+pub struct ParseUriError(String);
 
 impl FromStr for Uri {
-    type Err = NotAUri;
+    type Err = ParseUriError;
 
-    fn from_str(text: &str) -> Result<Self, NotAUri> {
+    fn from_str(text: &str) -> Result<Self, ParseUriError> {
         text.strip_prefix(SCHEME)
             .and_then(|rest| rest.rsplit_once('@'))
             .filter(|(object, _)| !object.is_empty() && text.len() <= MAX_URI)
@@ -37,7 +37,7 @@ impl FromStr for Uri {
                     addr: addr.parse().ok()?,
                 })
             })
-            .ok_or_else(|| NotAUri(text.chars().take(80).collect()))
+            .ok_or_else(|| ParseUriError(text.chars().take(80).collect()))
     }
 }
 

@@ -5,10 +5,10 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
 };
 
-use super::known_nodes::Known;
+use super::known_nodes::JoinedNode;
 
 /// An address that this process itself can dial: listening on every address is no address.
-pub(super) fn from_here(addr: SocketAddr) -> SocketAddr {
+pub(super) fn dialable(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -19,7 +19,7 @@ pub(super) fn from_here(addr: SocketAddr) -> SocketAddr {
 
 /// Every address at which others may reach what listens on `bound`, the likeliest first. Loopback is
 /// last, for others on this machine.
-pub(super) fn from_elsewhere(bound: SocketAddr) -> Vec<SocketAddr> {
+pub(super) fn advertised(bound: SocketAddr) -> Vec<SocketAddr> {
     if !bound.ip().is_unspecified() {
         return vec![bound];
     }
@@ -46,7 +46,7 @@ const fn is_link_local(ip: &IpAddr) -> bool {
 }
 
 /// The address under which `there` sees what listens on `bound`: that of the way to it.
-pub(super) fn facing(bound: SocketAddr, there: SocketAddr) -> io::Result<SocketAddr> {
+pub(super) fn source_addr_for(bound: SocketAddr, there: SocketAddr) -> io::Result<SocketAddr> {
     if !bound.ip().is_unspecified() {
         return Ok(bound);
     }
@@ -62,7 +62,7 @@ pub(super) fn facing(bound: SocketAddr, there: SocketAddr) -> io::Result<SocketA
 
 /// What to say when others are to reach this process and cannot.
 #[must_use]
-pub fn warning(addrs: &[SocketAddr]) -> Option<String> {
+pub fn loopback_warning(addrs: &[SocketAddr]) -> Option<String> {
     addrs.iter().all(|addr| addr.ip().is_loopback()).then(|| {
         "only this machine can reach it: others need --listen 0.0.0.0:PORT, or --advertise \
          ADDR:PORT for an address that leads here"
@@ -71,9 +71,9 @@ pub fn warning(addrs: &[SocketAddr]) -> Option<String> {
 }
 
 /// The same when others are at a node that was joined, and this one is going to listen here.
-pub(super) fn apart(listen: SocketAddr, joined: &Known) -> Option<String> {
+pub(super) fn unreachable_from(listen: SocketAddr, joined: &JoinedNode) -> Option<String> {
     let near = joined.addrs.first()?.ip().is_loopback();
-    (!near).then(|| warning(&[listen])).flatten()
+    (!near).then(|| loopback_warning(&[listen])).flatten()
 }
 
 #[cfg(test)]
@@ -86,11 +86,11 @@ mod tests {
 
     #[test]
     fn what_listens_everywhere_is_reached_somewhere() {
-        assert_eq!(from_here(addr("0.0.0.0:9")), addr("127.0.0.1:9"));
-        assert_eq!(from_here(addr("[::]:9")), addr("[::1]:9"));
-        assert_eq!(from_here(addr("10.0.0.1:9")), addr("10.0.0.1:9"));
-        assert_eq!(from_elsewhere(addr("10.0.0.1:9")), [addr("10.0.0.1:9")]);
-        let all = from_elsewhere(addr("0.0.0.0:9"));
+        assert_eq!(dialable(addr("0.0.0.0:9")), addr("127.0.0.1:9"));
+        assert_eq!(dialable(addr("[::]:9")), addr("[::1]:9"));
+        assert_eq!(dialable(addr("10.0.0.1:9")), addr("10.0.0.1:9"));
+        assert_eq!(advertised(addr("10.0.0.1:9")), [addr("10.0.0.1:9")]);
+        let all = advertised(addr("0.0.0.0:9"));
         assert!(all.iter().all(|addr| addr.port() == 9 && addr.is_ipv4()));
         let outside = all.iter().take_while(|addr| !addr.ip().is_loopback());
         assert!(
@@ -103,15 +103,18 @@ mod tests {
 
     #[test]
     fn the_way_to_a_neighbour_on_this_machine_is_loopback() {
-        let seen = facing(addr("0.0.0.0:9"), addr("127.0.0.1:5")).expect("there is a way");
+        let seen = source_addr_for(addr("0.0.0.0:9"), addr("127.0.0.1:5")).expect("there is a way");
         assert_eq!(seen, addr("127.0.0.1:9"));
-        let bound = facing(addr("10.0.0.1:9"), addr("127.0.0.1:5")).expect("it is bound");
+        let bound = source_addr_for(addr("10.0.0.1:9"), addr("127.0.0.1:5")).expect("it is bound");
         assert_eq!(bound, addr("10.0.0.1:9"));
     }
 
     #[test]
     fn it_is_said_when_nobody_else_can_reach_it() {
-        assert!(warning(&[addr("127.0.0.1:1")]).is_some());
-        assert_eq!(warning(&[addr("127.0.0.1:1"), addr("10.0.0.1:1")]), None);
+        assert!(loopback_warning(&[addr("127.0.0.1:1")]).is_some());
+        assert_eq!(
+            loopback_warning(&[addr("127.0.0.1:1"), addr("10.0.0.1:1")]),
+            None
+        );
     }
 }

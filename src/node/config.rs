@@ -9,9 +9,9 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use super::session::label;
+use super::session::hostname;
 use crate::{
-    net::{naming::Register, rpc::object::Object},
+    net::{naming::RegisterRequest, rpc::object::Object},
     queue::{
         context::Context,
         embedded,
@@ -22,13 +22,13 @@ use crate::{
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct NodeConfig {
     /// Where the key is kept.
     pub data_dir: PathBuf,
     /// The UDP address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// The broker and its workers.
-    pub broker: embedded::Config,
+    pub broker: embedded::BrokerConfig,
     /// The TCP address of the numbers for Prometheus; `None` serves none.
     pub metrics: Option<SocketAddr>,
     /// Addresses that lead to this process from elsewhere, when it cannot know them; empty lets it look.
@@ -38,12 +38,12 @@ pub struct Config {
     /// Whether it tells the local network where it is, and looks there for joined nodes that moved.
     pub discover: bool,
     /// What it does without.
-    pub without: BTreeSet<Part>,
+    pub disabled: BTreeSet<Component>,
 }
 
 /// A part of a node that it can do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub enum Component {
     /// The naming server: names are registered with those that were joined only.
     Naming,
     /// The greeter.
@@ -54,7 +54,7 @@ pub enum Part {
     Workers,
 }
 
-impl Part {
+impl Component {
     /// Every part.
     pub const ALL: [Self; 4] = [Self::Naming, Self::Greeter, Self::Broker, Self::Workers];
 
@@ -70,42 +70,42 @@ impl Part {
     }
 }
 
-impl Config {
+impl NodeConfig {
     /// A node that keeps everything in this folder and is reached from this machine only.
     #[must_use]
     pub fn at(folder: &Path) -> Self {
         Self {
             data_dir: folder.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            broker: embedded::Config {
-                store: store::Config {
+            broker: embedded::BrokerConfig {
+                store: store::StoreConfig {
                     folder: Some(folder.to_owned()),
-                    ..store::Config::default()
+                    ..store::StoreConfig::default()
                 },
-                ..embedded::Config::default()
+                ..embedded::BrokerConfig::default()
             },
             metrics: None,
             advertise: Vec::new(),
-            label: label(),
+            label: hostname(),
             discover: false,
-            without: BTreeSet::new(),
+            disabled: BTreeSet::new(),
         }
     }
 
-    pub(super) fn has(&self, part: Part) -> bool {
-        !self.without.contains(&part)
+    pub(super) fn has(&self, part: Component) -> bool {
+        !self.disabled.contains(&part)
     }
 }
 
 /// What a process offers beside the greeter and the additions: objects under names, and tasks that its
 /// workers can run.
 #[derive(Default)]
-pub struct Offers {
-    pub(super) objects: Vec<(Register, Arc<dyn Object>)>,
+pub struct Services {
+    pub(super) objects: Vec<(RegisterRequest, Arc<dyn Object>)>,
     pub(super) tasks: Registry,
 }
 
-impl Offers {
+impl Services {
     /// Nothing of one's own yet.
     #[must_use]
     pub fn new() -> Self {
@@ -115,7 +115,7 @@ impl Offers {
     /// Serves an object and registers it under a name, with tags.
     #[must_use]
     pub fn object(mut self, name: &str, tags: &[&str], object: impl Object + 'static) -> Self {
-        let mut wanted = Register::new(name, "");
+        let mut wanted = RegisterRequest::new(name, "");
         wanted.metadata = tags.iter().map(ToString::to_string).collect();
         self.objects.push((wanted, Arc::new(object)));
         self

@@ -25,7 +25,7 @@ pub enum NodeError {
     Members(#[from] MembersError),
     /// Which nodes were joined.
     #[error(transparent)]
-    Known(#[from] known_nodes::KnownError),
+    Known(#[from] known_nodes::KnownNodesError),
     /// Another process has the data folder.
     #[error(
         "a node runs on {folder} already (process {pid}); this command needs one of its own: end that \

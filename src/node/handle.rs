@@ -10,14 +10,14 @@ use tokio_util::task::AbortOnDropHandle;
 use super::service::NodeClient;
 use crate::{
     net::{
-        admission::PeersClient,
+        admission::AdmissionClient,
         greeter,
         naming::{
-            Event, NamingClient, Record,
-            proxy::{Called, Proxy},
+            NameEvent, NamingClient, Record,
+            proxy::{CallOutcome, Proxy},
         },
         rpc::{
-            client::{Client, DEADLINE, Peer, Request},
+            client::{Client, DEADLINE, PeerAddr, Request},
             error::CallError,
             object::{METHODS, Signature},
             wire::Role,
@@ -33,7 +33,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum NamesEvent {
     /// What the naming server tells.
-    News(Event),
+    News(NameEvent),
     /// The watch broke, and is taken up again in a while.
     Lost {
         /// Why.
@@ -51,18 +51,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where a node is, seen from whoever has access to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Place {
+pub enum Locality {
     /// In this process: it ends with it.
-    Here,
+    InProcess,
     /// In another process on the same data folder.
-    Beside,
+    LocalProcess,
     /// Elsewhere.
-    Elsewhere,
+    Remote,
 }
 
 /// A node, and what this process may do there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
+pub struct NodeInfo {
     /// The node's key.
     pub key: PublicKey,
     /// Where it was reached.
@@ -70,12 +70,12 @@ pub struct About {
     /// What this process may do there.
     pub role: Role,
     /// Where it is.
-    pub place: Place,
+    pub place: Locality,
 }
 
 /// A way to a node.
-pub struct Access {
-    pub(super) about: About,
+pub struct NodeHandle {
+    pub(super) about: NodeInfo,
     /// Where the sockets and timers are.
     pub(super) net: Handle,
     pub(super) naming: NamingClient,
@@ -84,9 +84,9 @@ pub struct Access {
     pub(super) recovery: Recovery,
 }
 
-impl Access {
+impl NodeHandle {
     pub(super) fn new(
-        about: About,
+        about: NodeInfo,
         net: Handle,
         naming: NamingClient,
         broker: Arc<dyn Broker>,
@@ -104,7 +104,7 @@ impl Access {
 
     /// Which node, and what this process may do there.
     #[must_use]
-    pub const fn about(&self) -> &About {
+    pub const fn about(&self) -> &NodeInfo {
         &self.about
     }
 
@@ -125,7 +125,7 @@ impl Access {
     ///
     /// # Errors
     /// The call's own.
-    pub async fn greet(&self, name: &str) -> Result<Called, CallError> {
+    pub async fn greet(&self, name: &str) -> Result<CallOutcome, CallError> {
         let (proxy, args) = (Arc::clone(&self.greeter), vec![name.into()]);
         self.on_net(async move { proxy.call(greeter::METHOD, args).await })
             .await
@@ -162,7 +162,7 @@ impl Access {
         method: &str,
         args: Vec<Value>,
         kwargs: Vec<(String, Value)>,
-    ) -> Result<Called, CallError> {
+    ) -> Result<CallOutcome, CallError> {
         let proxy = Proxy::new(self.naming.clone(), name);
         let method = method.to_owned();
         self.on_net(async move { proxy.call_with(&method, args, kwargs).await })
@@ -208,10 +208,10 @@ impl Access {
     pub async fn peers<T, F, Asking>(&self, ask: F) -> Result<T, CallError>
     where
         T: Send + 'static,
-        F: FnOnce(PeersClient) -> Asking,
+        F: FnOnce(AdmissionClient) -> Asking,
         Asking: Future<Output = Result<T, CallError>> + Send + 'static,
     {
-        self.on_net(ask(PeersClient::new(self.client(), self.peer())))
+        self.on_net(ask(AdmissionClient::new(self.client(), self.peer())))
             .await
     }
 
@@ -231,8 +231,8 @@ impl Access {
 
     /// The node as a peer.
     #[must_use]
-    pub const fn peer(&self) -> Peer {
-        Peer {
+    pub const fn peer(&self) -> PeerAddr {
+        PeerAddr {
             addr: self.about.addr,
             key: self.about.key,
         }
@@ -253,9 +253,9 @@ impl Access {
     }
 }
 
-impl std::fmt::Debug for Access {
+impl std::fmt::Debug for NodeHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Access({})", self.peer())
+        write!(f, "NodeHandle({})", self.peer())
     }
 }
 
@@ -295,9 +295,11 @@ async fn follow(naming: NamingClient, news: mpsc::Sender<NamesEvent>) {
 }
 
 /// Where to go on after an event: in the middle of a snapshot only from its beginning.
-fn place(event: &Event) -> Option<u64> {
+fn place(event: &NameEvent) -> Option<u64> {
     match event {
-        Event::Snapshot { more: true, .. } => None,
-        Event::Snapshot { revision, .. } | Event::Changes { revision, .. } => Some(*revision),
+        NameEvent::Snapshot { more: true, .. } => None,
+        NameEvent::Snapshot { revision, .. } | NameEvent::Changes { revision, .. } => {
+            Some(*revision)
+        }
     }
 }

@@ -18,7 +18,7 @@ const MAX_FILE: u64 = 64 << 10;
 
 /// Where a node is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Note {
+struct LockFile {
     pid: u32,
     /// The port it has, or had the last time.
     #[serde(default)]
@@ -30,7 +30,7 @@ struct Note {
 
 /// What a look for a running node finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum LockState {
     /// Nobody has the folder.
     Nobody,
     /// Somebody has it and does not say yet where it is.
@@ -41,7 +41,7 @@ pub(super) enum Found {
 
 /// The claim on a data folder; it ends with the process, however that ends.
 #[derive(Debug)]
-pub(super) struct Here {
+pub(super) struct InstanceLock {
     file: File,
     /// The port of the node before.
     port: u16,
@@ -49,18 +49,18 @@ pub(super) struct Here {
 
 /// Why a folder cannot be had.
 #[derive(Debug)]
-pub(super) enum Taken {
+pub(super) enum LockError {
     /// By this process.
     By(u32),
     /// The file cannot be used.
     Unusable(PathBuf, io::Error),
 }
 
-impl Here {
+impl InstanceLock {
     /// Takes the folder, which is made if need be.
-    pub(super) fn claim(folder: &Path) -> Result<Self, Taken> {
+    pub(super) fn claim(folder: &Path) -> Result<Self, LockError> {
         let path = folder.join(FILE);
-        let unusable = |e| Taken::Unusable(path.clone(), e);
+        let unusable = |e| LockError::Unusable(path.clone(), e);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -78,7 +78,7 @@ impl Here {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Taken::By(before.map_or(0, |note| note.pid)));
+                return Err(LockError::By(before.map_or(0, |note| note.pid)));
             }
             Err(TryLockError::Error(e)) => return Err(unusable(e)),
         }
@@ -101,7 +101,7 @@ impl Here {
     }
 
     fn write(&mut self, node: Option<(SocketAddr, PublicKey)>) -> io::Result<()> {
-        let note = Note {
+        let note = LockFile {
             pid: std::process::id(),
             port: node.map_or(self.port, |(addr, _)| addr.port()),
             addr: node.map(|(addr, _)| addr),
@@ -115,26 +115,26 @@ impl Here {
 }
 
 /// Looks who has a folder.
-pub(super) fn look(folder: &Path) -> Found {
+pub(super) fn look(folder: &Path) -> LockState {
     let Ok(mut file) = File::open(folder.join(FILE)) else {
-        return Found::Nobody;
+        return LockState::Nobody;
     };
     // A lock for reading is only refused while somebody has the other kind.
     match file.try_lock_shared() {
-        Ok(()) | Err(TryLockError::Error(_)) => return Found::Nobody,
+        Ok(()) | Err(TryLockError::Error(_)) => return LockState::Nobody,
         Err(TryLockError::WouldBlock) => {}
     }
     let Some(note) = read(&mut file) else {
-        return Found::Starting(0);
+        return LockState::Starting(0);
     };
     let key = note.key.as_deref().and_then(|key| key.parse().ok());
     match (note.addr, key) {
-        (Some(addr), Some(key)) => Found::Node { addr, key },
-        _ => Found::Starting(note.pid),
+        (Some(addr), Some(key)) => LockState::Node { addr, key },
+        _ => LockState::Starting(note.pid),
     }
 }
 
-fn read(file: &mut File) -> Option<Note> {
+fn read(file: &mut File) -> Option<LockFile> {
     let mut text = String::new();
     file.take(MAX_FILE).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
@@ -148,17 +148,17 @@ mod tests {
     fn one_has_the_folder_and_others_find_it() {
         let home = tempfile::tempdir().expect("a folder");
         let folder = home.path().join("data");
-        assert_eq!(look(&folder), Found::Nobody);
-        let mut here = Here::claim(&folder).expect("free");
+        assert_eq!(look(&folder), LockState::Nobody);
+        let mut here = InstanceLock::claim(&folder).expect("free");
         let pid = std::process::id();
-        assert_eq!(look(&folder), Found::Starting(pid));
-        assert!(matches!(Here::claim(&folder), Err(Taken::By(by)) if by == pid));
+        assert_eq!(look(&folder), LockState::Starting(pid));
+        assert!(matches!(InstanceLock::claim(&folder), Err(LockError::By(by)) if by == pid));
         let addr = SocketAddr::from(([127, 0, 0, 1], 4433));
         let key = PublicKey::from_bytes([1; 32]);
         here.announce(addr, key).expect("written");
-        assert_eq!(look(&folder), Found::Node { addr, key });
+        assert_eq!(look(&folder), LockState::Node { addr, key });
         drop(here);
-        assert_eq!(look(&folder), Found::Nobody);
-        assert_eq!(Here::claim(&folder).expect("free").port(), 4433);
+        assert_eq!(look(&folder), LockState::Nobody);
+        assert_eq!(InstanceLock::claim(&folder).expect("free").port(), 4433);
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::net::{
-    rpc::{client::Peer, wire::Role},
+    rpc::{client::PeerAddr, wire::Role},
     trust::{
         key::PublicKey,
         ticket::{MAX_ADDRS, Ticket},
@@ -28,7 +28,7 @@ const MAX_KNOWN: usize = 256;
 
 /// A node that was joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct JoinedNode {
     /// Its key.
     pub key: PublicKey,
     /// What this process may do there.
@@ -37,7 +37,7 @@ pub struct Known {
     pub addrs: Vec<SocketAddr>,
 }
 
-impl Known {
+impl JoinedNode {
     /// What a ticket says, with the address that was reached first.
     #[must_use]
     pub fn of(ticket: &Ticket, reached: SocketAddr, role: Role) -> Self {
@@ -61,16 +61,18 @@ impl Known {
     }
 
     /// The node at each of its addresses.
-    pub fn peers(&self) -> impl Iterator<Item = Peer> {
+    pub fn peers(&self) -> impl Iterator<Item = PeerAddr> {
         let key = self.key;
-        self.addrs.iter().map(move |addr| Peer { addr: *addr, key })
+        self.addrs
+            .iter()
+            .map(move |addr| PeerAddr { addr: *addr, key })
     }
 }
 
 /// A text in the file is a key, as people see keys elsewhere.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct KnownNodeJson {
     key: String,
     role: Role,
     addrs: Vec<SocketAddr>,
@@ -79,7 +81,7 @@ struct Line {
 /// The file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use {path}: {why}")]
-pub struct KnownError {
+pub struct KnownNodesError {
     path: PathBuf,
     why: String,
 }
@@ -88,9 +90,9 @@ pub struct KnownError {
 ///
 /// # Errors
 /// When the file is there and cannot be read.
-pub fn read(folder: &Path) -> Result<Vec<Known>, KnownError> {
+pub fn read(folder: &Path) -> Result<Vec<JoinedNode>, KnownNodesError> {
     let path = folder.join(FILE);
-    let fail = |why: String| KnownError {
+    let fail = |why: String| KnownNodesError {
         path: path.clone(),
         why,
     };
@@ -103,9 +105,9 @@ pub fn read(folder: &Path) -> Result<Vec<Known>, KnownError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(fail(e.to_string())),
     };
-    let lines: Vec<Line> = serde_json::from_str(&text).map_err(|e| fail(e.to_string()))?;
-    let known = |line: Line| {
-        Ok(Known {
+    let lines: Vec<KnownNodeJson> = serde_json::from_str(&text).map_err(|e| fail(e.to_string()))?;
+    let known = |line: KnownNodeJson| {
+        Ok(JoinedNode {
             key: line.key.parse().map_err(|e| fail(format!("{e}")))?,
             role: line.role,
             addrs: line.addrs,
@@ -118,7 +120,7 @@ pub fn read(folder: &Path) -> Result<Vec<Known>, KnownError> {
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub fn remember(folder: &Path, node: Known) -> Result<(), KnownError> {
+pub fn remember(folder: &Path, node: JoinedNode) -> Result<(), KnownNodesError> {
     let _alone = lock(folder)?;
     let mut all = read(folder)?;
     all.retain(|known| known.key != node.key);
@@ -133,7 +135,7 @@ pub fn remember(folder: &Path, node: Known) -> Result<(), KnownError> {
 ///
 /// # Errors
 /// As [`remember`].
-pub fn forget(folder: &Path, key: PublicKey) -> Result<bool, KnownError> {
+pub fn forget(folder: &Path, key: PublicKey) -> Result<bool, KnownNodesError> {
     let _alone = lock(folder)?;
     let mut all = read(folder)?;
     let before = all.len();
@@ -147,7 +149,7 @@ pub fn forget(folder: &Path, key: PublicKey) -> Result<bool, KnownError> {
 
 /// Commands and the node that runs may change the file at the same time: one after the other, until the
 /// lock is dropped.
-fn lock(folder: &Path) -> Result<File, KnownError> {
+fn lock(folder: &Path) -> Result<File, KnownNodesError> {
     let path = folder.join(LOCK);
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
@@ -155,20 +157,20 @@ fn lock(folder: &Path) -> Result<File, KnownError> {
         file.lock()?;
         Ok(file)
     });
-    locked.map_err(|e| KnownError {
+    locked.map_err(|e| KnownNodesError {
         path,
         why: e.to_string(),
     })
 }
 
-fn write(folder: &Path, all: &[Known]) -> Result<(), KnownError> {
+fn write(folder: &Path, all: &[JoinedNode]) -> Result<(), KnownNodesError> {
     let path = folder.join(FILE);
-    let line = |known: &Known| Line {
+    let line = |known: &JoinedNode| KnownNodeJson {
         key: known.key.to_string(),
         role: known.role,
         addrs: known.addrs.clone(),
     };
-    let lines: Vec<Line> = all.iter().map(line).collect();
+    let lines: Vec<KnownNodeJson> = all.iter().map(line).collect();
     let temporary = path.with_extension(format!("{}.new", std::process::id()));
     let written = serde_json::to_vec_pretty(&lines)
         .map_err(io::Error::from)
@@ -182,7 +184,7 @@ fn write(folder: &Path, all: &[Known]) -> Result<(), KnownError> {
         });
     written.map_err(|e| {
         fs::remove_file(&temporary).ok();
-        KnownError {
+        KnownNodesError {
             path,
             why: e.to_string(),
         }
@@ -193,8 +195,8 @@ fn write(folder: &Path, all: &[Known]) -> Result<(), KnownError> {
 mod tests {
     use super::*;
 
-    fn known(n: u8, port: u16) -> Known {
-        Known {
+    fn known(n: u8, port: u16) -> JoinedNode {
+        JoinedNode {
             key: PublicKey::from_bytes([n; 32]),
             role: Role::Member,
             addrs: vec![SocketAddr::from(([127, 0, 0, 1], port))],

@@ -4,8 +4,8 @@
 //!
 //! | room | what it is for |
 //! |---|---|
-//! | [`Node`], [`Config`], [`Offers`], `start` | a node of this process |
-//! | [`Session`], [`Access`] | a time with a node, here or elsewhere, and what may be done on it |
+//! | [`Node`], [`NodeConfig`], [`Services`], `start` | a node of this process |
+//! | [`Session`], [`NodeHandle`] | a time with a node, here or elsewhere, and what may be done on it |
 //! | [`known`], `links`, `service` | the nodes that this one has joined, and what goes on with them |
 //! | `here`, `address`, `discover` | who has the data folder; where others can reach this process, and where those are that moved |
 //! | `thread` | the one thread of the network |
@@ -29,22 +29,24 @@ use tokio::{runtime::Handle, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    address::warning,
-    config::{Config, Offers, Part},
+    address::loopback_warning,
+    config::{Component, NodeConfig, Services},
     error::NodeError,
-    handle::{About, Access, NamesEvent, Place},
-    service::{Joined, NodeClient},
-    session::{Session, SessionError, label},
-    upstreams::LinkInfo,
+    handle::{Locality, NamesEvent, NodeHandle, NodeInfo},
+    service::{JoinOutcome, NodeClient},
+    session::{Session, SessionError, hostname},
+    upstreams::UpstreamStatus,
 };
-use self::{discover::Announcer, instance_lock::Here, thread::Ending, upstreams::Links};
+use self::{
+    discover::Announcer, instance_lock::InstanceLock, thread::NetThread, upstreams::Upstreams,
+};
 use crate::{
     net::{
-        naming::Status,
+        naming::LeaseStatus,
         rpc::{endpoint::Endpoint, error::CallError},
         trust::key::PublicKey,
     },
-    queue::broker::{Broker, Drained},
+    queue::broker::{Broker, ShutdownReport},
 };
 
 /// Each step of stopping the network takes at most this long.
@@ -52,24 +54,24 @@ const STEP: Duration = Duration::from_millis(500);
 
 /// A running process.
 pub struct Node {
-    access: Arc<Access>,
+    access: Arc<NodeHandle>,
     metrics: Option<SocketAddr>,
     net: Handle,
     endpoint: Endpoint,
     /// Where others can reach it.
     addrs: Vec<SocketAddr>,
     broker: Arc<dyn Broker>,
-    links: Links,
-    desk: service::Desk,
+    links: Upstreams,
+    desk: service::NodeService,
     /// Ends the naming server's clock and the registrations.
     stop: CancellationToken,
     /// How the registrations with its own naming server stand.
-    standing: Vec<watch::Receiver<Status>>,
+    standing: Vec<watch::Receiver<LeaseStatus>>,
     registrations: Mutex<Vec<tokio::task::JoinHandle<()>>>,
-    ending: Ending,
+    ending: NetThread,
     _announcer: Option<Announcer>,
     /// The claim on the data folder.
-    _here: Here,
+    _here: InstanceLock,
 }
 
 impl Node {
@@ -77,13 +79,13 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError`], each with what to do about it.
-    pub fn start(config: &Config) -> Result<Self, NodeError> {
-        Self::start_with(config, Offers::new())
+    pub fn start(config: &NodeConfig) -> Result<Self, NodeError> {
+        Self::start_with(config, Services::new())
     }
 
     /// What may be done on it.
     #[must_use]
-    pub fn access(&self) -> Arc<Access> {
+    pub fn access(&self) -> Arc<NodeHandle> {
         Arc::clone(&self.access)
     }
 
@@ -127,7 +129,7 @@ impl Node {
     ///
     /// # Errors
     /// The other's refusal, or the call's own.
-    pub async fn join(&self, ticket: &str) -> Result<Joined, CallError> {
+    pub async fn join(&self, ticket: &str) -> Result<JoinOutcome, CallError> {
         let (desk, ticket) = (self.desk.clone(), ticket.to_owned());
         let joining = self.net.spawn(async move { desk.join(&ticket).await });
         joining.await.map_err(|_ended| CallError::Closed)?
@@ -140,10 +142,12 @@ impl Node {
     pub async fn registered(&self) -> Result<(), CallError> {
         for standing in &self.standing {
             let mut standing = standing.clone();
-            let settled = |status: &Status| matches!(status, Status::Held | Status::Refused(_));
+            let settled = |status: &LeaseStatus| {
+                matches!(status, LeaseStatus::Held | LeaseStatus::Refused(_))
+            };
             let status = standing.wait_for(settled).await;
             match &*status.map_err(|_ended| CallError::Closed)? {
-                Status::Refused(why) => return Err(why.clone()),
+                LeaseStatus::Refused(why) => return Err(why.clone()),
                 _ => continue,
             }
         }
@@ -152,7 +156,7 @@ impl Node {
 
     /// Stops in order: names are taken back, running tasks end (at most `grace`), running
     /// calls end, peers are told, threads are joined.
-    pub async fn shutdown(&self, grace: Duration) -> Drained {
+    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         self.stop.cancel();
         let mut registrations = {
             let registrations = self.registrations.lock();

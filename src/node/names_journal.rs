@@ -3,7 +3,7 @@
 use futures_util::{FutureExt, future::BoxFuture};
 
 use crate::{
-    net::naming::{Health, Journal, Kept, Record, Registered},
+    net::naming::{Health, Journal, JournalEntry, Record, StoredRegistration},
     queue::embedded::{
         Embedded,
         store::{NameChange, NameRow},
@@ -11,25 +11,25 @@ use crate::{
 };
 
 /// Keeps names in the broker's file.
-pub(super) struct Keeper(Embedded);
+pub(super) struct NamesJournal(Embedded);
 
-impl Keeper {
+impl NamesJournal {
     pub(super) const fn new(broker: Embedded) -> Self {
         Self(broker)
     }
 }
 
-impl Journal for Keeper {
-    fn keep(&self, changes: Vec<Kept>) -> BoxFuture<'_, Result<(), String>> {
+impl Journal for NamesJournal {
+    fn keep(&self, changes: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>> {
         let changes = changes.into_iter().map(change).collect();
         let kept = self.0.keep_names(changes);
         async move { kept.await.map_err(|why| why.to_string()) }.boxed()
     }
 }
 
-fn change(kept: Kept) -> NameChange {
+fn change(kept: JournalEntry) -> NameChange {
     match kept {
-        Kept::Put(Registered { id, record }) => NameChange::Put(NameRow {
+        JournalEntry::Put(StoredRegistration { id, record }) => NameChange::Put(NameRow {
             name: record.name,
             owner: record.owner.to_string(),
             number: id,
@@ -38,7 +38,7 @@ fn change(kept: Kept) -> NameChange {
             lease_ms: record.lease_ms,
             exclusive: record.exclusive,
         }),
-        Kept::Gone { name, owner } => NameChange::Gone {
+        JournalEntry::Gone { name, owner } => NameChange::Gone {
             name,
             owner: owner.to_string(),
         },
@@ -46,7 +46,7 @@ fn change(kept: Kept) -> NameChange {
 }
 
 /// What a row says; nothing when the disk has made it say nothing.
-pub(super) fn registered(row: &NameRow) -> Option<Registered> {
+pub(super) fn registered(row: &NameRow) -> Option<StoredRegistration> {
     let (Ok(owner), Ok(metadata)) = (row.owner.parse(), serde_json::from_str(&row.metadata)) else {
         tracing::warn!(name = %row.name, "a registered name cannot be read and is forgotten");
         return None;
@@ -60,7 +60,7 @@ pub(super) fn registered(row: &NameRow) -> Option<Registered> {
         health: Health::Suspect,
         exclusive: row.exclusive,
     };
-    Some(Registered {
+    Some(StoredRegistration {
         id: row.number,
         record,
     })

@@ -6,15 +6,15 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    known_nodes::{self, Known, KnownError},
-    upstreams::{LinkInfo, Links},
+    known_nodes::{self, JoinedNode, KnownNodesError},
+    upstreams::{UpstreamStatus, Upstreams},
 };
 use crate::{
     net::{
-        admission::at_least,
+        admission::require_role,
         rpc::{
-            client::{Client, DEADLINE, Peer, Request},
-            error::{CallError, Code, Fault},
+            client::{Client, DEADLINE, PeerAddr, Request},
+            error::{CallError, Code, RemoteError},
             object::{Caller, Service},
             wire::Role,
         },
@@ -31,7 +31,7 @@ pub(super) const NAME: &str = "node";
 
 /// What came of joining.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Joined {
+pub struct JoinOutcome {
     /// The key of the node that was joined.
     pub key: PublicKey,
     /// As what.
@@ -42,8 +42,8 @@ pub struct Joined {
     pub warning: Option<String>,
 }
 
-impl Joined {
-    pub(super) fn new(known: &Known, warning: Option<String>) -> Self {
+impl JoinOutcome {
+    pub(super) fn new(known: &JoinedNode, warning: Option<String>) -> Self {
         Self {
             key: known.key,
             role: known.role,
@@ -55,37 +55,37 @@ impl Joined {
 
 /// What the object needs.
 #[derive(Clone)]
-pub(super) struct Desk {
+pub(super) struct NodeService {
     pub(super) client: Client,
-    pub(super) links: Links,
+    pub(super) links: Upstreams,
     pub(super) data_dir: PathBuf,
     pub(super) label: String,
     pub(super) own: PublicKey,
     pub(super) bound: SocketAddr,
 }
 
-impl Desk {
+impl NodeService {
     /// Joins, remembers and registers there what is offered here.
-    pub(super) async fn join(&self, text: &str) -> Result<Joined, CallError> {
+    pub(super) async fn join(&self, text: &str) -> Result<JoinOutcome, CallError> {
         let ticket: Ticket = text
             .parse()
-            .map_err(|why| Fault::bad_arguments(format!("{why}")))?;
+            .map_err(|why| RemoteError::bad_arguments(format!("{why}")))?;
         if ticket.key == self.own {
-            return Err(Fault::bad_arguments("this is a ticket of this very node").into());
+            return Err(RemoteError::bad_arguments("this is a ticket of this very node").into());
         }
         let known = join(&self.client, &ticket, &self.label).await;
         let known = known.map_err(|error| match error {
             CallError::Connect { .. } => self.cut_off(&ticket).unwrap_or(error),
             other => other,
         })?;
-        let warning = self.links.take_up(known.clone());
-        let joined = Joined::new(&known, warning);
+        let warning = self.links.attach(known.clone());
+        let joined = JoinOutcome::new(&known, warning);
         let folder = self.data_dir.clone();
         in_file(move || known_nodes::remember(&folder, known))
             .await
             .map_err(|why| {
                 let why = format!("joined, but it will be forgotten with the next start: {why}");
-                Fault::new(Code::Internal, why)
+                RemoteError::new(Code::Internal, why)
             })?;
         Ok(joined)
     }
@@ -96,25 +96,25 @@ impl Desk {
         let cut_off = self.bound.ip().is_loopback() && ticket.addrs.iter().any(elsewhere);
         let why = "this node listens on loopback and reaches no other machine; start it with --listen \
                    0.0.0.0:PORT";
-        cut_off.then(|| Fault::new(Code::Internal, why).into())
+        cut_off.then(|| RemoteError::new(Code::Internal, why).into())
     }
 
-    async fn leave(&self, who: &str) -> Result<LinkInfo, Fault> {
+    async fn leave(&self, who: &str) -> Result<UpstreamStatus, RemoteError> {
         let who = who.trim().to_ascii_lowercase();
         let links = self.links.list();
         let mut fits = links
             .iter()
             .filter(|link| link.key.to_string().starts_with(&who));
         let (Some(link), None) = (fits.next(), fits.next()) else {
-            return Err(Fault::not_found(format!(
+            return Err(RemoteError::not_found(format!(
                 "this node has joined no node, or more than one, whose key begins with `{who}`"
             )));
         };
         let (folder, key) = (self.data_dir.clone(), link.key);
-        self.links.let_go(key);
+        self.links.detach(key);
         in_file(move || known_nodes::forget(&folder, key))
             .await
-            .map_err(|why| Fault::new(Code::Internal, why))?;
+            .map_err(|why| RemoteError::new(Code::Internal, why))?;
         Ok(link.clone())
     }
 
@@ -128,11 +128,13 @@ impl Desk {
                 move |caller: Caller, (ticket,): (String,)| {
                     let desk = join.clone();
                     async move {
-                        at_least(Role::Admin, &caller)?;
+                        require_role(Role::Admin, &caller)?;
                         desk.join(&ticket).await.map_err(|error| match error {
                             CallError::Remote(fault) => fault,
                             // Whoever asked is told what it would have met itself.
-                            met => Fault::new(Code::Internal, met.to_string()).with_detail(&met),
+                            met => {
+                                RemoteError::new(Code::Internal, met.to_string()).with_detail(&met)
+                            }
                         })
                     }
                 },
@@ -143,7 +145,7 @@ impl Desk {
                 move |caller: Caller, (who,): (String,)| {
                     let desk = leave.clone();
                     async move {
-                        at_least(Role::Admin, &caller)?;
+                        require_role(Role::Admin, &caller)?;
                         desk.leave(&who).await
                     }
                 },
@@ -152,7 +154,7 @@ impl Desk {
                 "links() -> list",
                 "The nodes that this one has joined, and how its names stand there.",
                 move |caller: Caller, []: [(); 0]| {
-                    let listed = at_least(Role::Member, &caller).map(|()| links.links.list());
+                    let listed = require_role(Role::Member, &caller).map(|()| links.links.list());
                     std::future::ready(listed)
                 },
             )
@@ -161,7 +163,7 @@ impl Desk {
 
 /// File work goes to a thread for it: the network must not wait for a disk.
 async fn in_file<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, KnownError> + Send + 'static,
+    work: impl FnOnce() -> Result<T, KnownNodesError> + Send + 'static,
 ) -> Result<T, String> {
     let done = tokio::task::spawn_blocking(work).await;
     let done = done.map_err(|e| e.to_string())?;
@@ -173,20 +175,20 @@ pub(super) async fn join(
     client: &Client,
     ticket: &Ticket,
     label: &str,
-) -> Result<Known, CallError> {
+) -> Result<JoinedNode, CallError> {
     let (peer, role) = client.join(ticket, label).await?;
-    Ok(Known::of(ticket, peer.addr, role))
+    Ok(JoinedNode::of(ticket, peer.addr, role))
 }
 
 /// The typed way to ask a node about itself.
 #[derive(Debug, Clone)]
 pub struct NodeClient {
     client: Client,
-    server: Peer,
+    server: PeerAddr,
 }
 
 impl NodeClient {
-    pub(super) const fn new(client: Client, server: Peer) -> Self {
+    pub(super) const fn new(client: Client, server: PeerAddr) -> Self {
         Self { client, server }
     }
 
@@ -194,7 +196,7 @@ impl NodeClient {
     ///
     /// # Errors
     /// The other's refusal, or the call's own.
-    pub async fn join(&self, ticket: &str) -> Result<Joined, CallError> {
+    pub async fn join(&self, ticket: &str) -> Result<JoinOutcome, CallError> {
         let asked = self.ask("join", vec![ticket.into()]).await;
         asked.map_err(|error| match error {
             CallError::Remote(fault) => fault.detail().unwrap_or(CallError::Remote(fault)),
@@ -206,7 +208,7 @@ impl NodeClient {
     ///
     /// # Errors
     /// [`Code::NotFound`], or the call's own.
-    pub async fn leave(&self, who: &str) -> Result<LinkInfo, CallError> {
+    pub async fn leave(&self, who: &str) -> Result<UpstreamStatus, CallError> {
         self.ask("leave", vec![who.into()]).await
     }
 
@@ -214,7 +216,7 @@ impl NodeClient {
     ///
     /// # Errors
     /// The call's own.
-    pub async fn links(&self) -> Result<Vec<LinkInfo>, CallError> {
+    pub async fn links(&self) -> Result<Vec<UpstreamStatus>, CallError> {
         self.ask("links", vec![]).await
     }
 
@@ -235,6 +237,6 @@ impl NodeClient {
 }
 
 /// An object that is shared by its desk.
-pub(super) fn object(desk: Desk) -> Arc<Service> {
+pub(super) fn object(desk: NodeService) -> Arc<Service> {
     Arc::new(desk.object())
 }

@@ -11,18 +11,18 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::{
-    Config, Node, NodeError, address, discover,
-    handle::{About, Access, Place},
-    instance_lock::{self, Found},
-    known_nodes::{self, Known},
+    Node, NodeConfig, NodeError, address, discover,
+    handle::{Locality, NodeHandle, NodeInfo},
+    instance_lock::{self, LockState},
+    known_nodes::{self, JoinedNode},
     service,
-    thread::{Ending, network_thread},
+    thread::{NetThread, network_thread},
 };
 use crate::{
     net::{
         naming::NamingClient,
         rpc::{
-            client::{Client, Peer},
+            client::{Client, PeerAddr},
             endpoint::Endpoint,
             error::{CallError, Code},
         },
@@ -30,14 +30,14 @@ use crate::{
             identity::Identity,
             key::PublicKey,
             members::Members,
-            ticket::{NotATicket, Ticket},
+            ticket::{ParseTicketError, Ticket},
         },
     },
     queue::{
-        broker::{Broker, Drained},
+        broker::{Broker, ShutdownReport},
         embedded::Recovery,
         remote::{self, Remote},
-        unavailable::Absent,
+        unavailable::UnavailableBroker,
     },
 };
 
@@ -69,10 +69,10 @@ pub enum SessionError {
     Call(#[from] CallError),
     /// It begins as a ticket and is none.
     #[error(transparent)]
-    Ticket(#[from] NotATicket),
+    Ticket(#[from] ParseTicketError),
     /// What was joined cannot be remembered.
     #[error(transparent)]
-    Known(#[from] known_nodes::KnownError),
+    Known(#[from] known_nodes::KnownNodesError),
     /// This process's own network.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -80,19 +80,19 @@ pub enum SessionError {
 
 /// A time with a node.
 pub struct Session {
-    access: Arc<Access>,
-    with: With,
+    access: Arc<NodeHandle>,
+    with: Backend,
 }
 
-enum With {
-    Own(Box<Node>),
-    Other(Box<Line>),
+enum Backend {
+    Owned(Box<Node>),
+    Attached(Box<ClientRuntime>),
 }
 
 /// The network of a process that has no node of its own.
-struct Line {
+struct ClientRuntime {
     endpoint: Endpoint,
-    ending: Ending,
+    ending: NetThread,
 }
 
 impl From<Node> for Session {
@@ -100,7 +100,7 @@ impl From<Node> for Session {
     fn from(node: Node) -> Self {
         Self {
             access: node.access(),
-            with: With::Own(Box::new(node)),
+            with: Backend::Owned(Box::new(node)),
         }
     }
 }
@@ -115,14 +115,14 @@ impl Session {
         let since = Instant::now();
         let peer = loop {
             match instance_lock::look(data_dir) {
-                Found::Node { addr, key } => break Peer { addr, key },
-                Found::Starting(_) if since.elapsed() < PATIENCE => std::thread::sleep(LOOK),
+                LockState::Node { addr, key } => break PeerAddr { addr, key },
+                LockState::Starting(_) if since.elapsed() < PATIENCE => std::thread::sleep(LOOK),
                 _ => return Err(SessionError::Nobody(data_dir.display().to_string())),
             }
         };
-        let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
-        let line = Line::open(&identity, &[peer])?;
-        line.session([peer], Place::Beside, Some(data_dir))
+        let identity = Identity::load_or_generate(data_dir).map_err(NodeError::from)?;
+        let line = ClientRuntime::open(&identity, &[peer])?;
+        line.session([peer], Locality::LocalProcess, Some(data_dir))
     }
 
     /// With a node elsewhere: named by a ticket, by the beginning of its key or as `KEY@ADDR:PORT` when
@@ -137,21 +137,21 @@ impl Session {
         label: &str,
         discover: bool,
     ) -> Result<Self, SessionError> {
-        let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
+        let identity = Identity::load_or_generate(data_dir).map_err(NodeError::from)?;
         let known = known_nodes::read(data_dir)?;
         let to = to.trim();
         match to.parse::<Ticket>() {
             Ok(ticket) => return Self::by_ticket(data_dir, &identity, &ticket, label, known),
-            Err(NotATicket::Other) => {}
+            Err(ParseTicketError::Other) => {}
             Err(mistake) => return Err(mistake.into()),
         }
         let peers = match at(to) {
             Some(peer) => vec![peer],
             None => find(&known, to)?.peers().collect(),
         };
-        let line = Line::open(&identity, &peers)?;
+        let line = ClientRuntime::open(&identity, &peers)?;
         let key = peers.first().map(|peer| peer.key);
-        match (line.session(peers, Place::Elsewhere, None), key) {
+        match (line.session(peers, Locality::Remote, None), key) {
             (Err(SessionError::Call(error)), Some(key)) if discover => {
                 match Self::moved(data_dir, &identity, key, known)? {
                     Some(session) => Ok(session),
@@ -167,11 +167,14 @@ impl Session {
         identity: &Identity,
         ticket: &Ticket,
         label: &str,
-        known: Vec<Known>,
+        known: Vec<JoinedNode>,
     ) -> Result<Self, SessionError> {
         let before = known.into_iter().find(|known| known.key == ticket.key);
-        let all = before.iter().flat_map(Known::peers).chain(ticket.peers());
-        let line = Line::open(identity, &all.collect::<Vec<_>>())?;
+        let all = before
+            .iter()
+            .flat_map(JoinedNode::peers)
+            .chain(ticket.peers());
+        let line = ClientRuntime::open(identity, &all.collect::<Vec<_>>())?;
         let known = match before {
             // Whoever is in needs no ticket, and one for a single use is not wasted.
             Some(known) if known.role >= ticket.role && line.knows(&known) => known,
@@ -181,7 +184,7 @@ impl Session {
                 joined
             }
         };
-        line.session(known.peers(), Place::Elsewhere, None)
+        line.session(known.peers(), Locality::Remote, None)
     }
 
     /// With a node that may have moved: whoever answers must hold the same key. `None` when nobody on the
@@ -190,17 +193,17 @@ impl Session {
         data_dir: &Path,
         identity: &Identity,
         key: PublicKey,
-        known: Vec<Known>,
+        known: Vec<JoinedNode>,
     ) -> Result<Option<Self>, SessionError> {
         let found = discover::find(key).into_iter();
-        let found: Vec<Peer> = found.map(|addr| Peer { addr, key }).collect();
+        let found: Vec<PeerAddr> = found.map(|addr| PeerAddr { addr, key }).collect();
         if found.is_empty() {
             return Ok(None);
         }
-        let line = Line::open(identity, &found)?;
-        let session = line.session(found, Place::Elsewhere, None)?;
+        let line = ClientRuntime::open(identity, &found)?;
+        let session = line.session(found, Locality::Remote, None)?;
         let before = known.into_iter().find(|known| known.key == key);
-        let mut known = Known {
+        let mut known = JoinedNode {
             key,
             role: session.access.about().role,
             addrs: before.map(|known| known.addrs).unwrap_or_default(),
@@ -215,7 +218,7 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError`], each with what to do about it.
-    pub fn join(config: &Config, text: &str) -> Result<service::Joined, SessionError> {
+    pub fn join(config: &NodeConfig, text: &str) -> Result<service::JoinOutcome, SessionError> {
         let (data_dir, ticket) = (&config.data_dir, text.trim());
         match Self::attach(data_dir) {
             Ok(session) => {
@@ -229,12 +232,12 @@ impl Session {
             }
             Err(SessionError::Nobody(_)) => {
                 let ticket: Ticket = ticket.parse()?;
-                let identity = Identity::load_or_make(data_dir).map_err(NodeError::from)?;
-                let peers: Vec<Peer> = ticket.peers().collect();
-                let known = Line::open(&identity, &peers)?.join(&ticket, &config.label)?;
+                let identity = Identity::load_or_generate(data_dir).map_err(NodeError::from)?;
+                let peers: Vec<PeerAddr> = ticket.peers().collect();
+                let known = ClientRuntime::open(&identity, &peers)?.join(&ticket, &config.label)?;
                 known_nodes::remember(data_dir, known.clone())?;
-                let warning = address::apart(config.listen, &known);
-                Ok(service::Joined::new(&known, warning))
+                let warning = address::unreachable_from(config.listen, &known);
+                Ok(service::JoinOutcome::new(&known, warning))
             }
             Err(other) => Err(other),
         }
@@ -242,7 +245,7 @@ impl Session {
 
     /// What may be done.
     #[must_use]
-    pub fn access(&self) -> Arc<Access> {
+    pub fn access(&self) -> Arc<NodeHandle> {
         Arc::clone(&self.access)
     }
 
@@ -254,12 +257,12 @@ impl Session {
 
     /// Ends it: a node of one's own stops in order, and gives running tasks at most `grace`; another
     /// process's goes on.
-    pub async fn end(&self, grace: Duration) -> Drained {
+    pub async fn end(&self, grace: Duration) -> ShutdownReport {
         match &self.with {
-            With::Own(node) => node.shutdown(grace).await,
-            With::Other(line) => {
+            Backend::Owned(node) => node.shutdown(grace).await,
+            Backend::Attached(line) => {
                 line.end(self.access.net.clone()).await;
-                Drained::default()
+                ShutdownReport::default()
             }
         }
     }
@@ -271,9 +274,9 @@ impl std::fmt::Debug for Session {
     }
 }
 
-impl Line {
+impl ClientRuntime {
     /// A network of one's own, for calling these only.
-    fn open(identity: &Identity, to: &[Peer]) -> Result<Opened, NodeError> {
+    fn open(identity: &Identity, to: &[PeerAddr]) -> Result<UnconnectedClient, NodeError> {
         let (net, ending) = network_thread()?;
         let endpoint = {
             let _entered = net.enter();
@@ -289,7 +292,7 @@ impl Line {
                 false => v4()?,
             }
         };
-        Ok(Opened {
+        Ok(UnconnectedClient {
             net,
             line: Self { endpoint, ending },
         })
@@ -304,24 +307,24 @@ impl Line {
 }
 
 /// A line that is not connected yet.
-struct Opened {
+struct UnconnectedClient {
     net: Handle,
-    line: Line,
+    line: ClientRuntime,
 }
 
-impl Opened {
+impl UnconnectedClient {
     fn client(&self) -> Client {
         self.line.endpoint.client()
     }
 
     /// Whether a node still lets this process in where it was.
-    fn knows(&self, known: &Known) -> bool {
+    fn knows(&self, known: &JoinedNode) -> bool {
         let client = self.client();
-        let answer = client.first_to_answer(known.peers());
+        let answer = client.connect_any(known.peers());
         self.net.block_on(answer).is_ok()
     }
 
-    fn join(&self, ticket: &Ticket, label: &str) -> Result<Known, CallError> {
+    fn join(&self, ticket: &Ticket, label: &str) -> Result<JoinedNode, CallError> {
         let client = self.client();
         self.net.block_on(service::join(&client, ticket, label))
     }
@@ -329,41 +332,41 @@ impl Opened {
     /// Connects to the first of these that answers.
     fn session(
         self,
-        peers: impl IntoIterator<Item = Peer>,
-        place: Place,
+        peers: impl IntoIterator<Item = PeerAddr>,
+        place: Locality,
         data_dir: Option<&Path>,
     ) -> Result<Session, SessionError> {
         let client = self.client();
         let asked = self.net.block_on(async {
-            let (peer, hello) = client.first_to_answer(peers).await?;
-            let naming = phone_book(&client, peer, data_dir);
+            let (peer, hello) = client.connect_any(peers).await?;
+            let naming = naming_client(&client, peer, data_dir);
             let (naming, broker) = tokio::join!(naming, broker(&self.net, &client, peer));
             Ok::<_, CallError>((peer, hello, naming, broker?))
         });
         let (peer, hello, naming, (broker, recovery)) = asked?;
-        let about = About {
+        let about = NodeInfo {
             key: peer.key,
             addr: peer.addr,
             role: hello.role,
             place,
         };
-        let access = Access::new(about, self.net, naming, broker, recovery);
+        let access = NodeHandle::new(about, self.net, naming, broker, recovery);
         Ok(Session {
             access: Arc::new(access),
-            with: With::Other(Box::new(self.line)),
+            with: Backend::Attached(Box::new(self.line)),
         })
     }
 }
 
 /// The naming server of a node; of the first that was joined from its data folder when that is known and
 /// it was started without one.
-async fn phone_book(client: &Client, peer: Peer, data_dir: Option<&Path>) -> NamingClient {
+async fn naming_client(client: &Client, peer: PeerAddr, data_dir: Option<&Path>) -> NamingClient {
     let own = NamingClient::new(client.clone(), peer);
     match (own.count().await, data_dir) {
         (Err(CallError::Remote(fault)), Some(folder)) if fault.code == Code::NotFound => {
             let joined = known_nodes::read(folder).unwrap_or_default();
-            let others = joined.iter().flat_map(Known::peers);
-            let found = NamingClient::first_to_answer(client, others).await;
+            let others = joined.iter().flat_map(JoinedNode::peers);
+            let found = NamingClient::connect_any(client, others).await;
             found.unwrap_or(own)
         }
         _ => own,
@@ -373,7 +376,7 @@ async fn phone_book(client: &Client, peer: Peer, data_dir: Option<&Path>) -> Nam
 async fn broker(
     net: &Handle,
     client: &Client,
-    peer: Peer,
+    peer: PeerAddr,
 ) -> Result<(Arc<dyn Broker>, Recovery), CallError> {
     match Remote::connect(net.clone(), client.clone(), peer, remote::NAME).await {
         Ok(broker) => {
@@ -381,7 +384,8 @@ async fn broker(
             Ok((Arc::new(broker), recovery))
         }
         Err(CallError::Remote(fault)) if fault.code == Code::NotFound => {
-            let absent = Absent::new("this node has no broker; it was started without one");
+            let absent =
+                UnavailableBroker::new("this node has no broker; it was started without one");
             Ok((Arc::new(absent), Recovery::default()))
         }
         Err(error) => Err(error),
@@ -389,15 +393,15 @@ async fn broker(
 }
 
 /// `KEY@ADDR:PORT`.
-fn at(text: &str) -> Option<Peer> {
+fn at(text: &str) -> Option<PeerAddr> {
     let (key, addr) = text.split_once('@')?;
-    Some(Peer {
+    Some(PeerAddr {
         addr: addr.parse().ok()?,
         key: key.parse().ok()?,
     })
 }
 
-fn find<'a>(known: &'a [Known], text: &str) -> Result<&'a Known, SessionError> {
+fn find<'a>(known: &'a [JoinedNode], text: &str) -> Result<&'a JoinedNode, SessionError> {
     let begins = text.to_ascii_lowercase();
     let mut fits = known
         .iter()
@@ -411,7 +415,7 @@ fn find<'a>(known: &'a [Known], text: &str) -> Result<&'a Known, SessionError> {
 
 /// What this process calls itself where it joins: the machine's name.
 #[must_use]
-pub fn label() -> String {
+pub fn hostname() -> String {
     let system = rustix::system::uname();
     system.nodename().to_string_lossy().into_owned()
 }

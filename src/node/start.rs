@@ -14,21 +14,21 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    About, Access, Config, Node, NodeError, Offers, Part, Place, address,
+    Component, Locality, Node, NodeConfig, NodeError, NodeHandle, NodeInfo, Services, address,
     discover::Announcer,
-    instance_lock::{Here, Taken},
-    known_nodes::{self, Known},
+    instance_lock::{InstanceLock, LockError},
+    known_nodes::{self, JoinedNode},
     names_journal, service,
     thread::network_thread,
-    upstreams::{self, Links},
+    upstreams::{self, Upstreams},
 };
 use crate::{
     metrics,
     net::{
         admission, greeter,
-        naming::{self, Naming, NamingClient, Register, Registration},
+        naming::{self, LeaseKeeper, NamingClient, NamingServer, RegisterRequest},
         rpc::{
-            client::{Client, Peer},
+            client::{Client, PeerAddr},
             endpoint::{Endpoint, EndpointError},
             object::{Caller, Object},
             wire::Role,
@@ -42,7 +42,7 @@ use crate::{
         embedded::{self, Embedded, Recovery},
         registry::Registry,
         remote,
-        unavailable::Absent,
+        unavailable::UnavailableBroker,
     },
 };
 
@@ -54,33 +54,33 @@ impl Node {
     ///
     /// # Errors
     /// As [`Node::start`].
-    pub fn start_with(config: &Config, offers: Offers) -> Result<Self, NodeError> {
+    pub fn start_with(config: &NodeConfig, offers: Services) -> Result<Self, NodeError> {
         let mut here = claim(&config.data_dir)?;
-        let identity = Identity::load_or_make(&config.data_dir)?;
+        let identity = Identity::load_or_generate(&config.data_dir)?;
         let members = Members::open(&config.data_dir, identity.public())?;
         let joined = known_nodes::read(&config.data_dir)?;
-        if joined.is_empty() && !config.has(Part::Naming) {
+        if joined.is_empty() && !config.has(Component::Naming) {
             return Err(NodeError::NoNaming);
         }
         let (net, ending) = network_thread()?;
         let endpoint = bind(&net, config.listen, here.port(), &identity, members)?;
         let bound = endpoint.local_addr()?;
         let addrs = match config.advertise.as_slice() {
-            [] => address::from_elsewhere(bound),
+            [] => address::advertised(bound),
             told => told.to_vec(),
         };
-        let own = Peer {
-            addr: address::from_here(bound),
+        let own = PeerAddr {
+            addr: address::dialable(bound),
             key: identity.public(),
         };
 
-        let Offers { objects, tasks } = with_greeter(config, offers);
+        let Services { objects, tasks } = with_greeter(config, offers);
         let engine = engine(config, tasks)?;
         let (broker, recovery) = broker(engine.as_ref());
         let stop = CancellationToken::new();
-        let door = metrics_door(config, &net)?;
+        let door = bind_metrics(config, &net)?;
         let book = config
-            .has(Part::Naming)
+            .has(Component::Naming)
             .then(|| serve_names(&net, &endpoint, own, engine.as_ref(), &stop));
         let metrics = door.as_ref().and_then(|door| door.local_addr().ok());
         if let Some(door) = door {
@@ -93,18 +93,18 @@ impl Node {
         }
 
         let offered = offer(&net, &endpoint, objects, engine, &recovery);
-        let links = Links::new(
+        let links = Upstreams::new(
             endpoint.client(),
             endpoint.members().clone(),
             book.clone(),
-            upstreams::Reached {
+            upstreams::AdvertisedAddr {
                 bound,
                 told: config.advertise.first().copied(),
             },
-            abroad(&offered, own.key),
+            names_at_upstream(&offered, own.key),
             stop.clone(),
         );
-        let desk = service::Desk {
+        let desk = service::NodeService {
             client: endpoint.client(),
             links: links.clone(),
             data_dir: config.data_dir.clone(),
@@ -112,7 +112,7 @@ impl Node {
             own: own.key,
             bound,
         };
-        let about_peers = admission::Desk {
+        let about_peers = admission::AdmissionService {
             endpoint: endpoint.clone(),
             naming: book.clone(),
             addrs: addrs.clone(),
@@ -128,21 +128,19 @@ impl Node {
 
         let naming = match &book {
             Some(_) => NamingClient::new(endpoint.client(), own),
-            None => {
-                others_phone_book(&net, endpoint.client(), &joined).ok_or(NodeError::NoNaming)?
-            }
+            None => upstream_naming(&net, endpoint.client(), &joined).ok_or(NodeError::NoNaming)?,
         };
         let (mut registrations, mut standing) = (Vec::new(), Vec::new());
         if book.is_some() {
             let at = addrs.first().copied().unwrap_or(own.addr);
             for mut wanted in offered {
                 wanted.uri = uri(&wanted.uri, at).to_string();
-                let registration = Registration::new(naming.clone(), wanted);
+                let registration = LeaseKeeper::new(naming.clone(), wanted);
                 standing.push(registration.status());
                 registrations.push(net.spawn(registration.run(stop.clone())));
             }
         }
-        take_up(&net, &links, joined);
+        attach(&net, &links, joined);
         let announcer = config.discover.then(|| Announcer::start(own.key, &addrs));
         let announcer = announcer.and_then(|started| {
             started
@@ -152,16 +150,16 @@ impl Node {
         net.spawn(
             links
                 .clone()
-                .find_moved(config.data_dir.clone(), config.discover),
+                .relocate(config.data_dir.clone(), config.discover),
         );
         here.announce(own.addr, own.key)?;
-        let about = About {
+        let about = NodeInfo {
             key: own.key,
             addr: own.addr,
             role: Role::Admin,
-            place: Place::Here,
+            place: Locality::InProcess,
         };
-        let access = Access::new(about, net.clone(), naming, Arc::clone(&broker), recovery);
+        let access = NodeHandle::new(about, net.clone(), naming, Arc::clone(&broker), recovery);
         Ok(Self {
             access: Arc::new(access),
             metrics,
@@ -181,13 +179,13 @@ impl Node {
     }
 }
 
-fn claim(folder: &Path) -> Result<Here, NodeError> {
-    Here::claim(folder).map_err(|taken| match taken {
-        Taken::By(pid) => NodeError::Running {
+fn claim(folder: &Path) -> Result<InstanceLock, NodeError> {
+    InstanceLock::claim(folder).map_err(|taken| match taken {
+        LockError::By(pid) => NodeError::Running {
             folder: folder.display().to_string(),
             pid,
         },
-        Taken::Unusable(path, error) => NodeError::Folder { path, error },
+        LockError::Unusable(path, error) => NodeError::Folder { path, error },
     })
 }
 
@@ -209,16 +207,16 @@ fn bind(
     Endpoint::bind_closed(listen, identity, members)
 }
 
-fn with_greeter(config: &Config, offers: Offers) -> Offers {
-    match config.has(Part::Greeter) {
+fn with_greeter(config: &NodeConfig, offers: Services) -> Services {
+    match config.has(Component::Greeter) {
         true => offers.object(greeter::NAME, &["greeter"], greeter::greeter()),
         false => offers,
     }
 }
 
-fn broker_config(config: &Config) -> embedded::Config {
-    embedded::Config {
-        workers: match config.has(Part::Workers) {
+fn broker_config(config: &NodeConfig) -> embedded::BrokerConfig {
+    embedded::BrokerConfig {
+        workers: match config.has(Component::Workers) {
             true => config.broker.workers,
             false => 0,
         },
@@ -226,9 +224,9 @@ fn broker_config(config: &Config) -> embedded::Config {
     }
 }
 
-fn engine(config: &Config, mut tasks: Registry) -> Result<Option<Embedded>, NodeError> {
+fn engine(config: &NodeConfig, mut tasks: Registry) -> Result<Option<Embedded>, NodeError> {
     add::register(&mut tasks);
-    match config.has(Part::Broker) {
+    match config.has(Component::Broker) {
         true => Ok(Some(Embedded::start(broker_config(config), tasks)?)),
         false => Ok(None),
     }
@@ -239,13 +237,13 @@ fn broker(engine: Option<&Embedded>) -> (Arc<dyn Broker>, Recovery) {
     match engine {
         Some(engine) => (Arc::new(engine.clone()), engine.recovery().clone()),
         None => {
-            let absent = Absent::new("this node was started without a broker");
+            let absent = UnavailableBroker::new("this node was started without a broker");
             (Arc::new(absent), Recovery::default())
         }
     }
 }
 
-fn metrics_door(config: &Config, net: &Handle) -> Result<Option<TcpListener>, NodeError> {
+fn bind_metrics(config: &NodeConfig, net: &Handle) -> Result<Option<TcpListener>, NodeError> {
     let Some(addr) = config.metrics else {
         return Ok(None);
     };
@@ -257,13 +255,13 @@ fn metrics_door(config: &Config, net: &Handle) -> Result<Option<TcpListener>, No
 }
 
 /// The naming server of the first joined node that answers; of the first at all when none does yet.
-fn others_phone_book(net: &Handle, client: Client, joined: &[Known]) -> Option<NamingClient> {
-    let known: Vec<Peer> = joined.iter().flat_map(Known::peers).collect();
+fn upstream_naming(net: &Handle, client: Client, joined: &[JoinedNode]) -> Option<NamingClient> {
+    let known: Vec<PeerAddr> = joined.iter().flat_map(JoinedNode::peers).collect();
     let first = NamingClient::new(client.clone(), *known.first()?);
     // Whoever starts a node may be on a runtime, where another one must not be waited on.
     let (told, answer) = mpsc::channel();
     net.spawn(async move {
-        let asking = NamingClient::first_to_answer(&client, known);
+        let asking = NamingClient::connect_any(&client, known);
         if let Ok(Ok(found)) = timeout(SEARCH, asking).await {
             told.send(found).ok();
         }
@@ -271,10 +269,10 @@ fn others_phone_book(net: &Handle, client: Client, joined: &[Known]) -> Option<N
     Some(answer.recv().unwrap_or(first))
 }
 
-fn take_up(net: &Handle, links: &Links, joined: Vec<Known>) {
+fn attach(net: &Handle, links: &Upstreams, joined: Vec<JoinedNode>) {
     let _entered = net.enter();
     for known in joined {
-        if let Some(warning) = links.take_up(known) {
+        if let Some(warning) = links.attach(known) {
             tracing::warn!("{warning}");
         }
     }
@@ -285,10 +283,10 @@ fn take_up(net: &Handle, links: &Links, joined: Vec<Known>) {
 fn offer(
     net: &Handle,
     endpoint: &Endpoint,
-    objects: Vec<(Register, Arc<dyn Object>)>,
+    objects: Vec<(RegisterRequest, Arc<dyn Object>)>,
     engine: Option<Embedded>,
     recovery: &Recovery,
-) -> Vec<Register> {
+) -> Vec<RegisterRequest> {
     let mut offered = Vec::new();
     for (mut wanted, object) in objects {
         endpoint.objects().expose(&wanted.name, object);
@@ -302,7 +300,7 @@ fn offer(
         let life = u64::try_from(life.as_micros()).unwrap_or_default();
         let object = remote::object(Arc::new(engine), recovery.clone(), life);
         endpoint.objects().expose(remote::NAME, Arc::new(object));
-        let mut wanted = Register::new(remote::NAME, remote::NAME);
+        let mut wanted = RegisterRequest::new(remote::NAME, remote::NAME);
         wanted.metadata = vec!["broker".into()];
         wanted.exclusive = true;
         offered.push(wanted);
@@ -312,39 +310,39 @@ fn offer(
 
 /// The same where others register theirs too: a broker is not one of many, so it has a name of its own
 /// there.
-fn abroad(offered: &[Register], key: PublicKey) -> Vec<Register> {
-    let mut abroad = offered.to_vec();
-    for wanted in &mut abroad {
+fn names_at_upstream(offered: &[RegisterRequest], key: PublicKey) -> Vec<RegisterRequest> {
+    let mut names_at_upstream = offered.to_vec();
+    for wanted in &mut names_at_upstream {
         if wanted.uri == remote::NAME {
             wanted.name = format!("{}.{}", remote::NAME, key.fingerprint());
         }
     }
-    abroad
+    names_at_upstream
 }
 
 fn serve_names(
     net: &Handle,
     endpoint: &Endpoint,
-    own: Peer,
+    own: PeerAddr,
     engine: Option<&Embedded>,
     stop: &CancellationToken,
-) -> Naming {
+) -> NamingServer {
     let _entered = net.enter();
-    let limits = naming::Limits::default();
+    let limits = naming::NamingLimits::default();
     let naming = match engine {
         Some(engine) => {
             let before = engine.names().iter().filter_map(names_journal::registered);
-            let journal = Arc::new(names_journal::Keeper::new(engine.clone()));
-            let (naming, keeping) = Naming::kept(limits, before.collect(), journal);
+            let journal = Arc::new(names_journal::NamesJournal::new(engine.clone()));
+            let (naming, keeping) = NamingServer::kept(limits, before.collect(), journal);
             net.spawn(keeping);
             naming
         }
-        None => Naming::new(limits),
+        None => NamingServer::new(limits),
     };
     endpoint
         .objects()
         .expose(naming::NAME, Arc::new(naming.object()));
-    let mut itself = Register::new(naming::NAME, uri(naming::NAME, own.addr));
+    let mut itself = RegisterRequest::new(naming::NAME, uri(naming::NAME, own.addr));
     itself.lease_ms = Some(0);
     itself.exclusive = true;
     itself.metadata = vec!["naming".into()];

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Networking has a thread and a current-thread runtime of its own: measured, that is two to three
 /// times as fast as sharing a multi-thread one, and no task of a worker can delay it.
-pub(super) fn network_thread() -> io::Result<(Handle, Ending)> {
+pub(super) fn network_thread() -> io::Result<(Handle, NetThread)> {
     let over = CancellationToken::new();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -22,23 +22,23 @@ pub(super) fn network_thread() -> io::Result<(Handle, Ending)> {
         .name("net".into())
         .spawn(move || runtime.block_on(until.cancelled()))?;
     let thread = Mutex::new(Some(thread));
-    Ok((handle, Ending { over, thread }))
+    Ok((handle, NetThread { over, thread }))
 }
 
 /// What ends the network's thread.
-pub(super) struct Ending {
+pub(super) struct NetThread {
     over: CancellationToken,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Drop for Ending {
+impl Drop for NetThread {
     /// A node that did not start leaves nothing running. Its thread ends by itself.
     fn drop(&mut self) {
         self.over.cancel();
     }
 }
 
-impl Ending {
+impl NetThread {
     pub(super) fn end(&self) {
         self.over.cancel();
         let thread = self.thread.lock();

@@ -18,13 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     address, discover,
-    known_nodes::{self, Known},
+    known_nodes::{self, JoinedNode},
 };
 use crate::net::{
-    admission::{PeersClient, follow_guests},
-    naming::{Naming, NamingClient, Register, Registration, Status},
+    admission::{AdmissionClient, follow_guests},
+    naming::{LeaseKeeper, LeaseStatus, NamingClient, NamingServer, RegisterRequest},
     rpc::{
-        client::{Client, Peer},
+        client::{Client, PeerAddr},
         error::CallError,
         wire::Role,
     },
@@ -37,34 +37,34 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Where others reach this node.
 #[derive(Clone, Copy)]
-pub(super) struct Reached {
+pub(super) struct AdvertisedAddr {
     /// What it listens on.
     pub(super) bound: SocketAddr,
     /// The address that leads here, when it was told.
     pub(super) told: Option<SocketAddr>,
 }
 
-impl Reached {
+impl AdvertisedAddr {
     /// As somebody there reaches it.
     pub(super) fn from(self, there: SocketAddr) -> SocketAddr {
-        let seen = || address::facing(self.bound, there).unwrap_or(self.bound);
+        let seen = || address::source_addr_for(self.bound, there).unwrap_or(self.bound);
         self.told.unwrap_or_else(seen)
     }
 }
 
 /// What goes on with one joined node.
-struct Link {
-    known: Known,
-    peer: Peer,
+struct Upstream {
+    known: JoinedNode,
+    peer: PeerAddr,
     /// How each name stands there.
-    names: Vec<(String, watch::Receiver<Status>)>,
+    names: Vec<(String, watch::Receiver<LeaseStatus>)>,
     running: Vec<tokio::task::JoinHandle<()>>,
     stop: CancellationToken,
 }
 
 /// A joined node, as others are shown it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinkInfo {
+pub struct UpstreamStatus {
     /// Its key.
     pub key: PublicKey,
     /// What this node may do there.
@@ -77,26 +77,26 @@ pub struct LinkInfo {
 
 /// Every joined node of one process.
 #[derive(Clone)]
-pub(super) struct Links(Arc<Shared>);
+pub(super) struct Upstreams(Arc<Shared>);
 
 struct Shared {
     client: Client,
     members: Members,
-    naming: Option<Naming>,
-    reached: Reached,
+    naming: Option<NamingServer>,
+    reached: AdvertisedAddr,
     /// What is offered, without where it is.
-    offered: Vec<Register>,
-    links: Mutex<HashMap<PublicKey, Link>>,
+    offered: Vec<RegisterRequest>,
+    links: Mutex<HashMap<PublicKey, Upstream>>,
     stop: CancellationToken,
 }
 
-impl Links {
+impl Upstreams {
     pub(super) fn new(
         client: Client,
         members: Members,
-        naming: Option<Naming>,
-        reached: Reached,
-        offered: Vec<Register>,
+        naming: Option<NamingServer>,
+        reached: AdvertisedAddr,
+        offered: Vec<RegisterRequest>,
         stop: CancellationToken,
     ) -> Self {
         Self(Arc::new(Shared {
@@ -110,14 +110,14 @@ impl Links {
         }))
     }
 
-    fn links(&self) -> MutexGuard<'_, HashMap<PublicKey, Link>> {
+    fn links(&self) -> MutexGuard<'_, HashMap<PublicKey, Upstream>> {
         let links = self.0.links.lock();
         links.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes up a joined node, in place of what was known of it before. To be called on the network's
     /// runtime. Answers a warning, if others will not be able to reach what is registered there.
-    pub(super) fn take_up(&self, known: Known) -> Option<String> {
+    pub(super) fn attach(&self, known: JoinedNode) -> Option<String> {
         let peer = known.peers().next()?;
         let at = self.0.reached.from(peer.addr);
         let alone = at.ip().is_loopback() && !peer.addr.ip().is_loopback();
@@ -127,7 +127,7 @@ impl Links {
             before.end();
         }
         let stop = self.0.stop.child_token();
-        let mut link = Link {
+        let mut link = Upstream {
             peer,
             names: Vec::new(),
             running: Vec::new(),
@@ -143,13 +143,13 @@ impl Links {
                     addr: at,
                 }
                 .to_string();
-                let registration = Registration::new(naming.clone(), wanted);
+                let registration = LeaseKeeper::new(naming.clone(), wanted);
                 link.names
                     .push((offered.name.clone(), registration.status()));
                 link.running
                     .push(tokio::spawn(registration.run(stop.clone())));
             }
-            let peers = PeersClient::new(self.0.client.clone(), peer);
+            let peers = AdmissionClient::new(self.0.client.clone(), peer);
             let guests = follow_guests(self.0.members.clone(), peers, self.0.naming.clone());
             link.running.push(tokio::spawn(async move {
                 stop.run_until_cancelled(guests).await;
@@ -158,12 +158,12 @@ impl Links {
             self.0.members.set_guests(peer.key, HashMap::new());
         }
         self.links().insert(peer.key, link);
-        alone.then(|| address::warning(&[at]).unwrap_or_default())
+        alone.then(|| address::loopback_warning(&[at]).unwrap_or_default())
     }
 
     /// Looks for joined nodes that cannot be reached where they were, for as long as this node runs: at
     /// their other addresses, and with `discover` on the local network.
-    pub(super) async fn find_moved(self, data_dir: PathBuf, discover: bool) {
+    pub(super) async fn relocate(self, data_dir: PathBuf, discover: bool) {
         while self.0.stop.run_until_cancelled(sleep(LOOK)).await.is_some() {
             for before in self.lost() {
                 let key = before.key;
@@ -182,14 +182,14 @@ impl Links {
                 }
                 tracing::info!(key = key.fingerprint(), %now, "a joined node has moved");
                 known.reached_at(now);
-                self.take_up(known.clone());
+                self.attach(known.clone());
                 self.remember(&data_dir, known).await;
             }
         }
     }
 
     /// Keeps where a node is, unless it has been left by then.
-    async fn remember(&self, data_dir: &Path, known: Known) {
+    async fn remember(&self, data_dir: &Path, known: JoinedNode) {
         let (folder, links) = (data_dir.to_owned(), self.clone());
         let kept = spawn_blocking(move || {
             known_nodes::remember(&folder, known.clone())?;
@@ -209,13 +209,13 @@ impl Links {
         key: PublicKey,
         addrs: impl IntoIterator<Item = SocketAddr>,
     ) -> Option<SocketAddr> {
-        let peers = addrs.into_iter().map(|addr| Peer { addr, key });
-        let answered = self.0.client.first_to_answer(peers).await;
+        let peers = addrs.into_iter().map(|addr| PeerAddr { addr, key });
+        let answered = self.0.client.connect_any(peers).await;
         answered.ok().map(|(peer, _)| peer.addr)
     }
 
     /// Whether a node is still joined, and known as then.
-    fn has(&self, known: &Known) -> bool {
+    fn has(&self, known: &JoinedNode) -> bool {
         let links = self.links();
         links
             .get(&known.key)
@@ -223,13 +223,13 @@ impl Links {
     }
 
     /// Joined nodes with a name that cannot be kept there for want of a connection.
-    fn lost(&self) -> Vec<Known> {
-        let lost = |link: &&Link| {
+    fn lost(&self) -> Vec<JoinedNode> {
+        let lost = |link: &&Upstream| {
             link.names.iter().any(|(_, status)| {
                 let status = status.borrow();
                 matches!(
                     &*status,
-                    Status::Failing(CallError::Connect { .. } | CallError::Deadline(_))
+                    LeaseStatus::Failing(CallError::Connect { .. } | CallError::Deadline(_))
                 )
             })
         };
@@ -242,7 +242,7 @@ impl Links {
     }
 
     /// Lets go of a joined node: names are taken back, its peers are no guests any more.
-    pub(super) fn let_go(&self, key: PublicKey) -> bool {
+    pub(super) fn detach(&self, key: PublicKey) -> bool {
         let link = self.links().remove(&key);
         if let Some(link) = &link {
             link.stop.cancel();
@@ -252,9 +252,9 @@ impl Links {
     }
 
     /// Every joined node, by key.
-    pub(super) fn list(&self) -> Vec<LinkInfo> {
+    pub(super) fn list(&self) -> Vec<UpstreamStatus> {
         let links = self.links();
-        let mut all: Vec<_> = links.values().map(Link::info).collect();
+        let mut all: Vec<_> = links.values().map(Upstream::info).collect();
         all.sort_by_key(|link| link.key);
         all
     }
@@ -268,7 +268,7 @@ impl Links {
     }
 }
 
-impl Link {
+impl Upstream {
     /// Ends what goes on, at once.
     fn end(self) {
         for running in self.running {
@@ -276,15 +276,15 @@ impl Link {
         }
     }
 
-    fn info(&self) -> LinkInfo {
-        let word = |status: &Status| match status {
-            Status::Pending => "pending".to_owned(),
-            Status::Held => "held".to_owned(),
-            Status::Failing(why) => format!("failing: {why}"),
-            Status::Refused(why) => format!("refused: {why}"),
+    fn info(&self) -> UpstreamStatus {
+        let word = |status: &LeaseStatus| match status {
+            LeaseStatus::Pending => "pending".to_owned(),
+            LeaseStatus::Held => "held".to_owned(),
+            LeaseStatus::Failing(why) => format!("failing: {why}"),
+            LeaseStatus::Refused(why) => format!("refused: {why}"),
         };
         let names = self.names.iter();
-        LinkInfo {
+        UpstreamStatus {
             key: self.peer.key,
             role: self.known.role,
             addr: self.peer.addr,

@@ -65,9 +65,9 @@ async fn add(args: Add, context: Context) -> Result<String, TaskError> {
     let attempt = context.attempt();
     if args.fails.is_some_and(|fails| attempt <= fails) {
         let why = format!("attempt {attempt} was told to fail");
-        return Err(TaskError::passing(why));
+        return Err(TaskError::retryable(why));
     }
-    let sum = args.x.add(&args.y).map_err(TaskError::fatal)?;
+    let sum = args.x.add(&args.y).map_err(TaskError::permanent)?;
     Ok(sum.to_json())
 }
 

@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::DropGuard;
 
 use super::{
-    query::{Filter, Page, Query, States},
-    registry::Unfit,
-    task::{Illegal, NewTask, Receipt, State, Step, SubmitId, Task, TaskId, Timestamp, WorkerId},
+    query::{Filter, Page, Query, StateSet},
+    registry::InvalidTask,
+    task::{
+        IdempotencyKey, InvalidTransition, NewTask, Receipt, State, Task, TaskId, Timestamp,
+        Transition, WorkerId,
+    },
     worker::WorkerStatus,
 };
 
@@ -24,68 +27,72 @@ pub trait Broker: Send + Sync {
 
     /// Takes tasks, all or none of them, and answers in the same order. An answer means that they are
     /// kept as safely as the engine promises.
-    fn submit(&self, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>>;
+    fn submit(&self, tasks: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>>;
 
     /// The same under a name of its own: submitted again under that name, it is not taken again, and the
-    /// answer is that of the first time. The name is known for at least [`REMEMBERED`], across
+    /// answer is that of the first time. The name is known for at least [`IDEMPOTENCY_WINDOW`], across
     /// restarts where tasks are.
-    fn submit_once(&self, id: SubmitId, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>>;
+    fn submit_idempotent(
+        &self,
+        id: IdempotencyKey,
+        tasks: Vec<NewTask>,
+    ) -> BrokerFuture<'_, Vec<Receipt>>;
 
     /// One task, with the log of its attempts.
-    fn get(&self, id: TaskId) -> Reply<'_, Option<Task>>;
+    fn get(&self, id: TaskId) -> BrokerFuture<'_, Option<Task>>;
 
     /// A page of tasks.
-    fn list(&self, query: Query) -> Reply<'_, Page>;
+    fn list(&self, query: Query) -> BrokerFuture<'_, Page>;
 
     /// How many tasks match, exactly.
-    fn count(&self, filter: Filter) -> Reply<'_, usize>;
+    fn count(&self, filter: Filter) -> BrokerFuture<'_, usize>;
 
     /// Why tasks have failed for good: the most frequent reason first, at most [`MAX_REASONS`], from
     /// the newest [`MAX_FAILURES`] failures.
-    fn reasons(&self) -> Reply<'_, Vec<Reason>>;
+    fn reasons(&self) -> BrokerFuture<'_, Vec<FailureGroup>>;
 
     /// Cancels a task: one that waits at once; one that runs is asked to stop and stays `running`,
     /// marked *cancelling*, until it does.
-    fn cancel(&self, id: TaskId) -> Reply<'_, State>;
+    fn cancel(&self, id: TaskId) -> BrokerFuture<'_, State>;
 
     /// Takes back the cancellation of a task that had not been started: it waits again as before, with
     /// the attempts that it had.
-    fn restore(&self, id: TaskId) -> Reply<'_, State>;
+    fn restore(&self, id: TaskId) -> BrokerFuture<'_, State>;
 
     /// Runs a task that failed, was cancelled or expired again, with its original arguments and all
     /// its attempts.
-    fn retry(&self, id: TaskId) -> Reply<'_, State>;
+    fn retry(&self, id: TaskId) -> BrokerFuture<'_, State>;
 
     /// Does one thing to every task that matches, in steps that hold up nothing else, and answers when
     /// it is through.
-    fn bulk(&self, deed: Deed, filter: Filter) -> Reply<'_, Bulk>;
+    fn bulk(&self, deed: BulkAction, filter: Filter) -> BrokerFuture<'_, BulkOutcome>;
 
     /// Hands out no further task of a queue, or of any, until [`Broker::resume`]; what runs goes on.
-    fn pause(&self, queue: Option<&str>) -> Reply<'_, ()>;
+    fn pause(&self, queue: Option<&str>) -> BrokerFuture<'_, ()>;
 
     /// Hands out tasks again.
-    fn resume(&self, queue: Option<&str>) -> Reply<'_, ()>;
+    fn resume(&self, queue: Option<&str>) -> BrokerFuture<'_, ()>;
 
     /// Counts, rates and percentiles.
-    fn stats(&self) -> Reply<'_, Stats>;
+    fn stats(&self) -> BrokerFuture<'_, Stats>;
 
     /// Every worker.
-    fn workers(&self) -> Reply<'_, Vec<WorkerStatus>>;
+    fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>>;
 
     /// Asks for this many workers. More start at once; fewer end when they have finished what they
     /// run. Answers the number that was accepted, which has limits.
-    fn scale(&self, workers: usize) -> Reply<'_, usize>;
+    fn scale(&self, workers: usize) -> BrokerFuture<'_, usize>;
 
     /// What happens from now on, for showing.
     fn subscribe(&self) -> Subscription;
 
     /// Stops: hands out nothing more, waits at most `grace` for running tasks, hands back the rest.
     /// Everything after it is [`BrokerError::Closed`].
-    fn shutdown(&self, grace: Duration) -> Reply<'_, Drained>;
+    fn shutdown(&self, grace: Duration) -> BrokerFuture<'_, ShutdownReport>;
 }
 
 /// How long the name of a submit is known.
-pub const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(60 * 60);
 
 /// The most reasons that [`Broker::reasons`] tells.
 pub const MAX_REASONS: usize = 200;
@@ -95,7 +102,7 @@ pub const MAX_FAILURES: usize = 100_000;
 /// What can be done to many tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Deed {
+pub enum BulkAction {
     /// Cancel what has not ended.
     Cancel,
     /// Run what failed, was cancelled or expired again.
@@ -104,13 +111,13 @@ pub enum Deed {
     Purge,
 }
 
-impl Deed {
+impl BulkAction {
     /// The states that it can be done to.
     #[must_use]
-    pub fn applies_to(self) -> States {
+    pub fn applies_to(self) -> StateSet {
         let fits = |state: &State| match self {
             Self::Cancel => !state.is_finished(),
-            Self::Retry => state.after(Step::Retry).is_ok(),
+            Self::Retry => state.apply(Transition::Retry).is_ok(),
             Self::Purge => state.is_finished(),
         };
         State::ALL.into_iter().filter(fits).collect()
@@ -119,7 +126,7 @@ impl Deed {
 
 /// What came of a [`Broker::bulk`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Bulk {
+pub struct BulkOutcome {
     /// Tasks to which it was done.
     pub done: usize,
     /// Tasks that matched and had changed before it was their turn, or that there was no room for.
@@ -128,7 +135,7 @@ pub struct Bulk {
 
 /// Tasks that failed for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reason {
+pub struct FailureGroup {
     /// What they run.
     pub name: Arc<str>,
     /// What the last attempt said, its first line.
@@ -142,10 +149,10 @@ pub struct Reason {
 }
 
 /// An answer on its way.
-pub type Reply<'a, T> = BoxFuture<'a, Result<T, BrokerError>>;
+pub type BrokerFuture<'a, T> = BoxFuture<'a, Result<T, BrokerError>>;
 
 /// Why a broker did not do what was asked. Nothing has changed then, but for
-/// [`BrokerError::Unsaved`].
+/// [`BrokerError::PersistPending`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum BrokerError {
@@ -161,21 +168,21 @@ pub enum BrokerError {
     },
     /// There is no such task to run, or the arguments do not fit it.
     #[error(transparent)]
-    Unfit(#[from] Unfit),
+    InvalidTask(#[from] InvalidTask),
     /// There is no task with this id, or no longer.
     #[error("there is no task {0}; it may have been purged")]
     NotFound(TaskId),
     /// The task's state does not allow it.
     #[error("{id}: {why}")]
-    Illegal {
+    InvalidTransition {
         /// Which task.
         id: TaskId,
         /// Its state and what was asked.
-        why: Illegal,
+        why: InvalidTransition,
     },
     /// It cannot run again while another with its unique key is alive.
     #[error("{id} cannot run again: {by} has its unique key now")]
-    KeyTaken {
+    DuplicateKey {
         /// Which task.
         id: TaskId,
         /// Which task is alive with the same name and key.
@@ -183,19 +190,19 @@ pub enum BrokerError {
     },
     /// It cannot be saved, and so it was not done.
     #[error("not taken, because it cannot be saved: {0}; it can again when that has been mended")]
-    Refused(String),
+    NotPersisted(String),
     /// It was done and cannot be saved yet.
     #[error("done, but not saved: {0}; it is saved as soon as that has been mended")]
-    Unsaved(String),
+    PersistPending(String),
     /// What is kept cannot be read.
     #[error("the task file cannot be read: {0}")]
-    Unreadable(String),
+    Storage(String),
     /// Too many questions wait for an answer.
     #[error("too many questions at once; ask again")]
     Busy,
     /// It was asked for in parts, and only the first were taken.
     #[error("only the first {taken} tasks were taken: {why}")]
-    Partly {
+    PartialSubmit {
         /// How many were.
         taken: usize,
         /// Why the next ones were not.
@@ -259,7 +266,7 @@ pub struct Stats {
     /// The same for each name that has run, by name.
     pub names: Vec<NameStats>,
     /// How changes are kept.
-    pub keeping: Keeping,
+    pub keeping: StorageStats,
     /// When it was taken.
     pub at: Timestamp,
 }
@@ -312,19 +319,19 @@ pub struct NameStats {
     pub run: Percentiles,
 }
 
-/// How long the runs of one task name waited and took, as counts in [`BOUNDS`].
+/// How long the runs of one task name waited and took, as counts in [`BUCKET_BOUNDS`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct NameHistograms {
     /// The name.
     pub name: Arc<str>,
     /// From being ready to being started.
-    pub wait: Counts,
+    pub wait: Buckets,
     /// From being started to the end.
-    pub run: Counts,
+    pub run: Buckets,
 }
 
-/// The upper bounds of [`Counts`]; what took longer than the last is in one more.
-pub const BOUNDS: [Duration; 14] = [
+/// The upper bounds of [`Buckets`]; what took longer than the last is in one more.
+pub const BUCKET_BOUNDS: [Duration; 14] = [
     Duration::from_micros(10),
     Duration::from_micros(50),
     Duration::from_micros(100),
@@ -343,20 +350,20 @@ pub const BOUNDS: [Duration; 14] = [
 
 /// How many took how long.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Counts {
-    /// How many are within each of [`BOUNDS`] and above the one before, and how many are above all.
+pub struct Buckets {
+    /// How many are within each of [`BUCKET_BOUNDS`] and above the one before, and how many are above all.
     pub within: Vec<u64>,
     /// The sum of all of them, to a hundredth.
     pub seconds: f64,
 }
 
-impl Counts {
+impl Buckets {
     /// Of a histogram in microseconds.
     pub(super) fn of(histogram: &Histogram<u64>) -> Self {
         let micros = |bound: &Duration| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
         let mut from = 0;
-        let mut within: Vec<u64> = Vec::with_capacity(BOUNDS.len() + 1);
-        for bound in BOUNDS.iter().map(micros) {
+        let mut within: Vec<u64> = Vec::with_capacity(BUCKET_BOUNDS.len() + 1);
+        for bound in BUCKET_BOUNDS.iter().map(micros) {
             within.push(histogram.count_between(from, bound));
             // What one bucket holds cannot be told apart, so the next begins behind it.
             from = histogram.highest_equivalent(bound) + 1;
@@ -372,7 +379,7 @@ impl Counts {
 
 /// How an engine keeps what it was given.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Keeping {
+pub struct StorageStats {
     /// The word for it: `power`, `process` or `memory`.
     pub durability: Cow<'static, str>,
     /// Bytes that tasks and results take.
@@ -418,7 +425,7 @@ impl Percentiles {
 
 /// What came of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Drained {
+pub struct ShutdownReport {
     /// Tasks that were running and did not end in time.
     pub abandoned: usize,
     /// Tasks that had not been started.
@@ -445,7 +452,7 @@ pub enum Event {
         worker: WorkerId,
     },
     /// A task ended or will be tried again.
-    Ended {
+    Finished {
         /// Which task.
         id: TaskId,
         /// What it is now.
@@ -482,7 +489,7 @@ pub enum Event {
         worker: WorkerId,
     },
     /// Changes can be saved again, or no longer; [`Stats`] tells why.
-    Saving(bool),
+    Persistence(bool),
     /// A worker started or ended.
     Worker {
         /// Which.
@@ -495,14 +502,14 @@ pub enum Event {
 /// Events in batches, as they come.
 #[derive(Debug)]
 pub struct Subscription {
-    batches: async_channel::Receiver<Batch>,
+    batches: async_channel::Receiver<EventBatch>,
     /// Ends what brings them here, when nobody wants them any more.
     _end: Option<DropGuard>,
 }
 
 /// Events that happened together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Batch {
+pub struct EventBatch {
     /// When.
     pub at: Timestamp,
     /// What, in order.
@@ -513,7 +520,7 @@ pub struct Batch {
 
 impl Subscription {
     /// Batches that are put in at the other end for as long as it has a receiver.
-    pub(super) const fn new(batches: async_channel::Receiver<Batch>) -> Self {
+    pub(super) const fn new(batches: async_channel::Receiver<EventBatch>) -> Self {
         Self {
             batches,
             _end: None,
@@ -521,7 +528,10 @@ impl Subscription {
     }
 
     /// The same, with something that is told when the subscription is dropped.
-    pub(super) const fn ending(batches: async_channel::Receiver<Batch>, end: DropGuard) -> Self {
+    pub(super) const fn ending(
+        batches: async_channel::Receiver<EventBatch>,
+        end: DropGuard,
+    ) -> Self {
         Self {
             batches,
             _end: Some(end),
@@ -529,13 +539,13 @@ impl Subscription {
     }
 
     /// The next batch; `None` when the broker has stopped.
-    pub async fn next(&self) -> Option<Batch> {
+    pub async fn next(&self) -> Option<EventBatch> {
         self.batches.recv().await.ok()
     }
 
     /// The next batch, if it is there already.
     #[must_use]
-    pub fn try_next(&self) -> Option<Batch> {
+    pub fn try_next(&self) -> Option<EventBatch> {
         self.batches.try_recv().ok()
     }
 }

@@ -56,14 +56,14 @@ const JUMP: u64 = 500_000;
 
 /// By how much a wall clock was moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Jump {
+pub enum ClockStep {
     /// It shows a later time now.
     Forward(Duration),
     /// It shows an earlier time now.
     Back(Duration),
 }
 
-impl Jump {
+impl ClockStep {
     /// The same moment after the jump.
     #[must_use]
     pub fn apply(self, at: Timestamp) -> Timestamp {
@@ -109,7 +109,7 @@ impl Clock {
 
     /// Looks whether the wall clock was moved; from then on [`Clock::now`] goes by it.
     #[must_use]
-    pub fn check(&self) -> Option<Jump> {
+    pub fn check(&self) -> Option<ClockStep> {
         let (new, old) = (
             offset(&*self.0.source),
             self.0.offset.load(Ordering::Relaxed),
@@ -120,9 +120,9 @@ impl Clock {
         self.0.offset.store(new, Ordering::Relaxed);
         let by = Duration::from_micros(new.abs_diff(old));
         Some(if new > old {
-            Jump::Forward(by)
+            ClockStep::Forward(by)
         } else {
-            Jump::Back(by)
+            ClockStep::Back(by)
         })
     }
 
@@ -171,7 +171,7 @@ mod tests {
         *hands.0.lock().expect("whole") = (9 * hour, 1_000_005);
         assert_eq!(clock.now(), Timestamp(10 * hour + 1_000_000));
         let back = Duration::from_micros(hour + 1_000_000);
-        assert_eq!(clock.check(), Some(Jump::Back(back)));
+        assert_eq!(clock.check(), Some(ClockStep::Back(back)));
         assert_eq!(clock.now(), Timestamp(9 * hour));
         assert_eq!(clock.check(), None);
         *hands.0.lock().expect("whole") = (9 * hour + 100_000, 1_000_005);

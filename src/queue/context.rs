@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    executor::control::Desk,
+    executor::control::WorkerControl,
     task::{Progress, TaskId, Timestamp, WorkerId},
 };
 
@@ -16,11 +16,11 @@ pub struct Context {
     id: TaskId,
     run: u64,
     attempt: u8,
-    desk: Arc<Desk>,
+    desk: Arc<WorkerControl>,
 }
 
 impl Context {
-    pub(super) const fn new(id: TaskId, run: u64, attempt: u8, desk: Arc<Desk>) -> Self {
+    pub(super) const fn new(id: TaskId, run: u64, attempt: u8, desk: Arc<WorkerControl>) -> Self {
         Self {
             id,
             run,
@@ -32,7 +32,7 @@ impl Context {
     /// A run that nobody watches, to call a task function by hand.
     #[must_use]
     pub fn detached(id: TaskId, attempt: u8) -> Self {
-        let desk = Desk::new(WorkerId(0), Timestamp::default());
+        let desk = WorkerControl::new(WorkerId(0), Timestamp::default());
         Self::new(id, 1, attempt, Arc::new(desk))
     }
 
@@ -69,7 +69,7 @@ impl Context {
     }
 
     /// Waits until the run should end.
-    pub async fn asked_to_stop(&self) {
-        self.desk.asked_to_stop(self.run).await;
+    pub async fn stop_requested(&self) {
+        self.desk.stop_requested(self.run).await;
     }
 }

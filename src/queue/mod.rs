@@ -19,7 +19,7 @@ pub mod broker;
 pub mod clock;
 pub mod context;
 pub mod embedded;
-pub mod executor;
+mod executor;
 pub mod number;
 pub mod paging;
 pub mod query;

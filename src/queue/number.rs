@@ -21,7 +21,7 @@ pub const MAX_DIGITS: usize = 20_000;
 
 /// Why a text is no number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotANumber {
+pub enum ParseNumberError {
     /// It is something else.
     #[error("`{0}` is not a number")]
     Other(String),
@@ -42,14 +42,14 @@ impl Number {
     /// Reads `12`, `-3`, `2.5`, `1e6` or `1_000`.
     ///
     /// # Errors
-    /// [`NotANumber`].
-    pub fn parse(text: &str) -> Result<Self, NotANumber> {
+    /// [`ParseNumberError`].
+    pub fn parse(text: &str) -> Result<Self, ParseNumberError> {
         let shown = || {
             let short: String = text.chars().take(40).collect();
             short.escape_debug().to_string()
         };
         if text.len() > MAX_DIGITS {
-            return Err(NotANumber::TooLong(text.len()));
+            return Err(ParseNumberError::TooLong(text.len()));
         }
         // Almost all numbers are short integers, and the rest of this is slow.
         if text.len() < 19
@@ -67,18 +67,18 @@ impl Number {
         let unsigned = digits.strip_prefix(['-', '+']).unwrap_or(&digits);
         // Rust also reads "inf" and "nan"; those are words here.
         if stray || !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-            return Err(NotANumber::Other(shown()));
+            return Err(ParseNumberError::Other(shown()));
         }
         if unsigned.bytes().all(|b| b.is_ascii_digit()) {
             return digits
                 .parse()
                 .map(Self::Int)
-                .map_err(|_no_digits| NotANumber::Other(shown()));
+                .map_err(|_no_digits| ParseNumberError::Other(shown()));
         }
         match digits.parse::<f64>() {
             Ok(x) if x.is_finite() => Ok(Self::Float(x)),
-            Ok(_) => Err(NotANumber::TooLarge(shown())),
-            Err(_) => Err(NotANumber::Other(shown())),
+            Ok(_) => Err(ParseNumberError::TooLarge(shown())),
+            Err(_) => Err(ParseNumberError::Other(shown())),
         }
     }
 
@@ -169,17 +169,17 @@ mod tests {
             "", "x", "-", "+", "inf", "nan", "1_", "_1", "1__0", "1e", "0x10", "--1", "1.2.3", ".",
         ] {
             assert!(
-                matches!(Number::parse(text), Err(NotANumber::Other(_))),
+                matches!(Number::parse(text), Err(ParseNumberError::Other(_))),
                 "{text}"
             );
         }
         assert!(matches!(
             Number::parse("1e999"),
-            Err(NotANumber::TooLarge(_))
+            Err(ParseNumberError::TooLarge(_))
         ));
         assert!(matches!(
             Number::parse(&"1".repeat(MAX_DIGITS + 1)),
-            Err(NotANumber::TooLong(_))
+            Err(ParseNumberError::TooLong(_))
         ));
     }
 

@@ -11,7 +11,7 @@ use super::{
 ///
 /// # Errors
 /// The broker's own.
-pub async fn whole_page(broker: &dyn Broker, mut query: Query) -> Result<Page, BrokerError> {
+pub async fn fetch_full_page(broker: &dyn Broker, mut query: Query) -> Result<Page, BrokerError> {
     let backwards = query.from.is_backwards();
     let mut tasks: Vec<Task> = Vec::new();
     loop {

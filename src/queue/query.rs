@@ -10,9 +10,9 @@ use super::task::{State, Task, TaskId};
 /// A set of states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<State>", into = "Vec<State>")]
-pub struct States(u8);
+pub struct StateSet(u8);
 
-impl States {
+impl StateSet {
     /// Every state.
     pub const ALL: Self = Self(u8::MAX);
     /// No state.
@@ -42,20 +42,20 @@ impl States {
     }
 }
 
-impl FromIterator<State> for States {
+impl FromIterator<State> for StateSet {
     fn from_iter<T: IntoIterator<Item = State>>(states: T) -> Self {
         states.into_iter().fold(Self::NONE, Self::with)
     }
 }
 
-impl std::convert::From<Vec<State>> for States {
+impl std::convert::From<Vec<State>> for StateSet {
     fn from(states: Vec<State>) -> Self {
         states.into_iter().collect()
     }
 }
 
-impl std::convert::From<States> for Vec<State> {
-    fn from(states: States) -> Self {
+impl std::convert::From<StateSet> for Vec<State> {
+    fn from(states: StateSet) -> Self {
         states.iter().collect()
     }
 }
@@ -111,7 +111,7 @@ impl Order {
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {
     /// In one of these states.
-    pub states: States,
+    pub states: StateSet,
     /// With all of these texts in their id, name, key, arguments, result or error; upper and lower
     /// case are the same.
     pub has: Vec<String>,
@@ -132,7 +132,7 @@ pub struct Filter {
 impl Default for Filter {
     fn default() -> Self {
         Self {
-            states: States::ALL,
+            states: StateSet::ALL,
             has: Vec::new(),
             lacks: Vec::new(),
             name: None,
@@ -209,7 +209,7 @@ impl Filter {
 
     /// The same for fewer states.
     #[must_use]
-    pub fn within(mut self, states: States) -> Self {
+    pub fn within(mut self, states: StateSet) -> Self {
         self.states = self.states.and(states);
         self
     }

@@ -29,12 +29,12 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     context::Context,
-    task::{MAX_TEXT, MAX_WORD, NewTask},
+    task::{MAX_NAME, MAX_PAYLOAD, NewTask},
 };
 
 /// Why a task is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-pub enum Unfit {
+pub enum InvalidTask {
     /// No such task is registered.
     #[error("there is no task named `{name}`; there is {known}")]
     UnknownTask {
@@ -57,30 +57,30 @@ pub enum Unfit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskError {
     /// Another attempt would fail in the same way.
-    Fatal(String),
+    Permanent(String),
     /// Another attempt may succeed.
-    Passing(String),
+    Retryable(String),
 }
 
 impl TaskError {
     /// An error that another attempt would not mend.
-    pub fn fatal(why: impl ToString) -> Self {
-        Self::Fatal(why.to_string())
+    pub fn permanent(why: impl ToString) -> Self {
+        Self::Permanent(why.to_string())
     }
 
     /// An error that another attempt may mend.
-    pub fn passing(why: impl ToString) -> Self {
-        Self::Passing(why.to_string())
+    pub fn retryable(why: impl ToString) -> Self {
+        Self::Retryable(why.to_string())
     }
 
     /// The same for an error with its causes, each in a line of its own.
-    pub fn passing_with_causes(error: &dyn std::error::Error) -> Self {
-        Self::Passing(chain(error))
+    pub fn from_error(error: &dyn std::error::Error) -> Self {
+        Self::Retryable(chain(error))
     }
 
     /// The same for an error with its causes, each in a line of its own.
     pub fn fatal_with_causes(error: &dyn std::error::Error) -> Self {
-        Self::Fatal(chain(error))
+        Self::Permanent(chain(error))
     }
 }
 
@@ -97,12 +97,12 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// A run of a task: its result as JSON, or its error.
-pub type Run = Pin<Box<dyn Future<Output = Result<String, TaskError>> + Send>>;
+pub type TaskFuture = Pin<Box<dyn Future<Output = Result<String, TaskError>> + Send>>;
 
 type Check = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
-type Start = Box<dyn Fn(&str, Context) -> Result<Run, String> + Send + Sync>;
+type Start = Box<dyn Fn(&str, Context) -> Result<TaskFuture, String> + Send + Sync>;
 
-/// A function that workers can run. Dropping the [`Run`] cancels it, so a function must wait with
+/// A function that workers can run. Dropping the [`TaskFuture`] cancels it, so a function must wait with
 /// `await`; work that does not belongs on `tokio::task::spawn_blocking`.
 pub(super) struct TaskFunction {
     pub(super) name: Arc<str>,
@@ -111,7 +111,7 @@ pub(super) struct TaskFunction {
 }
 
 impl TaskFunction {
-    pub(super) fn start(&self, args: &str, context: Context) -> Result<Run, String> {
+    pub(super) fn start(&self, args: &str, context: Context) -> Result<TaskFuture, String> {
         (self.start)(args, context)
     }
 }
@@ -145,7 +145,7 @@ impl Registry {
             name: name.into(),
             check: Box::new(|args| read::<A>(args).map(drop)),
             start: Box::new(move |args, context| {
-                let run: Run = Box::pin(function(read(args)?, context));
+                let run: TaskFuture = Box::pin(function(read(args)?, context));
                 Ok(run)
             }),
         };
@@ -164,15 +164,17 @@ impl Registry {
     }
 
     /// The function for a task, after a look at everything that was said about it.
-    pub(super) fn find(&self, task: &NewTask) -> Result<Arc<TaskFunction>, Unfit> {
-        let function = self.get(&task.name).ok_or_else(|| Unfit::UnknownTask {
-            name: task.name.chars().take(80).collect(),
-            known: self.names().collect::<Vec<_>>().join(", "),
-        })?;
+    pub(super) fn find(&self, task: &NewTask) -> Result<Arc<TaskFunction>, InvalidTask> {
+        let function = self
+            .get(&task.name)
+            .ok_or_else(|| InvalidTask::UnknownTask {
+                name: task.name.chars().take(80).collect(),
+                known: self.names().collect::<Vec<_>>().join(", "),
+            })?;
         let checked = checked(task).and_then(|()| (function.check)(&task.args));
         match checked {
             Ok(()) => Ok(Arc::clone(function)),
-            Err(why) => Err(Unfit::BadArguments {
+            Err(why) => Err(InvalidTask::BadArguments {
                 name: task.name.clone(),
                 why,
             }),
@@ -182,9 +184,9 @@ impl Registry {
 
 fn checked(task: &NewTask) -> Result<(), String> {
     let long = task.args.len();
-    if long > MAX_TEXT {
+    if long > MAX_PAYLOAD {
         return Err(format!(
-            "arguments of {long} bytes are over the limit of {MAX_TEXT}"
+            "arguments of {long} bytes are over the limit of {MAX_PAYLOAD}"
         ));
     }
     let words = [
@@ -194,8 +196,8 @@ fn checked(task: &NewTask) -> Result<(), String> {
     for (what, word) in words {
         match word {
             Some(word) if word.is_empty() => return Err(format!("the {what} is empty")),
-            Some(word) if word.len() > MAX_WORD => {
-                return Err(format!("a {what} has at most {MAX_WORD} bytes"));
+            Some(word) if word.len() > MAX_NAME => {
+                return Err(format!("a {what} has at most {MAX_NAME} bytes"));
             }
             _ => {}
         }
@@ -247,7 +249,10 @@ mod tests {
             let refused = registry
                 .find(&NewTask::new("pair", args))
                 .expect_err("refused");
-            assert!(matches!(refused, Unfit::BadArguments { .. }), "{args}");
+            assert!(
+                matches!(refused, InvalidTask::BadArguments { .. }),
+                "{args}"
+            );
         }
         let refused = registry
             .find(&NewTask::new("pear", "[1]"))

@@ -90,7 +90,7 @@ pub enum State {
 /// What can happen to a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Step {
+pub enum Transition {
     /// The time it waited for has come.
     Due,
     /// A worker takes it.
@@ -98,15 +98,15 @@ pub enum Step {
     /// It gave a result.
     Succeed,
     /// It failed and has attempts left.
-    FailForNow,
+    FailRetryable,
     /// It failed for the last time.
-    FailForGood,
+    FailPermanent,
     /// It is not to run, or it has stopped running.
     Cancel,
     /// Its time to start is over.
     Expire,
     /// Its worker gives it back untouched.
-    HandBack,
+    Release,
     /// Somebody wants it to run again.
     Retry,
     /// Its cancellation is taken back, and it may run now.
@@ -118,11 +118,11 @@ pub enum Step {
 /// A step that a task in this state cannot take; nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("a task that is {state} cannot {step}")]
-pub struct Illegal {
+pub struct InvalidTransition {
     /// Where the task is.
     pub state: State,
     /// What was asked of it.
-    pub step: Step,
+    pub step: Transition,
 }
 
 impl State {
@@ -142,23 +142,24 @@ impl State {
     /// The state after a step: the one place where a task's life is written down.
     ///
     /// # Errors
-    /// [`Illegal`] when this state does not allow the step.
-    pub const fn after(self, step: Step) -> Result<Self, Illegal> {
+    /// [`InvalidTransition`] when this state does not allow the step.
+    pub const fn apply(self, step: Transition) -> Result<Self, InvalidTransition> {
         Ok(match (self, step) {
-            (Self::Scheduled | Self::Retrying, Step::Due)
-            | (Self::Running, Step::HandBack)
-            | (Self::Failed | Self::Cancelled | Self::Expired, Step::Retry)
-            | (Self::Cancelled, Step::Restore) => Self::Queued,
-            (Self::Cancelled, Step::Postpone) => Self::Scheduled,
-            (Self::Queued, Step::Start) => Self::Running,
-            (Self::Running, Step::Succeed) => Self::Succeeded,
-            (Self::Running, Step::FailForNow) => Self::Retrying,
-            (Self::Running, Step::FailForGood) => Self::Failed,
-            (Self::Scheduled | Self::Queued | Self::Retrying | Self::Running, Step::Cancel) => {
-                Self::Cancelled
-            }
-            (Self::Scheduled | Self::Queued | Self::Retrying, Step::Expire) => Self::Expired,
-            (state, step) => return Err(Illegal { state, step }),
+            (Self::Scheduled | Self::Retrying, Transition::Due)
+            | (Self::Running, Transition::Release)
+            | (Self::Failed | Self::Cancelled | Self::Expired, Transition::Retry)
+            | (Self::Cancelled, Transition::Restore) => Self::Queued,
+            (Self::Cancelled, Transition::Postpone) => Self::Scheduled,
+            (Self::Queued, Transition::Start) => Self::Running,
+            (Self::Running, Transition::Succeed) => Self::Succeeded,
+            (Self::Running, Transition::FailRetryable) => Self::Retrying,
+            (Self::Running, Transition::FailPermanent) => Self::Failed,
+            (
+                Self::Scheduled | Self::Queued | Self::Retrying | Self::Running,
+                Transition::Cancel,
+            ) => Self::Cancelled,
+            (Self::Scheduled | Self::Queued | Self::Retrying, Transition::Expire) => Self::Expired,
+            (state, step) => return Err(InvalidTransition { state, step }),
         })
     }
 
@@ -215,16 +216,16 @@ impl FromStr for State {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for Transition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Due => "become due",
             Self::Start => "start",
             Self::Succeed => "succeed",
-            Self::FailForNow | Self::FailForGood => "fail",
+            Self::FailRetryable | Self::FailPermanent => "fail",
             Self::Cancel => "be cancelled",
             Self::Expire => "expire",
-            Self::HandBack => "be handed back",
+            Self::Release => "be handed back",
             Self::Retry => "be retried",
             Self::Restore | Self::Postpone => "be brought back",
         })
@@ -236,22 +237,22 @@ pub const MAX_PRIORITY: u8 = 9;
 /// The most attempts that can be asked for.
 pub const MAX_ATTEMPTS: u8 = 20;
 /// The longest arguments, and the longest result that is kept, in bytes.
-pub const MAX_TEXT: usize = 64 << 10;
+pub const MAX_PAYLOAD: usize = 64 << 10;
 
 /// The queue of tasks that name none.
 pub const DEFAULT_QUEUE: &str = "default";
 /// The longest name of a queue, and the longest key, in bytes.
-pub const MAX_WORD: usize = 200;
+pub const MAX_NAME: usize = 200;
 /// The most attempts of one task that are kept; beyond it the oldest go.
-pub const MAX_LOG: usize = 100;
+pub const MAX_ATTEMPTS_HISTORY: usize = 100;
 
 /// What a key does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Rule {
+pub enum KeyPolicy {
     /// It only says what the task is about.
     #[default]
-    Label,
+    Tag,
     /// While a task of this name and key is alive, another is not taken: whoever submits it is given
     /// the first one's id.
     Unique,
@@ -259,22 +260,22 @@ pub enum Rule {
     Serial,
 }
 
-impl Rule {
+impl KeyPolicy {
     /// Every rule.
-    pub const ALL: [Self; 3] = [Self::Label, Self::Unique, Self::Serial];
+    pub const ALL: [Self; 3] = [Self::Tag, Self::Unique, Self::Serial];
 
     /// The word for it.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Label => "label",
+            Self::Tag => "label",
             Self::Unique => "unique",
             Self::Serial => "serial",
         }
     }
 }
 
-impl FromStr for Rule {
+impl FromStr for KeyPolicy {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -290,7 +291,7 @@ pub struct Key {
     pub text: Arc<str>,
     /// What it does.
     #[serde(default)]
-    pub rule: Rule,
+    pub rule: KeyPolicy,
 }
 
 /// How long a run may take.
@@ -306,7 +307,7 @@ pub struct TimeLimits {
 /// How a task is to be run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Options {
+pub struct TaskOptions {
     /// The queue, which can be paused on its own; `None` is [`DEFAULT_QUEUE`].
     pub queue: Option<Arc<str>>,
     /// 0 to [`MAX_PRIORITY`]; the higher goes first, and waiting makes up for a lower one in time.
@@ -327,7 +328,7 @@ pub struct Options {
     pub keep: Option<Duration>,
 }
 
-impl Default for Options {
+impl Default for TaskOptions {
     fn default() -> Self {
         Self {
             queue: None,
@@ -348,17 +349,17 @@ impl Default for Options {
 pub struct NewTask {
     /// The registered name of what to run.
     pub name: String,
-    /// The arguments as JSON: an array by position or an object by name, at most [`MAX_TEXT`] bytes.
+    /// The arguments as JSON: an array by position or an object by name, at most [`MAX_PAYLOAD`] bytes.
     pub args: String,
     /// How to run it.
     #[serde(default)]
-    pub options: Options,
+    pub options: TaskOptions,
 }
 
 /// Names one submit: whoever does not know whether it was heard says it again under the same id, and it
 /// is taken once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct SubmitId(pub u128);
+pub struct IdempotencyKey(pub u128);
 
 impl NewTask {
     /// A task with the default options.
@@ -366,7 +367,7 @@ impl NewTask {
         Self {
             name: name.into(),
             args: args.into(),
-            options: Options::default(),
+            options: TaskOptions::default(),
         }
     }
 }
@@ -377,7 +378,7 @@ pub struct Receipt {
     /// Its id, or that of the living task with the same unique key.
     pub id: TaskId,
     /// It was there already, and nothing was added.
-    pub existing: bool,
+    pub deduplicated: bool,
 }
 
 /// A worker's number, counted from 1; shown as `w1`.
@@ -472,7 +473,7 @@ pub struct Task {
     pub result: Option<Box<str>>,
     /// What the last attempt that failed said.
     pub error: Option<Box<str>>,
-    /// The attempts that did not succeed, oldest first, at most [`MAX_LOG`]. Only
+    /// The attempts that did not succeed, oldest first, at most [`MAX_ATTEMPTS_HISTORY`]. Only
     /// [`Broker::get`](super::broker::Broker::get) fills it; in a list it is empty.
     pub log: Vec<Attempt>,
 }
@@ -489,18 +490,18 @@ impl Task {
 mod tests {
     use super::*;
 
-    const STEPS: [Step; 11] = [
-        Step::Due,
-        Step::Start,
-        Step::Succeed,
-        Step::FailForNow,
-        Step::FailForGood,
-        Step::Cancel,
-        Step::Expire,
-        Step::HandBack,
-        Step::Retry,
-        Step::Restore,
-        Step::Postpone,
+    const STEPS: [Transition; 11] = [
+        Transition::Due,
+        Transition::Start,
+        Transition::Succeed,
+        Transition::FailRetryable,
+        Transition::FailPermanent,
+        Transition::Cancel,
+        Transition::Expire,
+        Transition::Release,
+        Transition::Retry,
+        Transition::Restore,
+        Transition::Postpone,
     ];
 
     /// The whole table, written a second time by hand. `-` is illegal.
@@ -526,7 +527,7 @@ mod tests {
                 .expect("a state");
             assert_eq!(words.clone().count(), STEPS.len());
             for (step, expected) in STEPS.into_iter().zip(words) {
-                let found = state.after(step).map_or("-", State::word);
+                let found = state.apply(step).map_or("-", State::word);
                 assert_eq!(found, expected, "{state} + {step:?}");
             }
         }

@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::task::Timestamp;
 
 /// How far back a lane reaches.
-pub const SPAN: Duration = Duration::from_secs(30);
+pub const WINDOW: Duration = Duration::from_secs(30);
 /// Tasks that follow each other within this time are drawn as one stretch.
-const GRAIN: Duration = Duration::from_millis(100);
+const RESOLUTION: Duration = Duration::from_millis(100);
 /// The most stretches of one lane: all of them at the least length, and one more.
 const MAX_STRETCHES: usize = 512;
 
 /// A time in which a worker worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
+pub struct Span {
     /// When it began.
     pub start: Timestamp,
     /// When it ended.
@@ -34,18 +34,18 @@ pub struct Stretch {
 /// Stretches in the order of time.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Packed", into = "Packed")]
-pub struct Lane {
-    stretches: VecDeque<Stretch>,
+pub struct ActivityTimeline {
+    stretches: VecDeque<Span>,
     /// Stretches that have been forgotten.
     gone: u64,
 }
 
-impl Lane {
+impl ActivityTimeline {
     /// Adds a task that ended. It joins the last stretch when the two together are shorter than an
     /// eye can tell.
-    pub fn push(&mut self, new: Stretch) {
+    pub fn push(&mut self, new: Span) {
         match self.stretches.back_mut() {
-            Some(last) if new.end.since(last.start) < GRAIN => {
+            Some(last) if new.end.since(last.start) < RESOLUTION => {
                 last.end = new.end;
                 last.busy += new.busy;
                 last.tasks += new.tasks;
@@ -67,13 +67,13 @@ impl Lane {
     }
 
     /// The stretches, oldest first. The oldest may have ended before the lane's time.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Stretch> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Span> {
         self.stretches.iter()
     }
 
     /// The stretches with their numbers, oldest first. A stretch keeps its number for as long as it
     /// is there, so that it can keep its colour.
-    pub fn numbered(&self) -> impl Iterator<Item = (u64, &Stretch)> {
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, &Span)> {
         (self.gone..).zip(&self.stretches)
     }
 
@@ -97,7 +97,7 @@ impl Lane {
     pub fn is_visible(&self, now: Timestamp) -> bool {
         self.stretches
             .back()
-            .is_some_and(|last| now.since(last.end) < SPAN)
+            .is_some_and(|last| now.since(last.end) < WINDOW)
     }
 
     fn forget(&mut self, now: Timestamp) {
@@ -105,7 +105,7 @@ impl Lane {
             || self
                 .stretches
                 .front()
-                .is_some_and(|old| now.since(old.end) > SPAN)
+                .is_some_and(|old| now.since(old.end) > WINDOW)
         {
             self.stretches.pop_front();
             self.gone += 1;
@@ -125,8 +125,8 @@ struct Packed {
 /// Gap, length and work in microseconds, tasks, and what went wrong.
 type Short = (u64, u64, u64, u32, bool, bool);
 
-impl From<Lane> for Packed {
-    fn from(lane: Lane) -> Self {
+impl From<ActivityTimeline> for Packed {
+    fn from(lane: ActivityTimeline) -> Self {
         let mut at = Timestamp::default();
         let mut stretches = Vec::new();
         for s in &lane.stretches {
@@ -150,7 +150,7 @@ impl From<Lane> for Packed {
     }
 }
 
-impl TryFrom<Packed> for Lane {
+impl TryFrom<Packed> for ActivityTimeline {
     type Error = postcard::Error;
 
     fn try_from(packed: Packed) -> Result<Self, postcard::Error> {
@@ -163,7 +163,7 @@ impl TryFrom<Packed> for Lane {
             let (short, behind): (Short, _) = postcard::take_from_bytes(rest)?;
             let (gap, length, busy, tasks, failed, cancelled) = short;
             let start = at.after(Duration::from_micros(gap));
-            lane.stretches.push_back(Stretch {
+            lane.stretches.push_back(Span {
                 start,
                 end: start.after(Duration::from_micros(length)),
                 busy: Duration::from_micros(busy),
@@ -202,7 +202,7 @@ mod bytes {
     }
 }
 
-impl Stretch {
+impl Span {
     /// A single task's time.
     #[must_use]
     pub const fn of_task(start: Timestamp, end: Timestamp) -> Self {
@@ -240,12 +240,12 @@ mod tests {
 
     #[test]
     fn long_tasks_stay_apart_and_short_ones_join() {
-        let mut lane = Lane::default();
-        lane.push(Stretch::of_task(ms(0), ms(500)));
-        lane.push(Stretch::of_task(ms(500), ms(900)));
+        let mut lane = ActivityTimeline::default();
+        lane.push(Span::of_task(ms(0), ms(500)));
+        lane.push(Span::of_task(ms(500), ms(900)));
         assert_eq!(lane.iter().count(), 2);
         for n in 0..50 {
-            lane.push(Stretch::of_task(ms(1_000 + n), ms(1_001 + n)));
+            lane.push(Span::of_task(ms(1_000 + n), ms(1_001 + n)));
         }
         let last = lane.iter().last().expect("there");
         assert_eq!((last.tasks, last.busy), (50, Duration::from_millis(50)));
@@ -254,8 +254,8 @@ mod tests {
 
     #[test]
     fn half_the_time_busy_is_half() {
-        let mut lane = Lane::default();
-        lane.push(Stretch::of_task(ms(0), ms(5_000)));
+        let mut lane = ActivityTimeline::default();
+        lane.push(Span::of_task(ms(0), ms(5_000)));
         let share = lane.busy_share(ms(0), ms(10_000));
         assert!((share - 0.5).abs() < 1e-9, "{share}");
         assert!(lane.is_visible(ms(34_999)));
@@ -265,11 +265,11 @@ mod tests {
     proptest! {
         #[test]
         fn a_lane_is_bounded_and_its_share_is_one(tasks in proptest::collection::vec((0u64..300, 0u64..300), 0..2_000)) {
-            let (mut lane, mut now) = (Lane::default(), 0);
+            let (mut lane, mut now) = (ActivityTimeline::default(), 0);
             for (pause, length) in tasks {
                 let start = ms(now + pause);
                 now += pause + length;
-                lane.push(Stretch::of_task(start, ms(now)));
+                lane.push(Span::of_task(start, ms(now)));
             }
             prop_assert!(lane.iter().count() <= MAX_STRETCHES);
             prop_assert!(lane.iter().zip(lane.iter().skip(1)).all(|(a, b)| a.end <= b.start));

@@ -5,22 +5,25 @@ use std::time::Duration;
 use futures_util::{FutureExt, future::ready};
 
 use super::{
-    broker::{Broker, BrokerError, Bulk, Deed, Drained, Reason, Reply, Stats, Subscription},
+    broker::{
+        Broker, BrokerError, BrokerFuture, BulkAction, BulkOutcome, FailureGroup, ShutdownReport,
+        Stats, Subscription,
+    },
     query::{Filter, Page, Query},
-    task::{NewTask, Receipt, State, SubmitId, Task, TaskId},
+    task::{IdempotencyKey, NewTask, Receipt, State, Task, TaskId},
     worker::WorkerStatus,
 };
 
 /// No broker, and why.
 #[derive(Debug, Clone)]
-pub struct Absent {
+pub struct UnavailableBroker {
     why: String,
     /// Never written to: who listens hears nothing, for as long as this lives.
-    silence: async_channel::Receiver<super::broker::Batch>,
-    _open: async_channel::Sender<super::broker::Batch>,
+    silence: async_channel::Receiver<super::broker::EventBatch>,
+    _open: async_channel::Sender<super::broker::EventBatch>,
 }
 
-impl Absent {
+impl UnavailableBroker {
     /// With the reason, as a sentence for people.
     pub fn new(why: impl Into<String>) -> Self {
         let (open, silence) = async_channel::bounded(1);
@@ -31,73 +34,77 @@ impl Absent {
         }
     }
 
-    fn no<T: Send + 'static>(&self) -> Reply<'_, T> {
+    fn no<T: Send + 'static>(&self) -> BrokerFuture<'_, T> {
         ready(Err(BrokerError::Unreachable(self.why.clone()))).boxed()
     }
 }
 
-impl Broker for Absent {
+impl Broker for UnavailableBroker {
     fn engine(&self) -> &'static str {
         "no broker"
     }
 
-    fn submit(&self, _: Vec<NewTask>) -> Reply<'_, Vec<Receipt>> {
+    fn submit(&self, _: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>> {
         self.no()
     }
 
-    fn submit_once(&self, _: SubmitId, _: Vec<NewTask>) -> Reply<'_, Vec<Receipt>> {
+    fn submit_idempotent(
+        &self,
+        _: IdempotencyKey,
+        _: Vec<NewTask>,
+    ) -> BrokerFuture<'_, Vec<Receipt>> {
         self.no()
     }
 
-    fn get(&self, _: TaskId) -> Reply<'_, Option<Task>> {
+    fn get(&self, _: TaskId) -> BrokerFuture<'_, Option<Task>> {
         self.no()
     }
 
-    fn list(&self, _: Query) -> Reply<'_, Page> {
+    fn list(&self, _: Query) -> BrokerFuture<'_, Page> {
         self.no()
     }
 
-    fn count(&self, _: Filter) -> Reply<'_, usize> {
+    fn count(&self, _: Filter) -> BrokerFuture<'_, usize> {
         self.no()
     }
 
-    fn reasons(&self) -> Reply<'_, Vec<Reason>> {
+    fn reasons(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
         self.no()
     }
 
-    fn cancel(&self, _: TaskId) -> Reply<'_, State> {
+    fn cancel(&self, _: TaskId) -> BrokerFuture<'_, State> {
         self.no()
     }
 
-    fn restore(&self, _: TaskId) -> Reply<'_, State> {
+    fn restore(&self, _: TaskId) -> BrokerFuture<'_, State> {
         self.no()
     }
 
-    fn retry(&self, _: TaskId) -> Reply<'_, State> {
+    fn retry(&self, _: TaskId) -> BrokerFuture<'_, State> {
         self.no()
     }
 
-    fn bulk(&self, _: Deed, _: Filter) -> Reply<'_, Bulk> {
+    fn bulk(&self, _: BulkAction, _: Filter) -> BrokerFuture<'_, BulkOutcome> {
         self.no()
     }
 
-    fn pause(&self, _: Option<&str>) -> Reply<'_, ()> {
+    fn pause(&self, _: Option<&str>) -> BrokerFuture<'_, ()> {
         self.no()
     }
 
-    fn resume(&self, _: Option<&str>) -> Reply<'_, ()> {
+    fn resume(&self, _: Option<&str>) -> BrokerFuture<'_, ()> {
         self.no()
     }
 
-    fn stats(&self) -> Reply<'_, Stats> {
+    fn stats(&self) -> BrokerFuture<'_, Stats> {
         self.no()
     }
 
-    fn workers(&self) -> Reply<'_, Vec<WorkerStatus>> {
+    fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>> {
         self.no()
     }
 
-    fn scale(&self, _: usize) -> Reply<'_, usize> {
+    fn scale(&self, _: usize) -> BrokerFuture<'_, usize> {
         self.no()
     }
 
@@ -105,7 +112,7 @@ impl Broker for Absent {
         Subscription::new(self.silence.clone())
     }
 
-    fn shutdown(&self, _: Duration) -> Reply<'_, Drained> {
-        ready(Ok(Drained::default())).boxed()
+    fn shutdown(&self, _: Duration) -> BrokerFuture<'_, ShutdownReport> {
+        ready(Ok(ShutdownReport::default())).boxed()
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     task::{Progress, TaskId, Timestamp, WorkerId},
-    timeline::{Lane, SPAN},
+    timeline::{ActivityTimeline, WINDOW},
 };
 
 /// What a worker is doing.
@@ -38,7 +38,7 @@ impl WorkerState {
 
 /// The task that a worker runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Current {
+pub struct RunningTask {
     /// Which task.
     pub id: TaskId,
     /// What it runs.
@@ -57,7 +57,7 @@ pub struct WorkerStatus {
     /// What it is doing.
     pub state: WorkerState,
     /// What it runs.
-    pub current: Option<Current>,
+    pub current: Option<RunningTask>,
     /// Tasks that succeeded on it.
     pub done: u64,
     /// Attempts that failed on it.
@@ -67,14 +67,14 @@ pub struct WorkerStatus {
     /// When it started.
     pub started_at: Timestamp,
     /// The last half minute.
-    pub lane: Lane,
+    pub lane: ActivityTimeline,
 }
 
 impl WorkerStatus {
     /// The share of the last half minute, or of its life if that is shorter, that it worked: 0 to 1.
     #[must_use]
     pub fn busy_share(&self, now: Timestamp) -> f64 {
-        let half_minute = u64::try_from(SPAN.as_micros()).unwrap_or(u64::MAX);
+        let half_minute = u64::try_from(WINDOW.as_micros()).unwrap_or(u64::MAX);
         let from = Timestamp(now.0.saturating_sub(half_minute)).max(self.started_at);
         let window = now.since(from).as_secs_f64();
         let current = self.current.as_ref().map_or(0.0, |current| {

@@ -8,13 +8,13 @@ use super::{key::Key, model::tasks::Fetch};
 use crate::ui::pane::Pane;
 use crate::{
     net::{
-        admission::{PeerInfo, Wish},
+        admission::{MemberStatus, TicketOptions},
         naming::Record,
         rpc::{object::Signature, wire::Role},
     },
-    node::{LinkInfo, NamesEvent},
+    node::{NamesEvent, UpstreamStatus},
     queue::{
-        broker::{Batch, Deed, Reason, Stats},
+        broker::{BulkAction, EventBatch, FailureGroup, Stats},
         embedded::Recovery,
         query::{Filter, Order, Page},
         task::{NewTask, State, Task, TaskId},
@@ -47,25 +47,25 @@ pub(crate) enum Effect {
     Restore(TaskId),
     /// Do one thing to all tasks that match.
     Bulk {
-        deed: Deed,
+        deed: BulkAction,
         filter: Filter,
     },
     /// Count them first, to ask whether it is meant.
     Count {
-        deed: Deed,
+        deed: BulkAction,
         filter: Filter,
         /// Which they are, for the question: `that match /x`.
         which: String,
     },
     /// Why tasks have failed.
-    Reasons,
+    DeadLetters,
     /// What the process before had left.
     Recovery,
     /// Who has joined, and what was joined.
     Peers,
     Ticket {
         role: Role,
-        wish: Wish,
+        wish: TicketOptions,
     },
     Rotate,
     Join(String),
@@ -126,7 +126,7 @@ pub(crate) enum Msg {
     /// Somebody outside asks the program to end.
     Terminate,
     Names(NamesEvent),
-    Broker(Batch),
+    Broker(EventBatch),
     Greeted {
         number: u64,
         answer: Result<Greeted, String>,
@@ -142,16 +142,16 @@ pub(crate) enum Msg {
     },
     Task(Option<Task>),
     Counted {
-        deed: Deed,
+        deed: BulkAction,
         filter: Filter,
         which: String,
         count: Result<usize, String>,
     },
-    Reasons(Result<Vec<Reason>, String>),
+    DeadLetters(Result<Vec<FailureGroup>, String>),
     Recovery(Recovery),
     Peers(Result<Peers, String>),
     /// An effect has been carried out.
-    Done(Done),
+    EffectDone(EffectDone),
     /// A task that was asked for by its number.
     Shown {
         id: TaskId,
@@ -162,8 +162,8 @@ pub(crate) enum Msg {
 /// Who has joined a node, and which nodes it has joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Peers {
-    pub(crate) here: Vec<PeerInfo>,
-    pub(crate) there: Vec<LinkInfo>,
+    pub(crate) here: Vec<MemberStatus>,
+    pub(crate) there: Vec<UpstreamStatus>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,7 +175,7 @@ pub(crate) struct Greeted {
 
 /// What was done, for the log and a toast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Done {
+pub(crate) struct EffectDone {
     pub(crate) what: What,
     pub(crate) result: Result<String, String>,
     pub(crate) took: Duration,
@@ -188,7 +188,7 @@ pub(crate) enum What {
     Cancel(TaskId, Option<State>),
     Retry(TaskId),
     Restore(TaskId),
-    Bulk(Deed),
+    Bulk(BulkAction),
     Pause(bool),
     Scale,
     Call(String),

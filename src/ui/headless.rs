@@ -6,10 +6,10 @@ use ratatui::{Terminal, backend::TestBackend};
 use tokio::sync::mpsc;
 
 use super::{
-    Options, Screen,
+    Screen, UiOptions,
     effect::{Effect, Msg},
     key::{Code, Key},
-    model::{About, Model},
+    model::{Header, Model},
     runner::{MAX_ANSWERS, Runner},
     update::update,
     view,
@@ -39,7 +39,7 @@ impl Headless {
     /// # Errors
     /// As [`Screen::new`].
     pub fn start(
-        options: &Options,
+        options: &UiOptions,
         session: Arc<Session>,
         (width, height): (u16, u16),
     ) -> Result<Self, String> {
@@ -47,9 +47,9 @@ impl Headless {
         model.zone = jiff::tz::TimeZone::UTC;
         model.size = (width, height);
         let access = session.access();
-        model.about = About {
+        model.about = Header {
             read_only: model.about.read_only,
-            ..About::of(&access)
+            ..Header::of(&access)
         };
         let (outbox, answers) = mpsc::channel(MAX_ANSWERS);
         let terminal = Terminal::new(TestBackend::new(width, height));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    action::{Action, Entry, TABLE, Where},
+    action::{Action, ActionSpec, Scope, TABLE},
     key::{Code, Key},
 };
 use crate::ui::pane::Pane;
@@ -155,11 +155,11 @@ pub struct KeyLine {
 /// Every line of the table.
 pub(crate) fn lines() -> Vec<KeyLine> {
     let keymap = Keymap::default();
-    let line = |entry: &'static Entry| KeyLine {
+    let line = |entry: &'static ActionSpec| KeyLine {
         at: match entry.at {
-            Where::Everywhere => "everywhere".to_owned(),
-            Where::In(panes) if panes.len() == Pane::ALL.len() - 1 => "lists".to_owned(),
-            Where::In(panes) => {
+            Scope::Everywhere => "everywhere".to_owned(),
+            Scope::In(panes) if panes.len() == Pane::ALL.len() - 1 => "lists".to_owned(),
+            Scope::In(panes) => {
                 let titles: Vec<_> = panes.iter().map(|pane| pane.title()).collect();
                 titles.join(", ")
             }

@@ -35,24 +35,24 @@ use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 pub use self::{
     headless::Headless,
     keymap::KeyLine,
-    theme::{Depth, SymbolSet, THEMES},
+    theme::{ColorDepth, SymbolSet, THEMES},
 };
 use self::{keymap::Keymap, model::Model, record::Recorder, replay::Player, theme::Theme};
 use crate::{
     export,
     input::{addition, arguments},
     node::Session,
-    queue::broker::Drained,
+    queue::broker::ShutdownReport,
     text,
 };
 
 /// How the screen is to look and listen.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct UiOptions {
     /// The name of one of [`THEMES`].
     pub theme: String,
     /// How many colours the terminal shows.
-    pub depth: Depth,
+    pub depth: ColorDepth,
     /// Which signs to draw with.
     pub symbols: SymbolSet,
     /// Whether to listen to the mouse.
@@ -65,12 +65,12 @@ pub struct Options {
     pub crash_test: bool,
 }
 
-impl Default for Options {
+impl Default for UiOptions {
     /// Dark, with every colour and sign, for a terminal that can do everything.
     fn default() -> Self {
         Self {
             theme: THEMES[0].into(),
-            depth: Depth::True,
+            depth: ColorDepth::True,
             symbols: SymbolSet::Unicode,
             mouse: true,
             keys: BTreeMap::new(),
@@ -90,18 +90,18 @@ pub struct Screen {
 
 /// How the screen was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ScreenOutcome {
     /// By whom.
-    pub how: How,
+    pub how: ExitReason,
     /// It was asked for twice, and nothing was waited for.
-    pub at_once: bool,
+    pub forced: bool,
     /// What was left undone.
-    pub drained: Drained,
+    pub drained: ShutdownReport,
 }
 
 /// Who ended the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub enum ExitReason {
     /// The person in front of it.
     Quit,
     /// A signal, by its number.
@@ -113,7 +113,7 @@ impl Screen {
     ///
     /// # Errors
     /// A sentence that names what is wrong with them.
-    pub fn new(options: &Options) -> Result<Self, String> {
+    pub fn new(options: &UiOptions) -> Result<Self, String> {
         let theme = Theme::load(&options.theme, options.depth, options.symbols)?;
         let keymap = Keymap::new(&options.keys).map_err(|why| format!("[keys]: {why}"))?;
         let mut model = Model::new(theme, keymap, jiff::tz::TimeZone::system());
@@ -159,7 +159,7 @@ impl Screen {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub fn lines(self, session: Arc<Session>) -> io::Result<Outcome> {
+    pub fn lines(self, session: Arc<Session>) -> io::Result<ScreenOutcome> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -172,7 +172,7 @@ impl Screen {
     ///
     /// # Errors
     /// When the terminal cannot be read or written. It is given back all the same.
-    pub fn run(self, session: Arc<Session>) -> io::Result<Outcome> {
+    pub fn run(self, session: Arc<Session>) -> io::Result<ScreenOutcome> {
         let in_tmux = std::env::var_os("TMUX").is_some();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

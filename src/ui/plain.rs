@@ -10,11 +10,11 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    How, Outcome,
+    ExitReason, ScreenOutcome,
     effect::{Effect, Msg},
     model::{
-        About, Model,
-        layer::{Layer, Subject},
+        Header, Model,
+        layer::{DetailsOf, Layer},
     },
     overlay,
     pane::Pane,
@@ -33,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Lines that wait to be carried out, and commands under way; the reader waits with them.
 const MAX_COMMANDS: usize = 64;
 
-struct Lines {
+struct PlainUi {
     model: Model,
     clock: Clock,
     runner: Runner,
@@ -47,16 +47,16 @@ struct Lines {
     toasts: u64,
     /// Something was typed.
     typed: bool,
-    ears: Ears,
+    ears: InputGate,
     /// It is to end when everything that was typed has been answered.
     quitting: bool,
     ending: bool,
-    how: How,
+    how: ExitReason,
 }
 
 /// Whether commands are heard.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ears {
+enum InputGate {
     /// Not before it is known what there is: an answer would be of nothing.
     NotYet,
     Open,
@@ -65,11 +65,11 @@ enum Ears {
 }
 
 /// Prints until it is left.
-pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<Outcome> {
+pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<ScreenOutcome> {
     let access = session.access();
-    model.about = About {
+    model.about = Header {
         read_only: model.about.read_only,
-        ..About::of(&access)
+        ..Header::of(&access)
     };
     let mut signals = Signals::listen()?;
     let (outbox, mut answers) = mpsc::channel(MAX_ANSWERS);
@@ -77,7 +77,7 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
     let mut names = access.watch_names();
     let broker = access.broker().subscribe();
     let mut commands = read_commands();
-    let mut lines = Lines {
+    let mut lines = PlainUi {
         model,
         clock: Clock::start(),
         runner: Runner::new(Arc::clone(&access), outbox),
@@ -87,10 +87,10 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
         printed: 0,
         toasts: 0,
         typed: false,
-        ears: Ears::NotYet,
+        ears: InputGate::NotYet,
         quitting: false,
         ending: false,
-        how: How::Quit,
+        how: ExitReason::Quit,
     };
     lines.hello()?;
     lines.begin()?;
@@ -106,7 +106,7 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
         tokio::select! {
             signal = signals.next() => match signal {
                 Signal::End(number) => {
-                    lines.how = How::Signal(number);
+                    lines.how = ExitReason::Signal(number);
                     lines.ending = true;
                 }
                 Signal::Stop => super::signals::stop_ourselves(),
@@ -116,7 +116,7 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
                 Some(command) => lines.command(&command)?,
                 // A script ends with its last line; who never said anything wants to watch.
                 None if lines.typed => lines.quitting = true,
-                None => lines.ears = Ears::Closed,
+                None => lines.ears = InputGate::Closed,
             },
             Some(msg) = asked.recv() => {
                 lines.pending -= 1;
@@ -130,14 +130,14 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<O
             Some(batch) = broker.next() => lines.take(Msg::Broker(batch))?,
             () = timer => lines.take(Msg::Tick)?,
         }
-        if heard_of_names && lines.pending == 0 && lines.ears == Ears::NotYet {
-            lines.ears = Ears::Open;
+        if heard_of_names && lines.pending == 0 && lines.ears == InputGate::NotYet {
+            lines.ears = InputGate::Open;
         }
     }
     let drained = session.end(GRACE).await;
-    Ok(Outcome {
+    Ok(ScreenOutcome {
         how: lines.how,
-        at_once: false,
+        forced: false,
         drained,
     })
 }
@@ -159,8 +159,8 @@ fn read_commands() -> mpsc::Receiver<String> {
     receiver
 }
 
-impl Lines {
-    fn say(&mut self, text: &str) -> io::Result<()> {
+impl PlainUi {
+    fn toast(&mut self, text: &str) -> io::Result<()> {
         let mut out = self.out.lock();
         for line in text.lines() {
             writeln!(out, "{}", clean(line))?;
@@ -170,7 +170,7 @@ impl Lines {
 
     fn hello(&mut self) -> io::Result<()> {
         let about = self.model.about.clone();
-        self.say(&format!(
+        self.toast(&format!(
             "distro-tui: node {} at {} as {}, {} broker. Type a command: help lists them, quit ends.",
             about.fingerprint, about.addr, about.role, about.engine
         ))
@@ -192,7 +192,7 @@ impl Lines {
         for effect in effects {
             match effect {
                 Effect::Quit => self.quitting = true,
-                Effect::Copy(text) => self.say(&text)?,
+                Effect::Copy(text) => self.toast(&text)?,
                 Effect::Mouse(_) | Effect::Suspend => {}
                 effect if typed => {
                     self.pending += 1;
@@ -206,7 +206,7 @@ impl Lines {
 
     /// Whether another command can be taken now.
     const fn listens(&self) -> bool {
-        !self.quitting && matches!(self.ears, Ears::Open) && self.pending < MAX_COMMANDS
+        !self.quitting && matches!(self.ears, InputGate::Open) && self.pending < MAX_COMMANDS
     }
 
     fn command(&mut self, line: &str) -> io::Result<()> {
@@ -232,7 +232,7 @@ impl Lines {
         for line in super::keymap::lines() {
             text.push_str(&format!("{}: {}\n", line.name, line.does));
         }
-        self.say(&text)
+        self.toast(&text)
     }
 
     fn list(&mut self, pane: Pane) -> io::Result<()> {
@@ -242,8 +242,8 @@ impl Lines {
         };
         let text: Vec<String> = text;
         match text.is_empty() {
-            true => self.say(&format!("no {}", pane.title().to_lowercase())),
-            false => self.say(&text.join("\n")),
+            true => self.toast(&format!("no {}", pane.title().to_lowercase())),
+            false => self.toast(&text.join("\n")),
         }
     }
 
@@ -262,23 +262,23 @@ impl Lines {
             .collect();
         self.printed = written;
         if dropped > 0 {
-            self.say(&format!("{dropped} lines were left out"))?;
+            self.toast(&format!("{dropped} lines were left out"))?;
         }
         if !lines.is_empty() {
-            self.say(&lines.join("\n"))?;
+            self.toast(&lines.join("\n"))?;
         }
         let (shown, toasts) = self.model.toasts.since(self.toasts);
         self.toasts = shown;
         for toast in toasts {
             // Most of it is in the log as well.
             if !lines.iter().any(|line| line.contains(&toast)) {
-                self.say(&toast)?;
+                self.toast(&toast)?;
             }
         }
         while let Some(layer) = self.model.layers.pop() {
             let text = layer_text(&self.model, &layer);
             match text {
-                Text::Say(text) => self.say(&text)?,
+                Text::Say(text) => self.toast(&text)?,
                 Text::Wait => {
                     self.model.layers.push(layer);
                     break;
@@ -309,14 +309,14 @@ fn layer_text(model: &Model, layer: &Layer) -> Text {
             )
         }
         Layer::Details(details) => match &details.subject {
-            Subject::Name { methods: None, .. } => return Text::Wait,
+            DetailsOf::Name { methods: None, .. } => return Text::Wait,
             subject => overlay::details::text(model, subject),
         },
-        Layer::Reasons(view) => match &view.reasons {
+        Layer::DeadLetters(view) => match &view.reasons {
             None => return Text::Wait,
             Some(Err(why)) => why.clone(),
             Some(Ok(reasons)) => {
-                let line = |r: &crate::queue::broker::Reason| {
+                let line = |r: &crate::queue::broker::FailureGroup| {
                     format!("{} {}: {}", r.count, r.name, r.error)
                 };
                 let lines: Vec<_> = reasons.iter().map(line).collect();

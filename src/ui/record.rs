@@ -18,16 +18,16 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    effect::{Done, Msg, What},
+    effect::{EffectDone, Msg, What},
     key::{Code, Key},
-    model::About,
+    model::Header,
 };
 use crate::{
     net::{
         rpc::wire::Role,
-        trust::ticket::{blanked, may_hold_one},
+        trust::ticket::{contains_ticket, redact},
     },
-    node::Place,
+    node::Locality,
     queue::{
         query::Page,
         task::{Task, TaskId, Timestamp},
@@ -41,7 +41,7 @@ pub(super) const MOST: u64 = 1 << 30;
 
 /// How a recording begins.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Start {
+pub(super) struct RecordingHeader {
     pub(super) at: Timestamp,
     /// How large the terminal was.
     pub(super) size: (u16, u16),
@@ -49,12 +49,12 @@ pub(super) struct Start {
     addr: String,
     engine: String,
     role: Role,
-    place: Place,
+    place: Locality,
     read_only: bool,
 }
 
-impl Start {
-    fn new(about: &About, size: (u16, u16), at: Timestamp) -> Self {
+impl RecordingHeader {
+    fn new(about: &Header, size: (u16, u16), at: Timestamp) -> Self {
         Self {
             at,
             size,
@@ -67,8 +67,8 @@ impl Start {
         }
     }
 
-    pub(super) fn about(&self) -> About {
-        About {
+    pub(super) fn about(&self) -> Header {
+        Header {
             fingerprint: self.fingerprint.clone(),
             addr: self.addr.clone(),
             engine: self.engine.clone(),
@@ -87,7 +87,7 @@ pub(super) struct Frame {
     pub(super) what: Received,
 }
 
-/// What was received; the same as [`Said`], owned.
+/// What was received; the same as [`FrameRef`], owned.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Received {
     Msg(Box<Msg>),
@@ -107,7 +107,7 @@ pub(super) enum Row<T> {
 
 /// What is written, without being copied first.
 #[derive(Serialize)]
-enum Said<'a> {
+enum FrameRef<'a> {
     Msg(&'a Msg),
     Tasks {
         number: u64,
@@ -118,7 +118,7 @@ enum Said<'a> {
 #[derive(Serialize)]
 struct Written<'a> {
     after: u64,
-    what: Said<'a>,
+    what: FrameRef<'a>,
 }
 
 /// A recording being made.
@@ -147,13 +147,13 @@ impl Recorder {
 
     pub(super) fn begin(
         &mut self,
-        about: &About,
+        about: &Header,
         size: (u16, u16),
         now: Timestamp,
     ) -> io::Result<()> {
         self.last = now;
         self.out.write_all(MAGIC)?;
-        self.frame(&Start::new(about, size, now))
+        self.frame(&RecordingHeader::new(about, size, now))
     }
 
     /// Writes what was received, with the line that was being typed on before it and after. A recording is
@@ -166,7 +166,7 @@ impl Recorder {
         before: Option<&str>,
         after: Option<&str>,
     ) -> io::Result<()> {
-        let holds = |line: &&str| may_hold_one(line);
+        let holds = |line: &&str| contains_ticket(line);
         let Some(line) = before.filter(holds).or(after.filter(holds)) else {
             return self.write_msg(now, msg);
         };
@@ -181,7 +181,7 @@ impl Recorder {
                     ..Key::plain(Code::Char('u'))
                 };
                 self.write_msg(now, &Msg::Key(clear))?;
-                self.write_msg(now, &Msg::Paste(blanked(line)))?;
+                self.write_msg(now, &Msg::Paste(redact(line)))?;
                 self.write_msg(now, msg)
             }
             _ => self.write_msg(now, msg),
@@ -194,11 +194,11 @@ impl Recorder {
         self.last = now;
         let redacted = redacted(msg);
         let what = match redacted.as_ref().unwrap_or(msg) {
-            Msg::Tasks { number, page } => Said::Tasks {
+            Msg::Tasks { number, page } => FrameRef::Tasks {
                 number: *number,
                 rows: page.as_ref().map(|page| difference(&self.rows, page)),
             },
-            other => Said::Msg(other),
+            other => FrameRef::Msg(other),
         };
         let body = encoded(&Written { after, what })?;
         if let Msg::Tasks {
@@ -257,12 +257,12 @@ fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<Row<&'a Task>> {
 /// The same message without what lets its bearer in.
 fn redacted(msg: &Msg) -> Option<Msg> {
     match msg {
-        Msg::Paste(text) if may_hold_one(text) => Some(Msg::Paste(blanked(text))),
-        Msg::Done(Done {
+        Msg::Paste(text) if contains_ticket(text) => Some(Msg::Paste(redact(text))),
+        Msg::EffectDone(EffectDone {
             what: What::Ticket(role),
             result: Ok(_),
             took,
-        }) => Some(Msg::Done(Done {
+        }) => Some(Msg::EffectDone(EffectDone {
             what: What::Ticket(*role),
             result: Ok("(not recorded)".into()),
             took: *took,

@@ -18,7 +18,7 @@ use super::{
     key::{Code, Key},
     layout::Regions,
     model::{Model, Replay},
-    record::{Frame, MAGIC, MOST, Received, Start, rows},
+    record::{Frame, MAGIC, MOST, Received, RecordingHeader, rows},
     run::message,
     signals::{Signal, Signals},
     term::{self, Term},
@@ -55,7 +55,7 @@ impl std::error::Error for NoRecording {}
 /// A recording, and how far it has been shown.
 pub(super) struct Player {
     bytes: Vec<u8>,
-    start: Start,
+    start: RecordingHeader,
     /// Where the frames begin.
     first: usize,
     /// Where the next frame is.
@@ -91,7 +91,7 @@ impl Player {
             return Err(other);
         }
         let (start, first) = frame(&bytes, MAGIC.len()).ok_or(other)?;
-        let start: Start = postcard::from_bytes(start).map_err(|_changed| other)?;
+        let start: RecordingHeader = postcard::from_bytes(start).map_err(|_changed| other)?;
         let mut player = Self {
             now: start.at,
             size: start.size,

@@ -11,10 +11,10 @@ use tokio::{
 };
 
 use super::{
-    How, Outcome,
-    effect::{Click, Done, Effect, Mouse, Msg, What},
+    ExitReason, ScreenOutcome,
+    effect::{Click, Effect, EffectDone, Mouse, Msg, What},
     key::Key,
-    model::{About, Model},
+    model::{Header, Model},
     record::Recorder,
     runner::{MAX_ANSWERS, Runner},
     signals::{Signal, Signals},
@@ -24,16 +24,16 @@ use super::{
 use crate::{
     node::{NamesEvent, Session},
     queue::{
-        broker::{Drained, Subscription},
+        broker::{ShutdownReport, Subscription},
         clock::Clock,
         task::State,
     },
 };
 
 /// The least time between two frames.
-const FRAME: Duration = Duration::from_millis(16);
+const FRAME_INTERVAL: Duration = Duration::from_millis(16);
 /// The same after a key: whoever presses it waits for it, and keys that are held down come no faster.
-const ANSWER: Duration = Duration::from_millis(3);
+const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(3);
 /// Messages that are taken before a frame is drawn.
 const BATCH: usize = 512;
 /// Running tasks get this long to end when the program is left.
@@ -50,7 +50,7 @@ enum Wake {
     Msg(Msg),
     Deadline,
     Frame,
-    Drained(Drained),
+    ShutdownReport(ShutdownReport),
 }
 
 /// Where messages come from.
@@ -62,7 +62,7 @@ struct Sources {
     broker: Subscription,
 }
 
-struct Screen {
+struct ScreenLoop {
     model: Model,
     term: Term,
     clock: Clock,
@@ -76,11 +76,11 @@ struct Screen {
     in_tmux: bool,
     /// Nobody is there to draw for any more.
     gone: bool,
-    how: How,
+    how: ExitReason,
     /// The shutdown under way.
-    leaving: Option<tokio::task::JoinHandle<Drained>>,
+    leaving: Option<tokio::task::JoinHandle<ShutdownReport>>,
     /// It was asked for twice.
-    at_once: bool,
+    forced: bool,
 }
 
 /// Shows the screen until it is left. The terminal is given back before this returns.
@@ -88,7 +88,7 @@ pub(crate) async fn run(
     prepared: super::Screen,
     session: Arc<Session>,
     in_tmux: bool,
-) -> io::Result<Outcome> {
+) -> io::Result<ScreenOutcome> {
     let super::Screen {
         mut model,
         crash_test,
@@ -98,16 +98,16 @@ pub(crate) async fn run(
     let term = Term::take(model.mouse)?;
     model.size = term.size()?;
     let access = session.access();
-    model.about = About {
+    model.about = Header {
         read_only: model.about.read_only,
-        ..About::of(&access)
+        ..Header::of(&access)
     };
     let clock = Clock::start();
     if let Some(recorder) = &mut recorder {
         recorder.begin(&model.about, model.size, clock.now())?;
     }
     let (outbox, answers) = mpsc::channel(MAX_ANSWERS);
-    let mut screen = Screen {
+    let mut screen = ScreenLoop {
         model,
         term,
         clock,
@@ -116,12 +116,12 @@ pub(crate) async fn run(
         session,
         drawn: 0,
         last_frame: Instant::now(),
-        pace: FRAME,
+        pace: FRAME_INTERVAL,
         in_tmux,
         gone: false,
-        how: How::Quit,
+        how: ExitReason::Quit,
         leaving: None,
-        at_once: false,
+        forced: false,
     };
     // The first frame comes before anything is asked of anybody.
     screen.draw()?;
@@ -136,32 +136,32 @@ pub(crate) async fn run(
     screen.take(Msg::Started)?;
     loop {
         let wake = screen.sleep(&mut sources).await;
-        if let Wake::Drained(drained) = wake {
+        if let Wake::ShutdownReport(drained) = wake {
             return Ok(screen.outcome(drained));
         }
         if let Err(error) = screen.wake(wake, &mut sources) {
             screen.lose(&error);
         }
-        if screen.at_once {
+        if screen.forced {
             return Ok(screen.outcome(screen.dropped()));
         }
     }
 }
 
-impl Screen {
+impl ScreenLoop {
     /// Takes what woke the loop and whatever else has happened, and draws if it is time to.
     fn wake(&mut self, wake: Wake, sources: &mut Sources) -> io::Result<()> {
         match wake {
             Wake::Signal(signal) => self.signal(signal)?,
             Wake::Terminal(Some(Ok(event))) => {
-                self.pace = ANSWER;
+                self.pace = KEY_FRAME_INTERVAL;
                 self.terminal(event)?;
             }
             Wake::Terminal(Some(Err(error))) => return Err(error),
             Wake::Terminal(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Wake::Msg(msg) => self.take(msg)?,
             Wake::Deadline => self.take(Msg::Tick)?,
-            Wake::Drained(_) | Wake::Frame => {}
+            Wake::ShutdownReport(_) | Wake::Frame => {}
         }
         self.drain(sources)?;
         if self.wants_frame() && self.last_frame.elapsed() >= self.pace {
@@ -177,7 +177,7 @@ impl Screen {
             return;
         }
         tracing::info!(%error, "the terminal is gone");
-        self.how = How::Signal(super::signals::HANGUP);
+        self.how = ExitReason::Signal(super::signals::HANGUP);
         if self.leaving.is_none() {
             self.leave();
         }
@@ -193,7 +193,7 @@ impl Screen {
             signal = sources.signals.next() => Wake::Signal(signal),
             event = sources.keys.next(), if !self.gone => Wake::Terminal(event),
             () = at(frame) => Wake::Frame,
-            drained = drained(&mut self.leaving) => Wake::Drained(drained),
+            drained = drained(&mut self.leaving) => Wake::ShutdownReport(drained),
             Some(msg) = sources.answers.recv() => Wake::Msg(msg),
             Some(event) = sources.names.recv(), if open => Wake::Msg(Msg::Names(event)),
             Some(batch) = sources.broker.next(), if open => Wake::Msg(Msg::Broker(batch)),
@@ -219,20 +219,20 @@ impl Screen {
     }
 
     /// What is left undone without waiting, as far as the screen knows.
-    fn dropped(&self) -> Drained {
+    fn dropped(&self) -> ShutdownReport {
         let stats = &self.model.data().overview.stats;
         let running = stats.count(State::Running);
-        Drained {
+        ShutdownReport {
             abandoned: running,
             unstarted: stats.unfinished().saturating_sub(running),
             kept: stats.survives() && stats.unsaved == 0,
         }
     }
 
-    fn outcome(&self, drained: Drained) -> Outcome {
-        Outcome {
+    fn outcome(&self, drained: ShutdownReport) -> ScreenOutcome {
+        ScreenOutcome {
             how: self.how,
-            at_once: self.at_once,
+            forced: self.forced,
             drained,
         }
     }
@@ -244,7 +244,7 @@ impl Screen {
     fn draw(&mut self) -> io::Result<()> {
         self.drawn = self.model.version;
         self.last_frame = Instant::now();
-        self.pace = FRAME;
+        self.pace = FRAME_INTERVAL;
         if self.gone {
             return Ok(());
         }
@@ -295,7 +295,7 @@ impl Screen {
                     .map_err(|e| e.to_string());
                 let took = since.elapsed();
                 let what = What::Copy;
-                self.take(Msg::Done(Done { what, result, took }))
+                self.take(Msg::EffectDone(EffectDone { what, result, took }))
             }
             Effect::Mouse(on) => self.term.set_mouse(on),
             Effect::Suspend => self.suspend(),
@@ -313,7 +313,7 @@ impl Screen {
     /// Starts to leave; asked again, leaves at once.
     fn leave(&mut self) {
         if self.leaving.is_some() {
-            self.at_once = true;
+            self.forced = true;
             return;
         }
         let session = Arc::clone(&self.session);
@@ -331,7 +331,7 @@ impl Screen {
                 Ok(())
             }
             Signal::End(number) => {
-                self.how = How::Signal(number);
+                self.how = ExitReason::Signal(number);
                 self.take(Msg::Terminate)
             }
         }
@@ -351,7 +351,7 @@ impl Screen {
     }
 }
 
-async fn drained(leaving: &mut Option<tokio::task::JoinHandle<Drained>>) -> Drained {
+async fn drained(leaving: &mut Option<tokio::task::JoinHandle<ShutdownReport>>) -> ShutdownReport {
     match leaving {
         Some(task) => task.await.unwrap_or_default(),
         None => std::future::pending().await,

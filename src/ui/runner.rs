@@ -8,17 +8,17 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    effect::{Done, Effect, Export, Greeted, Msg, Peers, Rows, What},
+    effect::{Effect, EffectDone, Export, Greeted, Msg, Peers, Rows, What},
     export,
     model::tasks::Fetch,
     text::{count, counted},
 };
 use crate::{
-    net::{rpc::error::CallError, trust::members::Peer},
-    node::{Access, Joined, LinkInfo},
+    net::{rpc::error::CallError, trust::members::Member},
+    node::{JoinOutcome, NodeHandle, UpstreamStatus},
     queue::{
-        broker::{Broker, BrokerError, Bulk, Deed},
-        paging::whole_page,
+        broker::{Broker, BrokerError, BulkAction, BulkOutcome},
+        paging::fetch_full_page,
         task::{Receipt, State},
     },
     value::Value,
@@ -32,13 +32,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Carries out effects and sends what came of them.
 #[derive(Clone)]
 pub(crate) struct Runner {
-    access: Arc<Access>,
+    access: Arc<NodeHandle>,
     broker: Arc<dyn Broker>,
     answers: mpsc::Sender<Msg>,
 }
 
 impl Runner {
-    pub(crate) fn new(access: Arc<Access>, answers: mpsc::Sender<Msg>) -> Self {
+    pub(crate) fn new(access: Arc<NodeHandle>, answers: mpsc::Sender<Msg>) -> Self {
         Self {
             broker: access.broker(),
             access,
@@ -139,9 +139,9 @@ impl Runner {
                     count: count.map_err(|e| e.to_string()),
                 };
             }
-            Effect::Reasons => {
+            Effect::DeadLetters => {
                 let reasons = self.broker.reasons().await;
-                return Msg::Reasons(reasons.map_err(|e| e.to_string()));
+                return Msg::DeadLetters(reasons.map_err(|e| e.to_string()));
             }
             Effect::Peers => return Msg::Peers(self.peers().await),
             Effect::Ticket { role, wish } => {
@@ -163,13 +163,13 @@ impl Runner {
             Effect::Leave(who) => {
                 let access = &self.access;
                 let left = access.node(|node| async move { node.leave(&who).await });
-                let text = |left: LinkInfo| format!("left {}", left.key.fingerprint());
+                let text = |left: UpstreamStatus| format!("left {}", left.key.fingerprint());
                 (What::Leave, heard(left.await, text))
             }
             Effect::Revoke(who) => {
                 let access = &self.access;
                 let gone = access.peers(|peers| async move { peers.revoke(&who).await });
-                let text = |gone: Peer| {
+                let text = |gone: Member| {
                     format!(
                         "{} {} is out; :rotate makes tickets worthless that it may know",
                         gone.key.fingerprint(),
@@ -197,7 +197,7 @@ impl Runner {
                 return Msg::Tick;
             }
         };
-        Msg::Done(Done {
+        Msg::EffectDone(EffectDone {
             what,
             result,
             took: since.elapsed(),
@@ -242,7 +242,8 @@ impl Runner {
 
     async fn page(&self, fetch: Fetch) -> Msg {
         let number = fetch.number;
-        let page = tokio::time::timeout(PATIENCE, whole_page(&*self.broker, fetch.query)).await;
+        let page =
+            tokio::time::timeout(PATIENCE, fetch_full_page(&*self.broker, fetch.query)).await;
         Msg::Tasks {
             number,
             page: page.ok().and_then(Result::ok),
@@ -269,11 +270,11 @@ impl Runner {
 }
 
 /// What came of doing something to many.
-fn done_to(deed: Deed, bulk: Bulk) -> String {
+fn done_to(deed: BulkAction, bulk: BulkOutcome) -> String {
     let did = match deed {
-        Deed::Cancel => "cancelled or asked to stop",
-        Deed::Retry => "queued again",
-        Deed::Purge => "forgotten",
+        BulkAction::Cancel => "cancelled or asked to stop",
+        BulkAction::Retry => "queued again",
+        BulkAction::Purge => "forgotten",
     };
     let skipped = match bulk.skipped {
         0 => String::new(),
@@ -288,26 +289,29 @@ fn tasks(n: usize) -> String {
 
 /// What became of submitted tasks.
 fn queued(receipts: &[Receipt]) -> String {
-    let mut new = receipts.iter().filter(|receipt| !receipt.existing);
-    let existing = receipts.iter().filter(|receipt| receipt.existing).count();
+    let mut new = receipts.iter().filter(|receipt| !receipt.deduplicated);
+    let deduplicated = receipts
+        .iter()
+        .filter(|receipt| receipt.deduplicated)
+        .count();
     let queued = match (new.next(), new.next_back()) {
         (None, _) => None,
         (Some(only), None) => Some(format!("queued as {}", only.id)),
         (Some(first), Some(last)) => {
-            let many = count(receipts.len() - existing);
+            let many = count(receipts.len() - deduplicated);
             Some(format!("{many} tasks queued, {} to {}", first.id, last.id))
         }
     };
-    match (queued, receipts.iter().find(|receipt| receipt.existing)) {
+    match (queued, receipts.iter().find(|receipt| receipt.deduplicated)) {
         (None, None) => "nothing to queue".to_owned(),
         (Some(queued), None) => queued,
-        (None, Some(there)) if existing == 1 => format!("already queued as {}", there.id),
-        (None, Some(_)) => format!("{} were queued already", count(existing)),
-        (Some(queued), Some(_)) => format!("{queued}; {} were there already", count(existing)),
+        (None, Some(there)) if deduplicated == 1 => format!("already queued as {}", there.id),
+        (None, Some(_)) => format!("{} were queued already", count(deduplicated)),
+        (Some(queued), Some(_)) => format!("{queued}; {} were there already", count(deduplicated)),
     }
 }
 
-fn joined_as(joined: &Joined) -> String {
+fn joined_as(joined: &JoinOutcome) -> String {
     let addr = joined
         .addr
         .map_or(String::new(), |addr| format!(" at {addr}"));

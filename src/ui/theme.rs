@@ -12,14 +12,14 @@ use serde::Deserialize;
 mod paint;
 mod symbols;
 
-use paint::Paint;
+use paint::ColorDef;
 pub use symbols::SymbolSet;
 pub(crate) use symbols::Symbols;
 
 /// What a piece of the screen is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Role {
+pub(crate) enum StyleRole {
     /// Ordinary text, and the background of everything.
     Text,
     /// Text that matters more.
@@ -54,7 +54,7 @@ pub(crate) enum Role {
     Popup,
 }
 
-impl Role {
+impl StyleRole {
     const ALL: [Self; 19] = [
         Self::Text,
         Self::Strong,
@@ -80,7 +80,7 @@ impl Role {
 
 /// How many colours a terminal shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Depth {
+pub enum ColorDepth {
     /// None: weight, underline and reverse only.
     None,
     /// The terminal's own sixteen.
@@ -91,7 +91,7 @@ pub enum Depth {
     True,
 }
 
-impl Depth {
+impl ColorDepth {
     /// What the environment says about the terminal.
     ///
     /// `NO_COLOR` (<https://no-color.org>) wins when it is set and not empty.
@@ -124,13 +124,13 @@ const FILES: [&str; 4] = [
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    palette: BTreeMap<String, Paint>,
-    roles: BTreeMap<Role, Look>,
+    palette: BTreeMap<String, ColorDef>,
+    roles: BTreeMap<StyleRole, StyleDef>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Look {
+struct StyleDef {
     fg: Option<String>,
     bg: Option<String>,
     bold: bool,
@@ -141,9 +141,9 @@ struct Look {
 /// A theme made ready for one terminal.
 #[derive(Debug, Clone)]
 pub(crate) struct Theme {
-    styles: [Style; Role::ALL.len()],
+    styles: [Style; StyleRole::ALL.len()],
     pub(crate) symbols: Symbols,
-    depth: Depth,
+    depth: ColorDepth,
     set: SymbolSet,
 }
 
@@ -152,7 +152,7 @@ impl Theme {
     ///
     /// # Errors
     /// A sentence that names the theme or the entry of its file that is wrong.
-    pub(crate) fn load(name: &str, depth: Depth, set: SymbolSet) -> Result<Self, String> {
+    pub(crate) fn load(name: &str, depth: ColorDepth, set: SymbolSet) -> Result<Self, String> {
         let known = THEMES.iter().zip(FILES).find(|(known, _)| **known == name);
         let Some((name, text)) = known else {
             let near = crate::input::suggest::nearest(name, THEMES);
@@ -161,8 +161,8 @@ impl Theme {
             ));
         };
         let file: File = toml::from_str(text).map_err(|e| format!("theme {name}: {e}"))?;
-        let mut styles = [Style::new(); Role::ALL.len()];
-        for role in Role::ALL {
+        let mut styles = [Style::new(); StyleRole::ALL.len()];
+        for role in StyleRole::ALL {
             let look = file
                 .roles
                 .get(&role)
@@ -186,12 +186,12 @@ impl Theme {
         Self::load(name, self.depth, self.set)
     }
 
-    pub(crate) fn style(&self, role: Role) -> Style {
+    pub(crate) fn style(&self, role: StyleRole) -> Style {
         self.styles.get(role as usize).copied().unwrap_or_default()
     }
 
     /// A role's foreground and weight on whatever background is there.
-    pub(crate) fn ink(&self, role: Role) -> Style {
+    pub(crate) fn fg(&self, role: StyleRole) -> Style {
         Style {
             bg: None,
             ..self.style(role)
@@ -199,8 +199,12 @@ impl Theme {
     }
 }
 
-impl Look {
-    fn style(&self, palette: &BTreeMap<String, Paint>, depth: Depth) -> Result<Style, String> {
+impl StyleDef {
+    fn style(
+        &self,
+        palette: &BTreeMap<String, ColorDef>,
+        depth: ColorDepth,
+    ) -> Result<Style, String> {
         let colour = |name: &Option<String>| -> Result<Option<Color>, String> {
             let Some(name) = name else { return Ok(None) };
             let paint = palette
@@ -218,7 +222,7 @@ impl Look {
             (self.underline, Modifier::UNDERLINED),
             // Without a background of its own, a highlighted row is a reversed one.
             (
-                self.reverse || (self.bg_needs_reverse() && depth <= Depth::Ansi16),
+                self.reverse || (self.bg_needs_reverse() && depth <= ColorDepth::Ansi16),
                 Modifier::REVERSED,
             ),
         ] {
@@ -228,7 +232,7 @@ impl Look {
         }
         if style.add_modifier.contains(Modifier::REVERSED) {
             style.bg = None;
-            if depth <= Depth::Ansi16 {
+            if depth <= ColorDepth::Ansi16 {
                 style.fg = None;
             }
         }
@@ -248,26 +252,31 @@ mod tests {
     #[test]
     fn every_theme_has_every_role_at_every_depth() {
         for name in THEMES {
-            for depth in [Depth::None, Depth::Ansi16, Depth::Ansi256, Depth::True] {
+            for depth in [
+                ColorDepth::None,
+                ColorDepth::Ansi16,
+                ColorDepth::Ansi256,
+                ColorDepth::True,
+            ] {
                 Theme::load(name, depth, SymbolSet::Unicode).expect("loads");
             }
         }
-        let said = Theme::load("drak", Depth::True, SymbolSet::Ascii).expect_err("unknown");
+        let said = Theme::load("drak", ColorDepth::True, SymbolSet::Ascii).expect_err("unknown");
         assert!(said.contains("did you mean `dark`"), "{said}");
     }
 
     #[test]
     fn without_colour_no_style_has_one_and_the_selection_is_still_seen() {
         for name in THEMES {
-            let theme = Theme::load(name, Depth::None, SymbolSet::Unicode).expect("loads");
-            for role in Role::ALL {
+            let theme = Theme::load(name, ColorDepth::None, SymbolSet::Unicode).expect("loads");
+            for role in StyleRole::ALL {
                 let style = theme.style(role);
                 assert_eq!((style.fg, style.bg), (None, None), "{name} {role:?}");
             }
-            for depth in [Depth::None, Depth::Ansi16] {
+            for depth in [ColorDepth::None, ColorDepth::Ansi16] {
                 let selected = Theme::load(name, depth, SymbolSet::Unicode)
                     .expect("loads")
-                    .style(Role::Selected);
+                    .style(StyleRole::Selected);
                 assert!(selected.add_modifier.contains(Modifier::REVERSED), "{name}");
             }
         }
@@ -276,29 +285,29 @@ mod tests {
     #[test]
     fn the_environment_says_how_many_colours_there_are() {
         let depth = |variables: &[(&str, &str)]| {
-            Depth::detect(|name| {
+            ColorDepth::detect(|name| {
                 variables
                     .iter()
                     .find(|(known, _)| *known == name)
                     .map(|(_, value)| (*value).to_owned())
             })
         };
-        assert_eq!(depth(&[("TERM", "xterm-256color")]), Depth::Ansi256);
+        assert_eq!(depth(&[("TERM", "xterm-256color")]), ColorDepth::Ansi256);
         assert_eq!(
             depth(&[("TERM", "xterm"), ("COLORTERM", "truecolor")]),
-            Depth::True
+            ColorDepth::True
         );
-        assert_eq!(depth(&[("TERM", "linux")]), Depth::Ansi16);
-        assert_eq!(depth(&[("TERM", "dumb")]), Depth::None);
+        assert_eq!(depth(&[("TERM", "linux")]), ColorDepth::Ansi16);
+        assert_eq!(depth(&[("TERM", "dumb")]), ColorDepth::None);
         let off = [
             ("TERM", "xterm-256color"),
             ("COLORTERM", "truecolor"),
             ("NO_COLOR", "1"),
         ];
-        assert_eq!(depth(&off), Depth::None);
+        assert_eq!(depth(&off), ColorDepth::None);
         assert_eq!(
             depth(&[("TERM", "xterm-256color"), ("NO_COLOR", "")]),
-            Depth::Ansi256
+            ColorDepth::Ansi256
         );
     }
 }

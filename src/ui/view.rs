@@ -6,7 +6,7 @@ use super::{
     layout::{self, Regions},
     model::Model,
     overlay, panes,
-    theme::Role,
+    theme::StyleRole,
     widgets::canvas::Canvas,
 };
 
@@ -24,7 +24,7 @@ pub(crate) fn draw(buffer: &mut Buffer, area: Rect, model: &Model) -> Drawn {
         theme: &model.theme,
         cursor: None,
     };
-    canvas.fill(area, Role::Text);
+    canvas.fill(area, StyleRole::Text);
     let workers = model.data().overview.workers.len();
     let Some(plan) = layout::plan(area, model.focus, model.zoomed, workers) else {
         too_small(&mut canvas, area);
@@ -54,7 +54,7 @@ fn too_small(canvas: &mut Canvas<'_>, area: Rect) {
         format!("{}x{}", area.width, area.height),
         format!("need {width}x{height}"),
     ];
-    let style = canvas.ink(Role::Text);
+    let style = canvas.fg(StyleRole::Text);
     let top = area.height.saturating_sub(3) / 2;
     for (y, line) in (area.y + top..area.bottom()).zip(&lines) {
         let wide = u16::try_from(line.len()).unwrap_or(area.width);

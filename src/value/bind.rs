@@ -4,8 +4,8 @@ use serde::de::{DeserializeOwned, DeserializeSeed, SeqAccess, value::SeqAccessDe
 
 use crate::net::rpc::object::Signature;
 use crate::{
-    net::rpc::error::Fault,
-    value::{NotAValue, Value},
+    net::rpc::error::RemoteError,
+    value::{Value, ValueError},
 };
 
 /// Puts arguments in their places and turns them into `A`.
@@ -13,7 +13,7 @@ pub(crate) fn arguments<A: DeserializeOwned>(
     signature: &Signature,
     args: Vec<Value>,
     kwargs: Vec<(String, Value)>,
-) -> Result<A, Fault> {
+) -> Result<A, RemoteError> {
     let placed = place(signature, args, kwargs)?;
     let access = Arguments {
         signature,
@@ -21,18 +21,18 @@ pub(crate) fn arguments<A: DeserializeOwned>(
         values: placed.into_iter(),
     };
     A::deserialize(SeqAccessDeserializer::new(access))
-        .map_err(|e| Fault::bad_arguments(format!("{signature}: {e}")))
+        .map_err(|e| RemoteError::bad_arguments(format!("{signature}: {e}")))
 }
 
 fn place(
     signature: &Signature,
     args: Vec<Value>,
     kwargs: Vec<(String, Value)>,
-) -> Result<Vec<Value>, Fault> {
+) -> Result<Vec<Value>, RemoteError> {
     let given = args.len() + kwargs.len();
     let (least, most) = (signature.required(), signature.params.len());
     if args.len() > most || given > most {
-        return Err(Fault::bad_arguments(format!(
+        return Err(RemoteError::bad_arguments(format!(
             "{signature}: takes {}, got {given}",
             takes(least, most)
         )));
@@ -48,13 +48,13 @@ fn place(
         match place {
             Some(place @ None) => *place = Some(value),
             Some(Some(_)) => {
-                return Err(Fault::bad_arguments(format!(
+                return Err(RemoteError::bad_arguments(format!(
                     "{signature}: `{}` is given twice",
                     crate::net::rpc::object::clip(&name)
                 )));
             }
             None => {
-                return Err(Fault::bad_arguments(format!(
+                return Err(RemoteError::bad_arguments(format!(
                     "{signature}: there is no parameter `{}`",
                     crate::net::rpc::object::clip(&name)
                 )));
@@ -67,7 +67,7 @@ fn place(
         .map(|(value, param)| match value {
             Some(value) => Ok(value),
             None if param.optional => Ok(Value::Null),
-            None => Err(Fault::bad_arguments(format!(
+            None => Err(RemoteError::bad_arguments(format!(
                 "{signature}: `{}` is missing; takes {}, got {given}",
                 param.name,
                 takes(least, most)
@@ -93,12 +93,12 @@ struct Arguments<'a> {
 }
 
 impl<'de> SeqAccess<'de> for Arguments<'_> {
-    type Error = NotAValue;
+    type Error = ValueError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, NotAValue> {
+    ) -> Result<Option<T::Value>, ValueError> {
         let Some(value) = self.values.next() else {
             return Ok(None);
         };

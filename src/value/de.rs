@@ -8,7 +8,7 @@ use serde::de::{
     value::{StrDeserializer, StringDeserializer},
 };
 
-use super::{NotAValue, Value};
+use super::{Value, ValueError};
 
 /// What such an integer is called where it is not expected.
 pub(crate) const BIG: Unexpected<'_> = Unexpected::Other("an integer of more than 64 bits");
@@ -17,7 +17,7 @@ pub(crate) const BIG: Unexpected<'_> = Unexpected::Other("an integer of more tha
 pub(crate) fn visit_big<'de, V: Visitor<'de>>(
     n: &BigInt,
     visitor: V,
-) -> Result<V::Value, NotAValue> {
+) -> Result<V::Value, ValueError> {
     match (n.to_u64(), n.to_i128(), n.to_u128()) {
         (Some(n), ..) => visitor.visit_u64(n),
         (_, Some(n), _) => visitor.visit_i128(n),
@@ -43,9 +43,9 @@ impl Value {
 }
 
 impl<'de> Deserializer<'de> for Value {
-    type Error = NotAValue;
+    type Error = ValueError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotAValue> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self {
             Self::Null => visitor.visit_unit(),
             Self::Bool(b) => visitor.visit_bool(b),
@@ -59,7 +59,7 @@ impl<'de> Deserializer<'de> for Value {
                 let value = visitor.visit_seq(&mut list)?;
                 match list.0.len() {
                     0 => Ok(value),
-                    more => Err(NotAValue(format!("a list with {more} items too many"))),
+                    more => Err(ValueError(format!("a list with {more} items too many"))),
                 }
             }
             Self::Map(entries) => visitor.visit_map(Map {
@@ -69,7 +69,7 @@ impl<'de> Deserializer<'de> for Value {
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotAValue> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self {
             Self::Null => visitor.visit_none(),
             other => visitor.visit_some(other),
@@ -80,11 +80,11 @@ impl<'de> Deserializer<'de> for Value {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, NotAValue> {
+    ) -> Result<V::Value, ValueError> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotAValue> {
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self {
             // An integer is a fine float, however large: the nearest one.
             Self::Big(n) => visitor.visit_f64(n.to_f64().unwrap_or(f64::NAN)),
@@ -97,7 +97,7 @@ impl<'de> Deserializer<'de> for Value {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, NotAValue> {
+    ) -> Result<V::Value, ValueError> {
         match self {
             Self::Str(variant) => visitor.visit_enum(Choice {
                 variant,
@@ -122,12 +122,12 @@ impl<'de> Deserializer<'de> for Value {
 struct List(std::vec::IntoIter<Value>);
 
 impl<'de> SeqAccess<'de> for List {
-    type Error = NotAValue;
+    type Error = ValueError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, NotAValue> {
+    ) -> Result<Option<T::Value>, ValueError> {
         self.0.next().map(|v| seed.deserialize(v)).transpose()
     }
 
@@ -143,27 +143,30 @@ struct Map {
 }
 
 impl<'de> MapAccess<'de> for Map {
-    type Error = NotAValue;
+    type Error = ValueError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, NotAValue> {
+    ) -> Result<Option<K::Value>, ValueError> {
         self.value = self.entries.next();
         let Some((key, _)) = &self.value else {
             return Ok(None);
         };
-        let key: StrDeserializer<'_, NotAValue> = key.as_str().into_deserializer();
+        let key: StrDeserializer<'_, ValueError> = key.as_str().into_deserializer();
         seed.deserialize(key).map(Some)
     }
 
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, NotAValue> {
+    fn next_value_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<T::Value, ValueError> {
         let Some((key, value)) = self.value.take() else {
             return Err(de::Error::custom("a map entry without a value"));
         };
         // Say which entry was wrong; in a map of ten that is the whole message.
         seed.deserialize(value)
-            .map_err(|e| NotAValue(format!("`{key}`: {e}")))
+            .map_err(|e| ValueError(format!("`{key}`: {e}")))
     }
 }
 
@@ -174,33 +177,36 @@ struct Choice {
 }
 
 impl<'de> EnumAccess<'de> for Choice {
-    type Error = NotAValue;
+    type Error = ValueError;
     type Variant = Value;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
-    ) -> Result<(S::Value, Value), NotAValue> {
-        let name: StringDeserializer<NotAValue> = self.variant.into_deserializer();
+    ) -> Result<(S::Value, Value), ValueError> {
+        let name: StringDeserializer<ValueError> = self.variant.into_deserializer();
         Ok((seed.deserialize(name)?, self.body))
     }
 }
 
 impl<'de> VariantAccess<'de> for Value {
-    type Error = NotAValue;
+    type Error = ValueError;
 
-    fn unit_variant(self) -> Result<(), NotAValue> {
+    fn unit_variant(self) -> Result<(), ValueError> {
         match self {
             Self::Null => Ok(()),
             other => Err(de::Error::invalid_type(other.unexpected(), &"nothing")),
         }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, NotAValue> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, ValueError> {
         seed.deserialize(self)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, v: V) -> Result<V::Value, NotAValue> {
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, v: V) -> Result<V::Value, ValueError> {
         self.deserialize_any(v)
     }
 
@@ -208,12 +214,12 @@ impl<'de> VariantAccess<'de> for Value {
         self,
         _: &'static [&'static str],
         v: V,
-    ) -> Result<V::Value, NotAValue> {
+    ) -> Result<V::Value, ValueError> {
         self.deserialize_any(v)
     }
 }
 
-impl IntoDeserializer<'_, NotAValue> for Value {
+impl IntoDeserializer<'_, ValueError> for Value {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{NotAValue, Value, read::Reader, write::Writer};
+use super::{Value, ValueError, read::WireDeserializer, write::Serializer};
 
 /// A value that has been written. One that came from a peer is read, and found wrong, when it is asked for.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,18 +16,18 @@ pub struct Encoded {
 
 impl Encoded {
     /// Room that is left before what is written.
-    pub(crate) const ROOM: usize = 5;
+    pub(crate) const HEADROOM: usize = 5;
 
     /// Writes a Rust value.
     ///
     /// # Errors
     /// As [`Value::from_typed`].
-    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, NotAValue> {
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, ValueError> {
         let mut bytes = Vec::with_capacity(128);
-        bytes.extend_from_slice(&[0; Self::ROOM]);
+        bytes.extend_from_slice(&[0; Self::HEADROOM]);
         let out = &mut bytes;
-        value.serialize(Writer { out, depth: 0 })?;
-        let at = Self::ROOM;
+        value.serialize(Serializer { out, depth: 0 })?;
+        let at = Self::HEADROOM;
         Ok(Self { bytes, at })
     }
 
@@ -46,8 +46,8 @@ impl Encoded {
     ///
     /// # Errors
     /// As [`Value::to_typed`], and when it is no value at all.
-    pub fn to_typed<T: DeserializeOwned>(&self) -> Result<T, NotAValue> {
-        let mut reader = Reader::new(self.body());
+    pub fn to_typed<T: DeserializeOwned>(&self) -> Result<T, ValueError> {
+        let mut reader = WireDeserializer::new(self.body());
         let value = T::deserialize(&mut reader)?;
         reader.end()?;
         Ok(value)
@@ -57,12 +57,12 @@ impl Encoded {
     ///
     /// # Errors
     /// When it is no value at all.
-    pub fn value(&self) -> Result<Value, NotAValue> {
+    pub fn value(&self) -> Result<Value, ValueError> {
         let (value, rest) = postcard::take_from_bytes(self.body())
-            .map_err(|e| NotAValue(format!("it is not readable: {e}")))?;
+            .map_err(|e| ValueError(format!("it is not readable: {e}")))?;
         match rest {
             [] => Ok(value),
-            _ => Err(NotAValue(format!("{} bytes are left over", rest.len()))),
+            _ => Err(ValueError(format!("{} bytes are left over", rest.len()))),
         }
     }
 
@@ -70,12 +70,12 @@ impl Encoded {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// Its bytes with [`Self::ROOM`] before them.
+    /// Its bytes with [`Self::HEADROOM`] before them.
     pub(crate) fn with_room(self) -> Vec<u8> {
-        if self.at == Self::ROOM {
+        if self.at == Self::HEADROOM {
             return self.bytes;
         }
-        let mut bytes = vec![0; Self::ROOM];
+        let mut bytes = vec![0; Self::HEADROOM];
         bytes.extend_from_slice(self.body());
         bytes
     }
@@ -83,10 +83,10 @@ impl Encoded {
 
 impl From<&Value> for Encoded {
     fn from(value: &Value) -> Self {
-        let room = vec![0; Self::ROOM];
+        let room = vec![0; Self::HEADROOM];
         // A value always encodes.
         let bytes = postcard::to_extend(value, room).unwrap_or_default();
-        let at = Self::ROOM;
+        let at = Self::HEADROOM;
         Self { bytes, at }
     }
 }

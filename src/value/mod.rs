@@ -14,7 +14,7 @@ use num_bigint::BigInt;
 use num_traits::ToPrimitive;
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use self::{encoded::Encoded, write::NotAValue};
+pub use self::{encoded::Encoded, write::ValueError};
 
 /// How deep lists and maps may nest. Deeper input is refused before the stack is at risk.
 pub const MAX_DEPTH: usize = 64;
@@ -56,7 +56,7 @@ impl Value {
     /// # Errors
     /// When the value has no such form, for example a map whose keys are not text, or when its own
     /// `Serialize` refuses.
-    pub fn from_typed<T: Serialize + ?Sized>(value: &T) -> Result<Self, NotAValue> {
+    pub fn from_typed<T: Serialize + ?Sized>(value: &T) -> Result<Self, ValueError> {
         Encoded::of(value)?.value()
     }
 
@@ -65,7 +65,7 @@ impl Value {
     /// # Errors
     /// When the value has another shape than the type asks for; the message says what was expected
     /// and what was there.
-    pub fn to_typed<T: DeserializeOwned>(self) -> Result<T, NotAValue> {
+    pub fn to_typed<T: DeserializeOwned>(self) -> Result<T, ValueError> {
         T::deserialize(self)
     }
 

@@ -11,13 +11,13 @@ use serde::de::{
 };
 
 use super::{
-    MAX_DEPTH, NotAValue,
+    MAX_DEPTH, ValueError,
     codec::Tag,
     de::{BIG, visit_big},
 };
 
 /// What is left to be read.
-pub(crate) struct Reader<'de> {
+pub(crate) struct WireDeserializer<'de> {
     rest: &'de [u8],
     depth: usize,
 }
@@ -51,11 +51,11 @@ impl Head<'_> {
     }
 }
 
-fn cut() -> NotAValue {
-    NotAValue("it is cut off".to_owned())
+fn cut() -> ValueError {
+    ValueError("it is cut off".to_owned())
 }
 
-impl<'de> Reader<'de> {
+impl<'de> WireDeserializer<'de> {
     pub(crate) const fn new(bytes: &'de [u8]) -> Self {
         Self {
             rest: bytes,
@@ -64,26 +64,26 @@ impl<'de> Reader<'de> {
     }
 
     /// Both sides would disagree on where it ends if there were more.
-    pub(crate) fn end(&self) -> Result<(), NotAValue> {
+    pub(crate) fn end(&self) -> Result<(), ValueError> {
         match self.rest.len() {
             0 => Ok(()),
-            more => Err(NotAValue(format!("{more} bytes are left over"))),
+            more => Err(ValueError(format!("{more} bytes are left over"))),
         }
     }
 
-    fn take(&mut self, length: usize) -> Result<&'de [u8], NotAValue> {
+    fn take(&mut self, length: usize) -> Result<&'de [u8], ValueError> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(cut)?;
         self.rest = rest;
         Ok(taken)
     }
 
-    fn byte(&mut self) -> Result<u8, NotAValue> {
+    fn byte(&mut self) -> Result<u8, ValueError> {
         let (byte, rest) = self.rest.split_first().ok_or_else(cut)?;
         self.rest = rest;
         Ok(*byte)
     }
 
-    fn varint(&mut self) -> Result<u64, NotAValue> {
+    fn varint(&mut self) -> Result<u64, ValueError> {
         let mut n = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -96,25 +96,25 @@ impl<'de> Reader<'de> {
                 return Ok(n);
             }
         }
-        Err(NotAValue("a number is too long".to_owned()))
+        Err(ValueError("a number is too long".to_owned()))
     }
 
-    fn length(&mut self) -> Result<usize, NotAValue> {
+    fn length(&mut self) -> Result<usize, ValueError> {
         usize::try_from(self.varint()?).map_err(|_large| cut())
     }
 
-    fn bytes(&mut self) -> Result<&'de [u8], NotAValue> {
+    fn bytes(&mut self) -> Result<&'de [u8], ValueError> {
         let length = self.length()?;
         self.take(length)
     }
 
-    fn text(&mut self) -> Result<&'de str, NotAValue> {
-        str::from_utf8(self.bytes()?).map_err(|_other| NotAValue("text is not UTF-8".to_owned()))
+    fn text(&mut self) -> Result<&'de str, ValueError> {
+        str::from_utf8(self.bytes()?).map_err(|_other| ValueError("text is not UTF-8".to_owned()))
     }
 
-    fn head(&mut self) -> Result<Head<'de>, NotAValue> {
+    fn head(&mut self) -> Result<Head<'de>, ValueError> {
         if self.depth > MAX_DEPTH {
-            return Err(NotAValue(format!(
+            return Err(ValueError(format!(
                 "lists and maps nest deeper than {MAX_DEPTH}"
             )));
         }
@@ -123,7 +123,7 @@ impl<'de> Reader<'de> {
             tag if tag == Tag::Bool as u8 => match self.byte()? {
                 0 => Head::Bool(false),
                 1 => Head::Bool(true),
-                _ => return Err(NotAValue("neither true nor false".to_owned())),
+                _ => return Err(ValueError("neither true nor false".to_owned())),
             },
             tag if tag == Tag::Int as u8 => {
                 let n = self.varint()?;
@@ -143,7 +143,7 @@ impl<'de> Reader<'de> {
             tag if tag == Tag::Bytes as u8 => Head::Bytes(self.bytes()?),
             tag if tag == Tag::List as u8 => Head::List(self.length()?),
             tag if tag == Tag::Map as u8 => Head::Map(self.length()?),
-            other => return Err(NotAValue(format!("there is no kind of value {other}"))),
+            other => return Err(ValueError(format!("there is no kind of value {other}"))),
         })
     }
 
@@ -151,7 +151,7 @@ impl<'de> Reader<'de> {
         &mut self,
         head: Head<'de>,
         visitor: V,
-    ) -> Result<V::Value, NotAValue> {
+    ) -> Result<V::Value, ValueError> {
         match head {
             Head::Null => visitor.visit_unit(),
             Head::Bool(b) => visitor.visit_bool(b),
@@ -169,10 +169,10 @@ impl<'de> Reader<'de> {
     fn inside<T>(
         &mut self,
         left: usize,
-        read: impl FnOnce(&mut Many<'_, 'de>) -> Result<T, NotAValue>,
-    ) -> Result<T, NotAValue> {
+        read: impl FnOnce(&mut Compound<'_, 'de>) -> Result<T, ValueError>,
+    ) -> Result<T, ValueError> {
         self.depth += 1;
-        let mut many = Many {
+        let mut many = Compound {
             reader: self,
             left,
             key: "",
@@ -183,20 +183,20 @@ impl<'de> Reader<'de> {
                 self.depth -= 1;
                 Ok(value)
             }
-            more => Err(NotAValue(format!("{more} items too many"))),
+            more => Err(ValueError(format!("{more} items too many"))),
         }
     }
 }
 
-impl<'de> Deserializer<'de> for &mut Reader<'de> {
-    type Error = NotAValue;
+impl<'de> Deserializer<'de> for &mut WireDeserializer<'de> {
+    type Error = ValueError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotAValue> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         let head = self.head()?;
         self.visit(head, visitor)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotAValue> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self.rest.first() {
             Some(tag) if *tag == Tag::Null as u8 => {
                 self.head()?;
@@ -210,11 +210,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, NotAValue> {
+    ) -> Result<V::Value, ValueError> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotAValue> {
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self.head()? {
             // An integer is a fine float, however large: the nearest one.
             Head::Big(n) => visitor.visit_f64(n.to_f64().unwrap_or(f64::NAN)),
@@ -227,7 +227,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, NotAValue> {
+    ) -> Result<V::Value, ValueError> {
         match self.head()? {
             Head::Str(variant) => visitor.visit_enum(Choice {
                 variant,
@@ -255,19 +255,19 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 }
 
 /// What is in a list or a map, one by one.
-struct Many<'a, 'de> {
-    reader: &'a mut Reader<'de>,
+struct Compound<'a, 'de> {
+    reader: &'a mut WireDeserializer<'de>,
     left: usize,
     key: &'de str,
 }
 
-impl<'de> SeqAccess<'de> for Many<'_, 'de> {
-    type Error = NotAValue;
+impl<'de> SeqAccess<'de> for Compound<'_, 'de> {
+    type Error = ValueError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, NotAValue> {
+    ) -> Result<Option<T::Value>, ValueError> {
         let Some(left) = self.left.checked_sub(1) else {
             return Ok(None);
         };
@@ -281,13 +281,13 @@ impl<'de> SeqAccess<'de> for Many<'_, 'de> {
     }
 }
 
-impl<'de> MapAccess<'de> for Many<'_, 'de> {
-    type Error = NotAValue;
+impl<'de> MapAccess<'de> for Compound<'_, 'de> {
+    type Error = ValueError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, NotAValue> {
+    ) -> Result<Option<K::Value>, ValueError> {
         let Some(left) = self.left.checked_sub(1) else {
             return Ok(None);
         };
@@ -297,10 +297,13 @@ impl<'de> MapAccess<'de> for Many<'_, 'de> {
             .map(Some)
     }
 
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, NotAValue> {
+    fn next_value_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<T::Value, ValueError> {
         // Say which entry was wrong; in a map of ten that is the whole message.
         seed.deserialize(&mut *self.reader)
-            .map_err(|e| NotAValue(format!("`{}`: {e}", self.key)))
+            .map_err(|e| ValueError(format!("`{}`: {e}", self.key)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -311,29 +314,29 @@ impl<'de> MapAccess<'de> for Many<'_, 'de> {
 /// A variant of an enum, externally tagged, and where its body is, if it has one.
 struct Choice<'a, 'de> {
     variant: &'de str,
-    reader: Option<&'a mut Reader<'de>>,
+    reader: Option<&'a mut WireDeserializer<'de>>,
 }
 
 impl<'a, 'de> EnumAccess<'de> for Choice<'a, 'de> {
-    type Error = NotAValue;
+    type Error = ValueError;
     type Variant = Body<'a, 'de>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
-    ) -> Result<(S::Value, Body<'a, 'de>), NotAValue> {
-        let name: BorrowedStrDeserializer<'de, NotAValue> =
+    ) -> Result<(S::Value, Body<'a, 'de>), ValueError> {
+        let name: BorrowedStrDeserializer<'de, ValueError> =
             BorrowedStrDeserializer::new(self.variant);
         Ok((seed.deserialize(name)?, Body(self.reader)))
     }
 }
 
-struct Body<'a, 'de>(Option<&'a mut Reader<'de>>);
+struct Body<'a, 'de>(Option<&'a mut WireDeserializer<'de>>);
 
 impl<'de> VariantAccess<'de> for Body<'_, 'de> {
-    type Error = NotAValue;
+    type Error = ValueError;
 
-    fn unit_variant(self) -> Result<(), NotAValue> {
+    fn unit_variant(self) -> Result<(), ValueError> {
         match self.0 {
             None => Ok(()),
             Some(reader) => match reader.head()? {
@@ -343,14 +346,17 @@ impl<'de> VariantAccess<'de> for Body<'_, 'de> {
         }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, NotAValue> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, ValueError> {
         match self.0 {
             Some(reader) => seed.deserialize(reader),
             None => seed.deserialize(().into_deserializer()),
         }
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, NotAValue> {
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ValueError> {
         self.struct_variant(&[], visitor)
     }
 
@@ -358,7 +364,7 @@ impl<'de> VariantAccess<'de> for Body<'_, 'de> {
         self,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, NotAValue> {
+    ) -> Result<V::Value, ValueError> {
         match self.0 {
             Some(reader) => reader.deserialize_any(visitor),
             None => visitor.visit_unit(),

@@ -5,31 +5,31 @@ use std::fmt;
 
 use num_bigint::BigInt;
 use num_traits::ToPrimitive;
-use serde::ser::{self, Serialize, Serializer};
+use serde::ser::{self, Serialize};
 
 use super::{MAX_DEPTH, codec::Tag};
 
 /// Why a Rust value and a [`super::Value`] could not be turned into each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NotAValue(pub(crate) String);
+pub struct ValueError(pub(crate) String);
 
-impl ser::Error for NotAValue {
+impl ser::Error for ValueError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self(message.to_string())
     }
 }
 
-impl serde::de::Error for NotAValue {
+impl serde::de::Error for ValueError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self(message.to_string())
     }
 }
 
-type Done = Result<(), NotAValue>;
+type Done = Result<(), ValueError>;
 
 /// The serializer; it knows how deep it is so that it writes nothing that no peer would read.
-pub(crate) struct Writer<'a> {
+pub(crate) struct Serializer<'a> {
     pub(crate) out: &'a mut Vec<u8>,
     pub(crate) depth: usize,
 }
@@ -52,7 +52,7 @@ fn text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-impl<'a> Writer<'a> {
+impl<'a> Serializer<'a> {
     fn tag(&mut self, tag: Tag) {
         self.out.push(tag as u8);
     }
@@ -80,9 +80,9 @@ impl<'a> Writer<'a> {
         text(self.out, value);
     }
 
-    fn deeper(self) -> Result<Self, NotAValue> {
+    fn deeper(self) -> Result<Self, ValueError> {
         if self.depth >= MAX_DEPTH {
-            return Err(NotAValue(format!(
+            return Err(ValueError(format!(
                 "lists and maps nest deeper than {MAX_DEPTH}"
             )));
         }
@@ -93,21 +93,21 @@ impl<'a> Writer<'a> {
     }
 
     /// Externally tagged, as serde does elsewhere: `{variant: body}`. What is written next is the body.
-    fn variant(mut self, name: &str) -> Result<Self, NotAValue> {
+    fn variant(mut self, name: &str) -> Result<Self, ValueError> {
         self.tag(Tag::Map);
         length(self.out, 1);
         text(self.out, name);
         self.deeper()
     }
 
-    fn many(mut self, tag: Tag, said: Option<usize>) -> Result<Many<'a>, NotAValue> {
+    fn many(mut self, tag: Tag, said: Option<usize>) -> Result<Compound<'a>, ValueError> {
         self.tag(tag);
         let at = self.out.len();
         if let Some(said) = said {
             length(self.out, said);
         }
         let Self { out, depth } = self.deeper()?;
-        Ok(Many {
+        Ok(Compound {
             out,
             depth,
             said,
@@ -117,16 +117,16 @@ impl<'a> Writer<'a> {
     }
 }
 
-impl<'a> Serializer for Writer<'a> {
+impl<'a> ser::Serializer for Serializer<'a> {
     type Ok = ();
-    type Error = NotAValue;
-    type SerializeSeq = Many<'a>;
-    type SerializeTuple = Many<'a>;
-    type SerializeTupleStruct = Many<'a>;
-    type SerializeTupleVariant = Many<'a>;
-    type SerializeMap = Many<'a>;
-    type SerializeStruct = Many<'a>;
-    type SerializeStructVariant = Many<'a>;
+    type Error = ValueError;
+    type SerializeSeq = Compound<'a>;
+    type SerializeTuple = Compound<'a>;
+    type SerializeTupleStruct = Compound<'a>;
+    type SerializeTupleVariant = Compound<'a>;
+    type SerializeMap = Compound<'a>;
+    type SerializeStruct = Compound<'a>;
+    type SerializeStructVariant = Compound<'a>;
 
     fn serialize_bool(mut self, v: bool) -> Done {
         self.tag(Tag::Bool);
@@ -220,13 +220,17 @@ impl<'a> Serializer for Writer<'a> {
     ) -> Done {
         v.serialize(self.variant(variant)?)
     }
-    fn serialize_seq(self, items: Option<usize>) -> Result<Many<'a>, NotAValue> {
+    fn serialize_seq(self, items: Option<usize>) -> Result<Compound<'a>, ValueError> {
         self.many(Tag::List, items)
     }
-    fn serialize_tuple(self, items: usize) -> Result<Many<'a>, NotAValue> {
+    fn serialize_tuple(self, items: usize) -> Result<Compound<'a>, ValueError> {
         self.many(Tag::List, Some(items))
     }
-    fn serialize_tuple_struct(self, _: &'static str, items: usize) -> Result<Many<'a>, NotAValue> {
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        items: usize,
+    ) -> Result<Compound<'a>, ValueError> {
         self.many(Tag::List, Some(items))
     }
     fn serialize_tuple_variant(
@@ -235,13 +239,13 @@ impl<'a> Serializer for Writer<'a> {
         _: u32,
         variant: &'static str,
         items: usize,
-    ) -> Result<Many<'a>, NotAValue> {
+    ) -> Result<Compound<'a>, ValueError> {
         self.variant(variant)?.many(Tag::List, Some(items))
     }
-    fn serialize_map(self, entries: Option<usize>) -> Result<Many<'a>, NotAValue> {
+    fn serialize_map(self, entries: Option<usize>) -> Result<Compound<'a>, ValueError> {
         self.many(Tag::Map, entries)
     }
-    fn serialize_struct(self, _: &'static str, entries: usize) -> Result<Many<'a>, NotAValue> {
+    fn serialize_struct(self, _: &'static str, entries: usize) -> Result<Compound<'a>, ValueError> {
         self.many(Tag::Map, Some(entries))
     }
     fn serialize_struct_variant(
@@ -250,13 +254,13 @@ impl<'a> Serializer for Writer<'a> {
         _: u32,
         variant: &'static str,
         entries: usize,
-    ) -> Result<Many<'a>, NotAValue> {
+    ) -> Result<Compound<'a>, ValueError> {
         self.variant(variant)?.many(Tag::Map, Some(entries))
     }
 }
 
 /// A list or a map being written.
-pub(crate) struct Many<'a> {
+pub(crate) struct Compound<'a> {
     out: &'a mut Vec<u8>,
     depth: usize,
     /// How many there are to be, as far as that was said; it is written before them.
@@ -266,9 +270,9 @@ pub(crate) struct Many<'a> {
     seen: usize,
 }
 
-impl Many<'_> {
-    fn inner(&mut self) -> Writer<'_> {
-        Writer {
+impl Compound<'_> {
+    fn inner(&mut self) -> Serializer<'_> {
+        Serializer {
             out: self.out,
             depth: self.depth,
         }
@@ -288,7 +292,7 @@ impl Many<'_> {
                 self.out.remove(at);
                 Ok(())
             }
-            _ => Err(NotAValue("a map key must be text".to_owned())),
+            _ => Err(ValueError("a map key must be text".to_owned())),
         }
     }
 
@@ -299,7 +303,7 @@ impl Many<'_> {
 
     fn done(self) -> Done {
         match self.said {
-            Some(said) if said != self.seen => Err(NotAValue(format!(
+            Some(said) if said != self.seen => Err(ValueError(format!(
                 "{said} items were announced and {} came",
                 self.seen
             ))),
@@ -314,9 +318,9 @@ impl Many<'_> {
     }
 }
 
-impl ser::SerializeSeq for Many<'_> {
+impl ser::SerializeSeq for Compound<'_> {
     type Ok = ();
-    type Error = NotAValue;
+    type Error = ValueError;
     fn serialize_element<T: Serialize + ?Sized>(&mut self, v: &T) -> Done {
         self.item(v)
     }
@@ -325,9 +329,9 @@ impl ser::SerializeSeq for Many<'_> {
     }
 }
 
-impl ser::SerializeTuple for Many<'_> {
+impl ser::SerializeTuple for Compound<'_> {
     type Ok = ();
-    type Error = NotAValue;
+    type Error = ValueError;
     fn serialize_element<T: Serialize + ?Sized>(&mut self, v: &T) -> Done {
         self.item(v)
     }
@@ -336,9 +340,9 @@ impl ser::SerializeTuple for Many<'_> {
     }
 }
 
-impl ser::SerializeTupleStruct for Many<'_> {
+impl ser::SerializeTupleStruct for Compound<'_> {
     type Ok = ();
-    type Error = NotAValue;
+    type Error = ValueError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, v: &T) -> Done {
         self.item(v)
     }
@@ -347,9 +351,9 @@ impl ser::SerializeTupleStruct for Many<'_> {
     }
 }
 
-impl ser::SerializeTupleVariant for Many<'_> {
+impl ser::SerializeTupleVariant for Compound<'_> {
     type Ok = ();
-    type Error = NotAValue;
+    type Error = ValueError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, v: &T) -> Done {
         self.item(v)
     }
@@ -358,9 +362,9 @@ impl ser::SerializeTupleVariant for Many<'_> {
     }
 }
 
-impl ser::SerializeMap for Many<'_> {
+impl ser::SerializeMap for Compound<'_> {
     type Ok = ();
-    type Error = NotAValue;
+    type Error = ValueError;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
         self.key(key)
     }
@@ -372,9 +376,9 @@ impl ser::SerializeMap for Many<'_> {
     }
 }
 
-impl ser::SerializeStruct for Many<'_> {
+impl ser::SerializeStruct for Compound<'_> {
     type Ok = ();
-    type Error = NotAValue;
+    type Error = ValueError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, v: &T) -> Done {
         self.entry(key, v)
     }
@@ -383,9 +387,9 @@ impl ser::SerializeStruct for Many<'_> {
     }
 }
 
-impl ser::SerializeStructVariant for Many<'_> {
+impl ser::SerializeStructVariant for Compound<'_> {
     type Ok = ();
-    type Error = NotAValue;
+    type Error = ValueError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, v: &T) -> Done {
         self.entry(key, v)
     }

@@ -11,10 +11,10 @@ use std::{
 use distro_tui::{
     net::{
         greeter,
-        naming::{Change, Event, Query, Register, Status, proxy::Proxy},
+        naming::{LeaseStatus, NameChange, NameEvent, NameQuery, RegisterRequest, proxy::Proxy},
         rpc::{
-            client::{DEADLINE, Peer, Request},
-            error::{CallError, Code, Fault},
+            client::{DEADLINE, PeerAddr, Request},
+            error::{CallError, Code, RemoteError},
             object::Service,
         },
     },
@@ -34,12 +34,12 @@ async fn a_process_greets_itself_by_way_of_the_naming_server() {
     let stop = CancellationToken::new();
     let keeping = tokio::spawn(registration.run(stop.clone()));
     status
-        .wait_for(|s| *s == Status::Held)
+        .wait_for(|s| *s == LeaseStatus::Held)
         .await
         .expect("registered");
 
     let naming = server.naming_client(&endpoint);
-    let listed = naming.list(&Query::default()).await.expect("listed");
+    let listed = naming.list(&NameQuery::default()).await.expect("listed");
     let names: Vec<_> = listed.records.iter().map(|r| r.name.as_str()).collect();
     assert_eq!(names, ["naming", "server"]);
 
@@ -80,7 +80,7 @@ async fn another_process_is_authorized_by_its_key_only() {
     );
 
     // The right address with the wrong key fails closed, at the caller.
-    let wrong = Peer {
+    let wrong = PeerAddr {
         key: member.key(),
         ..server.peer
     };
@@ -165,14 +165,14 @@ async fn a_watcher_sees_what_there_is_and_then_every_change() {
     let server = Server::start(&endpoint, addr);
     let naming = server.naming_client(&endpoint);
     for n in 0..250 {
-        let register = Register::new(format!("n{n:03}"), uri("x", addr));
+        let register = RegisterRequest::new(format!("n{n:03}"), uri("x", addr));
         naming.register(&register).await.expect("registered");
     }
     let mut watch = naming.watch(None).await.expect("watching");
     let (mut records, mut parts) = (0, 0);
     loop {
         match watch.next().await.expect("alive") {
-            Some(Event::Snapshot {
+            Some(NameEvent::Snapshot {
                 first,
                 more,
                 records: part,
@@ -191,8 +191,8 @@ async fn a_watcher_sees_what_there_is_and_then_every_change() {
     assert_eq!((records, parts), (251, 3));
     naming.unregister("n007").await.expect("own");
     match watch.next().await.expect("alive") {
-        Some(Event::Changes { changes, .. }) => {
-            assert!(matches!(&changes[..], [Change::Gone { name, .. }] if name == "n007"));
+        Some(NameEvent::Changes { changes, .. }) => {
+            assert!(matches!(&changes[..], [NameChange::Gone { name, .. }] if name == "n007"));
         }
         other => panic!("{other:?}"),
     }
@@ -216,7 +216,7 @@ fn endless(running: &Arc<AtomicUsize>, started: &Arc<tokio::sync::Notify>) -> Se
         async move {
             let _guard = guard;
             std::future::pending::<()>().await;
-            Ok::<_, Fault>(())
+            Ok::<_, RemoteError>(())
         }
     })
 }

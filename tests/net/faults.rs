@@ -53,7 +53,8 @@ async fn answer(connection: &quinn::Connection, bytes: &[u8]) -> Result<Option<R
 #[tokio::test]
 async fn a_broken_frame_fails_its_own_stream_and_nothing_else() {
     let home = tempfile::tempdir().expect("a folder");
-    let me = distro_tui::net::trust::identity::Identity::load_or_make(home.path()).expect("made");
+    let me =
+        distro_tui::net::trust::identity::Identity::load_or_generate(home.path()).expect("made");
     let (endpoint, addr) = loopback(&me, &[]);
     let server = Server::start(&endpoint, addr);
     let connection = bare_connection(&server, home.path()).await;

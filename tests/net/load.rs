@@ -6,7 +6,7 @@ use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 use distro_tui::net::{
     greeter,
     rpc::{
-        client::{DEADLINE, Peer, Request},
+        client::{DEADLINE, PeerAddr, Request},
         endpoint::Endpoint,
         error::CallError,
         wire::{MAX_FRAME, Role},
@@ -17,7 +17,7 @@ use tokio::{net::UdpSocket, task::JoinSet};
 
 use crate::support::{Server, identity, loopback};
 
-async fn greet(from: &Endpoint, peer: Peer) -> Result<(), CallError> {
+async fn greet(from: &Endpoint, peer: PeerAddr) -> Result<(), CallError> {
     let request = Request::new(greeter::NAME, greeter::METHOD, vec!["Ali".into()]);
     from.client().call(peer, request, DEADLINE).await.map(drop)
 }
@@ -151,7 +151,7 @@ async fn in_a_flood_of_handshakes_addresses_must_be_proved_first() {
     let ear = UdpSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
         .await
         .expect("a port");
-    let deaf = Peer {
+    let deaf = PeerAddr {
         addr: ear.local_addr().expect("bound"),
         key: server.peer.key,
     };
@@ -206,7 +206,9 @@ async fn slow_and_huge_requests_cost_their_senders_only() {
     let never = distro_tui::net::rpc::object::Service::new("Never answers").method(
         "wait() -> null",
         "Waits for ever.",
-        |_, []: [(); 0]| std::future::pending::<Result<(), distro_tui::net::rpc::error::Fault>>(),
+        |_, []: [(); 0]| {
+            std::future::pending::<Result<(), distro_tui::net::rpc::error::RemoteError>>()
+        },
     );
     endpoint.objects().expose("never", Arc::new(never));
     let mut waiting = JoinSet::new();
@@ -244,7 +246,7 @@ async fn an_empty_member_list_admits_no_key() {
     let server = Server::start(&endpoint, addr);
     let refused = greet(&client(&unknown_id), server.peer).await;
     assert!(
-        matches!(refused, Err(CallError::Stranger(_))),
+        matches!(refused, Err(CallError::Unauthorized(_))),
         "{refused:?}"
     );
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use distro_tui::{
     net::{
         greeter,
-        naming::{self, Health, NamingClient, Status, proxy::Proxy},
+        naming::{self, Health, LeaseStatus, NamingClient, proxy::Proxy},
         rpc::{endpoint::Endpoint, error::CallError, wire::Role},
         trust::{identity::Identity, members::Members},
     },
@@ -41,7 +41,7 @@ struct World {
     client_id: Identity,
     server: Server,
     client: Endpoint,
-    greeter_status: tokio::sync::watch::Receiver<Status>,
+    greeter_status: tokio::sync::watch::Receiver<LeaseStatus>,
     stop: CancellationToken,
 }
 
@@ -78,7 +78,7 @@ impl World {
 
     async fn registered(&mut self) {
         self.greeter_status
-            .wait_for(|status| *status == Status::Held)
+            .wait_for(|status| *status == LeaseStatus::Held)
             .await
             .expect("the greeter goes on trying");
     }
@@ -271,7 +271,7 @@ fn two_hundred_seeds_of_partitions_and_restarts_and_everything_comes_back() {
                     assert!(waited < Duration::from_secs(40), "seed {seed}: {waited:?}");
                 }
                 // No name is there twice.
-                let listed = world.naming().list(&naming::Query::default()).await;
+                let listed = world.naming().list(&naming::NameQuery::default()).await;
                 if let Ok(listed) = listed {
                     let names: Vec<_> = listed.records.iter().map(|r| r.name.as_str()).collect();
                     assert_eq!(names, [naming::NAME, greeter::NAME], "seed {seed}");
@@ -305,17 +305,18 @@ fn duplicated_datagrams_do_not_run_a_call_twice() {
                 "Counts.",
                 move |_, []: [(); 0]| {
                     let n = counted.fetch_add(1, Ordering::Relaxed);
-                    async move { Ok::<_, distro_tui::net::rpc::error::Fault>(n) }
+                    async move { Ok::<_, distro_tui::net::rpc::error::RemoteError>(n) }
                 },
             );
             server.objects().expose("counter", Arc::new(object));
             let client = endpoint(&network, CLIENT, &client_id, &[]);
-            let peer = distro_tui::net::rpc::client::Peer {
+            let peer = distro_tui::net::rpc::client::PeerAddr {
                 addr: NAMING.parse().expect("an address"),
                 key: server.key(),
             };
             for n in 0..20_u64 {
-                let request = distro_tui::net::rpc::client::Request::new("counter", "count", vec![]);
+                let request =
+                    distro_tui::net::rpc::client::Request::new("counter", "count", vec![]);
                 let deadline = Duration::from_secs(60);
                 let counted = client.client().call(peer, request, deadline).await;
                 assert_eq!(counted, Ok(Value::Int(n as i64)), "seed {seed}");

@@ -7,7 +7,10 @@ use std::sync::{
 
 use distro_tui::{
     net::{
-        naming::{Health, Journal, Kept, Limits, Naming, Record, Register, Registered},
+        naming::{
+            Health, Journal, JournalEntry, NamingLimits, NamingServer, Record, RegisterRequest,
+            StoredRegistration,
+        },
         rpc::{
             error::Code,
             object::{Answer, Caller, Invocation, Object},
@@ -24,12 +27,12 @@ use tokio_util::sync::CancellationToken;
 /// A journal in memory whose writes can be made to fail.
 #[derive(Default)]
 struct MemoryJournal {
-    kept: Mutex<Vec<Kept>>,
+    kept: Mutex<Vec<JournalEntry>>,
     broken: AtomicBool,
 }
 
 impl Journal for MemoryJournal {
-    fn keep(&self, changes: Vec<Kept>) -> BoxFuture<'_, Result<(), String>> {
+    fn keep(&self, changes: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>> {
         if self.broken.load(Ordering::Relaxed) {
             return std::future::ready(Err("the disk is full".to_owned())).boxed();
         }
@@ -45,14 +48,14 @@ fn caller(n: u8) -> Caller {
     }
 }
 
-fn start(journal: &Arc<MemoryJournal>, before: Vec<Registered>) -> Naming {
+fn start(journal: &Arc<MemoryJournal>, before: Vec<StoredRegistration>) -> NamingServer {
     let journal: Arc<dyn Journal> = Arc::<MemoryJournal>::clone(journal);
-    let (naming, keeping) = Naming::kept(Limits::default(), before, journal);
+    let (naming, keeping) = NamingServer::kept(NamingLimits::default(), before, journal);
     tokio::spawn(keeping);
     naming
 }
 
-async fn call(naming: &Naming, n: u8, method: &str, args: Vec<Value>) -> Result<Value, Code> {
+async fn call(naming: &NamingServer, n: u8, method: &str, args: Vec<Value>) -> Result<Value, Code> {
     let invocation = Invocation {
         caller: caller(n),
         method: method.to_owned(),
@@ -82,12 +85,12 @@ async fn a_registration_is_persisted_before_the_reply() {
         .await
         .expect("registered");
     let put = journal.kept.lock().expect("whole").last().cloned();
-    assert!(matches!(put, Some(Kept::Put(kept)) if kept.record.name == "a"));
+    assert!(matches!(put, Some(JournalEntry::Put(kept)) if kept.record.name == "a"));
     call(&naming, 1, "unregister", vec!["a".into()])
         .await
         .expect("gone");
     let gone = journal.kept.lock().expect("whole").last().cloned();
-    assert!(matches!(gone, Some(Kept::Gone { name, .. }) if name == "a"));
+    assert!(matches!(gone, Some(JournalEntry::Gone { name, .. }) if name == "a"));
 }
 
 #[tokio::test]
@@ -107,7 +110,7 @@ async fn a_name_that_cannot_be_persisted_is_not_registered() {
 
 #[tokio::test(start_paused = true)]
 async fn restored_names_are_suspect_until_their_owners_renew_them() {
-    let record = |name: &str, n: u8, lease_ms| Registered {
+    let record = |name: &str, n: u8, lease_ms| StoredRegistration {
         id: u64::from(n),
         record: Record {
             name: name.into(),
@@ -144,7 +147,7 @@ async fn restored_names_are_suspect_until_their_owners_renew_them() {
     let gone = journal.kept.lock().expect("whole").clone();
     assert!(
         gone.iter()
-            .any(|kept| matches!(kept, Kept::Gone { name, .. } if name == "abandoned"))
+            .any(|kept| matches!(kept, JournalEntry::Gone { name, .. } if name == "abandoned"))
     );
     // Ids continue, so that an old one never means another registration.
     let granted = call(&naming, 1, "register", register("new"))
@@ -162,7 +165,7 @@ async fn every_removal_is_persisted_however_many_expire_at_once() {
     let journal = Arc::new(MemoryJournal::default());
     let naming = start(&journal, vec![]);
     for n in 0..MANY {
-        let wanted = Register::new(format!("n{n}"), "distro:x@127.0.0.1:1");
+        let wanted = RegisterRequest::new(format!("n{n}"), "distro:x@127.0.0.1:1");
         naming.register(&caller(1), wanted).expect("room");
     }
     tokio::time::sleep(Duration::from_secs(16)).await;
@@ -170,6 +173,8 @@ async fn every_removal_is_persisted_however_many_expire_at_once() {
     let granted = call(&naming, 1, "register", register("new")).await;
     granted.expect("registered");
     let kept = journal.kept.lock().expect("whole");
-    let gone = kept.iter().filter(|kept| matches!(kept, Kept::Gone { .. }));
+    let gone = kept
+        .iter()
+        .filter(|kept| matches!(kept, JournalEntry::Gone { .. }));
     assert_eq!(gone.count(), MANY);
 }

@@ -4,8 +4,8 @@ use std::{net::SocketAddr, sync::Arc};
 
 use distro_tui::net::{
     greeter,
-    naming::{self, Limits, Naming, NamingClient, Register, Registration},
-    rpc::{client::Peer, endpoint::Endpoint, object::Caller, wire::Role},
+    naming::{self, LeaseKeeper, NamingClient, NamingLimits, NamingServer, RegisterRequest},
+    rpc::{client::PeerAddr, endpoint::Endpoint, object::Caller, wire::Role},
     trust::{identity::Identity, members::Members},
     uri::Uri,
 };
@@ -13,16 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 /// A naming server and a greeter on one endpoint.
 pub(crate) struct Server {
-    pub(crate) peer: Peer,
+    pub(crate) peer: PeerAddr,
 }
 
 impl Server {
     pub(crate) fn start(endpoint: &Endpoint, addr: SocketAddr) -> Self {
-        let peer = Peer {
+        let peer = PeerAddr {
             addr,
             key: endpoint.key(),
         };
-        let naming = Naming::new(Limits::default());
+        let naming = NamingServer::new(NamingLimits::default());
         endpoint
             .objects()
             .expose(naming::NAME, Arc::new(naming.object()));
@@ -33,7 +33,7 @@ impl Server {
             key: peer.key,
             role: Role::Admin,
         };
-        let mut itself = Register::new(naming::NAME, uri(naming::NAME, addr));
+        let mut itself = RegisterRequest::new(naming::NAME, uri(naming::NAME, addr));
         itself.lease_ms = Some(0);
         naming.register(&myself, itself).expect("the first name");
         // It runs until its runtime ends.
@@ -46,9 +46,9 @@ impl Server {
     }
 
     /// Registers the greeter from `endpoint` and renews its lease.
-    pub(crate) fn keep_greeter(&self, endpoint: &Endpoint, addr: SocketAddr) -> Registration {
-        let wanted = Register::new(greeter::NAME, uri(greeter::NAME, addr));
-        Registration::new(self.naming_client(endpoint), wanted)
+    pub(crate) fn keep_greeter(&self, endpoint: &Endpoint, addr: SocketAddr) -> LeaseKeeper {
+        let wanted = RegisterRequest::new(greeter::NAME, uri(greeter::NAME, addr));
+        LeaseKeeper::new(self.naming_client(endpoint), wanted)
     }
 }
 

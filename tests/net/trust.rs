@@ -3,11 +3,11 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use distro_tui::net::{
-    admission::{self, Desk, PeersClient, Wish},
+    admission::{self, AdmissionClient, AdmissionService, TicketOptions},
     greeter,
-    naming::{self, Limits, Naming, NamingClient, Register},
+    naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest},
     rpc::{
-        client::{DEADLINE, Peer, Request},
+        client::{DEADLINE, PeerAddr, Request},
         endpoint::Endpoint,
         error::{CallError, Code},
         wire::Role,
@@ -21,9 +21,9 @@ use crate::support::{identity, uri};
 /// A node that others can join: naming server, greeter, and the object that lists peers.
 struct Home {
     endpoint: Endpoint,
-    peer: Peer,
-    naming: Naming,
-    desk: Desk,
+    peer: PeerAddr,
+    naming: NamingServer,
+    desk: AdmissionService,
 }
 
 impl Home {
@@ -32,8 +32,8 @@ impl Home {
         let members = Members::only(identity.public());
         let endpoint = Endpoint::bind(anywhere, identity, members).expect("a free port");
         let addr = endpoint.local_addr().expect("bound");
-        let naming = Naming::new(Limits::default());
-        let desk = Desk {
+        let naming = NamingServer::new(NamingLimits::default());
+        let desk = AdmissionService {
             endpoint: endpoint.clone(),
             naming: Some(naming.clone()),
             addrs: vec![addr],
@@ -41,8 +41,8 @@ impl Home {
         let objects = endpoint.objects();
         objects.expose(naming::NAME, Arc::new(naming.object()));
         objects.expose(greeter::NAME, Arc::new(greeter::greeter()));
-        objects.expose(peers::NAME, peers::object(desk.clone()));
-        let peer = Peer {
+        objects.expose(admission::NAME, admission::object(desk.clone()));
+        let peer = PeerAddr {
             addr,
             key: endpoint.key(),
         };
@@ -54,7 +54,7 @@ impl Home {
         }
     }
 
-    async fn ticket(&self, role: Role, wish: Wish) -> Ticket {
+    async fn ticket(&self, role: Role, wish: TicketOptions) -> Ticket {
         let text = self.desk.ticket(role, wish).await.expect("given out");
         text.parse().expect("a ticket")
     }
@@ -63,8 +63,8 @@ impl Home {
         NamingClient::new(from.client(), self.peer)
     }
 
-    fn peers(&self, from: &Endpoint) -> PeersClient {
-        PeersClient::new(from.client(), self.peer)
+    fn peers(&self, from: &Endpoint) -> AdmissionClient {
+        AdmissionClient::new(from.client(), self.peer)
     }
 
     async fn greet(&self, from: &Endpoint) -> Result<String, CallError> {
@@ -76,7 +76,7 @@ impl Home {
     /// A member with this role.
     async fn joined(&self, role: Role) -> Endpoint {
         let someone = unknown_client();
-        let ticket = self.ticket(role, Wish::default()).await;
+        let ticket = self.ticket(role, TicketOptions::default()).await;
         let joined = someone.client().join(&ticket, role.word()).await;
         assert_eq!(joined.expect("joins").1, role);
         someone
@@ -104,7 +104,7 @@ fn denied<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
 fn not_connected<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
     match result {
         Err(CallError::Connect { reason, .. }) => reason,
-        Err(error @ CallError::Stranger(_)) => error.to_string(),
+        Err(error @ CallError::Unauthorized(_)) => error.to_string(),
         other => panic!("it got through: {other:?}"),
     }
 }
@@ -115,7 +115,7 @@ async fn a_ticket_admits_a_key_and_later_the_key_is_enough() {
     let member = unknown_client();
     let reason = not_connected(home.greet(&member).await);
     assert!(reason.contains("join with a ticket"), "{reason}");
-    let ticket = home.ticket(Role::Member, Wish::default()).await;
+    let ticket = home.ticket(Role::Member, TicketOptions::default()).await;
     let joined = member.client().join(&ticket, "web1").await;
     assert_eq!(joined, Ok((home.peer, Role::Member)));
     assert_eq!(home.greet(&member).await.expect("greets"), "Hi welcome Ali");
@@ -135,7 +135,7 @@ async fn a_ticket_admits_a_key_and_later_the_key_is_enough() {
 #[tokio::test]
 async fn an_attacker_on_the_path_has_another_key_and_is_rejected() {
     let (home, attacker) = (home(), home());
-    let mut ticket = home.ticket(Role::Admin, Wish::default()).await;
+    let mut ticket = home.ticket(Role::Admin, TicketOptions::default()).await;
     // An attacker on the path redirects the packets to another server.
     ticket.addrs = vec![attacker.peer.addr];
     let member = unknown_client();
@@ -144,7 +144,7 @@ async fn an_attacker_on_the_path_has_another_key_and_is_rejected() {
     assert!(attacker.endpoint.members().peers().is_empty());
     // The same for a member.
     let member = home.joined(Role::Member).await;
-    let elsewhere = Peer {
+    let elsewhere = PeerAddr {
         addr: attacker.peer.addr,
         key: home.peer.key,
     };
@@ -159,7 +159,7 @@ async fn an_unknown_key_can_call_nothing() {
     let unknown_client = unknown_client();
     not_connected(
         home.names(&unknown_client)
-            .list(&naming::Query::default())
+            .list(&naming::NameQuery::default())
             .await,
     );
     not_connected(home.peers(&unknown_client).list().await);
@@ -169,9 +169,9 @@ async fn an_unknown_key_can_call_nothing() {
 #[tokio::test]
 async fn a_guessed_secret_or_another_role_is_not_proved() {
     let home = home();
-    let real = home.ticket(Role::Read, Wish::default()).await;
+    let real = home.ticket(Role::Read, TicketOptions::default()).await;
     let other = Home::start(&identity())
-        .ticket(Role::Read, Wish::default())
+        .ticket(Role::Read, TicketOptions::default())
         .await;
     let guessed = Ticket {
         secret: other.secret,
@@ -196,21 +196,21 @@ async fn a_guessed_secret_or_another_role_is_not_proved() {
 #[tokio::test]
 async fn a_ticket_that_is_no_longer_valid_is_rejected_with_the_reason() {
     let home = home();
-    let once = Wish {
+    let once = TicketOptions {
         once: true,
-        ..Wish::default()
+        ..TicketOptions::default()
     };
     let ticket = home.ticket(Role::Member, once).await;
     let join = |ticket: Ticket| async move { unknown_client().client().join(&ticket, "").await };
     assert!(join(ticket.clone()).await.is_ok());
     assert!(denied(join(ticket).await).contains("has been used"));
-    let over = Wish {
+    let over = TicketOptions {
         expires: Some(0),
-        ..Wish::default()
+        ..TicketOptions::default()
     };
     let ticket = home.ticket(Role::Member, over).await;
     assert!(denied(join(ticket).await).contains("has expired"));
-    let ticket = home.ticket(Role::Member, Wish::default()).await;
+    let ticket = home.ticket(Role::Member, TicketOptions::default()).await;
     let admin = home.joined(Role::Admin).await;
     let rotated = home.peers(&admin).rotate(Some(Role::Member)).await;
     assert_eq!(rotated, Ok(2));
@@ -220,9 +220,9 @@ async fn a_ticket_that_is_no_longer_valid_is_rejected_with_the_reason() {
 #[tokio::test]
 async fn a_single_use_ticket_admits_one_of_two() {
     let home = home();
-    let once = Wish {
+    let once = TicketOptions {
         once: true,
-        ..Wish::default()
+        ..TicketOptions::default()
     };
     for _ in 0..10 {
         let ticket = home.ticket(Role::Member, once).await;
@@ -247,17 +247,19 @@ async fn each_role_may_do_what_the_table_says() {
         let theirs = format!("theirs-{role}");
         let at = home.peer.addr;
         home.names(&others)
-            .register(&Register::new(&theirs, uri("x", at)))
+            .register(&RegisterRequest::new(&theirs, uri("x", at)))
             .await
             .expect("registered");
         // Looking and calling.
         assert!(names.lookup(&theirs).await.is_ok());
-        assert!(names.list(&naming::Query::default()).await.is_ok());
+        assert!(names.list(&naming::NameQuery::default()).await.is_ok());
         assert!(names.watch(None).await.is_ok());
         assert!(home.greet(&who).await.is_ok());
         assert_eq!(peers.me().await.expect("answers").role, role);
         // Its own names.
-        let granted = names.register(&Register::new(&own, uri("x", at))).await;
+        let granted = names
+            .register(&RegisterRequest::new(&own, uri("x", at)))
+            .await;
         assert_eq!(granted.is_ok(), writes, "{role} registers");
         let id = granted.map_or(0, |granted| granted.id);
         assert_eq!(names.renew(&own, id).await.is_ok(), writes, "{role} renews");
@@ -274,7 +276,7 @@ async fn each_role_may_do_what_the_table_says() {
         assert_eq!(all.is_ok(), rules, "{role} removes others'");
         // Peers and tickets.
         assert_eq!(peers.list().await.is_ok(), writes, "{role} lists peers");
-        let ticket = peers.ticket(Role::Admin, Wish::default()).await;
+        let ticket = peers.ticket(Role::Admin, TicketOptions::default()).await;
         assert_eq!(ticket.is_ok(), rules, "{role} makes tickets");
         assert_eq!(peers.rotate(None).await.is_ok(), rules, "{role} rotates");
         let nobody = peers.revoke("nobody").await;
@@ -290,7 +292,7 @@ async fn revoking_a_key_ends_its_connections_and_its_names_at_once() {
     let home = home();
     let admin = home.joined(Role::Admin).await;
     let thief = home.joined(Role::Member).await;
-    let wanted = Register::new("loot", uri("x", home.peer.addr));
+    let wanted = RegisterRequest::new("loot", uri("x", home.peer.addr));
     home.names(&thief)
         .register(&wanted)
         .await
@@ -317,10 +319,10 @@ async fn revoking_a_key_ends_its_connections_and_its_names_at_once() {
     assert_eq!(home.endpoint.door().proved, proved, "it was resumed");
     // So is an old ticket; one that was made since lets it in again.
     let serial = |ticket: &Ticket| ticket.serial;
-    let old = home.ticket(Role::Member, Wish::default()).await;
+    let old = home.ticket(Role::Member, TicketOptions::default()).await;
     assert!(denied(thief.client().join(&old, "").await).contains("revoked"));
     home.endpoint.members().rotate(None).await.expect("kept");
-    let new = home.ticket(Role::Member, Wish::default()).await;
+    let new = home.ticket(Role::Member, TicketOptions::default()).await;
     assert!(serial(&new) > serial(&old));
     assert!(thief.client().join(&new, "").await.is_ok());
     assert!(home.greet(&thief).await.is_ok());
@@ -330,7 +332,7 @@ async fn revoking_a_key_ends_its_connections_and_its_names_at_once() {
 async fn another_role_counts_from_the_next_call_on() {
     let home = home();
     let who = home.joined(Role::Member).await;
-    let wanted = Register::new("mine", uri("x", home.peer.addr));
+    let wanted = RegisterRequest::new("mine", uri("x", home.peer.addr));
     home.names(&who)
         .register(&wanted)
         .await
@@ -349,7 +351,7 @@ async fn a_name_belongs_to_the_key_that_registered_it() {
         home.joined(Role::Member).await,
         home.joined(Role::Member).await,
     );
-    let mut wanted = Register::new("bank", uri("x", home.peer.addr));
+    let mut wanted = RegisterRequest::new("bank", uri("x", home.peer.addr));
     wanted.exclusive = true;
     home.names(&owner)
         .register(&wanted)
@@ -375,12 +377,12 @@ async fn a_name_belongs_to_the_key_that_registered_it() {
 async fn one_revocation_reaches_every_server_of_the_system() {
     let home = home();
     let object_server = Home::start(&identity());
-    let joined = home.ticket(Role::Member, Wish::default()).await;
+    let joined = home.ticket(Role::Member, TicketOptions::default()).await;
     let client = object_server.endpoint.client();
     client.join(&joined, "b").await.expect("joins");
-    let following = peers::follow_guests(
+    let following = admission::follow_guests(
         object_server.endpoint.members().clone(),
-        PeersClient::new(client, home.peer),
+        AdmissionClient::new(client, home.peer),
         Some(object_server.naming.clone()),
     );
     tokio::spawn(following);

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use distro_tui::queue::{
-    broker::{Batch, BrokerError, Bulk, Deed, Event},
-    embedded::Limits,
+    broker::{BrokerError, BulkAction, BulkOutcome, Event, EventBatch},
+    embedded::CoreLimits,
     query::{Filter, From, Order, Query},
-    registry::Unfit,
-    task::{Key, NewTask, Rule, State, SubmitId, TaskId},
+    registry::InvalidTask,
+    task::{IdempotencyKey, Key, KeyPolicy, NewTask, State, TaskId},
     worker::WorkerState,
 };
 use futures_util::FutureExt;
@@ -59,7 +59,7 @@ on_every_engine![
 ];
 
 async fn a_sum_is_computed_by_a_named_worker(setup: Setup) {
-    let engine = setup.subject(2, Limits::default()).await;
+    let engine = setup.subject(2, CoreLimits::default()).await;
     let broker = &*engine.broker;
     let id = submit(broker, sum(2, 3)).await;
     let done = until(broker, id, State::Succeeded).await;
@@ -68,7 +68,7 @@ async fn a_sum_is_computed_by_a_named_worker(setup: Setup) {
 }
 
 async fn a_batch_is_accepted_and_each_task_runs_once(setup: Setup) {
-    let engine = setup.subject(4, Limits::default()).await;
+    let engine = setup.subject(4, CoreLimits::default()).await;
     let broker = &*engine.broker;
     let tasks = (0..2_000).map(|n| sum(n, n)).collect();
     let ids = all(broker, tasks).await;
@@ -85,9 +85,9 @@ async fn an_invalid_task_is_rejected_with_a_reason_and_nothing_is_queued(setup: 
     let engine = setup
         .subject(
             1,
-            Limits {
+            CoreLimits {
                 backlog: 3,
-                ..Limits::default()
+                ..CoreLimits::default()
             },
         )
         .await;
@@ -95,14 +95,17 @@ async fn an_invalid_task_is_rejected_with_a_reason_and_nothing_is_queued(setup: 
     let refused = broker.submit(vec![NewTask::new("sub", "[]")]).await;
     assert!(matches!(
         refused,
-        Err(BrokerError::Unfit(Unfit::UnknownTask { .. }))
+        Err(BrokerError::InvalidTask(InvalidTask::UnknownTask { .. }))
     ));
     for args in ["", "[1]", "[1,\"x\"]", "[1,2,3,4,5]", "nonsense"] {
         let refused = broker
             .submit(vec![sum(1, 1), NewTask::new("add", args)])
             .await;
         assert!(
-            matches!(refused, Err(BrokerError::Unfit(Unfit::BadArguments { .. }))),
+            matches!(
+                refused,
+                Err(BrokerError::InvalidTask(InvalidTask::BadArguments { .. }))
+            ),
             "{args}"
         );
     }
@@ -121,7 +124,7 @@ async fn an_invalid_task_is_rejected_with_a_reason_and_nothing_is_queued(setup: 
 }
 
 async fn a_queued_task_is_cancelled_and_a_running_one_stops(setup: Setup) {
-    let engine = setup.subject(1, Limits::default()).await;
+    let engine = setup.subject(1, CoreLimits::default()).await;
     let broker = &*engine.broker;
     let running = submit(broker, task("gate")).await;
     until(broker, running, State::Running).await;
@@ -131,7 +134,7 @@ async fn a_queued_task_is_cancelled_and_a_running_one_stops(setup: Setup) {
     until(broker, running, State::Cancelled).await;
     assert!(matches!(
         broker.cancel(running).await,
-        Err(BrokerError::Illegal { .. })
+        Err(BrokerError::InvalidTransition { .. })
     ));
     let nobody = TaskId(9_999);
     assert_eq!(
@@ -144,7 +147,7 @@ async fn a_queued_task_is_cancelled_and_a_running_one_stops(setup: Setup) {
 }
 
 async fn a_panic_fails_its_task_and_no_worker(setup: Setup) {
-    let engine = setup.subject(2, Limits::default()).await;
+    let engine = setup.subject(2, CoreLimits::default()).await;
     let broker = &*engine.broker;
     let bad = submit(broker, task("panic")).await;
     let failed = until(broker, bad, State::Failed).await;
@@ -164,7 +167,7 @@ async fn a_panic_fails_its_task_and_no_worker(setup: Setup) {
 }
 
 async fn a_failed_task_is_retried_with_its_own_arguments(setup: Setup) {
-    let engine = setup.subject(1, Limits::default()).await;
+    let engine = setup.subject(1, CoreLimits::default()).await;
     let broker = &*engine.broker;
     let huge = "9".repeat(400);
     let id = submit(broker, NewTask::new("add", format!("[{huge},1.5]"))).await;
@@ -190,7 +193,7 @@ async fn a_failed_task_is_retried_with_its_own_arguments(setup: Setup) {
 }
 
 async fn paused_means_that_nothing_starts(setup: Setup) {
-    let engine = setup.subject(2, Limits::default()).await;
+    let engine = setup.subject(2, CoreLimits::default()).await;
     let broker = &*engine.broker;
     broker.pause(None).await.expect("answers");
     let ids = all(broker, vec![sum(1, 1); 50]).await;
@@ -203,7 +206,7 @@ async fn paused_means_that_nothing_starts(setup: Setup) {
 }
 
 async fn pausing_reclaims_tasks_that_no_worker_has_started(setup: Setup) {
-    let engine = setup.subject(1, Limits::default()).await;
+    let engine = setup.subject(1, CoreLimits::default()).await;
     let broker = &*engine.broker;
     let first = submit(broker, task("gate")).await;
     until(broker, first, State::Running).await;
@@ -220,7 +223,7 @@ async fn pausing_reclaims_tasks_that_no_worker_has_started(setup: Setup) {
 }
 
 async fn urgent_tasks_go_before_dispatched_ones(setup: Setup) {
-    let engine = setup.subject(1, Limits::default()).await;
+    let engine = setup.subject(1, CoreLimits::default()).await;
     let broker = &*engine.broker;
     let first = submit(broker, task("gate")).await;
     until(broker, first, State::Running).await;
@@ -238,7 +241,7 @@ async fn urgent_tasks_go_before_dispatched_ones(setup: Setup) {
 }
 
 async fn purging_removes_matching_finished_tasks(setup: Setup) {
-    let engine = setup.subject(2, Limits::default()).await;
+    let engine = setup.subject(2, CoreLimits::default()).await;
     let broker = &*engine.broker;
     let good = submit(broker, sum(1, 1)).await;
     let bad = submit(broker, task("fail")).await;
@@ -246,8 +249,8 @@ async fn purging_removes_matching_finished_tasks(setup: Setup) {
     until(broker, bad, State::Failed).await;
     let failed = Filter::parse("state:failed").expect("reads");
     assert_eq!(
-        broker.bulk(Deed::Purge, failed).await,
-        Ok(Bulk {
+        broker.bulk(BulkAction::Purge, failed).await,
+        Ok(BulkOutcome {
             done: 1,
             skipped: 0
         })
@@ -257,7 +260,7 @@ async fn purging_removes_matching_finished_tasks(setup: Setup) {
 }
 
 async fn workers_grow_and_shrink_live_and_finish_what_they_run(setup: Setup) {
-    let engine = setup.subject(1, Limits::default()).await;
+    let engine = setup.subject(1, CoreLimits::default()).await;
     let broker = &*engine.broker;
     assert_eq!(broker.scale(4).await, Ok(4));
     let ids = all(broker, vec![task("gate"); 4]).await;
@@ -283,7 +286,7 @@ async fn workers_grow_and_shrink_live_and_finish_what_they_run(setup: Setup) {
 }
 
 async fn a_slow_subscriber_learns_how_many_events_it_missed(setup: Setup) {
-    let engine = setup.subject(1, Limits::default()).await;
+    let engine = setup.subject(1, CoreLimits::default()).await;
     let broker = &*engine.broker;
     let deaf = broker.subscribe();
     for _ in 0..1_000 {
@@ -291,7 +294,7 @@ async fn a_slow_subscriber_learns_how_many_events_it_missed(setup: Setup) {
         broker.resume(None).await.expect("answers");
     }
     let (mut seen, mut dropped) = (0, 0);
-    let mut take = |batch: Batch| {
+    let mut take = |batch: EventBatch| {
         seen += batch
             .events
             .iter()
@@ -315,26 +318,33 @@ async fn a_slow_subscriber_learns_how_many_events_it_missed(setup: Setup) {
 }
 
 async fn a_submit_with_an_idempotency_key_is_accepted_once(setup: Setup) {
-    let engine = setup.subject(1, Limits::default()).await;
+    let engine = setup.subject(1, CoreLimits::default()).await;
     let broker = &*engine.broker;
     broker.pause(None).await.expect("answers");
-    let name = SubmitId(7);
-    let first = broker.submit_once(name, vec![sum(1, 1); 3]).await;
-    let again = broker.submit_once(name, vec![sum(1, 1); 3]).await;
+    let name = IdempotencyKey(7);
+    let first = broker.submit_idempotent(name, vec![sum(1, 1); 3]).await;
+    let again = broker.submit_idempotent(name, vec![sum(1, 1); 3]).await;
     assert_eq!(first, again);
-    let other = broker.submit_once(SubmitId(8), vec![sum(1, 1)]).await;
+    let other = broker
+        .submit_idempotent(IdempotencyKey(8), vec![sum(1, 1)])
+        .await;
     assert_ne!(first, other);
     assert_eq!(count(broker, State::Queued).await, 4);
     let refused = broker
-        .submit_once(SubmitId(9), vec![task("nonsense")])
+        .submit_idempotent(IdempotencyKey(9), vec![task("nonsense")])
         .await;
-    assert!(matches!(refused, Err(BrokerError::Unfit(_))), "{refused:?}");
-    let corrected = broker.submit_once(SubmitId(9), vec![sum(1, 1)]).await;
+    assert!(
+        matches!(refused, Err(BrokerError::InvalidTask(_))),
+        "{refused:?}"
+    );
+    let corrected = broker
+        .submit_idempotent(IdempotencyKey(9), vec![sum(1, 1)])
+        .await;
     assert!(corrected.is_ok(), "what was refused was not taken");
 }
 
 async fn pages_go_on_where_they_ended_however_large_the_tasks_are(setup: Setup) {
-    let engine = setup.subject(1, Limits::default()).await;
+    let engine = setup.subject(1, CoreLimits::default()).await;
     let broker = &*engine.broker;
     broker.pause(None).await.expect("answers");
     let large = |n: usize| {
@@ -377,16 +387,16 @@ async fn pages_go_on_where_they_ended_however_large_the_tasks_are(setup: Setup) 
 }
 
 async fn matching_tasks_are_counted_cancelled_and_retried_in_bulk(setup: Setup) {
-    let engine = setup.subject(1, Limits::default()).await;
+    let engine = setup.subject(1, CoreLimits::default()).await;
     let broker = &*engine.broker;
     broker.pause(None).await.expect("answers");
     let ids = all(broker, vec![sum(1, 1); 600]).await;
     assert_eq!(broker.count(Filter::default()).await, Ok(600));
     let three = Filter::of(ids.iter().copied().take(3));
-    let some = broker.bulk(Deed::Cancel, three.clone()).await;
+    let some = broker.bulk(BulkAction::Cancel, three.clone()).await;
     assert_eq!(
         some,
-        Ok(Bulk {
+        Ok(BulkOutcome {
             done: 3,
             skipped: 0
         })
@@ -396,13 +406,13 @@ async fn matching_tasks_are_counted_cancelled_and_retried_in_bulk(setup: Setup) 
         broker.restore(ids[9]).await.is_err(),
         "it was not cancelled"
     );
-    let rest = broker.bulk(Deed::Cancel, Filter::default()).await;
+    let rest = broker.bulk(BulkAction::Cancel, Filter::default()).await;
     assert_eq!(rest.expect("answers").done, 598);
     assert_eq!(count(broker, State::Cancelled).await, 600);
-    let again = broker.bulk(Deed::Retry, three).await;
+    let again = broker.bulk(BulkAction::Retry, three).await;
     assert_eq!(
         again,
-        Ok(Bulk {
+        Ok(BulkOutcome {
             done: 3,
             skipped: 0
         })
@@ -415,18 +425,18 @@ async fn matching_tasks_are_counted_cancelled_and_retried_in_bulk(setup: Setup) 
 }
 
 async fn a_unique_key_gives_the_living_task_and_a_queue_pauses_alone(setup: Setup) {
-    let engine = setup.subject(1, Limits::default()).await;
+    let engine = setup.subject(1, CoreLimits::default()).await;
     let broker = &*engine.broker;
     broker.pause(Some("mail")).await.expect("answers");
     let mut letter = sum(1, 1);
     letter.options.queue = Some("mail".into());
     letter.options.key = Some(Key {
         text: "acme".into(),
-        rule: Rule::Unique,
+        rule: KeyPolicy::Unique,
     });
     let first = submit(broker, letter.clone()).await;
     let again = broker.submit(vec![letter]).await.expect("answers");
-    assert_eq!((again[0].id, again[0].existing), (first, true));
+    assert_eq!((again[0].id, again[0].deduplicated), (first, true));
     let other = submit(broker, sum(2, 2)).await;
     until(broker, other, State::Succeeded).await;
     assert_eq!(count(broker, State::Queued).await, 1);
@@ -435,7 +445,7 @@ async fn a_unique_key_gives_the_living_task_and_a_queue_pauses_alone(setup: Setu
 }
 
 async fn a_task_reports_its_progress_and_its_attempts(setup: Setup) {
-    let engine = setup.subject(1, Limits::default()).await;
+    let engine = setup.subject(1, CoreLimits::default()).await;
     let broker = &*engine.broker;
     let id = submit(broker, task("steps")).await;
     until(broker, id, State::Running).await;

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use distro_tui::queue::{
     broker::{Broker, BrokerError, Event},
-    embedded::Limits,
-    task::{Options, State},
+    embedded::CoreLimits,
+    task::{State, TaskOptions},
 };
 
 use crate::support::{Setup, all, submit, sum, task, until};
 
 #[tokio::test]
 async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() {
-    let engine = Setup::in_memory().engine(2, Limits::default());
+    let engine = Setup::in_memory().engine(2, CoreLimits::default());
     let broker = &engine.broker;
     let spinning = submit(broker, task("spin")).await;
     until(broker, spinning, State::Running).await;
@@ -31,12 +31,12 @@ async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() 
 
 #[tokio::test]
 async fn a_delayed_task_runs_when_its_time_has_come() {
-    let engine = Setup::in_memory().engine(1, Limits::default());
+    let engine = Setup::in_memory().engine(1, CoreLimits::default());
     let broker = &engine.broker;
     let mut delayed = sum(1, 2);
-    delayed.options = Options {
+    delayed.options = TaskOptions {
         delay: Some(Duration::from_millis(30)),
-        ..Options::default()
+        ..TaskOptions::default()
     };
     let id = submit(broker, delayed).await;
     let done = until(broker, id, State::Succeeded).await;
@@ -47,7 +47,7 @@ async fn a_delayed_task_runs_when_its_time_has_come() {
 #[tokio::test]
 async fn shutdown_waits_for_running_tasks_and_counts_the_rest() {
     let setup = Setup::in_a_file();
-    let engine = setup.engine(1, Limits::default());
+    let engine = setup.engine(1, CoreLimits::default());
     let broker = &engine.broker;
     let running = submit(broker, task("gate")).await;
     until(broker, running, State::Running).await;
@@ -77,7 +77,7 @@ async fn shutdown_waits_for_running_tasks_and_counts_the_rest() {
 #[tokio::test]
 async fn shutdown_abandons_tasks_that_do_not_end() {
     let setup = Setup::in_a_file();
-    let engine = setup.engine(2, Limits::default());
+    let engine = setup.engine(2, CoreLimits::default());
     let broker = &engine.broker;
     let stuck = submit(broker, task("gate")).await;
     until(broker, stuck, State::Running).await;

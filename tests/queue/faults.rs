@@ -8,11 +8,11 @@ use std::{
 };
 
 use distro_tui::queue::{
-    broker::{Broker, BrokerError, Deed, Event},
+    broker::{Broker, BrokerError, BulkAction, Event},
     clock::{Clock, TimeSource},
-    embedded::{Config, Embedded, Limits, store},
+    embedded::{BrokerConfig, CoreLimits, Embedded, store},
     query::Filter,
-    task::{NewTask, Options, State, TaskId, TimeLimits, Timestamp},
+    task::{NewTask, State, TaskId, TaskOptions, TimeLimits, Timestamp},
     worker::WorkerState,
 };
 
@@ -29,7 +29,7 @@ async fn fill(broker: &dyn Broker) -> (Vec<TaskId>, String) {
     loop {
         match broker.submit(vec![heavy()]).await {
             Ok(receipts) => taken.push(receipts[0].id),
-            Err(BrokerError::Refused(why)) => return (taken, why),
+            Err(BrokerError::NotPersisted(why)) => return (taken, why),
             Err(other) => panic!("{other}"),
         }
         assert!(taken.len() < 100_000, "it is never full");
@@ -48,7 +48,7 @@ async fn all_there(broker: &dyn Broker, taken: &[TaskId]) {
 #[tokio::test]
 async fn a_full_file_rejects_with_the_reason_loses_nothing_and_recovers() {
     let setup = Setup::in_a_file();
-    let mut config = setup.config(2, Limits::default());
+    let mut config = setup.config(2, CoreLimits::default());
     config.store.most_bytes = Some(1 << 20);
     let engine = start(config.clone());
     let broker: &dyn Broker = &engine.broker;
@@ -72,7 +72,7 @@ async fn a_full_file_rejects_with_the_reason_loses_nothing_and_recovers() {
     while broker.stats().await.expect("answers").unfinished() > 0 {
         events.next().await.expect("alive");
     }
-    let finished = broker.bulk(Deed::Purge, Filter::default()).await;
+    let finished = broker.bulk(BulkAction::Purge, Filter::default()).await;
     assert_eq!(finished.expect("there is room to purge").done, taken.len());
     let id = submit(broker, sum(1, 1)).await;
     until(broker, id, State::Succeeded).await;
@@ -118,13 +118,13 @@ async fn on_a_small_disk() {
     let folder = std::env::var_os("SMALL_DISK").expect("started by the test");
     let ballast = Path::new(&folder).join("ballast");
     std::fs::write(&ballast, vec![0; 2 << 20]).expect("there is room");
-    let config = Config {
+    let config = BrokerConfig {
         workers: 2,
-        store: store::Config {
+        store: store::StoreConfig {
             folder: Some(folder.into()),
-            ..store::Config::default()
+            ..store::StoreConfig::default()
         },
-        ..Config::default()
+        ..BrokerConfig::default()
     };
     let engine = start(config.clone());
     engine.broker.pause(None).await.expect("answers");
@@ -158,7 +158,11 @@ async fn what_is_due_while_the_machine_sleeps_runs_when_it_wakes() {
     let start = Timestamp(1_800_000_000_000_000);
     let clock = ManualClock(Arc::new(Mutex::new((start, Duration::from_secs(100)))));
     let (registry, _) = registry();
-    let broker = Embedded::start_with(Config::default(), registry, Clock::with(clock.clone()));
+    let broker = Embedded::start_with(
+        BrokerConfig::default(),
+        registry,
+        Clock::with(clock.clone()),
+    );
     let broker = broker.expect("starts");
     let hour = Duration::from_secs(3_600);
     let mut later = sum(1, 1);
@@ -180,7 +184,7 @@ async fn what_is_due_while_the_machine_sleeps_runs_when_it_wakes() {
 #[tokio::test]
 async fn panics_fail_their_tasks_and_no_worker() {
     let setup = Setup::in_memory();
-    let engine = setup.engine(3, Limits::default());
+    let engine = setup.engine(3, CoreLimits::default());
     let broker: &dyn Broker = &engine.broker;
     let tasks = (0..10_000).map(|n| {
         if n % 10 == 0 {
@@ -208,9 +212,9 @@ async fn panics_fail_their_tasks_and_no_worker() {
 
 #[tokio::test]
 async fn hung_tasks_meet_their_limit_and_their_workers_are_replaced() {
-    let limits = Limits {
+    let limits = CoreLimits {
         patience: Duration::from_millis(30),
-        ..Limits::default()
+        ..CoreLimits::default()
     };
     let engine = Setup::in_memory().engine(2, limits);
     let broker: &dyn Broker = &engine.broker;
@@ -269,7 +273,7 @@ async fn hung_tasks_meet_their_limit_and_their_workers_are_replaced() {
 
 #[tokio::test]
 async fn a_cooperative_run_ends_cleanly_at_its_soft_limit() {
-    let engine = Setup::in_memory().engine(1, Limits::default());
+    let engine = Setup::in_memory().engine(1, CoreLimits::default());
     let mut polite = task("polite");
     polite.options.limits.soft = Some(Duration::from_millis(20));
     let id = submit(&engine.broker, polite).await;
@@ -318,13 +322,13 @@ async fn the_poisoned() {
     let folder = std::env::var_os("POISONED").expect("started by the test");
     let poison = std::env::var("POISON").expect("started by the test");
     let first = !Path::new(&folder).join("tasks.db").exists();
-    let config = Config {
+    let config = BrokerConfig {
         workers: 2,
-        store: store::Config {
+        store: store::StoreConfig {
             folder: Some(folder.into()),
-            ..store::Config::default()
+            ..store::StoreConfig::default()
         },
-        ..Config::default()
+        ..BrokerConfig::default()
     };
     let engine = start(config);
     let broker: &dyn Broker = &engine.broker;
@@ -353,27 +357,27 @@ async fn the_poisoned() {
 #[tokio::test]
 async fn two_processes_do_not_share_a_folder_and_the_error_names_the_holder() {
     let setup = Setup::in_a_file();
-    let engine = setup.engine(1, Limits::default());
+    let engine = setup.engine(1, CoreLimits::default());
     let (registry, _) = registry();
-    let refused = Embedded::start(setup.config(1, Limits::default()), registry);
+    let refused = Embedded::start(setup.config(1, CoreLimits::default()), registry);
     let refused = refused.expect_err("it is taken").to_string();
     let holder = format!("in use by process {}", std::process::id());
     assert!(refused.contains(&holder), "{refused}");
     engine.broker.shutdown(Duration::ZERO).await.expect("ends");
-    setup.engine(1, Limits::default());
+    setup.engine(1, CoreLimits::default());
 }
 
 #[tokio::test]
 async fn unfinished_tasks_go_on_and_the_next_start_reports_them() {
     let setup = Setup::in_a_file();
-    let engine = setup.engine(1, Limits::default());
+    let engine = setup.engine(1, CoreLimits::default());
     let running = submit(&engine.broker, task("gate")).await;
     until(&engine.broker, running, State::Running).await;
     let waiting = all(&engine.broker, vec![sum(2, 3); 5]).await;
     let mut later = sum(4, 4);
-    later.options = Options {
+    later.options = TaskOptions {
         delay: Some(Duration::from_secs(3_600)),
-        ..Options::default()
+        ..TaskOptions::default()
     };
     let later = submit(&engine.broker, later).await;
     let drained = engine
@@ -383,7 +387,7 @@ async fn unfinished_tasks_go_on_and_the_next_start_reports_them() {
         .expect("ends");
     assert!(drained.kept);
     assert_eq!((drained.abandoned, drained.unstarted), (1, 6));
-    let again = setup.engine(1, Limits::default());
+    let again = setup.engine(1, CoreLimits::default());
     let recovery = again.broker.recovery();
     assert_eq!(
         (recovery.waiting, recovery.again.len()),

@@ -19,8 +19,8 @@ use std::{
 use distro_tui::queue::{
     broker::{Broker, Event},
     embedded::{
-        Config, Limits,
-        store::{Config as Keep, Crash, CrashPoint, NameChange, NameRow, Retention},
+        BrokerConfig, CoreLimits,
+        store::{ArmedFailPoint, FailPoint, NameChange, NameRow, Retention, StoreConfig},
     },
     task::{NewTask, State, TaskId},
 };
@@ -256,18 +256,18 @@ fn every_acknowledged_task_survives_a_crash_at_every_failpoint() {
     }
 }
 
-fn failpoint() -> Option<Crash> {
+fn failpoint() -> Option<ArmedFailPoint> {
     let text = std::env::var("CHILD_CRASH").ok()?;
     let (word, after) = text.split_once(' ').expect("a failpoint and a number");
     let at = match word {
-        "before-write" => CrashPoint::BeforeWrite,
-        "before-commit" => CrashPoint::BeforeCommit,
-        "before-answer" => CrashPoint::BeforeAnswer,
-        "checkpoint" => CrashPoint::MidCheckpoint,
-        _ => CrashPoint::MidRetention,
+        "before-write" => FailPoint::BeforeWrite,
+        "before-commit" => FailPoint::BeforeCommit,
+        "before-answer" => FailPoint::BeforeAnswer,
+        "checkpoint" => FailPoint::MidCheckpoint,
+        _ => FailPoint::MidRetention,
     };
     let after = after.parse().expect("a number");
-    Some(Crash { at, after })
+    Some(ArmedFailPoint { at, after })
 }
 
 /// Prints a line that ends with a full stop, so that a truncated one is recognised.
@@ -293,17 +293,17 @@ async fn child() {
         count: usize::MAX,
         ..Retention::default()
     };
-    if crash.is_some_and(|crash| crash.at == CrashPoint::MidRetention) {
+    if crash.is_some_and(|crash| crash.at == FailPoint::MidRetention) {
         retention.age = Duration::ZERO;
     }
-    let engine = start(Config {
+    let engine = start(BrokerConfig {
         workers: 3,
-        limits: Limits::default(),
-        store: Keep {
+        limits: CoreLimits::default(),
+        store: StoreConfig {
             folder: Some(folder.into()),
             retention,
             crash,
-            ..Keep::default()
+            ..StoreConfig::default()
         },
     });
     let broker = engine.broker;
@@ -332,7 +332,7 @@ async fn child() {
     tokio::spawn(register(broker.clone(), round));
     while let Some(batch) = events.next().await {
         for event in batch.events {
-            if let Event::Ended {
+            if let Event::Finished {
                 id,
                 state: State::Succeeded,
                 ..

@@ -10,14 +10,14 @@ use std::{
 
 use distro_tui::{
     net::{
-        rpc::{client::Peer, endpoint::Endpoint, wire::Role},
+        rpc::{client::PeerAddr, endpoint::Endpoint, wire::Role},
         trust::{identity::Identity, members::Members},
     },
     queue::{
         broker::Broker,
-        embedded::{Limits, Recovery},
+        embedded::{CoreLimits, Recovery},
         remote::{self, Remote},
-        task::{State, SubmitId},
+        task::{IdempotencyKey, State},
     },
 };
 use tokio::{net::UdpSocket, runtime::Handle, sync::watch};
@@ -74,7 +74,7 @@ impl Relay {
 #[tokio::test]
 async fn a_submit_whose_reply_is_lost_is_accepted_once() {
     let setup = Setup::in_a_file();
-    let engine = start(setup.config(1, Limits::default()));
+    let engine = start(setup.config(1, CoreLimits::default()));
     let broker = Arc::new(engine.broker);
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let identity = || Identity::ephemeral().expect("random numbers");
@@ -87,7 +87,7 @@ async fn a_submit_whose_reply_is_lost_is_accepted_once() {
     let relay = Relay::to(server.local_addr().expect("bound")).await;
     let members = Members::only(client_id.public());
     let client = Endpoint::bind(anywhere, &client_id, members).expect("a port");
-    let peer = Peer {
+    let peer = PeerAddr {
         addr: relay.addr,
         key: server.key(),
     };
@@ -124,12 +124,15 @@ async fn a_submit_whose_reply_is_lost_is_accepted_once() {
 #[tokio::test]
 async fn the_idempotency_key_of_a_submit_survives_a_restart() {
     let setup = Setup::in_a_file();
-    let config = setup.config(1, Limits::default());
-    let name = SubmitId(77);
+    let config = setup.config(1, CoreLimits::default());
+    let name = IdempotencyKey(77);
     let first = {
         let engine = start(config.clone());
         engine.broker.pause(None).await.expect("answers");
-        let first = engine.broker.submit_once(name, vec![sum(1, 1); 2]).await;
+        let first = engine
+            .broker
+            .submit_idempotent(name, vec![sum(1, 1); 2])
+            .await;
         engine
             .broker
             .shutdown(std::time::Duration::ZERO)
@@ -139,7 +142,10 @@ async fn the_idempotency_key_of_a_submit_survives_a_restart() {
     };
     let engine = start(config);
     engine.broker.pause(None).await.expect("answers");
-    let again = engine.broker.submit_once(name, vec![sum(1, 1); 2]).await;
+    let again = engine
+        .broker
+        .submit_idempotent(name, vec![sum(1, 1); 2])
+        .await;
     assert_eq!(again, Ok(first));
     assert_eq!(engine.broker.stats().await.expect("answers").submitted, 0);
     assert!(count(&engine.broker, State::Queued).await <= 2);

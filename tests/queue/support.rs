@@ -4,14 +4,14 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use distro_tui::{
     net::{
-        rpc::{client::Peer, endpoint::Endpoint, wire::Role},
+        rpc::{client::PeerAddr, endpoint::Endpoint, wire::Role},
         trust::{identity::Identity, members::Members},
     },
     queue::{
         add,
         broker::Broker,
         context::Context,
-        embedded::{Config, Embedded, Limits, Recovery, store},
+        embedded::{BrokerConfig, CoreLimits, Embedded, Recovery, store},
         query::Query,
         registry::{Registry, TaskError},
         remote::{self, Remote},
@@ -66,7 +66,7 @@ impl Setup {
         }
     }
 
-    pub(crate) async fn subject(&self, workers: usize, limits: Limits) -> Subject {
+    pub(crate) async fn subject(&self, workers: usize, limits: CoreLimits) -> Subject {
         let Engine { broker, gate } = self.engine(workers, limits);
         let broker: Arc<dyn Broker> = match self.remote {
             true => Arc::new(served(Arc::new(broker)).await),
@@ -75,18 +75,18 @@ impl Setup {
         Subject { broker, gate }
     }
 
-    pub(crate) fn config(&self, workers: usize, limits: Limits) -> Config {
-        Config {
+    pub(crate) fn config(&self, workers: usize, limits: CoreLimits) -> BrokerConfig {
+        BrokerConfig {
             workers,
             limits,
-            store: store::Config {
+            store: store::StoreConfig {
                 folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
-                ..store::Config::default()
+                ..store::StoreConfig::default()
             },
         }
     }
 
-    pub(crate) fn engine(&self, workers: usize, limits: Limits) -> Engine {
+    pub(crate) fn engine(&self, workers: usize, limits: CoreLimits) -> Engine {
         start(self.config(workers, limits))
     }
 
@@ -107,7 +107,7 @@ pub(crate) async fn served(broker: Arc<dyn Broker>) -> Remote {
     server.objects().expose(remote::NAME, Arc::new(object));
     let members = Members::only(client.public());
     let client = Endpoint::bind(anywhere, &client, members).expect("a free port");
-    let peer = Peer {
+    let peer = PeerAddr {
         addr: server.local_addr().expect("bound"),
         key: server.key(),
     };
@@ -116,7 +116,7 @@ pub(crate) async fn served(broker: Arc<dyn Broker>) -> Remote {
         .expect("it answers")
 }
 
-pub(crate) fn start(config: Config) -> Engine {
+pub(crate) fn start(config: BrokerConfig) -> Engine {
     let (registry, gate) = registry();
     let broker = Embedded::start(config, registry).expect("starts");
     Engine { broker, gate }
@@ -140,14 +140,14 @@ pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
         Ok(String::new())
     });
     registry.register("fail", |_: Nothing, _: Context| async {
-        Err::<String, _>(TaskError::fatal("it is broken"))
+        Err::<String, _>(TaskError::permanent("it is broken"))
     });
     registry.register("gate", {
         let gate = Arc::clone(&gate);
         move |_: Nothing, _: Context| {
             let gate = Arc::clone(&gate);
             async move {
-                gate.acquire().await.map_err(TaskError::fatal)?.forget();
+                gate.acquire().await.map_err(TaskError::permanent)?.forget();
                 Ok("true".into())
             }
         }
@@ -159,7 +159,7 @@ pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
     });
     registry.register("twice", |_: Nothing, context: Context| async move {
         if context.attempt() < 3 {
-            return Err(TaskError::passing(format!(
+            return Err(TaskError::retryable(format!(
                 "attempt {} failed",
                 context.attempt()
             )));
@@ -179,14 +179,14 @@ pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
             async move {
                 for step in 1..=4 {
                     context.progress(step, 4);
-                    gate.acquire().await.map_err(TaskError::fatal)?.forget();
+                    gate.acquire().await.map_err(TaskError::permanent)?.forget();
                 }
                 Ok("true".into())
             }
         }
     });
     registry.register("polite", |_: Nothing, context: Context| async move {
-        context.asked_to_stop().await;
+        context.stop_requested().await;
         Ok("\"in order\"".into())
     });
     registry.register("lock", |_: Nothing, _: Context| async {
@@ -194,7 +194,7 @@ pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
         let _held = mutex.lock();
         // Blocks forever on a channel that nobody writes to.
         let (_sender, receiver) = std::sync::mpsc::channel::<()>();
-        receiver.recv().map_err(TaskError::fatal)?;
+        receiver.recv().map_err(TaskError::permanent)?;
         Ok(String::new())
     });
     (registry, gate)

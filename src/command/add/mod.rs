@@ -8,9 +8,9 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Done, Failure, Given,
-    json::{IdShape, raw},
-    output::Out,
+    CmdError, CmdResult, Ctx,
+    json::{IdJson, raw},
+    output::Output,
     stdin::piped,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     input::addition::{self, Addition},
     queue::{
         broker::{Broker, Subscription},
-        task::{Key, MAX_PRIORITY, NewTask, Options, Rule, State, Task, TaskId},
+        task::{Key, KeyPolicy, MAX_PRIORITY, NewTask, State, Task, TaskId, TaskOptions},
     },
     units,
 };
@@ -26,26 +26,26 @@ use crate::{
 /// Events may be left out when they come too fast, so it is looked again after this time.
 const LOOK: Duration = Duration::from_millis(250);
 
-pub(super) fn run(given: &Given<'_>, add: &cli::Add) -> Done {
+pub(super) fn run(given: &Ctx<'_>, add: &cli::Add) -> CmdResult {
     let defaults = options(add)?;
     let timeout = add.timeout.as_deref().map(units::duration).transpose();
-    let timeout = timeout.map_err(Failure::Usage)?;
+    let timeout = timeout.map_err(CmdError::Usage)?;
     if timeout.is_some() && add.numbers.is_empty() {
         let why = "--timeout is for one addition; for lines bound the whole with timeout(1)";
-        return Err(Failure::Usage(why.to_owned()));
+        return Err(CmdError::Usage(why.to_owned()));
     }
     if add.numbers.is_empty() && !piped() {
         let why = "which numbers? write distro-tui add 2 3, or pipe `X Y` a line into it";
-        return Err(Failure::Usage(why.to_owned()));
+        return Err(CmdError::Usage(why.to_owned()));
     }
     let one = match add.numbers.as_slice() {
         [] => None,
-        words => Some(read(&words.join(" "), add, &defaults).map_err(Failure::Usage)?),
+        words => Some(read(&words.join(" "), add, &defaults).map_err(CmdError::Usage)?),
     };
     given.with(|session| async move {
         let broker = session.access().broker();
         let work = Work {
-            out: Out::new(add.out),
+            out: Output::new(add.out),
             add,
             defaults,
             timeout,
@@ -60,16 +60,16 @@ pub(super) fn run(given: &Given<'_>, add: &cli::Add) -> Done {
 }
 
 /// How tasks are to be run, as the options say.
-fn options(add: &cli::Add) -> Result<Options, Failure> {
-    let mut options = Options::default();
+fn options(add: &cli::Add) -> Result<TaskOptions, CmdError> {
+    let mut options = TaskOptions::default();
     if let Some(text) = &add.countdown {
-        options.delay = Some(units::duration(text).map_err(Failure::Usage)?);
+        options.delay = Some(units::duration(text).map_err(CmdError::Usage)?);
     }
     if let Some(text) = &add.key {
         let rule = match (add.unique, add.serial) {
-            (true, _) => Rule::Unique,
-            (_, true) => Rule::Serial,
-            _ => Rule::Label,
+            (true, _) => KeyPolicy::Unique,
+            (_, true) => KeyPolicy::Serial,
+            _ => KeyPolicy::Tag,
         };
         options.key = Some(Key {
             text: text.as_str().into(),
@@ -79,7 +79,7 @@ fn options(add: &cli::Add) -> Result<Options, Failure> {
     if let Some(priority) = add.priority {
         if priority > MAX_PRIORITY {
             let why = format!("--priority: {priority} is not a number from 0 to {MAX_PRIORITY}");
-            return Err(Failure::Usage(why));
+            return Err(CmdError::Usage(why));
         }
         options.priority = priority;
     }
@@ -88,7 +88,7 @@ fn options(add: &cli::Add) -> Result<Options, Failure> {
 }
 
 /// An addition as it is typed anywhere; what the line does not say the options do.
-fn read(text: &str, add: &cli::Add, defaults: &Options) -> Result<NewTask, String> {
+fn read(text: &str, add: &cli::Add, defaults: &TaskOptions) -> Result<NewTask, String> {
     let now = jiff::Zoned::now();
     let Addition { add: sum, wishes } =
         addition::parse(text, &now).map_err(|mistake| mistake.why)?;
@@ -99,13 +99,13 @@ fn read(text: &str, add: &cli::Add, defaults: &Options) -> Result<NewTask, Strin
 }
 
 /// What a line says, and for the rest what the options say.
-fn merged(line: Options, defaults: &Options) -> Options {
-    let usual = Options::default();
+fn merged(line: TaskOptions, defaults: &TaskOptions) -> TaskOptions {
+    let usual = TaskOptions::default();
     let priority = match line.priority == usual.priority {
         true => defaults.priority,
         false => line.priority,
     };
-    Options {
+    TaskOptions {
         queue: line.queue.or_else(|| defaults.queue.clone()),
         key: line.key.or_else(|| defaults.key.clone()),
         delay: line.delay.or(defaults.delay),
@@ -118,42 +118,42 @@ fn merged(line: Options, defaults: &Options) -> Options {
 struct Taken {
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
-    id: IdShape,
-    existing: bool,
+    id: IdJson,
+    deduplicated: bool,
 }
 
 #[derive(Serialize)]
 struct Ended<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
-    id: IdShape,
+    id: IdJson,
     state: &'static str,
     result: Option<&'a serde_json::value::RawValue>,
     error: Option<&'a str>,
 }
 
 struct Work<'a> {
-    out: Out,
+    out: Output,
     add: &'a cli::Add,
-    defaults: Options,
+    defaults: TaskOptions,
     timeout: Option<Duration>,
     broker: Arc<dyn Broker>,
 }
 
 impl Work<'_> {
-    async fn one(mut self, task: NewTask) -> Done {
+    async fn one(mut self, task: NewTask) -> CmdResult {
         let events = self.add.wait.then(|| self.broker.subscribe());
         let receipts = self.broker.submit(vec![task]).await?;
         let Some(receipt) = receipts.first().copied() else {
-            return Err(Failure::Failed("nothing was taken".to_owned()));
+            return Err(CmdError::Failed("nothing was taken".to_owned()));
         };
         let Some(events) = events else {
             let facts = Taken {
                 line: None,
                 id: receipt.id.into(),
-                existing: receipt.existing,
+                deduplicated: receipt.deduplicated,
             };
-            let there = match receipt.existing {
+            let there = match receipt.deduplicated {
                 true => " was queued already",
                 false => "",
             };
@@ -164,7 +164,7 @@ impl Work<'_> {
         let task = match by {
             None => waiting.await?,
             Some(by) => timeout_at(by, waiting).await.map_err(|_elapsed| {
-                Failure::Refused(format!(
+                CmdError::Refused(format!(
                     "{} has not ended in time; it goes on: distro-tui tasks show {0}",
                     receipt.id
                 ))
@@ -176,7 +176,7 @@ impl Work<'_> {
         } else if good {
             self.out.line(task.result.as_deref().unwrap_or_default())?;
         } else {
-            return Err(Failure::Refused(why(&task)));
+            return Err(CmdError::Refused(why(&task)));
         }
         self.out.flush()?;
         Ok(ExitCode::from(if good { 0 } else { 6 }))
@@ -194,14 +194,14 @@ impl Work<'_> {
 }
 
 /// Waits until a task has ended.
-async fn ended(broker: &dyn Broker, id: TaskId, events: &Subscription) -> Result<Task, Failure> {
+async fn ended(broker: &dyn Broker, id: TaskId, events: &Subscription) -> Result<Task, CmdError> {
     loop {
         match broker.get(id).await? {
             Some(task) if task.state.is_finished() => return Ok(task),
             Some(_) => {}
             None => {
                 let why = format!("{id} was purged before its result was read");
-                return Err(Failure::Missing(why));
+                return Err(CmdError::NotFound(why));
             }
         }
         tokio::time::timeout(LOOK, events.next()).await.ok();

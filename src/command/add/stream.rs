@@ -16,13 +16,13 @@ use tokio::{
 use super::{LOOK, Taken, Work, read, why};
 use crate::{
     command::{
-        Done, Failure,
+        CmdError, CmdResult,
         output::tell,
         stdin::{self, Lines},
     },
     queue::{
         broker::{BrokerError, Subscription},
-        paging::whole_page,
+        paging::fetch_full_page,
         query::{Filter, Page, Query},
         task::{NewTask, Receipt, State, Task, TaskId},
     },
@@ -43,7 +43,7 @@ struct Wrong<'a> {
 
 impl Work<'_> {
     /// Reads lines until there are no more; at most [`WINDOW`] tasks are on their way.
-    pub(super) async fn stream(mut self) -> Done {
+    pub(super) async fn stream(mut self) -> CmdResult {
         let events = self.add.wait.then(|| self.broker.subscribe());
         let bar = stdin::progress(if self.add.wait { "added" } else { "queued" });
         let mut input = Some(stdin::read());
@@ -75,7 +75,7 @@ impl Work<'_> {
         Ok(ExitCode::from(if flow.failed { 6 } else { 0 }))
     }
 
-    async fn submit(&mut self, chunk: Lines, flow: &mut Flow) -> Result<(), Failure> {
+    async fn submit(&mut self, chunk: Lines, flow: &mut Flow) -> Result<(), CmdError> {
         let mut tasks = Vec::with_capacity(chunk.len());
         let mut numbers = Vec::with_capacity(chunk.len());
         for (number, line) in chunk {
@@ -96,7 +96,7 @@ impl Work<'_> {
             let entry = match wrong {
                 Some(why) => Entry::Wrong(why),
                 None => match receipts.next() {
-                    Some(Ok(receipt)) => Entry::Taken(receipt.id, receipt.existing),
+                    Some(Ok(receipt)) => Entry::Taken(receipt.id, receipt.deduplicated),
                     Some(Err(why)) => Entry::Wrong(why),
                     None => Entry::Wrong("the broker answered nothing".to_owned()),
                 },
@@ -108,7 +108,7 @@ impl Work<'_> {
 
     /// Submits, and waits while the queue is full: what reads must not outrun what runs. A queue that is
     /// smaller than the batch gets it in halves, and one task that is refused takes no other with it.
-    async fn taken(&self, tasks: Vec<NewTask>) -> Result<Vec<Verdict>, Failure> {
+    async fn taken(&self, tasks: Vec<NewTask>) -> Result<Vec<Verdict>, CmdError> {
         let mut verdicts = Vec::with_capacity(tasks.len());
         let mut parts = vec![tasks];
         while let Some(mut part) = parts.pop() {
@@ -125,7 +125,9 @@ impl Work<'_> {
                     parts.push(part);
                     sleep(LOOK).await;
                 }
-                Err(refused @ (BrokerError::Unfit(_) | BrokerError::Illegal { .. })) => {
+                Err(
+                    refused @ (BrokerError::InvalidTask(_) | BrokerError::InvalidTransition { .. }),
+                ) => {
                     if part.len() == 1 {
                         verdicts.push(Err(refused.to_string()));
                     } else {
@@ -140,10 +142,10 @@ impl Work<'_> {
     }
 
     /// A page, asked for again while the node cannot be reached: it may be restarting.
-    async fn page(&self, query: Query) -> Result<Page, Failure> {
+    async fn page(&self, query: Query) -> Result<Page, CmdError> {
         let until = Instant::now() + PERSIST;
         loop {
-            match whole_page(&*self.broker, query.clone()).await {
+            match fetch_full_page(&*self.broker, query.clone()).await {
                 Err(BrokerError::Unreachable(why)) if Instant::now() < until => {
                     tracing::debug!(why, "asked again");
                     sleep(LOOK).await;
@@ -155,7 +157,7 @@ impl Work<'_> {
 
     /// Asks for what has ended, a page of the open ones at a time; answers whether there is more to be seen
     /// at once.
-    async fn collect(&self, flow: &mut Flow) -> Result<bool, Failure> {
+    async fn collect(&self, flow: &mut Flow) -> Result<bool, CmdError> {
         // In order the first ones are all that matters. Without one it is another place each time: who takes
         // long must not hide who has ended.
         let all = flow.open().count();
@@ -197,7 +199,7 @@ impl Work<'_> {
     }
 
     /// Prints what can be printed now.
-    fn print(&mut self, flow: &mut Flow, bar: &ProgressBar) -> Result<(), Failure> {
+    fn print(&mut self, flow: &mut Flow, bar: &ProgressBar) -> Result<(), CmdError> {
         let mut printed = 0;
         if self.add.unordered {
             let waiting = std::mem::take(&mut flow.waiting);
@@ -231,7 +233,7 @@ impl Work<'_> {
         flow: &mut Flow,
         line: u64,
         entry: Entry,
-    ) -> Result<Option<Entry>, Failure> {
+    ) -> Result<Option<Entry>, CmdError> {
         match entry {
             Entry::Wrong(why) => {
                 flow.failed = true;
@@ -243,19 +245,19 @@ impl Work<'_> {
                     self.result(line, "")?;
                 }
             }
-            Entry::Taken(id, existing) if !self.add.wait => {
+            Entry::Taken(id, deduplicated) if !self.add.wait => {
                 if self.out.json {
                     self.out.document(&Taken {
                         line: Some(line),
                         id: id.into(),
-                        existing,
+                        deduplicated,
                     })?;
                 } else {
                     self.out.line(&id.to_string())?;
                 }
             }
-            Entry::Taken(id, existing) => match flow.ended.remove(&id) {
-                None => return Ok(Some(Entry::Taken(id, existing))),
+            Entry::Taken(id, deduplicated) => match flow.ended.remove(&id) {
+                None => return Ok(Some(Entry::Taken(id, deduplicated))),
                 Some(task) => {
                     let good = task.state == State::Succeeded;
                     flow.failed |= !good;

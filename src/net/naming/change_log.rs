@@ -13,7 +13,7 @@ const KEPT: usize = 4_096;
 /// Why a record went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Why {
+pub enum RemovalReason {
     /// Its owner, or an admin, took it back.
     Unregistered,
     /// Its lease ran out.
@@ -23,7 +23,7 @@ pub enum Why {
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Change {
+pub enum NameChange {
     /// A record is new, or is now as given.
     Put(Record),
     /// A record is gone.
@@ -33,11 +33,11 @@ pub enum Change {
         /// Whose it was.
         owner: PublicKey,
         /// Why it went.
-        why: Why,
+        why: RemovalReason,
     },
 }
 
-impl Change {
+impl NameChange {
     /// The name that it concerns.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -51,7 +51,7 @@ impl Change {
 /// What a watcher is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Event {
+pub enum NameEvent {
     /// Everything there is, in one or more parts: forget what you knew when `first` is set.
     Snapshot {
         /// The revision that the whole snapshot has brought you to.
@@ -68,23 +68,23 @@ pub enum Event {
         /// The revision that they have brought you to.
         revision: u64,
         /// The changes.
-        changes: Vec<Change>,
+        changes: Vec<NameChange>,
     },
 }
 
 /// The newest changes. A change's revision is its place in the order of all changes ever made.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(super) struct ChangeLog {
     revision: u64,
-    changes: VecDeque<Change>,
+    changes: VecDeque<NameChange>,
 }
 
-impl History {
+impl ChangeLog {
     pub(super) const fn revision(&self) -> u64 {
         self.revision
     }
 
-    pub(super) fn push(&mut self, change: Change) {
+    pub(super) fn push(&mut self, change: NameChange) {
         if self.changes.len() == KEPT {
             self.changes.pop_front();
         }
@@ -94,7 +94,7 @@ impl History {
 
     /// Up to `limit` changes after `revision` and the revision they lead to, or `None` when they are
     /// no longer kept (or the revision is from another life of this server).
-    pub(super) fn since(&self, revision: u64, limit: usize) -> Option<(u64, Vec<Change>)> {
+    pub(super) fn since(&self, revision: u64, limit: usize) -> Option<(u64, Vec<NameChange>)> {
         let behind = usize::try_from(self.revision.checked_sub(revision)?).ok()?;
         let skip = self.changes.len().checked_sub(behind)?;
         let changes: Vec<_> = self

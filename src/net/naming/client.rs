@@ -4,34 +4,34 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Duration;
 
 use super::{
-    change_log::Event,
-    query::{Listing, Query},
-    record::{Record, Register},
-    registry::Granted,
+    change_log::NameEvent,
+    query::{NamePage, NameQuery},
+    record::{Record, RegisterRequest},
+    registry::Lease,
     server::NAME,
 };
 use crate::{
     net::{
         rpc::{
-            client::{Client, DEADLINE, Peer, Replies, Request, happy_eyeballs},
+            client::{Client, DEADLINE, PeerAddr, Request, ResponseStream, happy_eyeballs},
             error::CallError,
         },
         uri::Uri,
     },
-    value::{NotAValue, Value},
+    value::{Value, ValueError},
 };
 
 /// Asks one naming server. Every call waits at most [`DEADLINE`].
 #[derive(Debug, Clone)]
 pub struct NamingClient {
     client: Client,
-    server: Peer,
+    server: PeerAddr,
 }
 
 impl NamingClient {
     /// A client for the naming server at this peer.
     #[must_use]
-    pub const fn new(client: Client, server: Peer) -> Self {
+    pub const fn new(client: Client, server: PeerAddr) -> Self {
         Self { client, server }
     }
 
@@ -39,9 +39,9 @@ impl NamingClient {
     ///
     /// # Errors
     /// What [`NamingClient::count`] met with.
-    pub async fn first_to_answer(
+    pub async fn connect_any(
         client: &Client,
-        servers: impl IntoIterator<Item = Peer>,
+        servers: impl IntoIterator<Item = PeerAddr>,
     ) -> Result<Self, CallError> {
         let asking = |server| async move {
             let naming = Self::new(client.clone(), server);
@@ -52,7 +52,7 @@ impl NamingClient {
 
     /// The naming server that is asked.
     #[must_use]
-    pub const fn server(&self) -> Peer {
+    pub const fn server(&self) -> PeerAddr {
         self.server
     }
 
@@ -65,13 +65,13 @@ impl NamingClient {
     /// The way to what a record tells of. What the naming server's own process serves is reached by the
     /// way that leads to the naming server, whatever it believes its address to be.
     #[must_use]
-    pub fn road(&self, record: &Record, uri: &Uri) -> Peer {
+    pub fn road(&self, record: &Record, uri: &Uri) -> PeerAddr {
         let addr = if record.owner == self.server.key {
             self.server.addr
         } else {
             uri.addr
         };
-        Peer {
+        PeerAddr {
             addr,
             key: record.owner,
         }
@@ -80,9 +80,9 @@ impl NamingClient {
     /// Registers an object.
     ///
     /// # Errors
-    /// As [`super::Registry::register`], or the call's own.
-    pub async fn register(&self, wanted: &Register) -> Result<Granted, CallError> {
-        let options = Options {
+    /// As [`super::NameRegistry::register`], or the call's own.
+    pub async fn register(&self, wanted: &RegisterRequest) -> Result<Lease, CallError> {
+        let options = RegisterOptions {
             metadata: &wanted.metadata,
             lease_ms: wanted.lease_ms,
             exclusive: wanted.exclusive,
@@ -98,7 +98,7 @@ impl NamingClient {
     /// Renews a lease; answers the registry's revision.
     ///
     /// # Errors
-    /// As [`super::Registry::renew`], or the call's own.
+    /// As [`super::NameRegistry::renew`], or the call's own.
     pub async fn renew(&self, name: &str, id: u64) -> Result<u64, CallError> {
         self.ask("renew", vec![name.into(), value(&id)?]).await
     }
@@ -106,7 +106,7 @@ impl NamingClient {
     /// Takes the own registration of a name back; answers how many records went.
     ///
     /// # Errors
-    /// As [`super::Registry::unregister`], or the call's own.
+    /// As [`super::NameRegistry::unregister`], or the call's own.
     pub async fn unregister(&self, name: &str) -> Result<usize, CallError> {
         self.ask("unregister", vec![name.into()]).await
     }
@@ -131,15 +131,15 @@ impl NamingClient {
     /// A page of records.
     ///
     /// # Errors
-    /// As [`super::Registry::list`], or the call's own.
-    pub async fn list(&self, query: &Query) -> Result<Listing, CallError> {
+    /// As [`super::NameRegistry::list`], or the call's own.
+    pub async fn list(&self, query: &NameQuery) -> Result<NamePage, CallError> {
         self.ask("list", vec![value(query)?]).await
     }
 
     /// Replaces the tags of the own registration.
     ///
     /// # Errors
-    /// As [`super::Registry::set_metadata`], or the call's own.
+    /// As [`super::NameRegistry::set_metadata`], or the call's own.
     pub async fn set_metadata(&self, name: &str, tags: &[String]) -> Result<u64, CallError> {
         self.ask("set_metadata", vec![name.into(), value(tags)?])
             .await
@@ -187,14 +187,14 @@ impl NamingClient {
 
 /// Changes as they come. Dropping it ends the watch.
 #[derive(Debug)]
-pub struct Watch(Replies);
+pub struct Watch(ResponseStream);
 
 impl Watch {
     /// The next event; `None` when the server ended the watch.
     ///
     /// # Errors
     /// The call's own; watch again from the last revision.
-    pub async fn next(&mut self) -> Result<Option<Event>, CallError> {
+    pub async fn next(&mut self) -> Result<Option<NameEvent>, CallError> {
         match self.0.next().await? {
             Some(event) => event.to_typed().map(Some).map_err(|e| unexpected(&e)),
             None => Ok(None),
@@ -203,7 +203,7 @@ impl Watch {
 }
 
 #[derive(Serialize)]
-struct Options<'a> {
+struct RegisterOptions<'a> {
     metadata: &'a [String],
     lease_ms: Option<u64>,
     exclusive: bool,
@@ -213,7 +213,7 @@ fn value<T: Serialize + ?Sized>(typed: &T) -> Result<Value, CallError> {
     Value::from_typed(typed).map_err(|e| CallError::Protocol(e.to_string()))
 }
 
-fn unexpected(error: &NotAValue) -> CallError {
+fn unexpected(error: &ValueError) -> CallError {
     CallError::Protocol(format!(
         "an unexpected answer from the naming server: {error}"
     ))

@@ -8,13 +8,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::record::Record;
 use crate::net::{
-    rpc::error::{Code, Fault},
+    rpc::error::{Code, RemoteError},
     trust::key::PublicKey,
 };
 
 /// A registration as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registered {
+pub struct StoredRegistration {
     /// Its number; its owner renews it by that.
     pub id: u64,
     /// What was registered. How healthy it was does not matter.
@@ -23,9 +23,9 @@ pub struct Registered {
 
 /// What happened to a name, as far as it has to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
+pub enum JournalEntry {
     /// It was registered, or changed by its owner.
-    Put(Registered),
+    Put(StoredRegistration),
     /// It is gone.
     Gone {
         /// The name.
@@ -38,7 +38,7 @@ pub enum Kept {
 /// Keeps what happened to names.
 pub trait Journal: Send + Sync {
     /// Keeps all of it, in this order, or nothing; the error is for people.
-    fn keep(&self, changes: Vec<Kept>) -> BoxFuture<'_, Result<(), String>>;
+    fn keep(&self, changes: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>>;
 }
 
 /// Changes that are kept together at most.
@@ -46,26 +46,26 @@ const GROUP: usize = 256;
 
 /// Something to be kept, and who waits for it.
 struct Entry {
-    change: Kept,
+    change: JournalEntry,
     answer: Option<oneshot::Sender<Result<(), String>>>,
 }
 
 /// The way to a journal. What is put in under the registry's lock is kept in that order. It has no
 /// bound of its own: whoever registers waits for an answer, and there are only so many calls at once.
 #[derive(Clone)]
-pub(super) struct Desk(Option<mpsc::UnboundedSender<Entry>>);
+pub(super) struct JournalHandle(Option<mpsc::UnboundedSender<Entry>>);
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for JournalHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Desk({})", self.0.is_some())
+        write!(f, "JournalHandle({})", self.0.is_some())
     }
 }
 
 /// Waits until something has been kept.
 #[must_use]
-pub(super) struct Keeping(Option<oneshot::Receiver<Result<(), String>>>);
+pub(super) struct PersistFuture(Option<oneshot::Receiver<Result<(), String>>>);
 
-impl Desk {
+impl JournalHandle {
     /// Nothing is kept.
     pub(super) const fn none() -> Self {
         Self(None)
@@ -77,18 +77,18 @@ impl Desk {
         (Self(Some(entries)), keep_all(journal, inbox))
     }
 
-    pub(super) fn put(&self, change: Kept) -> Keeping {
+    pub(super) fn put(&self, change: JournalEntry) -> PersistFuture {
         let Some(entries) = &self.0 else {
-            return Keeping(None);
+            return PersistFuture(None);
         };
         let (answer, kept) = oneshot::channel();
         let answer = Some(answer);
         entries.send(Entry { change, answer }).ok();
-        Keeping(Some(kept))
+        PersistFuture(Some(kept))
     }
 
     /// Nobody waits for it.
-    pub(super) fn note(&self, change: Kept) {
+    pub(super) fn note(&self, change: JournalEntry) {
         if let Some(entries) = &self.0 {
             let answer = None;
             entries.send(Entry { change, answer }).ok();
@@ -96,21 +96,21 @@ impl Desk {
     }
 }
 
-impl Keeping {
+impl PersistFuture {
     pub(super) const fn nothing() -> Self {
         Self(None)
     }
 
     /// # Errors
     /// [`Code::Overloaded`] with the reason.
-    pub(super) async fn done(self) -> Result<(), Fault> {
+    pub(super) async fn done(self) -> Result<(), RemoteError> {
         let Some(kept) = self.0 else { return Ok(()) };
         let kept = kept
             .await
             .unwrap_or_else(|_ended| Err("it is ending".into()));
         kept.map_err(|why| {
             let why = format!("the naming server cannot keep it: {why}");
-            Fault::new(Code::Overloaded, why)
+            RemoteError::new(Code::Overloaded, why)
         })
     }
 }

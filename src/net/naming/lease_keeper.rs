@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{NamingClient, record::Register};
+use super::{NamingClient, record::RegisterRequest};
 use crate::net::rpc::error::{CallError, Code};
 
 /// First and longest pause between attempts to reach the naming server.
@@ -20,7 +20,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 /// How a registration stands.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Status {
+pub enum LeaseStatus {
     /// Not registered yet.
     Pending,
     /// Registered, and renewed in time.
@@ -33,26 +33,26 @@ pub enum Status {
 
 /// A name that is being kept.
 #[derive(Debug)]
-pub struct Registration {
+pub struct LeaseKeeper {
     naming: NamingClient,
-    wanted: Arc<Register>,
-    status: watch::Sender<Status>,
+    wanted: Arc<RegisterRequest>,
+    status: watch::Sender<LeaseStatus>,
 }
 
-impl Registration {
-    /// A registration to be kept by [`Registration::run`].
+impl LeaseKeeper {
+    /// A registration to be kept by [`LeaseKeeper::run`].
     #[must_use]
-    pub fn new(naming: NamingClient, wanted: Register) -> Self {
+    pub fn new(naming: NamingClient, wanted: RegisterRequest) -> Self {
         Self {
             naming,
             wanted: Arc::new(wanted),
-            status: watch::Sender::new(Status::Pending),
+            status: watch::Sender::new(LeaseStatus::Pending),
         }
     }
 
     /// Follows how it stands.
     #[must_use]
-    pub fn status(&self) -> watch::Receiver<Status> {
+    pub fn status(&self) -> watch::Receiver<LeaseStatus> {
         self.status.subscribe()
     }
 
@@ -75,7 +75,7 @@ impl Registration {
             match self.naming.register(&self.wanted).await {
                 Ok(granted) => {
                     pause = FIRST_PAUSE;
-                    self.set(Status::Held);
+                    self.set(LeaseStatus::Held);
                     let Some(lease) = granted.lease_ms else {
                         return std::future::pending().await;
                     };
@@ -83,10 +83,10 @@ impl Registration {
                 }
                 Err(error @ CallError::Remote(_)) if !passing(&error) => {
                     tracing::error!(name = self.wanted.name, %error, "registration refused");
-                    return self.set(Status::Refused(error));
+                    return self.set(LeaseStatus::Refused(error));
                 }
                 Err(error) => {
-                    self.set(Status::Failing(error));
+                    self.set(LeaseStatus::Failing(error));
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -106,7 +106,7 @@ impl Registration {
             match self.naming.renew(&self.wanted.name, id).await {
                 Ok(_) => {
                     pause = lease / 3;
-                    self.set(Status::Held);
+                    self.set(LeaseStatus::Held);
                 }
                 Err(error) => {
                     // Refused for good, or forgotten: asking for the name anew tells which.
@@ -117,7 +117,7 @@ impl Registration {
                         _ => false,
                     };
                     tracing::warn!(name = self.wanted.name, %error, "renewal failed");
-                    self.set(Status::Failing(error));
+                    self.set(LeaseStatus::Failing(error));
                     if lost {
                         return;
                     }
@@ -148,7 +148,7 @@ impl Registration {
         }
     }
 
-    fn set(&self, status: Status) {
+    fn set(&self, status: LeaseStatus) {
         self.status.send_if_modified(|old| {
             let news = *old != status;
             *old = status;

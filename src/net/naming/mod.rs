@@ -1,8 +1,8 @@
 //! The naming server: the phone book in which servers register objects and clients find them.
 //!
-//! [`Registry`] is the whole of it as a pure state machine: calls and time go in, answers, changes
-//! and the next deadline come out. [`Naming`] serves one registry as the object `naming`, which
-//! lists itself; [`NamingClient`] is the typed caller; [`Registration`] keeps a name alive.
+//! [`NameRegistry`] is the whole of it as a pure state machine: calls and time go in, answers, changes
+//! and the next deadline come out. [`NamingServer`] serves one registry as the object `naming`, which
+//! lists itself; [`NamingClient`] is the typed caller; [`LeaseKeeper`] keeps a name alive.
 
 mod client;
 mod journal;
@@ -10,14 +10,14 @@ mod query;
 mod record;
 mod registry;
 
+pub use self::change_log::{NameChange, NameEvent, RemovalReason};
+pub use self::lease_keeper::{LeaseKeeper, LeaseStatus};
+pub use self::server::{NAME, NamingServer};
 pub use client::{NamingClient, Watch};
-pub use self::change_log::{Change, Event, Why};
-pub use journal::{Journal, Kept, Registered};
-pub use query::{Listing, MAX_PAGE, Query};
-pub use record::{Health, MAX_NAME, Millis, Record, Register, check_name};
-pub use self::lease_keeper::{Registration, Status};
-pub use registry::{Granted, Limits, Registry};
-pub use self::server::{NAME, Naming};
+pub use journal::{Journal, JournalEntry, StoredRegistration};
+pub use query::{MAX_PAGE, NamePage, NameQuery};
+pub use record::{Health, MAX_NAME, Millis, Record, RegisterRequest, check_name};
+pub use registry::{Lease, NameRegistry, NamingLimits};
 mod change_log;
 mod lease_keeper;
 pub mod proxy;

@@ -27,7 +27,7 @@ pub struct Proxy {
 
 /// An answer and the road it came.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Called {
+pub struct CallOutcome {
     /// What the method answered.
     pub value: Value,
     /// Who answered.
@@ -54,7 +54,7 @@ impl Proxy {
     ///
     /// # Errors
     /// The naming server's answer, or the last server's.
-    pub async fn call(&self, method: &str, args: Vec<Value>) -> Result<Called, CallError> {
+    pub async fn call(&self, method: &str, args: Vec<Value>) -> Result<CallOutcome, CallError> {
         self.call_with(method, args, Vec::new()).await
     }
 
@@ -67,7 +67,7 @@ impl Proxy {
         method: &str,
         args: Vec<Value>,
         kwargs: Vec<(String, Value)>,
-    ) -> Result<Called, CallError> {
+    ) -> Result<CallOutcome, CallError> {
         let since = Instant::now();
         let records = self.naming.lookup(&self.name).await?;
         let lookup = since.elapsed();
@@ -86,7 +86,7 @@ impl Proxy {
             request.kwargs.clone_from(&kwargs);
             match self.naming.client().call(peer, request, DEADLINE).await {
                 Ok(value) => {
-                    return Ok(Called {
+                    return Ok(CallOutcome {
                         value,
                         from: record,
                         lookup,
@@ -118,7 +118,7 @@ impl Proxy {
         let client = self.naming.client();
         records.sort_by_key(|record| {
             let uri = record.uri.parse::<Uri>();
-            uri.is_ok_and(|uri| client.is_down(self.naming.road(record, &uri)))
+            uri.is_ok_and(|uri| client.recently_failed(self.naming.road(record, &uri)))
         });
         records
     }

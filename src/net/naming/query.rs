@@ -4,20 +4,20 @@ use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
 use super::record::Record;
-use crate::net::rpc::error::Fault;
+use crate::net::rpc::error::RemoteError;
 
 /// The most records on one page.
 pub const MAX_PAGE: usize = 1_000;
 /// The most names one call looks at, so that a rare pattern among many names holds up nobody: the
 /// page comes back early, with a cursor to go on from.
-pub(super) const MAX_LOOK: usize = 5_000;
+pub(super) const SCAN_LIMIT: usize = 5_000;
 /// The longest pattern in bytes, and the most memory it may compile to.
 const MAX_PATTERN: usize = 1_024;
 const PATTERN_MEMORY: usize = 1 << 20;
 
 /// Which records to list. Every condition that is there must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Query {
+pub struct NameQuery {
     /// Names that start so.
     #[serde(default)]
     pub prefix: Option<String>,
@@ -40,7 +40,7 @@ pub struct Query {
 
 /// One page of records, in the order of their names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listing {
+pub struct NamePage {
     /// The records.
     pub records: Vec<Record>,
     /// Where to go on, or `None` at the end. A page may be short, or empty, and still go on.
@@ -49,15 +49,15 @@ pub struct Listing {
     pub revision: u64,
 }
 
-/// A [`Query`] made ready to be asked.
-pub(super) struct Filter {
+/// A [`NameQuery`] made ready to be asked.
+pub(super) struct CompiledQuery {
     regex: Option<Regex>,
     all: Vec<String>,
     any: Vec<String>,
 }
 
-impl Filter {
-    pub(super) fn new(query: &Query) -> Result<Self, Fault> {
+impl CompiledQuery {
+    pub(super) fn new(query: &NameQuery) -> Result<Self, RemoteError> {
         let regex = query.regex.as_deref().map(compile).transpose()?;
         Ok(Self {
             regex,
@@ -76,9 +76,9 @@ impl Filter {
     }
 }
 
-fn compile(pattern: &str) -> Result<Regex, Fault> {
+fn compile(pattern: &str) -> Result<Regex, RemoteError> {
     if pattern.len() > MAX_PATTERN {
-        return Err(Fault::bad_arguments(format!(
+        return Err(RemoteError::bad_arguments(format!(
             "a pattern of {} bytes is over the limit of {MAX_PATTERN}",
             pattern.len()
         )));
@@ -91,6 +91,6 @@ fn compile(pattern: &str) -> Result<Regex, Fault> {
             let error = error.to_string();
             let what = error.lines().last().unwrap_or_default();
             let what = what.trim_start_matches("error: ");
-            Fault::bad_arguments(format!("the pattern cannot be used: {what}"))
+            RemoteError::bad_arguments(format!("the pattern cannot be used: {what}"))
         })
 }

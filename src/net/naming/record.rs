@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::{rpc::error::Fault, trust::key::PublicKey, uri::MAX_URI};
+use crate::net::{rpc::error::RemoteError, trust::key::PublicKey, uri::MAX_URI};
 
 /// Milliseconds on a clock that never goes back; where it starts does not matter.
 pub type Millis = u64;
@@ -59,7 +59,7 @@ pub struct Record {
 
 /// What a server asks for when it registers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Register {
+pub struct RegisterRequest {
     /// The name to register under; see [`check_name`].
     pub name: String,
     /// Where the object is, at most [`MAX_URI`] bytes.
@@ -75,7 +75,7 @@ pub struct Register {
     pub exclusive: bool,
 }
 
-impl Register {
+impl RegisterRequest {
     /// A registration with the default lease and no tags.
     pub fn new(name: impl Into<String>, uri: impl ToString) -> Self {
         Self {
@@ -88,11 +88,11 @@ impl Register {
     }
 
     /// Checks every part and puts the tags in order. `None` is a lease for ever.
-    pub(super) fn checked(mut self) -> Result<(Self, Option<Millis>), Fault> {
+    pub(super) fn checked(mut self) -> Result<(Self, Option<Millis>), RemoteError> {
         check_name(&self.name)?;
         check_text("the URI", &self.uri, MAX_URI)?;
         if !self.uri.contains(':') {
-            return Err(Fault::bad_arguments(
+            return Err(RemoteError::bad_arguments(
                 "the URI has no scheme; write for example distro:server@127.0.0.1:4433",
             ));
         }
@@ -101,7 +101,7 @@ impl Register {
             0 => None,
             ms if (SHORTEST_LEASE..=LONGEST_LEASE).contains(&ms) => Some(ms),
             ms => {
-                return Err(Fault::bad_arguments(format!(
+                return Err(RemoteError::bad_arguments(format!(
                     "a lease of {ms} ms is outside {SHORTEST_LEASE} ms to {LONGEST_LEASE} ms; 0 is for ever"
                 )));
             }
@@ -113,15 +113,15 @@ impl Register {
 /// Whether a text may be a name: not empty, at most [`MAX_NAME`] bytes, no control characters.
 ///
 /// # Errors
-/// A [`Fault`] that says which of them it breaks.
-pub fn check_name(name: &str) -> Result<(), Fault> {
+/// A [`RemoteError`] that says which of them it breaks.
+pub fn check_name(name: &str) -> Result<(), RemoteError> {
     check_text("a name", name, MAX_NAME)
 }
 
 /// Checks, sorts and deduplicates tags.
-pub(super) fn check_tags(mut tags: Vec<String>) -> Result<Vec<String>, Fault> {
+pub(super) fn check_tags(mut tags: Vec<String>) -> Result<Vec<String>, RemoteError> {
     if tags.len() > MAX_TAGS {
-        return Err(Fault::bad_arguments(format!(
+        return Err(RemoteError::bad_arguments(format!(
             "{} tags are over the limit of {MAX_TAGS}",
             tags.len()
         )));
@@ -134,18 +134,18 @@ pub(super) fn check_tags(mut tags: Vec<String>) -> Result<Vec<String>, Fault> {
     Ok(tags)
 }
 
-fn check_text(what: &str, text: &str, most: usize) -> Result<(), Fault> {
+fn check_text(what: &str, text: &str, most: usize) -> Result<(), RemoteError> {
     if text.is_empty() {
-        return Err(Fault::bad_arguments(format!("{what} is empty")));
+        return Err(RemoteError::bad_arguments(format!("{what} is empty")));
     }
     if text.len() > most {
-        return Err(Fault::bad_arguments(format!(
+        return Err(RemoteError::bad_arguments(format!(
             "{what} of {} bytes is over the limit of {most}",
             text.len()
         )));
     }
     if text.chars().any(char::is_control) {
-        return Err(Fault::bad_arguments(format!(
+        return Err(RemoteError::bad_arguments(format!(
             "{what} has a control character in it"
         )));
     }

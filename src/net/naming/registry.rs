@@ -10,14 +10,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    change_log::{Change, History, Why},
-    journal::Registered,
-    query::{Filter, Listing, MAX_LOOK, MAX_PAGE, Query},
-    record::{Health, Millis, Record, Register, check_tags},
+    change_log::{ChangeLog, NameChange, RemovalReason},
+    journal::StoredRegistration,
+    query::{CompiledQuery, MAX_PAGE, NamePage, NameQuery, SCAN_LIMIT},
+    record::{Health, Millis, Record, RegisterRequest, check_tags},
 };
 use crate::net::{
     rpc::{
-        error::{Code, Fault},
+        error::{Code, RemoteError},
         object::Caller,
         wire::Role,
     },
@@ -26,14 +26,14 @@ use crate::net::{
 
 /// How much one registry holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct NamingLimits {
     /// Records in all.
     pub records: usize,
     /// Servers that share one name.
     pub instances: usize,
 }
 
-impl Default for Limits {
+impl Default for NamingLimits {
     fn default() -> Self {
         Self {
             records: 1_000_000,
@@ -44,7 +44,7 @@ impl Default for Limits {
 
 /// The answer to a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Granted {
+pub struct Lease {
     /// Renew with this; a registration that is made anew has another.
     pub id: u64,
     /// Renew well within this time; `None` needs no renewal.
@@ -99,20 +99,20 @@ impl Instance {
 
 /// Names, who registered them, and until when.
 #[derive(Debug, Default)]
-pub struct Registry {
-    limits: Limits,
+pub struct NameRegistry {
+    limits: NamingLimits,
     names: BTreeMap<Arc<str>, Vec<Instance>>,
     /// When to look at which instance next. An instance is in here exactly once while it has a lease.
     due: BTreeMap<(Millis, u64), Arc<str>>,
-    history: History,
+    history: ChangeLog,
     last_id: u64,
     count: usize,
 }
 
-impl Registry {
+impl NameRegistry {
     /// An empty registry.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: NamingLimits) -> Self {
         Self {
             limits,
             ..Self::default()
@@ -128,8 +128,8 @@ impl Registry {
         &mut self,
         now: Millis,
         caller: &Caller,
-        wanted: Register,
-    ) -> Result<Granted, Fault> {
+        wanted: RegisterRequest,
+    ) -> Result<Lease, RemoteError> {
         writer(caller)?;
         let (wanted, lease) = wanted.checked()?;
         let others = self
@@ -142,7 +142,7 @@ impl Registry {
         for other in others {
             sharing += 1;
             if other.exclusive || wanted.exclusive {
-                return Err(Fault::new(
+                return Err(RemoteError::new(
                     Code::Exists,
                     format!(
                         "`{}` is registered by key {} already; choose another name",
@@ -153,7 +153,7 @@ impl Registry {
             }
         }
         if self.count >= self.limits.records || sharing >= self.limits.instances {
-            return Err(Fault::new(
+            return Err(RemoteError::new(
                 Code::Overloaded,
                 "the naming server is full; unregister something or try again later",
             ));
@@ -175,7 +175,7 @@ impl Registry {
         self.take_out(&name, |instance| instance.owner == caller.key);
         let granted = instance.id;
         self.put_in(name, instance);
-        Ok(Granted {
+        Ok(Lease {
             id: granted,
             lease_ms: lease,
             revision: self.revision(),
@@ -192,7 +192,7 @@ impl Registry {
         caller: &Caller,
         name: &str,
         id: u64,
-    ) -> Result<u64, Fault> {
+    ) -> Result<u64, RemoteError> {
         writer(caller)?;
         let found = self
             .names
@@ -205,7 +205,7 @@ impl Registry {
             .flatten()
             .find(|instance| instance.id == id && instance.owner == caller.key);
         let (Some(name), Some(instance)) = (found, instance) else {
-            return Err(Fault::not_found(format!(
+            return Err(RemoteError::not_found(format!(
                 "`{name}` is not registered by this key under that id; register it again"
             )));
         };
@@ -222,7 +222,7 @@ impl Registry {
         }
         if back {
             let record = instance.record(&name);
-            self.history.push(Change::Put(record));
+            self.history.push(NameChange::Put(record));
         }
         Ok(self.revision())
     }
@@ -233,10 +233,15 @@ impl Registry {
     /// # Errors
     /// [`Code::NotFound`] when there is nothing to take; [`Code::Denied`] when it is not the
     /// caller's.
-    pub fn unregister(&mut self, caller: &Caller, name: &str, all: bool) -> Result<usize, Fault> {
+    pub fn unregister(
+        &mut self,
+        caller: &Caller,
+        name: &str,
+        all: bool,
+    ) -> Result<usize, RemoteError> {
         writer(caller)?;
         if all && caller.role != Role::Admin {
-            return Err(Fault::new(
+            return Err(RemoteError::new(
                 Code::Denied,
                 "only an admin removes the names of others",
             ));
@@ -245,7 +250,7 @@ impl Registry {
             return Err(unknown(name));
         };
         if !all && instances.iter().all(|i| i.owner != caller.key) {
-            return Err(Fault::new(
+            return Err(RemoteError::new(
                 Code::Denied,
                 format!(
                     "`{name}` is registered by another key; only its owner or an admin removes it"
@@ -255,10 +260,10 @@ impl Registry {
         let key = Arc::clone(key);
         let taken = self.take_out(&key, |i| all || i.owner == caller.key);
         for instance in &taken {
-            self.history.push(Change::Gone {
+            self.history.push(NameChange::Gone {
                 name: name.to_owned(),
                 owner: instance.owner,
-                why: Why::Unregistered,
+                why: RemovalReason::Unregistered,
             });
         }
         Ok(taken.len())
@@ -277,10 +282,10 @@ impl Registry {
             .collect();
         for name in &names {
             self.take_out(name, |instance| instance.owner == owner);
-            self.history.push(Change::Gone {
+            self.history.push(NameChange::Gone {
                 name: name.to_string(),
                 owner,
-                why: Why::Unregistered,
+                why: RemovalReason::Unregistered,
             });
         }
         names.len()
@@ -290,7 +295,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Code::NotFound`].
-    pub fn lookup(&self, name: &str) -> Result<Vec<Record>, Fault> {
+    pub fn lookup(&self, name: &str) -> Result<Vec<Record>, RemoteError> {
         let instances = self.names.get(name).ok_or_else(|| unknown(name))?;
         let of = |health| {
             instances
@@ -305,15 +310,15 @@ impl Registry {
     ///
     /// # Errors
     /// [`Code::BadArguments`] for a pattern that cannot be used.
-    pub fn list(&self, query: &Query) -> Result<Listing, Fault> {
-        let filter = Filter::new(query)?;
+    pub fn list(&self, query: &NameQuery) -> Result<NamePage, RemoteError> {
+        let filter = CompiledQuery::new(query)?;
         let limit = query.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
         let prefix = query.prefix.as_deref().unwrap_or_default();
         let from = match query.after.as_deref() {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
         };
-        let mut page = Listing {
+        let mut page = NamePage {
             records: Vec::new(),
             next: None,
             revision: self.revision(),
@@ -324,7 +329,7 @@ impl Registry {
             .take_while(|(name, _)| name.starts_with(prefix));
         let mut last: Option<&Arc<str>> = None;
         for (looked, (name, instances)) in names.enumerate() {
-            if looked >= MAX_LOOK || page.records.len() >= limit {
+            if looked >= SCAN_LIMIT || page.records.len() >= limit {
                 page.next = last.map(ToString::to_string);
                 break;
             }
@@ -346,7 +351,7 @@ impl Registry {
         caller: &Caller,
         name: &str,
         tags: Vec<String>,
-    ) -> Result<u64, Fault> {
+    ) -> Result<u64, RemoteError> {
         writer(caller)?;
         let tags = check_tags(tags)?;
         let instance = self
@@ -355,17 +360,19 @@ impl Registry {
             .into_iter()
             .flatten()
             .find(|instance| instance.owner == caller.key)
-            .ok_or_else(|| Fault::not_found(format!("this key has not registered `{name}`")))?;
+            .ok_or_else(|| {
+                RemoteError::not_found(format!("this key has not registered `{name}`"))
+            })?;
         instance.tags = tags.into_iter().map(Into::into).collect();
         let record = instance.record(name);
-        self.history.push(Change::Put(record));
+        self.history.push(NameChange::Put(record));
         Ok(self.revision())
     }
 
     /// Takes up a registration that was kept. Until its owner renews it, it is suspect; one for ever
     /// is as it was.
-    pub fn restore(&mut self, now: Millis, kept: Registered) {
-        let Registered { id, record } = kept;
+    pub fn restore(&mut self, now: Millis, kept: StoredRegistration) {
+        let StoredRegistration { id, record } = kept;
         self.last_id = self.last_id.max(id);
         let instance = Instance {
             id,
@@ -384,10 +391,10 @@ impl Registry {
 
     /// A key's own registration under a name, to be kept.
     #[must_use]
-    pub fn registered(&self, name: &str, owner: PublicKey) -> Option<Registered> {
+    pub fn registered(&self, name: &str, owner: PublicKey) -> Option<StoredRegistration> {
         let mut instances = self.names.get(name)?.iter();
         let instance = instances.find(|instance| instance.owner == owner)?;
-        Some(Registered {
+        Some(StoredRegistration {
             id: instance.id,
             record: instance.record(name),
         })
@@ -408,7 +415,7 @@ impl Registry {
     /// Up to `limit` changes after `revision` and the revision they lead to; `None` when they are no
     /// longer kept, and a watcher must start from a listing.
     #[must_use]
-    pub fn since(&self, revision: u64, limit: usize) -> Option<(u64, Vec<Change>)> {
+    pub fn since(&self, revision: u64, limit: usize) -> Option<(u64, Vec<NameChange>)> {
         self.history.since(revision, limit)
     }
 
@@ -429,7 +436,7 @@ impl Registry {
         true
     }
 
-    /// When [`Registry::advance`] next has something to do.
+    /// When [`NameRegistry::advance`] next has something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
         self.due.first_key_value().map(|((due, _), _)| *due)
@@ -443,10 +450,10 @@ impl Registry {
         if instance.gone_at().is_some_and(|gone| gone <= now) {
             let owner = instance.owner;
             self.take_out(name, |instance| instance.id == id);
-            self.history.push(Change::Gone {
+            self.history.push(NameChange::Gone {
                 name: name.to_string(),
                 owner,
-                why: Why::Expired,
+                why: RemovalReason::Expired,
             });
             return;
         }
@@ -455,14 +462,14 @@ impl Registry {
         if let Some(gone) = instance.gone_at() {
             self.due.insert((gone, id), Arc::clone(name));
         }
-        self.history.push(Change::Put(record));
+        self.history.push(NameChange::Put(record));
     }
 
     fn put_in(&mut self, name: Arc<str>, instance: Instance) {
         if let Some(due) = instance.due() {
             self.due.insert((due, instance.id), Arc::clone(&name));
         }
-        self.history.push(Change::Put(instance.record(&name)));
+        self.history.push(NameChange::Put(instance.record(&name)));
         self.count += 1;
         match self.names.entry(name) {
             // Almost every name has one server; room for a second is made when it comes.
@@ -492,20 +499,20 @@ impl Registry {
     }
 }
 
-fn writer(caller: &Caller) -> Result<(), Fault> {
+fn writer(caller: &Caller) -> Result<(), RemoteError> {
     match caller.role {
         Role::Member | Role::Admin => Ok(()),
-        Role::Read => Err(Fault::new(
+        Role::Read => Err(RemoteError::new(
             Code::Denied,
             "this key may only read; ask for a member ticket",
         )),
     }
 }
 
-fn unknown(name: &str) -> Fault {
+fn unknown(name: &str) -> RemoteError {
     let end = name.floor_char_boundary(80);
     let name = name.get(..end).unwrap_or_default().escape_debug();
-    Fault::not_found(format!("nothing is registered under `{name}`"))
+    RemoteError::not_found(format!("nothing is registered under `{name}`"))
 }
 
 #[cfg(test)]

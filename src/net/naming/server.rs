@@ -13,15 +13,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    change_log::{Change, Event},
-    journal::{Desk, Journal, Keeping, Kept, Registered},
-    query::Query,
-    record::{Millis, Record, Register},
-    registry::{Granted, Limits, Registry},
+    change_log::{NameChange, NameEvent},
+    journal::{Journal, JournalEntry, JournalHandle, PersistFuture, StoredRegistration},
+    query::NameQuery,
+    record::{Millis, Record, RegisterRequest},
+    registry::{Lease, NameRegistry, NamingLimits},
 };
 use crate::net::{
     rpc::{
-        error::{Code, Fault},
+        error::{Code, RemoteError},
         object::{Caller, Service},
     },
     trust::key::PublicKey,
@@ -32,47 +32,47 @@ pub const NAME: &str = "naming";
 
 /// The most changes or records in one watch event; with the longest of everything it still fits in
 /// a frame.
-const BITE: usize = 100;
+const MAX_PER_EVENT: usize = 100;
 
-/// A naming server without its network: expose [`Naming::object`] to serve it.
+/// A naming server without its network: expose [`NamingServer::object`] to serve it.
 #[derive(Debug, Clone)]
-pub struct Naming(Arc<Shared>);
+pub struct NamingServer(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    registry: Mutex<Registry>,
+    registry: Mutex<NameRegistry>,
     started: Instant,
     /// The newest revision; watchers sleep on it.
     revision: watch::Sender<u64>,
     /// An earlier deadline has come up.
     earlier: Notify,
     /// Where names are kept.
-    journal: Desk,
+    journal: JournalHandle,
 }
 
-impl Naming {
+impl NamingServer {
     /// An empty naming server that forgets everything when it ends.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
-        Self::with(Registry::new(limits), Desk::none())
+    pub fn new(limits: NamingLimits) -> Self {
+        Self::with(NameRegistry::new(limits), JournalHandle::none())
     }
 
     /// A naming server that starts with what was kept, and keeps what is registered before its owner
     /// is told. The future does the keeping: it is to be run beside the server, and ends with it.
     pub fn kept(
-        limits: Limits,
-        before: Vec<Registered>,
+        limits: NamingLimits,
+        before: Vec<StoredRegistration>,
         journal: Arc<dyn Journal>,
     ) -> (Self, impl Future<Output = ()> + Send) {
-        let mut registry = Registry::new(limits);
+        let mut registry = NameRegistry::new(limits);
         for registered in before {
             registry.restore(0, registered);
         }
-        let (journal, keeping) = Desk::new(journal);
+        let (journal, keeping) = JournalHandle::new(journal);
         (Self::with(registry, journal), keeping)
     }
 
-    fn with(registry: Registry, journal: Desk) -> Self {
+    fn with(registry: NameRegistry, journal: JournalHandle) -> Self {
         Self(Arc::new(Shared {
             revision: watch::Sender::new(registry.revision()),
             registry: Mutex::new(registry),
@@ -87,7 +87,7 @@ impl Naming {
         loop {
             let due = {
                 let mut registry = self.registry();
-                self.let_pass(&mut registry, self.now());
+                self.expire_due(&mut registry, self.now());
                 registry.next_deadline()
             };
             self.publish();
@@ -118,7 +118,7 @@ impl Naming {
                  lease_ms (15000; 0 is for ever), exclusive.",
                 move |caller, (name, uri, options): (String, String, Option<Options>)| {
                     let options = options.unwrap_or_default();
-                    let wanted = Register {
+                    let wanted = RegisterRequest {
                         name,
                         uri,
                         metadata: options.metadata,
@@ -150,8 +150,8 @@ impl Naming {
             )
             .method(
                 "list(query: map?) -> map",
-                "A page of records. Query: prefix, regex, metadata_all, metadata_any, after, limit.",
-                move |_, (query,): (Option<Query>,)| {
+                "A page of records. NameQuery: prefix, regex, metadata_all, metadata_any, after, limit.",
+                move |_, (query,): (Option<NameQuery>,)| {
                     ready(list.registry().list(&query.unwrap_or_default()))
                 },
             )
@@ -180,8 +180,8 @@ impl Naming {
     /// Registers something from inside the process, such as the naming server itself.
     ///
     /// # Errors
-    /// As [`Registry::register`].
-    pub fn register(&self, caller: &Caller, wanted: Register) -> Result<(), Fault> {
+    /// As [`NameRegistry::register`].
+    pub fn register(&self, caller: &Caller, wanted: RegisterRequest) -> Result<(), RemoteError> {
         self.change(|registry, now| registry.register(now, caller, wanted))
             .map(drop)
     }
@@ -190,16 +190,17 @@ impl Naming {
     ///
     /// # Errors
     /// When that cannot be kept; they are gone all the same until the next start.
-    pub async fn evict(&self, owner: PublicKey) -> Result<usize, Fault> {
+    pub async fn evict(&self, owner: PublicKey) -> Result<usize, RemoteError> {
         let mut all = 0;
         loop {
             let (gone, keeping) = self.change(|registry, _| {
                 let before = registry.revision();
-                let gone = registry.evict(owner, BITE);
-                self.note_gone(registry, before);
+                let gone = registry.evict(owner, MAX_PER_EVENT);
+                self.journal_removals(registry, before);
                 // Whatever was noted has been kept when this has been.
                 let name = String::new();
-                let keeping = (gone > 0).then(|| self.0.journal.put(Kept::Gone { name, owner }));
+                let keeping =
+                    (gone > 0).then(|| self.0.journal.put(JournalEntry::Gone { name, owner }));
                 (gone, keeping)
             });
             let Some(keeping) = keeping else {
@@ -210,11 +211,15 @@ impl Naming {
         }
     }
 
-    async fn register_kept(self, caller: Caller, wanted: Register) -> Result<Granted, Fault> {
+    async fn register_kept(
+        self,
+        caller: Caller,
+        wanted: RegisterRequest,
+    ) -> Result<Lease, RemoteError> {
         let name = wanted.name.clone();
         let (granted, keeping) = self.change(|registry, now| {
             let granted = registry.register(now, &caller, wanted)?;
-            Ok::<_, Fault>((granted, self.put(registry, &name, caller.key)))
+            Ok::<_, RemoteError>((granted, self.put(registry, &name, caller.key)))
         })?;
         if let Err(fault) = keeping.done().await {
             // It is not to be there now and gone with the next start.
@@ -230,21 +235,21 @@ impl Naming {
         caller: Caller,
         name: String,
         all: bool,
-    ) -> Result<usize, Fault> {
+    ) -> Result<usize, RemoteError> {
         if name == NAME {
             let why = "the naming server stays listed in itself";
-            return Err(Fault::new(Code::Denied, why));
+            return Err(RemoteError::new(Code::Denied, why));
         }
         let (taken, keeping) = self.change(|registry, _| {
             let before = registry.revision();
             let taken = registry.unregister(&caller, &name, all)?;
-            self.note_gone(registry, before);
+            self.journal_removals(registry, before);
             // Whatever was noted has been kept when this has been.
-            let gone = Kept::Gone {
+            let gone = JournalEntry::Gone {
                 name: name.clone(),
                 owner: caller.key,
             };
-            Ok::<_, Fault>((taken, self.0.journal.put(gone)))
+            Ok::<_, RemoteError>((taken, self.0.journal.put(gone)))
         })?;
         keeping.done().await?;
         Ok(taken)
@@ -255,28 +260,28 @@ impl Naming {
         caller: Caller,
         name: String,
         tags: Vec<String>,
-    ) -> Result<u64, Fault> {
+    ) -> Result<u64, RemoteError> {
         let (revision, keeping) = self.change(|registry, _| {
             let revision = registry.set_metadata(&caller, &name, tags)?;
-            Ok::<_, Fault>((revision, self.put(registry, &name, caller.key)))
+            Ok::<_, RemoteError>((revision, self.put(registry, &name, caller.key)))
         })?;
         keeping.done().await?;
         Ok(revision)
     }
 
-    fn put(&self, registry: &Registry, name: &str, owner: PublicKey) -> Keeping {
+    fn put(&self, registry: &NameRegistry, name: &str, owner: PublicKey) -> PersistFuture {
         match registry.registered(name, owner) {
-            Some(registered) => self.0.journal.put(Kept::Put(registered)),
-            None => Keeping::nothing(),
+            Some(registered) => self.0.journal.put(JournalEntry::Put(registered)),
+            None => PersistFuture::nothing(),
         }
     }
 
     /// Lets leases run out, a bite at a time: the registry remembers only the newest of what has gone.
-    fn let_pass(&self, registry: &mut Registry, now: Millis) {
+    fn expire_due(&self, registry: &mut NameRegistry, now: Millis) {
         loop {
             let before = registry.revision();
-            let more = registry.advance_some(now, BITE);
-            self.note_gone(registry, before);
+            let more = registry.advance_some(now, MAX_PER_EVENT);
+            self.journal_removals(registry, before);
             if !more {
                 return;
             }
@@ -284,7 +289,7 @@ impl Naming {
     }
 
     /// What is gone need not be kept any longer.
-    fn note_gone(&self, registry: &Registry, before: u64) {
+    fn journal_removals(&self, registry: &NameRegistry, before: u64) {
         if registry.revision() == before {
             return;
         }
@@ -292,8 +297,8 @@ impl Naming {
             return;
         };
         for change in changes {
-            if let Change::Gone { name, owner, .. } = change {
-                self.0.journal.note(Kept::Gone { name, owner });
+            if let NameChange::Gone { name, owner, .. } = change {
+                self.0.journal.note(JournalEntry::Gone { name, owner });
             }
         }
     }
@@ -304,7 +309,7 @@ impl Naming {
         self.registry().count()
     }
 
-    fn registry(&self) -> MutexGuard<'_, Registry> {
+    fn registry(&self) -> MutexGuard<'_, NameRegistry> {
         // A method never panics half-way through a change, so a poisoned lock is a whole registry.
         self.0
             .registry
@@ -316,16 +321,16 @@ impl Naming {
         u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Registry, Millis) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut NameRegistry, Millis) -> T) -> T {
         let now = self.now();
         let (result, earlier) = {
             let mut registry = self.registry();
             let before = registry.next_deadline();
             // Time first: a call that arrives after a deadline must not find what is gone.
-            self.let_pass(&mut registry, now);
+            self.expire_due(&mut registry, now);
             let revision = registry.revision();
             let result = change(&mut registry, now);
-            self.note_gone(&registry, revision);
+            self.journal_removals(&registry, revision);
             let after = registry.next_deadline();
             (
                 result,
@@ -354,7 +359,7 @@ impl Naming {
         &self,
         from: Option<u64>,
         prefix: String,
-    ) -> impl Stream<Item = Result<Event, Fault>> + Send + use<> {
+    ) -> impl Stream<Item = Result<NameEvent, RemoteError>> + Send + use<> {
         let watcher = Watcher {
             naming: self.clone(),
             wake: self.0.revision.subscribe(),
@@ -378,22 +383,22 @@ struct Options {
 }
 
 /// The calls do not wait for anything; their future is ready when it is made.
-fn ready<T>(result: Result<T, Fault>) -> std::future::Ready<Result<T, Fault>> {
+fn ready<T>(result: Result<T, RemoteError>) -> std::future::Ready<Result<T, RemoteError>> {
     std::future::ready(result)
 }
 
 struct Watcher {
-    naming: Naming,
+    naming: NamingServer,
     wake: watch::Receiver<u64>,
     /// The revision that has been told, or `None` when everything must be told first.
     at: Option<u64>,
     prefix: String,
     /// Parts of a snapshot that are still to be sent.
-    snapshot: VecDeque<Event>,
+    snapshot: VecDeque<NameEvent>,
 }
 
 impl Watcher {
-    async fn next(&mut self) -> Option<Event> {
+    async fn next(&mut self) -> Option<NameEvent> {
         loop {
             if let Some(part) = self.snapshot.pop_front() {
                 return Some(part);
@@ -401,7 +406,7 @@ impl Watcher {
             self.wake.borrow_and_update();
             let news = self
                 .at
-                .and_then(|at| self.naming.registry().since(at, BITE));
+                .and_then(|at| self.naming.registry().since(at, MAX_PER_EVENT));
             match news {
                 None => self.take_snapshot(),
                 Some((_, changes)) if changes.is_empty() => self.wake.changed().await.ok()?,
@@ -409,7 +414,7 @@ impl Watcher {
                     self.at = Some(revision);
                     changes.retain(|change| change.name().starts_with(&self.prefix));
                     if !changes.is_empty() {
-                        return Some(Event::Changes { revision, changes });
+                        return Some(NameEvent::Changes { revision, changes });
                     }
                 }
             }
@@ -419,9 +424,9 @@ impl Watcher {
     fn take_snapshot(&mut self) {
         let registry = self.naming.registry();
         let revision = registry.revision();
-        let mut query = Query {
+        let mut query = NameQuery {
             prefix: Some(self.prefix.clone()),
-            ..Query::default()
+            ..NameQuery::default()
         };
         let mut records: Vec<Record> = Vec::new();
         while let Ok(page) = registry.list(&query) {
@@ -431,14 +436,14 @@ impl Watcher {
                 None => break,
             }
         }
-        let parts = records.len().div_ceil(BITE).max(1);
+        let parts = records.len().div_ceil(MAX_PER_EVENT).max(1);
         let mut records = records.into_iter();
         self.snapshot = (0..parts)
-            .map(|part| Event::Snapshot {
+            .map(|part| NameEvent::Snapshot {
                 revision,
                 first: part == 0,
                 more: part + 1 < parts,
-                records: records.by_ref().take(BITE).collect(),
+                records: records.by_ref().take(MAX_PER_EVENT).collect(),
             })
             .collect();
         self.at = Some(revision);

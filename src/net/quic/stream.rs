@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     net::rpc::{
-        error::{Code, Fault},
+        error::{Code, RemoteError},
         wire::{self, FrameError, Reply},
     },
     value::Encoded,
@@ -25,9 +25,9 @@ pub(crate) const ABANDONED: VarInt = VarInt::from_u32(3);
 
 /// A stream for an answer. quinn *finishes* a stream that is dropped, and a cut answer would look
 /// like a whole one: this one is reset unless it was finished on purpose.
-pub(crate) struct Outgoing(pub(crate) Option<SendStream>);
+pub(crate) struct ResetOnDrop(pub(crate) Option<SendStream>);
 
-impl Outgoing {
+impl ResetOnDrop {
     pub(crate) async fn write<T: Serialize>(&mut self, message: &T) -> Result<(), FrameError> {
         self.send(&wire::encode(message)?).await
     }
@@ -58,14 +58,15 @@ impl Outgoing {
         match self.give(answer).await {
             Ok(()) => self.finish(),
             Err(error @ FrameError::TooLarge(_)) => {
-                let fault = Fault::new(Code::Internal, format!("the answer is too large: {error}"));
+                let fault =
+                    RemoteError::new(Code::Internal, format!("the answer is too large: {error}"));
                 self.refuse(fault).await;
             }
             Err(error) => tracing::debug!(%error, "an answer could not be sent"),
         }
     }
 
-    pub(crate) async fn refuse(mut self, fault: Fault) {
+    pub(crate) async fn refuse(mut self, fault: RemoteError) {
         match self.write(&Reply::Err(fault)).await {
             Ok(()) => self.finish(),
             Err(error) => tracing::debug!(%error, "a refusal could not be sent"),
@@ -83,7 +84,7 @@ impl Outgoing {
     }
 }
 
-impl Drop for Outgoing {
+impl Drop for ResetOnDrop {
     fn drop(&mut self) {
         if let Some(stream) = &mut self.0 {
             stream.reset(ABANDONED).ok();

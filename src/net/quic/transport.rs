@@ -85,9 +85,9 @@ pub(crate) fn server(
 ) -> Result<ServerConfig, SetupError> {
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(Arc::new(AnyKey { proved }))
+        .with_client_cert_verifier(Arc::new(AnyKeyVerifier { proved }))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(
-            identity.certified(),
+            identity.certified_key(),
         )));
     tls.alpn_protocols = vec![ALPN.to_vec(), JOIN_ALPN.to_vec()];
     // No 0-RTT: what is sent in it can be replayed.
@@ -120,9 +120,9 @@ pub(crate) fn client(
     let mut tls = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Pinned(pin)))
+        .with_custom_certificate_verifier(Arc::new(PinnedKeyVerifier(pin)))
         .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(
-            identity.certified(),
+            identity.certified_key(),
         )));
     tls.alpn_protocols = vec![protocol.to_vec()];
     // The name would tell onlookers who is being dialled.
@@ -213,22 +213,22 @@ fn tls13_only() -> Result<HandshakeSignatureValid, Error> {
 }
 
 /// Accepts one server key and no other.
-struct Pinned(PublicKey);
+struct PinnedKeyVerifier(PublicKey);
 
 /// Accepts any client that holds its key. Who may do what is decided after the handshake, on every
 /// connection: a resumed session does not come by here (rustls skips the verifier).
 #[derive(Debug)]
-struct AnyKey {
+struct AnyKeyVerifier {
     proved: Arc<AtomicU64>,
 }
 
-impl fmt::Debug for Pinned {
+impl fmt::Debug for PinnedKeyVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pinned({})", self.0.fingerprint())
+        write!(f, "PinnedKeyVerifier({})", self.0.fingerprint())
     }
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for PinnedKeyVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -271,7 +271,7 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-impl ClientCertVerifier for AnyKey {
+impl ClientCertVerifier for AnyKeyVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

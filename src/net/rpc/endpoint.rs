@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     client::Client,
     object::Objects,
-    server::{self, Calls, Doors, Seats, Shared},
+    server::{self, AcceptStats, Calls, ConnectionLimiter, Shared},
 };
 use crate::net::{
     quic::{
@@ -25,7 +25,7 @@ use crate::net::{
     trust::{
         identity::Identity,
         key::PublicKey,
-        members::{Issued, Members},
+        members::{Members, TicketRecord},
         ticket::Ticket,
     },
 };
@@ -113,7 +113,7 @@ impl Endpoint {
         members: Members,
     ) -> Result<Self, EndpointError> {
         let addr = socket.local_addr();
-        let doors = Doors::default();
+        let doors = AcceptStats::default();
         let quinn = quinn::Endpoint::new_with_abstract_socket(
             transport::endpoint(identity),
             Some(transport::server(identity, Arc::clone(&doors.proved))?),
@@ -135,7 +135,7 @@ impl Endpoint {
             tasks: TaskTracker::new(),
             calls: Calls::default(),
             doors,
-            seats: Seats::default(),
+            seats: ConnectionLimiter::default(),
             joining: Semaphore::new(server::MAX_JOINING),
         });
         Ok(Self {
@@ -185,9 +185,9 @@ impl Endpoint {
 
     /// What happens at its door.
     #[must_use]
-    pub fn door(&self) -> Door {
+    pub fn door(&self) -> ConnectionStats {
         let doors = &self.shared.doors;
-        Door {
+        ConnectionStats {
             open: self.shared.quinn.open_connections(),
             proved: doors.proved.load(Ordering::Relaxed),
             retried: doors.retried.load(Ordering::Relaxed),
@@ -203,8 +203,8 @@ impl Endpoint {
 
     /// The ticket with this number, as its text is given out: with these addresses.
     #[must_use]
-    pub fn ticket(&self, issued: &Issued, addrs: Vec<SocketAddr>) -> Ticket {
-        let Issued { serial, role, .. } = *issued;
+    pub fn ticket(&self, issued: &TicketRecord, addrs: Vec<SocketAddr>) -> Ticket {
+        let TicketRecord { serial, role, .. } = *issued;
         Ticket {
             role,
             serial,
@@ -231,7 +231,7 @@ impl Endpoint {
 
 /// What happens at an endpoint's door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Door {
+pub struct ConnectionStats {
     /// Connections that are open or being made, in both directions.
     pub open: usize,
     /// Callers who proved that they hold their key, since the start. Whoever goes on with a session of

@@ -1,11 +1,11 @@
-//! Refusals. [`Fault`] is the other side's "no" and travels; [`CallError`] is all that can go wrong
+//! Refusals. [`RemoteError`] is the other side's "no" and travels; [`CallError`] is all that can go wrong
 //! with a call and stays with the caller.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::value::{NotAValue, Value};
+use crate::value::{Value, ValueError};
 
 /// The longest message a fault carries, in bytes; longer ones are cut.
 pub const MAX_MESSAGE: usize = 1024;
@@ -37,7 +37,7 @@ pub enum Code {
 /// The other side answered "no": a code for programs, a message for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
-pub struct Fault {
+pub struct RemoteError {
     /// What kind of refusal.
     pub code: Code,
     /// What happened, to what, and what to do next. At most [`MAX_MESSAGE`] bytes.
@@ -46,7 +46,7 @@ pub struct Fault {
     pub detail: Option<Box<Value>>,
 }
 
-impl Fault {
+impl RemoteError {
     /// A fault with this code and message; a message over [`MAX_MESSAGE`] is cut.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let mut message = message.into();
@@ -87,9 +87,9 @@ impl Fault {
     }
 }
 
-impl From<NotAValue> for Fault {
+impl From<ValueError> for RemoteError {
     /// A method's own answer that cannot be put on the wire: the object's mistake.
-    fn from(error: NotAValue) -> Self {
+    fn from(error: ValueError) -> Self {
         Self::new(
             Code::Internal,
             format!("the answer cannot be sent: {error}"),
@@ -97,7 +97,7 @@ impl From<NotAValue> for Fault {
     }
 }
 
-impl From<std::convert::Infallible> for Fault {
+impl From<std::convert::Infallible> for RemoteError {
     fn from(never: std::convert::Infallible) -> Self {
         match never {}
     }
@@ -118,7 +118,7 @@ pub enum CallError {
     /// The other side was reached and does not let this process in: it does not know its key, or not any
     /// more.
     #[error("{0} does not know this process's key; join with a ticket of it first")]
-    Stranger(
+    Unauthorized(
         /// Address and key fingerprint of the other side.
         String,
     ),
@@ -141,7 +141,7 @@ pub enum CallError {
     Protocol(String),
     /// The other side answered "no".
     #[error("{0}")]
-    Remote(#[from] Fault),
+    Remote(#[from] RemoteError),
     /// This process is shutting its network down.
     #[error("the network of this process is shutting down")]
     Closed,
@@ -153,7 +153,7 @@ impl CallError {
     pub const fn retriable(&self) -> bool {
         matches!(
             self,
-            Self::Connect { .. } | Self::Stranger(_) | Self::Busy(_)
+            Self::Connect { .. } | Self::Unauthorized(_) | Self::Busy(_)
         )
     }
 }
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_long_message_is_cut_between_characters() {
-        let fault = Fault::new(Code::Internal, "é".repeat(MAX_MESSAGE));
+        let fault = RemoteError::new(Code::Internal, "é".repeat(MAX_MESSAGE));
         assert!(fault.message.len() <= MAX_MESSAGE);
         assert!(fault.message.ends_with('…'));
     }

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Arguments are checked against the signature by name, number and type before the function runs;
-//! what does not fit is a [`Fault`] that says so.
+//! what does not fit is a [`RemoteError`] that says so.
 
 use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc};
 
@@ -21,7 +21,7 @@ use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    error::{Code, Fault},
+    error::{Code, RemoteError},
     wire::Role,
 };
 use crate::{
@@ -54,14 +54,14 @@ pub struct Invocation {
 }
 
 /// Results that come one after another.
-pub type Results = Pin<Box<dyn Stream<Item = Result<Encoded, Fault>> + Send>>;
+pub type ResultStream = Pin<Box<dyn Stream<Item = Result<Encoded, RemoteError>> + Send>>;
 
 /// What a method gives back.
 pub enum Answer {
     /// One result.
     One(Encoded),
     /// Results until the stream or the caller ends it.
-    Stream(Results),
+    Stream(ResultStream),
 }
 
 impl std::fmt::Debug for Answer {
@@ -82,11 +82,12 @@ pub trait Object: Send + Sync {
     fn methods(&self) -> &[Signature];
 
     /// Runs a method.
-    fn call(&self, invocation: Invocation) -> BoxFuture<'static, Result<Answer, Fault>>;
+    fn call(&self, invocation: Invocation) -> BoxFuture<'static, Result<Answer, RemoteError>>;
 }
 
-type Handler =
-    Box<dyn Fn(Invocation, &Signature) -> BoxFuture<'static, Result<Answer, Fault>> + Send + Sync>;
+type Handler = Box<
+    dyn Fn(Invocation, &Signature) -> BoxFuture<'static, Result<Answer, RemoteError>> + Send + Sync,
+>;
 
 /// An [`Object`] put together from functions.
 pub struct Service {
@@ -110,7 +111,7 @@ impl Service {
 
     /// Adds a method. `signature` is written as in the example of the [module](self); a parameter
     /// whose type ends in `?` may be left out and is then null. The function takes the arguments as
-    /// one tuple (`[(); 0]` for none) and may fail with anything that turns into a [`Fault`].
+    /// one tuple (`[(); 0]` for none) and may fail with anything that turns into a [`RemoteError`].
     ///
     /// # Panics
     /// When `signature` cannot be read or its name is taken: mistakes in the program, found when it
@@ -120,7 +121,7 @@ impl Service {
     where
         A: DeserializeOwned + Send,
         R: Serialize,
-        E: Into<Fault>,
+        E: Into<RemoteError>,
         F: Fn(Caller, A) -> Run + Send + Sync + 'static,
         Run: Future<Output = Result<R, E>> + Send + 'static,
     {
@@ -147,16 +148,17 @@ impl Service {
     where
         A: DeserializeOwned + Send,
         R: Serialize,
-        S: Stream<Item = Result<R, Fault>> + Send + 'static,
-        F: Fn(Caller, A) -> Result<S, Fault> + Send + Sync + 'static,
+        S: Stream<Item = Result<R, RemoteError>> + Send + 'static,
+        F: Fn(Caller, A) -> Result<S, RemoteError> + Send + Sync + 'static,
     {
         self.add(signature, doc, move |invocation, signature| {
             let caller = invocation.caller;
-            let answer = crate::value::bind::arguments(signature, invocation.args, invocation.kwargs)
-                .and_then(|args| run(caller, args))
-                .map(|results| {
-                    Answer::Stream(Box::pin(results.map(|result| Ok(Encoded::of(&result?)?))))
-                });
+            let answer =
+                crate::value::bind::arguments(signature, invocation.args, invocation.kwargs)
+                    .and_then(|args| run(caller, args))
+                    .map(|results| {
+                        Answer::Stream(Box::pin(results.map(|result| Ok(Encoded::of(&result?)?))))
+                    });
             futures_util::future::ready(answer).boxed()
         })
     }
@@ -165,7 +167,7 @@ impl Service {
         mut self,
         signature: &str,
         doc: &str,
-        handler: impl Fn(Invocation, &Signature) -> BoxFuture<'static, Result<Answer, Fault>>
+        handler: impl Fn(Invocation, &Signature) -> BoxFuture<'static, Result<Answer, RemoteError>>
         + Send
         + Sync
         + 'static,
@@ -193,13 +195,13 @@ impl Object for Service {
         &self.signatures
     }
 
-    fn call(&self, invocation: Invocation) -> BoxFuture<'static, Result<Answer, Fault>> {
+    fn call(&self, invocation: Invocation) -> BoxFuture<'static, Result<Answer, RemoteError>> {
         let found = self.index.get(&invocation.method).copied();
         match found.and_then(|i| self.handlers.get(i).zip(self.signatures.get(i))) {
             Some((handler, signature)) => handler(invocation, signature),
             None => {
                 let names: Vec<_> = self.signatures.iter().map(|s| s.name.as_str()).collect();
-                let fault = Fault::new(
+                let fault = RemoteError::new(
                     Code::UnknownMethod,
                     format!(
                         "there is no method `{}`; there is {}",
@@ -243,9 +245,9 @@ impl Objects {
     /// # Errors
     /// The method's own fault, [`Code::NotFound`] for an unknown object, and [`Code::Internal`] for a
     /// method that panicked.
-    pub async fn call(&self, object: &str, invocation: Invocation) -> Result<Answer, Fault> {
+    pub async fn call(&self, object: &str, invocation: Invocation) -> Result<Answer, RemoteError> {
         let Some(found) = self.get(object) else {
-            return Err(Fault::not_found(format!(
+            return Err(RemoteError::not_found(format!(
                 "there is no object `{}` here; look its name up again",
                 clip(object)
             )));
@@ -257,7 +259,7 @@ impl Objects {
         let run = std::panic::AssertUnwindSafe(async { found.call(invocation).await });
         run.catch_unwind().await.unwrap_or_else(|_panic| {
             tracing::error!(object, method, "a method panicked");
-            Err(Fault::new(
+            Err(RemoteError::new(
                 Code::Internal,
                 format!("`{object}.{method}` failed inside; its server goes on"),
             ))

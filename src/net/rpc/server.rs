@@ -19,14 +19,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    error::{Code, Fault},
-    object::{Answer, Caller, Invocation, Objects, Results},
+    error::{Code, RemoteError},
+    object::{Answer, Caller, Invocation, Objects, ResultStream},
     wire::{self, Call, FrameError, Hello, Join, Role},
 };
 use crate::{
     net::{
         quic::{
-            stream::{BUSY, CHANGED, DENIED, Outgoing},
+            stream::{BUSY, CHANGED, DENIED, ResetOnDrop},
             transport,
         },
         trust::{
@@ -41,7 +41,7 @@ use crate::{
 /// Connections at once; the next one is told [`BUSY`].
 const MAX_CONNECTIONS: usize = 4_096;
 /// Connections of one key at once, so that nobody takes all of them.
-const MAX_SEATS: usize = 256;
+const MAX_CONNECTIONS_PER_KEY: usize = 256;
 /// Strangers who ask to be let in at once; the next one is told [`BUSY`].
 pub(crate) const MAX_JOINING: usize = 64;
 /// With more handshakes than this under way, callers first prove that their address is theirs.
@@ -64,15 +64,15 @@ pub(crate) struct Shared {
     /// Connections and the calls on them.
     pub(crate) tasks: TaskTracker,
     pub(crate) calls: Calls,
-    pub(crate) doors: Doors,
-    pub(crate) seats: Seats,
+    pub(crate) doors: AcceptStats,
+    pub(crate) seats: ConnectionLimiter,
     /// Room for strangers who ask to be let in.
     pub(crate) joining: Semaphore,
 }
 
 /// What happened at the door since the start.
 #[derive(Debug, Default)]
-pub(crate) struct Doors {
+pub(crate) struct AcceptStats {
     /// Handshakes under way.
     handshaking: AtomicUsize,
     /// Callers who proved their key.
@@ -85,24 +85,24 @@ pub(crate) struct Doors {
 
 /// How many connections each key has.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Seats(Arc<Mutex<HashMap<PublicKey, usize>>>);
+pub(crate) struct ConnectionLimiter(Arc<Mutex<HashMap<PublicKey, usize>>>);
 
 /// One connection of a key, for as long as it lives.
-struct Seat(Seats, PublicKey);
+struct ConnectionPermit(ConnectionLimiter, PublicKey);
 
-impl Seats {
+impl ConnectionLimiter {
     fn taken(&self) -> MutexGuard<'_, HashMap<PublicKey, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, key: PublicKey) -> Option<Seat> {
+    fn take(&self, key: PublicKey) -> Option<ConnectionPermit> {
         let mut taken = self.taken();
         let seats = taken.entry(key).or_default();
-        if *seats >= MAX_SEATS {
+        if *seats >= MAX_CONNECTIONS_PER_KEY {
             return None;
         }
         *seats += 1;
-        Some(Seat(self.clone(), key))
+        Some(ConnectionPermit(self.clone(), key))
     }
 
     /// How many connections each key has now.
@@ -111,7 +111,7 @@ impl Seats {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut taken = self.0.taken();
         if let Some(seats) = taken.get_mut(&self.1) {
@@ -227,7 +227,7 @@ async fn connection(shared: Arc<Shared>, incoming: Incoming, full: bool) {
                 // In a box: a call is some 1,600 bytes large and would be moved five times on its way
                 // into the runtime.
                 shared.tasks.spawn(Box::pin(async move {
-                    call(&shared_by_call, caller, Outgoing(Some(send)), recv).await;
+                    call(&shared_by_call, caller, ResetOnDrop(Some(send)), recv).await;
                 }));
             }
             Err(error) => return tracing::debug!(%from, %error, "disconnected"),
@@ -240,15 +240,15 @@ async fn join(shared: &Shared, connection: &Connection, key: PublicKey) {
     let heard = async {
         let (send, mut recv) = connection.accept_bi().await.ok()?;
         let wish = wire::read::<Join>(&mut recv).await;
-        Some((Outgoing(Some(send)), wish))
+        Some((ResetOnDrop(Some(send)), wish))
     };
     let Ok(Some((out, wish))) = timeout(READ, heard).await else {
         return connection.close(DENIED, b"nothing was asked");
     };
     let answer = match wish {
         Ok(Some(wish)) => let_in(shared, connection, key, &wish).await,
-        Ok(None) => Err(Fault::new(Code::Malformed, "nothing was asked")),
-        Err(error) => Err(Fault::new(Code::Malformed, error.to_string())),
+        Ok(None) => Err(RemoteError::new(Code::Malformed, "nothing was asked")),
+        Err(error) => Err(RemoteError::new(Code::Malformed, error.to_string())),
     };
     let from = connection.remote_address();
     match answer {
@@ -271,12 +271,12 @@ async fn let_in(
     connection: &Connection,
     key: PublicKey,
     wish: &Join,
-) -> Result<Role, Fault> {
+) -> Result<Role, RemoteError> {
     let secret = shared.identity.ticket_secret(wish.role, wish.serial);
     let session = transport::session_secret(connection, wish.role, wish.serial);
     if !session.is_some_and(|session| secret.is_proved(&session, &wish.proof)) {
         // Who has not proved anything is not told whether there is such a ticket.
-        return Err(Fault::new(
+        return Err(RemoteError::new(
             Code::Denied,
             "this ticket is not known here; ask for another",
         ));
@@ -290,7 +290,7 @@ async fn hello(connection: &Connection, caller: Caller) -> Result<(), FrameError
         .open_uni()
         .await
         .map_err(|e| std::io::Error::new(std::io::ErrorKind::NotConnected, e))?;
-    let mut stream = Outgoing(Some(stream));
+    let mut stream = ResetOnDrop(Some(stream));
     let hello = Hello {
         role: caller.role,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -301,17 +301,17 @@ async fn hello(connection: &Connection, caller: Caller) -> Result<(), FrameError
 }
 
 /// Reads one call, runs it and answers. The caller going away drops the running method.
-async fn call(shared: &Shared, caller: Caller, out: Outgoing, mut recv: RecvStream) {
+async fn call(shared: &Shared, caller: Caller, out: ResetOnDrop, mut recv: RecvStream) {
     let call: Call = match timeout(READ, wire::read(&mut recv)).await {
         Ok(Ok(Some(call))) => call,
         Ok(Ok(None) | Err(FrameError::Io(_))) => return,
         Ok(Err(error)) => {
             return out
-                .refuse(Fault::new(Code::Malformed, error.to_string()))
+                .refuse(RemoteError::new(Code::Malformed, error.to_string()))
                 .await;
         }
         Err(_elapsed) => {
-            let fault = Fault::new(
+            let fault = RemoteError::new(
                 Code::Expired,
                 format!("the call did not arrive in {READ:?}"),
             );
@@ -349,7 +349,7 @@ async fn call(shared: &Shared, caller: Caller, out: Outgoing, mut recv: RecvStre
         Ok(Ok(Answer::Stream(results))) => stream(shared, out, results).await,
         Ok(Err(fault)) => out.refuse(fault).await,
         Err(_elapsed) => {
-            let fault = Fault::new(Code::Expired, format!("it did not end in {allowed:?}"));
+            let fault = RemoteError::new(Code::Expired, format!("it did not end in {allowed:?}"));
             out.refuse(fault).await;
         }
     }
@@ -357,7 +357,7 @@ async fn call(shared: &Shared, caller: Caller, out: Outgoing, mut recv: RecvStre
 
 /// Sends results until they end, the caller leaves or the endpoint stops. A caller that does not
 /// read fills its own window and holds up nobody else.
-async fn stream(shared: &Shared, mut out: Outgoing, mut results: Results) {
+async fn stream(shared: &Shared, mut out: ResetOnDrop, mut results: ResultStream) {
     loop {
         let next = tokio::select! {
             next = results.next() => next,

@@ -18,7 +18,7 @@ use futures_util::FutureExt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::error::Fault;
+use super::error::RemoteError;
 use crate::value::{Encoded, Value};
 
 /// The protocol's name and major version, agreed in the TLS handshake.
@@ -57,7 +57,7 @@ pub enum Reply {
     /// The method's result, or the next item of a stream.
     Ok(Value),
     /// It did not run, or it failed.
-    Err(Fault),
+    Err(RemoteError),
 }
 
 /// What a client may do. Append-only.
@@ -182,7 +182,7 @@ pub(crate) fn answer(value: Encoded) -> Result<Vec<u8>, FrameError> {
 /// As [`read`].
 pub(crate) async fn read_answer(
     stream: &mut (impl AsyncRead + Unpin),
-) -> Result<Option<Result<Encoded, Fault>>, FrameError> {
+) -> Result<Option<Result<Encoded, RemoteError>>, FrameError> {
     let Some(body) = read_body(stream).await? else {
         return Ok(None);
     };
@@ -297,7 +297,7 @@ mod tests {
             "000000050005024869"
         );
         assert_eq!(
-            hex(&Reply::Err(Fault::new(Code::UnknownMethod, "no"))),
+            hex(&Reply::Err(RemoteError::new(Code::UnknownMethod, "no"))),
             "000000060103026e6f00"
         );
         let hello = Hello {

@@ -26,7 +26,7 @@ const MAX_KEY_FILE: u64 = 8 << 10;
 #[derive(Clone)]
 pub struct Identity {
     public: PublicKey,
-    certified: Arc<CertifiedKey>,
+    certified_key: Arc<CertifiedKey>,
     secret: Arc<hmac::Key>,
 }
 
@@ -79,7 +79,7 @@ impl Identity {
     ///
     /// # Errors
     /// See [`IdentityError`]: each names the file and what to do.
-    pub fn load_or_make(folder: &Path) -> Result<Self, IdentityError> {
+    pub fn load_or_generate(folder: &Path) -> Result<Self, IdentityError> {
         let path = folder.join(KEY_FILE);
         match read_private(&path)? {
             Some(pem) => Self::from_pem(&pem).map_err(|reason| IdentityError::Unreadable {
@@ -91,7 +91,7 @@ impl Identity {
                 match keep(folder, &path, &pem) {
                     // Another process of the same user made it first: its key is ours too.
                     Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                        Self::load_or_make(folder)
+                        Self::load_or_generate(folder)
                     }
                     Err(error) => Err(IdentityError::File {
                         verb: "make",
@@ -125,7 +125,7 @@ impl Identity {
         let chain = vec![spki.as_ref().to_vec().into()];
         Ok(Self {
             public,
-            certified: Arc::new(CertifiedKey::new(chain, signer)),
+            certified_key: Arc::new(CertifiedKey::new(chain, signer)),
             secret: Arc::new(secret),
         })
     }
@@ -136,8 +136,8 @@ impl Identity {
         self.public
     }
 
-    pub(crate) fn certified(&self) -> Arc<CertifiedKey> {
-        Arc::clone(&self.certified)
+    pub(crate) fn certified_key(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.certified_key)
     }
 
     /// The secret of the ticket with this number. It is kept nowhere: whoever has the key can make it
@@ -234,8 +234,8 @@ mod tests {
     fn the_key_is_made_once_and_kept_private() {
         let home = tempfile::tempdir().expect("a folder");
         let folder = home.path().join("data");
-        let first = Identity::load_or_make(&folder).expect("made");
-        let again = Identity::load_or_make(&folder).expect("read");
+        let first = Identity::load_or_generate(&folder).expect("made");
+        let again = Identity::load_or_generate(&folder).expect("read");
         assert_eq!(first.public(), again.public());
         assert_eq!(first.derive("x"), again.derive("x"));
         assert_ne!(first.derive("x"), first.derive("y"));
@@ -249,10 +249,10 @@ mod tests {
     #[test]
     fn a_key_that_others_can_read_is_refused() {
         let home = tempfile::tempdir().expect("a folder");
-        Identity::load_or_make(home.path()).expect("made");
+        Identity::load_or_generate(home.path()).expect("made");
         let path = home.path().join(KEY_FILE);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("chmod");
-        let error = Identity::load_or_make(home.path()).expect_err("refused");
+        let error = Identity::load_or_generate(home.path()).expect_err("refused");
         assert!(matches!(error, IdentityError::Exposed { mode: 0o644, .. }));
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
@@ -263,7 +263,7 @@ mod tests {
         let path = home.path().join(KEY_FILE);
         fs::write(&path, "hello").expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
-        let error = Identity::load_or_make(home.path()).expect_err("refused");
+        let error = Identity::load_or_generate(home.path()).expect_err("refused");
         assert!(matches!(error, IdentityError::Unreadable { .. }));
         assert_eq!(fs::read_to_string(&path).expect("still there"), "hello");
     }

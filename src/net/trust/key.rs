@@ -85,18 +85,18 @@ impl fmt::Debug for PublicKey {
 /// A text that is not a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a key: a key is 52 characters of base32")]
-pub struct NotAKey(String);
+pub struct ParseKeyError(String);
 
 impl FromStr for PublicKey {
-    type Err = NotAKey;
+    type Err = ParseKeyError;
 
-    fn from_str(text: &str) -> Result<Self, NotAKey> {
+    fn from_str(text: &str) -> Result<Self, ParseKeyError> {
         BASE32_NOPAD
             .decode(text.to_ascii_uppercase().as_bytes())
             .ok()
             .and_then(|bytes| bytes.try_into().ok())
             .map(Self)
-            .ok_or_else(|| NotAKey(text.chars().take(60).collect()))
+            .ok_or_else(|| ParseKeyError(text.chars().take(60).collect()))
     }
 }
 

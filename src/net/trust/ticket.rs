@@ -12,7 +12,7 @@ use ring::{digest, hmac};
 use serde::{Deserialize, Serialize};
 
 use super::key::PublicKey;
-use crate::net::{peer_addr::Peer, rpc::wire::Role};
+use crate::net::{peer_addr::PeerAddr, rpc::wire::Role};
 
 /// What every ticket begins with.
 pub const PREFIX: &str = "distro1";
@@ -81,22 +81,24 @@ impl Ticket {
     }
 
     /// The server at each of its addresses.
-    pub fn peers(&self) -> impl Iterator<Item = Peer> {
+    pub fn peers(&self) -> impl Iterator<Item = PeerAddr> {
         let key = self.key;
-        self.addrs.iter().map(move |addr| Peer { addr: *addr, key })
+        self.addrs
+            .iter()
+            .map(move |addr| PeerAddr { addr: *addr, key })
     }
 }
 
 /// Whether there may be a ticket in a text, whole or not.
 #[must_use]
-pub fn may_hold_one(text: &str) -> bool {
+pub fn contains_ticket(text: &str) -> bool {
     split(text).is_some()
 }
 
 /// The same text with stars for everything behind a ticket's prefix, for a screen that others may see: a
 /// ticket may have been broken into words on its way. It has as many characters.
 #[must_use]
-pub fn veiled(text: &str) -> Cow<'_, str> {
+pub fn mask(text: &str) -> Cow<'_, str> {
     let Some((clear, secret)) = split(text) else {
         return Cow::Borrowed(text);
     };
@@ -107,7 +109,7 @@ pub fn veiled(text: &str) -> Cow<'_, str> {
 
 /// The same text with a ticket for nothing in place of the ticket, for a file that others may see.
 #[must_use]
-pub fn blanked(text: &str) -> String {
+pub fn redact(text: &str) -> String {
     let Some((clear, secret)) = split(text) else {
         return text.to_owned();
     };
@@ -139,7 +141,7 @@ enum Wire {
 
 /// A text that is not a ticket. It never repeats the text, which may be nearly a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotATicket {
+pub enum ParseTicketError {
     /// It does not begin as one.
     #[error("this is no ticket: a ticket is one word that begins with {PREFIX}")]
     Other,
@@ -168,26 +170,26 @@ impl fmt::Display for Ticket {
 }
 
 impl FromStr for Ticket {
-    type Err = NotATicket;
+    type Err = ParseTicketError;
 
-    fn from_str(text: &str) -> Result<Self, NotATicket> {
+    fn from_str(text: &str) -> Result<Self, ParseTicketError> {
         let text = text.trim();
         let head = text.get(..PREFIX.len()).unwrap_or_default();
         if !head.eq_ignore_ascii_case(PREFIX) {
-            return Err(NotATicket::Other);
+            return Err(ParseTicketError::Other);
         }
         let body = text.get(PREFIX.len()..).unwrap_or_default();
         if text.len() > MAX_TEXT {
-            return Err(NotATicket::Mistyped);
+            return Err(ParseTicketError::Mistyped);
         }
         let bytes = BASE32_NOPAD
             .decode(body.to_ascii_uppercase().as_bytes())
-            .map_err(|_slip| NotATicket::Mistyped)?;
+            .map_err(|_slip| ParseTicketError::Mistyped)?;
         let (message, sum) = bytes
             .split_last_chunk::<CHECK>()
-            .ok_or(NotATicket::Mistyped)?;
+            .ok_or(ParseTicketError::Mistyped)?;
         if check(message) != *sum {
-            return Err(NotATicket::Mistyped);
+            return Err(ParseTicketError::Mistyped);
         }
         // Its sum is right, so what cannot be read was written by somebody who knows more.
         match postcard::take_from_bytes::<Wire>(message) {
@@ -207,7 +209,7 @@ impl FromStr for Ticket {
                 key: PublicKey(key),
                 secret,
             }),
-            _ => Err(NotATicket::Newer),
+            _ => Err(ParseTicketError::Newer),
         }
     }
 }
@@ -258,15 +260,15 @@ mod tests {
 
     #[test]
     fn a_veil_hides_the_ticket_and_nothing_before_it() {
-        assert_eq!(veiled("join distro1abc def"), "join distro1*** ***");
-        assert_eq!(veiled("distro-tui é Distro1é"), "distro-tui é Distro1*");
-        assert_eq!(veiled("2 + 3"), "2 + 3");
+        assert_eq!(mask("join distro1abc def"), "join distro1*** ***");
+        assert_eq!(mask("distro-tui é Distro1é"), "distro-tui é Distro1*");
+        assert_eq!(mask("2 + 3"), "2 + 3");
         let blank = Ticket::blank().to_string();
         assert_eq!(
-            blanked(&format!("join  {}", ticket())),
+            redact(&format!("join  {}", ticket())),
             format!("join  {blank}")
         );
-        assert_eq!(blanked("join distro1abc"), "join distro1-mistyped");
+        assert_eq!(redact("join distro1abc"), "join distro1-mistyped");
     }
 
     #[test]
@@ -283,20 +285,20 @@ mod tests {
         let text = ticket().to_string();
         let cut: String = text.chars().take(text.len() - 3).collect();
         for (text, why) in [
-            ("", NotATicket::Other),
-            ("é", NotATicket::Other),
-            ("hello", NotATicket::Other),
-            ("distro1", NotATicket::Mistyped),
-            ("distro1!!", NotATicket::Mistyped),
-            (&cut, NotATicket::Mistyped),
-            (&"distro1a".repeat(999), NotATicket::Mistyped),
+            ("", ParseTicketError::Other),
+            ("é", ParseTicketError::Other),
+            ("hello", ParseTicketError::Other),
+            ("distro1", ParseTicketError::Mistyped),
+            ("distro1!!", ParseTicketError::Mistyped),
+            (&cut, ParseTicketError::Mistyped),
+            (&"distro1a".repeat(999), ParseTicketError::Mistyped),
         ] {
             assert_eq!(text.parse::<Ticket>(), Err(why), "{text}");
         }
         let mut bytes = vec![9, 9, 9];
         bytes.extend(check(&bytes));
         let newer = format!("{PREFIX}{}", BASE32_NOPAD.encode(&bytes));
-        assert_eq!(newer.parse::<Ticket>(), Err(NotATicket::Newer));
+        assert_eq!(newer.parse::<Ticket>(), Err(ParseTicketError::Newer));
     }
 
     proptest! {

@@ -3,21 +3,21 @@
 use tokio::sync::oneshot;
 
 use crate::queue::{
-    broker::{BrokerError, Bulk, Deed},
+    broker::{BrokerError, BulkAction, BulkOutcome},
     query::{Filter, From, Order, Page, Query},
 };
 
 /// Tasks of one round.
 const PAGE: usize = 256;
 
-type Verdict = oneshot::Sender<Result<Bulk, BrokerError>>;
+type TryResponder = oneshot::Sender<Result<BulkOutcome, BrokerError>>;
 
 /// A deed that is under way: how far it has come, and who waits for it.
 pub(super) struct BulkJob {
-    pub(super) deed: Deed,
+    pub(super) deed: BulkAction,
     query: Query,
-    so_far: Bulk,
-    answer: Verdict,
+    so_far: BulkOutcome,
+    answer: TryResponder,
 }
 
 /// What follows a page.
@@ -25,11 +25,11 @@ pub(super) enum Next {
     /// Another page.
     More(Box<BulkJob>),
     /// Nothing: this is what came of it, and who is to be told.
-    Over(Bulk, Verdict),
+    Over(BulkOutcome, TryResponder),
 }
 
 impl BulkJob {
-    pub(super) fn new(deed: Deed, filter: Filter, answer: Verdict) -> Self {
+    pub(super) fn new(deed: BulkAction, filter: Filter, answer: TryResponder) -> Self {
         Self {
             deed,
             query: Query {
@@ -38,7 +38,7 @@ impl BulkJob {
                 from: From::First,
                 limit: PAGE,
             },
-            so_far: Bulk::default(),
+            so_far: BulkOutcome::default(),
             answer,
         }
     }
@@ -54,7 +54,7 @@ impl BulkJob {
     }
 
     /// It was done to a page.
-    pub(super) fn turn(mut self, page: &Page, done: Bulk) -> Next {
+    pub(super) fn turn(mut self, page: &Page, done: BulkOutcome) -> Next {
         self.so_far.done += done.done;
         self.so_far.skipped += done.skipped;
         let full = page.tasks.len() == PAGE;

@@ -4,49 +4,55 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::core::Accepted;
+use super::core::ValidatedTask;
 use crate::queue::{
-    broker::{Batch, BrokerError, Bulk, Deed, Drained, NameHistograms, Stats},
-    embedded::store::{NameChange, reads::Question},
+    broker::{
+        BrokerError, BulkAction, BulkOutcome, EventBatch, NameHistograms, ShutdownReport, Stats,
+    },
+    embedded::store::{NameChange, reads::ReadRequest},
     query::Filter,
-    task::{Receipt, State, SubmitId, TaskId},
+    task::{IdempotencyKey, Receipt, State, TaskId},
     worker::WorkerStatus,
 };
 
-pub(super) type Answer<T> = oneshot::Sender<T>;
-pub(super) type Verdict<T> = oneshot::Sender<Result<T, BrokerError>>;
+pub(super) type Responder<T> = oneshot::Sender<T>;
+pub(super) type TryResponder<T> = oneshot::Sender<Result<T, BrokerError>>;
 
 /// What can be asked of the dispatcher.
-pub(super) enum Command {
+pub(super) enum DispatcherCommand {
     /// Under a name of its own, if it has one.
-    Submit(Vec<Accepted>, Option<SubmitId>, Verdict<Vec<Receipt>>),
-    Ask(Question),
-    Cancel(TaskId, Verdict<State>),
-    Restore(TaskId, Verdict<State>),
-    Retry(TaskId, Verdict<State>),
-    Bulk(Deed, Filter, Verdict<Bulk>),
-    Pause(Option<String>, bool, Answer<()>),
-    Stats(Answer<Stats>),
-    Histograms(Answer<Vec<NameHistograms>>),
-    Workers(Answer<Vec<WorkerStatus>>),
-    Scale(usize, Answer<usize>),
-    Subscribe(async_channel::Sender<Batch>),
-    Names(Vec<NameChange>, Verdict<()>),
-    Shutdown(Duration, Answer<Drained>),
+    Submit(
+        Vec<ValidatedTask>,
+        Option<IdempotencyKey>,
+        TryResponder<Vec<Receipt>>,
+    ),
+    Ask(ReadRequest),
+    Cancel(TaskId, TryResponder<State>),
+    Restore(TaskId, TryResponder<State>),
+    Retry(TaskId, TryResponder<State>),
+    Bulk(BulkAction, Filter, TryResponder<BulkOutcome>),
+    Pause(Option<String>, bool, Responder<()>),
+    Stats(Responder<Stats>),
+    Histograms(Responder<Vec<NameHistograms>>),
+    Workers(Responder<Vec<WorkerStatus>>),
+    Scale(usize, Responder<usize>),
+    Subscribe(async_channel::Sender<EventBatch>),
+    Names(Vec<NameChange>, TryResponder<()>),
+    Shutdown(Duration, Responder<ShutdownReport>),
 }
 
 /// An answer that must not leave before what it says has been kept.
-pub(super) enum Held {
-    Taken(Vec<Receipt>, Verdict<Vec<Receipt>>),
-    Moved(State, Verdict<State>),
-    Through(Bulk, Verdict<Bulk>),
-    Named(Verdict<()>),
+pub(super) enum PendingReply {
+    Taken(Vec<Receipt>, TryResponder<Vec<Receipt>>),
+    Moved(State, TryResponder<State>),
+    Through(BulkOutcome, TryResponder<BulkOutcome>),
+    Named(TryResponder<()>),
 }
 
-impl Held {
+impl PendingReply {
     pub(super) fn answer(self, kept: &Result<(), String>) {
-        let refused = |why: &String| BrokerError::Refused(why.clone());
-        let unsaved = |why: &String| BrokerError::Unsaved(why.clone());
+        let refused = |why: &String| BrokerError::NotPersisted(why.clone());
+        let unsaved = |why: &String| BrokerError::PersistPending(why.clone());
         let kept = kept.as_ref();
         // Nobody waiting for an answer any more is no reason to fail.
         match self {

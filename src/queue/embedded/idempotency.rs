@@ -3,9 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::queue::{
-    broker::REMEMBERED,
-    embedded::store::{Run, SubmitRow},
-    task::{Receipt, SubmitId, TaskId, Timestamp},
+    broker::IDEMPOTENCY_WINDOW,
+    embedded::store::{IdRange, SubmitRow},
+    task::{IdempotencyKey, Receipt, TaskId, Timestamp},
 };
 
 /// The most names that are known; beyond it the oldest go, before their time.
@@ -16,8 +16,8 @@ const FORGET_EVERY: usize = 256;
 /// The names that are known.
 #[derive(Debug, Default)]
 pub(super) struct Submits {
-    answers: HashMap<SubmitId, Vec<Run>>,
-    order: VecDeque<(Timestamp, SubmitId)>,
+    answers: HashMap<IdempotencyKey, Vec<IdRange>>,
+    order: VecDeque<(Timestamp, IdempotencyKey)>,
     since_forgotten: usize,
 }
 
@@ -32,20 +32,25 @@ impl Submits {
     }
 
     /// What a submit of this name was answered.
-    pub(super) fn answer(&self, id: SubmitId) -> Option<Vec<Receipt>> {
+    pub(super) fn answer(&self, id: IdempotencyKey) -> Option<Vec<Receipt>> {
         let runs = self.answers.get(&id)?;
         let receipts = runs.iter().flat_map(|run| {
             let ids = run.first..run.first + run.count;
             ids.map(|id| Receipt {
                 id: TaskId(id.into()),
-                existing: run.existing,
+                deduplicated: run.deduplicated,
             })
         });
         Some(receipts.collect())
     }
 
     /// Remembers an answer; gives what is to be kept.
-    pub(super) fn note(&mut self, now: Timestamp, id: SubmitId, answer: &[Receipt]) -> SubmitRow {
+    pub(super) fn note(
+        &mut self,
+        now: Timestamp,
+        id: IdempotencyKey,
+        answer: &[Receipt],
+    ) -> SubmitRow {
         let row = SubmitRow {
             id,
             at: now,
@@ -56,13 +61,13 @@ impl Submits {
     }
 
     /// It was not taken after all.
-    pub(super) fn withdraw(&mut self, id: SubmitId) {
+    pub(super) fn withdraw(&mut self, id: IdempotencyKey) {
         self.answers.remove(&id);
     }
 
     /// Forgets the old ones; now and then it is time for the store to do so too, from here back.
     pub(super) fn expire(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let before = now.before(REMEMBERED);
+        let before = now.before(IDEMPOTENCY_WINDOW);
         while let Some((at, id)) = self.order.front()
             && (*at < before || self.order.len() > MAX_NAMES)
         {
@@ -86,18 +91,20 @@ impl Submits {
 }
 
 /// Ids are given in a row, so most answers are one run.
-fn runs(answer: &[Receipt]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
+fn runs(answer: &[Receipt]) -> Vec<IdRange> {
+    let mut runs: Vec<IdRange> = Vec::new();
     for receipt in answer {
         let id = u64::try_from(receipt.id.0).unwrap_or_default();
         match runs.last_mut() {
-            Some(run) if run.existing == receipt.existing && run.first + run.count == id => {
+            Some(run)
+                if run.deduplicated == receipt.deduplicated && run.first + run.count == id =>
+            {
                 run.count += 1;
             }
-            _ => runs.push(Run {
+            _ => runs.push(IdRange {
                 first: id,
                 count: 1,
-                existing: receipt.existing,
+                deduplicated: receipt.deduplicated,
             }),
         }
     }
@@ -112,10 +119,10 @@ mod tests {
 
     use super::*;
 
-    fn receipt((id, existing): (u64, bool)) -> Receipt {
+    fn receipt((id, deduplicated): (u64, bool)) -> Receipt {
         Receipt {
             id: TaskId(id.into()),
-            existing,
+            deduplicated,
         }
     }
 
@@ -124,25 +131,30 @@ mod tests {
         fn an_answer_is_given_again_as_it_was(ids in prop::collection::vec((1_u64..9, any::<bool>()), 0..20)) {
             let answer: Vec<_> = ids.into_iter().map(receipt).collect();
             let mut submits = Submits::default();
-            let row = submits.note(Timestamp(5), SubmitId(1), &answer);
-            prop_assert_eq!(submits.answer(SubmitId(1)), Some(answer.clone()));
+            let row = submits.note(Timestamp(5), IdempotencyKey(1), &answer);
+            prop_assert_eq!(submits.answer(IdempotencyKey(1)), Some(answer.clone()));
             let again = Submits::new(vec![row]);
-            prop_assert_eq!(again.answer(SubmitId(1)), Some(answer));
+            prop_assert_eq!(again.answer(IdempotencyKey(1)), Some(answer));
         }
     }
 
     #[test]
     fn what_is_old_is_forgotten_here_and_in_the_store() {
         let mut submits = Submits::default();
-        let at = |n: u64| Timestamp(n).after(REMEMBERED);
+        let at = |n: u64| Timestamp(n).after(IDEMPOTENCY_WINDOW);
         for n in 0..300 {
-            submits.note(at(n), SubmitId(n.into()), &[]);
+            submits.note(at(n), IdempotencyKey(n.into()), &[]);
         }
-        assert_eq!(submits.expire(at(10).after(REMEMBERED)), Some(at(10)));
-        assert_eq!(submits.answer(SubmitId(9)), None);
-        assert!(submits.answer(SubmitId(10)).is_some());
-        let later = at(11).after(REMEMBERED).after(Duration::from_micros(1));
+        assert_eq!(
+            submits.expire(at(10).after(IDEMPOTENCY_WINDOW)),
+            Some(at(10))
+        );
+        assert_eq!(submits.answer(IdempotencyKey(9)), None);
+        assert!(submits.answer(IdempotencyKey(10)).is_some());
+        let later = at(11)
+            .after(IDEMPOTENCY_WINDOW)
+            .after(Duration::from_micros(1));
         assert_eq!(submits.expire(later), None, "not each time");
-        assert_eq!(submits.answer(SubmitId(11)), None);
+        assert_eq!(submits.answer(IdempotencyKey(11)), None);
     }
 }

@@ -25,24 +25,24 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use self::{
-    command::Command,
-    core::Accepted,
-    dispatcher::{Dispatcher, Start},
+    command::DispatcherCommand,
+    core::ValidatedTask,
+    dispatcher::{DispatcherParts, ThreadGuard},
 };
-pub use self::{core::Limits, recovery::Recovery};
+pub use self::{core::CoreLimits, recovery::Recovery};
 use super::{
     broker::{
-        Broker, BrokerError, Bulk, Deed, Drained, NameHistograms, Reason, Reply, Stats,
-        Subscription,
+        Broker, BrokerError, BrokerFuture, BulkAction, BulkOutcome, FailureGroup, NameHistograms,
+        ShutdownReport, Stats, Subscription,
     },
     clock::Clock,
     embedded::store::{
-        Durability, Memory, NameChange, NameRow, Opened, Sqlite, Store, StoreError,
-        reads::{Answer, Question},
+        Durability, Memory, NameChange, NameRow, OpenReport, Sqlite, Store, StoreError,
+        reads::{ReadRequest, ReadResponder},
     },
     query::{Filter, Page, Query},
     registry::Registry,
-    task::{NewTask, Receipt, State, SubmitId, Task, TaskId},
+    task::{IdempotencyKey, NewTask, Receipt, State, Task, TaskId},
     worker::WorkerStatus,
 };
 
@@ -55,28 +55,28 @@ const MAX_BATCHES: usize = 256;
 
 /// How an engine is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
+pub struct BrokerConfig {
     /// Workers at the start, up to [`MAX_WORKERS`]; with none, tasks wait until some are asked for.
     pub workers: usize,
     /// How much it takes, and what it grants.
-    pub limits: Limits,
+    pub limits: CoreLimits,
     /// How tasks are kept.
-    pub store: store::Config,
+    pub store: store::StoreConfig,
 }
 
-impl Default for Config {
+impl Default for BrokerConfig {
     /// As many workers as the machine has processors, and at least two; everything in memory.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
             workers: cores.clamp(2, MAX_WORKERS),
-            limits: Limits::default(),
-            store: store::Config::default(),
+            limits: CoreLimits::default(),
+            store: store::StoreConfig::default(),
         }
     }
 }
 
-impl Config {
+impl BrokerConfig {
     /// How safely tasks are kept; without a folder that is in memory, whatever is asked for.
     fn durability(&self) -> Durability {
         match self.store.folder {
@@ -111,7 +111,7 @@ pub struct Embedded(Arc<Handle>);
 
 struct Handle {
     registry: Registry,
-    commands: async_channel::Sender<Command>,
+    commands: async_channel::Sender<DispatcherCommand>,
     thread: Mutex<Option<JoinHandle<()>>>,
     recovery: Recovery,
     names: Vec<NameRow>,
@@ -123,7 +123,7 @@ impl Embedded {
     /// # Errors
     /// [`StartError`] when the system has no more threads, or the file cannot be used: another process
     /// has it, it was made by another program or a newer version, or the disk refuses.
-    pub fn start(config: Config, registry: Registry) -> Result<Self, StartError> {
+    pub fn start(config: BrokerConfig, registry: Registry) -> Result<Self, StartError> {
         Self::start_with(config, registry, Clock::start())
     }
 
@@ -132,22 +132,22 @@ impl Embedded {
     /// # Errors
     /// As [`Embedded::start`].
     pub fn start_with(
-        config: Config,
+        config: BrokerConfig,
         registry: Registry,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let (store, opened): (Box<dyn Store>, Opened) = if config.survives() {
+        let (store, opened): (Box<dyn Store>, OpenReport) = if config.survives() {
             let opened = Sqlite::open(&config.store);
             let (store, opened) = opened.map_err(|e| StartError::Store(e.to_string()))?;
             (Box::new(store), opened)
         } else {
             (
                 Box::new(Memory::new(config.store.retention)),
-                Opened::default(),
+                OpenReport::default(),
             )
         };
         let (commands, inbox) = async_channel::bounded(MAX_COMMANDS);
-        let start = Start {
+        let start = DispatcherParts {
             config,
             registry: registry.clone(),
             clock,
@@ -155,7 +155,7 @@ impl Embedded {
             opened,
             commands: inbox,
         };
-        let (dispatcher, recovery, names) = Dispatcher::new(start)?;
+        let (dispatcher, recovery, names) = ThreadGuard::new(start)?;
         let thread = std::thread::Builder::new()
             .name("broker".into())
             .spawn(move || dispatcher.run())?;
@@ -186,26 +186,26 @@ impl Embedded {
     }
 
     /// How long runs waited and took, by name, since the start.
-    pub fn histograms(&self) -> Reply<'_, Vec<NameHistograms>> {
-        self.ask(Command::Histograms)
+    pub fn histograms(&self) -> BrokerFuture<'_, Vec<NameHistograms>> {
+        self.ask(DispatcherCommand::Histograms)
     }
 
     /// Keeps what happened to names, all of it or nothing.
-    pub fn keep_names(&self, changes: Vec<NameChange>) -> Reply<'_, ()> {
-        self.try_ask(|answer| Command::Names(changes, answer))
+    pub fn keep_names(&self, changes: Vec<NameChange>) -> BrokerFuture<'_, ()> {
+        self.try_ask(|answer| DispatcherCommand::Names(changes, answer))
     }
 
     fn question<'a, T: Send + 'a>(
         &'a self,
-        question: impl FnOnce(Answer<T>) -> Question,
-    ) -> Reply<'a, T> {
-        self.try_ask(|answer| Command::Ask(question(answer)))
+        question: impl FnOnce(ReadResponder<T>) -> ReadRequest,
+    ) -> BrokerFuture<'a, T> {
+        self.try_ask(|answer| DispatcherCommand::Ask(question(answer)))
     }
 
     fn ask<'a, T: Send + 'a>(
         &'a self,
-        command: impl FnOnce(oneshot::Sender<T>) -> Command,
-    ) -> Reply<'a, T> {
+        command: impl FnOnce(oneshot::Sender<T>) -> DispatcherCommand,
+    ) -> BrokerFuture<'a, T> {
         let (answer, reply) = oneshot::channel();
         let command = command(answer);
         async move {
@@ -221,24 +221,28 @@ impl Embedded {
 
     fn try_ask<'a, T: Send + 'a>(
         &'a self,
-        command: impl FnOnce(oneshot::Sender<Result<T, BrokerError>>) -> Command,
-    ) -> Reply<'a, T> {
+        command: impl FnOnce(oneshot::Sender<Result<T, BrokerError>>) -> DispatcherCommand,
+    ) -> BrokerFuture<'a, T> {
         self.ask(command).map(|answer| answer?).boxed()
     }
 
-    fn take(&self, tasks: Vec<NewTask>, name: Option<SubmitId>) -> Reply<'_, Vec<Receipt>> {
+    fn take(
+        &self,
+        tasks: Vec<NewTask>,
+        name: Option<IdempotencyKey>,
+    ) -> BrokerFuture<'_, Vec<Receipt>> {
         match self.accept(tasks) {
-            Ok(tasks) => self.try_ask(|answer| Command::Submit(tasks, name, answer)),
+            Ok(tasks) => self.try_ask(|answer| DispatcherCommand::Submit(tasks, name, answer)),
             Err(refused) => futures_util::future::ready(Err(refused)).boxed(),
         }
     }
 
-    fn accept(&self, tasks: Vec<NewTask>) -> Result<Vec<Accepted>, BrokerError> {
+    fn accept(&self, tasks: Vec<NewTask>) -> Result<Vec<ValidatedTask>, BrokerError> {
         tasks
             .into_iter()
             .map(|task| {
                 let function = self.0.registry.find(&task)?;
-                Ok(Accepted::new(function, task))
+                Ok(ValidatedTask::new(function, task))
             })
             .collect()
     }
@@ -249,78 +253,85 @@ impl Broker for Embedded {
         "embedded"
     }
 
-    fn submit(&self, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>> {
+    fn submit(&self, tasks: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>> {
         self.take(tasks, None)
     }
 
-    fn submit_once(&self, id: SubmitId, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>> {
+    fn submit_idempotent(
+        &self,
+        id: IdempotencyKey,
+        tasks: Vec<NewTask>,
+    ) -> BrokerFuture<'_, Vec<Receipt>> {
         self.take(tasks, Some(id))
     }
 
-    fn get(&self, id: TaskId) -> Reply<'_, Option<Task>> {
-        self.question(|answer| Question::Get(id, answer))
+    fn get(&self, id: TaskId) -> BrokerFuture<'_, Option<Task>> {
+        self.question(|answer| ReadRequest::Get(id, answer))
     }
 
-    fn list(&self, query: Query) -> Reply<'_, Page> {
-        self.question(|answer| Question::List(query, answer))
+    fn list(&self, query: Query) -> BrokerFuture<'_, Page> {
+        self.question(|answer| ReadRequest::List(query, answer))
     }
 
-    fn count(&self, filter: Filter) -> Reply<'_, usize> {
-        self.question(|answer| Question::Count(filter, answer))
+    fn count(&self, filter: Filter) -> BrokerFuture<'_, usize> {
+        self.question(|answer| ReadRequest::Count(filter, answer))
     }
 
-    fn reasons(&self) -> Reply<'_, Vec<Reason>> {
-        self.question(Question::Reasons)
+    fn reasons(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
+        self.question(ReadRequest::Reasons)
     }
 
-    fn cancel(&self, id: TaskId) -> Reply<'_, State> {
-        self.try_ask(|answer| Command::Cancel(id, answer))
+    fn cancel(&self, id: TaskId) -> BrokerFuture<'_, State> {
+        self.try_ask(|answer| DispatcherCommand::Cancel(id, answer))
     }
 
-    fn restore(&self, id: TaskId) -> Reply<'_, State> {
-        self.try_ask(|answer| Command::Restore(id, answer))
+    fn restore(&self, id: TaskId) -> BrokerFuture<'_, State> {
+        self.try_ask(|answer| DispatcherCommand::Restore(id, answer))
     }
 
-    fn retry(&self, id: TaskId) -> Reply<'_, State> {
-        self.try_ask(|answer| Command::Retry(id, answer))
+    fn retry(&self, id: TaskId) -> BrokerFuture<'_, State> {
+        self.try_ask(|answer| DispatcherCommand::Retry(id, answer))
     }
 
-    fn bulk(&self, deed: Deed, filter: Filter) -> Reply<'_, Bulk> {
-        self.try_ask(|answer| Command::Bulk(deed, filter, answer))
+    fn bulk(&self, deed: BulkAction, filter: Filter) -> BrokerFuture<'_, BulkOutcome> {
+        self.try_ask(|answer| DispatcherCommand::Bulk(deed, filter, answer))
     }
 
-    fn pause(&self, queue: Option<&str>) -> Reply<'_, ()> {
+    fn pause(&self, queue: Option<&str>) -> BrokerFuture<'_, ()> {
         let queue = queue.map(str::to_owned);
-        self.ask(|answer| Command::Pause(queue, true, answer))
+        self.ask(|answer| DispatcherCommand::Pause(queue, true, answer))
     }
 
-    fn resume(&self, queue: Option<&str>) -> Reply<'_, ()> {
+    fn resume(&self, queue: Option<&str>) -> BrokerFuture<'_, ()> {
         let queue = queue.map(str::to_owned);
-        self.ask(|answer| Command::Pause(queue, false, answer))
+        self.ask(|answer| DispatcherCommand::Pause(queue, false, answer))
     }
 
-    fn stats(&self) -> Reply<'_, Stats> {
-        self.ask(Command::Stats)
+    fn stats(&self) -> BrokerFuture<'_, Stats> {
+        self.ask(DispatcherCommand::Stats)
     }
 
-    fn workers(&self) -> Reply<'_, Vec<WorkerStatus>> {
-        self.ask(Command::Workers)
+    fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>> {
+        self.ask(DispatcherCommand::Workers)
     }
 
-    fn scale(&self, workers: usize) -> Reply<'_, usize> {
-        self.ask(|answer| Command::Scale(workers, answer))
+    fn scale(&self, workers: usize) -> BrokerFuture<'_, usize> {
+        self.ask(|answer| DispatcherCommand::Scale(workers, answer))
     }
 
     fn subscribe(&self) -> Subscription {
         let (batches, subscription) = async_channel::bounded(MAX_BATCHES);
         // With the command queue full or the broker gone, the subscription ends at once and the
         // subscriber asks again; it is only for showing.
-        self.0.commands.try_send(Command::Subscribe(batches)).ok();
+        self.0
+            .commands
+            .try_send(DispatcherCommand::Subscribe(batches))
+            .ok();
         Subscription::new(subscription)
     }
 
-    fn shutdown(&self, grace: Duration) -> Reply<'_, Drained> {
-        let asked = self.ask(|answer| Command::Shutdown(grace, answer));
+    fn shutdown(&self, grace: Duration) -> BrokerFuture<'_, ShutdownReport> {
+        let asked = self.ask(|answer| DispatcherCommand::Shutdown(grace, answer));
         async move {
             let drained = asked.await?;
             self.0.commands.close();

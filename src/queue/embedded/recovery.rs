@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::core::Crashed;
+use super::core::CrashVerdict;
 use crate::queue::{
-    embedded::store::{Damage, Opened},
+    embedded::store::{Damage, OpenReport},
     task::TaskId,
 };
 
@@ -24,7 +24,7 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    pub(super) fn new(waiting: usize, blamed: Vec<Crashed>, opened: Opened) -> Self {
+    pub(super) fn new(waiting: usize, blamed: Vec<CrashVerdict>, opened: OpenReport) -> Self {
         let mut recovery = Self {
             waiting,
             missing: opened
@@ -35,8 +35,8 @@ impl Recovery {
         };
         for crashed in blamed {
             match crashed {
-                Crashed::Again(id) => recovery.again.push(id),
-                Crashed::ForGood(id) => recovery.crashed.push(id),
+                CrashVerdict::Requeue(id) => recovery.again.push(id),
+                CrashVerdict::ForGood(id) => recovery.crashed.push(id),
             }
         }
         recovery.waiting -= recovery.crashed.len();

@@ -14,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::{
     task::{Progress, TaskId, Timestamp, WorkerId},
-    timeline::{Lane, Stretch},
-    worker::{Current, WorkerState, WorkerStatus},
+    timeline::{ActivityTimeline, Span},
+    worker::{RunningTask, WorkerState, WorkerStatus},
 };
 
 /// How a run ended, as far as a worker's record is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::queue) enum Ending {
+pub(in crate::queue) enum RunEnd {
     Succeeded,
     Failed,
     Cancelled,
@@ -28,7 +28,7 @@ pub(in crate::queue) enum Ending {
 
 /// How urgently a run is asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::queue) enum Stop {
+pub(crate) enum Stop {
     /// It may end in order: its soft time limit is over.
     Softly,
     /// It is ended at its next `await`: its hard time limit is over.
@@ -39,7 +39,7 @@ pub(in crate::queue) enum Stop {
 
 /// One worker's place. Runs are numbered, so that a word to one never reaches another.
 #[derive(Debug)]
-pub(in crate::queue) struct Desk {
+pub(in crate::queue) struct WorkerControl {
     status: Mutex<WorkerStatus>,
     softly: AtomicU64,
     overdue: AtomicU64,
@@ -53,7 +53,7 @@ pub(in crate::queue) struct Desk {
     pub(in crate::queue) retire: CancellationToken,
 }
 
-impl Desk {
+impl WorkerControl {
     pub(in crate::queue) fn new(id: WorkerId, now: Timestamp) -> Self {
         Self {
             status: Mutex::new(WorkerStatus {
@@ -64,7 +64,7 @@ impl Desk {
                 failed: 0,
                 cancelled: 0,
                 started_at: now,
-                lane: Lane::default(),
+                lane: ActivityTimeline::default(),
             }),
             softly: AtomicU64::new(0),
             overdue: AtomicU64::new(0),
@@ -119,7 +119,7 @@ impl Desk {
     }
 
     /// Waits until this run is asked to stop, in whatever way.
-    pub(in crate::queue) async fn asked_to_stop(&self, run: u64) {
+    pub(in crate::queue) async fn stop_requested(&self, run: u64) {
         loop {
             let asked = self.asked.notified();
             if self.was_asked(run) {
@@ -176,7 +176,7 @@ impl Desk {
         }
         let mut status = self.lock();
         status.state = WorkerState::Busy;
-        status.current = Some(Current {
+        status.current = Some(RunningTask {
             id,
             name: Arc::clone(name),
             since: now,
@@ -185,17 +185,17 @@ impl Desk {
     }
 
     /// The run is over; answers how long it took.
-    pub(in crate::queue) fn end(&self, now: Timestamp, ending: Ending) -> Duration {
+    pub(in crate::queue) fn end(&self, now: Timestamp, ending: RunEnd) -> Duration {
         let mut status = self.lock();
         let started = status.current.take().map_or(now, |current| current.since);
-        let mut stretch = Stretch::of_task(started, now);
+        let mut stretch = Span::of_task(started, now);
         match ending {
-            Ending::Succeeded => status.done += 1,
-            Ending::Failed => {
+            RunEnd::Succeeded => status.done += 1,
+            RunEnd::Failed => {
                 status.failed += 1;
                 stretch.failed = true;
             }
-            Ending::Cancelled => {
+            RunEnd::Cancelled => {
                 status.cancelled += 1;
                 stretch.cancelled = true;
             }

@@ -9,8 +9,8 @@ use super::worker::Worker;
 use crate::queue::embedded::core::Signal;
 use crate::queue::{
     clock::Clock,
-    embedded::store::slots::Slots,
-    executor::control::Desk,
+    embedded::store::slots::InFlightFile,
+    executor::control::WorkerControl,
     task::{Progress, WorkerId},
     worker::{WorkerState, WorkerStatus},
 };
@@ -21,14 +21,14 @@ pub(in crate::queue) struct Pool {
     runtimes: Vec<Runtime>,
     threads: usize,
     clock: Clock,
-    slots: Option<Arc<Slots>>,
+    slots: Option<Arc<InFlightFile>>,
     jobs: async_channel::Receiver<super::worker::Job>,
-    reports: async_channel::Sender<super::worker::Report>,
-    desks: BTreeMap<WorkerId, Place>,
+    reports: async_channel::Sender<super::worker::WorkerReport>,
+    desks: BTreeMap<WorkerId, PoolSlot>,
 }
 
-struct Place {
-    desk: Arc<Desk>,
+struct PoolSlot {
+    desk: Arc<WorkerControl>,
     /// Which runtime it is on.
     runtime: usize,
 }
@@ -39,9 +39,9 @@ const MAX_RUNTIMES: usize = 8;
 impl Pool {
     pub(in crate::queue) fn new(
         clock: Clock,
-        slots: Option<Arc<Slots>>,
+        slots: Option<Arc<InFlightFile>>,
         jobs: async_channel::Receiver<super::worker::Job>,
-        reports: async_channel::Sender<super::worker::Report>,
+        reports: async_channel::Sender<super::worker::WorkerReport>,
     ) -> io::Result<Self> {
         Ok(Self {
             runtimes: vec![runtime()?],
@@ -90,7 +90,7 @@ impl Pool {
             .map(WorkerId)
             .find(|id| !self.desks.contains_key(id))
             .unwrap_or(WorkerId(u16::MAX));
-        let desk = Arc::new(Desk::new(id, self.clock.now()));
+        let desk = Arc::new(WorkerControl::new(id, self.clock.now()));
         let worker = Worker {
             id,
             desk: Arc::clone(&desk),
@@ -103,7 +103,7 @@ impl Pool {
         if let Some(last) = self.runtimes.last() {
             last.spawn(worker.work());
         }
-        self.desks.insert(id, Place { desk, runtime });
+        self.desks.insert(id, PoolSlot { desk, runtime });
         id
     }
 
@@ -132,7 +132,7 @@ impl Pool {
             place.desk.give_up();
         }
         let here = self.runtimes.len() - 1;
-        let stuck_here = |place: &&Place| place.runtime == here && place.desk.is_stuck();
+        let stuck_here = |place: &&PoolSlot| place.runtime == here && place.desk.is_stuck();
         if self.desks.values().filter(stuck_here).count() >= self.threads {
             if self.runtimes.len() >= MAX_RUNTIMES {
                 return Vec::new();

@@ -8,10 +8,10 @@ use futures_util::FutureExt;
 use crate::queue::{
     clock::Clock,
     context::Context,
-    embedded::store::slots::Slots,
-    executor::control::{Desk, Ending, Stop},
+    embedded::store::slots::InFlightFile,
+    executor::control::{RunEnd, Stop, WorkerControl},
     registry::{TaskError, TaskFunction},
-    task::{MAX_TEXT, TaskId, Timestamp, WorkerId},
+    task::{MAX_PAYLOAD, TaskId, Timestamp, WorkerId},
 };
 
 // Workers survive the panics of their tasks by unwinding.
@@ -33,7 +33,7 @@ pub(in crate::queue) struct Job {
 
 /// What became of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::queue) enum Outcome {
+pub(in crate::queue) enum RunOutcome {
     Succeeded(Box<str>),
     Failed { error: Box<str>, again: bool },
     Cancelled,
@@ -43,9 +43,9 @@ pub(in crate::queue) enum Outcome {
 /// What a worker tells the dispatcher. In a steady stream it is one message a task: the end of one and
 /// the start of the next.
 #[derive(Debug)]
-pub(in crate::queue) struct Report {
+pub(in crate::queue) struct WorkerReport {
     pub(in crate::queue) worker: WorkerId,
-    pub(in crate::queue) ended: Option<Ended>,
+    pub(in crate::queue) ended: Option<RunEnded>,
     pub(in crate::queue) started: Option<Started>,
     pub(in crate::queue) left: bool,
 }
@@ -58,24 +58,24 @@ pub(in crate::queue) struct Started {
 }
 
 #[derive(Debug)]
-pub(in crate::queue) struct Ended {
+pub(in crate::queue) struct RunEnded {
     pub(in crate::queue) id: u64,
     pub(in crate::queue) run: u64,
     pub(in crate::queue) at: Timestamp,
     pub(in crate::queue) ran: Duration,
-    pub(in crate::queue) outcome: Outcome,
+    pub(in crate::queue) outcome: RunOutcome,
 }
 
 /// What a worker works with.
 #[derive(Clone)]
 pub(in crate::queue) struct Worker {
     pub(in crate::queue) id: WorkerId,
-    pub(in crate::queue) desk: Arc<Desk>,
+    pub(in crate::queue) desk: Arc<WorkerControl>,
     pub(in crate::queue) clock: Clock,
     /// Where it notes which task it runs, if crashes are to be blamed on somebody.
-    pub(in crate::queue) slots: Option<Arc<Slots>>,
+    pub(in crate::queue) slots: Option<Arc<InFlightFile>>,
     pub(in crate::queue) jobs: async_channel::Receiver<Job>,
-    pub(in crate::queue) reports: async_channel::Sender<Report>,
+    pub(in crate::queue) reports: async_channel::Sender<WorkerReport>,
 }
 
 impl Worker {
@@ -109,7 +109,7 @@ impl Worker {
                 break;
             }
         }
-        let goodbye = Report {
+        let goodbye = WorkerReport {
             worker: self.id,
             ended: None,
             started: None,
@@ -127,8 +127,8 @@ impl Worker {
     }
 
     /// Answers whether anybody hears it.
-    async fn report(&self, ended: Option<Ended>, started: Option<Started>) -> bool {
-        let report = Report {
+    async fn report(&self, ended: Option<RunEnded>, started: Option<Started>) -> bool {
+        let report = WorkerReport {
             worker: self.id,
             ended,
             started,
@@ -154,7 +154,7 @@ impl Worker {
         }
     }
 
-    async fn run(&self, job: &Job) -> Ended {
+    async fn run(&self, job: &Job) -> RunEnded {
         let context = Context::new(
             TaskId(job.id.into()),
             job.run,
@@ -164,28 +164,28 @@ impl Worker {
         let work = AssertUnwindSafe(async {
             match job.function.start(&job.args, context) {
                 Ok(run) => run.await,
-                Err(why) => Err(TaskError::Fatal(why)),
+                Err(why) => Err(TaskError::Permanent(why)),
             }
         });
         let outcome = tokio::select! {
             biased;
             done = work.catch_unwind() => match done {
                 Ok(result) => judge(result),
-                Err(panic) => Outcome::Failed { error: panicked(panic.as_ref()), again: false },
+                Err(panic) => RunOutcome::Failed { error: panicked(panic.as_ref()), again: false },
             },
             why = self.desk.must_stop(job.run) => match why {
-                Stop::Overdue => Outcome::Overdue,
-                Stop::Cancelled | Stop::Softly => Outcome::Cancelled,
+                Stop::Overdue => RunOutcome::Overdue,
+                Stop::Cancelled | Stop::Softly => RunOutcome::Cancelled,
             },
         };
         let ending = match &outcome {
-            Outcome::Succeeded(_) => Ending::Succeeded,
-            Outcome::Failed { .. } | Outcome::Overdue => Ending::Failed,
-            Outcome::Cancelled => Ending::Cancelled,
+            RunOutcome::Succeeded(_) => RunEnd::Succeeded,
+            RunOutcome::Failed { .. } | RunOutcome::Overdue => RunEnd::Failed,
+            RunOutcome::Cancelled => RunEnd::Cancelled,
         };
         let at = self.clock.now();
         let ran = self.desk.end(at, ending);
-        Ended {
+        RunEnded {
             id: job.id,
             run: job.run,
             at,
@@ -195,22 +195,22 @@ impl Worker {
     }
 }
 
-fn judge(result: Result<String, TaskError>) -> Outcome {
+fn judge(result: Result<String, TaskError>) -> RunOutcome {
     match result {
-        Ok(result) if result.len() > MAX_TEXT => Outcome::Failed {
+        Ok(result) if result.len() > MAX_PAYLOAD => RunOutcome::Failed {
             error: format!(
-                "a result of {} bytes is over the limit of {MAX_TEXT}",
+                "a result of {} bytes is over the limit of {MAX_PAYLOAD}",
                 result.len()
             )
             .into(),
             again: false,
         },
-        Ok(result) => Outcome::Succeeded(result.into()),
-        Err(TaskError::Fatal(why)) => Outcome::Failed {
+        Ok(result) => RunOutcome::Succeeded(result.into()),
+        Err(TaskError::Permanent(why)) => RunOutcome::Failed {
             error: clip(&why),
             again: false,
         },
-        Err(TaskError::Passing(why)) => Outcome::Failed {
+        Err(TaskError::Retryable(why)) => RunOutcome::Failed {
             error: clip(&why),
             again: true,
         },

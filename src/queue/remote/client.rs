@@ -12,21 +12,22 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     ROOM, TASK,
-    event_log::{News, Place},
-    service::About,
+    event_log::{EventCursor, EventPage},
+    service::BrokerInfo,
 };
 use crate::{
     net::rpc::{
-        client::{Client, DEADLINE, Peer, Replies, Request},
+        client::{Client, DEADLINE, PeerAddr, Request, ResponseStream},
         error::{CallError, Code},
     },
     queue::{
         broker::{
-            Batch, Broker, BrokerError, Bulk, Deed, Drained, Reason, Reply, Stats, Subscription,
+            Broker, BrokerError, BrokerFuture, BulkAction, BulkOutcome, EventBatch, FailureGroup,
+            ShutdownReport, Stats, Subscription,
         },
         embedded::Recovery,
         query::{Filter, Page, Query},
-        task::{NewTask, Receipt, State, SubmitId, Task, TaskId},
+        task::{IdempotencyKey, NewTask, Receipt, State, Task, TaskId},
         worker::WorkerStatus,
     },
     value::{Encoded, Value},
@@ -48,7 +49,7 @@ pub struct Remote(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    peer: Peer,
+    peer: PeerAddr,
     /// What it is exposed as there.
     object: String,
     /// Where the client's sockets and timers are.
@@ -65,7 +66,7 @@ impl Remote {
     pub async fn connect(
         net: Handle,
         client: Client,
-        peer: Peer,
+        peer: PeerAddr,
         object: &str,
     ) -> Result<Self, CallError> {
         let request = Request::new(object, "about", vec![]);
@@ -73,7 +74,7 @@ impl Remote {
         let answer = on(&dialling, async move {
             asking.call_encoded(peer, request, DEADLINE).await
         });
-        let About { engine, recovery } = answer
+        let BrokerInfo { engine, recovery } = answer
             .await?
             .to_typed()
             .map_err(|e| CallError::Protocol(format!("`{object}` is no broker: {e}")))?;
@@ -129,13 +130,17 @@ impl Remote {
         method: &'static str,
         args: Result<Vec<Value>, BrokerError>,
         deadline: Duration,
-    ) -> Reply<'_, T> {
+    ) -> BrokerFuture<'_, T> {
         async move { self.call(method, args?, deadline).await }.boxed()
     }
 
     /// Says a submit until it is answered. It has a name, so that however often it is heard it is taken
     /// once.
-    async fn persist(&self, id: SubmitId, tasks: &[NewTask]) -> Result<Vec<Receipt>, BrokerError> {
+    async fn persist(
+        &self,
+        id: IdempotencyKey,
+        tasks: &[NewTask],
+    ) -> Result<Vec<Receipt>, BrokerError> {
         let until = Instant::now() + PERSIST;
         let mut pause = FIRST_PAUSE;
         let args = vec![value(tasks)?, value(&id)?];
@@ -170,18 +175,18 @@ impl Remote {
 
     async fn submit_all(
         &self,
-        id: SubmitId,
+        id: IdempotencyKey,
         tasks: Vec<NewTask>,
     ) -> Result<Vec<Receipt>, BrokerError> {
         let mut receipts = Vec::with_capacity(tasks.len());
         for (part, tasks) in parts(&tasks).enumerate() {
             // Each part has a name of its own that follows from the whole's.
-            let id = SubmitId(id.0.wrapping_add(part as u128));
+            let id = IdempotencyKey(id.0.wrapping_add(part as u128));
             match self.persist(id, tasks).await {
                 Ok(taken) => receipts.extend(taken),
                 Err(why) if receipts.is_empty() => return Err(why),
                 Err(why) => {
-                    return Err(BrokerError::Partly {
+                    return Err(BrokerError::PartialSubmit {
                         taken: receipts.len(),
                         why: Box::new(why),
                     });
@@ -191,7 +196,7 @@ impl Remote {
         Ok(receipts)
     }
 
-    async fn open(&self, from: Option<Place>) -> Result<Replies, CallError> {
+    async fn open(&self, from: Option<EventCursor>) -> Result<ResponseStream, CallError> {
         let from = Value::from_typed(&from).map_err(|e| CallError::Protocol(e.to_string()))?;
         let request = self.request("events", vec![from]);
         self.0.client.open(self.0.peer, request, DEADLINE).await
@@ -199,7 +204,7 @@ impl Remote {
 
     /// Follows events until nobody wants them, across lost connections and restarts of the other
     /// process.
-    async fn follow(self, batches: async_channel::Sender<Batch>) {
+    async fn follow(self, batches: async_channel::Sender<EventBatch>) {
         let (mut at, mut pause, mut dropped) = (None, FIRST_PAUSE, 0);
         while !self.0.client.is_closed() {
             if let Ok(mut replies) = self.open(at).await {
@@ -226,7 +231,7 @@ impl Remote {
 }
 
 /// The next events; none when the stream has ended.
-async fn next(replies: &mut Replies) -> Option<News> {
+async fn next(replies: &mut ResponseStream) -> Option<EventPage> {
     replies.next().await.ok().flatten()?.to_typed().ok()
 }
 
@@ -277,12 +282,12 @@ fn parts(tasks: &[NewTask]) -> impl Iterator<Item = &[NewTask]> {
 }
 
 /// A name that nobody else gives.
-fn name() -> SubmitId {
+fn name() -> IdempotencyKey {
     let mut bytes = [0; 16];
     match ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes) {
-        Ok(()) => SubmitId(u128::from_be_bytes(bytes)),
+        Ok(()) => IdempotencyKey(u128::from_be_bytes(bytes)),
         // Without random numbers there is no connection either.
-        Err(_unspecified) => SubmitId(0),
+        Err(_unspecified) => IdempotencyKey(0),
     }
 }
 
@@ -291,65 +296,69 @@ impl Broker for Remote {
         &self.0.engine
     }
 
-    fn submit(&self, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>> {
-        self.submit_once(name(), tasks)
+    fn submit(&self, tasks: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>> {
+        self.submit_idempotent(name(), tasks)
     }
 
-    fn submit_once(&self, id: SubmitId, tasks: Vec<NewTask>) -> Reply<'_, Vec<Receipt>> {
+    fn submit_idempotent(
+        &self,
+        id: IdempotencyKey,
+        tasks: Vec<NewTask>,
+    ) -> BrokerFuture<'_, Vec<Receipt>> {
         self.submit_all(id, tasks).boxed()
     }
 
-    fn get(&self, id: TaskId) -> Reply<'_, Option<Task>> {
+    fn get(&self, id: TaskId) -> BrokerFuture<'_, Option<Task>> {
         self.ask("get", value(&id).map(|id| vec![id]), DEADLINE)
     }
 
-    fn list(&self, query: Query) -> Reply<'_, Page> {
+    fn list(&self, query: Query) -> BrokerFuture<'_, Page> {
         // A page is large, and a bad network slow.
         self.ask("list", value(&query).map(|query| vec![query]), PERSIST)
     }
 
-    fn count(&self, filter: Filter) -> Reply<'_, usize> {
+    fn count(&self, filter: Filter) -> BrokerFuture<'_, usize> {
         self.ask("count", value(&filter).map(|filter| vec![filter]), LONG)
     }
 
-    fn reasons(&self) -> Reply<'_, Vec<Reason>> {
+    fn reasons(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
         self.ask("reasons", Ok(vec![]), LONG)
     }
 
-    fn cancel(&self, id: TaskId) -> Reply<'_, State> {
+    fn cancel(&self, id: TaskId) -> BrokerFuture<'_, State> {
         self.ask("cancel", value(&id).map(|id| vec![id]), DEADLINE)
     }
 
-    fn restore(&self, id: TaskId) -> Reply<'_, State> {
+    fn restore(&self, id: TaskId) -> BrokerFuture<'_, State> {
         self.ask("restore", value(&id).map(|id| vec![id]), DEADLINE)
     }
 
-    fn retry(&self, id: TaskId) -> Reply<'_, State> {
+    fn retry(&self, id: TaskId) -> BrokerFuture<'_, State> {
         self.ask("retry", value(&id).map(|id| vec![id]), DEADLINE)
     }
 
-    fn bulk(&self, deed: Deed, filter: Filter) -> Reply<'_, Bulk> {
+    fn bulk(&self, deed: BulkAction, filter: Filter) -> BrokerFuture<'_, BulkOutcome> {
         let args = value(&deed).and_then(|deed| Ok(vec![deed, value(&filter)?]));
         self.ask("bulk", args, LONG)
     }
 
-    fn pause(&self, queue: Option<&str>) -> Reply<'_, ()> {
+    fn pause(&self, queue: Option<&str>) -> BrokerFuture<'_, ()> {
         self.ask("pause", value(&queue).map(|queue| vec![queue]), DEADLINE)
     }
 
-    fn resume(&self, queue: Option<&str>) -> Reply<'_, ()> {
+    fn resume(&self, queue: Option<&str>) -> BrokerFuture<'_, ()> {
         self.ask("resume", value(&queue).map(|queue| vec![queue]), DEADLINE)
     }
 
-    fn stats(&self) -> Reply<'_, Stats> {
+    fn stats(&self) -> BrokerFuture<'_, Stats> {
         self.ask("stats", Ok(vec![]), DEADLINE)
     }
 
-    fn workers(&self) -> Reply<'_, Vec<WorkerStatus>> {
+    fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>> {
         self.ask("workers", Ok(vec![]), DEADLINE)
     }
 
-    fn scale(&self, workers: usize) -> Reply<'_, usize> {
+    fn scale(&self, workers: usize) -> BrokerFuture<'_, usize> {
         self.ask("scale", value(&workers).map(|n| vec![n]), DEADLINE)
     }
 
@@ -364,8 +373,8 @@ impl Broker for Remote {
     }
 
     /// The broker goes on: it belongs to another process.
-    fn shutdown(&self, _grace: Duration) -> Reply<'_, Drained> {
-        futures_util::future::ready(Ok(Drained::default())).boxed()
+    fn shutdown(&self, _grace: Duration) -> BrokerFuture<'_, ShutdownReport> {
+        futures_util::future::ready(Ok(ShutdownReport::default())).boxed()
     }
 }
 

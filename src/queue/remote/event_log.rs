@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::queue::{
-    broker::{Batch, Broker, BrokerError, Event},
+    broker::{Broker, BrokerError, Event, EventBatch},
     task::Timestamp,
 };
 
@@ -25,7 +25,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// Where somebody is in the events of one life of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(super) struct EventCursor {
     /// Which life: another one begins to count anew.
     pub(super) life: u64,
     /// How many events came before.
@@ -34,16 +34,16 @@ pub(super) struct Place {
 
 /// Events from a place on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct News {
+pub(super) struct EventPage {
     /// The place behind them.
-    pub(super) next: Place,
+    pub(super) next: EventCursor,
     /// The events.
-    pub(super) batch: Batch,
+    pub(super) batch: EventBatch,
 }
 
 /// The newest events of a broker.
 #[derive(Clone)]
-pub(super) struct Feed(Arc<Shared>);
+pub(super) struct EventLog(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
@@ -60,13 +60,19 @@ struct State {
 }
 
 impl State {
-    const fn news(&self, revision: u64, at: Timestamp, events: Vec<Event>, dropped: u64) -> News {
-        News {
-            next: Place {
+    const fn news(
+        &self,
+        revision: u64,
+        at: Timestamp,
+        events: Vec<Event>,
+        dropped: u64,
+    ) -> EventPage {
+        EventPage {
+            next: EventCursor {
                 life: self.life,
                 revision,
             },
-            batch: Batch {
+            batch: EventBatch {
                 at,
                 events,
                 dropped,
@@ -75,7 +81,7 @@ impl State {
     }
 }
 
-impl Feed {
+impl EventLog {
     pub(super) fn new(life: u64) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::new(State {
@@ -115,7 +121,7 @@ impl Feed {
         });
     }
 
-    fn put(&self, batch: Batch) {
+    fn put(&self, batch: EventBatch) {
         let mut state = self.state();
         state.revision += batch.dropped;
         for event in batch.events {
@@ -132,16 +138,16 @@ impl Feed {
     }
 
     /// Where the events end now.
-    fn end(&self) -> Place {
+    fn end(&self) -> EventCursor {
         let state = self.state();
-        Place {
+        EventCursor {
             life: state.life,
             revision: state.revision,
         }
     }
 
     /// What came after a place; nothing when that is all.
-    fn since(&self, place: Place) -> Option<News> {
+    fn since(&self, place: EventCursor) -> Option<EventPage> {
         let state = self.state();
         // After a restart everything is new, as far back as it goes.
         let from = match place.life == state.life {
@@ -166,7 +172,7 @@ impl Feed {
     }
 
     /// Follows the broker from a place on, or from now.
-    pub(super) fn follow(&self, broker: &Arc<dyn Broker>, from: Option<Place>) -> Reader {
+    pub(super) fn follow(&self, broker: &Arc<dyn Broker>, from: Option<EventCursor>) -> Reader {
         self.listen(broker);
         Reader {
             wake: self.0.revision.subscribe(),
@@ -179,16 +185,16 @@ impl Feed {
 
 /// Somebody who reads. It pulls, and so has no buffer that could overflow.
 pub(super) struct Reader {
-    feed: Feed,
+    feed: EventLog,
     wake: watch::Receiver<u64>,
-    at: Place,
+    at: EventCursor,
     greeted: bool,
 }
 
 impl Reader {
     /// The next events. The first answer comes at once, with none if there are none: it tells the
     /// reader where it is.
-    pub(super) async fn next(&mut self) -> Option<News> {
+    pub(super) async fn next(&mut self) -> Option<EventPage> {
         loop {
             self.wake.borrow_and_update();
             if let Some(news) = self.feed.since(self.at) {
@@ -197,9 +203,9 @@ impl Reader {
                 return Some(news);
             }
             if !std::mem::replace(&mut self.greeted, true) {
-                return Some(News {
+                return Some(EventPage {
                     next: self.feed.end(),
-                    batch: Batch::default(),
+                    batch: EventBatch::default(),
                 });
             }
             self.wake.changed().await.ok()?;
@@ -220,15 +226,15 @@ mod tests {
         }
     }
 
-    fn batch(at: u64, numbers: std::ops::Range<u64>, dropped: u64) -> Batch {
-        Batch {
+    fn batch(at: u64, numbers: std::ops::Range<u64>, dropped: u64) -> EventBatch {
+        EventBatch {
             at: Timestamp(at),
             events: numbers.map(event).collect(),
             dropped,
         }
     }
 
-    fn read(feed: &Feed, mut at: Place) -> (Vec<Event>, u64, Place) {
+    fn read(feed: &EventLog, mut at: EventCursor) -> (Vec<Event>, u64, EventCursor) {
         let (mut events, mut dropped) = (Vec::new(), 0);
         while let Some(news) = feed.since(at) {
             assert_ne!(news.next, at, "it goes on");
@@ -239,14 +245,14 @@ mod tests {
         (events, dropped, at)
     }
 
-    const START: Place = Place {
+    const START: EventCursor = EventCursor {
         life: 1,
         revision: 0,
     };
 
     #[test]
     fn whoever_was_away_goes_on_where_it_was() {
-        let feed = Feed::new(1);
+        let feed = EventLog::new(1);
         feed.put(batch(1, 0..3, 0));
         let (events, dropped, at) = read(&feed, START);
         assert_eq!((events.len(), dropped), (3, 0));
@@ -259,7 +265,7 @@ mod tests {
 
     #[test]
     fn whoever_was_away_for_too_long_is_told_how_much_it_missed() {
-        let feed = Feed::new(1);
+        let feed = EventLog::new(1);
         let many = KEPT as u64 + 100;
         for n in 0..many {
             feed.put(batch(n, n..n + 1, 0));
@@ -271,9 +277,9 @@ mod tests {
 
     #[test]
     fn another_life_is_read_from_its_beginning() {
-        let feed = Feed::new(2);
+        let feed = EventLog::new(2);
         feed.put(batch(1, 0..3, 0));
-        let before = Place {
+        let before = EventCursor {
             life: 1,
             revision: 999,
         };
@@ -287,7 +293,7 @@ mod tests {
             batches in prop::collection::vec((0_u64..4, 0_u64..5, 0_u64..3), 0..40),
             from in 0_u64..60,
         ) {
-            let feed = Feed::new(1);
+            let feed = EventLog::new(1);
             let mut n = 0;
             for (at, count, dropped) in batches {
                 let dropped = if count == 0 { 0 } else { dropped };
@@ -296,7 +302,7 @@ mod tests {
             }
             let end = feed.end().revision;
             let from = from.min(end);
-            let (events, dropped, at) = read(&feed, Place { life: 1, revision: from });
+            let (events, dropped, at) = read(&feed, EventCursor { life: 1, revision: from });
             prop_assert_eq!(events.len() as u64 + dropped, end - from);
             prop_assert_eq!(at.revision, end);
         }

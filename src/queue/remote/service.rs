@@ -11,22 +11,22 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ROOM, TASK,
-    event_log::{Feed, News, Place},
+    event_log::{EventCursor, EventLog, EventPage},
 };
 use crate::{
     net::{
-        admission::at_least,
+        admission::require_role,
         rpc::{
-            error::{Code, Fault},
+            error::{Code, RemoteError},
             object::{Caller, Service},
             wire::Role,
         },
     },
     queue::{
-        broker::{Broker, BrokerError, Deed},
+        broker::{Broker, BrokerError, BulkAction},
         embedded::Recovery,
         query::{Filter, Page, Query},
-        task::{NewTask, SubmitId, Task, TaskId},
+        task::{IdempotencyKey, NewTask, Task, TaskId},
     },
 };
 
@@ -36,12 +36,14 @@ const STRETCH: usize = 20;
 const MAX_ERROR: usize = 4 << 10;
 
 /// A refusal, as a fault with the error in it.
-impl From<BrokerError> for Fault {
+impl From<BrokerError> for RemoteError {
     fn from(error: BrokerError) -> Self {
         let code = match &error {
             BrokerError::NotFound(_) => Code::NotFound,
-            BrokerError::Unfit(_) | BrokerError::Illegal { .. } => Code::BadArguments,
-            BrokerError::KeyTaken { .. } => Code::Exists,
+            BrokerError::InvalidTask(_) | BrokerError::InvalidTransition { .. } => {
+                Code::BadArguments
+            }
+            BrokerError::DuplicateKey { .. } => Code::Exists,
             BrokerError::Denied(_) => Code::Denied,
             BrokerError::Overloaded { .. } | BrokerError::Busy => Code::Overloaded,
             _ => Code::Internal,
@@ -52,7 +54,7 @@ impl From<BrokerError> for Fault {
 
 /// What the engine is, for whoever connects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct About {
+pub(super) struct BrokerInfo {
     pub(super) engine: String,
     pub(super) recovery: Recovery,
 }
@@ -61,8 +63,8 @@ pub(super) struct About {
 /// one before had left.
 #[must_use]
 pub fn object(broker: Arc<dyn Broker>, recovery: Recovery, life: u64) -> Service {
-    let feed = Feed::new(life);
-    let about = About {
+    let feed = EventLog::new(life);
+    let about = BrokerInfo {
         engine: broker.engine().to_owned(),
         recovery,
     };
@@ -71,14 +73,14 @@ pub fn object(broker: Arc<dyn Broker>, recovery: Recovery, life: u64) -> Service
         .method(
             "about() -> map",
             "Which engine it is, and what the process before had left to it.",
-            move |_, []: [(); 0]| ready(Ok::<_, Fault>(about.clone())),
+            move |_, []: [(); 0]| ready(Ok::<_, RemoteError>(about.clone())),
         )
         .stream(
             "events(from: map?) -> stream",
             "What happens, from a place on or from now; each answer says where to go on.",
             {
                 let (broker, feed) = (b(), feed.clone());
-                move |_, (from,): (Option<Place>,)| Ok(events(&feed, &broker, from))
+                move |_, (from,): (Option<EventCursor>,)| Ok(events(&feed, &broker, from))
             },
         );
     let service = looking(service, &broker);
@@ -132,7 +134,7 @@ fn looking(service: Service, broker: &Arc<dyn Broker>) -> Service {
         )
         .method(
             "stats() -> map",
-            "Counts, rates and percentiles.",
+            "Buckets, rates and percentiles.",
             move |_, []: [(); 0]| {
                 let broker = Arc::clone(&stats);
                 async move { broker.stats().await }
@@ -163,11 +165,11 @@ fn doing(service: Service, broker: &Arc<dyn Broker>) -> Service {
         .method(
             "submit(tasks: list, id: int?) -> list",
             "Takes tasks, all or none. With an id of one's own the same submit is taken once.",
-            move |caller, (tasks, id): (Vec<NewTask>, Option<SubmitId>)| {
+            move |caller, (tasks, id): (Vec<NewTask>, Option<IdempotencyKey>)| {
                 let broker = Arc::clone(&submit);
                 as_member(caller, move || async move {
                     match id {
-                        Some(id) => broker.submit_once(id, tasks).await,
+                        Some(id) => broker.submit_idempotent(id, tasks).await,
                         None => broker.submit(tasks).await,
                     }
                 })
@@ -200,7 +202,7 @@ fn doing(service: Service, broker: &Arc<dyn Broker>) -> Service {
         .method(
             "bulk(deed: str, filter: map) -> map",
             "Does one thing to every task that matches: cancel, retry or purge.",
-            move |caller, (deed, filter): (Deed, Filter)| {
+            move |caller, (deed, filter): (BulkAction, Filter)| {
                 let broker = Arc::clone(&bulk);
                 as_member(caller, move || async move {
                     // It goes on when the caller does not wait for it any longer: half of it would
@@ -249,17 +251,17 @@ where
     Run: Future<Output = Result<T, BrokerError>> + Send,
     T: Send,
 {
-    match at_least(Role::Member, &caller) {
+    match require_role(Role::Member, &caller) {
         Ok(()) => Either::Left(run()),
         Err(fault) => Either::Right(ready(Err(BrokerError::Denied(fault.message)))),
     }
 }
 
 fn events(
-    feed: &Feed,
+    feed: &EventLog,
     broker: &Arc<dyn Broker>,
-    from: Option<Place>,
-) -> impl Stream<Item = Result<News, Fault>> + Send + use<> {
+    from: Option<EventCursor>,
+) -> impl Stream<Item = Result<EventPage, RemoteError>> + Send + use<> {
     let reader = feed.follow(broker, from);
     stream::unfold(reader, |mut reader| async move {
         let news = reader.next().await?;

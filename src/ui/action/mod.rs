@@ -24,7 +24,7 @@ pub(crate) enum Action {
     HistoryForward,
     LeaveGreeter,
     Add,
-    Burst,
+    Load,
     Open,
     Run,
     Mark,
@@ -39,7 +39,7 @@ pub(crate) enum Action {
     Show,
     Sort,
     Purge,
-    Reasons,
+    DeadLetters,
     Latency,
     Doctor,
     Peers,
@@ -66,7 +66,7 @@ pub(crate) enum Action {
 
 /// Where an action can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Where {
+pub(crate) enum Scope {
     /// In every pane; in the greeter only with keys that type nothing.
     Everywhere,
     /// In these panes.
@@ -75,7 +75,7 @@ pub(crate) enum Where {
 
 /// One line of the table.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct ActionSpec {
     pub(crate) action: Action,
     /// Its name, for the palette and for the `[keys]` table of the configuration.
     pub(crate) name: &'static str,
@@ -85,7 +85,7 @@ pub(crate) struct Entry {
     pub(crate) text: &'static str,
     /// The same in a word or two, for the footer; empty keeps it out of there.
     pub(crate) hint: &'static str,
-    pub(crate) at: Where,
+    pub(crate) at: Scope,
     /// What it takes away cannot be brought back.
     pub(crate) destructive: bool,
     /// It changes something at the node; on a read-only screen it is off.
@@ -96,7 +96,7 @@ pub(crate) struct Entry {
 
 impl Action {
     /// Its line in the table.
-    pub(crate) fn entry(self) -> &'static Entry {
+    pub(crate) fn entry(self) -> &'static ActionSpec {
         TABLE
             .iter()
             .find(|entry| entry.action == self)
@@ -104,7 +104,7 @@ impl Action {
     }
 }
 
-impl Where {
+impl Scope {
     /// Whether an action with this place can be asked for in a pane.
     pub(crate) fn has(self, pane: Pane) -> bool {
         match self {

@@ -1,8 +1,8 @@
 //! The table of actions, in the order in which people are shown them.
 
 use super::{
-    Action, Entry,
-    Where::{self, Everywhere, In},
+    Action, ActionSpec,
+    Scope::{self, Everywhere, In},
 };
 use crate::ui::pane::Pane;
 
@@ -12,9 +12,9 @@ const fn entry(
     keys: &'static [&'static str],
     hint: &'static str,
     text: &'static str,
-    at: Where,
-) -> Entry {
-    Entry {
+    at: Scope,
+) -> ActionSpec {
+    ActionSpec {
         action,
         name,
         keys,
@@ -27,7 +27,7 @@ const fn entry(
     }
 }
 
-impl Entry {
+impl ActionSpec {
     const fn taking(mut self, argument: &'static str) -> Self {
         self.argument = argument;
         self
@@ -44,15 +44,15 @@ impl Entry {
     }
 }
 
-const TABLES: Where = In(&[Pane::Names, Pane::Tasks, Pane::Workers, Pane::Events]);
-const TASKS: Where = In(&[Pane::Tasks]);
-const WORKERS: Where = In(&[Pane::Workers]);
-const NAMES: Where = In(&[Pane::Names]);
-const GREETER: Where = In(&[Pane::Greeter]);
-const ROWS: Where = In(&[Pane::Names, Pane::Tasks, Pane::Workers]);
+const TABLES: Scope = In(&[Pane::Names, Pane::Tasks, Pane::Workers, Pane::Events]);
+const TASKS: Scope = In(&[Pane::Tasks]);
+const WORKERS: Scope = In(&[Pane::Workers]);
+const NAMES: Scope = In(&[Pane::Names]);
+const GREETER: Scope = In(&[Pane::Greeter]);
+const ROWS: Scope = In(&[Pane::Names, Pane::Tasks, Pane::Workers]);
 
 /// The table.
-pub(crate) const TABLE: &[Entry] = &[
+pub(crate) const TABLE: &[ActionSpec] = &[
     entry(
         Action::Focus(Pane::Names),
         "names",
@@ -153,7 +153,7 @@ pub(crate) const TABLE: &[Entry] = &[
     .taking("X Y [SECONDS] [WISHES]")
     .changing(),
     entry(
-        Action::Burst,
+        Action::Load,
         "burst",
         &["b"],
         "burst",
@@ -253,7 +253,7 @@ pub(crate) const TABLE: &[Entry] = &[
         TASKS,
     ),
     entry(
-        Action::Reasons,
+        Action::DeadLetters,
         "dead",
         &["d"],
         "dead",

@@ -55,7 +55,7 @@ impl Model {
                 None => no("no task is selected"),
                 Some(task) => task
                     .state
-                    .after(crate::queue::task::Step::Retry)
+                    .apply(crate::queue::task::Transition::Retry)
                     .err()
                     .map(|why| format!("{}: {why}", task.id)),
             },

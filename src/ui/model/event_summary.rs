@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::events::{Kind, Line, Tone};
+use super::events::{Kind, LogLine, Tone};
 use crate::{
     queue::{
-        broker::{Batch, Event},
+        broker::{Event, EventBatch},
         task::{State, TaskId, Timestamp, WorkerId},
     },
     ui::text::{count, took},
@@ -15,7 +15,7 @@ use crate::{
 const ONE_BY_ONE: usize = 12;
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tally {
+pub(crate) struct EventSummary {
     ended: Vec<(TaskId, State, Option<WorkerId>, Duration)>,
     counts: [usize; 8],
     submitted: usize,
@@ -23,14 +23,14 @@ pub(crate) struct Tally {
     pub(crate) dropped: u64,
 }
 
-impl Tally {
-    pub(crate) fn add(&mut self, batch: &Batch) {
+impl EventSummary {
+    pub(crate) fn add(&mut self, batch: &EventBatch) {
         self.dropped += batch.dropped;
         for event in &batch.events {
             match *event {
                 Event::Submitted { count, .. } => self.submitted += count,
                 Event::Started { .. } => {}
-                Event::Ended {
+                Event::Finished {
                     id,
                     state,
                     worker,
@@ -60,9 +60,9 @@ impl Tally {
     }
 
     /// The lines for the log; the tally is empty afterwards.
-    pub(crate) fn lines(&mut self, now: Timestamp) -> Vec<Line> {
+    pub(crate) fn lines(&mut self, now: Timestamp) -> Vec<LogLine> {
         let tally = std::mem::take(self);
-        let line = |kind, tone, text| Line {
+        let line = |kind, tone, text| LogLine {
             at: now,
             kind,
             tone,
@@ -126,14 +126,14 @@ fn told(event: Event) -> (Kind, Tone, String) {
             Bad,
             format!("{worker} is stuck on {id}; another worker takes its place"),
         ),
-        Event::Saving(false) => task(Bad, "changes cannot be saved".into()),
-        Event::Saving(true) => task(Good, "changes are saved again".into()),
+        Event::Persistence(false) => task(Bad, "changes cannot be saved".into()),
+        Event::Persistence(true) => task(Good, "changes are saved again".into()),
         Event::Worker { id, started } => {
             let did = if started { "started" } else { "ended" };
             (Kind::Worker, Plain, format!("worker {id} {did}"))
         }
         // These are counted.
-        Event::Submitted { .. } | Event::Started { .. } | Event::Ended { .. } => {
+        Event::Submitted { .. } | Event::Started { .. } | Event::Finished { .. } => {
             task(Plain, String::new())
         }
     }
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     fn ended(n: u128, state: State) -> Event {
-        Event::Ended {
+        Event::Finished {
             id: TaskId(n),
             state,
             worker: Some(WorkerId(1)),
@@ -153,10 +153,10 @@ mod tests {
     }
 
     fn lines(events: Vec<Event>) -> Vec<String> {
-        let mut tally = Tally::default();
-        tally.add(&Batch {
+        let mut tally = EventSummary::default();
+        tally.add(&EventBatch {
             events,
-            ..Batch::default()
+            ..EventBatch::default()
         });
         tally
             .lines(Timestamp(0))

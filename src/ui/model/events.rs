@@ -40,7 +40,7 @@ pub(crate) enum Tone {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct LogLine {
     pub(crate) at: Timestamp,
     pub(crate) kind: Kind,
     pub(crate) tone: Tone,
@@ -50,7 +50,7 @@ pub(crate) struct Line {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Log {
     /// Oldest first.
-    lines: VecDeque<Line>,
+    lines: VecDeque<LogLine>,
     /// Events that came too fast to be shown.
     pub(crate) dropped: u64,
     /// Lines ever written: a view can tell how many went since it looked.
@@ -58,7 +58,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn push(&mut self, line: Line) {
+    pub(crate) fn push(&mut self, line: LogLine) {
         if self.lines.len() == KEPT {
             self.lines.pop_front();
         }
@@ -72,12 +72,12 @@ impl Log {
     }
 
     /// The newest lines, oldest first.
-    pub(crate) fn newest(&self, most: usize) -> impl Iterator<Item = &Line> {
+    pub(crate) fn newest(&self, most: usize) -> impl Iterator<Item = &LogLine> {
         self.lines.range(self.lines.len().saturating_sub(most)..)
     }
 
     /// Lines that match a filter, oldest first.
-    pub(crate) fn matching<'a>(&'a self, filter: &str) -> Vec<&'a Line> {
+    pub(crate) fn matching<'a>(&'a self, filter: &str) -> Vec<&'a LogLine> {
         let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
         self.lines
             .iter()
@@ -86,7 +86,7 @@ impl Log {
     }
 }
 
-impl Line {
+impl LogLine {
     fn matches(&self, words: &[String]) -> bool {
         if words.is_empty() {
             return true;
@@ -134,8 +134,8 @@ impl View {
 mod tests {
     use super::*;
 
-    fn line(n: u64) -> Line {
-        Line {
+    fn line(n: u64) -> LogLine {
+        LogLine {
             at: Timestamp(n),
             kind: Kind::Task,
             tone: Tone::Plain,

@@ -14,7 +14,7 @@ const MOST_UNDER_WAY: usize = 64;
 
 /// What became of a call.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Outcome {
+pub(crate) enum GreetOutcome {
     UnderWay,
     Greeted {
         text: String,
@@ -29,14 +29,14 @@ pub(crate) struct Greeting {
     pub(crate) number: u64,
     pub(crate) at: Timestamp,
     pub(crate) name: String,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: GreetOutcome,
 }
 
 impl Greeting {
     /// From pressing enter to the answer.
     pub(crate) fn took(&self) -> Option<Duration> {
         match self.outcome {
-            Outcome::Greeted { lookup, call, .. } => Some(lookup + call),
+            GreetOutcome::Greeted { lookup, call, .. } => Some(lookup + call),
             _ => None,
         }
     }
@@ -80,7 +80,7 @@ impl Greeter {
             number: self.last_number,
             at: now,
             name,
-            outcome: Outcome::UnderWay,
+            outcome: GreetOutcome::UnderWay,
         });
         self.history.truncate(KEPT);
         self.input.reset();
@@ -89,14 +89,14 @@ impl Greeter {
         self.last_number
     }
 
-    pub(crate) fn finish(&mut self, number: u64, outcome: Outcome) {
+    pub(crate) fn finish(&mut self, number: u64, outcome: GreetOutcome) {
         match &outcome {
-            Outcome::Greeted { lookup, call, .. } => {
+            GreetOutcome::Greeted { lookup, call, .. } => {
                 let micros = u64::try_from((*lookup + *call).as_micros()).unwrap_or(u64::MAX);
                 self.latency.saturating_record(micros.max(1));
             }
-            Outcome::Failed(_) => self.failed += 1,
-            Outcome::UnderWay => {}
+            GreetOutcome::Failed(_) => self.failed += 1,
+            GreetOutcome::UnderWay => {}
         }
         if let Some(greeting) = self.history.iter_mut().find(|g| g.number == number) {
             greeting.outcome = outcome;
@@ -104,7 +104,7 @@ impl Greeter {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        let under_way = |g: &&Greeting| g.outcome == Outcome::UnderWay;
+        let under_way = |g: &&Greeting| g.outcome == GreetOutcome::UnderWay;
         self.history.iter().filter(under_way).count() >= MOST_UNDER_WAY
     }
 
@@ -174,9 +174,12 @@ mod tests {
         let mut greeter = Greeter::default();
         let first = greeter.start(Timestamp(0), "Ali".into());
         greeter.start(Timestamp(0), "Bea".into());
-        greeter.finish(first, Outcome::Failed("no".into()));
-        assert_eq!(greeter.history[1].outcome, Outcome::Failed("no".into()));
-        assert_eq!(greeter.history[0].outcome, Outcome::UnderWay);
+        greeter.finish(first, GreetOutcome::Failed("no".into()));
+        assert_eq!(
+            greeter.history[1].outcome,
+            GreetOutcome::Failed("no".into())
+        );
+        assert_eq!(greeter.history[0].outcome, GreetOutcome::UnderWay);
         assert_eq!(greeter.failed, 1);
     }
 }

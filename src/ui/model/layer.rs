@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tui_input::Input;
 
 use crate::{
-    net::{admission::PeerInfo, naming::Record, rpc::object::Signature},
-    node::LinkInfo,
+    net::{admission::MemberStatus, naming::Record, rpc::object::Signature},
+    node::UpstreamStatus,
     queue::{
-        broker::{Deed, Reason},
+        broker::{BulkAction, FailureGroup},
         query::Filter,
         task::{Task, WorkerId},
     },
@@ -22,28 +22,28 @@ pub(crate) enum Layer {
     Prompt(Prompt),
     Confirm(Confirm),
     Details(Details),
-    Reasons(Reasons),
+    DeadLetters(DeadLetters),
     Latency { scroll: usize },
-    Peers(PeersView),
+    Peers(MembersView),
 }
 
 /// Who has joined, and what was joined.
 #[derive(Debug, Default)]
-pub(crate) struct PeersView {
+pub(crate) struct MembersView {
     /// Nothing while it is being asked for.
     pub(crate) peers: Option<Result<Peers, String>>,
     pub(crate) selected: usize,
 }
 
-impl PeersView {
-    pub(crate) fn here(&self) -> &[PeerInfo] {
+impl MembersView {
+    pub(crate) fn here(&self) -> &[MemberStatus] {
         match &self.peers {
             Some(Ok(peers)) => &peers.here,
             _ => &[],
         }
     }
 
-    pub(crate) fn there(&self) -> &[LinkInfo] {
+    pub(crate) fn there(&self) -> &[UpstreamStatus] {
         match &self.peers {
             Some(Ok(peers)) => &peers.there,
             _ => &[],
@@ -53,16 +53,16 @@ impl PeersView {
 
 /// Why tasks have failed for good.
 #[derive(Debug, Default)]
-pub(crate) struct Reasons {
+pub(crate) struct DeadLetters {
     /// Nothing while they are being asked for.
-    pub(crate) reasons: Option<Result<Vec<Reason>, String>>,
+    pub(crate) reasons: Option<Result<Vec<FailureGroup>, String>>,
     pub(crate) selected: usize,
     /// How many had failed when it was asked.
     pub(crate) failed: usize,
 }
 
-impl Reasons {
-    pub(crate) fn selected(&self) -> Option<&Reason> {
+impl DeadLetters {
+    pub(crate) fn selected(&self) -> Option<&FailureGroup> {
         match &self.reasons {
             Some(Ok(reasons)) => reasons.get(self.selected),
             _ => None,
@@ -80,14 +80,14 @@ impl Reasons {
 /// A line to type on, and what is wrong with what was typed.
 #[derive(Debug)]
 pub(crate) struct Prompt {
-    pub(crate) purpose: Purpose,
+    pub(crate) purpose: PromptKind,
     pub(crate) input: Input,
     pub(crate) error: Option<String>,
 }
 
 /// What a prompt is for.
 #[derive(Debug, Clone)]
-pub(crate) enum Purpose {
+pub(crate) enum PromptKind {
     Add,
     Filter(Pane),
     Export(Pane),
@@ -96,7 +96,7 @@ pub(crate) enum Purpose {
 }
 
 impl Prompt {
-    pub(crate) fn new(purpose: Purpose, text: String) -> Self {
+    pub(crate) fn new(purpose: PromptKind, text: String) -> Self {
         Self {
             purpose,
             input: Input::new(text),
@@ -106,29 +106,31 @@ impl Prompt {
 
     pub(crate) fn title(&self) -> String {
         match &self.purpose {
-            Purpose::Add => "Add".to_owned(),
-            Purpose::Filter(pane) => format!("Filter {}", pane.title()),
-            Purpose::Export(pane) => format!("Export {}", pane.title()),
-            Purpose::Call(record) => format!("Call {}", record.name),
-            Purpose::Join => "Join".to_owned(),
+            PromptKind::Add => "Add".to_owned(),
+            PromptKind::Filter(pane) => format!("Filter {}", pane.title()),
+            PromptKind::Export(pane) => format!("Export {}", pane.title()),
+            PromptKind::Call(record) => format!("Call {}", record.name),
+            PromptKind::Join => "Join".to_owned(),
         }
     }
 
     /// What to type.
     pub(crate) fn help(&self) -> &'static str {
         match self.purpose {
-            Purpose::Add => {
+            PromptKind::Add => {
                 "two numbers, seconds to work if you like:  2 3   2 + 3   -1 2.5   2 + 3, 4   and \
                  wishes: key:K unique|serial, queue:Q, priority:9, in:30s, at:15:30, expires:5m, \
                  attempts:3, limit:10s, fails:2"
             }
-            Purpose::Filter(Pane::Tasks) => {
+            PromptKind::Filter(Pane::Tasks) => {
                 "words, !word, state:failed,running, name:add, key:K, queue:Q, worker:w2"
             }
-            Purpose::Filter(_) => "words, !word; empty shows everything",
-            Purpose::Export(_) => "a file that ends in .json or .csv",
-            Purpose::Join => "a ticket of another node: there, `:ticket` or `distro-tui ticket`",
-            Purpose::Call(_) => "a method and its arguments: words, numbers, \"text\", true, null",
+            PromptKind::Filter(_) => "words, !word; empty shows everything",
+            PromptKind::Export(_) => "a file that ends in .json or .csv",
+            PromptKind::Join => "a ticket of another node: there, `:ticket` or `distro-tui ticket`",
+            PromptKind::Call(_) => {
+                "a method and its arguments: words, numbers, \"text\", true, null"
+            }
         }
     }
 }
@@ -137,13 +139,13 @@ impl Prompt {
 #[derive(Debug)]
 pub(crate) struct Confirm {
     pub(crate) question: String,
-    pub(crate) yes: Destroy,
+    pub(crate) yes: ConfirmAction,
 }
 
 /// What is done on yes.
 #[derive(Debug, Clone)]
-pub(crate) enum Destroy {
-    Tasks { deed: Deed, filter: Filter },
+pub(crate) enum ConfirmAction {
+    Tasks { deed: BulkAction, filter: Filter },
     Peer(String),
 }
 
@@ -157,12 +159,12 @@ pub(crate) struct Palette {
 /// Everything about one thing.
 #[derive(Debug)]
 pub(crate) struct Details {
-    pub(crate) subject: Subject,
+    pub(crate) subject: DetailsOf,
     pub(crate) scroll: usize,
 }
 
 #[derive(Debug)]
-pub(crate) enum Subject {
+pub(crate) enum DetailsOf {
     Task(Box<Task>),
     Worker(WorkerId),
     /// How tasks are kept, and whether all is well.

@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
 use self::{
-    event_summary::Tally, events::Log, greeter::Greeter, layer::Layer, names::Names,
+    event_summary::EventSummary, events::Log, greeter::Greeter, layer::Layer, names::Names,
     overview::Overview, tasks::Tasks, toast::Toasts,
 };
 use super::{
@@ -26,38 +26,38 @@ use super::{
 };
 use crate::{
     net::rpc::wire::Role,
-    node::{Access, Place},
+    node::{Locality, NodeHandle},
     queue::task::{TaskId, Timestamp},
 };
 
 /// What is known of the node on the screen.
 #[derive(Debug, Clone)]
-pub(crate) struct About {
+pub(crate) struct Header {
     pub(crate) fingerprint: String,
     pub(crate) addr: String,
     pub(crate) engine: String,
     /// What may be done there.
     pub(crate) role: Role,
-    pub(crate) place: Place,
+    pub(crate) place: Locality,
     /// Nothing is to be changed from this screen, whatever the role.
     pub(crate) read_only: bool,
 }
 
-impl Default for About {
+impl Default for Header {
     fn default() -> Self {
         Self {
             fingerprint: String::new(),
             addr: String::new(),
             engine: String::new(),
             role: Role::Admin,
-            place: Place::Here,
+            place: Locality::InProcess,
             read_only: false,
         }
     }
 }
 
-impl About {
-    pub(crate) fn of(access: &Access) -> Self {
+impl Header {
+    pub(crate) fn of(access: &NodeHandle) -> Self {
         let about = access.about();
         Self {
             fingerprint: about.key.fingerprint(),
@@ -102,7 +102,7 @@ pub(crate) struct Model {
     pub(crate) version: u64,
     pub(crate) now: Timestamp,
     pub(crate) size: (u16, u16),
-    pub(crate) about: About,
+    pub(crate) about: Header,
     pub(crate) focus: Pane,
     pub(crate) before: Pane,
     pub(crate) zoomed: bool,
@@ -129,7 +129,7 @@ pub(crate) struct Model {
     pub(crate) refreshing: bool,
     pub(crate) refreshed_at: Timestamp,
     /// What tasks did since the last refresh.
-    pub(crate) tally: Tally,
+    pub(crate) tally: EventSummary,
     pub(crate) leaving: bool,
     /// The node cannot be reached.
     pub(crate) lost: Option<Lost>,
@@ -156,7 +156,7 @@ impl Model {
             version: 1,
             now: Timestamp::default(),
             size: (80, 24),
-            about: About::default(),
+            about: Header::default(),
             focus: Pane::Names,
             before: Pane::Names,
             zoomed: false,
@@ -178,7 +178,7 @@ impl Model {
             refresh_at: None,
             refreshing: false,
             refreshed_at: Timestamp::default(),
-            tally: Tally::default(),
+            tally: EventSummary::default(),
             leaving: false,
             lost: None,
             replay: None,

@@ -4,18 +4,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::list::{Motion, Selection};
 use crate::net::{
-    naming::{Change, Event, Record},
+    naming::{NameChange, NameEvent, Record},
     trust::key::PublicKey,
 };
 
 /// The most records that the screen keeps; what is beyond is counted.
 const MOST: usize = 100_000;
 
-type Place = (String, PublicKey);
+type RowKey = (String, PublicKey);
 
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    records: BTreeMap<Place, Arc<Record>>,
+    records: BTreeMap<RowKey, Arc<Record>>,
     /// The rows that are shown, in order.
     rows: Vec<Arc<Record>>,
     stale: bool,
@@ -25,15 +25,15 @@ pub(crate) struct Names {
     pub(crate) dropped: usize,
     pub(crate) filter: String,
     pub(crate) selection: Selection,
-    selected: Option<Place>,
+    selected: Option<RowKey>,
 }
 
 impl Names {
-    pub(crate) fn apply(&mut self, event: Event) {
+    pub(crate) fn apply(&mut self, event: NameEvent) {
         self.connected = true;
         self.stale = true;
         match event {
-            Event::Snapshot { first, records, .. } => {
+            NameEvent::Snapshot { first, records, .. } => {
                 if first {
                     self.records.clear();
                     self.dropped = 0;
@@ -42,11 +42,11 @@ impl Names {
                     self.put(record);
                 }
             }
-            Event::Changes { changes, .. } => {
+            NameEvent::Changes { changes, .. } => {
                 for change in changes {
                     match change {
-                        Change::Put(record) => self.put(record),
-                        Change::Gone { name, owner, .. } => {
+                        NameChange::Put(record) => self.put(record),
+                        NameChange::Gone { name, owner, .. } => {
                             self.records.remove(&(name, owner));
                         }
                     }
@@ -158,7 +158,7 @@ fn has(record: &Record, word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::naming::{Health, Why};
+    use crate::net::naming::{Health, RemovalReason};
 
     fn record(name: &str) -> Record {
         Record {
@@ -172,8 +172,8 @@ mod tests {
         }
     }
 
-    fn snapshot(names: &[&str]) -> Event {
-        Event::Snapshot {
+    fn snapshot(names: &[&str]) -> NameEvent {
+        NameEvent::Snapshot {
             revision: 1,
             first: true,
             more: false,
@@ -181,8 +181,8 @@ mod tests {
         }
     }
 
-    fn changes(changes: Vec<Change>) -> Event {
-        Event::Changes {
+    fn changes(changes: Vec<NameChange>) -> NameEvent {
+        NameEvent::Changes {
             revision: 2,
             changes,
         }
@@ -199,15 +199,15 @@ mod tests {
         names.apply(snapshot(&["b", "d"]));
         names.go(Motion::Bottom);
         names.apply(changes(vec![
-            Change::Put(record("a")),
-            Change::Put(record("c")),
+            NameChange::Put(record("a")),
+            NameChange::Put(record("c")),
         ]));
         assert_eq!(shown(&names), ["a", "b", "c", "d"]);
         assert_eq!(names.selected().map(|r| r.name.as_str()), Some("d"));
-        let gone = Change::Gone {
+        let gone = NameChange::Gone {
             name: "d".into(),
             owner: record("d").owner,
-            why: Why::Expired,
+            why: RemovalReason::Expired,
         };
         names.apply(changes(vec![gone]));
         assert_eq!(names.selected().map(|r| r.name.as_str()), Some("c"));
@@ -229,7 +229,7 @@ mod tests {
         let mut names = Names::default();
         names.apply(snapshot(&["a"]));
         names.freeze(true);
-        names.apply(changes(vec![Change::Put(record("b"))]));
+        names.apply(changes(vec![NameChange::Put(record("b"))]));
         assert_eq!(shown(&names), ["a"]);
         names.freeze(false);
         assert_eq!(shown(&names), ["a", "b"]);

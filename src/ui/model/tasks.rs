@@ -18,7 +18,7 @@ const PAGE: usize = 120;
 
 /// Which part of the window a page is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum FetchKind {
     /// The window as it is, brought up to date.
     Refresh,
     /// The beginning or the end of all tasks, in place of the window.
@@ -33,7 +33,7 @@ pub(crate) enum Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fetch {
     pub(crate) number: u64,
-    pub(crate) part: Part,
+    pub(crate) part: FetchKind,
     pub(crate) query: Query,
 }
 
@@ -108,7 +108,7 @@ impl Tasks {
             _ => None,
         };
         if let Some(from) = jump {
-            return Some(self.fetch(Part::Jump, from));
+            return Some(self.fetch(FetchKind::Jump, from));
         }
         let before = self.selection.at;
         self.selection.go(motion, self.rows.len());
@@ -126,10 +126,10 @@ impl Tasks {
         let near_end = self.selection.top + 2 * height >= self.rows.len();
         let (part, from) = if near_start && !self.at_start {
             let first = self.rows.front().map(|task| self.order.cursor(task))?;
-            (Part::Before, From::Before(first))
+            (FetchKind::Before, From::Before(first))
         } else if near_end && !self.at_end {
             let last = self.rows.back().map(|task| self.order.cursor(task))?;
-            (Part::Behind, From::After(last))
+            (FetchKind::Behind, From::After(last))
         } else {
             return None;
         };
@@ -155,7 +155,7 @@ impl Tasks {
             Some(first) if !self.at_start => From::At(self.order.cursor(first)),
             _ => From::First,
         };
-        Some(self.fetch(Part::Refresh, from))
+        Some(self.fetch(FetchKind::Refresh, from))
     }
 
     /// Shows other tasks, or in another order, from the beginning.
@@ -165,7 +165,7 @@ impl Tasks {
         self.order = order;
         self.pinned = None;
         self.loaded = false;
-        self.fetch(Part::Jump, From::First)
+        self.fetch(FetchKind::Jump, From::First)
     }
 
     /// Takes a page if it is the one that is waited for.
@@ -176,12 +176,12 @@ impl Tasks {
         self.loaded = true;
         let full = page.tasks.len() >= fetch.query.limit;
         match fetch.part {
-            Part::Refresh => {
+            FetchKind::Refresh => {
                 self.rows = page.tasks.into();
                 self.at_end = !full;
                 self.at_start = fetch.query.from == From::First;
             }
-            Part::Jump => {
+            FetchKind::Jump => {
                 let backwards = fetch.query.from.is_backwards();
                 self.rows = page.tasks.into();
                 self.at_start = !backwards || !full;
@@ -192,7 +192,7 @@ impl Tasks {
                 self.pin();
                 return;
             }
-            Part::Before => {
+            FetchKind::Before => {
                 self.at_start = !full;
                 let new = page.tasks.len();
                 for task in page.tasks.into_iter().rev() {
@@ -205,7 +205,7 @@ impl Tasks {
                     self.at_end = false;
                 }
             }
-            Part::Behind => {
+            FetchKind::Behind => {
                 self.at_end = !full;
                 self.rows.extend(page.tasks);
                 let surplus = self
@@ -222,7 +222,7 @@ impl Tasks {
             }
         }
         self.find_selected();
-        if let Some(motion) = self.stopped.take_if(|_| fetch.part != Part::Refresh) {
+        if let Some(motion) = self.stopped.take_if(|_| fetch.part != FetchKind::Refresh) {
             self.selection.go(motion, self.rows.len());
             self.pin();
         }
@@ -238,10 +238,10 @@ impl Tasks {
         self.waiting.take_if(|fetch| fetch.number == number);
     }
 
-    fn fetch(&mut self, part: Part, from: From) -> Fetch {
+    fn fetch(&mut self, part: FetchKind, from: From) -> Fetch {
         self.number += 1;
         let limit = match part {
-            Part::Refresh => self.rows.len().clamp(PAGE, WINDOW),
+            FetchKind::Refresh => self.rows.len().clamp(PAGE, WINDOW),
             _ => PAGE.max(2 * self.selection.height).min(WINDOW),
         };
         let fetch = Fetch {

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use crate::ui::{
     model::layer::Confirm,
     text::wrap,
-    theme::Role,
+    theme::StyleRole,
     widgets::canvas::{Canvas, rows},
 };
 
@@ -14,7 +14,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, confirm: &Confirm) {
     let mut lines = wrap(&confirm.question, inner.width.into(), 2);
     lines.push(String::new());
     for (area, line) in rows(inner).zip(&lines) {
-        canvas.pieces(area, &[(line, Role::Strong)]);
+        canvas.pieces(area, &[(line, StyleRole::Strong)]);
     }
     let at = Rect {
         y: inner.bottom().saturating_sub(1).max(inner.y),
@@ -22,10 +22,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, confirm: &Confirm) {
         ..inner
     };
     let pieces = [
-        ("y", Role::Key),
-        (" yes, do it    ", Role::Bad),
-        ("n", Role::Key),
-        (" or esc: leave it", Role::Text),
+        ("y", StyleRole::Key),
+        (" yes, do it    ", StyleRole::Bad),
+        ("n", StyleRole::Key),
+        (" or esc: leave it", StyleRole::Text),
     ];
     canvas.pieces(at, &pieces);
 }

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use crate::{
-    queue::broker::Reason,
+    queue::broker::FailureGroup,
     ui::{
-        model::{Model, layer::Reasons},
+        model::{Model, layer::DeadLetters},
         text::count,
-        theme::Role,
+        theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
             table::{self, Column, Mark},
@@ -25,7 +25,7 @@ const COLUMNS: [Column; 5] = [
     Column::cells("LAST", 8).from(60),
 ];
 
-pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &Reasons) {
+pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &DeadLetters) {
     let keys = "enter shows them, R runs them again, D forgets them, esc closes";
     let high = u16::try_from(view.len() + 3).unwrap_or(u16::MAX);
     let high = high.clamp(6, screen.height.max(6));
@@ -34,9 +34,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
         Some(Ok(reasons)) if !reasons.is_empty() => reasons,
         other => {
             let (text, role) = match other {
-                None => ("looking…", Role::Dim),
-                Some(Err(why)) => (why.as_str(), Role::Bad),
-                Some(Ok(_)) => ("no task has failed for good", Role::Good),
+                None => ("looking…", StyleRole::Dim),
+                Some(Err(why)) => (why.as_str(), StyleRole::Bad),
+                Some(Ok(_)) => ("no task has failed for good", StyleRole::Good),
             };
             canvas.pieces(row(inner, 0), &[(text, role)]);
             return;
@@ -66,13 +66,13 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     canvas.scrollbar(edge, top, shown, reasons.len());
 }
 
-fn cells<'a>(reason: &'a Reason, model: &Model) -> Vec<table::Cell<'a>> {
+fn cells<'a>(reason: &'a FailureGroup, model: &Model) -> Vec<table::Cell<'a>> {
     let last = model.local(reason.last).strftime("%H:%M:%S").to_string();
     vec![
-        (Cow::Owned(count(reason.count)), Role::Strong),
-        (Cow::Borrowed(&*reason.name), Role::Text),
-        (Cow::Borrowed(&*reason.error), Role::Bad),
-        (Cow::Owned(reason.newest.to_string()), Role::Dim),
-        (Cow::Owned(last), Role::Dim),
+        (Cow::Owned(count(reason.count)), StyleRole::Strong),
+        (Cow::Borrowed(&*reason.name), StyleRole::Text),
+        (Cow::Borrowed(&*reason.error), StyleRole::Bad),
+        (Cow::Owned(reason.newest.to_string()), StyleRole::Dim),
+        (Cow::Owned(last), StyleRole::Dim),
     ]
 }

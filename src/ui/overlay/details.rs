@@ -7,21 +7,21 @@ use ratatui::layout::Rect;
 use super::doctor;
 
 use crate::{
-    queue::task::{Rule, Task, Timestamp},
+    queue::task::{KeyPolicy, Task, Timestamp},
     ui::{
         model::{
             Model,
-            layer::{Details, Subject},
+            layer::{Details, DetailsOf},
         },
         panes::tasks::{bar, call, state_role, when},
         text::{took, wrap},
-        theme::Role,
+        theme::StyleRole,
         widgets::canvas::{Canvas, rows},
     },
 };
 
 /// A line: a label, and a text in its role; the label is empty where a text goes on.
-type Line = (String, String, Role);
+type DetailRow = (String, String, StyleRole);
 
 const LABEL: usize = 11;
 /// The most lines of one text; the whole of it can be copied and exported.
@@ -29,21 +29,21 @@ const MOST: usize = 400;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details: &Details) {
     let (title, keys) = match &details.subject {
-        Subject::Task(task) => (
+        DetailsOf::Task(task) => (
             format!("Task {}", task.id),
             "x cancel, r retry, y copy, esc closes",
         ),
-        Subject::Worker(id) => (format!("Worker {id}"), "y copy, esc closes"),
-        Subject::Doctor => ("Doctor".to_owned(), "y copy, esc closes"),
-        Subject::Name { record, .. } => (
+        DetailsOf::Worker(id) => (format!("Worker {id}"), "y copy, esc closes"),
+        DetailsOf::Doctor => ("Doctor".to_owned(), "y copy, esc closes"),
+        DetailsOf::Name { record, .. } => (
             format!("Name {}", record.name),
             "c call, y copy, esc closes",
         ),
-        Subject::Answer { title, .. } => (title.clone(), "y copy, esc closes"),
+        DetailsOf::Answer { title, .. } => (title.clone(), "y copy, esc closes"),
     };
     let wide = screen.width.min(96);
     let room = usize::from(wide).saturating_sub(4 + LABEL).max(1);
-    let lines: Vec<Line> = lines(model, &details.subject)
+    let lines: Vec<DetailRow> = lines(model, &details.subject)
         .into_iter()
         .flat_map(|(label, text, role)| {
             let mut label = Some(label);
@@ -60,7 +60,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details
     let top = details.scroll.min(lines.len().saturating_sub(shown));
     for (area, (label, text, role)) in rows(inner).zip(lines.iter().skip(top)) {
         let label = format!("{label:<LABEL$}");
-        canvas.pieces(area, &[(&label, Role::Dim), (text, *role)]);
+        canvas.pieces(area, &[(&label, StyleRole::Dim), (text, *role)]);
     }
     let edge = Rect {
         width: inner.width + 2,
@@ -70,7 +70,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details
 }
 
 /// The same as plain text, for the clipboard.
-pub(crate) fn text(model: &Model, subject: &Subject) -> String {
+pub(crate) fn text(model: &Model, subject: &DetailsOf) -> String {
     let mut out = String::new();
     for (label, text, _) in lines(model, subject) {
         writeln!(out, "{label:<LABEL$}{text}").ok();
@@ -78,13 +78,13 @@ pub(crate) fn text(model: &Model, subject: &Subject) -> String {
     out
 }
 
-fn lines(model: &Model, subject: &Subject) -> Vec<Line> {
-    let line = |label: &str, text: String| (label.to_owned(), text, Role::Text);
+fn lines(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
+    let line = |label: &str, text: String| (label.to_owned(), text, StyleRole::Text);
     match subject {
-        Subject::Task(task) => task_lines(model, task),
-        Subject::Doctor => doctor::lines(model),
-        Subject::Answer { text, .. } => vec![(String::new(), text.clone(), Role::Strong)],
-        Subject::Worker(id) => {
+        DetailsOf::Task(task) => task_lines(model, task),
+        DetailsOf::Doctor => doctor::lines(model),
+        DetailsOf::Answer { text, .. } => vec![(String::new(), text.clone(), StyleRole::Strong)],
+        DetailsOf::Worker(id) => {
             let workers = &model.data().overview.workers;
             let Some(worker) = workers.iter().find(|worker| worker.id == *id) else {
                 return vec![line("", "this worker has ended".into())];
@@ -108,7 +108,7 @@ fn lines(model: &Model, subject: &Subject) -> Vec<Line> {
                 line("started", clock(model, worker.started_at)),
             ]
         }
-        Subject::Name { record, methods } => {
+        DetailsOf::Name { record, methods } => {
             let lease = record.lease_ms.map_or("for ever".to_owned(), |ms| {
                 format!("{} s, renewed every {} s", ms / 1_000, ms / 3_000)
             });
@@ -122,17 +122,17 @@ fn lines(model: &Model, subject: &Subject) -> Vec<Line> {
                 line("", String::new()),
             ];
             match methods {
-                None => lines.push(("methods".into(), "asking…".into(), Role::Dim)),
-                Some(Err(why)) => lines.push(("methods".into(), why.clone(), Role::Bad)),
+                None => lines.push(("methods".into(), "asking…".into(), StyleRole::Dim)),
+                Some(Err(why)) => lines.push(("methods".into(), why.clone(), StyleRole::Bad)),
                 Some(Ok(methods)) => {
                     let mut label = "methods";
                     for method in methods {
                         lines.push((
                             std::mem::take(&mut label).to_owned(),
                             method.to_string(),
-                            Role::Strong,
+                            StyleRole::Strong,
                         ));
-                        lines.push((String::new(), format!("  {}", method.doc), Role::Dim));
+                        lines.push((String::new(), format!("  {}", method.doc), StyleRole::Dim));
                     }
                 }
             }
@@ -141,8 +141,8 @@ fn lines(model: &Model, subject: &Subject) -> Vec<Line> {
     }
 }
 
-fn task_lines(model: &Model, task: &Task) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
+fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
+    let mut lines: Vec<DetailRow> = Vec::new();
     let mut put = |label: &str, text: String, role| lines.push((label.to_owned(), text, role));
     let state = if task.cancelling {
         "running, asked to stop".to_owned()
@@ -150,7 +150,7 @@ fn task_lines(model: &Model, task: &Task) -> Vec<Line> {
         task.state.word().to_owned()
     };
     put("state", state, state_role(task.state));
-    put("call", call(task), Role::Strong);
+    put("call", call(task), StyleRole::Strong);
     if let Some(progress) = task.progress {
         let text = format!(
             "{}  {} of {}",
@@ -158,48 +158,48 @@ fn task_lines(model: &Model, task: &Task) -> Vec<Line> {
             progress.done,
             progress.total
         );
-        put("progress", text, Role::Active);
+        put("progress", text, StyleRole::Active);
     }
     if let Some(result) = &task.result {
-        put("result", result.to_string(), Role::Good);
+        put("result", result.to_string(), StyleRole::Good);
     }
     put(
         "attempts",
         format!("{} of {}", task.attempts, task.max_attempts),
-        Role::Text,
+        StyleRole::Text,
     );
-    put("priority", task.priority.to_string(), Role::Text);
+    put("priority", task.priority.to_string(), StyleRole::Text);
     if let Some(queue) = &task.queue {
-        put("queue", queue.to_string(), Role::Text);
+        put("queue", queue.to_string(), StyleRole::Text);
     }
     if let Some(key) = &task.key {
         let rule = match key.rule {
-            Rule::Label => String::new(),
+            KeyPolicy::Tag => String::new(),
             rule => format!(" ({})", rule.word()),
         };
-        put("key", format!("{}{rule}", key.text), Role::Text);
+        put("key", format!("{}{rule}", key.text), StyleRole::Text);
     }
     if task.crashes > 0 {
         let times = format!("{} times while it ran", task.crashes);
-        put("crashed", times, Role::Bad);
+        put("crashed", times, StyleRole::Bad);
     }
     if let Some(worker) = task.worker {
-        put("worker", worker.to_string(), Role::Text);
+        put("worker", worker.to_string(), StyleRole::Text);
     }
-    put("queued", clock(model, task.submitted_at), Role::Text);
+    put("queued", clock(model, task.submitted_at), StyleRole::Text);
     if let Some(due) = task.due_at {
         let text = format!("{}, {}", clock(model, due), when(due, model));
-        put("due", text, Role::Waiting);
+        put("due", text, StyleRole::Waiting);
     }
     if let Some(expires) = task.expires_at {
-        put("expires", clock(model, expires), Role::Text);
+        put("expires", clock(model, expires), StyleRole::Text);
     }
     if let Some(started) = task.started_at {
         let waited = took(task.waited.unwrap_or_default());
         put(
             "started",
             format!("{}, after {waited}", clock(model, started)),
-            Role::Text,
+            StyleRole::Text,
         );
     }
     if let Some(finished) = task.finished_at {
@@ -209,7 +209,7 @@ fn task_lines(model: &Model, task: &Task) -> Vec<Line> {
         put(
             "ended",
             format!("{}{ran}", clock(model, finished)),
-            Role::Text,
+            StyleRole::Text,
         );
     }
     for (i, attempt) in task.log.iter().enumerate() {
@@ -222,9 +222,9 @@ fn task_lines(model: &Model, task: &Task) -> Vec<Line> {
             took(attempt.waited),
             took(attempt.ran),
         );
-        put(&format!("attempt {}", i + 1), head, Role::Dim);
+        put(&format!("attempt {}", i + 1), head, StyleRole::Dim);
         for line in attempt.error.lines() {
-            put("", line.to_owned(), Role::Bad);
+            put("", line.to_owned(), StyleRole::Bad);
         }
     }
     lines

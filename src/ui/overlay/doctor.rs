@@ -5,13 +5,13 @@ use crate::{
     ui::{
         model::Model,
         text::{count, took},
-        theme::Role,
+        theme::StyleRole,
     },
     units::show_bytes,
 };
 
 /// Labels, texts and their roles.
-pub(super) fn lines(model: &Model) -> Vec<(String, String, Role)> {
+pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
     let overview = &model.data().overview;
     let stats = &overview.stats;
     let keeping = &stats.keeping;
@@ -24,9 +24,9 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, Role)> {
     let saving = match &stats.trouble {
         Some(why) => (
             format!("{} changes wait to be saved: {why}", count(stats.unsaved)),
-            Role::Bad,
+            StyleRole::Bad,
         ),
-        None => ("everything is saved".to_owned(), Role::Good),
+        None => ("everything is saved".to_owned(), StyleRole::Good),
     };
     let workers = format!(
         "{} of {} work, {} stuck",
@@ -59,24 +59,28 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, Role)> {
         number(stats.forgotten),
         number(stats.late)
     );
-    let role = if sick { Role::Bad } else { Role::Good };
+    let role = if sick {
+        StyleRole::Bad
+    } else {
+        StyleRole::Good
+    };
     let node = match &model.lost {
-        Some(lost) => (format!("cannot be reached: {}", lost.why), Role::Bad),
+        Some(lost) => (format!("cannot be reached: {}", lost.why), StyleRole::Bad),
         None => {
             let about = &model.about;
             let text = format!("{} at {}, as {}", about.fingerprint, about.addr, about.role);
-            (text, Role::Good)
+            (text, StyleRole::Good)
         }
     };
     [
         ("node", node.0, node.1),
-        ("engine", model.about.engine.clone(), Role::Text),
-        ("keeps", kept, Role::Strong),
+        ("engine", model.about.engine.clone(), StyleRole::Text),
+        ("keeps", kept, StyleRole::Strong),
         ("saving", saving.0, saving.1),
-        ("size", size, Role::Text),
-        ("commits", times, Role::Text),
+        ("size", size, StyleRole::Text),
+        ("commits", times, StyleRole::Text),
         ("workers", workers, role),
-        ("so far", since, Role::Text),
+        ("so far", since, StyleRole::Text),
     ]
     .map(|(label, text, role)| (label.to_owned(), text, role))
     .into()

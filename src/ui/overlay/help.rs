@@ -4,9 +4,9 @@ use ratatui::layout::Rect;
 
 use crate::ui::pane::Pane;
 use crate::ui::{
-    action::{TABLE, Where},
+    action::{Scope, TABLE},
     model::Model,
-    theme::Role,
+    theme::StyleRole,
     widgets::canvas::{Canvas, rows},
 };
 
@@ -19,10 +19,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
     let top = scroll.min(lines.len().saturating_sub(shown));
     for (area, line) in rows(inner).zip(lines.iter().skip(top)) {
         match line {
-            Line::Title(title) => {
-                canvas.pieces(area, &[(title, Role::Accent)]);
+            HelpRow::Title(title) => {
+                canvas.pieces(area, &[(title, StyleRole::Accent)]);
             }
-            Line::Entry {
+            HelpRow::ActionSpec {
                 keys,
                 text,
                 why_not,
@@ -32,13 +32,20 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
                     .as_ref()
                     .map_or(String::new(), |why| format!("  ({why})"));
                 let role = if why_not.is_some() {
-                    Role::Dim
+                    StyleRole::Dim
                 } else {
-                    Role::Text
+                    StyleRole::Text
                 };
-                canvas.pieces(area, &[(&keys, Role::Key), (text, role), (&why, Role::Dim)]);
+                canvas.pieces(
+                    area,
+                    &[
+                        (&keys, StyleRole::Key),
+                        (text, role),
+                        (&why, StyleRole::Dim),
+                    ],
+                );
             }
-            Line::Gap => {}
+            HelpRow::Gap => {}
         }
     }
     let edge = Rect {
@@ -48,9 +55,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
     canvas.scrollbar(edge, top, shown, lines.len());
 }
 
-enum Line {
+enum HelpRow {
     Title(String),
-    Entry {
+    ActionSpec {
         keys: String,
         text: String,
         why_not: Option<String>,
@@ -59,37 +66,37 @@ enum Line {
 }
 
 /// First what the focused pane has, then what is everywhere, then the other panes.
-fn lines(model: &Model) -> Vec<Line> {
+fn lines(model: &Model) -> Vec<HelpRow> {
     let mut lines = Vec::new();
-    let mut section = |title: String, wanted: &dyn Fn(&Where) -> bool| {
+    let mut section = |title: String, wanted: &dyn Fn(&Scope) -> bool| {
         let entries: Vec<_> = TABLE.iter().filter(|entry| wanted(&entry.at)).collect();
         if entries.is_empty() {
             return;
         }
         if !lines.is_empty() {
-            lines.push(Line::Gap);
+            lines.push(HelpRow::Gap);
         }
-        lines.push(Line::Title(title));
+        lines.push(HelpRow::Title(title));
         for entry in entries {
             let keys = match model.keymap.text(entry.action) {
                 keys if keys.is_empty() => format!(":{}", entry.name),
                 keys => keys,
             };
-            lines.push(Line::Entry {
+            lines.push(HelpRow::ActionSpec {
                 keys,
                 text: entry.text.to_owned(),
                 why_not: model.why_not(entry.action),
             });
         }
     };
-    let own = |at: &Where, pane: Pane| match at {
-        Where::Everywhere => false,
-        Where::In(panes) => panes.contains(&pane),
+    let own = |at: &Scope, pane: Pane| match at {
+        Scope::Everywhere => false,
+        Scope::In(panes) => panes.contains(&pane),
     };
     section(format!("{} (here)", model.focus.title()), &|at| {
         own(at, model.focus)
     });
-    section("Everywhere".to_owned(), &|at| *at == Where::Everywhere);
+    section("Everywhere".to_owned(), &|at| *at == Scope::Everywhere);
     for pane in Pane::ALL.into_iter().filter(|pane| *pane != model.focus) {
         section(pane.title().to_owned(), &|at| {
             own(at, pane) && !own(at, model.focus)

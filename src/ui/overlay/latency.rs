@@ -9,7 +9,7 @@ use crate::{
     ui::{
         model::Model,
         text::{short_count, took},
-        theme::Role,
+        theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
             table::{self, Column, Mark},
@@ -33,7 +33,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
     let high = high.clamp(5, screen.height.max(5));
     let inner = canvas.popup(screen, (90, high), "Latency", "esc closes");
     if names.is_empty() {
-        canvas.pieces(row(inner, 0), &[("no task has run yet", Role::Dim)]);
+        canvas.pieces(row(inner, 0), &[("no task has run yet", StyleRole::Dim)]);
         return;
     }
     table::header(canvas, row(inner, 0), &COLUMNS);
@@ -56,16 +56,16 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
 fn cells(name: &NameStats) -> Vec<table::Cell<'_>> {
     let of = |percentiles: Percentiles| [took(percentiles.p50), took(percentiles.p99)];
     let failed = if name.failed > 0 {
-        Role::Bad
+        StyleRole::Bad
     } else {
-        Role::Dim
+        StyleRole::Dim
     };
     let mut cells = vec![
-        (Cow::Borrowed(&*name.name), Role::Strong),
-        (Cow::Owned(short_count(name.succeeded)), Role::Text),
+        (Cow::Borrowed(&*name.name), StyleRole::Strong),
+        (Cow::Owned(short_count(name.succeeded)), StyleRole::Text),
         (Cow::Owned(short_count(name.failed)), failed),
     ];
     let times = of(name.wait).into_iter().chain(of(name.run));
-    cells.extend(times.map(|time| (Cow::Owned(time), Role::Text)));
+    cells.extend(times.map(|time| (Cow::Owned(time), StyleRole::Text)));
     cells
 }

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use crate::{
-    net::{admission::PeerInfo, rpc::wire::Role as Rights},
-    node::LinkInfo,
+    net::{admission::MemberStatus, rpc::wire::Role as Rights},
+    node::UpstreamStatus,
     queue::task::Timestamp,
     ui::{
-        model::{Model, layer::PeersView},
-        theme::Role,
+        model::{Model, layer::MembersView},
+        theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
             table::{self, Cell, Column, Mark},
@@ -32,7 +32,7 @@ const THERE: [Column; 4] = [
     Column::share("NAMES THERE", 1),
 ];
 
-pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &PeersView) {
+pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &MembersView) {
     let keys = "t makes a ticket, c joins another node, D throws out, esc closes";
     let (here, there) = (view.here(), view.there());
     let high = u16::try_from(here.len() + there.len() + 7).unwrap_or(u16::MAX);
@@ -40,11 +40,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     let inner = canvas.popup(screen, (100, high), "Peers", keys);
     match &view.peers {
         None => {
-            canvas.pieces(row(inner, 0), &[("looking…", Role::Dim)]);
+            canvas.pieces(row(inner, 0), &[("looking…", StyleRole::Dim)]);
             return;
         }
         Some(Err(why)) => {
-            canvas.pieces(row(inner, 0), &[(why, Role::Bad)]);
+            canvas.pieces(row(inner, 0), &[(why, StyleRole::Bad)]);
             return;
         }
         Some(Ok(_)) => {}
@@ -65,7 +65,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     let body = under(above, 1);
     if here.is_empty() {
         let text = "nobody yet; t makes a ticket to paste elsewhere";
-        canvas.pieces(row(body, 0), &[(text, Role::Dim)]);
+        canvas.pieces(row(body, 0), &[(text, StyleRole::Dim)]);
     }
     let shown = usize::from(body.height).max(1);
     let top = (view.selected + 1).saturating_sub(shown);
@@ -81,7 +81,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     table::header(canvas, row(under(below, 1), 0), &THERE);
     let body = under(below, 2);
     if there.is_empty() {
-        canvas.pieces(row(body, 0), &[("none; c joins one", Role::Dim)]);
+        canvas.pieces(row(body, 0), &[("none; c joins one", StyleRole::Dim)]);
     }
     let lines = there.iter().map(|info| (Mark::None, link(info)));
     table::body(canvas, body, &THERE, lines);
@@ -97,39 +97,43 @@ fn under(area: Rect, rows: u16) -> Rect {
 
 fn rights(role: Rights) -> Cell<'static> {
     let ink = match role {
-        Rights::Admin => Role::Warn,
-        _ => Role::Text,
+        Rights::Admin => StyleRole::Warn,
+        _ => StyleRole::Text,
     };
     (Cow::Borrowed(role.word()), ink)
 }
 
-fn peer<'a>(info: &'a PeerInfo, model: &Model) -> Vec<Cell<'a>> {
+fn peer<'a>(info: &'a MemberStatus, model: &Model) -> Vec<Cell<'a>> {
     let since = model.local(Timestamp(info.peer.joined_at.saturating_mul(1_000_000)));
     let lines = match info.connections {
-        0 => (Cow::Borrowed("none"), Role::Dim),
-        n => (Cow::Owned(n.to_string()), Role::Good),
+        0 => (Cow::Borrowed("none"), StyleRole::Dim),
+        n => (Cow::Owned(n.to_string()), StyleRole::Good),
     };
     vec![
-        (short(&info.peer.key), Role::Strong),
+        (short(&info.peer.key), StyleRole::Strong),
         rights(info.peer.role),
-        (Cow::Borrowed(info.peer.label.as_str()), Role::Text),
+        (Cow::Borrowed(info.peer.label.as_str()), StyleRole::Text),
         lines,
         (
             Cow::Owned(since.strftime("%Y-%m-%d %H:%M").to_string()),
-            Role::Dim,
+            StyleRole::Dim,
         ),
     ]
 }
 
-fn link(info: &LinkInfo) -> Vec<Cell<'_>> {
+fn link(info: &UpstreamStatus) -> Vec<Cell<'_>> {
     let all_held = info.names.iter().all(|(_, how)| how == "held");
     let names = info.names.iter();
     let names: Vec<_> = names.map(|(name, how)| format!("{name} {how}")).collect();
-    let ink = if all_held { Role::Good } else { Role::Warn };
+    let ink = if all_held {
+        StyleRole::Good
+    } else {
+        StyleRole::Warn
+    };
     vec![
-        (short(&info.key), Role::Strong),
+        (short(&info.key), StyleRole::Strong),
         rights(info.role),
-        (Cow::Owned(info.addr.to_string()), Role::Text),
+        (Cow::Owned(info.addr.to_string()), StyleRole::Text),
         (Cow::Owned(names.join(", ")), ink),
     ]
 }

@@ -25,7 +25,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
             Layer::Prompt(prompt) => prompt::draw(canvas, screen, prompt),
             Layer::Confirm(confirm) => confirm::draw(canvas, screen, confirm),
             Layer::Details(details) => details::draw(canvas, screen, model, details),
-            Layer::Reasons(view) => dead_letters::draw(canvas, screen, model, view),
+            Layer::DeadLetters(view) => dead_letters::draw(canvas, screen, model, view),
             Layer::Peers(view) => members::draw(canvas, screen, model, view),
             Layer::Latency { scroll } => latency::draw(canvas, screen, model, *scroll),
         }

@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use crate::ui::{
     model::{Model, layer::Palette},
-    theme::Role,
+    theme::StyleRole,
     update::found,
     widgets::{
         canvas::{Canvas, row, rows},
@@ -17,7 +17,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
     let high = screen.height.min(18);
     let inner = canvas.popup(screen, (92, high), "Palette", bottom);
     let line = row(inner, 0);
-    let used = canvas.pieces(line, &[(": ", Role::Accent)]);
+    let used = canvas.pieces(line, &[(": ", StyleRole::Accent)]);
     let line = Rect {
         x: line.x + used,
         width: line.width.saturating_sub(used),
@@ -30,12 +30,12 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
         ..inner
     };
     if let Some(error) = &palette.error {
-        canvas.pieces(row(inner, 1), &[(error, Role::Bad)]);
+        canvas.pieces(row(inner, 1), &[(error, StyleRole::Bad)]);
     }
     let entries = found(palette);
     if entries.is_empty() {
         if palette.error.is_none() {
-            canvas.pieces(row(list, 0), &[("no command fits", Role::Dim)]);
+            canvas.pieces(row(list, 0), &[("no command fits", StyleRole::Dim)]);
         }
         return;
     }
@@ -44,19 +44,19 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
     let top = (selected + 1).saturating_sub(shown);
     for (area, (i, entry)) in rows(list).zip(entries.iter().enumerate().skip(top)) {
         if i == selected {
-            canvas.fill(area, Role::Selected);
+            canvas.fill(area, StyleRole::Selected);
         }
         let keys = model.keymap.text(entry.action);
-        let used = canvas.pieces_right(area, &[(&keys, Role::Key)]);
+        let used = canvas.pieces_right(area, &[(&keys, StyleRole::Key)]);
         let area = Rect {
             width: area.width.saturating_sub(used + 1),
             ..area
         };
         let why = model.why_not(entry.action);
         let role = if why.is_some() && i != selected {
-            Role::Dim
+            StyleRole::Dim
         } else {
-            Role::Strong
+            StyleRole::Strong
         };
         let name = match entry.argument {
             "" => format!(" {} ", entry.name),
@@ -67,6 +67,6 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
             Some(why) => format!("{} ({why})", entry.text),
             None => entry.text.to_owned(),
         };
-        canvas.pieces(area, &[(&name, role), (&text, Role::Dim)]);
+        canvas.pieces(area, &[(&name, role), (&text, StyleRole::Dim)]);
     }
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use crate::ui::{
     model::layer::Prompt,
     text::wrap,
-    theme::Role,
+    theme::StyleRole,
     widgets::{
         canvas::{Canvas, row, rows},
         input,
@@ -20,7 +20,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, prompt: &Prompt) {
         "enter takes it, esc gives it up",
     );
     let line = row(inner, 0);
-    let used = canvas.pieces(line, &[("> ", Role::Accent)]);
+    let used = canvas.pieces(line, &[("> ", StyleRole::Accent)]);
     let line = Rect {
         x: line.x + used,
         width: line.width.saturating_sub(used),
@@ -28,8 +28,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, prompt: &Prompt) {
     };
     input::draw(canvas, line, &prompt.input, true);
     let (text, role) = match &prompt.error {
-        Some(error) => (error.as_str(), Role::Bad),
-        None => (prompt.help(), Role::Dim),
+        Some(error) => (error.as_str(), StyleRole::Bad),
+        None => (prompt.help(), StyleRole::Dim),
     };
     let below = Rect {
         y: (inner.y + 1).min(inner.bottom()),
@@ -38,7 +38,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, prompt: &Prompt) {
     };
     // The cursor stands at the mistake; a mark under it says so without a cursor.
     if let (Some(_), Some((x, _))) = (&prompt.error, canvas.cursor) {
-        let style = canvas.ink(Role::Bad);
+        let style = canvas.fg(StyleRole::Bad);
         canvas.write(x, below.y, 1, "^", style);
     }
     let below = Rect {

@@ -9,7 +9,7 @@ use crate::ui::{
     model::Model,
     panes::events::tone_role,
     text::{fit, width},
-    theme::Role,
+    theme::StyleRole,
     widgets::canvas::Canvas,
 };
 
@@ -28,11 +28,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
         let wide = wide.min(screen.width);
         let area = Rect::new(screen.right() - wide, y, wide, 1);
         Clear.render(area, canvas.buffer);
-        canvas.fill(area, Role::Popup);
+        canvas.fill(area, StyleRole::Popup);
         let pointer = canvas.symbols().pointer;
         canvas.pieces(
             area,
-            &[(pointer, tone_role(toast.tone)), (&text, Role::Strong)],
+            &[(pointer, tone_role(toast.tone)), (&text, StyleRole::Strong)],
         );
         y -= 1;
     }

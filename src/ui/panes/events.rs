@@ -11,7 +11,7 @@ use crate::ui::{
         events::{Kind, Tone},
     },
     text::count,
-    theme::Role,
+    theme::StyleRole,
     widgets::{
         canvas::{Canvas, rows},
         table::Mark,
@@ -36,10 +36,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     let held = if view.held { " held " } else { "" };
     let total = format!(" {} ", count(lines.len()));
     let right = [
-        (dropped.as_str(), Role::Warn),
-        (filter.as_str(), Role::Accent),
-        (held, Role::Warn),
-        (total.as_str(), Role::Dim),
+        (dropped.as_str(), StyleRole::Warn),
+        (filter.as_str(), StyleRole::Accent),
+        (held, StyleRole::Warn),
+        (total.as_str(), StyleRole::Dim),
     ];
     let inner = frame(canvas, area, model, Pane::Events, &right);
     if lines.is_empty() {
@@ -53,8 +53,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         let selected = view.held && i == place.at;
         match mark(model, Pane::Events, selected) {
             Mark::None => {}
-            Mark::Selected => canvas.fill(area, Role::Selected),
-            Mark::Marked => canvas.fill(area, Role::Marked),
+            Mark::Selected => canvas.fill(area, StyleRole::Selected),
+            Mark::Marked => canvas.fill(area, StyleRole::Marked),
         }
         let at = model.local(line.at).strftime(" %H:%M:%S ").to_string();
         let kind = if area.width >= 40 {
@@ -64,11 +64,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         };
         let sign = format!("{} ", canvas.symbols().tone(line.tone));
         let text = match line.tone {
-            Tone::Plain | Tone::Good => Role::Text,
+            Tone::Plain | Tone::Good => StyleRole::Text,
             Tone::Warn | Tone::Bad => tone_role(line.tone),
         };
         let pieces = [
-            (at.as_str(), Role::Dim),
+            (at.as_str(), StyleRole::Dim),
             (kind.as_str(), kind_role(line.kind)),
             (sign.as_str(), tone_role(line.tone)),
             (line.text.as_str(), text),
@@ -82,21 +82,21 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     canvas.scrollbar(edge, visible.start, visible.len(), lines.len());
 }
 
-const fn kind_role(kind: Kind) -> Role {
+const fn kind_role(kind: Kind) -> StyleRole {
     match kind {
-        Kind::Name => Role::Accent,
-        Kind::Call => Role::Active,
-        Kind::Task => Role::Chart,
-        Kind::Worker => Role::Waiting,
-        Kind::Program => Role::Key,
+        Kind::Name => StyleRole::Accent,
+        Kind::Call => StyleRole::Active,
+        Kind::Task => StyleRole::Chart,
+        Kind::Worker => StyleRole::Waiting,
+        Kind::Program => StyleRole::Key,
     }
 }
 
-pub(crate) const fn tone_role(tone: Tone) -> Role {
+pub(crate) const fn tone_role(tone: Tone) -> StyleRole {
     match tone {
-        Tone::Plain => Role::Text,
-        Tone::Good => Role::Good,
-        Tone::Warn => Role::Warn,
-        Tone::Bad => Role::Bad,
+        Tone::Plain => StyleRole::Text,
+        Tone::Good => StyleRole::Good,
+        Tone::Warn => StyleRole::Warn,
+        Tone::Bad => StyleRole::Bad,
     }
 }

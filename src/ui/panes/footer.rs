@@ -3,11 +3,11 @@
 use ratatui::layout::Rect;
 
 use crate::ui::{
-    action::{Action, Entry, TABLE, Where},
+    action::{Action, ActionSpec, Scope, TABLE},
     layout::Regions,
     model::Model,
     text::width,
-    theme::Role,
+    theme::StyleRole,
     widgets::canvas::Canvas,
 };
 
@@ -20,14 +20,14 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     }
     // Help and quit are always to be seen; the pane's own actions come before what is everywhere.
     let always = [Action::Help, Action::Quit];
-    let last: Vec<&Entry> = always
+    let last: Vec<&ActionSpec> = always
         .iter()
         .map(|action| action.entry())
         .filter(|entry| !key(model, entry).is_empty())
         .collect();
     let reserved: usize = last.iter().map(|entry| wide(model, entry)).sum();
-    let own = TABLE.iter().filter(|e| e.at != Where::Everywhere);
-    let everywhere = TABLE.iter().filter(|e| e.at == Where::Everywhere);
+    let own = TABLE.iter().filter(|e| e.at != Scope::Everywhere);
+    let everywhere = TABLE.iter().filter(|e| e.at == Scope::Everywhere);
     let here = own
         .chain(everywhere)
         .filter(|e| !e.hint.is_empty() && e.at.has(model.focus) && !always.contains(&e.action))
@@ -52,9 +52,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         };
         let possible = model.why_not(entry.action).is_none();
         let (key_role, role) = if possible {
-            (Role::Key, Role::Text)
+            (StyleRole::Key, StyleRole::Text)
         } else {
-            (Role::Dim, Role::Dim)
+            (StyleRole::Dim, StyleRole::Dim)
         };
         let key = key(model, entry);
         let used = canvas.pieces(
@@ -90,15 +90,19 @@ fn replay(canvas: &mut Canvas<'_>, area: Rect) {
     ];
     let mut pieces = Vec::new();
     for (key, does) in keys {
-        let text = [(" ", Role::Text), (key, Role::Key), (" ", Role::Text)];
+        let text = [
+            (" ", StyleRole::Text),
+            (key, StyleRole::Key),
+            (" ", StyleRole::Text),
+        ];
         pieces.extend(text);
-        pieces.extend([(does, Role::Text), (" ", Role::Text)]);
+        pieces.extend([(does, StyleRole::Text), (" ", StyleRole::Text)]);
     }
     canvas.pieces(area, &pieces);
 }
 
 /// The key that is shown; in the greeter, where letters type, only one that acts there.
-fn key(model: &Model, entry: &Entry) -> String {
+fn key(model: &Model, entry: &ActionSpec) -> String {
     let keys = model.keymap.keys(entry.action);
     let acts =
         |key: &&crate::ui::key::Key| model.keymap.action(model.focus, **key) == Some(entry.action);
@@ -107,7 +111,7 @@ fn key(model: &Model, entry: &Entry) -> String {
         .map_or(String::new(), ToString::to_string)
 }
 
-fn wide(model: &Model, entry: &Entry) -> usize {
+fn wide(model: &Model, entry: &ActionSpec) -> usize {
     match width(&key(model, entry)) {
         0 => 0,
         key => key + width(entry.hint) + 3,

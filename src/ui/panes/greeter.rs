@@ -7,10 +7,10 @@ use crate::ui::pane::Pane;
 use crate::ui::{
     model::{
         Model,
-        greeter::{Greeter, Greeting, Outcome},
+        greeter::{GreetOutcome, Greeter, Greeting},
     },
     text::{count, took, wrap},
-    theme::Role,
+    theme::StyleRole,
     widgets::{
         canvas::{Canvas, row},
         chart, input,
@@ -23,7 +23,13 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
         1 => " 1 call ".to_owned(),
         n => format!(" {} calls ", count(n)),
     };
-    let inner = frame(canvas, area, model, Pane::Greeter, &[(&calls, Role::Dim)]);
+    let inner = frame(
+        canvas,
+        area,
+        model,
+        Pane::Greeter,
+        &[(&calls, StyleRole::Dim)],
+    );
     let mut rest = pad(inner);
     prompt(canvas, take(&mut rest, 1), model);
     let spacious = rest.height >= 12;
@@ -68,7 +74,7 @@ fn take(area: &mut Rect, rows: u16) -> Rect {
 }
 
 fn prompt(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
-    let used = canvas.pieces(area, &[("Name ", Role::Accent)]);
+    let used = canvas.pieces(area, &[("Name ", StyleRole::Accent)]);
     let line = Rect {
         x: area.x + used,
         width: area.width.saturating_sub(used),
@@ -76,7 +82,7 @@ fn prompt(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     };
     let typing = model.focus == Pane::Greeter && model.layers.is_empty();
     if model.greeter.input.value().is_empty() && !typing {
-        canvas.pieces(line, &[("press 2, type a name, enter", Role::Dim)]);
+        canvas.pieces(line, &[("press 2, type a name, enter", StyleRole::Dim)]);
     } else {
         input::draw(canvas, line, &model.greeter.input, typing);
     }
@@ -85,34 +91,32 @@ fn prompt(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
 /// The hint, or the newest greeting and the road it came.
 fn answer(canvas: &mut Canvas<'_>, rest: &mut Rect, model: &Model) {
     if let Some(hint) = &model.greeter.hint {
-        canvas.pieces(take(rest, 1), &[(hint, Role::Warn)]);
+        canvas.pieces(take(rest, 1), &[(hint, StyleRole::Warn)]);
         return;
     }
     let Some(newest) = model.greeter.history.front() else {
         let hint = "the greeter is found by name and called over QUIC";
-        canvas.pieces(take(rest, 1), &[(hint, Role::Dim)]);
+        canvas.pieces(take(rest, 1), &[(hint, StyleRole::Dim)]);
         return;
     };
     let (text, role) = match &newest.outcome {
-        Outcome::UnderWay => ("calling…", Role::Active),
-        Outcome::Greeted { text, .. } => (text.as_str(), Role::Good),
-        Outcome::Failed(why) => (why.as_str(), Role::Bad),
+        GreetOutcome::UnderWay => ("calling…", StyleRole::Active),
+        GreetOutcome::Greeted { text, .. } => (text.as_str(), StyleRole::Good),
+        GreetOutcome::Failed(why) => (why.as_str(), StyleRole::Bad),
     };
     let lines = if rest.height > 6 { 3 } else { 1 };
     for line in wrap(text, rest.width.into(), lines) {
-        let style = canvas
-            .ink(role)
-            .add_modifier(ratatui::style::Modifier::BOLD);
+        let style = canvas.fg(role).add_modifier(ratatui::style::Modifier::BOLD);
         let at = take(rest, 1);
         if at.height > 0 {
             canvas.write(at.x, at.y, at.width, &line, style);
         }
     }
-    if let Outcome::Greeted { lookup, call, .. } = &newest.outcome
+    if let GreetOutcome::Greeted { lookup, call, .. } = &newest.outcome
         && rest.height > 4
     {
         let road = format!("lookup {}, call {}", took(*lookup), took(*call));
-        canvas.pieces(take(rest, 1), &[(&road, Role::Dim)]);
+        canvas.pieces(take(rest, 1), &[(&road, StyleRole::Dim)]);
     }
 }
 
@@ -130,13 +134,13 @@ fn percentiles(canvas: &mut Canvas<'_>, area: Rect, greeter: &Greeter) {
     canvas.pieces(
         area,
         &[
-            ("p50 ", Role::Dim),
-            (&p50, Role::Strong),
-            ("  p95 ", Role::Dim),
-            (&p95, Role::Strong),
-            ("  p99 ", Role::Dim),
-            (&p99, Role::Strong),
-            (&failed, Role::Bad),
+            ("p50 ", StyleRole::Dim),
+            (&p50, StyleRole::Strong),
+            ("  p95 ", StyleRole::Dim),
+            (&p95, StyleRole::Strong),
+            ("  p99 ", StyleRole::Dim),
+            (&p99, StyleRole::Strong),
+            (&failed, StyleRole::Bad),
         ],
     );
 }
@@ -156,7 +160,7 @@ fn latency(canvas: &mut Canvas<'_>, rest: &mut Rect, greeter: &Greeter) {
             *count += value.count_at_value();
         }
     }
-    chart::histogram(canvas, chart, &counts, Role::Chart);
+    chart::histogram(canvas, chart, &counts, StyleRole::Chart);
     let axis = take(rest, 1);
     let shown = Rect {
         width: u16::try_from(columns).unwrap_or(axis.width).min(axis.width),
@@ -164,8 +168,8 @@ fn latency(canvas: &mut Canvas<'_>, rest: &mut Rect, greeter: &Greeter) {
     };
     let time = |ln: f64| took(std::time::Duration::from_micros(ln.exp() as u64));
     let (left, right) = (time(low), time(high));
-    canvas.pieces(shown, &[(&left, Role::Dim)]);
-    canvas.pieces_right(shown, &[(&right, Role::Dim)]);
+    canvas.pieces(shown, &[(&left, StyleRole::Dim)]);
+    canvas.pieces_right(shown, &[(&right, StyleRole::Dim)]);
 }
 
 fn history(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
@@ -177,16 +181,16 @@ fn history(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
 fn line(canvas: &mut Canvas<'_>, area: Rect, model: &Model, greeting: &Greeting) {
     let at = model.local(greeting.at).strftime("%H:%M:%S ").to_string();
     let time = greeting.took().map_or(String::new(), took);
-    let used = canvas.pieces_right(area, &[(&time, Role::Dim)]);
+    let used = canvas.pieces_right(area, &[(&time, StyleRole::Dim)]);
     let room = Rect {
         width: area.width.saturating_sub(used + 1),
         ..area
     };
     let arrow = format!(" {} ", canvas.symbols().arrow);
     let (text, role) = match &greeting.outcome {
-        Outcome::UnderWay => ("calling…", Role::Active),
-        Outcome::Greeted { text, .. } => (text.as_str(), Role::Text),
-        Outcome::Failed(why) => (why.as_str(), Role::Bad),
+        GreetOutcome::UnderWay => ("calling…", StyleRole::Active),
+        GreetOutcome::Greeted { text, .. } => (text.as_str(), StyleRole::Text),
+        GreetOutcome::Failed(why) => (why.as_str(), StyleRole::Bad),
     };
     // Half of the room for a name that is long itself.
     let name = crate::ui::text::fit(
@@ -197,9 +201,9 @@ fn line(canvas: &mut Canvas<'_>, area: Rect, model: &Model, greeting: &Greeting)
     canvas.pieces(
         room,
         &[
-            (&at, Role::Dim),
-            (&name, Role::Strong),
-            (&arrow, Role::Dim),
+            (&at, StyleRole::Dim),
+            (&name, StyleRole::Strong),
+            (&arrow, StyleRole::Dim),
             (text, role),
         ],
     );

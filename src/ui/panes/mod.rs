@@ -12,9 +12,9 @@ use ratatui::layout::Rect;
 use super::{
     layout::Regions,
     model::Model,
-    theme::Role,
+    theme::StyleRole,
     widgets::{
-        canvas::{Canvas, Piece},
+        canvas::{Canvas, TextSpan},
         table::Mark,
     },
 };
@@ -43,16 +43,20 @@ fn frame(
     area: Rect,
     model: &Model,
     pane: Pane,
-    right: &[Piece<'_>],
+    right: &[TextSpan<'_>],
 ) -> Rect {
     let focused = model.focus == pane;
     let number = format!(" {} ", pane.number());
     let title = format!("{} ", pane.title());
-    let role = if focused { Role::Focus } else { Role::Strong };
+    let role = if focused {
+        StyleRole::Focus
+    } else {
+        StyleRole::Strong
+    };
     canvas.frame(
         area,
         focused,
-        &[(&number, Role::Key), (&title, role)],
+        &[(&number, StyleRole::Key), (&title, role)],
         right,
     )
 }
@@ -70,7 +74,7 @@ fn mark(model: &Model, pane: Pane, selected: bool) -> Mark {
 fn empty(canvas: &mut Canvas<'_>, area: Rect, lines: &[&str]) {
     let high = u16::try_from(lines.len()).unwrap_or_default();
     let top = area.y + area.height.saturating_sub(high) / 2;
-    let style = canvas.ink(Role::Dim);
+    let style = canvas.fg(StyleRole::Dim);
     for (y, line) in (top..area.bottom()).zip(lines) {
         let wide = u16::try_from(super::text::width(line)).unwrap_or(area.width);
         let x = area.x + area.width.saturating_sub(wide) / 2;

@@ -12,7 +12,7 @@ use crate::{
         layout::Regions,
         model::Model,
         text::count,
-        theme::Role,
+        theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
             table::{self, Column},
@@ -46,9 +46,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         n => format!(" dropped {} ", count(n)),
     };
     let right = [
-        (dropped.as_str(), Role::Warn),
-        (filter.as_str(), Role::Accent),
-        (total.as_str(), Role::Dim),
+        (dropped.as_str(), StyleRole::Warn),
+        (filter.as_str(), StyleRole::Accent),
+        (total.as_str(), StyleRole::Dim),
     ];
     let inner = frame(canvas, area, model, Pane::Names, &right);
     if rows.is_empty() {
@@ -73,8 +73,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     let lines = visible.clone().filter_map(|i| {
         let record = rows.get(i)?;
         let (state, role) = match record.health {
-            Health::Live => ("live", Role::Good),
-            Health::Suspect => ("suspect", Role::Warn),
+            Health::Live => ("live", StyleRole::Good),
+            Health::Suspect => ("suspect", StyleRole::Warn),
         };
         let state = format!("{} {state}", model.theme.symbols.health(record.health));
         let lease = match record.lease_ms {
@@ -86,10 +86,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
             .rsplit_once('@')
             .map_or(record.uri.as_str(), |(_, at)| at);
         let cells = vec![
-            (Cow::Borrowed(record.name.as_str()), Role::Strong),
-            (Cow::Borrowed(at), Role::Text),
-            (Cow::Owned(record.owner.fingerprint()), Role::Dim),
-            (lease, Role::Dim),
+            (Cow::Borrowed(record.name.as_str()), StyleRole::Strong),
+            (Cow::Borrowed(at), StyleRole::Text),
+            (Cow::Owned(record.owner.fingerprint()), StyleRole::Dim),
+            (lease, StyleRole::Dim),
             (Cow::Owned(state), role),
         ];
         Some((mark(model, Pane::Names, i == place.at), cells))

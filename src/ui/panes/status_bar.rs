@@ -5,15 +5,15 @@ use ratatui::layout::Rect;
 use crate::ui::pane::Pane;
 use crate::{
     net::rpc::wire::Role as Rights,
-    node::Place,
+    node::Locality,
     queue::task::State,
     ui::{
         action::Action,
         layout::{Plan, Regions},
         model::{Model, Replay},
         text::{count, fit, short_count, width},
-        theme::Role,
-        widgets::canvas::{Canvas, Piece},
+        theme::StyleRole,
+        widgets::canvas::{Canvas, TextSpan},
     },
 };
 
@@ -59,17 +59,23 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
     let replay = model.replay.as_ref().map(replayed);
     let read_only = model.about.read_only || model.about.role == Rights::Read;
     let pieces = [
-        (replay.as_deref().unwrap_or_default(), Role::Active),
-        (lost.as_deref().unwrap_or_default(), Role::Bad),
-        (if read_only { " READ-ONLY " } else { "" }, Role::Active),
-        (unsaved, Role::Bad),
-        (stuck.as_str(), Role::Bad),
-        (if model.leaving { " LEAVING " } else { "" }, Role::Warn),
+        (replay.as_deref().unwrap_or_default(), StyleRole::Active),
+        (lost.as_deref().unwrap_or_default(), StyleRole::Bad),
+        (
+            if read_only { " READ-ONLY " } else { "" },
+            StyleRole::Active,
+        ),
+        (unsaved, StyleRole::Bad),
+        (stuck.as_str(), StyleRole::Bad),
+        (
+            if model.leaving { " LEAVING " } else { "" },
+            StyleRole::Warn,
+        ),
         (
             if model.is_frozen() { " FROZEN " } else { "" },
-            Role::Active,
+            StyleRole::Active,
         ),
-        (paused.as_str(), Role::Warn),
+        (paused.as_str(), StyleRole::Warn),
     ];
     canvas.pieces_right(area, &pieces)
 }
@@ -119,40 +125,44 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
         .copied()
         .unwrap_or_default();
     let rate = format!("{}/s", short_count(rate.into()));
-    let failed_role = if failures > 0 { Role::Bad } else { Role::Dim };
+    let failed_role = if failures > 0 {
+        StyleRole::Bad
+    } else {
+        StyleRole::Dim
+    };
     let (what_node, role) = match about.place {
-        Place::Here => ("key ", ""),
-        Place::Beside => ("attached to ", ""),
-        Place::Elsewhere => ("node ", about.role.word()),
+        Locality::InProcess => ("key ", ""),
+        Locality::LocalProcess => ("attached to ", ""),
+        Locality::Remote => ("node ", about.role.word()),
     };
     let joiner = if role.is_empty() { "" } else { " as " };
-    let who: [Piece<'_>; 7] = [
-        (what_node, Role::Dim),
-        (&about.fingerprint, Role::Text),
-        (" at ", Role::Dim),
-        (&about.addr, Role::Text),
-        (joiner, Role::Dim),
-        (role, Role::Strong),
-        (&dot, Role::Border),
+    let who: [TextSpan<'_>; 7] = [
+        (what_node, StyleRole::Dim),
+        (&about.fingerprint, StyleRole::Text),
+        (" at ", StyleRole::Dim),
+        (&about.addr, StyleRole::Text),
+        (joiner, StyleRole::Dim),
+        (role, StyleRole::Strong),
+        (&dot, StyleRole::Border),
     ];
-    let what: [Piece<'_>; 4] = [
-        (&about.engine, Role::Text),
-        (", ", Role::Dim),
-        (&workers, Role::Text),
-        (&dot, Role::Border),
+    let what: [TextSpan<'_>; 4] = [
+        (&about.engine, StyleRole::Text),
+        (", ", StyleRole::Dim),
+        (&workers, StyleRole::Text),
+        (&dot, StyleRole::Border),
     ];
-    let doing: [Piece<'_>; 7] = [
-        (&running, Role::Active),
-        ("  ", Role::Dim),
-        (&queued, Role::Waiting),
-        ("  ", Role::Dim),
+    let doing: [TextSpan<'_>; 7] = [
+        (&running, StyleRole::Active),
+        ("  ", StyleRole::Dim),
+        (&queued, StyleRole::Waiting),
+        ("  ", StyleRole::Dim),
         (&failed, failed_role),
-        ("  ", Role::Dim),
-        (&rate, Role::Chart),
+        ("  ", StyleRole::Dim),
+        (&rate, StyleRole::Chart),
     ];
     // What goes on comes last and goes last: who this is gives way to it.
-    let brand: [Piece<'_>; 2] = [(" distro-tui", Role::Accent), ("  ", Role::Dim)];
-    let wide = |pieces: &[Piece<'_>]| pieces.iter().map(|(text, _)| width(text)).sum::<usize>();
+    let brand: [TextSpan<'_>; 2] = [(" distro-tui", StyleRole::Accent), ("  ", StyleRole::Dim)];
+    let wide = |pieces: &[TextSpan<'_>]| pieces.iter().map(|(text, _)| width(text)).sum::<usize>();
     let mut room = usize::from(area.width).saturating_sub(wide(&brand) + wide(&doing));
     let mut line = brand.to_vec();
     for group in [&who[..], &what[..]] {
@@ -180,8 +190,12 @@ fn tabs(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Region
             width: area.right().saturating_sub(x),
             ..area
         };
-        let role = if focused { Role::Focus } else { Role::Text };
-        let used = canvas.pieces(room, &[(&number, Role::Key), (&name, role)]);
+        let role = if focused {
+            StyleRole::Focus
+        } else {
+            StyleRole::Text
+        };
+        let used = canvas.pieces(room, &[(&number, StyleRole::Key), (&name, role)]);
         let button = Rect {
             width: used,
             ..room

@@ -12,7 +12,7 @@ use crate::{
         layout::Regions,
         model::Model,
         text::{count, short_count, took},
-        theme::Role,
+        theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
             chart,
@@ -46,11 +46,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         n => format!(" {n} marked "),
     };
     let right = [
-        (marked.as_str(), Role::Accent),
-        (paused, Role::Warn),
-        (filter.as_str(), Role::Accent),
-        (order.as_str(), Role::Dim),
-        (total.as_str(), Role::Dim),
+        (marked.as_str(), StyleRole::Accent),
+        (paused, StyleRole::Warn),
+        (filter.as_str(), StyleRole::Accent),
+        (order.as_str(), StyleRole::Dim),
+        (total.as_str(), StyleRole::Dim),
     ];
     let inner = frame(canvas, area, model, Pane::Tasks, &right);
     let foot = u16::from(inner.height >= 6);
@@ -99,9 +99,9 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
     let state = format!("{} {word}", model.theme.symbols.state(task.state));
     let marked = model.tasks.marked.contains(&task.id);
     let (id, id_role) = if marked {
-        (format!("*{}", task.id), Role::Accent)
+        (format!("*{}", task.id), StyleRole::Accent)
     } else {
-        (task.id.to_string(), Role::Dim)
+        (task.id.to_string(), StyleRole::Dim)
     };
     let (result, result_role) = outcome(task, model);
     let time = task.duration().or_else(|| {
@@ -111,13 +111,16 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
     vec![
         (Cow::Owned(id), id_role),
         (Cow::Owned(state), role),
-        (Cow::Owned(call(task)), Role::Text),
+        (Cow::Owned(call(task)), StyleRole::Text),
         (result, result_role),
         (
             Cow::Owned(task.worker.map_or(String::new(), |w| w.to_string())),
-            Role::Dim,
+            StyleRole::Dim,
         ),
-        (Cow::Owned(time.map_or(String::new(), took)), Role::Text),
+        (
+            Cow::Owned(time.map_or(String::new(), took)),
+            StyleRole::Text,
+        ),
         (
             Cow::Owned(
                 model
@@ -125,7 +128,7 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
                     .strftime("%H:%M:%S")
                     .to_string(),
             ),
-            Role::Dim,
+            StyleRole::Dim,
         ),
     ]
 }
@@ -141,21 +144,21 @@ pub(crate) fn call(task: &Task) -> String {
 }
 
 /// What came of it, or what it waits for.
-fn outcome<'a>(task: &'a Task, model: &Model) -> (Cow<'a, str>, Role) {
+fn outcome<'a>(task: &'a Task, model: &Model) -> (Cow<'a, str>, StyleRole) {
     let last_error = task.error.as_deref();
     match (task.state, &task.result, last_error) {
-        (State::Succeeded, Some(result), _) => (Cow::Borrowed(result), Role::Strong),
-        (State::Failed, _, Some(error)) => (Cow::Borrowed(error), Role::Bad),
+        (State::Succeeded, Some(result), _) => (Cow::Borrowed(result), StyleRole::Strong),
+        (State::Failed, _, Some(error)) => (Cow::Borrowed(error), StyleRole::Bad),
         (State::Retrying | State::Scheduled, _, error) => {
             let due = task.due_at.map_or(String::new(), |at| when(at, model));
             let error = error.map_or(String::new(), |error| format!(": {error}"));
-            (Cow::Owned(format!("{due}{error}")), Role::Dim)
+            (Cow::Owned(format!("{due}{error}")), StyleRole::Dim)
         }
         (State::Running, ..) => match task.progress {
-            Some(progress) => (Cow::Owned(bar(progress.share(), model)), Role::Active),
-            None => (Cow::Borrowed(""), Role::Dim),
+            Some(progress) => (Cow::Owned(bar(progress.share(), model)), StyleRole::Active),
+            None => (Cow::Borrowed(""), StyleRole::Dim),
         },
-        _ => (Cow::Borrowed(""), Role::Dim),
+        _ => (Cow::Borrowed(""), StyleRole::Dim),
     }
 }
 
@@ -187,13 +190,13 @@ pub(crate) fn bar(share: f64, model: &Model) -> String {
     )
 }
 
-pub(crate) const fn state_role(state: State) -> Role {
+pub(crate) const fn state_role(state: State) -> StyleRole {
     match state {
-        State::Running => Role::Active,
-        State::Retrying | State::Scheduled | State::Queued => Role::Waiting,
-        State::Failed | State::Expired => Role::Bad,
-        State::Cancelled => Role::Warn,
-        State::Succeeded => Role::Good,
+        State::Running => StyleRole::Active,
+        State::Retrying | State::Scheduled | State::Queued => StyleRole::Waiting,
+        State::Failed | State::Expired => StyleRole::Bad,
+        State::Cancelled => StyleRole::Warn,
+        State::Succeeded => StyleRole::Good,
     }
 }
 
@@ -212,11 +215,11 @@ fn throughput(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let used = canvas.pieces(
         label,
         &[
-            (&now, Role::Strong),
-            ("/s", Role::Dim),
-            ("  peak ", Role::Dim),
-            (&peak, Role::Text),
-            ("  ", Role::Dim),
+            (&now, StyleRole::Strong),
+            ("/s", StyleRole::Dim),
+            ("  peak ", StyleRole::Dim),
+            (&peak, StyleRole::Text),
+            ("  ", StyleRole::Dim),
         ],
     );
     let run = overview.stats.run;
@@ -234,7 +237,7 @@ fn throughput(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
         ..label
     };
     let shown = if run.count > 0 && right.width > 90 {
-        canvas.pieces_right(right, &[(&times, Role::Dim)])
+        canvas.pieces_right(right, &[(&times, StyleRole::Dim)])
     } else {
         1
     };
@@ -242,5 +245,5 @@ fn throughput(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
         width: right.width.saturating_sub(shown).min(120),
         ..right
     };
-    chart::sparkline(canvas, line, &rate, Role::Chart);
+    chart::sparkline(canvas, line, &rate, StyleRole::Chart);
 }

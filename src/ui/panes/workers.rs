@@ -12,7 +12,7 @@ use crate::{
         layout::Regions,
         model::Model,
         text::{short_count, took},
-        theme::Role,
+        theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
             table::{self, Column},
@@ -37,7 +37,13 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     let workers = &overview.workers;
     let busy = workers.iter().filter(|w| w.current.is_some()).count();
     let right = format!(" {busy} of {} busy ", workers.len());
-    let inner = frame(canvas, area, model, Pane::Workers, &[(&right, Role::Dim)]);
+    let inner = frame(
+        canvas,
+        area,
+        model,
+        Pane::Workers,
+        &[(&right, StyleRole::Dim)],
+    );
     table::header(canvas, row(inner, 0), &COLUMNS);
     let axis = u16::from(usize::from(inner.height) > workers.len() + 1);
     let body = Rect {
@@ -80,10 +86,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
 
 fn cells<'a>(worker: &'a WorkerStatus, model: &Model) -> Vec<table::Cell<'a>> {
     let role = match worker.state {
-        WorkerState::Idle => Role::Dim,
-        WorkerState::Busy => Role::Active,
-        WorkerState::Stopping => Role::Warn,
-        WorkerState::Stuck => Role::Bad,
+        WorkerState::Idle => StyleRole::Dim,
+        WorkerState::Busy => StyleRole::Active,
+        WorkerState::Stopping => StyleRole::Warn,
+        WorkerState::Stuck => StyleRole::Bad,
     };
     let current = worker.current.as_ref().map_or(String::new(), |current| {
         let age = took(model.now.since(current.since));
@@ -93,17 +99,17 @@ fn cells<'a>(worker: &'a WorkerStatus, model: &Model) -> Vec<table::Cell<'a>> {
         format!("{} {age}{share}", current.id)
     });
     let failed = if worker.failed > 0 {
-        Role::Bad
+        StyleRole::Bad
     } else {
-        Role::Dim
+        StyleRole::Dim
     };
     let busy = (worker.busy_share(model.now) * 100.0).round() as u64;
     vec![
-        (Cow::Owned(worker.id.to_string()), Role::Strong),
+        (Cow::Owned(worker.id.to_string()), StyleRole::Strong),
         (Cow::Borrowed(worker.state.word()), role),
-        (Cow::Owned(current), Role::Text),
-        (Cow::Owned(short_count(worker.done)), Role::Text),
+        (Cow::Owned(current), StyleRole::Text),
+        (Cow::Owned(short_count(worker.done)), StyleRole::Text),
         (Cow::Owned(short_count(worker.failed)), failed),
-        (Cow::Owned(format!("{busy}%")), Role::Text),
+        (Cow::Owned(format!("{busy}%")), StyleRole::Text),
     ]
 }

@@ -7,23 +7,23 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 use crate::{
     net::{
-        naming::{Event as NamingEvent, Health, Record},
+        naming::{Health, NameEvent as NamingEvent, Record},
         trust::key::PublicKey,
     },
     node::NamesEvent,
     queue::{
-        broker::{Batch, Event, Keeping, NameStats, Percentiles, Stats},
+        broker::{Event, EventBatch, NameStats, Percentiles, Stats, StorageStats},
         query::Page,
         task::{Attempt, Progress, State, Task, TaskId, Timestamp, WorkerId},
-        timeline::{Lane, Stretch},
-        worker::{Current, WorkerState, WorkerStatus},
+        timeline::{ActivityTimeline, Span},
+        worker::{RunningTask, WorkerState, WorkerStatus},
     },
     ui::{
-        Depth, SymbolSet,
+        ColorDepth, SymbolSet,
         effect::{Effect, Greeted, Msg},
         key::{Code, Key},
         keymap::Keymap,
-        model::{About, Model},
+        model::{Header, Model},
         theme::Theme,
         update::update,
         view,
@@ -37,19 +37,19 @@ pub(crate) fn ago(ms: u64) -> Timestamp {
     Timestamp(NOW.0 - ms * 1_000)
 }
 
-pub(crate) fn theme(name: &str, depth: Depth, set: SymbolSet) -> Theme {
+pub(crate) fn theme(name: &str, depth: ColorDepth, set: SymbolSet) -> Theme {
     Theme::load(name, depth, set).expect("a theme of ours")
 }
 
 /// A screen that has just started.
 pub(crate) fn fresh() -> Model {
-    let theme = theme("dark", Depth::True, SymbolSet::Unicode);
+    let theme = theme("dark", ColorDepth::True, SymbolSet::Unicode);
     let mut model = Model::new(theme, Keymap::default(), TimeZone::UTC);
-    model.about = About {
+    model.about = Header {
         fingerprint: "k3yk3yk3".into(),
         addr: "127.0.0.1:4433".into(),
         engine: "embedded".into(),
-        ..About::default()
+        ..Header::default()
     };
     model.now = NOW;
     model
@@ -69,10 +69,10 @@ pub(crate) fn busy() -> Model {
         });
         send(&mut model, Msg::Greeted { number, answer });
     }
-    let batch = Batch {
+    let batch = EventBatch {
         at: ago(400),
         events: (5..9)
-            .map(|n| Event::Ended {
+            .map(|n| Event::Finished {
                 id: TaskId(n),
                 state: if n == 7 {
                     State::Failed
@@ -285,7 +285,7 @@ pub(crate) fn stats() -> Stats {
         submitted: 13,
         wanted: 2,
         backlog_limit: 1_000_000,
-        keeping: Keeping {
+        keeping: StorageStats {
             durability: "power".into(),
             bytes: 12 << 20,
             limit: 512 << 20,
@@ -343,12 +343,12 @@ pub(crate) fn stats() -> Stats {
 pub(crate) fn workers() -> Vec<WorkerStatus> {
     (1..=3)
         .map(|n| {
-            let mut lane = Lane::default();
+            let mut lane = ActivityTimeline::default();
             let mut at = 27_000 - 2_000 * u64::from(n);
             let mut i = u64::from(n);
             while at > 1_200 {
                 let length = 200 + (i * 7_919) % 900;
-                let mut stretch = Stretch::of_task(ago(at), ago(at.saturating_sub(length)));
+                let mut stretch = Span::of_task(ago(at), ago(at.saturating_sub(length)));
                 stretch.failed = n == 2 && i.is_multiple_of(9);
                 lane.push(stretch);
                 at = at.saturating_sub(length + if i.is_multiple_of(5) { 900 } else { 0 });
@@ -358,7 +358,7 @@ pub(crate) fn workers() -> Vec<WorkerStatus> {
                 id: WorkerId(n),
                 state: [WorkerState::Busy, WorkerState::Stopping, WorkerState::Idle]
                     [usize::from(n) - 1],
-                current: (n < 3).then(|| Current {
+                current: (n < 3).then(|| RunningTask {
                     progress: (n == 1).then_some(Progress {
                         done: 1_150,
                         total: 2_000,

@@ -5,16 +5,16 @@ use proptest::prelude::*;
 
 use super::fixture::{answer, answer_all, busy, draw, send};
 use crate::{
-    net::naming::{Event as NamingEvent, Health, Record},
+    net::naming::{Health, NameEvent as NamingEvent, Record},
     node::NamesEvent,
     queue::{
-        broker::{Batch, Event},
+        broker::{Event, EventBatch},
         query::Page,
         task::{State, Task, TaskId, Timestamp, WorkerId},
     },
     ui::{
         action::TABLE,
-        effect::{Click, Done, Greeted, Mouse, Msg, What},
+        effect::{Click, EffectDone, Greeted, Mouse, Msg, What},
         key::{Code, Key},
     },
 };
@@ -144,13 +144,13 @@ proptest! {
                 }
                 Input::Ended(state, count) => {
                     let state = State::ALL[usize::from(state) % 8];
-                    let events = (0..count).map(|n| Event::Ended {
+                    let events = (0..count).map(|n| Event::Finished {
                         id: TaskId(n.into()),
                         state,
                         worker: Some(WorkerId(1)),
                         ran: std::time::Duration::from_millis(n),
                     });
-                    let batch = Batch { at: now, events: events.collect(), dropped: count };
+                    let batch = EventBatch { at: now, events: events.collect(), dropped: count };
                     send(&mut model, Msg::Broker(batch))
                 }
                 Input::Tasks(tasks) => {
@@ -169,7 +169,7 @@ proptest! {
                 Input::Said(text, ok) => {
                     let result = if ok { Ok(text) } else { Err(text) };
                     let what = if ok { What::Call("x.y()".into()) } else { What::Export };
-                    send(&mut model, Msg::Done(Done { what, result, took: Default::default() }))
+                    send(&mut model, Msg::EffectDone(EffectDone { what, result, took: Default::default() }))
                 }
                 Input::Later(ms) => {
                     now = Timestamp(now.0 + ms * 1_000);

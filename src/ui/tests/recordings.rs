@@ -15,13 +15,13 @@ use super::{
 };
 use crate::{
     queue::{
-        broker::{Batch, Event},
+        broker::{Event, EventBatch},
         query::Page,
         task::{State, TaskId, Timestamp, WorkerId},
     },
     ui::{
         action::TABLE,
-        effect::{Click, Done, Effect, Greeted, Mouse, Msg, What},
+        effect::{Click, Effect, EffectDone, Greeted, Mouse, Msg, What},
         key::{Code, Key},
         model::Model,
         record::Recorder,
@@ -136,7 +136,7 @@ fn answer(effect: Effect) -> Option<Msg> {
             let number = fetch.number;
             Msg::Tasks { number, page }
         }
-        Effect::Join(_) => Msg::Done(Done {
+        Effect::Join(_) => Msg::EffectDone(EffectDone {
             what: What::Join,
             result: Ok("joined k3yk3yk3 as member".into()),
             took: Duration::from_millis(4),
@@ -284,7 +284,7 @@ fn morning() -> Recorded {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum Transition {
     Key(Key),
     Text(String),
     Paste(String),
@@ -294,7 +294,7 @@ enum Step {
     Later(u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = Transition> {
     let known: Vec<Key> = TABLE
         .iter()
         .flat_map(|entry| entry.keys)
@@ -302,14 +302,14 @@ fn step() -> impl Strategy<Value = Step> {
         .collect();
     let edits = [Code::Esc, Code::Enter, Code::Backspace, Code::Left].map(Key::plain);
     prop_oneof![
-        12 => prop::sample::select(known).prop_map(Step::Key),
-        2 => prop::sample::select(edits.to_vec()).prop_map(Step::Key),
-        2 => "[0-9a-z +:]{0,12}".prop_map(Step::Text),
-        1 => "[0-9a-z +:]{0,30}".prop_map(Step::Paste),
-        2 => (0u16..160, 0u16..50, 0u8..3).prop_map(|(x, y, b)| Step::Mouse(x, y, b)),
-        1 => (20u16..160, 5u16..50).prop_map(|(w, h)| Step::Size(w, h)),
-        2 => (any::<u8>(), 1u64..9).prop_map(|(s, n)| Step::Ended(s, n)),
-        1 => (0u64..40_000).prop_map(Step::Later),
+        12 => prop::sample::select(known).prop_map(Transition::Key),
+        2 => prop::sample::select(edits.to_vec()).prop_map(Transition::Key),
+        2 => "[0-9a-z +:]{0,12}".prop_map(Transition::Text),
+        1 => "[0-9a-z +:]{0,30}".prop_map(Transition::Paste),
+        2 => (0u16..160, 0u16..50, 0u8..3).prop_map(|(x, y, b)| Transition::Mouse(x, y, b)),
+        1 => (20u16..160, 5u16..50).prop_map(|(w, h)| Transition::Size(w, h)),
+        2 => (any::<u8>(), 1u64..9).prop_map(|(s, n)| Transition::Ended(s, n)),
+        1 => (0u64..40_000).prop_map(Transition::Later),
     ]
 }
 
@@ -323,26 +323,26 @@ proptest! {
         let mut screen = Recorded::start((100, 30));
         for step in steps {
             match step {
-                Step::Key(key) => screen.take(Msg::Key(key)),
-                Step::Text(text) => screen.type_text(&text),
-                Step::Paste(text) => screen.take(Msg::Paste(text)),
-                Step::Mouse(x, y, button) => {
+                Transition::Key(key) => screen.take(Msg::Key(key)),
+                Transition::Text(text) => screen.type_text(&text),
+                Transition::Paste(text) => screen.take(Msg::Paste(text)),
+                Transition::Mouse(x, y, button) => {
                     let what = [Click::Left, Click::WheelUp, Click::WheelDown][usize::from(button)];
                     screen.take(Msg::Mouse(Mouse { x, y, what }));
                 }
-                Step::Size(width, height) => screen.take(Msg::Resize(width, height)),
-                Step::Ended(state, count) => {
+                Transition::Size(width, height) => screen.take(Msg::Resize(width, height)),
+                Transition::Ended(state, count) => {
                     let state = State::ALL[usize::from(state) % State::ALL.len()];
-                    let events = (0..count).map(|n| Event::Ended {
+                    let events = (0..count).map(|n| Event::Finished {
                         id: TaskId(n.into()),
                         state,
                         worker: Some(WorkerId(1)),
                         ran: Duration::from_millis(n),
                     });
-                    let batch = Batch { at: screen.now, events: events.collect(), dropped: 0 };
+                    let batch = EventBatch { at: screen.now, events: events.collect(), dropped: 0 };
                     screen.take(Msg::Broker(batch));
                 }
-                Step::Later(ms) => screen.later(Duration::from_millis(ms)),
+                Transition::Later(ms) => screen.later(Duration::from_millis(ms)),
             }
         }
         let (was, shown, _) = screen.again(size);

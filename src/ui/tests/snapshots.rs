@@ -11,19 +11,19 @@ use super::fixture::{NOW, answer_all, busy, draw, fresh, press, send, theme, typ
 use crate::ui::pane::Pane;
 use crate::{
     net::{
-        admission::PeerInfo,
+        admission::MemberStatus,
         rpc::{error::CallError, object::Signature, wire::Role as Rights},
         trust::{key::PublicKey, members},
     },
-    node::{LinkInfo, NamesEvent, Place},
+    node::{Locality, NamesEvent, UpstreamStatus},
     queue::{
-        broker::{Deed, Reason},
+        broker::{BulkAction, FailureGroup},
         query::Filter,
         task::{TaskId, Timestamp},
     },
     ui::{
-        Depth, SymbolSet,
-        effect::{Done, Msg, Peers, What},
+        ColorDepth, SymbolSet,
+        effect::{EffectDone, Msg, Peers, What},
         model::Model,
     },
 };
@@ -181,7 +181,7 @@ fn confirm() {
     at_every_size("confirm", || {
         let mut model = busy_after(&["3", "D"]);
         let counted = Msg::Counted {
-            deed: Deed::Purge,
+            deed: BulkAction::Purge,
             filter: Filter::default(),
             which: String::new(),
             count: Ok(1_344),
@@ -195,7 +195,7 @@ fn confirm() {
 fn why_tasks_have_failed_and_how_long_they_take() {
     at_every_size("reasons", || {
         let mut model = busy_after(&["3", "d"]);
-        let reason = |name: &str, error: &str, count, newest| Reason {
+        let reason = |name: &str, error: &str, count, newest| FailureGroup {
             name: name.into(),
             error: error.into(),
             count,
@@ -206,7 +206,7 @@ fn why_tasks_have_failed_and_how_long_they_take() {
             reason("add", "int too large to convert to float", 1_204, 90_311),
             reason("resize", "crashed the process 3 times while it ran", 2, 41),
         ];
-        send(&mut model, Msg::Reasons(Ok(reasons)));
+        send(&mut model, Msg::DeadLetters(Ok(reasons)));
         press(&mut model, &["j"]);
         model
     });
@@ -267,12 +267,12 @@ fn toasts_and_badges() {
             Ok("queued as #14".to_owned()),
             Err("the queue is full".to_owned()),
         ] {
-            let done = Done {
+            let done = EffectDone {
                 what: What::Submit("2 + 3".into()),
                 result,
                 took: std::time::Duration::from_micros(90),
             };
-            send(&mut model, Msg::Done(done));
+            send(&mut model, Msg::EffectDone(done));
         }
         model
     });
@@ -288,12 +288,12 @@ fn toasts_and_badges() {
 #[test]
 fn every_theme_and_every_kind_of_terminal() {
     let looks = [
-        ("light", Depth::True, SymbolSet::Unicode),
-        ("high-contrast", Depth::True, SymbolSet::Unicode),
-        ("colour-blind", Depth::Ansi256, SymbolSet::Unicode),
-        ("dark", Depth::Ansi16, SymbolSet::Unicode),
-        ("dark", Depth::None, SymbolSet::Unicode),
-        ("dark", Depth::None, SymbolSet::Ascii),
+        ("light", ColorDepth::True, SymbolSet::Unicode),
+        ("high-contrast", ColorDepth::True, SymbolSet::Unicode),
+        ("colour-blind", ColorDepth::Ansi256, SymbolSet::Unicode),
+        ("dark", ColorDepth::Ansi16, SymbolSet::Unicode),
+        ("dark", ColorDepth::None, SymbolSet::Unicode),
+        ("dark", ColorDepth::None, SymbolSet::Ascii),
     ];
     for (name, depth, set) in looks {
         let mut model = busy_after(&["3", "j"]);
@@ -319,8 +319,8 @@ fn every_theme_and_every_kind_of_terminal() {
 
 fn peers() -> Peers {
     let key = |n: u8| PublicKey::from_bytes([n; 32]);
-    let peer = |n: u8, role, label: &str, connections| PeerInfo {
-        peer: members::Peer {
+    let peer = |n: u8, role, label: &str, connections| MemberStatus {
+        peer: members::Member {
             key: key(n),
             role,
             label: label.to_owned(),
@@ -335,7 +335,7 @@ fn peers() -> Peers {
             peer(2, Rights::Admin, "ali's laptop", 2),
             peer(3, Rights::Read, "a screen \u{1b}[2J in the hall", 0),
         ],
-        there: vec![LinkInfo {
+        there: vec![UpstreamStatus {
             key: key(9),
             role: Rights::Member,
             addr: ([192, 168, 1, 20], 9090).into(),
@@ -372,12 +372,12 @@ fn who_has_joined_and_what_was_joined() {
 fn a_ticket_and_where_one_is_pasted() {
     at_every_size("ticket", || {
         let mut model = busy_after(&["3"]);
-        let done = Done {
+        let done = EffectDone {
             what: What::Ticket(Rights::Member),
             result: Ok(format!("distro1{}", "abcdefgh".repeat(14))),
             took: std::time::Duration::from_millis(1),
         };
-        send(&mut model, Msg::Done(done));
+        send(&mut model, Msg::EffectDone(done));
         model
     });
     at_every_size("join_mistake", || {
@@ -393,7 +393,7 @@ fn a_node_elsewhere_that_is_lost_on_a_read_only_screen() {
     at_every_size("elsewhere", || {
         let mut model = busy_after(&["3"]);
         model.about.role = Rights::Read;
-        model.about.place = Place::Elsewhere;
+        model.about.place = Locality::Remote;
         let error = CallError::Deadline(std::time::Duration::from_secs(5));
         let lost = NamesEvent::Lost {
             error,

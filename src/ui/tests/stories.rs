@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    node::{Config, Node, Session},
-    ui::{Headless, Options, effect::Effect, model::layer::Layer},
+    node::{Node, NodeConfig, Session},
+    ui::{Headless, UiOptions, effect::Effect, model::layer::Layer},
 };
 
 /// The program without its terminal, and its home.
@@ -21,11 +21,11 @@ impl App {
 
     /// The program with what it finds at home.
     fn at(home: tempfile::TempDir) -> Self {
-        let mut config = Config::at(home.path());
+        let mut config = NodeConfig::at(home.path());
         config.broker.workers = 2;
         let node = Node::start(&config).expect("starts");
         let session = Arc::new(Session::from(node));
-        let options = Options::default();
+        let options = UiOptions::default();
         let screen = Headless::start(&options, session, (140, 40)).expect("a theme of ours");
         Self { screen, home }
     }
@@ -348,7 +348,7 @@ async fn what_fails_for_good_is_a_dead_letter_until_it_is_run_again() {
     // They fail again, and the list that is still open says so by itself.
     app.wait("reasons", |screen| {
         let top = screen.model.layers.last();
-        matches!(top, Some(Layer::Reasons(view)) if view.selected().is_some_and(|r| r.count == 3))
+        matches!(top, Some(Layer::DeadLetters(view)) if view.selected().is_some_and(|r| r.count == 3))
     })
     .await;
     app.press("enter");

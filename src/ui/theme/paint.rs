@@ -3,29 +3,29 @@
 use ratatui::style::Color;
 use serde::{Deserialize, Deserializer, de};
 
-use super::Depth;
+use super::ColorDepth;
 
 /// Written `["#7aa2f7", "blue"]`; the name is chosen by hand, because what the sixteen look like is
 /// the terminal's choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Paint {
+pub(super) struct ColorDef {
     rgb: (u8, u8, u8),
     named: Color,
 }
 
-impl Paint {
-    pub(super) fn colour(self, depth: Depth) -> Option<Color> {
+impl ColorDef {
+    pub(super) fn colour(self, depth: ColorDepth) -> Option<Color> {
         let (r, g, b) = self.rgb;
         match depth {
-            Depth::None => None,
-            Depth::Ansi16 => Some(self.named),
-            Depth::Ansi256 => Some(Color::Indexed(nearest(self.rgb))),
-            Depth::True => Some(Color::Rgb(r, g, b)),
+            ColorDepth::None => None,
+            ColorDepth::Ansi16 => Some(self.named),
+            ColorDepth::Ansi256 => Some(Color::Indexed(nearest(self.rgb))),
+            ColorDepth::True => Some(Color::Rgb(r, g, b)),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Paint {
+impl<'de> Deserialize<'de> for ColorDef {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let (hex, name) = <(String, String)>::deserialize(d)?;
         let number = hex

@@ -5,22 +5,22 @@ use nucleo_matcher::{
     pattern::{CaseMatching, Normalization, Pattern},
 };
 
-use super::{act, close, say};
+use super::{act, close, toast};
 use crate::{
-    net::trust::ticket::veiled,
+    net::trust::ticket::mask,
     ui::{
-        action::{Action, Entry, TABLE},
+        action::{Action, ActionSpec, TABLE},
         effect::Effect,
         model::{
             Model,
             events::Tone,
-            layer::{Layer, Palette, Prompt, Purpose, Subject},
+            layer::{DetailsOf, Layer, Palette, Prompt, PromptKind},
         },
     },
 };
 
 /// The entries that fit what was typed, the best first; everything while nothing is typed.
-pub(crate) fn found(palette: &Palette) -> Vec<&'static Entry> {
+pub(crate) fn found(palette: &Palette) -> Vec<&'static ActionSpec> {
     let typed = palette.input.value().trim();
     if let Some((entry, _)) = exact(typed) {
         return vec![entry];
@@ -28,7 +28,7 @@ pub(crate) fn found(palette: &Palette) -> Vec<&'static Entry> {
     let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
     let mut matcher = Matcher::new(Config::DEFAULT);
     let mut buffer = Vec::new();
-    let mut scored: Vec<(u32, &Entry)> = TABLE
+    let mut scored: Vec<(u32, &ActionSpec)> = TABLE
         .iter()
         .filter_map(|entry| {
             // A hit in the name is worth more than one in the text.
@@ -47,7 +47,7 @@ pub(crate) fn found(palette: &Palette) -> Vec<&'static Entry> {
 }
 
 /// A whole command: a name, and its argument behind a space.
-fn exact(typed: &str) -> Option<(&'static Entry, Option<&str>)> {
+fn exact(typed: &str) -> Option<(&'static ActionSpec, Option<&str>)> {
     if let Some((name, rest)) = as_on_the_command_line(typed) {
         let entry = TABLE.iter().find(|entry| entry.name == name)?;
         return Some((entry, Some(rest.trim()).filter(|rest| !rest.is_empty())));
@@ -61,7 +61,7 @@ fn exact(typed: &str) -> Option<(&'static Entry, Option<&str>)> {
 }
 
 /// Words of the command line, and what they are called here.
-const SAME: [(&str, &str); 17] = [
+const CLI_ALIASES: [(&str, &str); 17] = [
     ("keys", "help"),
     ("names list", "names"),
     ("names lookup", "methods"),
@@ -87,22 +87,22 @@ fn as_on_the_command_line(typed: &str) -> Option<(&'static str, &str)> {
         let rest = typed.strip_prefix(words)?;
         (rest.is_empty() || rest.starts_with(char::is_whitespace)).then_some((*name, rest))
     };
-    SAME.iter().find_map(fits)
+    CLI_ALIASES.iter().find_map(fits)
 }
 
 /// Carries out a whole command, as the palette does.
 pub(super) fn say_command(model: &mut Model, typed: &str) -> Vec<Effect> {
     match exact(typed) {
         None => {
-            say(
+            toast(
                 model,
                 Tone::Warn,
-                format!("`{}` is no command; help lists them", veiled(typed)),
+                format!("`{}` is no command; help lists them", mask(typed)),
             );
             vec![]
         }
         Some((entry, Some(_))) if entry.argument.is_empty() => {
-            say(
+            toast(
                 model,
                 Tone::Warn,
                 format!("{} takes nothing after it", entry.name),
@@ -154,9 +154,9 @@ pub(super) fn complete(model: &mut Model) {
 /// `c` in the details of a name.
 pub(super) fn call_from_details(model: &mut Model) -> Vec<Effect> {
     if let Some(Layer::Details(details)) = model.layers.last()
-        && let Subject::Name { record, .. } = &details.subject
+        && let DetailsOf::Name { record, .. } = &details.subject
     {
-        let prompt = Prompt::new(Purpose::Call(record.clone()), String::new());
+        let prompt = Prompt::new(PromptKind::Call(record.clone()), String::new());
         model.layers.push(Layer::Prompt(prompt));
     }
     vec![]
@@ -178,19 +178,19 @@ pub(super) fn on_detailed_task(model: &mut Model, action: Action) -> Vec<Effect>
     let Some(Layer::Details(details)) = model.layers.last() else {
         return vec![];
     };
-    let Subject::Task(task) = &details.subject else {
+    let DetailsOf::Task(task) = &details.subject else {
         return vec![];
     };
     let id = task.id;
     let step = match action {
-        Action::Cancel => crate::queue::task::Step::Cancel,
-        _ => crate::queue::task::Step::Retry,
+        Action::Cancel => crate::queue::task::Transition::Cancel,
+        _ => crate::queue::task::Transition::Retry,
     };
-    match task.state.after(step) {
+    match task.state.apply(step) {
         Ok(_) if action == Action::Cancel => vec![Effect::Cancel(id)],
         Ok(_) => vec![Effect::Retry(id)],
         Err(why) => {
-            say(model, Tone::Warn, format!("{id}: {why}"));
+            toast(model, Tone::Warn, format!("{id}: {why}"));
             vec![]
         }
     }

@@ -3,7 +3,7 @@
 use super::{close, rows};
 use crate::{
     queue::{
-        broker::{Deed, Reason},
+        broker::{BulkAction, FailureGroup},
         query::{FILTER_WORDS, Filter},
     },
     ui::{
@@ -18,7 +18,7 @@ use crate::{
 const MOST_WORDS: usize = 12;
 
 pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
-    let Some(Layer::Reasons(view)) = model.layers.last_mut() else {
+    let Some(Layer::DeadLetters(view)) = model.layers.last_mut() else {
         return vec![];
     };
     let last = view.len().saturating_sub(1);
@@ -29,8 +29,8 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         Code::End | Code::Char('G') => view.selected = last,
         Code::Char('q' | 'd') => drop(close(model)),
         Code::Enter => return show(model),
-        Code::Char('R' | 'r') => return ask(model, Deed::Retry),
-        Code::Char('D') => return ask(model, Deed::Purge),
+        Code::Char('R' | 'r') => return ask(model, BulkAction::Retry),
+        Code::Char('D') => return ask(model, BulkAction::Purge),
         _ => {}
     }
     vec![]
@@ -47,7 +47,7 @@ fn show(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Asks whether to do something to all that failed for the selected reason.
-fn ask(model: &Model, deed: Deed) -> Vec<Effect> {
+fn ask(model: &Model, deed: BulkAction) -> Vec<Effect> {
     let Some(reason) = selected(model) else {
         return vec![];
     };
@@ -62,15 +62,15 @@ fn ask(model: &Model, deed: Deed) -> Vec<Effect> {
     }
 }
 
-fn selected(model: &Model) -> Option<&Reason> {
+fn selected(model: &Model) -> Option<&FailureGroup> {
     match model.layers.last() {
-        Some(Layer::Reasons(view)) => view.selected(),
+        Some(Layer::DeadLetters(view)) => view.selected(),
         _ => None,
     }
 }
 
 /// The filter that finds these failures, as a person would type it.
-pub(super) fn filter_text(reason: &Reason) -> String {
+pub(super) fn filter_text(reason: &FailureGroup) -> String {
     let means_something = |word: &&str| {
         let before = word.split(':').next().unwrap_or_default();
         word.starts_with('!') || (word.contains(':') && FILTER_WORDS.contains(&before))

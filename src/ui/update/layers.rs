@@ -9,7 +9,7 @@ use crate::ui::{
     key::{Code, Key},
     model::{
         Model,
-        layer::{Confirm, Destroy, Layer},
+        layer::{Confirm, ConfirmAction, Layer},
         list::Motion,
     },
 };
@@ -56,7 +56,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Vec<Effect> {
             }
         },
         Some(Layer::Confirm(_)) => confirm(model, key),
-        Some(Layer::Reasons(_)) => dead_letters::press(model, key),
+        Some(Layer::DeadLetters(_)) => dead_letters::press(model, key),
         Some(Layer::Peers(_)) => match members::press(model, key) {
             Some((action, about)) => act::ask(model, action, about.as_deref()),
             None => vec![],
@@ -88,14 +88,14 @@ fn confirm(model: &mut Model, key: Key) -> Vec<Effect> {
     match key.code {
         Code::Char('y' | 'Y') => match close(model) {
             Some(Layer::Confirm(Confirm {
-                yes: Destroy::Tasks { deed, filter },
+                yes: ConfirmAction::Tasks { deed, filter },
                 ..
             })) => {
                 model.tasks.marked.clear();
                 vec![Effect::Bulk { deed, filter }]
             }
             Some(Layer::Confirm(Confirm {
-                yes: Destroy::Peer(who),
+                yes: ConfirmAction::Peer(who),
                 ..
             })) => vec![Effect::Revoke(who)],
             _ => vec![],
@@ -122,7 +122,7 @@ pub(super) fn input(layer: &mut Layer) -> Option<&mut Input> {
         Layer::Help { .. }
         | Layer::Confirm(_)
         | Layer::Details(_)
-        | Layer::Reasons(_)
+        | Layer::DeadLetters(_)
         | Layer::Peers(_)
         | Layer::Latency { .. } => None,
     }

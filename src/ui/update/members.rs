@@ -1,8 +1,8 @@
 //! Peers: the list of them, tickets, and throwing somebody out.
 
-use super::{close, say};
+use super::{close, toast};
 use crate::{
-    net::{admission::Wish, rpc::wire::Role},
+    net::{admission::TicketOptions, rpc::wire::Role},
     ui::{
         action::Action,
         effect::{Effect, Peers},
@@ -10,7 +10,7 @@ use crate::{
         model::{
             Model,
             events::Tone,
-            layer::{Confirm, Destroy, Layer},
+            layer::{Confirm, ConfirmAction, Layer},
         },
     },
     units,
@@ -33,7 +33,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Option<(Action, Option<Strin
         Code::Char('D') => {
             let selected = view.here().get(view.selected);
             let Some(who) = selected.map(|info| info.peer.key.to_string()) else {
-                say(model, Tone::Warn, "nobody is selected");
+                toast(model, Tone::Warn, "nobody is selected");
                 return None;
             };
             return Some((Action::Revoke, Some(who)));
@@ -57,14 +57,14 @@ pub(super) fn ask_to_revoke(model: &mut Model, who: &str) -> Vec<Effect> {
     let short: String = who.chars().take(16).collect();
     model.layers.push(Layer::Confirm(Confirm {
         question: format!("Throw {short} out? Its connections end and its names go."),
-        yes: Destroy::Peer(who.to_owned()),
+        yes: ConfirmAction::Peer(who.to_owned()),
     }));
     vec![]
 }
 
 /// `ticket`, `ticket read`, `ticket admin once 1h`
 pub(super) fn ticket(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
-    let (mut role, mut wish) = (Role::Member, Wish::default());
+    let (mut role, mut wish) = (Role::Member, TicketOptions::default());
     for word in argument.unwrap_or_default().split_whitespace() {
         match (word, word.parse(), units::duration(word)) {
             ("once", ..) => wish.once = true,
@@ -73,7 +73,7 @@ pub(super) fn ticket(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
             _ => {
                 let text =
                     format!("`{word}` is no role, no time and not once: ticket read once 1h");
-                say(model, Tone::Warn, text);
+                toast(model, Tone::Warn, text);
                 return vec![];
             }
         }

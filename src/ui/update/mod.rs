@@ -15,7 +15,7 @@ use super::{
     key::{Code, Key},
     model::{
         Model, REFRESH,
-        events::{Kind, Line, Tone},
+        events::{Kind, LogLine, Tone},
         layer::Layer,
         list::Motion,
     },
@@ -224,7 +224,7 @@ fn click(model: &mut Model, x: u16, y: u16) -> Vec<Effect> {
 
 /// Writes a line into the log.
 pub(super) fn log(model: &mut Model, kind: Kind, tone: Tone, text: impl Into<String>) {
-    let line = Line {
+    let line = LogLine {
         at: model.now,
         kind,
         tone,
@@ -234,7 +234,7 @@ pub(super) fn log(model: &mut Model, kind: Kind, tone: Tone, text: impl Into<Str
 }
 
 /// Says something for a moment.
-pub(super) fn say(model: &mut Model, tone: Tone, text: impl Into<String>) {
+pub(super) fn toast(model: &mut Model, tone: Tone, text: impl Into<String>) {
     let now = model.now;
     model.toasts.push(now, tone, text);
 }

@@ -11,7 +11,7 @@ use crate::{
         effect::{Effect, Export},
         model::{
             Model,
-            layer::{Layer, Prompt, Purpose},
+            layer::{Layer, Prompt, PromptKind},
         },
     },
 };
@@ -27,7 +27,7 @@ pub(super) fn submit(model: &mut Model) -> Vec<Effect> {
         Ok(effects) => {
             model.submitted = matches!(
                 prompt.purpose,
-                Purpose::Call(_) | Purpose::Export(_) | Purpose::Join
+                PromptKind::Call(_) | PromptKind::Export(_) | PromptKind::Join
             )
             .then_some(prompt);
             effects
@@ -59,17 +59,17 @@ impl From<String> for Wrong {
     }
 }
 
-fn take(model: &mut Model, purpose: &Purpose, text: &str) -> Result<Vec<Effect>, Wrong> {
+fn take(model: &mut Model, purpose: &PromptKind, text: &str) -> Result<Vec<Effect>, Wrong> {
     match purpose {
-        Purpose::Add => match addition::parse(text, &model.local(model.now)) {
+        PromptKind::Add => match addition::parse(text, &model.local(model.now)) {
             Ok(addition) => Ok(vec![submit_add(&addition, text)]),
             Err(mistake) => Err(Wrong {
                 at: Some(mistake.at),
                 why: mistake.why,
             }),
         },
-        Purpose::Filter(pane) => Ok(rows::set_filter(model, *pane, text)?),
-        Purpose::Export(pane) => {
+        PromptKind::Filter(pane) => Ok(rows::set_filter(model, *pane, text)?),
+        PromptKind::Export(pane) => {
             let path = PathBuf::from(text.trim());
             match path.extension().and_then(|e| e.to_str()) {
                 Some("json" | "csv") => Ok(vec![Effect::Export(Export {
@@ -82,11 +82,11 @@ fn take(model: &mut Model, purpose: &Purpose, text: &str) -> Result<Vec<Effect>,
                     .into()),
             }
         }
-        Purpose::Join => match text.parse::<Ticket>() {
+        PromptKind::Join => match text.parse::<Ticket>() {
             Ok(ticket) => Ok(vec![Effect::Join(ticket.to_string())]),
             Err(why) => Err(why.to_string().into()),
         },
-        Purpose::Call(record) => {
+        PromptKind::Call(record) => {
             let (method, args) = arguments::parse(text)?;
             Ok(vec![Effect::Call {
                 record: record.clone(),

@@ -1,23 +1,23 @@
 //! What the world tells: names, task events, and the answers to effects.
 
-use super::{log, refresh_soon, say};
+use super::{log, refresh_soon, toast};
 use crate::{
-    net::naming::{Change, Event, Health, Why},
+    net::naming::{Health, NameChange, NameEvent, RemovalReason},
     node::NamesEvent,
     queue::{
-        broker::Deed,
+        broker::BulkAction,
         embedded::Recovery,
         query::Filter,
         task::{State, TaskId},
     },
     ui::{
         action::Action,
-        effect::{Done, Effect, Greeted, Msg, What},
+        effect::{Effect, EffectDone, Greeted, Msg, What},
         model::{
             Lost, Model, UNDO,
             events::{Kind, Tone},
-            greeter::Outcome,
-            layer::{Confirm, Destroy, Details, Layer, Prompt, Subject},
+            greeter::GreetOutcome,
+            layer::{Confirm, ConfirmAction, Details, DetailsOf, Layer, Prompt},
             overview::Overview,
         },
         text::{self, took},
@@ -62,7 +62,7 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             for layer in &mut model.layers {
                 if let Layer::Details(Details {
                     subject:
-                        Subject::Name {
+                        DetailsOf::Name {
                             record,
                             methods: shown,
                         },
@@ -99,7 +99,7 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Task(Some(task)) => {
             for layer in &mut model.layers {
                 if let Layer::Details(Details {
-                    subject: Subject::Task(shown),
+                    subject: DetailsOf::Task(shown),
                     ..
                 }) = layer
                     && shown.id == task.id
@@ -113,12 +113,12 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             let task = task.and_then(|task| task.ok_or_else(|| format!("there is no task {id}")));
             match task {
                 Ok(task) => {
-                    let subject = Subject::Task(Box::new(task));
+                    let subject = DetailsOf::Task(Box::new(task));
                     model
                         .layers
                         .push(Layer::Details(Details { subject, scroll: 0 }));
                 }
-                Err(why) => say(model, Tone::Bad, why),
+                Err(why) => toast(model, Tone::Bad, why),
             }
             vec![]
         }
@@ -128,9 +128,9 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             which,
             count,
         } => counted(model, deed, filter, &which, count),
-        Msg::Reasons(reasons) => {
+        Msg::DeadLetters(reasons) => {
             for layer in &mut model.layers {
-                if let Layer::Reasons(view) = layer {
+                if let Layer::DeadLetters(view) = layer {
                     view.reasons = Some(reasons.clone());
                     view.selected = view.selected.min(view.len().saturating_sub(1));
                 }
@@ -142,7 +142,7 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             super::members::take(model, &peers);
             vec![]
         }
-        Msg::Done(done) => carried_out(model, done),
+        Msg::EffectDone(done) => carried_out(model, done),
         _ => vec![],
     }
 }
@@ -154,7 +154,7 @@ fn detailed_task(model: &Model) -> Vec<Effect> {
         .iter()
         .filter_map(|layer| match layer {
             Layer::Details(Details {
-                subject: Subject::Task(task),
+                subject: DetailsOf::Task(task),
                 ..
             }) => Some(Effect::Task(task.id)),
             _ => None,
@@ -166,16 +166,16 @@ fn detailed_task(model: &Model) -> Vec<Effect> {
 fn newer_reasons(model: &mut Model) -> Option<Effect> {
     let failed = model.data().overview.stats.count(State::Failed);
     let view = model.layers.iter_mut().find_map(|layer| match layer {
-        Layer::Reasons(view) => Some(view),
+        Layer::DeadLetters(view) => Some(view),
         _ => None,
     })?;
-    (std::mem::replace(&mut view.failed, failed) != failed).then_some(Effect::Reasons)
+    (std::mem::replace(&mut view.failed, failed) != failed).then_some(Effect::DeadLetters)
 }
 
-fn names(model: &mut Model, event: Event) -> Vec<Effect> {
+fn names(model: &mut Model, event: NameEvent) -> Vec<Effect> {
     let mut lines = Vec::new();
     match &event {
-        Event::Snapshot {
+        NameEvent::Snapshot {
             records,
             more: false,
             first: true,
@@ -190,18 +190,18 @@ fn names(model: &mut Model, event: Event) -> Vec<Effect> {
             );
             lines.push((Tone::Plain, text));
         }
-        Event::Snapshot { more, .. } => {
+        NameEvent::Snapshot { more, .. } => {
             if !more {
                 lines.push((Tone::Plain, "naming server lists its names".to_owned()));
             }
         }
-        Event::Changes { changes, .. } if changes.len() > 8 => {
+        NameEvent::Changes { changes, .. } if changes.len() > 8 => {
             lines.push((
                 Tone::Plain,
                 format!("{} names changed", text::count(changes.len())),
             ));
         }
-        Event::Changes { changes, .. } => lines.extend(changes.iter().map(told)),
+        NameEvent::Changes { changes, .. } => lines.extend(changes.iter().map(told)),
     }
     for (tone, text) in lines {
         log(model, Kind::Name, tone, text);
@@ -210,24 +210,24 @@ fn names(model: &mut Model, event: Event) -> Vec<Effect> {
     vec![]
 }
 
-fn told(change: &Change) -> (Tone, String) {
+fn told(change: &NameChange) -> (Tone, String) {
     match change {
-        Change::Put(record) if record.health == Health::Suspect => (
+        NameChange::Put(record) if record.health == Health::Suspect => (
             Tone::Warn,
             format!("{} is suspect: renewals are missing", record.name),
         ),
-        Change::Put(record) => (
+        NameChange::Put(record) => (
             Tone::Good,
             format!("{} registered at {}", record.name, record.uri),
         ),
-        Change::Gone {
+        NameChange::Gone {
             name,
-            why: Why::Expired,
+            why: RemovalReason::Expired,
             ..
         } => (Tone::Bad, format!("{name} is gone: its lease ran out")),
-        Change::Gone {
+        NameChange::Gone {
             name,
-            why: Why::Unregistered,
+            why: RemovalReason::Unregistered,
             ..
         } => (Tone::Plain, format!("{name} unregistered")),
     }
@@ -246,7 +246,7 @@ fn greeted(model: &mut Model, number: u64, answer: Result<Greeted, String>) -> V
             log(model, Kind::Call, Tone::Good, short);
             model
                 .greeter
-                .finish(number, Outcome::Greeted { text, lookup, call });
+                .finish(number, GreetOutcome::Greeted { text, lookup, call });
         }
         Err(why) => {
             log(
@@ -255,7 +255,7 @@ fn greeted(model: &mut Model, number: u64, answer: Result<Greeted, String>) -> V
                 Tone::Bad,
                 format!("greeting failed: {why}"),
             );
-            model.greeter.finish(number, Outcome::Failed(why));
+            model.greeter.finish(number, GreetOutcome::Failed(why));
         }
     }
     vec![]
@@ -264,20 +264,20 @@ fn greeted(model: &mut Model, number: u64, answer: Result<Greeted, String>) -> V
 /// Asks whether it is meant, with the exact number.
 fn counted(
     model: &mut Model,
-    deed: Deed,
+    deed: BulkAction,
     filter: Filter,
     which: &str,
     count: Result<usize, String>,
 ) -> Vec<Effect> {
     let (verb, kind, end) = match deed {
-        Deed::Cancel => ("Cancel", "unfinished", ""),
-        Deed::Retry => ("Run", "failed, cancelled or expired", " again"),
-        Deed::Purge => ("Forget", "finished", ", with results and errors"),
+        BulkAction::Cancel => ("Cancel", "unfinished", ""),
+        BulkAction::Retry => ("Run", "failed, cancelled or expired", " again"),
+        BulkAction::Purge => ("Forget", "finished", ", with results and errors"),
     };
     let gap = if which.is_empty() { "" } else { " " };
     match count {
-        Err(why) => say(model, Tone::Bad, why),
-        Ok(0) => say(
+        Err(why) => toast(model, Tone::Bad, why),
+        Ok(0) => toast(
             model,
             Tone::Warn,
             format!("there are no {kind} tasks{gap}{which}"),
@@ -287,7 +287,7 @@ fn counted(
             let question = format!("{verb} {} {kind} {tasks}{gap}{which}{end}?", text::count(n));
             model.layers.push(Layer::Confirm(Confirm {
                 question,
-                yes: Destroy::Tasks { deed, filter },
+                yes: ConfirmAction::Tasks { deed, filter },
             }));
         }
     }
@@ -334,13 +334,13 @@ fn recovered(model: &mut Model, recovery: &Recovery) -> Vec<Effect> {
     }
     for text in bad {
         log(model, Kind::Task, Tone::Bad, text.clone());
-        say(model, Tone::Bad, text);
+        toast(model, Tone::Bad, text);
     }
     vec![]
 }
 
-fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
-    let Done {
+fn carried_out(model: &mut Model, done: EffectDone) -> Vec<Effect> {
+    let EffectDone {
         what,
         result,
         took: time,
@@ -358,9 +358,9 @@ fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
         What::Cancel(id, _) => format!("cancel {id}"),
         What::Retry(id) => format!("retry {id}"),
         What::Restore(id) => format!("bring {id} back"),
-        What::Bulk(Deed::Cancel) => "cancel all".to_owned(),
-        What::Bulk(Deed::Retry) => "retry all".to_owned(),
-        What::Bulk(Deed::Purge) => "purge".to_owned(),
+        What::Bulk(BulkAction::Cancel) => "cancel all".to_owned(),
+        What::Bulk(BulkAction::Retry) => "retry all".to_owned(),
+        What::Bulk(BulkAction::Purge) => "purge".to_owned(),
         What::Pause(true) => "pause".to_owned(),
         What::Pause(false) => "resume".to_owned(),
         What::Scale => "scale".to_owned(),
@@ -382,7 +382,7 @@ fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
             // It lets its bearer in: it is shown, and written nowhere.
             log(model, kind, Tone::Plain, format!("{did}: made ({time})"));
             let title = "Ticket: paste it where another node is to join; y copies it".to_owned();
-            let subject = Subject::Answer { title, text };
+            let subject = DetailsOf::Answer { title, text };
             let details = Details { subject, scroll: 0 };
             model.layers.push(Layer::Details(details));
             return vec![];
@@ -395,12 +395,12 @@ fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
                 text = format!("{text}; {key} brings it back");
             }
             if let What::Call(title) = what {
-                let subject = Subject::Answer { title, text };
+                let subject = DetailsOf::Answer { title, text };
                 model
                     .layers
                     .push(Layer::Details(Details { subject, scroll: 0 }));
             } else {
-                say(model, Tone::Good, text);
+                toast(model, Tone::Good, text);
             }
         }
         Err(why) => {
@@ -410,7 +410,7 @@ fn carried_out(model: &mut Model, done: Done) -> Vec<Effect> {
                     error: Some(why),
                     ..prompt
                 })),
-                None => say(model, Tone::Bad, why),
+                None => toast(model, Tone::Bad, why),
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::{
     queue::{query::Filter, task::Timestamp},
     ui::{
         effect::{Effect, Rows},
-        model::{Model, greeter::Outcome, list::Motion},
+        model::{Model, greeter::GreetOutcome, list::Motion},
     },
 };
 
@@ -92,7 +92,7 @@ pub(super) fn copied(model: &Model) -> Option<String> {
     match model.focus {
         Pane::Names => model.names.selected().map(|record| record.uri.clone()),
         Pane::Greeter => model.greeter.history.iter().find_map(|g| match &g.outcome {
-            Outcome::Greeted { text, .. } => Some(text.clone()),
+            GreetOutcome::Greeted { text, .. } => Some(text.clone()),
             _ => None,
         }),
         Pane::Tasks => model.tasks.selected().map(|task| {
@@ -160,9 +160,9 @@ pub(super) fn export_rows(model: &Model, pane: Pane) -> Rows {
                 .iter()
                 .map(|g| {
                     let (greeting, error, lookup, call) = match &g.outcome {
-                        Outcome::UnderWay => (String::new(), String::new(), None, None),
-                        Outcome::Failed(why) => (String::new(), why.clone(), None, None),
-                        Outcome::Greeted { text, lookup, call } => {
+                        GreetOutcome::UnderWay => (String::new(), String::new(), None, None),
+                        GreetOutcome::Failed(why) => (String::new(), why.clone(), None, None),
+                        GreetOutcome::Greeted { text, lookup, call } => {
                             (text.clone(), String::new(), Some(*lookup), Some(*call))
                         }
                     };

@@ -9,7 +9,7 @@ use ratatui::{
 
 use crate::ui::{
     text::{fit, width},
-    theme::{Role, Symbols, Theme},
+    theme::{StyleRole, Symbols, Theme},
 };
 
 pub(crate) struct Canvas<'a> {
@@ -20,18 +20,18 @@ pub(crate) struct Canvas<'a> {
 }
 
 /// A piece of text with its role.
-pub(crate) type Piece<'a> = (&'a str, Role);
+pub(crate) type TextSpan<'a> = (&'a str, StyleRole);
 
 impl Canvas<'_> {
-    pub(crate) fn ink(&self, role: Role) -> Style {
-        self.theme.ink(role)
+    pub(crate) fn fg(&self, role: StyleRole) -> Style {
+        self.theme.fg(role)
     }
 
     pub(crate) const fn symbols(&self) -> &Symbols {
         &self.theme.symbols
     }
 
-    pub(crate) fn fill(&mut self, area: Rect, role: Role) {
+    pub(crate) fn fill(&mut self, area: Rect, role: StyleRole) {
         let style = self.theme.style(role);
         self.buffer.set_style(area, style);
     }
@@ -50,21 +50,21 @@ impl Canvas<'_> {
     }
 
     /// Writes pieces one after another into one row; answers how many cells they took.
-    pub(crate) fn pieces(&mut self, area: Rect, pieces: &[Piece<'_>]) -> u16 {
+    pub(crate) fn pieces(&mut self, area: Rect, pieces: &[TextSpan<'_>]) -> u16 {
         let mut used = 0;
         for (text, role) in pieces {
             let room = area.width.saturating_sub(used);
             if area.height == 0 || room == 0 {
                 break;
             }
-            let style = self.ink(*role);
+            let style = self.fg(*role);
             used += self.write(area.x + used, area.y, room, text, style);
         }
         used
     }
 
     /// Writes pieces so that they end at the right edge; nothing when there is no room for all.
-    pub(crate) fn pieces_right(&mut self, area: Rect, pieces: &[Piece<'_>]) -> u16 {
+    pub(crate) fn pieces_right(&mut self, area: Rect, pieces: &[TextSpan<'_>]) -> u16 {
         let wide: usize = pieces.iter().map(|(text, _)| width(text)).sum();
         let wide = u16::try_from(wide).unwrap_or(u16::MAX);
         if wide > area.width {
@@ -84,11 +84,15 @@ impl Canvas<'_> {
         &mut self,
         area: Rect,
         focused: bool,
-        title: &[Piece<'_>],
-        right: &[Piece<'_>],
+        title: &[TextSpan<'_>],
+        right: &[TextSpan<'_>],
     ) -> Rect {
-        let role = if focused { Role::Focus } else { Role::Border };
-        let mut style = self.ink(role);
+        let role = if focused {
+            StyleRole::Focus
+        } else {
+            StyleRole::Border
+        };
+        let mut style = self.fg(role);
         if !focused {
             style = style.remove_modifier(Modifier::BOLD);
         }
@@ -126,13 +130,13 @@ impl Canvas<'_> {
             high,
         );
         Clear.render(area, self.buffer);
-        self.fill(area, Role::Popup);
+        self.fill(area, StyleRole::Popup);
         let title = format!(" {title} ");
-        let inner = self.frame(area, true, &[(&title, Role::Focus)], &[]);
+        let inner = self.frame(area, true, &[(&title, StyleRole::Focus)], &[]);
         if !bottom.is_empty() && area.height > 1 && area.width > 4 {
             let edge = Rect::new(area.x + 2, area.bottom() - 1, area.width - 4, 1);
             let bottom = format!(" {bottom} ");
-            self.pieces_right(edge, &[(&bottom, Role::Dim)]);
+            self.pieces_right(edge, &[(&bottom, StyleRole::Dim)]);
         }
         Rect {
             x: inner.x.saturating_add(1).min(inner.right()),
@@ -149,7 +153,7 @@ impl Canvas<'_> {
         let height = usize::from(area.height);
         let size = (height * shown / length).clamp(1, height);
         let at = (height - size) * top / (length - shown).max(1);
-        let (sign, style) = (self.theme.symbols.scroll, self.ink(Role::Dim));
+        let (sign, style) = (self.theme.symbols.scroll, self.fg(StyleRole::Dim));
         for y in at..(at + size).min(height) {
             let y = area.y + u16::try_from(y).unwrap_or_default();
             self.write(area.right() - 1, y, 1, sign, style);

@@ -3,14 +3,14 @@
 use ratatui::layout::Rect;
 
 use super::canvas::Canvas;
-use crate::ui::theme::Role;
+use crate::ui::theme::StyleRole;
 
 /// One bar a cell, the newest to the right, the highest of them full height.
-pub(crate) fn sparkline(canvas: &mut Canvas<'_>, area: Rect, values: &[u32], role: Role) {
+pub(crate) fn sparkline(canvas: &mut Canvas<'_>, area: Rect, values: &[u32], role: StyleRole) {
     let shown = values.len().min(area.width.into());
     let values = values.get(values.len() - shown..).unwrap_or_default();
     let most = values.iter().copied().max().unwrap_or_default().max(1);
-    let style = canvas.ink(role);
+    let style = canvas.fg(role);
     let start = area.right() - u16::try_from(shown).unwrap_or_default();
     for (x, value) in (start..area.right()).zip(values) {
         let level = (u64::from(*value) * 8).div_ceil(most.into());
@@ -20,9 +20,9 @@ pub(crate) fn sparkline(canvas: &mut Canvas<'_>, area: Rect, values: &[u32], rol
 }
 
 /// Bars of several rows, one a cell.
-pub(crate) fn histogram(canvas: &mut Canvas<'_>, area: Rect, values: &[u64], role: Role) {
+pub(crate) fn histogram(canvas: &mut Canvas<'_>, area: Rect, values: &[u64], role: StyleRole) {
     let most = values.iter().copied().max().unwrap_or_default().max(1);
-    let (height, style) = (u64::from(area.height), canvas.ink(role));
+    let (height, style) = (u64::from(area.height), canvas.fg(role));
     for (x, value) in (area.x..area.right()).zip(values) {
         // At least a sliver for whatever is not nothing.
         let eighths = (value * height * 8).div_ceil(most);

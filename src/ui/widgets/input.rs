@@ -6,10 +6,10 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::canvas::Canvas;
 use crate::{
-    net::trust::ticket::veiled,
+    net::trust::ticket::mask,
     ui::{
         text::{clean, width},
-        theme::Role,
+        theme::StyleRole,
     },
 };
 
@@ -19,7 +19,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, input: &Input, has_keybo
         return;
     }
     // Whoever looks over a shoulder, or at a picture, is not let in.
-    let value = veiled(input.value());
+    let value = mask(input.value());
     let room = usize::from(area.width).saturating_sub(1);
     let at = value
         .char_indices()
@@ -43,7 +43,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, input: &Input, has_keybo
     let rest: String = after.chars().take(usize::from(area.width)).collect();
     let visible = format!("{shown}{rest}");
     let cursor = u16::try_from(cursor).unwrap_or_default();
-    let style = canvas.ink(Role::Strong);
+    let style = canvas.fg(StyleRole::Strong);
     canvas.write(area.x, area.y, area.width, &visible, style);
     if has_keyboard {
         canvas.cursor = Some((area.x + cursor.min(area.width - 1), area.y));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ratatui::{layout::Rect, style::Modifier};
 
 use super::canvas::{Canvas, rows};
-use crate::ui::theme::Role;
+use crate::ui::theme::StyleRole;
 
 /// A column: its width in cells, or a share of what is left.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ impl Column {
 }
 
 /// A cell: text and role.
-pub(crate) type Cell<'a> = (Cow<'a, str>, Role);
+pub(crate) type Cell<'a> = (Cow<'a, str>, StyleRole);
 
 /// How a row stands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub(crate) fn places(area: Rect, columns: &[Column]) -> Vec<(usize, u16, u16)> {
 
 /// Draws the titles in the first row of the area.
 pub(crate) fn header(canvas: &mut Canvas<'_>, area: Rect, columns: &[Column]) {
-    let style = canvas.ink(Role::Header);
+    let style = canvas.fg(StyleRole::Header);
     for (i, x, wide) in places(area, columns) {
         if let Some(column) = columns.get(i) {
             put(canvas, (x, area.y, wide), column, column.title, style);
@@ -128,14 +128,14 @@ pub(crate) fn body<'a>(
     for (line, (mark, cells)) in rows(area).zip(lines) {
         let whole = match mark {
             Mark::None => None,
-            Mark::Selected => Some(Role::Selected),
-            Mark::Marked => Some(Role::Marked),
+            Mark::Selected => Some(StyleRole::Selected),
+            Mark::Marked => Some(StyleRole::Marked),
         };
         if let Some(role) = whole {
             canvas.fill(line, role);
         }
         if mark == Mark::Selected {
-            let (sign, style) = (canvas.symbols().pointer, canvas.ink(Role::Focus));
+            let (sign, style) = (canvas.symbols().pointer, canvas.fg(StyleRole::Focus));
             canvas.write(line.x, line.y, 1, sign, style);
         }
         // On a reversed row, colours would turn into backgrounds.
@@ -148,7 +148,7 @@ pub(crate) fn body<'a>(
         });
         for (i, x, wide) in &places {
             if let (Some((text, role)), Some(column)) = (cells.get(*i), columns.get(*i)) {
-                let mut style = canvas.ink(*role);
+                let mut style = canvas.fg(*role);
                 if reversed {
                     style.fg = None;
                 }

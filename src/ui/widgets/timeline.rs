@@ -7,10 +7,10 @@ use super::canvas::Canvas;
 use crate::{
     queue::{
         task::Timestamp,
-        timeline::{SPAN, Stretch},
+        timeline::{Span, WINDOW},
         worker::WorkerStatus,
     },
-    ui::theme::Role,
+    ui::theme::StyleRole,
 };
 
 /// Draws the lane so that now is at the right edge.
@@ -19,18 +19,15 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, worker: &WorkerStatus, n
     if cells == 0 || area.height == 0 {
         return;
     }
-    let span = u64::try_from(SPAN.as_micros()).unwrap_or(u64::MAX);
+    let span = u64::try_from(WINDOW.as_micros()).unwrap_or(u64::MAX);
     let cell = (span / cells).max(1);
     // Cells stand on fixed moments, so that a lane glides and does not flicker.
     let end = now.0.div_ceil(cell) * cell;
     let start = end.saturating_sub(cell * cells);
-    let mut drawn = vec![(0.0, Role::Border, 0.0); usize::from(area.width)];
-    let running = worker
-        .current
-        .as_ref()
-        .map(|c| Stretch::of_task(c.since, now));
+    let mut drawn = vec![(0.0, StyleRole::Border, 0.0); usize::from(area.width)];
+    let running = worker.current.as_ref().map(|c| Span::of_task(c.since, now));
     let done = worker.lane.numbered().map(|(n, s)| (role(n, s), s));
-    let all = done.chain(running.as_ref().map(|s| (Role::Active, s)));
+    let all = done.chain(running.as_ref().map(|s| (StyleRole::Active, s)));
     for (role, stretch) in all {
         let from = stretch.start.0.max(start);
         if stretch.end.0 < start || from > end {
@@ -46,8 +43,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, worker: &WorkerStatus, n
             {
                 *share += busy;
                 // The colour is that of whoever had most of the moment; a failure always shows.
-                if busy >= *most || role == Role::Bad {
-                    (*shown, *most) = (role, if role == Role::Bad { 2.0 } else { busy });
+                if busy >= *most || role == StyleRole::Bad {
+                    (*shown, *most) = (role, if role == StyleRole::Bad { 2.0 } else { busy });
                 }
             }
         }
@@ -56,33 +53,33 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, worker: &WorkerStatus, n
         let symbols = canvas.symbols();
         let sign = if share <= 0.0 && most <= 0.0 {
             symbols.lane_empty
-        } else if role == Role::Bad && share < 0.2 {
+        } else if role == StyleRole::Bad && share < 0.2 {
             symbols.bars[2]
         } else {
             let level = (share * 8.0).ceil().clamp(1.0, 8.0) as usize;
             symbols.bars[level]
         };
-        let style = canvas.ink(role);
+        let style = canvas.fg(role);
         canvas.write(x, area.y, 1, sign, style);
     }
 }
 
-fn role(number: u64, stretch: &Stretch) -> Role {
+fn role(number: u64, stretch: &Span) -> StyleRole {
     if stretch.failed {
-        Role::Bad
+        StyleRole::Bad
     } else if stretch.cancelled {
-        Role::Warn
+        StyleRole::Warn
     } else if number.is_multiple_of(2) {
-        Role::LaneEven
+        StyleRole::LaneEven
     } else {
-        Role::LaneOdd
+        StyleRole::LaneOdd
     }
 }
 
 /// The axis under the lanes.
 pub(crate) fn axis(canvas: &mut Canvas<'_>, area: Rect) {
-    let style = canvas.ink(Role::Dim);
-    let seconds = SPAN.as_secs();
+    let style = canvas.fg(StyleRole::Dim);
+    let seconds = WINDOW.as_secs();
     for (part, text) in [
         (0, format!("{seconds} s ago")),
         (1, format!("{} s", seconds / 2)),
@@ -93,6 +90,6 @@ pub(crate) fn axis(canvas: &mut Canvas<'_>, area: Rect) {
         }
     }
     if area.width > 14 {
-        canvas.pieces_right(area, &[("now", Role::Dim)]);
+        canvas.pieces_right(area, &[("now", StyleRole::Dim)]);
     }
 }

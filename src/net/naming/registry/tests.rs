@@ -18,17 +18,17 @@ fn admin() -> Caller {
     }
 }
 
-fn wanted(name: &str) -> Register {
-    Register::new(name, "distro:x@127.0.0.1:1")
+fn wanted(name: &str) -> RegisterRequest {
+    RegisterRequest::new(name, "distro:x@127.0.0.1:1")
 }
 
-fn names(listing: &Listing) -> Vec<&str> {
+fn names(listing: &NamePage) -> Vec<&str> {
     listing.records.iter().map(|r| r.name.as_str()).collect()
 }
 
 #[test]
 fn a_registered_name_is_found_with_its_owner() {
-    let mut registry = Registry::default();
+    let mut registry = NameRegistry::default();
     registry
         .register(0, &who(1), wanted("server"))
         .expect("free");
@@ -44,11 +44,11 @@ fn a_registered_name_is_found_with_its_owner() {
 
 #[test]
 fn a_lease_is_live_then_suspect_then_gone_and_never_early() {
-    let mut registry = Registry::default();
+    let mut registry = NameRegistry::default();
     registry
         .register(1_000, &who(1), wanted("s"))
         .expect("free");
-    let health = |registry: &Registry| registry.lookup("s").ok().map(|r| r[0].health);
+    let health = |registry: &NameRegistry| registry.lookup("s").ok().map(|r| r[0].health);
     registry.advance(10_999);
     assert_eq!(health(&registry), Some(Health::Live));
     registry.advance(11_000);
@@ -63,7 +63,7 @@ fn a_lease_is_live_then_suspect_then_gone_and_never_early() {
 
 #[test]
 fn a_renewal_brings_a_suspect_back_and_a_lost_lease_says_so() {
-    let mut registry = Registry::default();
+    let mut registry = NameRegistry::default();
     let granted = registry.register(0, &who(1), wanted("s")).expect("free");
     registry.advance(12_000);
     registry
@@ -78,15 +78,15 @@ fn a_renewal_brings_a_suspect_back_and_a_lost_lease_says_so() {
 
 #[test]
 fn a_jump_over_both_deadlines_ends_the_lease_once() {
-    let mut registry = Registry::default();
+    let mut registry = NameRegistry::default();
     registry.register(0, &who(1), wanted("s")).expect("free");
     registry.advance(1_000_000);
     let (_, changes) = registry.since(1, 10).expect("kept");
     assert_eq!(changes.len(), 1);
     assert!(matches!(
         changes[0],
-        Change::Gone {
-            why: Why::Expired,
+        NameChange::Gone {
+            why: RemovalReason::Expired,
             ..
         }
     ));
@@ -94,7 +94,7 @@ fn a_jump_over_both_deadlines_ends_the_lease_once() {
 
 #[test]
 fn the_same_key_replaces_and_the_old_lease_is_dead() {
-    let mut registry = Registry::default();
+    let mut registry = NameRegistry::default();
     let old = registry.register(0, &who(1), wanted("s")).expect("free");
     let new = registry.register(5, &who(1), wanted("s")).expect("own");
     assert_eq!(registry.count(), 1);
@@ -108,11 +108,11 @@ fn the_same_key_replaces_and_the_old_lease_is_dead() {
 
 #[test]
 fn a_name_is_shared_unless_somebody_wants_it_alone() {
-    let mut registry = Registry::default();
+    let mut registry = NameRegistry::default();
     registry.register(0, &who(1), wanted("s")).expect("free");
     registry.register(0, &who(2), wanted("s")).expect("shared");
     assert_eq!(registry.lookup("s").expect("there").len(), 2);
-    let alone = Register {
+    let alone = RegisterRequest {
         exclusive: true,
         ..wanted("s")
     };
@@ -123,7 +123,7 @@ fn a_name_is_shared_unless_somebody_wants_it_alone() {
         "{refused}"
     );
 
-    let mine = Register {
+    let mine = RegisterRequest {
         exclusive: true,
         ..wanted("mine")
     };
@@ -133,7 +133,7 @@ fn a_name_is_shared_unless_somebody_wants_it_alone() {
 
 #[test]
 fn only_the_owner_or_an_admin_removes() {
-    let mut registry = Registry::default();
+    let mut registry = NameRegistry::default();
     registry.register(0, &who(1), wanted("s")).expect("free");
     let refused = registry
         .unregister(&who(2), "s", false)
@@ -157,8 +157,8 @@ fn only_the_owner_or_an_admin_removes() {
 
 #[test]
 fn a_permanent_name_never_expires() {
-    let mut registry = Registry::default();
-    let forever = Register {
+    let mut registry = NameRegistry::default();
+    let forever = RegisterRequest {
         lease_ms: Some(0),
         ..wanted("s")
     };
@@ -170,18 +170,18 @@ fn a_permanent_name_never_expires() {
 
 #[test]
 fn what_is_no_name_no_uri_no_tag_or_no_lease_is_refused() {
-    let mut registry = Registry::default();
+    let mut registry = NameRegistry::default();
     let bad = [
         wanted(""),
         wanted(&"x".repeat(257)),
         wanted("a\u{1b}[2J"),
-        Register::new("s", "nowhere"),
-        Register::new("s", format!("distro:{}", "x".repeat(600))),
-        Register {
+        RegisterRequest::new("s", "nowhere"),
+        RegisterRequest::new("s", format!("distro:{}", "x".repeat(600))),
+        RegisterRequest {
             metadata: vec!["t".repeat(129)],
             ..wanted("s")
         },
-        Register {
+        RegisterRequest {
             lease_ms: Some(5),
             ..wanted("s")
         },
@@ -197,9 +197,9 @@ fn what_is_no_name_no_uri_no_tag_or_no_lease_is_refused() {
 
 #[test]
 fn listing_filters_and_pages_by_name() {
-    let mut registry = Registry::default();
+    let mut registry = NameRegistry::default();
     for n in 0..10 {
-        let register = Register {
+        let register = RegisterRequest {
             metadata: vec![if n % 2 == 0 { "even" } else { "odd" }.into(), "n".into()],
             ..wanted(&format!("node-{n}"))
         };
@@ -208,37 +208,37 @@ fn listing_filters_and_pages_by_name() {
     registry
         .register(0, &who(1), wanted("other"))
         .expect("free");
-    let list = |query: Query| registry.list(&query).expect("listed");
+    let list = |query: NameQuery| registry.list(&query).expect("listed");
     let prefix = || Some("node-".to_owned());
     assert_eq!(
-        list(Query {
+        list(NameQuery {
             prefix: prefix(),
-            ..Query::default()
+            ..NameQuery::default()
         })
         .records
         .len(),
         10
     );
-    let some = list(Query {
+    let some = list(NameQuery {
         regex: Some("[0-3]$".into()),
-        ..Query::default()
+        ..NameQuery::default()
     });
     assert_eq!(names(&some), ["node-0", "node-1", "node-2", "node-3"]);
-    let even = Query {
+    let even = NameQuery {
         metadata_all: vec!["n".into(), "even".into()],
-        ..Query::default()
+        ..NameQuery::default()
     };
     assert_eq!(list(even).records.len(), 5);
-    let any = Query {
+    let any = NameQuery {
         metadata_any: vec!["odd".into(), "?".into()],
-        ..Query::default()
+        ..NameQuery::default()
     };
     assert_eq!(list(any).records.len(), 5);
 
-    let mut query = Query {
+    let mut query = NameQuery {
         prefix: prefix(),
         limit: Some(4),
-        ..Query::default()
+        ..NameQuery::default()
     };
     let mut seen = Vec::new();
     loop {
@@ -253,9 +253,9 @@ fn listing_filters_and_pages_by_name() {
     assert!(seen.is_sorted());
     assert!(
         registry
-            .list(&Query {
+            .list(&NameQuery {
                 regex: Some("(".into()),
-                ..Query::default()
+                ..NameQuery::default()
             })
             .is_err()
     );
@@ -263,19 +263,19 @@ fn listing_filters_and_pages_by_name() {
 
 #[test]
 fn a_rare_pattern_among_many_names_comes_back_early_with_a_cursor() {
-    let mut registry = Registry::default();
-    for n in 0..MAX_LOOK + 10 {
+    let mut registry = NameRegistry::default();
+    for n in 0..SCAN_LIMIT + 10 {
         registry
             .register(0, &who(1), wanted(&format!("{n:06}")))
             .expect("free");
     }
-    let nothing = Query {
+    let nothing = NameQuery {
         regex: Some("x".into()),
-        ..Query::default()
+        ..NameQuery::default()
     };
     let page = registry.list(&nothing).expect("listed");
     assert!(page.records.is_empty());
-    let rest = Query {
+    let rest = NameQuery {
         after: page.next,
         ..nothing
     };
@@ -285,7 +285,7 @@ fn a_rare_pattern_among_many_names_comes_back_early_with_a_cursor() {
 
 #[test]
 fn the_registry_is_bounded() {
-    let mut registry = Registry::new(Limits {
+    let mut registry = NameRegistry::new(NamingLimits {
         records: 2,
         instances: 1,
     });
@@ -309,7 +309,7 @@ fn the_registry_is_bounded() {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Register(u8, u8, bool),
+    RegisterRequest(u8, u8, bool),
     Renew(u8, u8),
     Unregister(u8, u8),
     Wait(u64),
@@ -317,7 +317,7 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        (0u8..4, 1u8..4, any::<bool>()).prop_map(|(n, w, x)| Step::Register(n, w, x)),
+        (0u8..4, 1u8..4, any::<bool>()).prop_map(|(n, w, x)| Step::RegisterRequest(n, w, x)),
         (0u8..4, 1u8..4).prop_map(|(n, w)| Step::Renew(n, w)),
         (0u8..4, 1u8..4).prop_map(|(n, w)| Step::Unregister(n, w)),
         (0u64..20_000).prop_map(Step::Wait),
@@ -331,18 +331,18 @@ type Model = BTreeMap<(String, u8), (u64, Millis, bool)>;
 proptest! {
     #[test]
     fn it_agrees_with_a_small_model_and_watchers_can_follow(steps in steps()) {
-        let mut registry = Registry::default();
+        let mut registry = NameRegistry::default();
         let mut model = Model::new();
         let mut mirror: BTreeMap<(String, PublicKey), Record> = BTreeMap::new();
         let (mut now, mut seen) = (0, 0);
         for step in steps {
             match step {
-                Step::Register(name, owner, exclusive) => {
+                Step::RegisterRequest(name, owner, exclusive) => {
                     let name = format!("n{name}");
                     let taken = model.iter().any(|((n, o), (.., x))| {
                         *n == name && *o != owner && (*x || exclusive)
                     });
-                    let register = Register { exclusive, ..wanted(&name) };
+                    let register = RegisterRequest { exclusive, ..wanted(&name) };
                     let granted = registry.register(now, &who(owner), register);
                     prop_assert_eq!(granted.is_err(), taken);
                     if let Ok(granted) = granted {
@@ -385,12 +385,12 @@ proptest! {
                 seen = revision;
                 for change in changes {
                     match change {
-                        Change::Put(r) => { mirror.insert((r.name.clone(), r.owner), r); }
-                        Change::Gone { name, owner, .. } => { mirror.remove(&(name, owner)); }
+                        NameChange::Put(r) => { mirror.insert((r.name.clone(), r.owner), r); }
+                        NameChange::Gone { name, owner, .. } => { mirror.remove(&(name, owner)); }
                     }
                 }
             }
-            let all = registry.list(&Query::default()).expect("listed").records;
+            let all = registry.list(&NameQuery::default()).expect("listed").records;
             prop_assert_eq!(mirror.len(), all.len());
             for record in all {
                 prop_assert_eq!(mirror.get(&(record.name.clone(), record.owner)), Some(&record));
@@ -401,9 +401,9 @@ proptest! {
 
 #[test]
 fn what_a_key_has_registered_goes_with_the_key() {
-    let mut registry = Registry::new(Limits::default());
+    let mut registry = NameRegistry::new(NamingLimits::default());
     for name in ["a", "b", "c"] {
-        let wanted = || Register::new(name, "distro:x@127.0.0.1:1");
+        let wanted = || RegisterRequest::new(name, "distro:x@127.0.0.1:1");
         registry.register(0, &who(1), wanted()).expect("room");
         registry.register(0, &who(2), wanted()).expect("room");
     }

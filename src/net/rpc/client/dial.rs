@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Client;
 use crate::net::{
-    peer_addr::Peer,
+    peer_addr::PeerAddr,
     quic::{
         stream::{BUSY, CHANGED, DENIED},
         transport,
@@ -26,14 +26,14 @@ use crate::net::{
 /// may be.
 pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 /// A handshake that takes longer is begun anew beside the first one.
-const SLOW: Duration = Duration::from_secs(1);
+const HEDGE_DELAY: Duration = Duration::from_secs(1);
 /// A connection on which nothing has come for this long is not used for another call. Its server is heard
 /// several times in it, unless it is dead or cut off.
-const QUIET: Duration = Duration::from_millis(1_800);
+const LIVENESS_TIMEOUT: Duration = Duration::from_millis(1_800);
 
 /// A connection, and what the server said first.
 #[derive(Clone)]
-pub(crate) struct Line {
+pub(crate) struct PooledConnection {
     pub(crate) connection: quinn::Connection,
     pub(crate) hello: Hello,
     /// Nothing has come from it for a while.
@@ -42,7 +42,7 @@ pub(crate) struct Line {
     _listening: Option<Arc<AbortOnDropHandle<()>>>,
 }
 
-impl Line {
+impl PooledConnection {
     fn new(connection: quinn::Connection, hello: Hello, to_itself: bool) -> Self {
         let quiet = Arc::new(AtomicBool::new(false));
         let listening = (!to_itself).then(|| {
@@ -57,7 +57,7 @@ impl Line {
         }
     }
 
-    pub(crate) fn is_good(&self) -> bool {
+    pub(crate) fn is_healthy(&self) -> bool {
         self.connection.close_reason().is_none() && !self.quiet.load(Ordering::Relaxed)
     }
 }
@@ -68,7 +68,7 @@ async fn listen(connection: quinn::Connection, quiet: Arc<AtomicBool>) {
     let mut heard = connection.stats().udp_rx.datagrams;
     loop {
         tokio::select! {
-            () = sleep(QUIET) => {}
+            () = sleep(LIVENESS_TIMEOUT) => {}
             _ = connection.closed() => return,
         }
         let now = connection.stats().udp_rx.datagrams;
@@ -82,11 +82,11 @@ impl Client {
     /// before. A second one beside it is likely to be through first.
     pub(crate) async fn dial_again_when_slow(
         &self,
-        peer: Peer,
+        peer: PeerAddr,
         config: &quinn::ClientConfig,
-    ) -> Result<Line, CallError> {
+    ) -> Result<PooledConnection, CallError> {
         let again = async {
-            sleep(SLOW).await;
+            sleep(HEDGE_DELAY).await;
             self.dial(peer, config.clone()).await
         };
         tokio::select! {
@@ -97,14 +97,22 @@ impl Client {
     }
 
     /// Connects and waits for the server's [`Hello`]: before it, a connection is only a hope.
-    async fn dial(&self, peer: Peer, config: quinn::ClientConfig) -> Result<Line, CallError> {
+    async fn dial(
+        &self,
+        peer: PeerAddr,
+        config: quinn::ClientConfig,
+    ) -> Result<PooledConnection, CallError> {
         let connection = self.shake_hands(peer, config).await?;
         let mut hello = connection
             .accept_uni()
             .await
             .map_err(|error| refused(peer, &error))?;
         match wire::read::<Hello>(&mut hello).await {
-            Ok(Some(hello)) => Ok(Line::new(connection, hello, self.is_itself(peer))),
+            Ok(Some(hello)) => Ok(PooledConnection::new(
+                connection,
+                hello,
+                self.is_itself(peer),
+            )),
             Ok(None) => Err(CallError::Protocol("the server said nothing".into())),
             Err(FrameError::Io(error)) => Err(match connection.close_reason() {
                 Some(reason) => refused(peer, &reason),
@@ -115,14 +123,14 @@ impl Client {
     }
 
     /// Whether a server is this very process.
-    fn is_itself(&self, peer: Peer) -> bool {
+    fn is_itself(&self, peer: PeerAddr) -> bool {
         let own = self.0.quinn.local_addr();
         peer.key == self.0.identity.public() && own.is_ok_and(|own| own.port() == peer.addr.port())
     }
 
     pub(crate) fn config(
         &self,
-        peer: Peer,
+        peer: PeerAddr,
         protocol: &[u8],
     ) -> Result<quinn::ClientConfig, CallError> {
         let to_itself = self.is_itself(peer);
@@ -136,7 +144,7 @@ impl Client {
 
     pub(crate) async fn shake_hands(
         &self,
-        peer: Peer,
+        peer: PeerAddr,
         config: quinn::ClientConfig,
     ) -> Result<quinn::Connection, CallError> {
         let name = transport::session_name(&peer.key);
@@ -153,13 +161,13 @@ impl Client {
 }
 
 /// A connection that did not come about, in words that help.
-pub(crate) fn refused(peer: Peer, error: &ConnectionError) -> CallError {
+pub(crate) fn refused(peer: PeerAddr, error: &ConnectionError) -> CallError {
     let reason = match error {
         ConnectionError::ApplicationClosed(close) if close.error_code == BUSY => {
             return CallError::Busy(peer.to_string());
         }
         ConnectionError::ApplicationClosed(close) if close.error_code == DENIED => {
-            return CallError::Stranger(peer.to_string());
+            return CallError::Unauthorized(peer.to_string());
         }
         ConnectionError::ApplicationClosed(close) if close.error_code == CHANGED => {
             "what this process may do there has changed".to_owned()
@@ -170,7 +178,7 @@ pub(crate) fn refused(peer: Peer, error: &ConnectionError) -> CallError {
         ConnectionError::TransportError(error) if error.to_string().contains("Verification") => {
             "it holds another key than expected".to_owned()
         }
-        ConnectionError::TimedOut => return nobody(peer),
+        ConnectionError::TimedOut => return unreachable(peer),
         other => other.to_string(),
     };
     CallError::Connect {
@@ -180,10 +188,10 @@ pub(crate) fn refused(peer: Peer, error: &ConnectionError) -> CallError {
 }
 
 /// Silence.
-pub(crate) fn nobody(peer: Peer) -> CallError {
+pub(crate) fn unreachable(peer: PeerAddr) -> CallError {
     CallError::Connect {
         peer: peer.to_string(),
-        reason: "nobody answers there; is a node running, and is this still its address?"
+        reason: "unreachable answers there; is a node running, and is this still its address?"
             .to_owned(),
     }
 }
@@ -193,7 +201,7 @@ fn is_alpn_mismatch(close: &quinn::ConnectionClose) -> bool {
     u64::from(close.error_code) == 0x100 + 120
 }
 
-pub(crate) fn connect_error(peer: Peer, error: &std::io::Error) -> CallError {
+pub(crate) fn connect_error(peer: PeerAddr, error: &std::io::Error) -> CallError {
     CallError::Connect {
         peer: peer.to_string(),
         reason: error.to_string(),

@@ -3,25 +3,25 @@
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use tokio::time::{Duration, sleep};
 
-use super::{Client, DEADLINE, dial::nobody};
+use super::{Client, DEADLINE, dial::unreachable};
 use crate::net::{
-    peer_addr::Peer,
+    peer_addr::PeerAddr,
     rpc::{error::CallError, wire::Hello},
 };
 
 /// An address that is silent for this long is not waited for before the next is tried: RFC 8305, section
 /// 5, recommends a quarter of a second.
-const STAGGER: Duration = Duration::from_millis(250);
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 impl Client {
     /// Connects to the first of these that answers, and tells which that is.
     ///
     /// # Errors
     /// The one that tells most of why there is none: as [`Client::connect`].
-    pub async fn first_to_answer(
+    pub async fn connect_any(
         &self,
-        peers: impl IntoIterator<Item = Peer>,
-    ) -> Result<(Peer, Hello), CallError> {
+        peers: impl IntoIterator<Item = PeerAddr>,
+    ) -> Result<(PeerAddr, Hello), CallError> {
         let connecting = |peer| async move { Ok((peer, self.connect(peer, DEADLINE).await?)) };
         first(peers, connecting).await
     }
@@ -30,12 +30,12 @@ impl Client {
 /// Dials each a little after the one before, and takes the first that answers. The others are let go.
 /// Whoever was reached and says no has said it for every address; of other errors the first is told that
 /// is more than silence.
-pub(crate) async fn first<T, Dialling>(
-    peers: impl IntoIterator<Item = Peer>,
-    dial: impl Fn(Peer) -> Dialling,
+pub(crate) async fn first<T, DialSlot>(
+    peers: impl IntoIterator<Item = PeerAddr>,
+    dial: impl Fn(PeerAddr) -> DialSlot,
 ) -> Result<T, CallError>
 where
-    Dialling: Future<Output = Result<T, CallError>>,
+    DialSlot: Future<Output = Result<T, CallError>>,
 {
     let mut peers = peers.into_iter().peekable();
     let mut dialling = FuturesUnordered::new();
@@ -46,15 +46,15 @@ where
         let others = peers.peek().is_some();
         tokio::select! {
             Some((peer, answer)) = dialling.next() => match answer {
-                Ok(_) | Err(CallError::Stranger(_) | CallError::Busy(_)) => return answer,
+                Ok(_) | Err(CallError::Unauthorized(_) | CallError::Busy(_)) => return answer,
                 Err(error) => {
-                    let silent = |(peer, error): &(Peer, CallError)| *error == nobody(*peer);
+                    let silent = |(peer, error): &(PeerAddr, CallError)| *error == unreachable(*peer);
                     if failed.as_ref().is_none_or(silent) {
                         failed = Some((peer, error));
                     }
                 }
             },
-            () = sleep(STAGGER), if others => {}
+            () = sleep(ATTEMPT_DELAY), if others => {}
             else => {
                 let unknown = || CallError::Connect {
                     peer: "it".to_owned(),
@@ -73,14 +73,14 @@ mod tests {
     use super::*;
     use crate::net::trust::key::PublicKey;
 
-    fn peers(ports: std::ops::Range<u16>) -> impl Iterator<Item = Peer> {
-        ports.map(|port| Peer {
+    fn peers(ports: std::ops::Range<u16>) -> impl Iterator<Item = PeerAddr> {
+        ports.map(|port| PeerAddr {
             addr: ([127, 0, 0, 1], port).into(),
             key: PublicKey::from_bytes([7; 32]),
         })
     }
 
-    fn unreached(mut peers: impl Iterator<Item = Peer>) -> CallError {
+    fn unreached(mut peers: impl Iterator<Item = PeerAddr>) -> CallError {
         CallError::Connect {
             peer: peers.next().expect("one").to_string(),
             reason: "it holds another key".into(),
@@ -97,7 +97,7 @@ mod tests {
             }
         });
         assert_eq!(found.await, Ok(3));
-        assert_eq!(since.elapsed(), 2 * STAGGER);
+        assert_eq!(since.elapsed(), 2 * ATTEMPT_DELAY);
     }
 
     #[tokio::test(start_paused = true)]
@@ -106,7 +106,7 @@ mod tests {
         let found = first(peers(1..5), |peer| async move {
             match peer.addr.port() {
                 4 => Ok(4),
-                _ => Err(nobody(peer)),
+                _ => Err(unreachable(peer)),
             }
         });
         assert_eq!(found.await, Ok(4));
@@ -115,7 +115,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_is_reached_and_says_no_has_said_it_for_every_address() {
-        let stranger = || CallError::Stranger("p".into());
+        let stranger = || CallError::Unauthorized("p".into());
         let failed = first::<(), _>(peers(1..4), |peer| async move {
             match peer.addr.port() {
                 2 => Err(stranger()),
@@ -127,16 +127,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_is_told_only_when_there_was_nothing_else() {
-        let (silent, told): (Vec<Peer>, _) = (peers(1..4).collect(), unreached(peers(2..3)));
+        let (silent, told): (Vec<PeerAddr>, _) = (peers(1..4).collect(), unreached(peers(2..3)));
         let failed = first::<(), _>(peers(1..4), |peer| async move {
             match peer.addr.port() {
                 2 => Err(unreached(peers(2..3))),
-                _ => Err(nobody(peer)),
+                _ => Err(unreachable(peer)),
             }
         });
         assert_eq!(failed.await, Err(told));
-        let failed = first::<(), _>(peers(1..4), |peer| async move { Err(nobody(peer)) });
-        assert_eq!(failed.await, Err(nobody(silent[2])));
+        let failed = first::<(), _>(peers(1..4), |peer| async move { Err(unreachable(peer)) });
+        assert_eq!(failed.await, Err(unreachable(silent[2])));
         assert!(
             first::<(), _>(peers(1..1), |_peer| pending())
                 .await

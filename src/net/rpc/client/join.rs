@@ -4,13 +4,13 @@ use tokio::time::timeout;
 
 use super::{
     Client, DEADLINE,
-    dial::{CONNECT, nobody, refused},
+    dial::{CONNECT, refused, unreachable},
     happy_eyeballs::first,
 };
 use crate::net::{
-    peer_addr::Peer,
+    peer_addr::PeerAddr,
     quic::{
-        stream::{GOODBYE, Outgoing},
+        stream::{GOODBYE, ResetOnDrop},
         transport,
     },
     rpc::{
@@ -27,11 +27,11 @@ impl Client {
     /// # Errors
     /// [`CallError::Remote`] with the server's reason, [`CallError::Connect`] when it is not reached, or
     /// [`CallError::Deadline`] when it is and says nothing for [`DEADLINE`].
-    pub async fn join(&self, ticket: &Ticket, label: &str) -> Result<(Peer, Role), CallError> {
+    pub async fn join(&self, ticket: &Ticket, label: &str) -> Result<(PeerAddr, Role), CallError> {
         let dial = |peer| async move {
             let config = self.config(peer, JOIN_ALPN)?;
             let dialled = timeout(CONNECT, self.shake_hands(peer, config)).await;
-            let connection = dialled.unwrap_or_else(|_elapsed| Err(nobody(peer)))?;
+            let connection = dialled.unwrap_or_else(|_elapsed| Err(unreachable(peer)))?;
             Ok((peer, connection))
         };
         let (peer, connection) = first(ticket.peers(), dial).await?;
@@ -44,7 +44,7 @@ impl Client {
 }
 
 async fn prove(
-    peer: Peer,
+    peer: PeerAddr,
     connection: &quinn::Connection,
     ticket: &Ticket,
     label: &str,
@@ -58,7 +58,7 @@ async fn prove(
         proof: ticket.secret.prove(&session),
     };
     let (send, mut recv) = connection.open_bi().await.map_err(|e| refused(peer, &e))?;
-    let mut out = Outgoing(Some(send));
+    let mut out = ResetOnDrop(Some(send));
     let lost = |error: FrameError| CallError::Lost {
         peer: peer.to_string(),
         reason: error.to_string(),

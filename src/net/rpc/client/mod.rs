@@ -24,12 +24,12 @@ use super::{
     wire::{self, Call, FrameError, Hello},
 };
 use crate::{
-    net::{quic::stream::Outgoing, trust::identity::Identity},
+    net::{quic::stream::ResetOnDrop, trust::identity::Identity},
     value::{Encoded, Value},
 };
 
-pub use self::response_stream::Replies;
-pub use crate::net::peer_addr::Peer;
+pub use self::response_stream::ResponseStream;
+pub use crate::net::peer_addr::PeerAddr;
 
 /// How long a call waits for its answer unless told otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(5);
@@ -91,7 +91,7 @@ impl Client {
     /// Every [`CallError`]; the other side's "no" is [`CallError::Remote`].
     pub async fn call(
         &self,
-        peer: Peer,
+        peer: PeerAddr,
         request: Request,
         deadline: Duration,
     ) -> Result<Value, CallError> {
@@ -108,7 +108,7 @@ impl Client {
     /// As [`Client::call`].
     pub async fn call_encoded(
         &self,
-        peer: Peer,
+        peer: PeerAddr,
         request: Request,
         deadline: Duration,
     ) -> Result<Encoded, CallError> {
@@ -121,16 +121,16 @@ impl Client {
     }
 
     /// Calls a method that answers with a stream. `deadline` bounds everything up to the sent call;
-    /// dropping the [`Replies`] ends the stream at the server too.
+    /// dropping the [`ResponseStream`] ends the stream at the server too.
     ///
     /// # Errors
     /// As [`Client::call`].
     pub async fn open(
         &self,
-        peer: Peer,
+        peer: PeerAddr,
         request: Request,
         deadline: Duration,
-    ) -> Result<Replies, CallError> {
+    ) -> Result<ResponseStream, CallError> {
         if self.0.stopping.is_cancelled() {
             return Err(CallError::Closed);
         }
@@ -138,8 +138,8 @@ impl Client {
         let by = since + deadline;
         let opening = async {
             let (send, recv) = self.stream(peer).await?;
-            let mut out = Outgoing(Some(send));
-            let recv = Replies {
+            let mut out = ResetOnDrop(Some(send));
+            let recv = ResponseStream {
                 recv: Some(recv),
                 peer,
                 deadline,
@@ -173,7 +173,7 @@ impl Client {
 
     /// A fresh stream on the pooled connection; one new dial when the pooled one turns out dead,
     /// which is safe because nothing was sent on it.
-    async fn stream(&self, peer: Peer) -> Result<(SendStream, RecvStream), CallError> {
+    async fn stream(&self, peer: PeerAddr) -> Result<(SendStream, RecvStream), CallError> {
         let pooled = self.line(peer).await?.connection;
         match pooled.open_bi().await {
             Ok(stream) => Ok(stream),
@@ -190,7 +190,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallError::Connect`], [`CallError::Busy`], or [`CallError::Deadline`] after `deadline`.
-    pub async fn connect(&self, peer: Peer, deadline: Duration) -> Result<Hello, CallError> {
+    pub async fn connect(&self, peer: PeerAddr, deadline: Duration) -> Result<Hello, CallError> {
         let line = timeout_at(Instant::now() + deadline, self.line(peer)).await;
         let line = line.unwrap_or(Err(CallError::Deadline(deadline)));
         line.map(|line| line.hello)
@@ -203,7 +203,7 @@ impl Client {
     }
 
     /// Waits until the connection to a server is gone; at once when there is none.
-    pub async fn disconnected(&self, peer: Peer) {
+    pub async fn disconnected(&self, peer: PeerAddr) {
         let Ok(slot) = self.slot(peer) else { return };
         let connection = slot
             .line

@@ -9,41 +9,41 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 use super::{
     Client,
-    dial::{CONNECT, Line, nobody},
+    dial::{CONNECT, PooledConnection, unreachable},
 };
 use crate::net::{
-    peer_addr::Peer,
+    peer_addr::PeerAddr,
     rpc::{error::CallError, wire::ALPN},
 };
 
 /// A server that could not be reached is asked last for this long.
-const DOWN: Duration = Duration::from_secs(5);
+const FAILURE_COOLDOWN: Duration = Duration::from_secs(5);
 /// Servers that stay connected; beyond it the least recently used is let go.
 const MAX_POOLED: usize = 256;
 
 #[derive(Default)]
 pub(crate) struct Pool {
-    slots: HashMap<Peer, Slot>,
+    slots: HashMap<PeerAddr, Slot>,
     uses: u64,
     /// Servers that could not be reached, when that was and why; at most [`MAX_POOLED`].
-    down: HashMap<Peer, (Instant, CallError)>,
+    down: HashMap<PeerAddr, (Instant, CallError)>,
 }
 
 struct Slot {
     used: u64,
     /// Held while dialling, so that everybody else waits for the same connection.
-    line: Arc<Dialling>,
+    line: Arc<DialSlot>,
 }
 
 /// How a server is dialled. Its sessions are kept with the settings, so that the next handshake with
 /// it costs less.
-pub(crate) struct Dialling {
+pub(crate) struct DialSlot {
     config: quinn::ClientConfig,
-    pub(crate) line: tokio::sync::Mutex<Option<Line>>,
+    pub(crate) line: tokio::sync::Mutex<Option<PooledConnection>>,
 }
 
 impl Client {
-    pub(crate) async fn line(&self, peer: Peer) -> Result<Line, CallError> {
+    pub(crate) async fn line(&self, peer: PeerAddr) -> Result<PooledConnection, CallError> {
         let slot = self.slot(peer)?;
         let asked = Instant::now();
         let mut held = slot.line.lock().await;
@@ -53,7 +53,7 @@ impl Client {
         {
             return Err(why);
         }
-        if let Some(live) = held.as_ref().filter(|line| line.is_good()) {
+        if let Some(live) = held.as_ref().filter(|line| line.is_healthy()) {
             return Ok(live.clone());
         }
         *held = None;
@@ -61,7 +61,9 @@ impl Client {
             Instant::now() + CONNECT,
             self.dial_again_when_slow(peer, &slot.config),
         );
-        let dialled = dialled.await.unwrap_or_else(|_elapsed| Err(nobody(peer)));
+        let dialled = dialled
+            .await
+            .unwrap_or_else(|_elapsed| Err(unreachable(peer)));
         self.note(peer, dialled.as_ref().err());
         let line = dialled?;
         *held = Some(line.clone());
@@ -72,14 +74,14 @@ impl Client {
         self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, peer: Peer, why_not: Option<&CallError>) {
+    fn note(&self, peer: PeerAddr, why_not: Option<&CallError>) {
         let down = &mut self.pool().down;
         let Some(why) = why_not else {
             down.remove(&peer);
             return;
         };
         if down.len() >= MAX_POOLED {
-            down.retain(|_, (since, _)| since.elapsed() < DOWN);
+            down.retain(|_, (since, _)| since.elapsed() < FAILURE_COOLDOWN);
         }
         if down.len() < MAX_POOLED {
             down.insert(peer, (Instant::now(), why.clone()));
@@ -88,16 +90,16 @@ impl Client {
 
     /// Whether a server could not be reached a moment ago: others should be asked first.
     #[must_use]
-    pub fn is_down(&self, peer: Peer) -> bool {
+    pub fn recently_failed(&self, peer: PeerAddr) -> bool {
         let down = self.down(peer);
-        down.is_some_and(|(since, _)| since.elapsed() < DOWN)
+        down.is_some_and(|(since, _)| since.elapsed() < FAILURE_COOLDOWN)
     }
 
-    fn down(&self, peer: Peer) -> Option<(Instant, CallError)> {
+    fn down(&self, peer: PeerAddr) -> Option<(Instant, CallError)> {
         self.pool().down.get(&peer).cloned()
     }
 
-    pub(crate) fn slot(&self, peer: Peer) -> Result<Arc<Dialling>, CallError> {
+    pub(crate) fn slot(&self, peer: PeerAddr) -> Result<Arc<DialSlot>, CallError> {
         let mut pool = self.pool();
         pool.uses += 1;
         let used = pool.uses;
@@ -112,7 +114,7 @@ impl Client {
                 pool.slots.remove(&oldest);
             }
         }
-        let line = Arc::new(Dialling {
+        let line = Arc::new(DialSlot {
             config: self.config(peer, ALPN)?,
             line: tokio::sync::Mutex::default(),
         });

@@ -5,7 +5,7 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::{
     net::{
-        peer_addr::Peer,
+        peer_addr::PeerAddr,
         quic::stream::ABANDONED,
         rpc::{
             error::CallError,
@@ -17,14 +17,14 @@ use crate::{
 
 /// The answers to one call, in order. Dropping it tells the server to stop.
 #[derive(Debug)]
-pub struct Replies {
+pub struct ResponseStream {
     pub(crate) recv: Option<RecvStream>,
-    pub(crate) peer: Peer,
+    pub(crate) peer: PeerAddr,
     pub(crate) deadline: Duration,
     pub(crate) since: Instant,
 }
 
-impl Replies {
+impl ResponseStream {
     /// The next answer, or `None` at the end of the stream.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Replies {
     }
 }
 
-impl Drop for Replies {
+impl Drop for ResponseStream {
     fn drop(&mut self) {
         if let Some(recv) = &mut self.recv {
             recv.stop(ABANDONED).ok();

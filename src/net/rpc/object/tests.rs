@@ -13,7 +13,7 @@ fn objects() -> Objects {
             "greet(name: str, loud: bool?) -> str",
             "Greets.",
             |_, (name, loud): (String, Option<bool>)| async move {
-                Ok::<_, Fault>(if loud == Some(true) {
+                Ok::<_, RemoteError>(if loud == Some(true) {
                     name.to_uppercase()
                 } else {
                     name
@@ -21,20 +21,24 @@ fn objects() -> Objects {
             },
         )
         .method("fail() -> null", "Fails.", |_, []: [(); 0]| async {
-            Err::<(), _>(Fault::new(Code::Denied, "not today"))
+            Err::<(), _>(RemoteError::new(Code::Denied, "not today"))
         })
         .method("panic() -> null", "Panics.", |_, []: [(); 0]| async {
             if true {
                 panic!("on purpose");
             }
-            Ok::<_, Fault>(())
+            Ok::<_, RemoteError>(())
         });
     let objects = Objects::default();
     objects.expose("test", Arc::new(service));
     objects
 }
 
-async fn call(method: &str, args: Vec<Value>, kwargs: Vec<(&str, Value)>) -> Result<Value, Fault> {
+async fn call(
+    method: &str,
+    args: Vec<Value>,
+    kwargs: Vec<(&str, Value)>,
+) -> Result<Value, RemoteError> {
     let invocation = Invocation {
         caller: caller(),
         method: method.into(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::net::{
     rpc::{
-        error::{Code, Fault},
+        error::{Code, RemoteError},
         wire::Role,
     },
     trust::key::PublicKey,
@@ -27,7 +27,7 @@ pub const MAX_LABEL: usize = 64;
 
 /// Somebody who has joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Peer {
+pub struct Member {
     /// Who: the key that it must prove to hold.
     pub key: PublicKey,
     /// What it may do here.
@@ -40,7 +40,7 @@ pub struct Peer {
 
 /// A ticket that is out. Its secret is derived from the server's key and its number, and kept nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Issued {
+pub struct TicketRecord {
     /// Its number.
     pub serial: u32,
     /// As what its bearer joins.
@@ -51,7 +51,7 @@ pub struct Issued {
     pub expires_at: Option<Seconds>,
 }
 
-impl Issued {
+impl TicketRecord {
     /// A standing ticket: the same one is given out until it is rotated.
     const fn stands(&self) -> bool {
         !self.once && self.expires_at.is_none()
@@ -61,7 +61,7 @@ impl Issued {
 /// Why a ticket is no longer good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Spent {
+enum TicketEnd {
     Used,
     Rotated,
 }
@@ -76,15 +76,15 @@ struct Revoked {
 
 /// Peers, tickets and revocations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Book {
-    peers: BTreeMap<PublicKey, Peer>,
+pub struct MemberList {
+    peers: BTreeMap<PublicKey, Member>,
     last_serial: u32,
-    tickets: BTreeMap<u32, Issued>,
-    spent: BTreeMap<u32, Spent>,
+    tickets: BTreeMap<u32, TicketRecord>,
+    spent: BTreeMap<u32, TicketEnd>,
     revoked: BTreeMap<PublicKey, Revoked>,
 }
 
-impl Book {
+impl MemberList {
     /// Nobody, and tickets with numbers above this one.
     pub(crate) fn numbered_from(now: Seconds) -> Self {
         Self {
@@ -95,13 +95,13 @@ impl Book {
 
     /// Somebody who has joined.
     #[must_use]
-    pub fn peer(&self, key: &PublicKey) -> Option<&Peer> {
+    pub fn peer(&self, key: &PublicKey) -> Option<&Member> {
         self.peers.get(key)
     }
 
     /// Everybody, in the order in which they joined.
     #[must_use]
-    pub fn peers(&self) -> Vec<Peer> {
+    pub fn peers(&self) -> Vec<Member> {
         let mut peers: Vec<_> = self.peers.values().cloned().collect();
         peers.sort_by_key(|peer| (peer.joined_at, peer.key));
         peers
@@ -114,7 +114,7 @@ impl Book {
     }
 
     /// Lets a key in, or changes what it may do.
-    pub fn admit(&mut self, peer: Peer) {
+    pub fn admit(&mut self, peer: Member) {
         self.revoked.remove(&peer.key);
         self.peers.insert(peer.key, peer);
     }
@@ -129,9 +129,9 @@ impl Book {
         role: Role,
         once: bool,
         lives: Option<Seconds>,
-    ) -> Result<Issued, Fault> {
+    ) -> Result<TicketRecord, RemoteError> {
         let expires_at = lives.map(|lives| now.saturating_add(lives));
-        let wanted = Issued {
+        let wanted = TicketRecord {
             serial: self.last_serial + 1,
             role,
             once,
@@ -141,10 +141,10 @@ impl Book {
         if let Some(standing) = standing.filter(|_| wanted.stands()) {
             return Ok(*standing);
         }
-        let over = |ticket: &Issued| ticket.expires_at.is_some_and(|at| at + DAY < now);
+        let over = |ticket: &TicketRecord| ticket.expires_at.is_some_and(|at| at + DAY < now);
         self.tickets.retain(|_, ticket| !over(ticket));
         if self.tickets.len() >= MAX_TICKETS {
-            return Err(Fault::new(
+            return Err(RemoteError::new(
                 Code::Overloaded,
                 format!("{MAX_TICKETS} tickets are out, which is the most; rotate them first"),
             ));
@@ -161,7 +161,7 @@ impl Book {
             .partition(|(_, ticket)| role.is_none_or(|role| role == ticket.role));
         self.tickets = rest;
         for serial in gone.keys() {
-            self.spend(*serial, Spent::Rotated);
+            self.spend(*serial, TicketEnd::Rotated);
         }
         gone.len()
     }
@@ -176,13 +176,13 @@ impl Book {
         serial: u32,
         role: Role,
         key: &PublicKey,
-    ) -> Result<Issued, Fault> {
-        let no = |why: &str| Err(Fault::new(Code::Denied, why));
+    ) -> Result<TicketRecord, RemoteError> {
+        let no = |why: &str| Err(RemoteError::new(Code::Denied, why));
         match (self.spent.get(&serial), self.tickets.get(&serial)) {
-            (Some(Spent::Used), _) => {
+            (Some(TicketEnd::Used), _) => {
                 no("this ticket has been used, and it was good for one; ask for another")
             }
-            (Some(Spent::Rotated), _) => no("this ticket was withdrawn; ask for a newer one"),
+            (Some(TicketEnd::Rotated), _) => no("this ticket was withdrawn; ask for a newer one"),
             (None, Some(ticket)) if ticket.role == role => {
                 if ticket.expires_at.is_some_and(|at| at <= now) {
                     no("this ticket has expired; ask for another")
@@ -199,7 +199,7 @@ impl Book {
     /// Takes in whoever has proved a good ticket. One that joined before keeps the higher of both roles.
     ///
     /// # Errors
-    /// As [`Book::good`]; [`Code::Overloaded`] with [`MAX_PEERS`] peers.
+    /// As [`MemberList::good`]; [`Code::Overloaded`] with [`MAX_PEERS`] peers.
     pub fn join(
         &mut self,
         now: Seconds,
@@ -207,7 +207,7 @@ impl Book {
         role: Role,
         key: PublicKey,
         label: &str,
-    ) -> Result<Role, Fault> {
+    ) -> Result<Role, RemoteError> {
         let before = self.peers.get(&key).map(|peer| peer.role);
         if let Some(before) = before.filter(|before| *before >= role) {
             // Its answer was lost, or it asks again: it is in, and a ticket for one is not wasted.
@@ -215,17 +215,17 @@ impl Book {
         }
         let ticket = self.good(now, serial, role, &key)?;
         if before.is_none() && self.peers.len() >= MAX_PEERS {
-            return Err(Fault::new(
+            return Err(RemoteError::new(
                 Code::Overloaded,
                 format!("{MAX_PEERS} peers have joined, which is the most; revoke some"),
             ));
         }
         if ticket.once {
             self.tickets.remove(&serial);
-            self.spend(serial, Spent::Used);
+            self.spend(serial, TicketEnd::Used);
         }
         let role = before.map_or(ticket.role, |before| before.max(ticket.role));
-        self.admit(Peer {
+        self.admit(Member {
             key,
             role,
             label: clean_label(label),
@@ -248,7 +248,7 @@ impl Book {
         self.peers.remove(&key).is_some()
     }
 
-    fn spend(&mut self, serial: u32, how: Spent) {
+    fn spend(&mut self, serial: u32, how: TicketEnd) {
         self.spent.insert(serial, how);
         while self.spent.len() > MAX_SPENT {
             self.spent.pop_first();
@@ -269,18 +269,18 @@ fn clean_label(label: &str) -> String {
 /// How a book is kept: lists, because JSON has no keys but text.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Kept {
+pub(crate) struct MemberListJson {
     version: u32,
     last_serial: u32,
-    peers: Vec<KeptPeer>,
-    tickets: Vec<Issued>,
-    spent: Vec<(u32, Spent)>,
+    peers: Vec<MemberJson>,
+    tickets: Vec<TicketRecord>,
+    spent: Vec<(u32, TicketEnd)>,
     revoked: Vec<(String, Revoked)>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct KeptPeer {
+struct MemberJson {
     key: String,
     role: Role,
     label: String,
@@ -289,9 +289,9 @@ struct KeptPeer {
 
 const VERSION: u32 = 1;
 
-impl From<&Book> for Kept {
-    fn from(book: &Book) -> Self {
-        let peer = |peer: &Peer| KeptPeer {
+impl From<&MemberList> for MemberListJson {
+    fn from(book: &MemberList) -> Self {
+        let peer = |peer: &Member| MemberJson {
             key: peer.key.to_string(),
             role: peer.role,
             label: peer.label.clone(),
@@ -312,10 +312,10 @@ impl From<&Book> for Kept {
     }
 }
 
-impl TryFrom<Kept> for Book {
+impl TryFrom<MemberListJson> for MemberList {
     type Error = String;
 
-    fn try_from(kept: Kept) -> Result<Self, String> {
+    fn try_from(kept: MemberListJson) -> Result<Self, String> {
         if kept.version != VERSION {
             let version = kept.version;
             return Err(format!(
@@ -334,7 +334,7 @@ impl TryFrom<Kept> for Book {
         }
         for peer in kept.peers {
             let key = key(&peer.key)?;
-            let peer = Peer {
+            let peer = Member {
                 key,
                 role: peer.role,
                 label: peer.label,
@@ -356,15 +356,16 @@ mod tests {
         PublicKey([n; 32])
     }
 
-    fn join(book: &mut Book, ticket: Issued, who: u8) -> Result<Role, String> {
+    fn join(book: &mut MemberList, ticket: TicketRecord, who: u8) -> Result<Role, String> {
         book.join(NOW, ticket.serial, ticket.role, key(who), "web1")
             .map_err(|fault| fault.message)
     }
 
     #[test]
     fn a_standing_ticket_is_the_same_until_it_is_rotated() {
-        let mut book = Book::default();
-        let give = |book: &mut Book| book.ticket(NOW, Role::Member, false, None).expect("room");
+        let mut book = MemberList::default();
+        let give =
+            |book: &mut MemberList| book.ticket(NOW, Role::Member, false, None).expect("room");
         let first = give(&mut book);
         assert_eq!(first, give(&mut book));
         assert_eq!(join(&mut book, first, 1), Ok(Role::Member));
@@ -379,12 +380,14 @@ mod tests {
 
     #[test]
     fn a_ticket_for_one_is_for_one_and_one_that_ends_ends() {
-        let mut book = Book::default();
+        let mut book = MemberList::default();
         let once = book.ticket(NOW, Role::Admin, true, None).expect("room");
         assert_eq!(join(&mut book, once, 1), Ok(Role::Admin));
         assert!(join(&mut book, once, 2).expect_err("used").contains("used"));
         let brief = book.ticket(NOW, Role::Read, false, Some(60)).expect("room");
-        let at = |book: &mut Book, now, who| book.join(now, brief.serial, Role::Read, key(who), "");
+        let at = |book: &mut MemberList, now, who| {
+            book.join(now, brief.serial, Role::Read, key(who), "")
+        };
         assert!(at(&mut book, NOW + 59, 3).is_ok());
         assert!(at(&mut book, NOW + 60, 3).is_ok(), "who is in is in");
         let late = at(&mut book, NOW + 60, 5).expect_err("over");
@@ -395,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_revoked_key_comes_back_only_with_a_newer_ticket() {
-        let mut book = Book::default();
+        let mut book = MemberList::default();
         let old = book.ticket(NOW, Role::Member, false, None).expect("room");
         join(&mut book, old, 1).expect("joins");
         assert!(book.revoke(NOW, key(1)));
@@ -414,7 +417,7 @@ mod tests {
 
     #[test]
     fn joining_again_never_takes_a_role_away() {
-        let mut book = Book::default();
+        let mut book = MemberList::default();
         let admin = book.ticket(NOW, Role::Admin, true, None).expect("room");
         let read = book.ticket(NOW, Role::Read, false, None).expect("room");
         join(&mut book, admin, 1).expect("joins");
@@ -423,7 +426,7 @@ mod tests {
 
     #[test]
     fn tickets_have_a_bound_and_labels_are_names() {
-        let mut book = Book::default();
+        let mut book = MemberList::default();
         for _ in 0..MAX_TICKETS {
             book.ticket(NOW, Role::Read, true, None).expect("room");
         }
@@ -435,14 +438,14 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_what_was() {
-        let mut book = Book::default();
+        let mut book = MemberList::default();
         let ticket = book.ticket(NOW, Role::Member, false, None).expect("room");
         join(&mut book, ticket, 1).expect("joins");
         book.revoke(NOW, key(2));
         book.ticket(NOW, Role::Admin, true, Some(9)).expect("room");
         book.rotate(Some(Role::Member));
-        let text = serde_json::to_string(&Kept::from(&book)).expect("text");
-        let kept: Kept = serde_json::from_str(&text).expect("reads");
-        assert_eq!(Book::try_from(kept), Ok(book));
+        let text = serde_json::to_string(&MemberListJson::from(&book)).expect("text");
+        let kept: MemberListJson = serde_json::from_str(&text).expect("reads");
+        assert_eq!(MemberList::try_from(kept), Ok(book));
     }
 }

@@ -9,8 +9,8 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use super::book::{Book, Kept};
-use crate::net::rpc::error::{Code, Fault};
+use super::book::{MemberList, MemberListJson};
+use crate::net::rpc::error::{Code, RemoteError};
 
 /// The name of the file in the data folder.
 const FILE: &str = "peers.json";
@@ -43,14 +43,14 @@ pub enum MembersError {
 
 /// Writes a book.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct MemberFile {
     path: Arc<Path>,
     /// One writes at a time.
     writing: Mutex<()>,
 }
 
-impl Keeper {
-    pub(crate) fn open(folder: &Path) -> Result<(Book, Self), MembersError> {
+impl MemberFile {
+    pub(crate) fn open(folder: &Path) -> Result<(MemberList, Self), MembersError> {
         let path = folder.join(FILE);
         let unreadable = |why: String| MembersError::Unreadable {
             path: path.clone(),
@@ -63,13 +63,15 @@ impl Keeper {
                 file.take(MAX_FILE)
                     .read_to_string(&mut text)
                     .map_err(|e| unreadable(e.to_string()))?;
-                let kept: Kept =
+                let kept: MemberListJson =
                     serde_json::from_str(&text).map_err(|e| unreadable(e.to_string()))?;
-                Book::try_from(kept).map_err(unreadable)?
+                MemberList::try_from(kept).map_err(unreadable)?
             }
             // Tickets are numbered from the clock on: when this file is lost, no ticket of before it is
             // good again.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Book::numbered_from(super::now()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                MemberList::numbered_from(super::now())
+            }
             Err(e) => return Err(unreadable(e.to_string())),
         };
         let keeper = Self {
@@ -80,14 +82,17 @@ impl Keeper {
     }
 
     /// Keeps what the book is when it is this one's turn.
-    pub(crate) async fn keep(&self, newest: impl FnOnce() -> Kept) -> Result<(), Fault> {
+    pub(crate) async fn keep(
+        &self,
+        newest: impl FnOnce() -> MemberListJson,
+    ) -> Result<(), RemoteError> {
         let _writing = self.writing.lock().await;
         let (path, book) = (Arc::clone(&self.path), newest());
         let written = tokio::task::spawn_blocking(move || write(&path, &book)).await;
         let written = written.unwrap_or_else(|e| Err(io::Error::other(e)));
         written.map_err(|e| {
             let path = self.path.display();
-            Fault::new(
+            RemoteError::new(
                 Code::Internal,
                 format!("done, but it will be forgotten with the next start: {path}: {e}"),
             )
@@ -109,7 +114,7 @@ fn private(file: &File, path: &Path) -> Result<(), MembersError> {
 }
 
 /// Whole or not at all.
-fn write(path: &Path, book: &Kept) -> io::Result<()> {
+fn write(path: &Path, book: &MemberListJson) -> io::Result<()> {
     let temporary = path.with_extension(format!("{}.new", std::process::id()));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

@@ -17,14 +17,14 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::{book::Kept, file::Keeper};
+use self::{book::MemberListJson, file::MemberFile};
 pub use self::{
-    book::{Book, Issued, MAX_LABEL, MAX_PEERS, MAX_TICKETS, Peer, Seconds},
+    book::{MAX_LABEL, MAX_PEERS, MAX_TICKETS, Member, MemberList, Seconds, TicketRecord},
     file::MembersError,
 };
 use super::key::PublicKey;
 use crate::net::rpc::{
-    error::{Code, Fault},
+    error::{Code, RemoteError},
     wire::Role,
 };
 
@@ -39,12 +39,12 @@ struct Shared {
     state: Mutex<State>,
     /// Counts changes, for watchers.
     revision: watch::Sender<u64>,
-    keeper: Option<Keeper>,
+    keeper: Option<MemberFile>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    book: Book,
+    book: MemberList,
     /// By who vouches for them.
     guests: HashMap<PublicKey, HashMap<PublicKey, Role>>,
     /// What ends the connections of a key; made when the first one comes.
@@ -87,7 +87,7 @@ impl Members {
     /// Only the process itself, as admin; kept nowhere.
     #[must_use]
     pub fn only(own: PublicKey) -> Self {
-        Self::new(own, Book::default(), None)
+        Self::new(own, MemberList::default(), None)
     }
 
     /// Those who have joined, as a file in this folder says; without one nobody has.
@@ -95,11 +95,11 @@ impl Members {
     /// # Errors
     /// [`MembersError`] when others can read the file, or when it cannot be read.
     pub fn open(folder: &Path, own: PublicKey) -> Result<Self, MembersError> {
-        let (book, keeper) = Keeper::open(folder)?;
+        let (book, keeper) = MemberFile::open(folder)?;
         Ok(Self::new(own, book, Some(keeper)))
     }
 
-    fn new(own: PublicKey, book: Book, keeper: Option<Keeper>) -> Self {
+    fn new(own: PublicKey, book: MemberList, keeper: Option<MemberFile>) -> Self {
         let state = State {
             book,
             ..State::default()
@@ -124,7 +124,7 @@ impl Members {
 
     /// Lets a key in for the life of this process, or changes what it may do.
     pub fn admit(&self, key: PublicKey, role: Role) {
-        let peer = Peer {
+        let peer = Member {
             key,
             role,
             label: String::new(),
@@ -156,7 +156,7 @@ impl Members {
 
     /// Everybody who has joined, in order.
     #[must_use]
-    pub fn peers(&self) -> Vec<Peer> {
+    pub fn peers(&self) -> Vec<Member> {
         self.state().book.peers()
     }
 
@@ -192,7 +192,7 @@ impl Members {
         out
     }
 
-    /// See [`Book::ticket`].
+    /// See [`MemberList::ticket`].
     ///
     /// # Errors
     /// As there, or when it cannot be kept.
@@ -201,16 +201,16 @@ impl Members {
         role: Role,
         once: bool,
         lives: Option<Seconds>,
-    ) -> Result<Issued, Fault> {
+    ) -> Result<TicketRecord, RemoteError> {
         self.change(|state| state.book.ticket(now(), role, once, lives))
             .await
     }
 
-    /// See [`Book::rotate`].
+    /// See [`MemberList::rotate`].
     ///
     /// # Errors
     /// When it cannot be kept; the tickets are worthless all the same until this process ends.
-    pub async fn rotate(&self, role: Option<Role>) -> Result<usize, Fault> {
+    pub async fn rotate(&self, role: Option<Role>) -> Result<usize, RemoteError> {
         self.change(|state| Ok(state.book.rotate(role))).await
     }
 
@@ -220,7 +220,7 @@ impl Members {
         role: Role,
         key: PublicKey,
         label: &str,
-    ) -> Result<Role, Fault> {
+    ) -> Result<Role, RemoteError> {
         self.change(|state| {
             let role = state.book.join(now(), serial, role, key, label)?;
             state.cut(&key);
@@ -233,12 +233,12 @@ impl Members {
     ///
     /// # Errors
     /// When it cannot be kept; it is out all the same until this process ends.
-    pub async fn revoke(&self, key: PublicKey) -> Result<bool, Fault> {
+    pub async fn revoke(&self, key: PublicKey) -> Result<bool, RemoteError> {
         let own = self.0.own;
         self.change(|state| {
             if key == own {
                 let why = "this is the key of this server itself; it cannot be revoked";
-                return Err(Fault::bad_arguments(why));
+                return Err(RemoteError::bad_arguments(why));
             }
             let was_in = state.role(own, &key).is_some();
             state.book.revoke(now(), key);
@@ -252,8 +252,8 @@ impl Members {
     /// caller that was thrown out by the change must not take it back by leaving.
     async fn change<T>(
         &self,
-        change: impl FnOnce(&mut State) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+        change: impl FnOnce(&mut State) -> Result<T, RemoteError>,
+    ) -> Result<T, RemoteError> {
         let (done, news) = {
             let mut state = self.state();
             let before = state.book.clone();
@@ -265,12 +265,16 @@ impl Members {
             let members = self.clone();
             let kept = tokio::spawn(async move {
                 match &members.0.keeper {
-                    Some(keeper) => keeper.keep(|| Kept::from(&members.state().book)).await,
+                    Some(keeper) => {
+                        keeper
+                            .keep(|| MemberListJson::from(&members.state().book))
+                            .await
+                    }
                     None => Ok(()),
                 }
             });
             kept.await.unwrap_or_else(|ended| {
-                Err(Fault::new(
+                Err(RemoteError::new(
                     Code::Internal,
                     format!("it is not kept: {ended}"),
                 ))

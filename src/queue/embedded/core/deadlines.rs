@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::{Core, Signal, live_task::Entry, task_id};
+use super::{Core, Signal, live_task::LiveTask, task_id};
 use crate::queue::{
     broker::Event,
-    clock::Jump,
-    embedded::store::row::{LastRun, Live},
+    clock::ClockStep,
+    embedded::store::row::{LastRun, RunningInfo},
     executor::control::Stop,
     task::{State, TimeLimits, Timestamp, WorkerId},
 };
 
 /// A run that a worker has reported.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Run {
+pub(super) struct ActiveRun {
     pub(super) run: u64,
     pub(super) worker: WorkerId,
     pub(super) started_at: Timestamp,
@@ -24,7 +24,7 @@ pub(super) struct Run {
     stuck_at: Option<Timestamp>,
 }
 
-impl Run {
+impl ActiveRun {
     pub(super) fn new(
         run: u64,
         worker: WorkerId,
@@ -43,8 +43,8 @@ impl Run {
         }
     }
 
-    pub(super) const fn live(&self, entry: &Entry) -> Live {
-        Live {
+    pub(super) const fn live(&self, entry: &LiveTask) -> RunningInfo {
+        RunningInfo {
             worker: self.worker,
             started_at: self.started_at,
             waited: self.waited,
@@ -64,7 +64,7 @@ impl Run {
         }
     }
 
-    pub(super) fn jump(&mut self, jump: Jump) {
+    pub(super) fn jump(&mut self, jump: ClockStep) {
         self.started_at = jump.apply(self.started_at);
         for at in [&mut self.soft_at, &mut self.hard_at, &mut self.stuck_at] {
             *at = at.map(|at| jump.apply(at));
@@ -86,7 +86,7 @@ fn reached(limit: &mut Option<Timestamp>, now: Timestamp) -> bool {
 
 impl Core {
     /// A worker has it from now on.
-    pub(super) fn watch(&mut self, id: u64, run: Run) {
+    pub(super) fn watch(&mut self, id: u64, run: ActiveRun) {
         self.next_limit = [self.next_limit, run.next_limit()]
             .into_iter()
             .flatten()
@@ -110,7 +110,11 @@ impl Core {
     }
 
     pub(super) fn find_next_limit(&mut self) {
-        self.next_limit = self.running.values().filter_map(Run::next_limit).min();
+        self.next_limit = self
+            .running
+            .values()
+            .filter_map(ActiveRun::next_limit)
+            .min();
     }
 
     pub(super) fn check_limits(&mut self, now: Timestamp) {

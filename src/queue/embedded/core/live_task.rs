@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::{UniqueKey, rank};
 use crate::queue::{
-    clock::Jump,
+    clock::ClockStep,
     embedded::store::{
-        Waits,
-        row::{Row, Terms},
+        Reschedule,
+        row::{ExecOverrides, Row},
     },
     registry::TaskFunction,
-    task::{Key, Rule, State, Timestamp},
+    task::{Key, KeyPolicy, State, Timestamp},
 };
 
 /// A queue's number among all queues.
@@ -19,12 +19,12 @@ use crate::queue::{
 pub(super) struct QueueId(pub(super) u16);
 
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct LiveTask {
     pub(super) name: Arc<str>,
     /// Nothing when the program that runs now does not know the task.
     pub(super) function: Option<Arc<TaskFunction>>,
     pub(super) key: Option<Box<Key>>,
-    pub(super) terms: Option<Box<Terms>>,
+    pub(super) terms: Option<Box<ExecOverrides>>,
     /// The run that a worker has, or may take from the channel; 0 when nobody has one.
     pub(super) run: u64,
     /// Its place among the ready.
@@ -34,7 +34,7 @@ pub(super) struct Entry {
     pub(super) expires_at: Option<Timestamp>,
     pub(super) queue: QueueId,
     pub(super) state: State,
-    pub(super) by_wall: bool,
+    pub(super) wall_clock: bool,
     pub(super) cancelling: bool,
     pub(super) priority: u8,
     pub(super) attempts: u8,
@@ -42,7 +42,7 @@ pub(super) struct Entry {
     pub(super) crashes: u8,
 }
 
-impl Entry {
+impl LiveTask {
     pub(super) fn new(row: &Row, queue: QueueId, function: Option<Arc<TaskFunction>>) -> Self {
         Self {
             name: Arc::clone(&row.name),
@@ -56,7 +56,7 @@ impl Entry {
             expires_at: row.rare().expires_at,
             queue,
             state: row.state,
-            by_wall: row.rare().by_wall,
+            wall_clock: row.rare().wall_clock,
             cancelling: false,
             priority: row.priority,
             attempts: row.attempts,
@@ -72,7 +72,7 @@ impl Entry {
     /// The key of which only one task runs at a time.
     pub(super) fn lane(&self) -> Option<&Arc<str>> {
         let key = self.key.as_deref()?;
-        (key.rule == Rule::Serial).then_some(&key.text)
+        (key.rule == KeyPolicy::Serial).then_some(&key.text)
     }
 
     /// It may run from now on.
@@ -81,18 +81,18 @@ impl Entry {
         self.ready_at = now;
         self.run = 0;
         self.due_at = None;
-        self.by_wall = false;
+        self.wall_clock = false;
         self.cancelling = false;
     }
 
     /// How it waits, to be kept.
-    pub(super) fn waits(&self, id: u64) -> Waits {
-        Waits {
+    pub(super) fn waits(&self, id: u64) -> Reschedule {
+        Reschedule {
             id,
             state: self.state,
             ready_at: self.ready_at,
             due_at: self.due_at,
-            by_wall: self.by_wall,
+            wall_clock: self.wall_clock,
             expires_at: self.expires_at,
             attempts: self.attempts,
             crashes: self.crashes,
@@ -100,10 +100,10 @@ impl Entry {
         }
     }
 
-    pub(super) fn jump(&mut self, jump: Jump) {
+    pub(super) fn jump(&mut self, jump: ClockStep) {
         self.ready_at = jump.apply(self.ready_at);
         self.rank = rank(self.ready_at, self.priority);
-        if !self.by_wall {
+        if !self.wall_clock {
             self.due_at = self.due_at.map(|at| jump.apply(at));
         }
         self.expires_at = self.expires_at.map(|at| jump.apply(at));
@@ -111,6 +111,6 @@ impl Entry {
 }
 
 pub(super) fn unique_key(name: &Arc<str>, key: Option<&Key>) -> Option<UniqueKey> {
-    let key = key.filter(|key| key.rule == Rule::Unique)?;
+    let key = key.filter(|key| key.rule == KeyPolicy::Unique)?;
     Some((Arc::clone(name), Arc::clone(&key.text)))
 }

@@ -5,11 +5,11 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use hdrhistogram::Histogram;
 
 use crate::queue::{
-    broker::{Counts, NameHistograms, NameStats, Percentiles, RATE_SECONDS, Stats},
+    broker::{Buckets, NameHistograms, NameStats, Percentiles, RATE_SECONDS, Stats},
     task::{State, Timestamp},
 };
 
-pub(super) struct Meter {
+pub(super) struct Metrics {
     pub(super) submitted: u64,
     pub(super) duplicates: u64,
     pub(super) retried: u64,
@@ -37,7 +37,7 @@ fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 3_600_000_000, 2).expect("valid histogram bounds")
 }
 
-impl Default for Meter {
+impl Default for Metrics {
     fn default() -> Self {
         Self {
             submitted: 0,
@@ -53,7 +53,7 @@ impl Default for Meter {
     }
 }
 
-impl Meter {
+impl Metrics {
     /// Only registered names are ever started, so there are no more than those.
     fn name(&mut self, name: &Arc<str>) -> &mut Name {
         let found = self
@@ -129,8 +129,8 @@ impl Meter {
     pub(super) fn histograms(&self) -> Vec<NameHistograms> {
         let names = self.names.iter().map(|meter| NameHistograms {
             name: Arc::clone(&meter.name),
-            wait: Counts::of(&meter.wait),
-            run: Counts::of(&meter.run),
+            wait: Buckets::of(&meter.wait),
+            run: Buckets::of(&meter.run),
         });
         names.collect()
     }

@@ -11,27 +11,27 @@ use std::{
     time::Duration,
 };
 
-pub(super) use self::recover::Crashed;
-use self::{deadlines::Run, live_task::Entry, metrics::Meter, queues::Queues};
+pub(super) use self::recover::CrashVerdict;
+use self::{deadlines::ActiveRun, live_task::LiveTask, metrics::Metrics, queues::Queues};
 use crate::queue::executor::worker::Job;
 use crate::queue::{
     broker::{BrokerError, Event, NameHistograms, Stats},
-    clock::Jump,
+    clock::ClockStep,
     embedded::store::{
-        Change,
-        row::{Live, Rare, Row, Terms},
+        StoreChange,
+        row::{ColdFields, ExecOverrides, Row, RunningInfo},
     },
     executor::control::Stop,
-    registry::{TaskFunction, Unfit},
+    registry::{InvalidTask, TaskFunction},
     task::{
-        MAX_ATTEMPTS, MAX_PRIORITY, NewTask, Options, Receipt, State, TaskId, TimeLimits,
+        MAX_ATTEMPTS, MAX_PRIORITY, NewTask, Receipt, State, TaskId, TaskOptions, TimeLimits,
         Timestamp, WorkerId,
     },
 };
 
 /// What one engine takes, and what it grants a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct CoreLimits {
     /// Unfinished tasks; past it [`BrokerError::Overloaded`].
     pub backlog: usize,
     /// How long a run may take when its task does not say.
@@ -40,7 +40,7 @@ pub struct Limits {
     pub patience: Duration,
 }
 
-impl Default for Limits {
+impl Default for CoreLimits {
     fn default() -> Self {
         Self {
             backlog: 1_000_000,
@@ -55,24 +55,24 @@ impl Default for Limits {
 
 /// How long finished tasks are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ages {
+pub(super) struct RetentionAges {
     pub(super) usual: Duration,
     pub(super) failed: Duration,
 }
 
 /// How long a task of priority 0 waits before it goes ahead of a fresh one of priority 1, and so on:
 /// nothing starves.
-const AGE: Duration = Duration::from_secs(10);
+const PRIORITY_AGING: Duration = Duration::from_secs(10);
 
 /// A task that has been looked at and can be taken.
 #[derive(Debug, Clone)]
-pub(super) struct Accepted {
+pub(super) struct ValidatedTask {
     pub(super) function: Arc<TaskFunction>,
     pub(super) args: Arc<str>,
-    pub(super) options: Options,
+    pub(super) options: TaskOptions,
 }
 
-impl Accepted {
+impl ValidatedTask {
     pub(super) fn new(function: Arc<TaskFunction>, task: NewTask) -> Self {
         Self {
             function,
@@ -105,19 +105,19 @@ enum Timer {
 type UniqueKey = (Arc<str>, Arc<str>);
 
 pub(super) struct Core {
-    limits: Limits,
-    ages: Ages,
-    entries: BTreeMap<u64, Box<Entry>>,
+    limits: CoreLimits,
+    ages: RetentionAges,
+    entries: BTreeMap<u64, Box<LiveTask>>,
     /// Living tasks by state.
     counts: [usize; 8],
     queues: Queues,
     /// What a worker runs.
-    running: BTreeMap<u64, Run>,
+    running: BTreeMap<u64, ActiveRun>,
     /// No limit of any run is reached before.
     next_limit: Option<Timestamp>,
     unique: BTreeMap<UniqueKey, u64>,
     timers: BTreeSet<(Timestamp, u64, Timer)>,
-    meter: Meter,
+    meter: Metrics,
     last_id: u64,
     last_run: u64,
     /// Tasks that were handed over and whose start has not been reported.
@@ -127,14 +127,14 @@ pub(super) struct Core {
     dice: u64,
     signals: Vec<Signal>,
     /// What has happened and is to be kept.
-    changes: Vec<Change>,
+    changes: Vec<StoreChange>,
     /// What happened since it was last asked; nothing is noted while nobody listens.
     events: Vec<Event>,
     listening: bool,
 }
 
 impl Core {
-    pub(super) fn new(limits: Limits, ages: Ages, last_id: u64, seed: u64) -> Self {
+    pub(super) fn new(limits: CoreLimits, ages: RetentionAges, last_id: u64, seed: u64) -> Self {
         Self {
             limits,
             ages,
@@ -145,7 +145,7 @@ impl Core {
             next_limit: None,
             unique: BTreeMap::new(),
             timers: BTreeSet::new(),
-            meter: Meter::default(),
+            meter: Metrics::default(),
             last_id,
             last_run: 0,
             handed: 0,
@@ -163,7 +163,7 @@ impl Core {
     pub(super) fn submit(
         &mut self,
         now: Timestamp,
-        tasks: Vec<Accepted>,
+        tasks: Vec<ValidatedTask>,
     ) -> Result<Vec<Receipt>, BrokerError> {
         let backlog = self.unfinished();
         if tasks.len() > self.limits.backlog.saturating_sub(backlog) {
@@ -174,7 +174,7 @@ impl Core {
         }
         for task in &tasks {
             if !self.queues.has_room_for(task.options.queue.as_ref()) {
-                return Err(BrokerError::Unfit(Unfit::BadArguments {
+                return Err(BrokerError::InvalidTask(InvalidTask::BadArguments {
                     name: task.function.name.to_string(),
                     why: format!("there are {} queues already; use one of them", queues::MOST),
                 }));
@@ -196,21 +196,24 @@ impl Core {
         Ok(receipts)
     }
 
-    fn take(&mut self, now: Timestamp, task: Accepted) -> Receipt {
+    fn take(&mut self, now: Timestamp, task: ValidatedTask) -> Receipt {
         let key = task.options.key.map(Box::new);
         let unique = live_task::unique_key(&task.function.name, key.as_deref());
         if let Some(id) = unique.as_ref().and_then(|key| self.unique.get(key)) {
             let id = task_id(*id);
             self.meter.duplicates += 1;
             self.note(Event::Duplicate { id });
-            return Receipt { id, existing: true };
+            return Receipt {
+                id,
+                deduplicated: true,
+            };
         }
         self.last_id += 1;
         let id = self.last_id;
         let delay = task.options.delay.filter(|delay| !delay.is_zero());
         let countdown = delay.map(|delay| now.after(delay));
         let due_at = countdown.max(task.options.eta.filter(|eta| *eta > now));
-        let terms = Terms {
+        let terms = ExecOverrides {
             limits: task.options.limits,
             keep: task.options.keep,
         };
@@ -220,27 +223,27 @@ impl Core {
         }
         row.priority = task.options.priority.min(MAX_PRIORITY);
         row.max_attempts = task.options.max_attempts.clamp(1, MAX_ATTEMPTS);
-        row.set_rare(Rare {
+        row.set_rare(ColdFields {
             queue: task.options.queue,
             key,
-            terms: (terms != Terms::default()).then(|| Box::new(terms)),
+            terms: (terms != ExecOverrides::default()).then(|| Box::new(terms)),
             due_at,
-            by_wall: due_at.is_some() && due_at != countdown,
+            wall_clock: due_at.is_some() && due_at != countdown,
             expires_at: task.options.expires.map(|expires| now.after(expires)),
             error: None,
         });
         self.admit(&row, Some(task.function));
-        self.changes.push(Change::New(Box::new(row)));
+        self.changes.push(StoreChange::New(Box::new(row)));
         Receipt {
             id: task_id(id),
-            existing: false,
+            deduplicated: false,
         }
     }
 
     /// A living task from now on, wherever its row came from.
     fn admit(&mut self, row: &Row, function: Option<Arc<TaskFunction>>) {
         let queue = self.queues.find_or_make(row.rare().queue.as_ref());
-        let entry = Entry::new(row, queue, function);
+        let entry = LiveTask::new(row, queue, function);
         let id = row.id;
         if let Some(key) = entry.unique_key() {
             self.unique.insert(key, id);
@@ -322,13 +325,17 @@ impl Core {
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         let timer = self.timers.first().map(|(at, ..)| *at);
         // A run that has ended leaves the time of its limit behind; here it would be a false alarm.
-        let limit = self.running.values().filter_map(Run::next_limit).min();
+        let limit = self
+            .running
+            .values()
+            .filter_map(ActiveRun::next_limit)
+            .min();
         [timer, limit].into_iter().flatten().min()
     }
 
     /// The wall clock was moved. Whatever waits for a span of time waits for what is left of it; what
     /// waits for a time of day waits for that.
-    pub(super) fn jump(&mut self, jump: Jump) {
+    pub(super) fn jump(&mut self, jump: ClockStep) {
         self.timers.clear();
         for (id, entry) in &mut self.entries {
             entry.jump(jump);
@@ -372,7 +379,7 @@ impl Core {
     }
 
     /// What runs, as it is shown.
-    pub(super) fn running(&self) -> impl Iterator<Item = (u64, u64, Live)> + '_ {
+    pub(super) fn running(&self) -> impl Iterator<Item = (u64, u64, RunningInfo)> + '_ {
         self.running.iter().filter_map(|(id, run)| {
             let entry = self.entries.get(id)?;
             Some((*id, run.run, run.live(entry)))
@@ -404,7 +411,7 @@ impl Core {
     }
 
     /// What is to be kept since it was last asked.
-    pub(super) fn take_changes(&mut self, into: &mut Vec<Change>) {
+    pub(super) fn take_changes(&mut self, into: &mut Vec<StoreChange>) {
         into.append(&mut self.changes);
     }
 
@@ -429,10 +436,10 @@ fn task_id(id: u64) -> TaskId {
     TaskId(id.into())
 }
 
-/// The lower the sooner. Each step of priority is worth as much as [`AGE`] of waiting.
+/// The lower the sooner. Each step of priority is worth as much as [`PRIORITY_AGING`] of waiting.
 fn rank(ready: Timestamp, priority: u8) -> u64 {
     ready
-        .after(AGE * u32::from(MAX_PRIORITY - priority.min(MAX_PRIORITY)))
+        .after(PRIORITY_AGING * u32::from(MAX_PRIORITY - priority.min(MAX_PRIORITY)))
         .0
 }
 

@@ -6,9 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use super::live_task::{Entry, QueueId};
+use super::live_task::{LiveTask, QueueId};
 use crate::queue::{
-    embedded::store::ids::{Ids, Place},
+    embedded::store::ids::{IdBitmap, SortKey},
     task::{DEFAULT_QUEUE, State},
 };
 
@@ -18,22 +18,22 @@ pub(super) const MOST: usize = 64;
 #[derive(Debug, Default)]
 struct Queue {
     name: Option<Arc<str>>,
-    ready: Ids,
+    ready: IdBitmap,
     paused: bool,
 }
 
 /// Tasks with one key, of which one runs at a time.
 #[derive(Debug, Default)]
-struct Lane {
+struct SerialGroup {
     /// The one that runs or will be the next to run.
     holder: Option<u64>,
-    waiting: BTreeSet<Place>,
+    waiting: BTreeSet<SortKey>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     queues: Vec<Queue>,
-    lanes: HashMap<Arc<str>, Lane>,
+    lanes: HashMap<Arc<str>, SerialGroup>,
     paused: bool,
 }
 
@@ -67,7 +67,7 @@ impl Queues {
     }
 
     /// A task may run, when its lane is free.
-    pub(super) fn put_in(&mut self, id: u64, entry: &Entry) {
+    pub(super) fn put_in(&mut self, id: u64, entry: &LiveTask) {
         if let Some(key) = entry.lane() {
             let lane = self.lanes.entry(Arc::clone(key)).or_default();
             if *lane.holder.get_or_insert(id) != id {
@@ -79,7 +79,7 @@ impl Queues {
     }
 
     /// A task that was about to run waits again in its old place; its lane is its own already.
-    pub(super) fn put_back(&mut self, id: u64, entry: &Entry) {
+    pub(super) fn put_back(&mut self, id: u64, entry: &LiveTask) {
         let place = (entry.rank, id);
         if let Some(queue) = self.queue(entry.queue) {
             queue.ready.insert(place);
@@ -87,7 +87,7 @@ impl Queues {
     }
 
     /// A task is not to run.
-    pub(super) fn take_out(&mut self, id: u64, entry: &Entry) {
+    pub(super) fn take_out(&mut self, id: u64, entry: &LiveTask) {
         let place = (entry.rank, id);
         if let Some(queue) = self.queue(entry.queue) {
             queue.ready.remove(place);
@@ -98,7 +98,7 @@ impl Queues {
     }
 
     /// A task neither runs nor is about to; answers the one that has its lane now.
-    pub(super) fn free_lane(&mut self, id: u64, entry: &Entry) -> Option<u64> {
+    pub(super) fn free_lane(&mut self, id: u64, entry: &LiveTask) -> Option<u64> {
         let key = entry.lane()?;
         let lane = self.lanes.get_mut(key)?;
         if lane.holder != Some(id) {
@@ -112,7 +112,7 @@ impl Queues {
         lane.holder
     }
 
-    fn first_place(&self) -> Option<(Place, usize)> {
+    fn first_place(&self) -> Option<(SortKey, usize)> {
         let open = self.queues.iter().enumerate();
         let open = open.filter(|(_, queue)| !queue.paused);
         open.filter_map(|(i, queue)| Some((queue.ready.first()?, i)))
@@ -166,9 +166,9 @@ impl Queues {
     }
 
     /// Everybody's rank has changed.
-    pub(super) fn rank_anew(&mut self, entries: &BTreeMap<u64, Box<Entry>>) {
+    pub(super) fn rank_anew(&mut self, entries: &BTreeMap<u64, Box<LiveTask>>) {
         for queue in &mut self.queues {
-            queue.ready = Ids::default();
+            queue.ready = IdBitmap::default();
         }
         for lane in self.lanes.values_mut() {
             lane.waiting.clear();

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{Core, task_id, transitions::LONGEST_RETRY};
 use crate::queue::{
-    embedded::store::{Change, row::Row},
+    embedded::store::{StoreChange, row::Row},
     registry::TaskFunction,
     task::{State, TaskId, Timestamp},
 };
@@ -14,9 +14,9 @@ pub(super) const MOST_CRASHES: u8 = 3;
 
 /// What a crash did to a task that was running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::queue::embedded) enum Crashed {
+pub(in crate::queue::embedded) enum CrashVerdict {
     /// It runs again.
-    Again(TaskId),
+    Requeue(TaskId),
     /// It has crashed the process too often.
     ForGood(TaskId),
 }
@@ -34,7 +34,7 @@ impl Core {
         let no_later = |at: Timestamp, span: Duration| at.min(now.after(span));
         row.change_rare(|rare| {
             rare.due_at = rare.due_at.map(|due| match state {
-                _ if rare.by_wall => due,
+                _ if rare.wall_clock => due,
                 State::Retrying => no_later(due, LONGEST_RETRY),
                 _ => no_later(due, due.since(since)),
             });
@@ -49,7 +49,7 @@ impl Core {
         &mut self,
         now: Timestamp,
         running: &BTreeSet<u64>,
-    ) -> Vec<Crashed> {
+    ) -> Vec<CrashVerdict> {
         let mut blamed = Vec::new();
         for id in running {
             let Some(entry) = self.entries.get_mut(id) else {
@@ -61,14 +61,14 @@ impl Core {
             self.log_crash(now, *id);
             if crashes < MOST_CRASHES {
                 if let Some(entry) = self.entries.get(id) {
-                    self.changes.push(Change::Waits(entry.waits(*id)));
+                    self.changes.push(StoreChange::Reschedule(entry.waits(*id)));
                 }
-                blamed.push(Crashed::Again(task_id(*id)));
+                blamed.push(CrashVerdict::Requeue(task_id(*id)));
                 continue;
             }
             let why = format!("crashed the process {crashes} times while it ran");
             self.end(now, *id, State::Failed, Some(why.into()), None, None);
-            blamed.push(Crashed::ForGood(task_id(*id)));
+            blamed.push(CrashVerdict::ForGood(task_id(*id)));
         }
         blamed
     }
@@ -81,6 +81,6 @@ impl Core {
             ran: Duration::ZERO,
             error: "the process ended while it ran".into(),
         };
-        self.changes.push(Change::Attempt(id, attempt));
+        self.changes.push(StoreChange::Attempt(id, attempt));
     }
 }

@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{Core, Timer, deadlines::Run, live_task::Entry, task_id};
-use crate::queue::executor::worker::{Ended as Report, Outcome, Started};
+use super::{Core, Timer, deadlines::ActiveRun, live_task::LiveTask, task_id};
+use crate::queue::executor::worker::{RunEnded, RunOutcome, Started};
 use crate::queue::{
     broker::{BrokerError, Event},
     embedded::store::{
-        Change, Ended,
-        row::{End, LastRun, Row},
+        Completion, StoreChange,
+        row::{EndRow, LastRun, Row},
     },
     registry::TaskFunction,
-    task::{Attempt, State, Step, TimeLimits, Timestamp, WorkerId},
+    task::{Attempt, State, TimeLimits, Timestamp, Transition, WorkerId},
 };
 
 /// The first and the longest pause between attempts.
@@ -36,9 +36,9 @@ impl Core {
         };
         let stop = entry.cancelling;
         disarm(&mut self.timers, id, entry);
-        step(&mut self.counts, id, entry, Step::Start);
+        step(&mut self.counts, id, entry, Transition::Start);
         self.meter.wait(&entry.name, waited);
-        self.watch(id, Run::new(run, worker, at, waited, limits));
+        self.watch(id, ActiveRun::new(run, worker, at, waited, limits));
         self.note(Event::Started {
             id: task_id(id),
             worker,
@@ -49,8 +49,8 @@ impl Core {
     }
 
     /// A worker has ended a run.
-    pub(in crate::queue::embedded) fn ended(&mut self, worker: WorkerId, report: Report) {
-        let Report {
+    pub(in crate::queue::embedded) fn ended(&mut self, worker: WorkerId, report: RunEnded) {
+        let RunEnded {
             id,
             run: number,
             at,
@@ -64,17 +64,17 @@ impl Core {
         };
         let last = Some(run.last(ran));
         let (error, again) = match outcome {
-            Outcome::Succeeded(result) => {
+            RunOutcome::Succeeded(result) => {
                 self.meter.run(&entry.name, ran, true);
                 self.end(at, id, State::Succeeded, None, last, Some(result));
                 return;
             }
-            Outcome::Cancelled => {
+            RunOutcome::Cancelled => {
                 self.end(at, id, State::Cancelled, None, last, None);
                 return;
             }
-            Outcome::Failed { error, again } => (error, again),
-            Outcome::Overdue => {
+            RunOutcome::Failed { error, again } => (error, again),
+            RunOutcome::Overdue => {
                 let own = entry.terms.as_deref().and_then(|terms| terms.limits.hard);
                 let limit = own.or(self.limits.run.hard).unwrap_or_default();
                 (
@@ -88,7 +88,7 @@ impl Core {
         self.log_attempt(id, Some(&run), ran, &error);
         if again {
             self.try_again(id, at, error);
-            self.note(Event::Ended {
+            self.note(Event::Finished {
                 id: task_id(id),
                 state: State::Retrying,
                 worker: Some(worker),
@@ -99,7 +99,13 @@ impl Core {
         }
     }
 
-    pub(super) fn log_attempt(&mut self, id: u64, run: Option<&Run>, ran: Duration, error: &str) {
+    pub(super) fn log_attempt(
+        &mut self,
+        id: u64,
+        run: Option<&ActiveRun>,
+        ran: Duration,
+        error: &str,
+    ) {
         let attempt = Attempt {
             worker: run.map(|run| run.worker),
             waited: run.map(|run| run.waited).unwrap_or_default(),
@@ -107,7 +113,7 @@ impl Core {
             ran,
             error: error.into(),
         };
-        self.changes.push(Change::Attempt(id, attempt));
+        self.changes.push(StoreChange::Attempt(id, attempt));
     }
 
     /// The end of a life, from whatever state. The entry goes; what remains is where tasks are kept.
@@ -130,14 +136,14 @@ impl Core {
         });
         let forget_at = now.after(keep);
         self.next_forget = Some(self.next_forget.map_or(forget_at, |at| at.min(forget_at)));
-        self.changes.push(Change::Ended(
+        self.changes.push(StoreChange::Completion(
             id,
-            Ended {
+            Completion {
                 state,
                 attempts: entry.attempts,
                 crashes: entry.crashes,
                 error,
-                end: End {
+                end: EndRow {
                     finished_at: now,
                     forget_at,
                     last,
@@ -146,7 +152,7 @@ impl Core {
             },
         ));
         self.meter.ended(now, state);
-        self.note(Event::Ended {
+        self.note(Event::Finished {
             id: task_id(id),
             state,
             worker: last.map(|run| run.worker),
@@ -155,7 +161,7 @@ impl Core {
     }
 
     /// A living task is none any more.
-    pub(super) fn remove(&mut self, id: u64) -> Option<Box<Entry>> {
+    pub(super) fn remove(&mut self, id: u64) -> Option<Box<LiveTask>> {
         let entry = self.entries.remove(&id)?;
         disarm(&mut self.timers, id, &entry);
         self.count(entry.state, -1);
@@ -173,7 +179,7 @@ impl Core {
         Some(entry)
     }
 
-    fn free_lane(&mut self, id: u64, entry: &Entry) {
+    fn free_lane(&mut self, id: u64, entry: &LiveTask) {
         if let Some(next) = self.queues.free_lane(id, entry)
             && let Some(entry) = self.entries.get(&next)
         {
@@ -210,13 +216,13 @@ impl Core {
         mut row: Row,
         function: Option<Arc<TaskFunction>>,
     ) -> Result<State, BrokerError> {
-        row.state = self.may_return(&row, Step::Retry)?;
+        row.state = self.may_return(&row, Transition::Retry)?;
         row.attempts = 0;
         row.crashes = 0;
         row.change_rare(|rare| {
             rare.expires_at = None;
             rare.due_at = None;
-            rare.by_wall = false;
+            rare.wall_clock = false;
         });
         row.ready_at = now;
         self.bring_back(row, function)
@@ -231,24 +237,24 @@ impl Core {
     ) -> Result<State, BrokerError> {
         row.change_rare(|rare| rare.due_at = rare.due_at.filter(|due| *due > now));
         let step = match row.rare().due_at {
-            Some(_) => Step::Postpone,
-            None => Step::Restore,
+            Some(_) => Transition::Postpone,
+            None => Transition::Restore,
         };
         row.state = self.may_return(&row, step)?;
         self.bring_back(row, function)
     }
 
-    fn may_return(&self, row: &Row, step: Step) -> Result<State, BrokerError> {
+    fn may_return(&self, row: &Row, step: Transition) -> Result<State, BrokerError> {
         let id = task_id(row.id);
-        let state = row.state.after(step);
-        let state = state.map_err(|why| BrokerError::Illegal { id, why })?;
+        let state = row.state.apply(step);
+        let state = state.map_err(|why| BrokerError::InvalidTransition { id, why })?;
         let (backlog, limit) = (self.unfinished(), self.limits.backlog);
         if backlog >= limit {
             return Err(BrokerError::Overloaded { backlog, limit });
         }
         let unique = super::live_task::unique_key(&row.name, row.rare().key.as_deref());
         match unique.and_then(|key| self.unique.get(&key)) {
-            Some(by) => Err(BrokerError::KeyTaken {
+            Some(by) => Err(BrokerError::DuplicateKey {
                 id,
                 by: task_id(*by),
             }),
@@ -265,7 +271,7 @@ impl Core {
         let id = row.id;
         self.admit(&row, function);
         if let Some(entry) = self.entries.get(&id) {
-            self.changes.push(Change::Again(entry.waits(id)));
+            self.changes.push(StoreChange::Requeue(entry.waits(id)));
         }
         self.note(Event::Requeued { id: task_id(id) });
         Ok(row.state)
@@ -276,9 +282,9 @@ impl Core {
             return;
         };
         entry.make_ready(now);
-        step(&mut self.counts, id, entry, Step::Due);
+        step(&mut self.counts, id, entry, Transition::Due);
         self.queues.put_in(id, entry);
-        self.changes.push(Change::Waits(entry.waits(id)));
+        self.changes.push(StoreChange::Reschedule(entry.waits(id)));
     }
 
     pub(super) fn expire(&mut self, now: Timestamp, id: u64) {
@@ -300,16 +306,16 @@ impl Core {
         // Full jitter: many that failed together do not come back together.
         let due = now.after(most.mul_f64(share));
         entry.due_at = Some(due);
-        entry.by_wall = false;
+        entry.wall_clock = false;
         entry.run = 0;
-        step(&mut self.counts, id, entry, Step::FailForNow);
+        step(&mut self.counts, id, entry, Transition::FailRetryable);
         self.timers.insert((due, id, Timer::Due));
         if let Some(expires) = entry.expires_at {
             self.timers.insert((expires, id, Timer::Expire));
         }
         let mut waits = entry.waits(id);
         waits.error = Some(error);
-        self.changes.push(Change::Waits(waits));
+        self.changes.push(StoreChange::Reschedule(waits));
         if entry.lane().is_some()
             && let Some(next) = self.queues.free_lane(id, entry)
             && let Some(entry) = self.entries.get(&next)
@@ -320,11 +326,11 @@ impl Core {
 
     /// Takes back tasks that could not be kept: whoever submitted them is told, and they were never
     /// there. What else has changed stays to be kept.
-    pub(in crate::queue::embedded) fn withdraw(&mut self, changes: &mut Vec<Change>) -> usize {
+    pub(in crate::queue::embedded) fn withdraw(&mut self, changes: &mut Vec<StoreChange>) -> usize {
         let new: BTreeSet<u64> = changes
             .iter()
             .filter_map(|change| match change {
-                Change::New(row) => Some(row.id),
+                StoreChange::New(row) => Some(row.id),
                 _ => None,
             })
             .collect();
@@ -333,11 +339,13 @@ impl Core {
         }
         self.meter.submitted -= new.len() as u64;
         changes.retain(|change| match change {
-            Change::New(_) => false,
-            Change::Waits(waits) | Change::Again(waits) => !new.contains(&waits.id),
-            Change::Attempt(id, _) | Change::Ended(id, _) => !new.contains(id),
-            Change::Submit(submit) => !submit.runs.iter().any(|run| new.contains(&run.first)),
-            Change::Forget(_) | Change::Name(_) | Change::OverSubmits(_) => true,
+            StoreChange::New(_) => false,
+            StoreChange::Reschedule(waits) | StoreChange::Requeue(waits) => {
+                !new.contains(&waits.id)
+            }
+            StoreChange::Attempt(id, _) | StoreChange::Completion(id, _) => !new.contains(id),
+            StoreChange::Submit(submit) => !submit.runs.iter().any(|run| new.contains(&run.first)),
+            StoreChange::Delete(_) | StoreChange::Name(_) | StoreChange::ExpireKeys(_) => true,
         });
         new.len()
     }
@@ -353,8 +361,8 @@ impl Core {
 }
 
 /// Takes a step that the caller knows to be legal, and keeps the counts in step.
-pub(super) fn step(counts: &mut [usize; 8], id: u64, entry: &mut Entry, step: Step) {
-    match entry.state.after(step) {
+pub(super) fn step(counts: &mut [usize; 8], id: u64, entry: &mut LiveTask, step: Transition) {
+    match entry.state.apply(step) {
         Ok(state) => {
             if let Some(count) = counts.get_mut(entry.state.index()) {
                 *count -= 1;
@@ -369,7 +377,7 @@ pub(super) fn step(counts: &mut [usize; 8], id: u64, entry: &mut Entry, step: St
 }
 
 /// Takes a task's timers away.
-fn disarm(timers: &mut BTreeSet<(Timestamp, u64, Timer)>, id: u64, entry: &Entry) {
+fn disarm(timers: &mut BTreeSet<(Timestamp, u64, Timer)>, id: u64, entry: &LiveTask) {
     if let Some(due) = entry.due_at {
         timers.remove(&(due, id, Timer::Due));
     }

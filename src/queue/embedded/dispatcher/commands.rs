@@ -2,69 +2,70 @@
 
 use tokio::time::Instant;
 
-use super::{Ending, Rounds, Subscriber};
+use super::{Dispatcher, ShutdownState, Subscriber};
 use crate::queue::{
-    broker::{BrokerError, Bulk, Deed, Event},
+    broker::{BrokerError, BulkAction, BulkOutcome, Event},
     embedded::{
         bulk::{BulkJob, Next},
-        command::{Command, Held, Verdict},
-        core::Accepted,
-        store::{Change, StoreError},
+        command::{DispatcherCommand, PendingReply, TryResponder},
+        core::ValidatedTask,
+        store::{StoreChange, StoreError},
     },
     query::Page,
-    task::{Options, Receipt, State, Step, SubmitId, TaskId},
+    task::{IdempotencyKey, Receipt, State, TaskId, TaskOptions, Transition},
 };
 
-impl Rounds {
-    pub(super) fn command(&mut self, command: Command) {
+impl Dispatcher {
+    pub(super) fn command(&mut self, command: DispatcherCommand) {
         // Nobody waiting for an answer any more is no reason to fail.
         match command {
-            Command::Submit(tasks, name, answer) => self.submit(tasks, name, answer),
-            Command::Ask(question) => self.questions.push(question),
-            Command::Cancel(id, answer) => {
+            DispatcherCommand::Submit(tasks, name, answer) => self.submit(tasks, name, answer),
+            DispatcherCommand::Ask(question) => self.questions.push(question),
+            DispatcherCommand::Cancel(id, answer) => {
                 let verdict = self.cancel(id);
                 self.hold(verdict, answer);
             }
-            Command::Restore(id, answer) => {
+            DispatcherCommand::Restore(id, answer) => {
                 self.settle();
-                let verdict = self.bring_back(id, Step::Restore);
+                let verdict = self.bring_back(id, Transition::Restore);
                 self.hold(verdict, answer);
             }
-            Command::Retry(id, answer) => {
+            DispatcherCommand::Retry(id, answer) => {
                 self.settle();
-                let verdict = self.bring_back(id, Step::Retry);
+                let verdict = self.bring_back(id, Transition::Retry);
                 self.hold(verdict, answer);
             }
-            Command::Bulk(deed, filter, answer) => {
+            DispatcherCommand::Bulk(deed, filter, answer) => {
                 self.bulk.push_back(BulkJob::new(deed, filter, answer));
             }
-            Command::Pause(queue, paused, answer) => {
+            DispatcherCommand::Pause(queue, paused, answer) => {
                 self.call_back();
                 self.core.pause(queue.as_deref(), paused);
                 answer.send(()).ok();
             }
-            Command::Stats(answer) => self.counted.push(answer),
-            Command::Histograms(answer) => drop(answer.send(self.core.histograms())),
-            Command::Workers(answer) => drop(answer.send(self.pool.status())),
-            Command::Scale(workers, answer) => {
+            DispatcherCommand::Stats(answer) => self.counted.push(answer),
+            DispatcherCommand::Histograms(answer) => drop(answer.send(self.core.histograms())),
+            DispatcherCommand::Workers(answer) => drop(answer.send(self.pool.status())),
+            DispatcherCommand::Scale(workers, answer) => {
                 self.scale(workers);
                 answer.send(self.wanted).ok();
             }
-            Command::Subscribe(batches) => {
+            DispatcherCommand::Subscribe(batches) => {
                 self.core.listen(true);
                 self.subscribers.push(Subscriber {
                     batches,
                     dropped: 0,
                 });
             }
-            Command::Names(changes, answer) => {
-                self.changes.extend(changes.into_iter().map(Change::Name));
-                self.held.push(Held::Named(answer));
+            DispatcherCommand::Names(changes, answer) => {
+                self.changes
+                    .extend(changes.into_iter().map(StoreChange::Name));
+                self.held.push(PendingReply::Named(answer));
             }
-            Command::Shutdown(grace, answer) => {
+            DispatcherCommand::Shutdown(grace, answer) => {
                 self.call_back();
                 self.core.pause(None, true);
-                self.ending = Some(Ending {
+                self.ending = Some(ShutdownState {
                     by: Instant::now() + grace,
                     unstarted: self.core.unfinished().saturating_sub(self.core.in_hands()),
                     answer,
@@ -75,17 +76,18 @@ impl Rounds {
 
     pub(super) fn submit(
         &mut self,
-        tasks: Vec<Accepted>,
-        name: Option<SubmitId>,
-        answer: Verdict<Vec<Receipt>>,
+        tasks: Vec<ValidatedTask>,
+        name: Option<IdempotencyKey>,
+        answer: TryResponder<Vec<Receipt>>,
     ) {
         if let Some(name) = name
             && let Some(receipts) = self.submits.answer(name)
         {
             // The first time may have been a moment ago, and not be kept yet.
-            let open = |change: &Change| matches!(change, Change::Submit(row) if row.id == name);
+            let open =
+                |change: &StoreChange| matches!(change, StoreChange::Submit(row) if row.id == name);
             if self.changes.iter().any(open) {
-                self.held.push(Held::Taken(receipts, answer));
+                self.held.push(PendingReply::Taken(receipts, answer));
             } else {
                 answer.send(Ok(receipts)).ok();
             }
@@ -95,7 +97,7 @@ impl Rounds {
             answer.send(Err(BrokerError::Closed)).ok();
             return;
         }
-        let usual = Options::default().priority;
+        let usual = TaskOptions::default().priority;
         if tasks.iter().any(|task| task.options.priority > usual) {
             // What goes first must also go before what lies in the channel.
             self.call_back();
@@ -105,19 +107,23 @@ impl Rounds {
             Ok(receipts) => {
                 if let Some(name) = name {
                     let row = self.submits.note(now, name, &receipts);
-                    self.changes.push(Change::Submit(row));
+                    self.changes.push(StoreChange::Submit(row));
                     let over = self.submits.expire(now);
-                    self.changes.extend(over.map(Change::OverSubmits));
+                    self.changes.extend(over.map(StoreChange::ExpireKeys));
                 }
-                self.held.push(Held::Taken(receipts, answer));
+                self.held.push(PendingReply::Taken(receipts, answer));
             }
             Err(why) => drop(answer.send(Err(why))),
         }
     }
 
-    pub(super) fn hold(&mut self, verdict: Result<State, BrokerError>, answer: Verdict<State>) {
+    pub(super) fn hold(
+        &mut self,
+        verdict: Result<State, BrokerError>,
+        answer: TryResponder<State>,
+    ) {
         match verdict {
-            Ok(state) => self.held.push(Held::Moved(state, answer)),
+            Ok(state) => self.held.push(PendingReply::Moved(state, answer)),
             Err(why) => drop(answer.send(Err(why))),
         }
     }
@@ -132,17 +138,21 @@ impl Rounds {
         // It may have ended in this very round.
         self.settle();
         let state = self.ended_row(id)?.state;
-        Err(match state.after(Step::Cancel) {
-            Err(why) => BrokerError::Illegal { id, why },
+        Err(match state.apply(Transition::Cancel) {
+            Err(why) => BrokerError::InvalidTransition { id, why },
             Ok(_) => BrokerError::NotFound(id),
         })
     }
 
     /// Brings an ended task back. What has ended must have been kept, which is done once for many.
-    pub(super) fn bring_back(&mut self, id: TaskId, step: Step) -> Result<State, BrokerError> {
+    pub(super) fn bring_back(
+        &mut self,
+        id: TaskId,
+        step: Transition,
+    ) -> Result<State, BrokerError> {
         if let Some(state) = self.core.state(key(id)?) {
-            return Err(match state.after(step) {
-                Err(why) => BrokerError::Illegal { id, why },
+            return Err(match state.apply(step) {
+                Err(why) => BrokerError::InvalidTransition { id, why },
                 Ok(_) => BrokerError::NotFound(id),
             });
         }
@@ -150,7 +160,7 @@ impl Rounds {
         let row = self.ended_row(id)?;
         let function = self.registry.get(&row.name).cloned();
         match step {
-            Step::Retry => self.core.retry(now, row, function),
+            Transition::Retry => self.core.retry(now, row, function),
             _ => self.core.restore(now, row, function),
         }
     }
@@ -159,12 +169,12 @@ impl Rounds {
         &mut self,
         id: TaskId,
     ) -> Result<crate::queue::embedded::store::row::Row, BrokerError> {
-        let unreadable = |StoreError(why)| BrokerError::Unreadable(why);
+        let unreadable = |StoreError(why)| BrokerError::Storage(why);
         let row = self.store.row(key(id)?).map_err(unreadable)?;
         let row = row.ok_or(BrokerError::NotFound(id))?;
         match &self.trouble {
             // What ended and could not be kept is still kept as it was before.
-            Some(why) if row.end.is_none() => Err(BrokerError::Refused(why.clone())),
+            Some(why) if row.end.is_none() => Err(BrokerError::NotPersisted(why.clone())),
             _ => Ok(row),
         }
     }
@@ -179,32 +189,32 @@ impl Rounds {
         let running = self.running();
         let page = match self.store.list(&running, job.query()) {
             Ok(page) => page,
-            Err(StoreError(why)) => return job.fail(BrokerError::Unreadable(why)),
+            Err(StoreError(why)) => return job.fail(BrokerError::Storage(why)),
         };
         let done = self.do_to(job.deed, &page);
         match job.turn(&page, done) {
             Next::More(job) => self.bulk.push_back(*job),
-            Next::Over(bulk, answer) => self.held.push(Held::Through(bulk, answer)),
+            Next::Over(bulk, answer) => self.held.push(PendingReply::Through(bulk, answer)),
         }
     }
 
-    pub(super) fn do_to(&mut self, deed: Deed, page: &Page) -> Bulk {
+    pub(super) fn do_to(&mut self, deed: BulkAction, page: &Page) -> BulkOutcome {
         let ids = page.tasks.iter().map(|task| task.id);
-        let mut bulk = Bulk::default();
-        if deed == Deed::Purge {
+        let mut bulk = BulkOutcome::default();
+        if deed == BulkAction::Purge {
             let ids: Vec<u64> = ids.filter_map(|id| u64::try_from(id.0).ok()).collect();
             bulk.done = ids.len();
             if !ids.is_empty() {
                 self.core.forgotten(ids.len());
                 self.core.note(Event::Purged { count: ids.len() });
-                self.changes.push(Change::Forget(ids));
+                self.changes.push(StoreChange::Delete(ids));
             }
             return bulk;
         }
         for id in ids {
             let done = match deed {
-                Deed::Cancel => self.cancel(id),
-                Deed::Retry | Deed::Purge => self.bring_back(id, Step::Retry),
+                BulkAction::Cancel => self.cancel(id),
+                BulkAction::Retry | BulkAction::Purge => self.bring_back(id, Transition::Retry),
             };
             match done {
                 Ok(_) => bulk.done += 1,

@@ -1,12 +1,12 @@
 //! Handing tasks to workers, and calling them back.
 
-use super::{MOST_HANDED, Rounds};
+use super::{Dispatcher, MOST_HANDED};
 use crate::queue::embedded::{MAX_WORKERS, store::StoreError};
 
 /// Changes that could not be kept and wait for it; with more, no further task is started.
 const MAX_UNSAVED: usize = 10_000;
 
-impl Rounds {
+impl Dispatcher {
     pub(super) fn scale(&mut self, workers: usize) {
         self.wanted = workers.clamp(1, MAX_WORKERS);
         for id in self.pool.scale(self.wanted) {

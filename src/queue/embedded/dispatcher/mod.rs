@@ -9,20 +9,20 @@ use std::{collections::VecDeque, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Config, MAX_WORKERS, Recovery,
+    BrokerConfig, MAX_WORKERS, Recovery,
     bulk::BulkJob,
-    command::{Answer, Command, Held},
-    core::{Ages, Core},
+    command::{DispatcherCommand, PendingReply, Responder},
+    core::{Core, RetentionAges},
     idempotency::Submits,
 };
 use crate::queue::executor::{
     pool::Pool,
-    worker::{Job, LEAVE, Report},
+    worker::{Job, LEAVE, WorkerReport},
 };
 use crate::queue::{
-    broker::{Batch, Drained, Stats},
+    broker::{EventBatch, ShutdownReport, Stats},
     clock::Clock,
-    embedded::store::{Change, NameRow, Opened, Store, reads::Question},
+    embedded::store::{NameRow, OpenReport, Store, StoreChange, reads::ReadRequest},
     registry::Registry,
     task::Timestamp,
 };
@@ -43,45 +43,45 @@ const GLANCE: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(60 * 60);
 
 struct Subscriber {
-    batches: async_channel::Sender<Batch>,
+    batches: async_channel::Sender<EventBatch>,
     dropped: u64,
 }
 
-struct Ending {
+struct ShutdownState {
     by: Instant,
     unstarted: usize,
-    answer: Answer<Drained>,
+    answer: Responder<ShutdownReport>,
 }
 
-pub(super) struct Dispatcher {
+pub(super) struct ThreadGuard {
     runtime: tokio::runtime::Runtime,
-    rounds: Rounds,
+    rounds: Dispatcher,
 }
 
 /// Everything but the runtime that drives it.
-struct Rounds {
+struct Dispatcher {
     core: Core,
     store: Box<dyn Store>,
     registry: Registry,
-    config: Config,
+    config: BrokerConfig,
     pool: Pool,
     clock: Clock,
     wanted: usize,
-    commands: async_channel::Receiver<Command>,
-    reports: async_channel::Receiver<Report>,
+    commands: async_channel::Receiver<DispatcherCommand>,
+    reports: async_channel::Receiver<WorkerReport>,
     jobs: async_channel::Sender<Job>,
     /// The other end of `jobs`, to call back what no worker has taken.
     handed: async_channel::Receiver<Job>,
     subscribers: Vec<Subscriber>,
-    ending: Option<Ending>,
+    ending: Option<ShutdownState>,
     /// Tasks that ended in the round before.
     ended: usize,
     /// What is to be kept; empty between two rounds unless it could not be.
-    changes: Vec<Change>,
-    held: Vec<Held>,
-    questions: Vec<Question>,
+    changes: Vec<StoreChange>,
+    held: Vec<PendingReply>,
+    questions: Vec<ReadRequest>,
     /// Who asked for numbers; they are of what has been kept.
-    counted: Vec<Answer<Stats>>,
+    counted: Vec<Responder<Stats>>,
     bulk: VecDeque<BulkJob>,
     /// Submits that have a name of their own.
     submits: Submits,
@@ -93,25 +93,27 @@ struct Rounds {
 
 /// What woke the dispatcher.
 enum Wake {
-    Command(Command),
-    Report(Report),
+    DispatcherCommand(DispatcherCommand),
+    WorkerReport(WorkerReport),
     Time,
     Abandoned,
 }
 
 /// Where the dispatcher hears and speaks.
-pub(super) struct Start {
-    pub(super) config: Config,
+pub(super) struct DispatcherParts {
+    pub(super) config: BrokerConfig,
     pub(super) registry: Registry,
     pub(super) clock: Clock,
     pub(super) store: Box<dyn Store>,
-    pub(super) opened: Opened,
-    pub(super) commands: async_channel::Receiver<Command>,
+    pub(super) opened: OpenReport,
+    pub(super) commands: async_channel::Receiver<DispatcherCommand>,
 }
 
-impl Dispatcher {
+impl ThreadGuard {
     /// Takes up what was left by the process before.
-    pub(super) fn new(start: Start) -> Result<(Self, Recovery, Vec<NameRow>), super::StartError> {
+    pub(super) fn new(
+        start: DispatcherParts,
+    ) -> Result<(Self, Recovery, Vec<NameRow>), super::StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
@@ -120,14 +122,14 @@ impl Dispatcher {
         let clock = start.clock;
         let pool = Pool::new(clock.clone(), start.store.slots(), handed.clone(), outbox)?;
         let retention = start.config.store.retention;
-        let ages = Ages {
+        let ages = RetentionAges {
             usual: retention.age,
             failed: retention.failed_age,
         };
         let now = clock.now();
         let core = Core::new(start.config.limits, ages, start.opened.last_id, now.0);
         let wanted = start.config.workers;
-        let mut rounds = Rounds {
+        let mut rounds = Dispatcher {
             core,
             store: start.store,
             registry: start.registry,
@@ -172,8 +174,12 @@ impl Dispatcher {
     }
 }
 
-impl Rounds {
-    fn recover(&mut self, now: Timestamp, opened: Opened) -> Result<Recovery, super::StartError> {
+impl Dispatcher {
+    fn recover(
+        &mut self,
+        now: Timestamp,
+        opened: OpenReport,
+    ) -> Result<Recovery, super::StartError> {
         let (core, registry) = (&mut self.core, &self.registry);
         self.store
             .waiting(&mut |row| {
@@ -235,10 +241,10 @@ impl Rounds {
             for _ in 0..LOOKS {
                 std::thread::yield_now();
                 if let Ok(report) = self.reports.try_recv() {
-                    return Some(Wake::Report(report));
+                    return Some(Wake::WorkerReport(report));
                 }
                 if let Ok(command) = self.commands.try_recv() {
-                    return Some(Wake::Command(command));
+                    return Some(Wake::DispatcherCommand(command));
                 }
             }
         }
@@ -262,8 +268,8 @@ impl Rounds {
         };
         tokio::select! {
             biased;
-            report = self.reports.recv() => report.ok().map(Wake::Report),
-            command = self.commands.recv() => command.ok().map(Wake::Command),
+            report = self.reports.recv() => report.ok().map(Wake::WorkerReport),
+            command = self.commands.recv() => command.ok().map(Wake::DispatcherCommand),
             () = timer => Some(Wake::Time),
             () = patience => Some(Wake::Abandoned),
         }
@@ -282,8 +288,8 @@ impl Rounds {
 
     fn take(&mut self, wake: Wake) {
         match wake {
-            Wake::Report(report) => self.report(report),
-            Wake::Command(command) => self.command(command),
+            Wake::WorkerReport(report) => self.report(report),
+            Wake::DispatcherCommand(command) => self.command(command),
             Wake::Time => {}
             Wake::Abandoned => {
                 if let Some(ending) = &mut self.ending {
@@ -293,7 +299,7 @@ impl Rounds {
         }
     }
 
-    fn report(&mut self, report: Report) {
+    fn report(&mut self, report: WorkerReport) {
         let worker = report.worker;
         if let Some(ended) = report.ended {
             self.ended += 1;
@@ -324,7 +330,7 @@ impl Rounds {
         self.store.close();
         self.pool.end(LEAVE);
         if let Some(ending) = self.ending {
-            let drained = Drained {
+            let drained = ShutdownReport {
                 abandoned,
                 unstarted: ending.unstarted,
                 kept: self.config.survives() && self.changes.is_empty(),

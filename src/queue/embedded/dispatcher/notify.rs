@@ -1,13 +1,13 @@
 //! Telling subscribers, and numbers to who asks.
 
-use super::Rounds;
+use super::Dispatcher;
 use crate::queue::{
-    broker::{Batch, Event, Keeping, Stats},
+    broker::{Event, EventBatch, Stats, StorageStats},
     embedded::store::rows::Running,
     task::WorkerId,
 };
 
-impl Rounds {
+impl Dispatcher {
     pub(super) fn running(&self) -> Running {
         let running = self.core.running().map(|(id, _, mut live)| {
             live.progress = self.pool.progress(live.worker);
@@ -28,7 +28,7 @@ impl Rounds {
         stats.stuck = self.pool.stuck();
         stats.trouble.clone_from(&self.trouble);
         stats.unsaved = self.changes.len();
-        stats.keeping = Keeping {
+        stats.keeping = StorageStats {
             durability: self.config.durability().word().into(),
             bytes,
             limit: retention.bytes,
@@ -50,7 +50,7 @@ impl Rounds {
         }
         let at = self.clock.now();
         self.subscribers.retain_mut(|subscriber| {
-            let batch = Batch {
+            let batch = EventBatch {
                 at,
                 events: events.clone(),
                 dropped: subscriber.dropped,

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{GLANCE, Rounds};
+use super::{Dispatcher, GLANCE};
 use crate::queue::{
     broker::Event,
-    embedded::store::{Change, StoreError},
-    task::SubmitId,
+    embedded::store::{StoreChange, StoreError},
+    task::IdempotencyKey,
 };
 
-impl Rounds {
+impl Dispatcher {
     /// Keeps what has changed, and only then lets the answers go.
     pub(super) fn settle(&mut self) {
         self.core.take_changes(&mut self.changes);
@@ -25,17 +25,17 @@ impl Rounds {
         }
         let Err(StoreError(why)) = self.store.commit(&mut self.changes) else {
             if self.trouble.take().is_some() {
-                self.core.note(Event::Saving(true));
+                self.core.note(Event::Persistence(true));
             }
             return Ok(());
         };
         // New tasks are refused. What has happened has happened: it is kept as soon as it can be, and
         // perhaps that is now that there is less of it.
-        let named = |change: &Change| match change {
-            Change::Submit(submit) => Some(submit.id),
+        let named = |change: &StoreChange| match change {
+            StoreChange::Submit(submit) => Some(submit.id),
             _ => None,
         };
-        let mut names: BTreeSet<SubmitId> = self.changes.iter().filter_map(named).collect();
+        let mut names: BTreeSet<IdempotencyKey> = self.changes.iter().filter_map(named).collect();
         self.core.withdraw(&mut self.changes);
         for left in self.changes.iter().filter_map(named) {
             names.remove(&left);
@@ -46,7 +46,7 @@ impl Rounds {
         self.store.commit(&mut self.changes).ok();
         if self.trouble.is_none() {
             tracing::error!(%why, "changes cannot be saved");
-            self.core.note(Event::Saving(false));
+            self.core.note(Event::Persistence(false));
         }
         self.trouble = Some(why.clone());
         Err(why)

@@ -9,35 +9,35 @@ use std::{
 };
 
 /// What the set is ordered by: a key, and the id among equals.
-pub(in crate::queue) type Place = (u64, u64);
+pub(in crate::queue) type SortKey = (u64, u64);
 
 #[derive(Debug, Default)]
-pub(in crate::queue) struct Ids {
+pub(in crate::queue) struct IdBitmap {
     /// By key and by id without its last six bits, which number the bits of the entry.
-    words: BTreeMap<Place, u64>,
+    words: BTreeMap<SortKey, u64>,
     len: usize,
 }
 
-const fn entry((key, id): Place) -> Place {
+const fn entry((key, id): SortKey) -> SortKey {
     (key, id >> 6)
 }
 
-const fn bit((_, id): Place) -> u64 {
+const fn bit((_, id): SortKey) -> u64 {
     1 << (id & 63)
 }
 
-impl Ids {
+impl IdBitmap {
     pub(in crate::queue) const fn len(&self) -> usize {
         self.len
     }
 
-    pub(in crate::queue) fn insert(&mut self, place: Place) {
+    pub(in crate::queue) fn insert(&mut self, place: SortKey) {
         let word = self.words.entry(entry(place)).or_default();
         self.len += usize::from(*word & bit(place) == 0);
         *word |= bit(place);
     }
 
-    pub(in crate::queue) fn remove(&mut self, place: Place) {
+    pub(in crate::queue) fn remove(&mut self, place: SortKey) {
         let Some(word) = self.words.get_mut(&entry(place)) else {
             return;
         };
@@ -48,12 +48,12 @@ impl Ids {
         }
     }
 
-    pub(in crate::queue) fn first(&self) -> Option<Place> {
+    pub(in crate::queue) fn first(&self) -> Option<SortKey> {
         let (&(key, high), word) = self.words.first_key_value()?;
         Some((key, high << 6 | u64::from(word.trailing_zeros())))
     }
 
-    pub(in crate::queue) fn pop_first(&mut self) -> Option<Place> {
+    pub(in crate::queue) fn pop_first(&mut self) -> Option<SortKey> {
         let mut first = self.words.first_entry()?;
         let &(key, high) = first.key();
         let low = first.get().trailing_zeros();
@@ -65,10 +65,10 @@ impl Ids {
         Some((key, high << 6 | u64::from(low)))
     }
 
-    pub(in crate::queue) fn range<R: RangeBounds<Place>>(
+    pub(in crate::queue) fn range<R: RangeBounds<SortKey>>(
         &self,
         range: R,
-    ) -> impl DoubleEndedIterator<Item = Place> + use<'_, R> {
+    ) -> impl DoubleEndedIterator<Item = SortKey> + use<'_, R> {
         let range = (range.start_bound().cloned(), range.end_bound().cloned());
         let words = self.words.range((widened(range.0), widened(range.1)));
         words
@@ -81,7 +81,7 @@ impl Ids {
 }
 
 /// To whole entries.
-const fn widened(bound: Bound<Place>) -> Bound<Place> {
+const fn widened(bound: Bound<SortKey>) -> Bound<SortKey> {
     match bound {
         Bound::Included(place) | Bound::Excluded(place) => Bound::Included(entry(place)),
         Bound::Unbounded => Bound::Unbounded,
@@ -96,11 +96,11 @@ mod tests {
 
     use super::*;
 
-    fn place() -> impl Strategy<Value = Place> {
+    fn place() -> impl Strategy<Value = SortKey> {
         (0u64..3, 0u64..200)
     }
 
-    fn bound() -> impl Strategy<Value = Bound<Place>> {
+    fn bound() -> impl Strategy<Value = Bound<SortKey>> {
         prop_oneof![
             Just(Bound::Unbounded),
             place().prop_map(Bound::Included),
@@ -115,7 +115,7 @@ mod tests {
             from in bound(),
             to in bound(),
         ) {
-            let (mut ids, mut model) = (Ids::default(), BTreeSet::new());
+            let (mut ids, mut model) = (IdBitmap::default(), BTreeSet::new());
             for (change, place) in changes {
                 match change {
                     0 | 1 => {
@@ -131,19 +131,19 @@ mod tests {
                 prop_assert_eq!(ids.len(), model.len());
                 prop_assert_eq!(ids.first(), model.first().copied());
             }
-            let fits = |place: &&Place| (from, to).contains(*place);
-            let expected: Vec<Place> = model.iter().filter(fits).copied().collect();
+            let fits = |place: &&SortKey| (from, to).contains(*place);
+            let expected: Vec<SortKey> = model.iter().filter(fits).copied().collect();
             prop_assume!(valid(from, to));
-            let found: Vec<Place> = ids.range((from, to)).collect();
+            let found: Vec<SortKey> = ids.range((from, to)).collect();
             prop_assert_eq!(&found, &expected);
-            let mut back: Vec<Place> = ids.range((from, to)).rev().collect();
+            let mut back: Vec<SortKey> = ids.range((from, to)).rev().collect();
             back.reverse();
             prop_assert_eq!(back, expected);
         }
     }
 
     /// Ranges that end before they begin are nobody's question.
-    fn valid(from: Bound<Place>, to: Bound<Place>) -> bool {
+    fn valid(from: Bound<SortKey>, to: Bound<SortKey>) -> bool {
         match (from, to) {
             (Bound::Unbounded, _) | (_, Bound::Unbounded) => true,
             (

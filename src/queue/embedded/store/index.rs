@@ -3,16 +3,16 @@
 use std::ops::RangeBounds;
 
 use super::{
-    ids::{Ids, Place},
+    ids::{IdBitmap, SortKey},
     row::Row,
 };
 use crate::queue::task::State;
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    states: [Ids; 8],
+    states: [IdBitmap; 8],
     /// Finished tasks by how slow they were.
-    slowest: Ids,
+    slowest: IdBitmap,
 }
 
 impl Index {
@@ -34,24 +34,24 @@ impl Index {
         }
     }
 
-    pub(super) fn of<R: RangeBounds<Place>>(
+    pub(super) fn of<R: RangeBounds<SortKey>>(
         &self,
         state: State,
         places: R,
-    ) -> impl DoubleEndedIterator<Item = Place> + use<'_, R> {
+    ) -> impl DoubleEndedIterator<Item = SortKey> + use<'_, R> {
         let bounds = (places.start_bound().cloned(), places.end_bound().cloned());
         let set = self.states.get(state.index());
         set.into_iter().flat_map(move |set| set.range(bounds))
     }
 
-    pub(super) fn slowest<R: RangeBounds<Place>>(
+    pub(super) fn slowest<R: RangeBounds<SortKey>>(
         &self,
         places: R,
-    ) -> impl DoubleEndedIterator<Item = Place> + use<'_, R> {
+    ) -> impl DoubleEndedIterator<Item = SortKey> + use<'_, R> {
         self.slowest.range(places)
     }
 
     pub(super) fn counts(&self) -> [usize; 8] {
-        self.states.each_ref().map(Ids::len)
+        self.states.each_ref().map(IdBitmap::len)
     }
 }

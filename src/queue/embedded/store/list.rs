@@ -5,11 +5,11 @@ use std::{cmp::Ordering, ops::Bound};
 
 use super::{
     StoreError,
-    ids::Place,
-    rows::{Part, Places, Rows, Running, Step, Walk},
+    ids::SortKey,
+    rows::{KeyRange, Rows, Running, Scan, ScanItem, ScanIter},
 };
 use crate::queue::{
-    query::{Cursor, Filter, From, MAX_PAGE, Order, Page, Query, States},
+    query::{Cursor, Filter, From, MAX_PAGE, Order, Page, Query, StateSet},
     task::{State, TaskId},
 };
 
@@ -56,7 +56,7 @@ pub(super) fn matching<'a>(
     rows: &'a dyn Rows,
     running: &'a Running,
     filter: &'a Filter,
-) -> impl Iterator<Item = Step<'a>> {
+) -> impl Iterator<Item = ScanItem<'a>> {
     let asked = Asked {
         rows,
         running,
@@ -79,7 +79,7 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn walk(self, order: Order, from: From) -> Walk<'a> {
+    fn walk(self, order: Order, from: From) -> ScanIter<'a> {
         match order {
             Order::Newest => self.by_age(from, true),
             Order::Oldest => self.by_age(from, false),
@@ -88,7 +88,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn by_age(self, from: From, newest_first: bool) -> Walk<'a> {
+    fn by_age(self, from: From, newest_first: bool) -> ScanIter<'a> {
         // The walk goes down the ids when exactly one of the two turns it round.
         let down = newest_first != from.is_backwards();
         let edge = match from {
@@ -111,22 +111,22 @@ impl<'a> Asked<'a> {
             };
         }
         let states = self.filter.states;
-        if states == States::ALL {
-            return self.rows.walk(Part::All, places, down);
+        if states == StateSet::ALL {
+            return self.rows.walk(Scan::All, places, down);
         }
         let walks = states.iter().map(|state| self.state(state, places, down));
         merged(walks.collect(), down)
     }
 
     /// State after state, and the newest first within each.
-    fn by_state(self, from: From) -> Walk<'a> {
+    fn by_state(self, from: From) -> ScanIter<'a> {
         let back = from.is_backwards();
         let place = match from {
             From::First | From::Last => None,
             From::At(c) | From::After(c) | From::Before(c) => Some((c.key, id(c))),
         };
         let inclusive = matches!(from, From::At(_));
-        let rows_of = move |state: State| -> Walk<'a> {
+        let rows_of = move |state: State| -> ScanIter<'a> {
             let key = state.index() as u64;
             let edge = match place {
                 Some((at, id)) if at == key && inclusive => Bound::Included((0, id)),
@@ -153,7 +153,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn by_slowness(self, from: From) -> Walk<'a> {
+    fn by_slowness(self, from: From) -> ScanIter<'a> {
         let place = |c: Cursor| (c.key, id(c));
         let (places, down) = match from {
             From::First => ((Bound::Unbounded, Bound::Unbounded), true),
@@ -162,11 +162,11 @@ impl<'a> Asked<'a> {
             From::Last => ((Bound::Unbounded, Bound::Unbounded), false),
             From::Before(c) => ((Bound::Excluded(place(c)), Bound::Unbounded), false),
         };
-        self.rows.walk(Part::Slowest, places, down)
+        self.rows.walk(Scan::Slowest, places, down)
     }
 
     /// Rows that are in a state now: what runs is kept as what it was before.
-    fn state(self, state: State, places: Places, down: bool) -> Walk<'a> {
+    fn state(self, state: State, places: KeyRange, down: bool) -> ScanIter<'a> {
         if state == State::Running {
             let ids = self.running.keys().copied();
             let ids = ids.filter(move |id| within(places, (0, *id)));
@@ -176,7 +176,7 @@ impl<'a> Asked<'a> {
                 self.these(ids)
             };
         }
-        let walk = self.rows.walk(Part::State(state), places, down);
+        let walk = self.rows.walk(Scan::State(state), places, down);
         if state.is_finished() {
             return walk;
         }
@@ -187,7 +187,7 @@ impl<'a> Asked<'a> {
         }))
     }
 
-    fn these(self, ids: impl Iterator<Item = u64> + 'a) -> Walk<'a> {
+    fn these(self, ids: impl Iterator<Item = u64> + 'a) -> ScanIter<'a> {
         Box::new(ids.filter_map(move |id| match self.rows.row(id) {
             Ok(row) => row.map(|row| Ok((0, row))),
             Err(why) => Some(Err(why)),
@@ -199,25 +199,25 @@ fn id(cursor: Cursor) -> u64 {
     u64::try_from(cursor.id.0).unwrap_or(u64::MAX)
 }
 
-fn within(places: Places, place: Place) -> bool {
+fn within(places: KeyRange, place: SortKey) -> bool {
     std::ops::RangeBounds::contains(&places, &place)
 }
 
 /// Several walks by id as one.
-pub(super) fn merged(walks: Vec<Walk<'_>>, down: bool) -> Walk<'_> {
+pub(super) fn merged(walks: Vec<ScanIter<'_>>, down: bool) -> ScanIter<'_> {
     let walks = walks.into_iter().map(Iterator::peekable).collect();
     Box::new(Merge { walks, down })
 }
 
 struct Merge<'a> {
-    walks: Vec<std::iter::Peekable<Walk<'a>>>,
+    walks: Vec<std::iter::Peekable<ScanIter<'a>>>,
     down: bool,
 }
 
 impl<'a> Iterator for Merge<'a> {
-    type Item = Step<'a>;
+    type Item = ScanItem<'a>;
 
-    fn next(&mut self) -> Option<Step<'a>> {
+    fn next(&mut self) -> Option<ScanItem<'a>> {
         let mut first: Option<(usize, Option<u64>)> = None;
         for (i, walk) in self.walks.iter_mut().enumerate() {
             let Some(head) = walk.peek() else { continue };

@@ -3,18 +3,19 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use super::{
-    Change, Ended, NameChange, NameRow, Retention, Store, StoreError, SubmitRow, Swept, Waits,
-    ids::{Ids, Place},
+    Completion, NameChange, NameRow, Reschedule, Retention, Store, StoreChange, StoreError,
+    SubmitRow, SweepReport,
+    ids::{IdBitmap, SortKey},
     index::Index,
     list::list,
-    reads::Question,
-    row::{End, Row},
-    rows::{Part, Places, Rows, Running, Walk},
+    reads::ReadRequest,
+    row::{EndRow, Row},
+    rows::{KeyRange, Rows, Running, Scan, ScanIter},
 };
 use crate::queue::{
     broker::Percentiles,
     query::{Page, Query},
-    task::{Attempt, MAX_LOG, State, Timestamp},
+    task::{Attempt, MAX_ATTEMPTS_HISTORY, State, Timestamp},
 };
 
 /// What a row takes beside its texts, in bytes: measured with a million of them.
@@ -29,7 +30,7 @@ pub(in crate::queue) struct Memory {
     retention: Retention,
     tables: Tables,
     /// In which second which row is to be forgotten.
-    forget: Ids,
+    forget: IdBitmap,
     names: BTreeMap<(String, String), NameRow>,
     bytes: u64,
 }
@@ -46,46 +47,46 @@ impl Memory {
         Self {
             retention,
             tables: Tables::default(),
-            forget: Ids::default(),
+            forget: IdBitmap::default(),
             names: BTreeMap::new(),
             bytes: 0,
         }
     }
 
-    fn apply(&mut self, change: Change) {
+    fn apply(&mut self, change: StoreChange) {
         match change {
-            Change::New(row) => {
+            StoreChange::New(row) => {
                 self.bytes += size(&row);
                 self.tables.index.put_in(&row);
                 self.tables.rows.insert(row.id, row);
             }
-            Change::Waits(waits) | Change::Again(waits) => self.wait(waits),
-            Change::Attempt(id, attempt) => {
+            StoreChange::Reschedule(waits) | StoreChange::Requeue(waits) => self.wait(waits),
+            StoreChange::Attempt(id, attempt) => {
                 let log = self.tables.logs.entry(id).or_default();
-                if log.len() >= MAX_LOG {
+                if log.len() >= MAX_ATTEMPTS_HISTORY {
                     log.remove(0);
                 }
                 log.push(attempt);
             }
-            Change::Ended(id, ended) => self.end(id, ended),
-            Change::Forget(ids) => {
+            StoreChange::Completion(id, ended) => self.end(id, ended),
+            StoreChange::Delete(ids) => {
                 for id in ids {
                     self.forget(id);
                 }
             }
             // The names of submits live as long as the dispatcher, which has them at hand.
-            Change::Submit(_) | Change::OverSubmits(_) => {}
-            Change::Name(NameChange::Put(row)) => {
+            StoreChange::Submit(_) | StoreChange::ExpireKeys(_) => {}
+            StoreChange::Name(NameChange::Put(row)) => {
                 let key = (row.name.clone(), row.owner.clone());
                 self.names.insert(key, row);
             }
-            Change::Name(NameChange::Gone { name, owner }) => {
+            StoreChange::Name(NameChange::Gone { name, owner }) => {
                 self.names.remove(&(name, owner));
             }
         }
     }
 
-    fn wait(&mut self, waits: Waits) {
+    fn wait(&mut self, waits: Reschedule) {
         self.change(waits.id, |row| {
             row.end = None;
             row.state = waits.state;
@@ -94,14 +95,14 @@ impl Memory {
             row.crashes = waits.crashes;
             row.change_rare(|rare| {
                 rare.due_at = waits.due_at;
-                rare.by_wall = waits.by_wall;
+                rare.wall_clock = waits.wall_clock;
                 rare.expires_at = waits.expires_at;
                 rare.error = waits.error.or(rare.error.take());
             });
         });
     }
 
-    fn end(&mut self, id: u64, ended: Ended) {
+    fn end(&mut self, id: u64, ended: Completion) {
         self.change(id, |row| {
             row.state = ended.state;
             row.attempts = ended.attempts;
@@ -148,7 +149,7 @@ impl Memory {
     }
 }
 
-fn place(end: &End, id: u64) -> Place {
+fn place(end: &EndRow, id: u64) -> SortKey {
     (end.forget_at.0 / SECOND, id)
 }
 
@@ -167,7 +168,7 @@ impl Store for Memory {
         Ok(())
     }
 
-    fn commit(&mut self, changes: &mut Vec<Change>) -> Result<(), StoreError> {
+    fn commit(&mut self, changes: &mut Vec<StoreChange>) -> Result<(), StoreError> {
         for change in changes.drain(..) {
             self.apply(change);
         }
@@ -189,7 +190,7 @@ impl Store for Memory {
         list(&self.tables, running, query)
     }
 
-    fn ask(&mut self, running: &Arc<Running>, question: Question) {
+    fn ask(&mut self, running: &Arc<Running>, question: ReadRequest) {
         question.answer(&self.tables, running);
     }
 
@@ -205,8 +206,8 @@ impl Store for Memory {
         counts
     }
 
-    fn sweep(&mut self, now: Timestamp) -> Result<Swept, StoreError> {
-        let mut swept = Swept::default();
+    fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StoreError> {
+        let mut swept = SweepReport::default();
         while swept.forgotten < STEP {
             let over = self.is_over();
             let goes = self.forget.first();
@@ -249,13 +250,13 @@ impl Rows for Tables {
         Ok(self.logs.get(&id).cloned().unwrap_or_default())
     }
 
-    fn walk(&self, part: Part, places: Places, down: bool) -> Walk<'_> {
+    fn walk(&self, part: Scan, places: KeyRange, down: bool) -> ScanIter<'_> {
         let row = |(key, id)| {
             let row = self.rows.get(&id)?;
             Some(Ok((key, Cow::Borrowed(&**row))))
         };
         match part {
-            Part::All => {
+            Scan::All => {
                 let ids = (places.0.map(|(_, id)| id), places.1.map(|(_, id)| id));
                 let rows = self
                     .rows
@@ -263,8 +264,8 @@ impl Rows for Tables {
                     .map(|(_, row)| Ok((0, Cow::Borrowed(&**row))));
                 turned(rows, down)
             }
-            Part::State(state) => turned(self.index.of(state, places).filter_map(row), down),
-            Part::Slowest => turned(self.index.slowest(places).filter_map(row), down),
+            Scan::State(state) => turned(self.index.of(state, places).filter_map(row), down),
+            Scan::Slowest => turned(self.index.slowest(places).filter_map(row), down),
         }
     }
 }

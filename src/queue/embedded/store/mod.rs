@@ -22,15 +22,15 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 pub(super) use self::{memory::Memory, sqlite::Sqlite};
 use self::{
-    reads::Question,
-    row::{End, Row},
+    reads::ReadRequest,
+    row::{EndRow, Row},
     rows::Running,
-    slots::Slots,
+    slots::InFlightFile,
 };
 use crate::queue::{
     broker::Percentiles,
     query::{Page, Query},
-    task::{Attempt, State, SubmitId, Timestamp},
+    task::{Attempt, IdempotencyKey, State, Timestamp},
 };
 
 /// How safely tasks are kept.
@@ -100,7 +100,7 @@ impl Default for Retention {
 
 /// How tasks are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Config {
+pub struct StoreConfig {
     /// How safely; [`Durability::Memory`] needs no folder.
     pub durability: Durability,
     /// The folder of the file; without one everything is kept in memory.
@@ -111,21 +111,21 @@ pub struct Config {
     pub most_bytes: Option<u64>,
     /// Ends the process at a certain point, to see that nothing is lost.
     #[doc(hidden)]
-    pub crash: Option<Crash>,
+    pub crash: Option<ArmedFailPoint>,
 }
 
 /// Where a process is to end, and the how many-th time that it comes there.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Crash {
-    pub at: CrashPoint,
+pub struct ArmedFailPoint {
+    pub at: FailPoint,
     pub after: u32,
 }
 
 /// Places where it matters that nothing is lost.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrashPoint {
+pub enum FailPoint {
     BeforeWrite,
     BeforeCommit,
     BeforeAnswer,
@@ -135,52 +135,52 @@ pub enum CrashPoint {
 
 /// Something that has changed and is to be kept.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(super) enum StoreChange {
     /// A task was taken.
     New(Box<Row>),
     /// A task waits, in another way than before.
-    Waits(Waits),
+    Reschedule(Reschedule),
     /// An attempt did not succeed.
     Attempt(u64, Attempt),
     /// A task has ended.
-    Ended(u64, Ended),
+    Completion(u64, Completion),
     /// An ended task waits again.
-    Again(Waits),
+    Requeue(Reschedule),
     /// Ended tasks are to be forgotten.
-    Forget(Vec<u64>),
+    Delete(Vec<u64>),
     /// A name was registered or is gone.
     Name(NameChange),
     /// A submit with a name of its own was taken.
     Submit(SubmitRow),
     /// The names of submits before this time are no longer known.
-    OverSubmits(Timestamp),
+    ExpireKeys(Timestamp),
 }
 
 /// A submit that has a name of its own, and what it was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SubmitRow {
-    pub(super) id: SubmitId,
+    pub(super) id: IdempotencyKey,
     pub(super) at: Timestamp,
-    pub(super) runs: Vec<Run>,
+    pub(super) runs: Vec<IdRange>,
 }
 
 /// Consecutive ids that a submit was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Run {
+pub(super) struct IdRange {
     pub(super) first: u64,
     pub(super) count: u64,
     /// They were there before it.
-    pub(super) existing: bool,
+    pub(super) deduplicated: bool,
 }
 
 /// How a task waits now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Waits {
+pub(super) struct Reschedule {
     pub(super) id: u64,
     pub(super) state: State,
     pub(super) ready_at: Timestamp,
     pub(super) due_at: Option<Timestamp>,
-    pub(super) by_wall: bool,
+    pub(super) wall_clock: bool,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) attempts: u8,
     pub(super) crashes: u8,
@@ -190,13 +190,13 @@ pub(super) struct Waits {
 
 /// How a task has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct Completion {
     pub(super) state: State,
     pub(super) attempts: u8,
     pub(super) crashes: u8,
     /// Replaces the last error, if there is a new one.
     pub(super) error: Option<Box<str>>,
-    pub(super) end: End,
+    pub(super) end: EndRow,
 }
 
 /// A registered name as it is kept. What the words mean is the naming server's business.
@@ -239,7 +239,7 @@ pub(super) struct StoreError(pub(super) String);
 
 /// What a store knows when it opens.
 #[derive(Debug, Default)]
-pub(super) struct Opened {
+pub(super) struct OpenReport {
     /// The highest id that was ever given.
     pub(super) last_id: u64,
     /// Which tasks were running when the process before ended without a word.
@@ -265,7 +265,7 @@ pub struct Damage {
 
 /// What a step of forgetting did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Swept {
+pub(super) struct SweepReport {
     /// Tasks that were forgotten.
     pub(super) forgotten: usize,
     /// When to look again.
@@ -279,7 +279,7 @@ pub(super) trait Store: Send {
     fn waiting(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
 
     /// Takes what has changed, all or nothing. What it took it takes out of the list.
-    fn commit(&mut self, changes: &mut Vec<Change>) -> Result<(), StoreError>;
+    fn commit(&mut self, changes: &mut Vec<StoreChange>) -> Result<(), StoreError>;
 
     /// The arguments of a task that is to run now.
     fn args(&mut self, id: u64) -> Result<Arc<str>, StoreError>;
@@ -291,13 +291,13 @@ pub(super) trait Store: Send {
     fn list(&mut self, running: &Running, query: &Query) -> Result<Page, StoreError>;
 
     /// Answers a question, now or as soon as it can.
-    fn ask(&mut self, running: &Arc<Running>, question: Question);
+    fn ask(&mut self, running: &Arc<Running>, question: ReadRequest);
 
     /// Ended tasks by state, in the order of [`State::ALL`].
     fn ended(&self) -> [usize; 8];
 
     /// Forgets what is to be forgotten, a small step at a time.
-    fn sweep(&mut self, now: Timestamp) -> Result<Swept, StoreError>;
+    fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StoreError>;
 
     /// Whether [`Store::sweep`] should be called before its time.
     fn is_over(&self) -> bool;
@@ -317,7 +317,7 @@ pub(super) trait Store: Send {
     }
 
     /// Where workers note what they run.
-    fn slots(&self) -> Option<Arc<Slots>> {
+    fn slots(&self) -> Option<Arc<InFlightFile>> {
         None
     }
 

@@ -7,26 +7,26 @@ use tokio::sync::oneshot;
 use super::{
     StoreError,
     list::{self, list},
-    rows::{Part, Rows, Running},
+    rows::{Rows, Running, Scan},
 };
 use crate::queue::{
-    broker::{BrokerError, MAX_FAILURES, MAX_REASONS, Reason},
+    broker::{BrokerError, FailureGroup, MAX_FAILURES, MAX_REASONS},
     query::{Filter, Page, Query},
     task::{State, Task, TaskId},
 };
 
 /// Where an answer goes.
-pub(in crate::queue) type Answer<T> = oneshot::Sender<Result<T, BrokerError>>;
+pub(in crate::queue) type ReadResponder<T> = oneshot::Sender<Result<T, BrokerError>>;
 
 /// What can be asked about tasks.
-pub(in crate::queue) enum Question {
-    Get(TaskId, Answer<Option<Task>>),
-    List(Query, Answer<Page>),
-    Count(Filter, Answer<usize>),
-    Reasons(Answer<Vec<Reason>>),
+pub(in crate::queue) enum ReadRequest {
+    Get(TaskId, ReadResponder<Option<Task>>),
+    List(Query, ReadResponder<Page>),
+    Count(Filter, ReadResponder<usize>),
+    Reasons(ReadResponder<Vec<FailureGroup>>),
 }
 
-impl Question {
+impl ReadRequest {
     pub(super) fn answer(self, rows: &dyn Rows, running: &Running) {
         // Nobody waiting for an answer any more is no reason to fail.
         match self {
@@ -49,7 +49,7 @@ impl Question {
 }
 
 fn told<T>(answer: Result<T, StoreError>) -> Result<T, BrokerError> {
-    answer.map_err(|StoreError(why)| BrokerError::Unreadable(why))
+    answer.map_err(|StoreError(why)| BrokerError::Storage(why))
 }
 
 fn get(rows: &dyn Rows, running: &Running, id: TaskId) -> Result<Option<Task>, StoreError> {
@@ -74,10 +74,10 @@ fn count(rows: &dyn Rows, running: &Running, filter: &Filter) -> Result<usize, S
 }
 
 /// Failures by name and by the first line of what they said.
-fn reasons(rows: &dyn Rows) -> Result<Vec<Reason>, StoreError> {
+fn reasons(rows: &dyn Rows) -> Result<Vec<FailureGroup>, StoreError> {
     let everywhere = (Bound::Unbounded, Bound::Unbounded);
-    let mut groups: HashMap<(Arc<str>, Box<str>), Reason> = HashMap::new();
-    let failures = rows.walk(Part::State(State::Failed), everywhere, true);
+    let mut groups: HashMap<(Arc<str>, Box<str>), FailureGroup> = HashMap::new();
+    let failures = rows.walk(Scan::State(State::Failed), everywhere, true);
     for step in failures.take(MAX_FAILURES) {
         let (_, row) = step?;
         let said = row.rare().error.as_deref().unwrap_or_default();
@@ -89,7 +89,7 @@ fn reasons(rows: &dyn Rows) -> Result<Vec<Reason>, StoreError> {
             .unwrap_or_default();
         let group = groups
             .entry((Arc::clone(&row.name), error.clone()))
-            .or_insert_with(|| Reason {
+            .or_insert_with(|| FailureGroup {
                 name: Arc::clone(&row.name),
                 error,
                 count: 0,
@@ -99,7 +99,7 @@ fn reasons(rows: &dyn Rows) -> Result<Vec<Reason>, StoreError> {
         group.count += 1;
         group.last = group.last.max(last);
     }
-    let mut reasons: Vec<Reason> = groups.into_values().collect();
+    let mut reasons: Vec<FailureGroup> = groups.into_values().collect();
     reasons.sort_by_key(|reason| std::cmp::Reverse((reason.count, reason.newest)));
     reasons.truncate(MAX_REASONS);
     Ok(reasons)

@@ -24,45 +24,45 @@ pub(in crate::queue) struct Row {
     pub(in crate::queue) attempts: u8,
     pub(in crate::queue) max_attempts: u8,
     pub(in crate::queue) crashes: u8,
-    rare: Option<Box<Rare>>,
-    pub(in crate::queue) end: Option<End>,
+    rare: Option<Box<ColdFields>>,
+    pub(in crate::queue) end: Option<EndRow>,
 }
 
 /// What most tasks do not have, and so have no room for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(in crate::queue) struct Rare {
+pub(in crate::queue) struct ColdFields {
     pub(in crate::queue) queue: Option<Arc<str>>,
     pub(in crate::queue) key: Option<Box<Key>>,
-    pub(in crate::queue) terms: Option<Box<Terms>>,
+    pub(in crate::queue) terms: Option<Box<ExecOverrides>>,
     pub(in crate::queue) due_at: Option<Timestamp>,
     /// `due_at` is a time on the wall, which no jump of the clock moves.
-    pub(in crate::queue) by_wall: bool,
+    pub(in crate::queue) wall_clock: bool,
     pub(in crate::queue) expires_at: Option<Timestamp>,
     /// What the last attempt that failed said.
     pub(in crate::queue) error: Option<Box<str>>,
 }
 
 /// What a task has that has nothing rare.
-static PLAIN: Rare = Rare {
+static NO_COLD: ColdFields = ColdFields {
     queue: None,
     key: None,
     terms: None,
     due_at: None,
-    by_wall: false,
+    wall_clock: false,
     expires_at: None,
     error: None,
 };
 
 /// How a task is to be run and kept, where that is not as usual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::queue) struct Terms {
+pub(in crate::queue) struct ExecOverrides {
     pub(in crate::queue) limits: TimeLimits,
     pub(in crate::queue) keep: Option<Duration>,
 }
 
 /// How a task ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::queue) struct End {
+pub(in crate::queue) struct EndRow {
     pub(in crate::queue) finished_at: Timestamp,
     /// When it is to be forgotten.
     pub(in crate::queue) forget_at: Timestamp,
@@ -83,7 +83,7 @@ pub(in crate::queue) struct LastRun {
 
 /// What is known of a task because it is running right now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::queue) struct Live {
+pub(in crate::queue) struct RunningInfo {
     pub(in crate::queue) worker: WorkerId,
     pub(in crate::queue) started_at: Timestamp,
     pub(in crate::queue) waited: Duration,
@@ -111,18 +111,21 @@ impl Row {
         }
     }
 
-    pub(in crate::queue) fn rare(&self) -> &Rare {
-        self.rare.as_deref().unwrap_or(&PLAIN)
+    pub(in crate::queue) fn rare(&self) -> &ColdFields {
+        self.rare.as_deref().unwrap_or(&NO_COLD)
     }
 
     /// Room is made only for what needs it.
-    pub(in crate::queue) fn set_rare(&mut self, rare: Rare) {
-        self.rare = (rare != PLAIN).then(|| Box::new(rare));
+    pub(in crate::queue) fn set_rare(&mut self, rare: ColdFields) {
+        self.rare = (rare != NO_COLD).then(|| Box::new(rare));
     }
 
     /// Changes what is rare.
-    pub(in crate::queue) fn change_rare(&mut self, change: impl FnOnce(&mut Rare)) {
-        let mut rare = self.rare.take().map_or_else(Rare::default, |rare| *rare);
+    pub(in crate::queue) fn change_rare(&mut self, change: impl FnOnce(&mut ColdFields)) {
+        let mut rare = self
+            .rare
+            .take()
+            .map_or_else(ColdFields::default, |rare| *rare);
         change(&mut rare);
         self.set_rare(rare);
     }
@@ -135,7 +138,7 @@ impl Row {
 
     /// The task as it is shown, without its log. A row that has ended is past what is known of its
     /// running.
-    pub(super) fn task(&self, live: Option<&Live>) -> Task {
+    pub(super) fn task(&self, live: Option<&RunningInfo>) -> Task {
         let live = live.filter(|_| self.end.is_none());
         let last = self.end.as_ref().and_then(|end| end.last);
         Task {
@@ -169,14 +172,14 @@ impl Row {
         }
     }
 
-    const fn state_now(&self, live: Option<&Live>) -> State {
+    const fn state_now(&self, live: Option<&RunningInfo>) -> State {
         match live {
             Some(_) if self.end.is_none() => State::Running,
             _ => self.state,
         }
     }
 
-    pub(super) fn matches(&self, filter: &Filter, live: Option<&Live>) -> bool {
+    pub(super) fn matches(&self, filter: &Filter, live: Option<&RunningInfo>) -> bool {
         let ended_with = self.end.as_ref().and_then(|end| end.last);
         let worker = live
             .filter(|_| self.end.is_none())

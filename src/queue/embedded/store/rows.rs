@@ -4,22 +4,22 @@ use std::{borrow::Cow, collections::BTreeMap, ops::Bound};
 
 use super::{
     StoreError,
-    ids::Place,
-    row::{Live, Row},
+    ids::SortKey,
+    row::{Row, RunningInfo},
 };
 use crate::queue::task::{Attempt, State};
 
 /// What is running right now, by id.
-pub(in crate::queue) type Running = BTreeMap<u64, Live>;
+pub(in crate::queue) type Running = BTreeMap<u64, RunningInfo>;
 
 /// A row and the key by which the walk goes.
-pub(super) type Step<'a> = Result<(u64, Cow<'a, Row>), StoreError>;
+pub(super) type ScanItem<'a> = Result<(u64, Cow<'a, Row>), StoreError>;
 /// Rows, walking one way.
-pub(super) type Walk<'a> = Box<dyn Iterator<Item = Step<'a>> + 'a>;
+pub(super) type ScanIter<'a> = Box<dyn Iterator<Item = ScanItem<'a>> + 'a>;
 
 /// A part of all rows that can be walked in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum Scan {
     /// Every row, by id; the key is 0.
     All,
     /// Rows in a state, by id; the key is 0.
@@ -29,7 +29,7 @@ pub(super) enum Part {
 }
 
 /// A range of places.
-pub(super) type Places = (Bound<Place>, Bound<Place>);
+pub(super) type KeyRange = (Bound<SortKey>, Bound<SortKey>);
 
 /// Rows that can be looked at.
 pub(super) trait Rows {
@@ -38,5 +38,5 @@ pub(super) trait Rows {
     /// The newest attempts of a task that did not succeed, oldest first.
     fn log(&self, id: u64) -> Result<Vec<Attempt>, StoreError>;
 
-    fn walk(&self, part: Part, places: Places, down: bool) -> Walk<'_>;
+    fn walk(&self, part: Scan, places: KeyRange, down: bool) -> ScanIter<'_>;
 }

@@ -27,7 +27,7 @@ const LENGTH: usize = 16 + WORD * MAX_SLOTS as usize;
 
 /// The open file.
 #[derive(Debug)]
-pub(in crate::queue) struct Slots(File);
+pub(in crate::queue) struct InFlightFile(File);
 
 /// What the file said when it was opened.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(in crate::queue) struct Noted {
     pub(in crate::queue) acknowledged: u64,
 }
 
-impl Slots {
+impl InFlightFile {
     /// Opens or makes the file and reads what it says. What is no slot file says nothing.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Noted)> {
         let file = OpenOptions::new()
@@ -110,7 +110,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("tasks.slots");
         {
-            let (slots, noted) = Slots::open(&path).expect("opens");
+            let (slots, noted) = InFlightFile::open(&path).expect("opens");
             assert_eq!(noted, Noted::default());
             slots.clear(0).expect("written");
             slots.put(WorkerId(1), 41);
@@ -119,11 +119,11 @@ mod tests {
             slots.put(WorkerId(9_999), 43);
             slots.acknowledged(77);
         }
-        let (slots, noted) = Slots::open(&path).expect("opens");
+        let (slots, noted) = InFlightFile::open(&path).expect("opens");
         assert_eq!(noted.running, BTreeSet::from([41]));
         assert_eq!(noted.acknowledged, 77);
         slots.clear(noted.acknowledged).expect("written");
-        let (_, noted) = Slots::open(&path).expect("opens");
+        let (_, noted) = InFlightFile::open(&path).expect("opens");
         assert_eq!(
             (noted.running.len(), noted.acknowledged),
             (0, 77),
@@ -137,7 +137,7 @@ mod tests {
         for content in [&b""[..], b"short", &[7; 20_000]] {
             let path = folder.path().join("tasks.slots");
             std::fs::write(&path, content).expect("written");
-            let (_, noted) = Slots::open(&path).expect("opens");
+            let (_, noted) = InFlightFile::open(&path).expect("opens");
             assert_eq!(noted, Noted::default());
         }
     }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::{
-    reads::Answer,
-    row::{LastRun, Live, Rare, Terms},
+    reads::ReadResponder,
+    row::{ColdFields, ExecOverrides, LastRun, RunningInfo},
     *,
 };
 use crate::queue::{
-    broker::Reason,
+    broker::FailureGroup,
     query::{Filter, From, Order},
-    task::{Key, Rule, Task, TaskId, WorkerId},
+    task::{Key, KeyPolicy, Task, TaskId, WorkerId},
 };
 
 /// Runs every promise on every store.
@@ -77,10 +77,10 @@ impl Shelf {
             Kind::Memory => (Box::new(Memory::new(retention)), None),
             Kind::File => {
                 let folder = tempfile::tempdir().expect("a folder");
-                let config = Config {
+                let config = StoreConfig {
                     folder: Some(folder.path().to_owned()),
                     retention,
-                    ..Config::default()
+                    ..StoreConfig::default()
                 };
                 let (store, _) = Sqlite::open(&config).expect("opens");
                 (Box::new(store), Some(folder))
@@ -94,7 +94,7 @@ impl Shelf {
         }
     }
 
-    fn commit(&mut self, changes: impl IntoIterator<Item = Change>) {
+    fn commit(&mut self, changes: impl IntoIterator<Item = StoreChange>) {
         let mut changes = changes.into_iter().collect();
         self.store.commit(&mut changes).expect("there is room");
         assert!(changes.is_empty());
@@ -111,13 +111,13 @@ impl Shelf {
     fn put(&mut self) -> u64 {
         let row = self.row();
         let id = row.id;
-        self.commit([Change::New(Box::new(row))]);
+        self.commit([StoreChange::New(Box::new(row))]);
         id
     }
 
     fn end(&mut self, id: u64, state: State, ran: u64, keep: Duration) {
         let failed = state == State::Failed;
-        let end = End {
+        let end = EndRow {
             finished_at: at(id),
             forget_at: at(id).after(keep),
             last: Some(LastRun {
@@ -128,17 +128,17 @@ impl Shelf {
             }),
             result: (!failed).then(|| "5".into()),
         };
-        let ended = Ended {
+        let ended = Completion {
             state,
             attempts: 1,
             crashes: 0,
             error: failed.then(|| "it is broken\nbecause".into()),
             end,
         };
-        self.commit([Change::Ended(id, ended)]);
+        self.commit([StoreChange::Completion(id, ended)]);
     }
 
-    fn ask<T>(&mut self, question: impl FnOnce(Answer<T>) -> Question) -> T {
+    fn ask<T>(&mut self, question: impl FnOnce(ReadResponder<T>) -> ReadRequest) -> T {
         let (answer, reply) = oneshot::channel();
         let running = Arc::new(self.running.clone());
         self.store.ask(&running, question(answer));
@@ -152,19 +152,19 @@ impl Shelf {
             from,
             limit,
         };
-        self.ask(|answer| Question::List(query, answer))
+        self.ask(|answer| ReadRequest::List(query, answer))
     }
 
     fn ids(&mut self, filter: &str) -> Vec<u128> {
         let filter = Filter::parse(filter).expect("reads");
         let page = self.list(&filter, Order::Oldest, From::First, 1_000);
-        let count = self.ask(|answer| Question::Count(filter, answer));
+        let count = self.ask(|answer| ReadRequest::Count(filter, answer));
         assert_eq!(count, page.tasks.len());
         page.tasks.iter().map(|task| task.id.0).collect()
     }
 
     fn get(&mut self, id: u64) -> Option<Task> {
-        self.ask(|answer| Question::Get(TaskId(id.into()), answer))
+        self.ask(|answer| ReadRequest::Get(TaskId(id.into()), answer))
     }
 
     /// Tasks in every state, some of them slow.
@@ -176,7 +176,7 @@ impl Shelf {
                 1 => self.end(id, State::Succeeded, (n * 7_919) % 11_000, DAY),
                 2 => self.end(id, State::Failed, n % 5, DAY),
                 _ => {
-                    let live = Live {
+                    let live = RunningInfo {
                         worker: WorkerId(1),
                         started_at: at(id),
                         waited: Duration::ZERO,
@@ -258,7 +258,7 @@ fn what_runs_is_shown_as_running_wherever_it_is_kept(kind: Kind) {
 fn a_rare_word_among_many_tasks_is_found_in_several_calls_in_both_directions(kind: Kind) {
     let mut shelf = Shelf::new(kind);
     let rows: Vec<Row> = (0..25_000).map(|_| shelf.row()).collect();
-    shelf.commit(rows.into_iter().map(|row| Change::New(Box::new(row))));
+    shelf.commit(rows.into_iter().map(|row| StoreChange::New(Box::new(row))));
     let mut calls_to_find = |id: u128, start: From| {
         // Only one task has this id and no other has it as a part of its own.
         let filter = Filter {
@@ -288,15 +288,15 @@ fn every_word_of_a_filter_chooses(kind: Kind) {
     let mut acme = shelf.row();
     acme.name = "mail".into();
     acme.args = "[\"Ada\"]".into();
-    acme.set_rare(Rare {
+    acme.set_rare(ColdFields {
         queue: Some("slow".into()),
         key: Some(Box::new(Key {
             text: "acme".into(),
-            rule: Rule::Serial,
+            rule: KeyPolicy::Serial,
         })),
-        ..Rare::default()
+        ..ColdFields::default()
     });
-    shelf.commit([Change::New(Box::new(acme))]);
+    shelf.commit([StoreChange::New(Box::new(acme))]);
     let plain = shelf.put();
     shelf.end(plain, State::Failed, 9, DAY);
     for filter in [
@@ -333,13 +333,13 @@ fn a_row_keeps_everything_that_was_said_about_it(kind: Kind) {
     let mut row = shelf.row();
     row.state = State::Scheduled;
     row.crashes = 1;
-    row.set_rare(Rare {
+    row.set_rare(ColdFields {
         queue: Some("mail".into()),
         key: Some(Box::new(Key {
             text: "é'\"".into(),
-            rule: Rule::Unique,
+            rule: KeyPolicy::Unique,
         })),
-        terms: Some(Box::new(Terms {
+        terms: Some(Box::new(ExecOverrides {
             limits: crate::queue::task::TimeLimits {
                 soft: Some(Duration::from_millis(1_500)),
                 hard: Some(DAY),
@@ -347,11 +347,11 @@ fn a_row_keeps_everything_that_was_said_about_it(kind: Kind) {
             keep: Some(Duration::from_secs(1)),
         })),
         due_at: Some(at(5_000)),
-        by_wall: true,
+        wall_clock: true,
         expires_at: Some(at(9_000)),
         error: Some("before".into()),
     });
-    shelf.commit([Change::New(Box::new(row.clone()))]);
+    shelf.commit([StoreChange::New(Box::new(row.clone()))]);
     assert_eq!(shelf.store.row(1), Ok(Some(row.clone())));
     assert_eq!(shelf.store.args(1).as_deref(), Ok("[2,3]"));
     let mut seen = Vec::new();
@@ -369,12 +369,12 @@ fn a_row_keeps_everything_that_was_said_about_it(kind: Kind) {
         ran: Duration::from_millis(n),
         error: format!("attempt {n}").into(),
     };
-    shelf.commit((0..3).map(|n| Change::Attempt(1, attempt(n))));
+    shelf.commit((0..3).map(|n| StoreChange::Attempt(1, attempt(n))));
     assert_eq!(
         shelf.get(1).expect("there").log,
         [attempt(0), attempt(1), attempt(2)]
     );
-    shelf.commit((3..203).map(|n| Change::Attempt(1, attempt(n))));
+    shelf.commit((3..203).map(|n| StoreChange::Attempt(1, attempt(n))));
     let log = shelf.get(1).expect("there").log;
     assert_eq!((log.len(), log.last()), (100, Some(&attempt(202))));
 }
@@ -424,7 +424,7 @@ fn a_result_is_forgotten_when_its_own_time_is_over(kind: Kind) {
     let (brief, long) = (shelf.put(), shelf.put());
     shelf.end(brief, State::Succeeded, 9, Duration::from_secs(10));
     shelf.end(long, State::Succeeded, 9, DAY);
-    shelf.commit([Change::Attempt(
+    shelf.commit([StoreChange::Attempt(
         brief,
         Attempt {
             worker: None,
@@ -452,7 +452,7 @@ fn what_is_too_large_goes_before_its_time(kind: Kind) {
         let mut row = shelf.row();
         row.args = "1".repeat(2_000).into();
         let id = row.id;
-        shelf.commit([Change::New(Box::new(row))]);
+        shelf.commit([StoreChange::New(Box::new(row))]);
         shelf.end(id, State::Succeeded, 9, DAY);
     }
     while shelf.store.is_over() {
@@ -473,18 +473,18 @@ fn an_ended_task_comes_back_as_it_was(kind: Kind) {
     let before = shelf.store.row(id).expect("readable").expect("there");
     shelf.end(id, State::Cancelled, 0, DAY);
     assert_eq!(shelf.store.ended()[State::Cancelled.index()], 1);
-    let again = Waits {
+    let again = Reschedule {
         id,
         state: State::Queued,
         ready_at: before.ready_at,
         due_at: None,
-        by_wall: false,
+        wall_clock: false,
         expires_at: None,
         attempts: 0,
         crashes: 0,
         error: None,
     };
-    shelf.commit([Change::Again(again)]);
+    shelf.commit([StoreChange::Requeue(again)]);
     assert_eq!(shelf.store.row(id), Ok(Some(before)));
     assert_eq!(shelf.store.ended(), [0; 8]);
 }
@@ -500,7 +500,7 @@ fn failures_are_told_by_reason(kind: Kind) {
         };
         shelf.end(id, state, 9, DAY);
     }
-    let reasons: Vec<Reason> = shelf.ask(Question::Reasons);
+    let reasons: Vec<FailureGroup> = shelf.ask(ReadRequest::Reasons);
     let [reason] = reasons.as_slice() else {
         panic!("{reasons:?}");
     };
@@ -521,7 +521,7 @@ fn names_come_and_go(kind: Kind) {
         lease_ms: Some(15_000),
         exclusive: false,
     };
-    let put = |owner: &str, number| Change::Name(NameChange::Put(name(owner, number)));
+    let put = |owner: &str, number| StoreChange::Name(NameChange::Put(name(owner, number)));
     shelf.commit([put("me", 1), put("you", 2), put("me", 3)]);
     let mut names = shelf.store.names().expect("readable");
     names.sort_by_key(|name| name.number);
@@ -530,20 +530,20 @@ fn names_come_and_go(kind: Kind) {
         name: "server".into(),
         owner: "you".into(),
     };
-    shelf.commit([Change::Name(gone)]);
+    shelf.commit([StoreChange::Name(gone)]);
     assert_eq!(shelf.store.names(), Ok(vec![name("me", 3)]));
 }
 
 #[test]
 fn a_value_that_the_disk_has_changed_is_not_run_and_not_shown_as_if_it_had_not() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = Config {
+    let config = StoreConfig {
         folder: Some(folder.path().to_owned()),
-        ..Config::default()
+        ..StoreConfig::default()
     };
     let (mut store, _) = Sqlite::open(&config).expect("opens");
     let rows = (1..=2).map(|id| Row::new(id, "add".into(), "[2,3]".into(), at(1)));
-    let mut changes: Vec<Change> = rows.map(|row| Change::New(Box::new(row))).collect();
+    let mut changes: Vec<StoreChange> = rows.map(|row| StoreChange::New(Box::new(row))).collect();
     store.commit(&mut changes).expect("there is room");
     store.close();
     drop(store);

@@ -2,15 +2,15 @@
 
 use super::{prompt, show};
 use crate::{
-    net::trust::ticket::may_hold_one,
+    net::trust::ticket::contains_ticket,
     ui::{
         effect::Effect,
         model::{
             Model,
             events::Tone,
-            layer::{Details, Layer, Purpose, Subject},
+            layer::{Details, DetailsOf, Layer, PromptKind},
         },
-        update::{prompts, say},
+        update::{prompts, toast},
     },
 };
 
@@ -20,7 +20,7 @@ pub(super) fn greet(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
         model.greeter.hint = Some("type a name first, then press enter".into());
         return vec![];
     }
-    if may_hold_one(&name) {
+    if contains_ticket(&name) {
         // It would be called with it, and show it to whoever answers.
         model.greeter.hint = Some("this is a ticket; :join takes it".into());
         return vec![];
@@ -33,14 +33,14 @@ pub(super) fn greet(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
 pub(super) fn methods(model: &mut Model, name: Option<&str>) -> Vec<Effect> {
     let name = name.unwrap_or_default();
     let Some(record) = model.names.named(name) else {
-        say(
+        toast(
             model,
             Tone::Warn,
             format!("nobody is registered as `{name}`"),
         );
         return vec![];
     };
-    let subject = Subject::Name {
+    let subject = DetailsOf::Name {
         record: record.clone(),
         methods: None,
     };
@@ -54,15 +54,19 @@ pub(super) fn call(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
         .and_then(|text| text.split_once(char::is_whitespace))
         .unwrap_or_default();
     if let Some(record) = model.names.named(first) {
-        prompt(model, Purpose::Call(record), rest.trim_start().to_owned());
+        prompt(
+            model,
+            PromptKind::Call(record),
+            rest.trim_start().to_owned(),
+        );
         return prompts::submit(model);
     }
     let Some(record) = model.names.selected().cloned() else {
-        say(model, Tone::Warn, "no name is selected");
+        toast(model, Tone::Warn, "no name is selected");
         return vec![];
     };
     let text = argument.unwrap_or_default().to_owned();
-    prompt(model, Purpose::Call(record), text);
+    prompt(model, PromptKind::Call(record), text);
     match argument {
         Some(_) => prompts::submit(model),
         None => vec![],

@@ -11,16 +11,18 @@ use self::{
     tasks::{add, burst, count, filter, mark, on_tasks, pause, run, show_task, sort, undo},
     workers::{scale, scale_to},
 };
-use super::{members, prompts, rows, say};
+use super::{members, prompts, rows, toast};
 use crate::{
-    queue::{broker::Deed, task::State},
+    queue::{broker::BulkAction, task::State},
     ui::{
-        action::{Action, Where},
+        action::{Action, Scope},
         effect::Effect,
         model::{
             Model,
             events::Tone,
-            layer::{Details, Layer, Palette, PeersView, Prompt, Purpose, Reasons, Subject},
+            layer::{
+                DeadLetters, Details, DetailsOf, Layer, MembersView, Palette, Prompt, PromptKind,
+            },
             list::Motion,
         },
         pane::Pane,
@@ -30,7 +32,7 @@ use crate::{
 /// Does an action if it can be done now, and says why if not.
 pub(super) fn ask(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect> {
     // From the palette, an action of one pane goes to that pane first.
-    if let Where::In(panes) = action.entry().at
+    if let Scope::In(panes) = action.entry().at
         && !panes.contains(&model.focus)
         && let Some(pane) = panes.first()
     {
@@ -47,7 +49,7 @@ pub(super) fn ask(model: &mut Model, action: Action, argument: Option<&str>) -> 
             if action == Action::Greet {
                 model.greeter.hint = Some(why);
             } else {
-                say(model, Tone::Warn, why);
+                toast(model, Tone::Warn, why);
             }
             vec![]
         }
@@ -82,15 +84,15 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
             vec![]
         }
         Action::Add => add(model, argument),
-        Action::Burst => burst(model, argument),
+        Action::Load => burst(model, argument),
         Action::Open => open(model),
         Action::Run => run(model, argument),
         Action::Mark => mark(model),
-        Action::Cancel => on_tasks(model, Deed::Cancel, Effect::Cancel, argument),
-        Action::Retry => on_tasks(model, Deed::Retry, Effect::Retry, argument),
+        Action::Cancel => on_tasks(model, BulkAction::Cancel, Effect::Cancel, argument),
+        Action::Retry => on_tasks(model, BulkAction::Retry, Effect::Retry, argument),
         Action::Undo => undo(model),
-        Action::CancelAll => count(model, Deed::Cancel),
-        Action::RetryAll => count(model, Deed::Retry),
+        Action::CancelAll => count(model, BulkAction::Cancel),
+        Action::RetryAll => count(model, BulkAction::Retry),
         Action::Pause => pause(model, argument),
         Action::Resume => vec![Effect::Pause {
             queue: argument.map(str::to_owned),
@@ -99,29 +101,29 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
         Action::Methods => methods(model, argument),
         Action::Show => show_task(model, argument),
         Action::Sort => sort(model, argument),
-        Action::Purge => count(model, Deed::Purge),
-        Action::Reasons => {
+        Action::Purge => count(model, BulkAction::Purge),
+        Action::DeadLetters => {
             let failed = model.data().overview.stats.count(State::Failed);
-            model.layers.push(Layer::Reasons(Reasons {
+            model.layers.push(Layer::DeadLetters(DeadLetters {
                 failed,
-                ..Reasons::default()
+                ..DeadLetters::default()
             }));
-            vec![Effect::Reasons]
+            vec![Effect::DeadLetters]
         }
         Action::Doctor => {
-            let subject = Subject::Doctor;
+            let subject = DetailsOf::Doctor;
             show(model, Layer::Details(Details { subject, scroll: 0 }))
         }
         Action::Peers => {
-            model.layers.push(Layer::Peers(PeersView::default()));
+            model.layers.push(Layer::Peers(MembersView::default()));
             vec![Effect::Peers]
         }
         Action::Ticket => members::ticket(model, argument),
         Action::Rotate => vec![Effect::Rotate],
         Action::Join => match argument {
-            None => prompt(model, Purpose::Join, String::new()),
+            None => prompt(model, PromptKind::Join, String::new()),
             Some(text) => {
-                prompt(model, Purpose::Join, text.to_owned());
+                prompt(model, PromptKind::Join, text.to_owned());
                 prompts::submit(model)
             }
         },
@@ -156,7 +158,7 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
 
 fn needs_key(model: &mut Model) -> Vec<Effect> {
     let text = "whom? give the beginning of a key; :peers lists them";
-    say(model, Tone::Warn, text);
+    toast(model, Tone::Warn, text);
     vec![]
 }
 
@@ -165,7 +167,7 @@ fn show(model: &mut Model, layer: Layer) -> Vec<Effect> {
     vec![]
 }
 
-fn prompt(model: &mut Model, purpose: Purpose, text: String) -> Vec<Effect> {
+fn prompt(model: &mut Model, purpose: PromptKind, text: String) -> Vec<Effect> {
     show(model, Layer::Prompt(Prompt::new(purpose, text)))
 }
 

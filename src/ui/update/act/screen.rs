@@ -6,17 +6,17 @@ use crate::ui::{
     model::{
         Model,
         events::Tone,
-        layer::{Details, Layer, Purpose, Subject},
+        layer::{Details, DetailsOf, Layer, PromptKind},
     },
     pane::Pane,
-    update::{prompts, refresh, rows, say},
+    update::{prompts, refresh, rows, toast},
 };
 
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     let (subject, effects) = match model.focus {
         Pane::Names => match model.names.selected().cloned() {
             Some(record) => {
-                let subject = Subject::Name {
+                let subject = DetailsOf::Name {
                     record: record.clone(),
                     methods: None,
                 };
@@ -26,10 +26,10 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
         },
         Pane::Tasks => {
             let task = model.tasks.selected().cloned();
-            (task.map(|task| Subject::Task(Box::new(task))), vec![])
+            (task.map(|task| DetailsOf::Task(Box::new(task))), vec![])
         }
         Pane::Workers => (
-            model.selected_worker().map(|w| Subject::Worker(w.id)),
+            model.selected_worker().map(|w| DetailsOf::Worker(w.id)),
             vec![],
         ),
         Pane::Greeter | Pane::Events => (None, vec![]),
@@ -44,7 +44,7 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
     match rows::copied(model) {
         Some(text) => vec![Effect::Copy(text)],
         None => {
-            say(model, Tone::Warn, "there is nothing to copy here");
+            toast(model, Tone::Warn, "there is nothing to copy here");
             vec![]
         }
     }
@@ -53,7 +53,7 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
 pub(super) fn export(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     let pane = model.focus;
     let text = argument.map_or_else(|| rows::export_name(model, pane), str::to_owned);
-    prompt(model, Purpose::Export(pane), text);
+    prompt(model, PromptKind::Export(pane), text);
     match argument {
         Some(_) => prompts::submit(model),
         None => vec![],
@@ -70,7 +70,7 @@ pub(super) fn theme(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     let name = argument.unwrap_or_default();
     match model.theme.switch(name) {
         Ok(theme) => model.theme = theme,
-        Err(why) => say(model, Tone::Warn, why),
+        Err(why) => toast(model, Tone::Warn, why),
     }
     vec![]
 }

@@ -5,7 +5,7 @@ use crate::{
     input::options,
     queue::{
         add::Add,
-        broker::Deed,
+        broker::BulkAction,
         number::Number,
         query::{Filter, Order},
         task::{NewTask, TaskId},
@@ -16,12 +16,12 @@ use crate::{
         model::{
             Model,
             events::Tone,
-            layer::{Layer, Purpose},
+            layer::{Layer, PromptKind},
             list::Motion,
             tasks::MAX_MARKED,
         },
         pane::Pane,
-        update::{prompts, rows, say},
+        update::{prompts, rows, toast},
     },
 };
 
@@ -31,12 +31,12 @@ const MOST_BURST: usize = 1_000_000;
 
 pub(super) fn add(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     match argument {
-        None => prompt(model, Purpose::Add, String::new()),
+        None => prompt(model, PromptKind::Add, String::new()),
         Some(text) => match addition::parse(text, &model.local(model.now)) {
             Ok(addition) => vec![prompts::submit_add(&addition, text)],
             Err(mistake) => {
                 // The palette has closed; the prompt keeps the text for mending.
-                prompt(model, Purpose::Add, text.to_owned());
+                prompt(model, PromptKind::Add, text.to_owned());
                 if let Some(Layer::Prompt(prompt)) = model.layers.last_mut() {
                     prompt.error = Some(mistake.why);
                 }
@@ -52,7 +52,7 @@ pub(super) fn burst(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
         None => BURST,
         Some(Ok(n)) if (1..=MOST_BURST).contains(&n) => n,
         Some(_) => {
-            say(
+            toast(
                 model,
                 Tone::Warn,
                 format!("a burst has 1 to {MOST_BURST} tasks"),
@@ -78,7 +78,7 @@ pub(super) fn burst(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
 /// Does something to the marked tasks, or to the selected one when none is marked.
 pub(super) fn on_tasks(
     model: &mut Model,
-    deed: Deed,
+    deed: BulkAction,
     one: fn(TaskId) -> Effect,
     which: Option<&str>,
 ) -> Vec<Effect> {
@@ -87,7 +87,7 @@ pub(super) fn on_tasks(
         return match number {
             Ok(id) => vec![one(TaskId(id))],
             Err(_no_number) => {
-                say(model, Tone::Warn, format!("`{text}` is no task's number"));
+                toast(model, Tone::Warn, format!("`{text}` is no task's number"));
                 vec![]
             }
         };
@@ -103,7 +103,7 @@ pub(super) fn on_tasks(
 pub(super) fn mark(model: &mut Model) -> Vec<Effect> {
     if !model.tasks.toggle_mark() {
         let text = format!("{MAX_MARKED} tasks are marked, which is the most");
-        say(model, Tone::Warn, text);
+        toast(model, Tone::Warn, text);
         return vec![];
     }
     rows::go(model, Pane::Tasks, Motion::Down(1))
@@ -120,7 +120,7 @@ pub(super) fn show_task(model: &mut Model, number: Option<&str>) -> Vec<Effect> 
     match number.trim_start_matches('#').parse() {
         Ok(id) => vec![Effect::Show(TaskId(id))],
         Err(_other) => {
-            say(
+            toast(
                 model,
                 Tone::Warn,
                 "show takes the number of a task, for example show 5",
@@ -147,7 +147,7 @@ pub(super) fn run(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
             tasks: vec![task],
         }],
         Err(why) => {
-            say(model, Tone::Warn, why);
+            toast(model, Tone::Warn, why);
             vec![]
         }
     }
@@ -173,7 +173,7 @@ pub(super) fn sort(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
         Some(word) => match Order::ALL.into_iter().find(|order| order.word() == word) {
             Some(order) => order,
             None => {
-                say(
+                toast(
                     model,
                     Tone::Warn,
                     "sort by newest, oldest, state or slowest",
@@ -187,7 +187,7 @@ pub(super) fn sort(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
 }
 
 /// Before something is done to many, they are counted and it is asked whether it is meant.
-pub(super) fn count(model: &Model, deed: Deed) -> Vec<Effect> {
+pub(super) fn count(model: &Model, deed: BulkAction) -> Vec<Effect> {
     let tasks = &model.tasks;
     let (filter, which) = if !tasks.marked.is_empty() {
         let marked = Filter::of(tasks.marked.iter().copied());
@@ -211,13 +211,13 @@ pub(super) fn filter(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
         Some(text) => match rows::set_filter(model, pane, text) {
             Ok(effects) => effects,
             Err(why) => {
-                say(model, Tone::Warn, why);
+                toast(model, Tone::Warn, why);
                 vec![]
             }
         },
         None => {
             let text = rows::filter_text(model, pane).to_owned();
-            prompt(model, Purpose::Filter(pane), text)
+            prompt(model, PromptKind::Filter(pane), text)
         }
     }
 }

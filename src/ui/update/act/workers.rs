@@ -3,7 +3,7 @@
 use crate::ui::{
     effect::Effect,
     model::{Model, events::Tone},
-    update::say,
+    update::toast,
 };
 
 /// The next key counts from here, not from what the broker says in its next answer.
@@ -16,7 +16,7 @@ pub(super) fn scale(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     match argument.map(str::parse::<usize>) {
         Some(Ok(n)) if n > 0 => scale_to(model, n),
         _ => {
-            say(
+            toast(
                 model,
                 Tone::Warn,
                 "scale takes a number of workers, for example scale 4",

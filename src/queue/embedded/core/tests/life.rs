@@ -1,11 +1,11 @@
 use super::{super::transitions::FIRST_RETRY, *};
-use crate::queue::task::Step;
+use crate::queue::task::Transition;
 
 #[test]
 fn a_task_is_queued_started_and_succeeds_with_its_worker_and_times() {
     let mut world = World::new();
     world.now = 1;
-    let id = world.submit(Options::default());
+    let id = world.submit(TaskOptions::default());
     assert_eq!(world.state(id), State::Queued);
     world.now = 3;
     let run = world.start();
@@ -37,7 +37,7 @@ fn a_task_is_queued_started_and_succeeds_with_its_worker_and_times() {
 #[test]
 fn a_late_report_is_counted_and_changes_nothing() {
     let mut world = World::new();
-    let id = world.submit(Options::default());
+    let id = world.submit(TaskOptions::default());
     let run = world.start();
     world.end(run, good());
     world.end(run, fails(false));
@@ -49,9 +49,9 @@ fn a_late_report_is_counted_and_changes_nothing() {
 #[test]
 fn a_passing_failure_is_tried_again_and_the_last_one_keeps_every_error() {
     let mut world = World::new();
-    let id = world.submit(Options {
+    let id = world.submit(TaskOptions {
         max_attempts: 3,
-        ..Options::default()
+        ..TaskOptions::default()
     });
     for attempt in 1..=3 {
         let run = world.start();
@@ -74,7 +74,7 @@ fn a_passing_failure_is_tried_again_and_the_last_one_keeps_every_error() {
     assert_eq!(world.task(id).expect("kept").log.len(), 3);
     assert_eq!(world.core.next_deadline(), None);
     // By hand it starts over, and what went wrong before is still told.
-    assert_eq!(world.bring_back(id, Step::Retry), Ok(State::Queued));
+    assert_eq!(world.bring_back(id, Transition::Retry), Ok(State::Queued));
     let run = world.start();
     world.end(run, good());
     let task = world.task(id).expect("kept");
@@ -87,11 +87,11 @@ fn a_passing_failure_is_tried_again_and_the_last_one_keeps_every_error() {
 #[test]
 fn what_waits_is_cancelled_at_once_and_what_runs_is_signalled() {
     let mut world = World::new();
-    let waiting = world.submit(Options::default());
+    let waiting = world.submit(TaskOptions::default());
     assert_eq!(world.cancel(waiting), Some(State::Cancelled));
     assert!(world.core.next_job().is_none(), "it left the queue");
 
-    let running = world.submit(Options::default());
+    let running = world.submit(TaskOptions::default());
     let run = world.start();
     assert_eq!(world.cancel(running), Some(State::Running));
     let signal = Signal::Ask {
@@ -101,7 +101,7 @@ fn what_waits_is_cancelled_at_once_and_what_runs_is_signalled() {
     };
     assert_eq!(world.core.take_signals(), [signal]);
     assert!(world.task(running).expect("there").cancelling);
-    world.end(run, Outcome::Cancelled);
+    world.end(run, RunOutcome::Cancelled);
     assert_eq!(world.state(running), State::Cancelled);
     assert_eq!(world.cancel(running), None, "it is over");
 }
@@ -109,7 +109,7 @@ fn what_waits_is_cancelled_at_once_and_what_runs_is_signalled() {
 #[test]
 fn a_cancel_that_meets_a_task_between_channel_and_start_stops_it_when_it_starts() {
     let mut world = World::new();
-    let id = world.submit(Options::default());
+    let id = world.submit(TaskOptions::default());
     let job = world.core.next_job().expect("ready");
     assert_eq!(world.cancel(id), Some(State::Running));
     assert_eq!(world.core.take_signals(), []);
@@ -125,17 +125,23 @@ fn a_cancel_that_meets_a_task_between_channel_and_start_stops_it_when_it_starts(
 #[test]
 fn a_cancellation_is_taken_back_as_if_it_had_not_been() {
     let mut world = World::new();
-    let first = world.submit(Options::default());
-    let second = world.submit(Options::default());
-    let later = world.submit(Options {
+    let first = world.submit(TaskOptions::default());
+    let second = world.submit(TaskOptions::default());
+    let later = world.submit(TaskOptions {
         delay: Some(MINUTE),
-        ..Options::default()
+        ..TaskOptions::default()
     });
     world.cancel(first);
     world.cancel(later);
     world.now = 5_000;
-    assert_eq!(world.bring_back(first, Step::Restore), Ok(State::Queued));
-    assert_eq!(world.bring_back(later, Step::Restore), Ok(State::Scheduled));
+    assert_eq!(
+        world.bring_back(first, Transition::Restore),
+        Ok(State::Queued)
+    );
+    assert_eq!(
+        world.bring_back(later, Transition::Restore),
+        Ok(State::Scheduled)
+    );
     assert_eq!(
         world.start().0,
         first,
@@ -143,20 +149,23 @@ fn a_cancellation_is_taken_back_as_if_it_had_not_been() {
     );
     world.pass(MINUTE);
     assert_eq!(world.state(later), State::Queued);
-    let refused = world.bring_back(second, Step::Restore);
-    assert!(matches!(refused, Err(BrokerError::Illegal { .. })));
+    let refused = world.bring_back(second, Transition::Restore);
+    assert!(matches!(
+        refused,
+        Err(BrokerError::InvalidTransition { .. })
+    ));
 }
 
 #[test]
 fn a_delayed_task_waits_for_its_time_and_an_old_one_expires() {
     let mut world = World::new();
-    let delayed = world.submit(Options {
+    let delayed = world.submit(TaskOptions {
         delay: Some(MINUTE),
-        ..Options::default()
+        ..TaskOptions::default()
     });
-    let expiring = world.submit(Options {
+    let expiring = world.submit(TaskOptions {
         expires: Some(MINUTE),
-        ..Options::default()
+        ..TaskOptions::default()
     });
     world.core.pause(None, true);
     assert_eq!(world.state(delayed), State::Scheduled);
@@ -175,9 +184,9 @@ fn a_delayed_task_waits_for_its_time_and_an_old_one_expires() {
 #[test]
 fn a_task_that_started_in_time_does_not_expire() {
     let mut world = World::new();
-    let id = world.submit(Options {
+    let id = world.submit(TaskOptions {
         expires: Some(Duration::from_secs(1)),
-        ..Options::default()
+        ..TaskOptions::default()
     });
     let run = world.start();
     world.pass(Duration::from_secs(5));
@@ -189,7 +198,7 @@ fn a_task_that_started_in_time_does_not_expire() {
 #[test]
 fn the_backlog_is_bounded_and_takes_all_or_none() {
     let mut world = World::new();
-    let many = |n| vec![accepted(Options::default()); n];
+    let many = |n| vec![accepted(TaskOptions::default()); n];
     world.core.submit(at(0), many(99)).expect("room");
     let refused = world.core.submit(at(0), many(2));
     let full = BrokerError::Overloaded {
@@ -204,12 +213,12 @@ fn the_backlog_is_bounded_and_takes_all_or_none() {
 #[test]
 fn what_could_not_be_kept_was_never_there() {
     let mut world = World::new();
-    let kept = world.submit(Options::default());
+    let kept = world.submit(TaskOptions::default());
     let run = world.start();
     // In one round a task ends, two are submitted, and one of those is cancelled; then the disk is full.
     world.core.ended(
         W,
-        Ended {
+        RunEnded {
             id: run.0,
             run: run.1,
             at: at(1),
@@ -218,8 +227,8 @@ fn what_could_not_be_kept_was_never_there() {
         },
     );
     let new = vec![
-        accepted(key("acme", Rule::Unique)),
-        accepted(Options::default()),
+        accepted(key("acme", KeyPolicy::Unique)),
+        accepted(TaskOptions::default()),
     ];
     let new = world.core.submit(at(1), new).expect("room");
     world.core.cancel(at(1), number(new[1].id));
@@ -236,6 +245,6 @@ fn what_could_not_be_kept_was_never_there() {
     // Its key is free again.
     let again = world
         .core
-        .submit(at(2), vec![accepted(key("acme", Rule::Unique))]);
-    assert!(!again.expect("room")[0].existing);
+        .submit(at(2), vec![accepted(key("acme", KeyPolicy::Unique))]);
+    assert!(!again.expect("room")[0].deduplicated);
 }

@@ -1,12 +1,12 @@
 use super::*;
 
-fn limited(soft: u64, hard: u64) -> Options {
-    Options {
+fn limited(soft: u64, hard: u64) -> TaskOptions {
+    TaskOptions {
         limits: TimeLimits {
             soft: Some(Duration::from_secs(soft)),
             hard: Some(Duration::from_secs(hard)),
         },
-        ..Options::default()
+        ..TaskOptions::default()
     }
 }
 
@@ -31,7 +31,7 @@ fn a_run_is_first_told_then_ended_and_tried_again() {
     assert_eq!(world.core.next_deadline(), Some(at(5_000)));
     world.pass(SECOND * 3);
     assert_eq!(world.core.take_signals(), asks(Stop::Overdue, run.1));
-    world.end(run, Outcome::Overdue);
+    world.end(run, RunOutcome::Overdue);
     let task = world.task(id).expect("kept");
     assert_eq!(task.state, State::Retrying);
     assert_eq!(
@@ -70,7 +70,7 @@ fn a_run_that_does_not_stop_is_given_up_with_its_worker() {
 #[test]
 fn a_cancelled_run_that_does_not_stop_is_cancelled_all_the_same() {
     let mut world = World::new();
-    let id = world.submit(Options::default());
+    let id = world.submit(TaskOptions::default());
     world.start();
     world.cancel(id);
     world.core.take_signals();
@@ -83,17 +83,20 @@ fn a_cancelled_run_that_does_not_stop_is_cancelled_all_the_same() {
 
 #[test]
 fn a_clock_that_is_set_changes_no_span_of_time() {
-    for jump in [Jump::Back(MINUTE * 60), Jump::Forward(MINUTE * 60 * 24)] {
+    for jump in [
+        ClockStep::Back(MINUTE * 60),
+        ClockStep::Forward(MINUTE * 60 * 24),
+    ] {
         let mut world = World::new();
         world.now = 1_000_000_000;
-        let countdown = world.submit(Options {
+        let countdown = world.submit(TaskOptions {
             delay: Some(MINUTE),
-            ..Options::default()
+            ..TaskOptions::default()
         });
-        let expiring = world.submit(Options {
+        let expiring = world.submit(TaskOptions {
             expires: Some(MINUTE),
             delay: Some(MINUTE * 2),
-            ..Options::default()
+            ..TaskOptions::default()
         });
         let running = world.submit(limited(2, 5));
         let run = world.start();
@@ -117,12 +120,12 @@ fn a_time_of_day_is_kept_whatever_is_done_to_the_clock() {
     let mut world = World::new();
     world.now = 1_000_000_000;
     let hour = MINUTE * 60;
-    let id = world.submit(Options {
+    let id = world.submit(TaskOptions {
         eta: Some(world.at().after(hour)),
-        ..Options::default()
+        ..TaskOptions::default()
     });
     world.now += 7_200_000;
-    world.core.jump(Jump::Forward(hour * 2));
+    world.core.jump(ClockStep::Forward(hour * 2));
     world.core.advance(world.at());
     world.settle();
     assert_eq!(world.state(id), State::Queued, "its time had come");
@@ -132,11 +135,11 @@ fn a_time_of_day_is_kept_whatever_is_done_to_the_clock() {
 fn what_waits_keeps_its_order_when_the_clock_is_set_back() {
     let mut world = World::new();
     world.now = 1_000_000_000;
-    let old = world.submit(Options::default());
-    let back = Jump::Back(MINUTE * 60);
+    let old = world.submit(TaskOptions::default());
+    let back = ClockStep::Back(MINUTE * 60);
     world.now = back.apply(at(world.now)).0 / 1_000;
     world.core.jump(back);
     world.now += 1;
-    let new = world.submit(Options::default());
+    let new = world.submit(TaskOptions::default());
     assert_eq!((world.start().0, world.start().0), (old, new));
 }

@@ -10,11 +10,11 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::queue::{
     add,
-    embedded::store::{Memory, Retention, Store, reads::Question},
-    executor::worker::{Ended, Outcome, Started},
+    embedded::store::{Memory, Retention, Store, reads::ReadRequest},
+    executor::worker::{RunEnded, RunOutcome, Started},
     query::{Page, Query},
     registry::Registry,
-    task::{Key, Rule, Task},
+    task::{Key, KeyPolicy, Task},
 };
 
 pub(super) fn at(ms: u64) -> Timestamp {
@@ -31,15 +31,15 @@ pub(super) struct World {
     pub(super) now: u64,
 }
 
-pub(super) fn limits() -> Limits {
-    Limits {
+pub(super) fn limits() -> CoreLimits {
+    CoreLimits {
         backlog: 100,
-        ..Limits::default()
+        ..CoreLimits::default()
     }
 }
 
-fn ages() -> Ages {
-    Ages {
+fn ages() -> RetentionAges {
+    RetentionAges {
         usual: MINUTE * 60,
         failed: MINUTE * 60 * 24,
     }
@@ -50,7 +50,7 @@ impl World {
         Self::with(limits())
     }
 
-    pub(super) fn with(limits: Limits) -> Self {
+    pub(super) fn with(limits: CoreLimits) -> Self {
         let mut core = Core::new(limits, ages(), 0, 1);
         core.listen(true);
         let retention = Retention {
@@ -82,7 +82,7 @@ impl World {
             .expect("memory takes everything");
     }
 
-    pub(super) fn submit(&mut self, options: Options) -> u64 {
+    pub(super) fn submit(&mut self, options: TaskOptions) -> u64 {
         let receipts = self.core.submit(at(self.now), vec![accepted(options)]);
         self.settle();
         number(receipts.expect("room").first().expect("one").id)
@@ -104,12 +104,12 @@ impl World {
         self.settle();
     }
 
-    pub(super) fn end(&mut self, (id, run): (u64, u64), outcome: Outcome) {
+    pub(super) fn end(&mut self, (id, run): (u64, u64), outcome: RunOutcome) {
         let live = self.core.running().find(|(running, ..)| *running == id);
         let ran = live.map(|(_, _, live)| at(self.now).since(live.started_at));
         self.core.ended(
             W,
-            Ended {
+            RunEnded {
                 id,
                 run,
                 at: at(self.now),
@@ -129,13 +129,13 @@ impl World {
     pub(super) fn bring_back(
         &mut self,
         id: u64,
-        step: crate::queue::task::Step,
+        step: crate::queue::task::Transition,
     ) -> Result<State, BrokerError> {
         let row = self.store.row(id).expect("readable");
         let row = row.ok_or(BrokerError::NotFound(task_id(id)))?;
         let function = Some(function());
         let state = match step {
-            crate::queue::task::Step::Retry => self.core.retry(at(self.now), row, function),
+            crate::queue::task::Transition::Retry => self.core.retry(at(self.now), row, function),
             _ => self.core.restore(at(self.now), row, function),
         };
         self.settle();
@@ -144,17 +144,17 @@ impl World {
 
     pub(super) fn task(&mut self, id: u64) -> Option<Task> {
         let (answer, reply) = oneshot::channel();
-        self.ask(Question::Get(task_id(id), answer));
+        self.ask(ReadRequest::Get(task_id(id), answer));
         reply.blocking_recv().expect("answered").expect("readable")
     }
 
     pub(super) fn page(&mut self, query: Query) -> Page {
         let (answer, reply) = oneshot::channel();
-        self.ask(Question::List(query, answer));
+        self.ask(ReadRequest::List(query, answer));
         reply.blocking_recv().expect("answered").expect("readable")
     }
 
-    fn ask(&mut self, question: Question) {
+    fn ask(&mut self, question: ReadRequest) {
         let running = self.core.running().map(|(id, _, live)| (id, live));
         let running = Arc::new(running.collect());
         self.store.ask(&running, question);
@@ -186,31 +186,31 @@ pub(super) fn function() -> Arc<TaskFunction> {
     Arc::clone(registry.get("add").expect("registered"))
 }
 
-pub(super) fn accepted(options: Options) -> Accepted {
-    Accepted {
+pub(super) fn accepted(options: TaskOptions) -> ValidatedTask {
+    ValidatedTask {
         function: function(),
         args: "[2,3]".into(),
         options,
     }
 }
 
-pub(super) fn key(text: &str, rule: Rule) -> Options {
-    Options {
+pub(super) fn key(text: &str, rule: KeyPolicy) -> TaskOptions {
+    TaskOptions {
         key: Some(Key {
             text: text.into(),
             rule,
         }),
-        ..Options::default()
+        ..TaskOptions::default()
     }
 }
 
-pub(super) fn fails(again: bool) -> Outcome {
-    Outcome::Failed {
+pub(super) fn fails(again: bool) -> RunOutcome {
+    RunOutcome::Failed {
         error: "no".into(),
         again,
     }
 }
 
-pub(super) fn good() -> Outcome {
-    Outcome::Succeeded("5".into())
+pub(super) fn good() -> RunOutcome {
+    RunOutcome::Succeeded("5".into())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::queue::{broker::Deed, query::Filter, task::Step};
+use crate::queue::{broker::BulkAction, query::Filter, task::Transition};
 
 #[derive(Debug, Clone)]
 enum Move {
@@ -13,7 +13,7 @@ enum Move {
         priority: u8,
         delay: u64,
         expires: u64,
-        key: Option<(u8, Rule)>,
+        key: Option<(u8, KeyPolicy)>,
         hard: bool,
     },
     Hand,
@@ -26,12 +26,16 @@ enum Move {
     Wait(u64),
     Pause(bool),
     Purge,
-    Jump(bool),
+    ClockStep(bool),
     Crash,
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let rule = prop_oneof![Just(Rule::Label), Just(Rule::Unique), Just(Rule::Serial)];
+    let rule = prop_oneof![
+        Just(KeyPolicy::Tag),
+        Just(KeyPolicy::Unique),
+        Just(KeyPolicy::Serial)
+    ];
     let key = proptest::option::of((0u8..3, rule));
     let submit = (0u8..10, 0u64..3, 0u64..3, key, any::<bool>());
     let one = prop_oneof![
@@ -48,7 +52,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         2 => (0u64..30_000).prop_map(Move::Wait),
         1 => any::<bool>().prop_map(Move::Pause),
         1 => Just(Move::Purge),
-        1 => any::<bool>().prop_map(Move::Jump),
+        1 => any::<bool>().prop_map(Move::ClockStep),
         1 => Just(Move::Crash),
     ];
     proptest::collection::vec(one, 0..120)
@@ -58,26 +62,26 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 #[derive(Default)]
 struct Model {
     states: BTreeMap<u64, State>,
-    keys: BTreeMap<u64, (u8, Rule)>,
+    keys: BTreeMap<u64, (u8, KeyPolicy)>,
     handed: Vec<Job>,
     hands: Vec<(u64, u64)>,
 }
 
 impl Model {
-    fn step(&mut self, id: u64, step: Step) {
-        let state = self.states[&id].after(step).expect("legal");
+    fn step(&mut self, id: u64, step: Transition) {
+        let state = self.states[&id].apply(step).expect("legal");
         self.states.insert(id, state);
     }
 
-    fn alive(&self, wanted: (u8, Rule)) -> Option<u64> {
-        let has = |(id, key): (&u64, &(u8, Rule))| {
+    fn alive(&self, wanted: (u8, KeyPolicy)) -> Option<u64> {
+        let has = |(id, key): (&u64, &(u8, KeyPolicy))| {
             (*key == wanted && self.states.get(id).is_some_and(|s| !s.is_finished())).then_some(*id)
         };
         self.keys.iter().find_map(has)
     }
 }
 
-fn options(one: &Move) -> Options {
+fn options(one: &Move) -> TaskOptions {
     let Move::Submit {
         priority,
         delay,
@@ -86,10 +90,10 @@ fn options(one: &Move) -> Options {
         hard,
     } = one
     else {
-        return Options::default();
+        return TaskOptions::default();
     };
     let seconds = |n: u64| (n > 0).then(|| Duration::from_secs(n));
-    Options {
+    TaskOptions {
         priority: *priority,
         delay: seconds(*delay),
         expires: seconds(*expires * 5),
@@ -102,7 +106,7 @@ fn options(one: &Move) -> Options {
             soft: None,
             hard: hard.then(|| Duration::from_secs(3)),
         },
-        ..Options::default()
+        ..TaskOptions::default()
     }
 }
 
@@ -110,13 +114,13 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
     match one {
         Move::Submit { key, delay, .. } => {
             let there = key
-                .filter(|(_, rule)| *rule == Rule::Unique)
+                .filter(|(_, rule)| *rule == KeyPolicy::Unique)
                 .and_then(|key| model.alive(key));
             let receipt = world
                 .core
                 .submit(world.at(), vec![accepted(options(one))])
                 .expect("room")[0];
-            assert_eq!(there, receipt.existing.then(|| number(receipt.id)));
+            assert_eq!(there, receipt.deduplicated.then(|| number(receipt.id)));
             if there.is_none() {
                 let state = if *delay > 0 {
                     State::Scheduled
@@ -134,7 +138,7 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
         Move::Start => {
             if let Some(job) = model.handed.pop() {
                 world.started(&job);
-                model.step(job.id, Step::Start);
+                model.step(job.id, Transition::Start);
                 model.hands.push((job.id, job.run));
             }
         }
@@ -146,20 +150,20 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
         Move::Cancel(id) => {
             call_back(world, model);
             match world.cancel(*id) {
-                Some(State::Cancelled) => model.step(*id, Step::Cancel),
+                Some(State::Cancelled) => model.step(*id, Transition::Cancel),
                 Some(_) => assert_eq!(model.states[id], State::Running),
                 None => assert!(model.states.get(id).is_none_or(|s| s.is_finished())),
             }
         }
-        Move::Retry(id) => bring_back(world, model, *id, Step::Retry),
-        Move::Restore(id) => bring_back(world, model, *id, Step::Restore),
+        Move::Retry(id) => bring_back(world, model, *id, Transition::Retry),
+        Move::Restore(id) => bring_back(world, model, *id, Transition::Restore),
         Move::Wait(ms) => {
             world.pass(Duration::from_millis(*ms));
             time_passed(world, model);
         }
         Move::Pause(paused) => world.core.pause(None, *paused),
         Move::Purge => {
-            let filter = Filter::default().within(Deed::Purge.applies_to());
+            let filter = Filter::default().within(BulkAction::Purge.applies_to());
             let page = world.page(Query {
                 filter,
                 limit: 1_000,
@@ -172,14 +176,14 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
             }
             world
                 .store
-                .commit(&mut vec![Change::Forget(ids)])
+                .commit(&mut vec![StoreChange::Delete(ids)])
                 .expect("memory");
         }
-        Move::Jump(forward) => {
+        Move::ClockStep(forward) => {
             let jump = if *forward {
-                Jump::Forward(MINUTE)
+                ClockStep::Forward(MINUTE)
             } else {
-                Jump::Back(MINUTE)
+                ClockStep::Back(MINUTE)
             };
             world.now = jump.apply(at(world.now)).0 / 1_000;
             world.core.jump(jump);
@@ -211,34 +215,34 @@ fn end(world: &mut World, model: &mut Model, run: (u64, u64), kind: u8) {
         0 => (good(), None),
         1 => (fails(true), Some(true)),
         2 => (fails(false), Some(false)),
-        3 => (Outcome::Overdue, Some(true)),
-        _ => (Outcome::Cancelled, None),
+        3 => (RunOutcome::Overdue, Some(true)),
+        _ => (RunOutcome::Cancelled, None),
     };
     let step = match (again, &outcome) {
-        (Some(again), _) if again && attempts < 2 && !cancelling => Step::FailForNow,
-        (Some(_), _) => Step::FailForGood,
-        (None, Outcome::Cancelled) => Step::Cancel,
-        (None, _) => Step::Succeed,
+        (Some(again), _) if again && attempts < 2 && !cancelling => Transition::FailRetryable,
+        (Some(_), _) => Transition::FailPermanent,
+        (None, RunOutcome::Cancelled) => Transition::Cancel,
+        (None, _) => Transition::Succeed,
     };
     world.end(run, outcome);
     model.step(run.0, step);
 }
 
-fn bring_back(world: &mut World, model: &mut Model, id: u64, step: Step) {
+fn bring_back(world: &mut World, model: &mut Model, id: u64, step: Transition) {
     if world.core.state(id).is_some() {
         return;
     }
     let taken = model
         .keys
         .get(&id)
-        .filter(|(_, rule)| *rule == Rule::Unique);
+        .filter(|(_, rule)| *rule == KeyPolicy::Unique);
     let taken = taken.and_then(|key| model.alive(*key));
     match world.bring_back(id, step) {
-        Ok(State::Scheduled) => model.step(id, Step::Postpone),
+        Ok(State::Scheduled) => model.step(id, Transition::Postpone),
         Ok(_) => model.step(id, step),
-        Err(BrokerError::KeyTaken { by, .. }) => assert_eq!(Some(number(by)), taken),
+        Err(BrokerError::DuplicateKey { by, .. }) => assert_eq!(Some(number(by)), taken),
         Err(BrokerError::NotFound(_)) => assert!(!model.states.contains_key(&id)),
-        Err(_) => assert!(model.states[&id].after(step).is_err()),
+        Err(_) => assert!(model.states[&id].apply(step).is_err()),
     }
 }
 
@@ -251,15 +255,15 @@ fn time_passed(world: &mut World, model: &mut Model) {
             continue;
         }
         let by = match now {
-            State::Queued => vec![Step::Due],
-            State::Expired => vec![Step::Expire],
+            State::Queued => vec![Transition::Due],
+            State::Expired => vec![Transition::Expire],
             // Due and expired in one go.
-            State::Failed => vec![Step::FailForGood],
-            State::Cancelled => vec![Step::Cancel],
+            State::Failed => vec![Transition::FailPermanent],
+            State::Cancelled => vec![Transition::Cancel],
             other => panic!("time made #{id} {other}"),
         };
         assert!(
-            by.into_iter().any(|step| state.after(step) == Ok(now)),
+            by.into_iter().any(|step| state.apply(step) == Ok(now)),
             "{state} to {now}"
         );
         if *state == State::Running {
@@ -307,7 +311,7 @@ fn check(world: &mut World, model: &Model) {
             .iter()
             .map(|(id, _)| *id)
             .chain(model.handed.iter().map(|job| job.id));
-        let active = active.filter(|id| model.keys.get(id) == Some(&(text, Rule::Serial)));
+        let active = active.filter(|id| model.keys.get(id) == Some(&(text, KeyPolicy::Serial)));
         assert!(active.count() <= 1, "key {text}");
     }
 }
@@ -317,7 +321,7 @@ proptest! {
     /// at once; every legal move moves; a crash loses nothing.
     #[test]
     fn no_order_of_events_loses_or_doubles_a_task(moves in moves()) {
-        let mut world = World::with(Limits { backlog: 1_000, ..limits() });
+        let mut world = World::with(CoreLimits { backlog: 1_000, ..limits() });
         world.store = Memory::new(Retention::default());
         world.now = 1_000_000_000;
         let mut model = Model::default();

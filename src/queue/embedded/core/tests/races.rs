@@ -22,7 +22,7 @@ enum Say {
     Submit,
     Cancel(u64),
     Started(WorkerId, Started),
-    Ended(WorkerId, Ended),
+    RunEnded(WorkerId, RunEnded),
     Stop,
 }
 
@@ -82,7 +82,7 @@ fn dispatch(inbox: &mpsc::Receiver<Say>, floor: &Floor) -> (World, Vec<u64>) {
         let Ok(say) = inbox.recv() else { break };
         match say {
             Say::Submit if stopping => {}
-            Say::Submit => drop(world.submit(Options::default())),
+            Say::Submit => drop(world.submit(TaskOptions::default())),
             Say::Cancel(id) => {
                 for job in floor.handed.call_back() {
                     world.core.take_back(&job);
@@ -92,7 +92,7 @@ fn dispatch(inbox: &mpsc::Receiver<Say>, floor: &Floor) -> (World, Vec<u64>) {
                 }
             }
             Say::Started(worker, started) => world.core.started(worker, started),
-            Say::Ended(worker, ended) => world.core.ended(worker, ended),
+            Say::RunEnded(worker, ended) => world.core.ended(worker, ended),
             Say::Stop => {
                 for job in floor.handed.call_back() {
                     world.core.take_back(&job);
@@ -131,19 +131,19 @@ fn work(worker: u16, tell: &mpsc::Sender<Say>, floor: &Floor) {
         thread::yield_now();
         let asked = floor.asked[usize::from(worker)].load(Ordering::SeqCst) == run;
         let outcome = if asked {
-            Outcome::Cancelled
+            RunOutcome::Cancelled
         } else {
             *floor.ran.lock().expect("whole").entry(task).or_default() += 1;
             good()
         };
-        let ended = Ended {
+        let ended = RunEnded {
             id: task,
             run,
             at: at(0),
             ran: Duration::ZERO,
             outcome,
         };
-        tell.send(Say::Ended(id, ended)).expect("it listens");
+        tell.send(Say::RunEnded(id, ended)).expect("it listens");
     }
 }
 

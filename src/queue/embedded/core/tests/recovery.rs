@@ -5,19 +5,19 @@ use super::*;
 #[test]
 fn what_waited_goes_on_in_its_old_order() {
     let mut world = World::new();
-    let first = world.submit(Options::default());
+    let first = world.submit(TaskOptions::default());
     world.now = 1;
-    let urgent = world.submit(Options {
+    let urgent = world.submit(TaskOptions {
         priority: 9,
-        ..Options::default()
+        ..TaskOptions::default()
     });
     let serial: Vec<u64> = (0..2)
-        .map(|_| world.submit(key("acme", Rule::Serial)))
+        .map(|_| world.submit(key("acme", KeyPolicy::Serial)))
         .collect();
-    let unique = world.submit(key("acme", Rule::Unique));
-    let later = world.submit(Options {
+    let unique = world.submit(key("acme", KeyPolicy::Unique));
+    let later = world.submit(TaskOptions {
         delay: Some(MINUTE),
-        ..Options::default()
+        ..TaskOptions::default()
     });
     world.restart();
     assert_eq!(world.start().0, urgent);
@@ -27,9 +27,10 @@ fn what_waited_goes_on_in_its_old_order() {
     assert!(world.core.next_job().is_none(), "the lane is taken");
     world.pass(MINUTE);
     assert_eq!(world.start().0, later);
-    let again = world
-        .core
-        .submit(at(world.now), vec![accepted(key("acme", Rule::Unique))]);
+    let again = world.core.submit(
+        at(world.now),
+        vec![accepted(key("acme", KeyPolicy::Unique))],
+    );
     assert_eq!(number(again.expect("room")[0].id), unique);
 }
 
@@ -37,9 +38,9 @@ fn what_waited_goes_on_in_its_old_order() {
 fn a_span_that_was_waited_for_is_not_longer_after_a_start_with_another_clock() {
     let mut world = World::new();
     world.now = 1_000_000_000;
-    let id = world.submit(Options {
+    let id = world.submit(TaskOptions {
         delay: Some(MINUTE),
-        ..Options::default()
+        ..TaskOptions::default()
     });
     // The clock had been a day ahead, and was mended while nobody was running.
     world.now -= 86_400_000;
@@ -51,8 +52,8 @@ fn a_span_that_was_waited_for_is_not_longer_after_a_start_with_another_clock() {
 #[test]
 fn three_crashes_are_the_end_of_a_task_and_the_innocent_run_on() {
     let mut world = World::new();
-    let poison = world.submit(Options::default());
-    let innocent = world.submit(Options::default());
+    let poison = world.submit(TaskOptions::default());
+    let innocent = world.submit(TaskOptions::default());
     for crash in 1..=3 {
         world.start();
         world.restart();
@@ -62,10 +63,10 @@ fn three_crashes_are_the_end_of_a_task_and_the_innocent_run_on() {
         world.settle();
         let task = world.task(poison).expect("kept");
         if crash < 3 {
-            assert_eq!(blamed, [Crashed::Again(task_id(poison))]);
+            assert_eq!(blamed, [CrashVerdict::Requeue(task_id(poison))]);
             assert_eq!((task.state, task.crashes), (State::Queued, crash));
         } else {
-            assert_eq!(blamed, [Crashed::ForGood(task_id(poison))]);
+            assert_eq!(blamed, [CrashVerdict::ForGood(task_id(poison))]);
             assert_eq!(task.state, State::Failed);
             let why = "crashed the process 3 times while it ran";
             assert_eq!(task.error.as_deref(), Some(why));
@@ -73,14 +74,14 @@ fn three_crashes_are_the_end_of_a_task_and_the_innocent_run_on() {
     }
     assert_eq!(world.start().0, innocent);
     // A person who has mended it may run it again.
-    let retried = world.bring_back(poison, crate::queue::task::Step::Retry);
+    let retried = world.bring_back(poison, crate::queue::task::Transition::Retry);
     assert_eq!(retried, Ok(State::Queued));
 }
 
 #[test]
 fn a_task_that_this_program_does_not_know_fails_with_that_reason() {
     let mut world = World::new();
-    let id = world.submit(Options::default());
+    let id = world.submit(TaskOptions::default());
     let mut core = Core::new(limits(), ages(), 1_000, 1);
     world
         .store

@@ -22,15 +22,15 @@ use hdrhistogram::Histogram;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 pub(in crate::queue) use self::open::OpenError;
-use self::{read::Reader, reader_thread::Pages, write::Tally};
+use self::{read::StoreReader, reader_thread::Pages, write::Tally};
 use super::{
-    Change, Config, Crash, CrashPoint, NameRow, Opened, Retention, Store, StoreError, SubmitRow,
-    Swept,
+    ArmedFailPoint, FailPoint, NameRow, OpenReport, Retention, Store, StoreChange, StoreConfig,
+    StoreError, SubmitRow, SweepReport,
     list::list,
-    reads::Question,
+    reads::ReadRequest,
     row::Row,
     rows::{Rows, Running},
-    slots::Slots,
+    slots::InFlightFile,
 };
 use crate::{
     queue::{
@@ -54,8 +54,8 @@ const MAX_WARM: usize = 32 << 20;
 pub(in crate::queue) struct Sqlite {
     db: Connection,
     pages: Option<Pages>,
-    config: Config,
-    slots: Arc<Slots>,
+    config: StoreConfig,
+    slots: Arc<InFlightFile>,
     ended: [usize; 8],
     warm: HashMap<u64, Arc<str>>,
     warm_bytes: usize,
@@ -65,25 +65,25 @@ pub(in crate::queue) struct Sqlite {
     bytes: u64,
     unlooked: u32,
     commits: Histogram<u64>,
-    crash: Option<Crash>,
+    crash: Option<ArmedFailPoint>,
     /// Keeps other processes out; held, and let go by the system when the process ends.
     _lock: File,
 }
 
 impl Sqlite {
     /// Opens the file or makes it. A damaged one is put aside and what is whole is taken over.
-    pub(in crate::queue) fn open(config: &Config) -> Result<(Self, Opened), OpenError> {
+    pub(in crate::queue) fn open(config: &StoreConfig) -> Result<(Self, OpenReport), OpenError> {
         open::open(config)
     }
 
-    fn reader(&self) -> Reader<'_> {
-        Reader::new(&self.db)
+    fn reader(&self) -> StoreReader<'_> {
+        StoreReader::new(&self.db)
     }
 
-    fn write(&mut self, changes: &[Change]) -> rusqlite::Result<Tally> {
-        let forgets = changes.iter().any(|c| matches!(c, Change::Forget(_)));
+    fn write(&mut self, changes: &[StoreChange]) -> rusqlite::Result<Tally> {
+        let forgets = changes.iter().any(|c| matches!(c, StoreChange::Delete(_)));
         let last_id = self.last_id;
-        self.transaction(CrashPoint::BeforeCommit, |db| {
+        self.transaction(FailPoint::BeforeCommit, |db| {
             let mut tally = Tally::default();
             for change in changes {
                 write::apply(db, change, &mut tally)?;
@@ -97,7 +97,7 @@ impl Sqlite {
 
     fn transaction<T>(
         &mut self,
-        before_commit: CrashPoint,
+        before_commit: FailPoint,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
         let tx = self
@@ -116,10 +116,12 @@ impl Sqlite {
     }
 
     /// Keeps arguments at hand, and tells the slot file the highest id.
-    fn taken(&mut self, changes: &mut Vec<Change>) {
+    fn taken(&mut self, changes: &mut Vec<StoreChange>) {
         let mut highest = 0;
         for change in changes.drain(..) {
-            let Change::New(row) = change else { continue };
+            let StoreChange::New(row) = change else {
+                continue;
+            };
             highest = highest.max(row.id);
             if self.warm_bytes + row.args.len() <= MAX_WARM {
                 self.warm_bytes += row.args.len();
@@ -134,9 +136,9 @@ impl Sqlite {
 
     /// Only new tasks need room: whatever has happened to the others is kept as long as the disk
     /// takes it.
-    fn has_room_for(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+    fn has_room_for(&mut self, changes: &[StoreChange]) -> Result<(), StoreError> {
         let most = self.config.most_bytes.unwrap_or(u64::MAX);
-        let new = |change: &Change| matches!(change, Change::New(_));
+        let new = |change: &StoreChange| matches!(change, StoreChange::New(_));
         if self.bytes < most || !changes.iter().any(new) {
             return Ok(());
         }
@@ -195,7 +197,7 @@ impl Sqlite {
 }
 
 /// Ends the process, if this is the place and the time for it.
-fn come_to(crash: &mut Option<Crash>, at: CrashPoint) {
+fn come_to(crash: &mut Option<ArmedFailPoint>, at: FailPoint) {
     let Some(crash) = crash.as_mut().filter(|crash| crash.at == at) else {
         return;
     };
@@ -210,15 +212,15 @@ impl Store for Sqlite {
         self.reader().waiting(each)
     }
 
-    fn commit(&mut self, changes: &mut Vec<Change>) -> Result<(), StoreError> {
+    fn commit(&mut self, changes: &mut Vec<StoreChange>) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
         }
         self.has_room_for(changes)?;
         let since = Instant::now();
-        come_to(&mut self.crash, CrashPoint::BeforeWrite);
+        come_to(&mut self.crash, FailPoint::BeforeWrite);
         let tally = self.write(changes).map_err(explain)?;
-        come_to(&mut self.crash, CrashPoint::BeforeAnswer);
+        come_to(&mut self.crash, FailPoint::BeforeAnswer);
         self.settle(tally);
         self.taken(changes);
         let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -254,7 +256,7 @@ impl Store for Sqlite {
         list(&self.reader(), running, query)
     }
 
-    fn ask(&mut self, running: &Arc<Running>, question: Question) {
+    fn ask(&mut self, running: &Arc<Running>, question: ReadRequest) {
         match &self.pages {
             Some(pages) => pages.ask(Arc::clone(running), question),
             None => question.answer(&self.reader(), running),
@@ -265,13 +267,13 @@ impl Store for Sqlite {
         self.ended
     }
 
-    fn sweep(&mut self, now: Timestamp) -> Result<Swept, StoreError> {
+    fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StoreError> {
         let due = self.due(now).map_err(explain)?;
         if !due.is_empty() {
             let last_id = self.last_id;
-            let tally = self.transaction(CrashPoint::MidRetention, |db| {
+            let tally = self.transaction(FailPoint::MidRetention, |db| {
                 let mut tally = Tally::default();
-                write::apply(db, &Change::Forget(due.clone()), &mut tally)?;
+                write::apply(db, &StoreChange::Delete(due.clone()), &mut tally)?;
                 write::remember(db, last_id)?;
                 Ok(tally)
             });
@@ -283,7 +285,7 @@ impl Store for Sqlite {
             .prepare_cached("SELECT min(forget_at) FROM ended")
             .and_then(|mut statement| statement.query_row((), |row| row.get::<_, Option<i64>>(0)))
             .map_err(explain)?;
-        Ok(Swept {
+        Ok(SweepReport {
             forgotten: due.len(),
             next: next.map(|at| Timestamp(u64::try_from(at).unwrap_or_default())),
         })
@@ -311,7 +313,7 @@ impl Store for Sqlite {
         cleared.map_err(|e| StoreError(format!("the slot file cannot be written: {e}")))
     }
 
-    fn slots(&self) -> Option<Arc<Slots>> {
+    fn slots(&self) -> Option<Arc<InFlightFile>> {
         Some(Arc::clone(&self.slots))
     }
 
@@ -329,7 +331,7 @@ impl Sqlite {
     /// Dies in the middle of a checkpoint, if that is asked for: another thread ends the process while
     /// this one goes on moving pages.
     fn checkpoint_and_crash(&mut self) {
-        let Some(crash) = self.crash.filter(|c| c.at == CrashPoint::MidCheckpoint) else {
+        let Some(crash) = self.crash.filter(|c| c.at == FailPoint::MidCheckpoint) else {
             return;
         };
         let after = Duration::from_micros(u64::from(crash.after));

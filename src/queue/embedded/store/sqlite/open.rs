@@ -19,7 +19,9 @@ use super::{
     salvage,
     schema::migrate,
 };
-use crate::queue::embedded::store::{Config, Damage, Opened, StoreError, slots::Slots};
+use crate::queue::embedded::store::{
+    Damage, OpenReport, StoreConfig, StoreError, slots::InFlightFile,
+};
 
 /// The files, by what follows `tasks.` in their names.
 const DATABASE: &str = "tasks.db";
@@ -37,7 +39,7 @@ pub(in crate::queue) enum OpenError {
     Unusable { path: String, why: String },
 }
 
-pub(super) fn open(config: &Config) -> Result<(Sqlite, Opened), OpenError> {
+pub(super) fn open(config: &StoreConfig) -> Result<(Sqlite, OpenReport), OpenError> {
     let folder = config.folder.clone().unwrap_or_else(|| PathBuf::from("."));
     let unusable = |path: &Path, why: String| OpenError::Unusable {
         path: path.display().to_string(),
@@ -52,7 +54,7 @@ pub(super) fn open(config: &Config) -> Result<(Sqlite, Opened), OpenError> {
     let path = folder.join(DATABASE);
     let slots_path = folder.join(SLOTS);
     let (slots, noted) =
-        Slots::open(&slots_path).map_err(|e| unusable(&slots_path, e.to_string()))?;
+        InFlightFile::open(&slots_path).map_err(|e| unusable(&slots_path, e.to_string()))?;
     let fail = |why: Trouble| unusable(&path, why.words());
     private(&path).map_err(|e| unusable(&path, e.to_string()))?;
     let (opening, damage) = match Opening::of(&path, config) {
@@ -71,7 +73,7 @@ pub(super) fn open(config: &Config) -> Result<(Sqlite, Opened), OpenError> {
     let known = opening.last_id;
     let missing = (noted.acknowledged > known).then_some((known + 1, noted.acknowledged));
     let last_id = known.max(noted.acknowledged);
-    let opened = Opened {
+    let opened = OpenReport {
         last_id,
         running: noted.running,
         missing,
@@ -158,7 +160,7 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    pub(super) fn of(path: &Path, config: &Config) -> Result<Self, Trouble> {
+    pub(super) fn of(path: &Path, config: &StoreConfig) -> Result<Self, Trouble> {
         let mut db = Connection::open(path)?;
         set_up_writer(&db, config)?;
         migrate(&mut db)?;
@@ -183,7 +185,7 @@ impl Opening {
 }
 
 /// Puts a damaged file aside and starts a new one with what is whole in it.
-fn anew(path: &Path, config: &Config, why: &Trouble) -> Result<(Opening, Damage), Trouble> {
+fn anew(path: &Path, config: &StoreConfig, why: &Trouble) -> Result<(Opening, Damage), Trouble> {
     let what = match why {
         Trouble::Sqlite(error) => error.to_string(),
         _ => String::new(),

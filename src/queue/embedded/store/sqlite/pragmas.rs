@@ -5,14 +5,14 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::{explain, is_damage, schema::MigrateError};
-use crate::queue::embedded::store::{Config, Durability, StoreError};
+use crate::queue::embedded::store::{Durability, StoreConfig, StoreError};
 
 /// How long to wait for somebody's `sqlite3` shell.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Pages in the log before they are moved into the file: 16 MiB.
 const CHECKPOINT: i64 = 4_096;
 /// The log is cut to this size when it is empty, in bytes.
-const MAX_LOG: i64 = 64 << 20;
+const MAX_ATTEMPTS_HISTORY: i64 = 64 << 20;
 /// Memory for pages, in KiB.
 const CACHE: i64 = 16 << 10;
 /// Statements that are kept prepared.
@@ -58,7 +58,7 @@ impl Trouble {
     }
 }
 
-pub(super) fn set_up_writer(db: &Connection, config: &Config) -> Result<(), Trouble> {
+pub(super) fn set_up_writer(db: &Connection, config: &StoreConfig) -> Result<(), Trouble> {
     // The others are sizes; these two are promises.
     let synchronous = match config.durability {
         Durability::Power => 2,
@@ -69,7 +69,7 @@ pub(super) fn set_up_writer(db: &Connection, config: &Config) -> Result<(), Trou
     db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "synchronous", synchronous)?;
     db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
-    db.pragma_update(None, "journal_size_limit", MAX_LOG)?;
+    db.pragma_update(None, "journal_size_limit", MAX_ATTEMPTS_HISTORY)?;
     db.pragma_update(None, "cache_size", -CACHE)?;
     db.pragma_update(None, "temp_store", 2)?;
     db.pragma_update(None, "trusted_schema", false)?;
@@ -84,7 +84,7 @@ pub(super) fn set_up_writer(db: &Connection, config: &Config) -> Result<(), Trou
     let expected = [
         ("synchronous", synchronous),
         ("wal_autocheckpoint", CHECKPOINT),
-        ("journal_size_limit", MAX_LOG),
+        ("journal_size_limit", MAX_ATTEMPTS_HISTORY),
         ("cache_size", -CACHE),
         ("temp_store", 2),
         ("trusted_schema", 0),

@@ -13,17 +13,19 @@ use rusqlite::{Connection, OptionalExtension, Row as Columns, types::ValueRef};
 
 use super::{
     super::{
-        NameRow, Run, StoreError, SubmitRow,
-        ids::Place,
+        IdRange, NameRow, StoreError, SubmitRow,
+        ids::SortKey,
         list::merged,
-        row::{End, LastRun, Rare, Row, Terms},
-        rows::{Part, Places, Rows, Step, Walk},
+        row::{ColdFields, EndRow, ExecOverrides, LastRun, Row},
+        rows::{KeyRange, Rows, Scan, ScanItem, ScanIter},
     },
     explain,
     schema::{COLUMNS, END_COLUMNS},
     write::{checksum, number, result_checksum},
 };
-use crate::queue::task::{Attempt, Key, MAX_LOG, State, SubmitId, TimeLimits, Timestamp, WorkerId};
+use crate::queue::task::{
+    Attempt, IdempotencyKey, Key, MAX_ATTEMPTS_HISTORY, State, TimeLimits, Timestamp, WorkerId,
+};
 
 /// Rows that are fetched at once.
 const CHUNK: usize = 128;
@@ -33,7 +35,7 @@ pub(super) const CHANGED: &str = "what is stored of this task has changed on dis
 
 /// A connection as rows.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(super) struct StoreReader<'a> {
     db: &'a Connection,
     /// Names and queues are few and come again and again.
     words: RefCell<HashSet<Arc<str>>>,
@@ -45,10 +47,10 @@ const MAX_WORDS: usize = 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Table {
     Waiting,
-    Ended,
+    Completion,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> StoreReader<'a> {
     pub(super) fn new(db: &'a Connection) -> Self {
         Self {
             db,
@@ -105,20 +107,20 @@ impl<'a> Reader<'a> {
         row.state = match (see.text(1).and_then(|word| word.parse().ok()), table) {
             (Some(state), _) => state,
             (None, Table::Waiting) => State::Queued,
-            (None, Table::Ended) => State::Failed,
+            (None, Table::Completion) => State::Failed,
         };
         row.priority = see.small(7);
         row.attempts = see.small(8);
         row.max_attempts = see.small(9);
         row.crashes = see.small(10);
-        let terms = Terms {
+        let terms = ExecOverrides {
             limits: TimeLimits {
                 soft: see.duration(16),
                 hard: see.duration(17),
             },
             keep: see.duration(18),
         };
-        row.set_rare(Rare {
+        row.set_rare(ColdFields {
             queue: see.text(4).map(|queue| self.word(queue)),
             key: see.text(5).map(|text| {
                 let rule = see.text(6).and_then(|word| word.parse().ok());
@@ -127,13 +129,13 @@ impl<'a> Reader<'a> {
                     rule: rule.unwrap_or_default(),
                 })
             }),
-            terms: (terms != Terms::default()).then(|| Box::new(terms)),
+            terms: (terms != ExecOverrides::default()).then(|| Box::new(terms)),
             due_at: see.time(13),
-            by_wall: see.number(14) == Some(1),
+            wall_clock: see.number(14) == Some(1),
             expires_at: see.time(15),
             error: see.text(19).map(Into::into),
         });
-        if table == Table::Ended {
+        if table == Table::Completion {
             row.end = Some(see.end());
         }
         row
@@ -154,7 +156,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Up to [`CHUNK`] rows of a table.
-    fn chunk(&self, source: Source, places: Places, down: bool) -> Result<Chunk, StoreError> {
+    fn chunk(&self, source: Source, places: KeyRange, down: bool) -> Result<Chunk, StoreError> {
         let (from, to) = (lowest(places.0), highest(places.1));
         let (Some(from), Some(to)) = (from, to) else {
             return Ok(Chunk::new());
@@ -177,7 +179,7 @@ impl<'a> Reader<'a> {
         rows.and_then(Iterator::collect).map_err(explain)
     }
 
-    fn source(&self, source: Source, places: Places, down: bool) -> Walk<'_> {
+    fn source(&self, source: Source, places: KeyRange, down: bool) -> ScanIter<'_> {
         Box::new(Chunks {
             reader: self,
             source,
@@ -204,7 +206,7 @@ impl Source {
         match self {
             Self::All(table) => table,
             Self::State(state) if !state.is_finished() => Table::Waiting,
-            Self::State(_) | Self::Slow | Self::Brief => Table::Ended,
+            Self::State(_) | Self::Slow | Self::Brief => Table::Completion,
         }
     }
 
@@ -232,8 +234,8 @@ impl Source {
     }
 
     /// From key and id, to key and id.
-    fn bounds(self, from: Place, to: Place) -> [i64; 4] {
-        let place = |(key, id): Place| (number(key), number(id));
+    fn bounds(self, from: SortKey, to: SortKey) -> [i64; 4] {
+        let place = |(key, id): SortKey| (number(key), number(id));
         let ((from_key, from_id), (to_key, to_id)) = (place(from), place(to));
         [from_key, from_id, to_key, to_id]
     }
@@ -250,18 +252,18 @@ const fn index_hint(state: State) -> &'static str {
 
 /// Fetches chunk after chunk, so that a page costs what a page costs and no statement stays open.
 struct Chunks<'a> {
-    reader: &'a Reader<'a>,
+    reader: &'a StoreReader<'a>,
     source: Source,
     /// What has not been fetched.
-    rest: Option<Places>,
+    rest: Option<KeyRange>,
     down: bool,
     ready: Chunk,
 }
 
 impl<'a> Iterator for Chunks<'a> {
-    type Item = Step<'a>;
+    type Item = ScanItem<'a>;
 
-    fn next(&mut self) -> Option<Step<'a>> {
+    fn next(&mut self) -> Option<ScanItem<'a>> {
         if self.ready.is_empty()
             && let Some((from, to)) = self.rest.take()
         {
@@ -285,11 +287,11 @@ impl<'a> Iterator for Chunks<'a> {
     }
 }
 
-impl Rows for Reader<'_> {
+impl Rows for StoreReader<'_> {
     fn row(&self, id: u64) -> Result<Option<Cow<'_, Row>>, StoreError> {
         let row = match self.find(Table::Waiting, id)? {
             Some(row) => Some(row),
-            None => self.find(Table::Ended, id)?,
+            None => self.find(Table::Completion, id)?,
         };
         Ok(row.map(Cow::Owned))
     }
@@ -299,7 +301,7 @@ impl Rows for Reader<'_> {
                    WHERE task = ?1 ORDER BY started_at DESC LIMIT ?2";
         let read = || -> rusqlite::Result<Vec<Attempt>> {
             let mut statement = self.db.prepare_cached(sql)?;
-            let most = i64::try_from(MAX_LOG).unwrap_or(i64::MAX);
+            let most = i64::try_from(MAX_ATTEMPTS_HISTORY).unwrap_or(i64::MAX);
             let attempts = statement.query_map((number(id), most), |columns| {
                 let see = Columned(columns);
                 Ok(Attempt {
@@ -317,15 +319,15 @@ impl Rows for Reader<'_> {
         Ok(attempts)
     }
 
-    fn walk(&self, part: Part, places: Places, down: bool) -> Walk<'_> {
+    fn walk(&self, part: Scan, places: KeyRange, down: bool) -> ScanIter<'_> {
         match part {
-            Part::All => {
+            Scan::All => {
                 let waiting = self.source(Source::All(Table::Waiting), places, down);
-                let ended = self.source(Source::All(Table::Ended), places, down);
+                let ended = self.source(Source::All(Table::Completion), places, down);
                 merged(vec![waiting, ended], down)
             }
-            Part::State(state) => self.source(Source::State(state), places, down),
-            Part::Slowest => {
+            Scan::State(state) => self.source(Source::State(state), places, down),
+            Scan::Slowest => {
                 let slow = self.source(Source::Slow, places, down);
                 // Those that were brief have 0 for a key, and so come before or after all others.
                 let brief = self.source(Source::Brief, of_zero(places), down);
@@ -364,10 +366,11 @@ pub(super) fn submits(db: &Connection) -> rusqlite::Result<Vec<SubmitRow>> {
     let rows = statement.query_map((), |columns| {
         let see = Columned(columns);
         let id: Option<[u8; 16]> = columns.get(0).ok();
-        let runs: Option<Vec<Run>> = see.text(2).and_then(|text| serde_json::from_str(text).ok());
+        let runs: Option<Vec<IdRange>> =
+            see.text(2).and_then(|text| serde_json::from_str(text).ok());
         let runs = runs.filter(|runs| runs.iter().map(|run| run.count).sum::<u64>() <= MOST_IDS);
         Ok(id.zip(runs).map(|(id, runs)| SubmitRow {
-            id: SubmitId(u128::from_be_bytes(id)),
+            id: IdempotencyKey(u128::from_be_bytes(id)),
             at: Timestamp(see.number(1).unwrap_or_default()),
             runs,
         }))
@@ -381,12 +384,12 @@ const MOST_IDS: u64 = 100_000_000;
 fn select(table: Table) -> String {
     match table {
         Table::Waiting => format!("SELECT {COLUMNS} FROM waiting"),
-        Table::Ended => format!("SELECT {COLUMNS}, {END_COLUMNS} FROM ended"),
+        Table::Completion => format!("SELECT {COLUMNS}, {END_COLUMNS} FROM ended"),
     }
 }
 
 /// The part of a range in which the key is 0.
-fn of_zero((from, to): Places) -> Places {
+fn of_zero((from, to): KeyRange) -> KeyRange {
     let to = match to {
         Bound::Included((key, _)) | Bound::Excluded((key, _)) if key > 0 => {
             Bound::Included((0, u64::MAX))
@@ -397,7 +400,7 @@ fn of_zero((from, to): Places) -> Places {
 }
 
 /// The first place of a range; nothing when there is none.
-fn lowest(bound: Bound<Place>) -> Option<Place> {
+fn lowest(bound: Bound<SortKey>) -> Option<SortKey> {
     match bound {
         Bound::Unbounded => Some((0, 0)),
         Bound::Included(place) => Some(place),
@@ -406,7 +409,7 @@ fn lowest(bound: Bound<Place>) -> Option<Place> {
 }
 
 /// The last place of a range; nothing when there is none.
-fn highest(bound: Bound<Place>) -> Option<Place> {
+fn highest(bound: Bound<SortKey>) -> Option<SortKey> {
     match bound {
         Bound::Unbounded => Some((u64::MAX, u64::MAX)),
         Bound::Included(place) => Some(place),
@@ -458,9 +461,9 @@ impl<'a> Columned<'a, '_> {
         u16::try_from(number).ok().map(WorkerId)
     }
 
-    fn end(self) -> End {
+    fn end(self) -> EndRow {
         let last = self.time(21).zip(self.worker(24));
-        End {
+        EndRow {
             finished_at: self.time(25).unwrap_or_default(),
             forget_at: self.time(26).unwrap_or_default(),
             last: last.map(|(started_at, worker)| LastRun {

@@ -9,10 +9,10 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{explain, pragmas::set_up_reader, read::Reader};
+use super::{explain, pragmas::set_up_reader, read::StoreReader};
 use crate::queue::{
     broker::BrokerError,
-    embedded::store::{StoreError, reads::Question, rows::Running},
+    embedded::store::{StoreError, reads::ReadRequest, rows::Running},
 };
 
 /// Questions that wait for an answer; beyond it they are refused.
@@ -21,7 +21,7 @@ const MAX_QUESTIONS: usize = 1_024;
 /// The thread, and the way to it.
 #[derive(Debug)]
 pub(super) struct Pages {
-    questions: Option<mpsc::SyncSender<(Arc<Running>, Question)>>,
+    questions: Option<mpsc::SyncSender<(Arc<Running>, ReadRequest)>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -41,7 +41,7 @@ impl Pages {
         })
     }
 
-    pub(super) fn ask(&self, running: Arc<Running>, question: Question) {
+    pub(super) fn ask(&self, running: Arc<Running>, question: ReadRequest) {
         let Some(questions) = &self.questions else {
             return question.refuse(BrokerError::Closed);
         };
@@ -65,14 +65,14 @@ impl Drop for Pages {
     }
 }
 
-fn answer_all(mut db: Connection, inbox: &mpsc::Receiver<(Arc<Running>, Question)>) {
+fn answer_all(mut db: Connection, inbox: &mpsc::Receiver<(Arc<Running>, ReadRequest)>) {
     while let Ok((running, question)) = inbox.recv() {
         // One transaction, so that a task on its way from one table to the other is seen once.
         match db.transaction_with_behavior(TransactionBehavior::Deferred) {
-            Ok(tx) => question.answer(&Reader::new(&tx), &running),
+            Ok(tx) => question.answer(&StoreReader::new(&tx), &running),
             Err(error) => {
                 let StoreError(why) = explain(error);
-                question.refuse(BrokerError::Unreadable(why));
+                question.refuse(BrokerError::Storage(why));
             }
         }
     }

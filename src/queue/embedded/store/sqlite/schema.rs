@@ -31,7 +31,7 @@ CREATE TABLE waiting (
     submitted_at INTEGER NOT NULL,
     ready_at INTEGER NOT NULL,
     due_at INTEGER,
-    by_wall INTEGER NOT NULL,
+    wall_clock INTEGER NOT NULL,
     expires_at INTEGER,
     soft_limit INTEGER,
     hard_limit INTEGER,
@@ -59,7 +59,7 @@ CREATE TABLE ended (
     submitted_at INTEGER NOT NULL,
     ready_at INTEGER NOT NULL,
     due_at INTEGER,
-    by_wall INTEGER NOT NULL,
+    wall_clock INTEGER NOT NULL,
     expires_at INTEGER,
     soft_limit INTEGER,
     hard_limit INTEGER,
@@ -127,7 +127,7 @@ CREATE INDEX submits_at ON submits (at);
 
 /// What the columns of both tables are, in the order in which they are read.
 pub(super) const COLUMNS: &str = "id, state, name, args, queue, key, rule, priority, attempts, \
-    max_attempts, crashes, submitted_at, ready_at, due_at, by_wall, expires_at, soft_limit, \
+    max_attempts, crashes, submitted_at, ready_at, due_at, wall_clock, expires_at, soft_limit, \
     hard_limit, keep, error, checksum";
 
 /// The columns that only ended tasks have.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::{
-    Change, Ended, NameChange, Waits,
-    row::{Row, Terms},
+    Completion, NameChange, Reschedule, StoreChange,
+    row::{ExecOverrides, Row},
 };
 use crate::queue::task::{Attempt, State, Timestamp};
 
@@ -16,12 +16,12 @@ pub(super) type Tally = [isize; 8];
 const NEW: &str = "INSERT INTO waiting VALUES \
     (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
 
-const WAITS: &str = "UPDATE waiting SET state = ?2, ready_at = ?3, due_at = ?4, by_wall = ?5, \
+const WAITS: &str = "UPDATE waiting SET state = ?2, ready_at = ?3, due_at = ?4, wall_clock = ?5, \
     expires_at = ?6, attempts = ?7, crashes = ?8, error = coalesce(?9, error) WHERE id = ?1";
 
 const ENDED: &str = "INSERT INTO ended \
     SELECT id, ?2, name, args, queue, key, rule, priority, ?3, max_attempts, ?4, submitted_at, \
-           ready_at, due_at, by_wall, expires_at, soft_limit, hard_limit, keep, \
+           ready_at, due_at, wall_clock, expires_at, soft_limit, hard_limit, keep, \
            coalesce(?5, error), checksum, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 \
     FROM waiting WHERE id = ?1";
 
@@ -33,17 +33,21 @@ const AGAIN: &str = "INSERT INTO waiting \
 const FORGET: &str = "DELETE FROM ended WHERE id = ?1 RETURNING state";
 
 /// Does one change.
-pub(super) fn apply(db: &Connection, change: &Change, tally: &mut Tally) -> rusqlite::Result<()> {
+pub(super) fn apply(
+    db: &Connection,
+    change: &StoreChange,
+    tally: &mut Tally,
+) -> rusqlite::Result<()> {
     match change {
-        Change::New(row) => insert(db, row),
-        Change::Waits(waits) => wait(db, WAITS, waits),
-        Change::Attempt(id, attempt) => log(db, *id, attempt),
-        Change::Ended(id, ended) => end(db, *id, ended, tally),
-        Change::Again(waits) => {
+        StoreChange::New(row) => insert(db, row),
+        StoreChange::Reschedule(waits) => wait(db, WAITS, waits),
+        StoreChange::Attempt(id, attempt) => log(db, *id, attempt),
+        StoreChange::Completion(id, ended) => end(db, *id, ended, tally),
+        StoreChange::Requeue(waits) => {
             wait(db, AGAIN, waits)?;
             forget(db, waits.id, tally).map(drop)
         }
-        Change::Forget(ids) => {
+        StoreChange::Delete(ids) => {
             for id in ids {
                 if forget(db, *id, tally)? {
                     db.prepare_cached("DELETE FROM attempts WHERE task = ?1")?
@@ -52,14 +56,14 @@ pub(super) fn apply(db: &Connection, change: &Change, tally: &mut Tally) -> rusq
             }
             Ok(())
         }
-        Change::Name(change) => name(db, change),
-        Change::Submit(row) => {
+        StoreChange::Name(change) => name(db, change),
+        StoreChange::Submit(row) => {
             let answer = serde_json::to_string(&row.runs).unwrap_or_default();
             db.prepare_cached("INSERT OR REPLACE INTO submits VALUES (?1, ?2, ?3)")?
                 .execute(params![row.id.0.to_be_bytes(), time(row.at), answer])?;
             Ok(())
         }
-        Change::OverSubmits(before) => {
+        StoreChange::ExpireKeys(before) => {
             db.prepare_cached("DELETE FROM submits WHERE at < ?1")?
                 .execute([time(*before)])?;
             Ok(())
@@ -70,7 +74,7 @@ pub(super) fn apply(db: &Connection, change: &Change, tally: &mut Tally) -> rusq
 fn insert(db: &Connection, row: &Row) -> rusqlite::Result<()> {
     let rare = row.rare();
     let terms = rare.terms.as_deref().copied().unwrap_or_default();
-    let Terms { limits, keep } = terms;
+    let ExecOverrides { limits, keep } = terms;
     db.prepare_cached(NEW)?.execute(params![
         number(row.id),
         row.state.word(),
@@ -86,7 +90,7 @@ fn insert(db: &Connection, row: &Row) -> rusqlite::Result<()> {
         time(row.submitted_at),
         time(row.ready_at),
         rare.due_at.map(time),
-        rare.by_wall,
+        rare.wall_clock,
         rare.expires_at.map(time),
         limits.soft.map(micros),
         limits.hard.map(micros),
@@ -97,13 +101,13 @@ fn insert(db: &Connection, row: &Row) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn wait(db: &Connection, sql: &str, waits: &Waits) -> rusqlite::Result<()> {
+fn wait(db: &Connection, sql: &str, waits: &Reschedule) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute(params![
         number(waits.id),
         waits.state.word(),
         time(waits.ready_at),
         waits.due_at.map(time),
-        waits.by_wall,
+        waits.wall_clock,
         waits.expires_at.map(time),
         waits.attempts,
         waits.crashes,
@@ -112,7 +116,7 @@ fn wait(db: &Connection, sql: &str, waits: &Waits) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn end(db: &Connection, id: u64, ended: &Ended, tally: &mut Tally) -> rusqlite::Result<()> {
+fn end(db: &Connection, id: u64, ended: &Completion, tally: &mut Tally) -> rusqlite::Result<()> {
     let (end, last) = (&ended.end, ended.end.last);
     let result = end.result.as_deref();
     db.prepare_cached(ENDED)?.execute(params![
