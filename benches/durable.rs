@@ -291,11 +291,11 @@ async fn with_backlog(home: &Path) -> Backlog {
 }
 
 /// Lines of a group, and where the word that they are on disk goes.
-type Line = (Vec<u8>, oneshot::Sender<()>);
+type Record = (Vec<u8>, oneshot::Sender<()>);
 
 /// An append-only log with a thread that writes all that has gathered and syncs once.
 struct Log {
-    lines: Option<mpsc::Sender<Line>>,
+    lines: Option<mpsc::Sender<Record>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -306,7 +306,7 @@ impl Log {
             .append(true)
             .open(path)
             .expect("the folder can be written");
-        let (lines, inbox) = mpsc::channel::<Line>();
+        let (lines, inbox) = mpsc::channel::<Record>();
         let thread = std::thread::spawn(move || write_all(&file, &inbox));
         Self {
             lines: Some(lines),
@@ -347,9 +347,9 @@ impl Drop for Log {
     }
 }
 
-fn write_all(mut file: &File, inbox: &mpsc::Receiver<Line>) {
+fn write_all(mut file: &File, inbox: &mpsc::Receiver<Record>) {
     while let Ok(first) = inbox.recv() {
-        let group: Vec<Line> = std::iter::once(first)
+        let group: Vec<Record> = std::iter::once(first)
             .chain(inbox.try_iter().take(1_023))
             .collect();
         let bytes: Vec<u8> = group.iter().flat_map(|(text, _)| text).copied().collect();

@@ -242,7 +242,7 @@ impl Network {
         let call = move || {
             let client = client.clone();
             async move {
-                let nothing = ask(&client, peer, naming::NAME, "ping", vec![]).await;
+                let nothing = request(&client, peer, naming::NAME, "ping", vec![]).await;
                 assert_eq!(nothing, Value::Null);
             }
         };
@@ -258,7 +258,7 @@ impl Network {
             let name = known.get(at).expect("in range").as_str().into();
             let client = client.clone();
             async move {
-                let answer = ask(&client, peer, object, "lookup", vec![name]).await;
+                let answer = request(&client, peer, object, "lookup", vec![name]).await;
                 let records: Vec<Record> = answer.to_typed().expect("records");
                 assert_eq!(records.len(), 1);
             }
@@ -291,7 +291,7 @@ async fn list(naming: &NamingClient) -> usize {
     }
 }
 
-async fn ask(
+async fn request(
     client: &Client,
     peer: PeerAddr,
     object: &str,

@@ -211,7 +211,7 @@ impl Beanstalkd {
 
     /// Puts all jobs, and then reserves and deletes them.
     fn round(&self) -> u64 {
-        for step in [put, take] {
+        for step in [push_task, pop_task] {
             std::thread::scope(|scope| {
                 for _ in 0..CONNECTIONS {
                     scope.spawn(|| {
@@ -232,7 +232,7 @@ impl Drop for Beanstalkd {
     }
 }
 
-fn ask(connection: &mut BufReader<TcpStream>, text: &str) -> String {
+fn request(connection: &mut BufReader<TcpStream>, text: &str) -> String {
     let stream = connection.get_mut();
     stream.write_all(text.as_bytes()).expect("it listens");
     let mut answer = String::new();
@@ -240,19 +240,19 @@ fn ask(connection: &mut BufReader<TcpStream>, text: &str) -> String {
     answer
 }
 
-fn put(connection: &mut BufReader<TcpStream>, i: usize) {
+fn push_task(connection: &mut BufReader<TcpStream>, i: usize) {
     let job = format!("{{\"task\":\"add\",\"args\":[{i},7]}}");
     let command = format!("put 1024 0 60 {}\r\n{job}\r\n", job.len());
-    assert!(ask(connection, &command).starts_with("INSERTED"));
+    assert!(request(connection, &command).starts_with("INSERTED"));
 }
 
-fn take(connection: &mut BufReader<TcpStream>, _: usize) {
-    let reserved = ask(connection, "reserve\r\n");
+fn pop_task(connection: &mut BufReader<TcpStream>, _: usize) {
+    let reserved = request(connection, "reserve\r\n");
     let words: Vec<&str> = reserved.split_whitespace().collect();
     let length: usize = words[2].parse().expect("a length");
     let mut job = vec![0; length + 2];
     connection.read_exact(&mut job).expect("the job");
-    let deleted = ask(connection, &format!("delete {}\r\n", words[1]));
+    let deleted = request(connection, &format!("delete {}\r\n", words[1]));
     assert!(deleted.starts_with("DELETED"));
 }
 

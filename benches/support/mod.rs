@@ -1,4 +1,4 @@
-//! What the benchmarks share: rounds, medians, ratios and the table they are printed in.
+//! Shared parts of the benchmarks: rounds, medians, ratios and the table they are printed in.
 //!
 //! A machine is not the same from one second to the next. So every round runs every case once, for a
 //! moment, and a case is compared with its reference inside that round only; what is printed is the
@@ -10,10 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Rounds that count; one more before them warms everything up.
+/// The number of measured rounds, after one warm-up round.
 const ROUNDS: usize = 9;
 
-/// How long a case that can be stopped at any time runs in each round.
+/// The duration of a time-limited case in each round.
 #[allow(
     dead_code,
     reason = "each benchmark is a program of its own and some count tasks instead"

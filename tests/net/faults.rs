@@ -43,7 +43,10 @@ async fn bare_connection(server: &Server, folder: &std::path::Path) -> quinn::Co
         .expect("connects")
 }
 
-async fn answer(connection: &quinn::Connection, bytes: &[u8]) -> Result<Option<Reply>, FrameError> {
+async fn send_frame(
+    connection: &quinn::Connection,
+    bytes: &[u8],
+) -> Result<Option<Reply>, FrameError> {
     let (mut send, mut recv) = connection.open_bi().await.expect("a stream");
     send.write_all(bytes).await.expect("written");
     send.finish().expect("finished");
@@ -62,7 +65,7 @@ async fn a_broken_frame_fails_its_own_stream_and_nothing_else() {
     let too_large = u32::MAX.to_be_bytes();
     let garbage = [0, 0, 0, 3, 255, 255, 255];
     for bytes in [&too_large[..], &garbage[..]] {
-        match answer(&connection, bytes).await {
+        match send_frame(&connection, bytes).await {
             Ok(Some(Reply::Err(fault))) => assert_eq!(fault.code, Code::Malformed),
             other => panic!("{other:?}"),
         }
@@ -71,7 +74,10 @@ async fn a_broken_frame_fails_its_own_stream_and_nothing_else() {
     let (mut send, _recv) = connection.open_bi().await.expect("a stream");
     send.write_all(&[0, 0, 1]).await.expect("written");
     send.reset(7u32.into()).expect("reset");
-    assert!(answer(&connection, &[]).await.is_err(), "nothing was asked");
+    assert!(
+        send_frame(&connection, &[]).await.is_err(),
+        "nothing was asked"
+    );
 
     // A slow peer, one byte and then silence, blocks no other stream.
     let (mut slow, _slow_recv) = connection.open_bi().await.expect("a stream");
@@ -84,7 +90,7 @@ async fn a_broken_frame_fails_its_own_stream_and_nothing_else() {
         kwargs: vec![],
     };
     let frame = wire::encode(&call).expect("small");
-    let greeting = answer(&connection, &frame).await.expect("answered");
+    let greeting = send_frame(&connection, &frame).await.expect("answered");
     assert_eq!(greeting, Some(Reply::Ok("Hi welcome Ali".into())));
 }
 

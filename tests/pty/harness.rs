@@ -91,14 +91,14 @@ impl Start {
         let seen = Arc::new(ScreenState::new(self.size));
         let reader = pty.master.try_clone_reader().expect("a reader");
         let watcher = Arc::clone(&seen);
-        let line = Line {
+        let master = PtyMaster {
             keyboard: pty.master.take_writer().expect("a writer"),
             master: pty.master,
             reading: thread::spawn(move || watcher.read(reader)),
         };
         Terminal {
             seen,
-            line: Some(line),
+            pty: Some(master),
             child,
             reaped: false,
             home: self.home,
@@ -114,7 +114,7 @@ impl Start {
 }
 
 /// The master side of the terminal.
-struct Line {
+struct PtyMaster {
     keyboard: Box<dyn Write + Send>,
     master: Box<dyn MasterPty + Send>,
     reading: JoinHandle<()>,
@@ -123,7 +123,7 @@ struct Line {
 /// The running program and the terminal that it is in.
 pub(crate) struct Terminal {
     seen: Arc<ScreenState>,
-    line: Option<Line>,
+    pty: Option<PtyMaster>,
     child: Box<dyn Child + Send + Sync>,
     reaped: bool,
     home: TempDir,
@@ -169,10 +169,10 @@ impl Terminal {
     }
 
     pub(crate) fn type_text(&mut self, text: &str) {
-        let line = self.line.as_mut().expect("the terminal is there");
-        let typed = line.keyboard.write_all(text.as_bytes());
+        let pty = self.pty.as_mut().expect("the terminal is there");
+        let typed = pty.keyboard.write_all(text.as_bytes());
         typed
-            .and_then(|()| line.keyboard.flush())
+            .and_then(|()| pty.keyboard.flush())
             .expect("the terminal takes keys");
     }
 
@@ -205,8 +205,8 @@ impl Terminal {
     }
 
     fn master(&self) -> &dyn MasterPty {
-        let line = self.line.as_ref().expect("the terminal is there");
-        &*line.master
+        let pty = self.pty.as_ref().expect("the terminal is there");
+        &*pty.master
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -260,14 +260,14 @@ impl Terminal {
     /// Closes the terminal, as a closed window or a broken connection does; returns the exit code of the
     /// started process. The program must be about to draw something.
     pub(crate) fn hang_up(&mut self) -> u32 {
-        let line = self.line.take().expect("the terminal is there");
+        let pty = self.pty.take().expect("the terminal is there");
         self.seen.lock().stopped = true;
         // Reading holds the terminal open until something has been read.
-        line.master
+        pty.master
             .resize(pty_size((100, 30)))
             .expect("another size");
-        line.reading.join().expect("it reads to the end");
-        drop((line.keyboard, line.master));
+        pty.reading.join().expect("it reads to the end");
+        drop((pty.keyboard, pty.master));
         self.wait_for(WaitIdOptions::EXITED);
         self.reaped = true;
         let status = self.child.wait().expect("it is our child");

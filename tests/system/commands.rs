@@ -54,7 +54,7 @@ fn what_programs_are_given() {
     let home = Home::new();
     let node = home.serve(&["--workers", "1"]);
     home.run(&["add", "2", "3", "--wait"]);
-    let failing = home.piped(&["add", "--wait"], "2 3 0 fails:9 attempts:1\n");
+    let failing = home.run_with_input(&["add", "--wait"], "2 3 0 fails:9 attempts:1\n");
     assert_eq!(failing.status.code(), Some(6));
     let exported = home.path().join("tasks.csv").to_string_lossy().into_owned();
     let mut all = String::new();

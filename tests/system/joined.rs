@@ -15,8 +15,8 @@ struct System {
     node_b: Node,
 }
 
-/// A process that nobody talks to, in the place of one that is to end.
-fn nobody() -> Node {
+/// An idle node, in the place of one that is about to end.
+fn idle_node() -> Node {
     Home::new().serve(&[])
 }
 
@@ -45,7 +45,7 @@ impl System {
     /// Who answers that many greetings at A.
     fn greeters(&self, count: usize) -> Vec<String> {
         let names: String = (0..count).map(|n| format!("name {n}\n")).collect();
-        let output = self.a.piped(&["greet", "--json"], &names);
+        let output = self.a.run_with_input(&["greet", "--json"], &names);
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).expect("text");
         let answers: Vec<Value> = text
@@ -122,7 +122,7 @@ fn a_killed_node_is_suspect_then_gone_and_comes_back_by_itself() {
     let mut system = System::start();
     let (key, watch) = (system.node_b.key(), system.watch());
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
-    std::mem::replace(&mut system.node_b, nobody()).kill();
+    std::mem::replace(&mut system.node_b, idle_node()).kill();
     // Greetings fail over from the first moment on.
     assert_eq!(system.greeters(6), [system.node_a.key()]);
     watch.until(|seen| is(seen, "put", "server", &key, Some("suspect")));
@@ -157,7 +157,7 @@ fn a_naming_server_that_was_killed_is_filled_again() {
     let addr = system.node_a.addr();
     let watch = system.watch();
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
-    std::mem::replace(&mut system.node_a, nobody()).kill();
+    std::mem::replace(&mut system.node_a, idle_node()).kill();
     system.node_a = system.a.serve(&[]);
     assert_eq!(system.node_a.addr(), addr, "it is where it was");
     // The watch goes on, and B has registered again by itself.
@@ -172,7 +172,7 @@ fn a_node_that_ends_in_order_takes_its_names_back() {
     let key = node_b.key();
     let watch = a.follow(&["names", "watch"]);
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
-    assert_eq!(std::mem::replace(node_b, nobody()).end(), Some(0));
+    assert_eq!(std::mem::replace(node_b, idle_node()).end(), Some(0));
     let gone = watch.until(|seen| is(seen, "gone", "server", &key, None));
     assert_eq!(gone["why"], "unregistered");
 }
@@ -269,7 +269,7 @@ fn a_ticket_to_connect_with_need_not_be_an_argument() {
     };
     listed(
         &b,
-        b.piped(&["--connect", "-", "names", "list"], &format!("{ticket}\n")),
+        b.run_with_input(&["--connect", "-", "names", "list"], &format!("{ticket}\n")),
     );
     let file = b.path().join("ticket");
     fs::write(&file, format!("{ticket}\n")).expect("room");
@@ -288,7 +288,7 @@ fn a_ticket_to_connect_with_need_not_be_an_argument() {
     command.env("DISTRO_TUI_CONNECT", &ticket);
     listed(&d, command.output().expect("it runs"));
     // What follows the ticket is for the command.
-    let sums = b.piped(
+    let sums = b.run_with_input(
         &["--connect", "-", "greet"],
         &format!("{}\nAli\n", short(&node.key())),
     );
@@ -352,7 +352,7 @@ fn a_joined_node_is_found_at_its_other_address() {
     let path = b.path().join("distro-tui").join("known.json");
     let known = fs::read_to_string(&path).expect("it is remembered");
     let addr = format!("\"{}\"", node_a.addr());
-    // The discard port: nobody listens there.
+    // The discard port: nothing listens there.
     let known = known.replace(&addr, &format!("\"127.0.0.1:9\", {addr}"));
     assert!(known.contains("127.0.0.1:9"), "{known}");
     fs::write(&path, known).expect("room");
@@ -372,7 +372,7 @@ fn addresses_of_both_kinds_are_tried() {
     let addr = probe.local_addr().expect("bound").to_string();
     drop(probe);
     let (a, b) = (Home::new(), Home::new());
-    // The discard port: nobody listens there.
+    // The discard port: nothing listens there.
     let advertised = format!("127.0.0.1:9,{addr}");
     let node = a.serve(&["--listen", &addr, "--advertise", &advertised]);
     let ticket = a.ticket(&[]);

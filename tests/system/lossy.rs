@@ -98,7 +98,7 @@ fn goes_on_at(percent: u32) {
     assert_eq!(put["uri"], "distro:server@10.77.0.2:9091");
     // Greet by way of both.
     let names: String = (0..300).map(|n| format!("n{n}\n")).collect();
-    let output = b.piped(&["--connect", short(&key_a), "greet", "--json"], &names);
+    let output = b.run_with_input(&["--connect", short(&key_a), "greet", "--json"], &names);
     let text = String::from_utf8(output.stdout).expect("text");
     for (n, line) in text.lines().enumerate() {
         let answer: Value = serde_json::from_str(line).expect("JSON");
@@ -107,7 +107,7 @@ fn goes_on_at(percent: u32) {
     assert_eq!(text.lines().count(), 300);
     // Submit and wait: nothing is lost, and nothing is there twice.
     let lines: String = (0..2_000).map(|n| format!("{n} 1\n")).collect();
-    let output = b.piped(&["--connect", short(&key_a), "add", "--wait"], &lines);
+    let output = b.run_with_input(&["--connect", short(&key_a), "add", "--wait"], &lines);
     let sums: String = (0..2_000).map(|n| format!("{}\n", n + 1)).collect();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), sums);

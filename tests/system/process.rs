@@ -82,7 +82,7 @@ impl Home {
     }
 
     /// Returns the output of a command with these lines on standard input.
-    pub(crate) fn piped(&self, args: &[&str], input: &str) -> Output {
+    pub(crate) fn run_with_input(&self, args: &[&str], input: &str) -> Output {
         let mut child = self
             .command(args)
             .stdin(Stdio::piped())
@@ -116,7 +116,7 @@ impl Home {
             .stderr(Stdio::null())
             .spawn()
             .expect("it starts");
-        let lines = Lines::new(child.stdout.take().expect("piped"));
+        let lines = LineReader::new(child.stdout.take().expect("piped"));
         let mut node = Node {
             child,
             lines,
@@ -134,7 +134,7 @@ impl Home {
             .stdout(Stdio::piped())
             .spawn()
             .expect("it starts");
-        let lines = Lines::new(child.stdout.take().expect("piped"));
+        let lines = LineReader::new(child.stdout.take().expect("piped"));
         Follower { child, lines }
     }
 
@@ -162,16 +162,16 @@ impl Home {
             .expect("it starts");
         Conversation {
             stdin: child.stdin.take().expect("piped"),
-            lines: Lines::new(child.stdout.take().expect("piped")),
+            lines: LineReader::new(child.stdout.take().expect("piped")),
             child,
         }
     }
 }
 
-/// Lines of a process, read on a thread so that waiting for one can time out.
-struct Lines(mpsc::Receiver<String>);
+/// LineReader of a process, read on a thread so that waiting for one can time out.
+struct LineReader(mpsc::Receiver<String>);
 
-impl Lines {
+impl LineReader {
     fn new(from: ChildStdout) -> Self {
         let (lines, receiver) = mpsc::channel();
         std::thread::spawn(move || {
@@ -196,7 +196,7 @@ impl Lines {
 /// A running node. It is killed when it is dropped.
 pub(crate) struct Node {
     child: Child,
-    lines: Lines,
+    lines: LineReader,
     ready: Value,
 }
 
@@ -243,7 +243,7 @@ impl Drop for Node {
 /// A command that goes on.
 pub(crate) struct Follower {
     child: Child,
-    lines: Lines,
+    lines: LineReader,
 }
 
 impl Follower {
@@ -288,7 +288,7 @@ impl Drop for Follower {
 pub(crate) struct Conversation {
     child: Child,
     stdin: ChildStdin,
-    lines: Lines,
+    lines: LineReader,
 }
 
 impl Conversation {

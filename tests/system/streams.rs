@@ -9,7 +9,7 @@ fn sums_come_out_in_the_order_in_which_they_went_in() {
     let home = Home::new();
     let _node = home.serve(&[]);
     let lines: String = (0..5_000).map(|n| format!("{n} {n}\n")).collect();
-    let output = home.piped(&["add", "--wait"], &lines);
+    let output = home.run_with_input(&["add", "--wait"], &lines);
     assert!(output.status.success(), "{output:?}");
     let sums: String = (0..5_000).map(|n| format!("{}\n", 2 * n)).collect();
     assert_eq!(String::from_utf8_lossy(&output.stdout), sums);
@@ -26,7 +26,7 @@ fn sums_come_out_in_the_order_in_which_they_went_in() {
 fn without_waiting_the_numbers_of_the_tasks_are_printed() {
     let home = Home::new();
     let _node = home.serve(&[]);
-    let output = home.piped(&["add", "--priority", "9", "--key", "acme"], "1 2\n3 + 4\n");
+    let output = home.run_with_input(&["add", "--priority", "9", "--key", "acme"], "1 2\n3 + 4\n");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "#1\n#2\n");
     let task = home.json(&["tasks", "show", "2"]);
     assert_eq!(
@@ -39,7 +39,7 @@ fn without_waiting_the_numbers_of_the_tasks_are_printed() {
 fn an_invalid_line_is_reported_in_its_place() {
     let home = Home::new();
     let _node = home.serve(&[]);
-    let output = home.piped(
+    let output = home.run_with_input(
         &["add", "--wait"],
         "1 2\nnonsense\n\n5 6 0 fails:9 attempts:1\n7 8\n",
     );
@@ -50,7 +50,7 @@ fn an_invalid_line_is_reported_in_its_place() {
         said.contains("line 2:") && said.contains("line 4:"),
         "{said}"
     );
-    let output = home.piped(&["add", "--wait", "--unordered", "--json"], "1 2\nx\n");
+    let output = home.run_with_input(&["add", "--wait", "--unordered", "--json"], "1 2\nx\n");
     let lines: Vec<Value> = String::from_utf8(output.stdout)
         .expect("text")
         .lines()
@@ -67,7 +67,7 @@ fn every_name_on_standard_input_is_greeted() {
     let home = Home::new();
     let _node = home.serve(&[]);
     let names: String = (0..500).map(|n| format!("n{n}\n")).collect();
-    let output = home.piped(&["greet"], &names);
+    let output = home.run_with_input(&["greet"], &names);
     let greetings: String = (0..500).map(|n| format!("Hi welcome n{n}\n")).collect();
     assert_eq!(String::from_utf8_lossy(&output.stdout), greetings);
 }
@@ -101,7 +101,7 @@ fn lines_are_answered_in_plain_mode() {
     let home = Home::new();
     let _node = home.serve(&[]);
     home.run(&["add", "1", "2", "--wait"]);
-    let output = home.piped(
+    let output = home.run_with_input(
         &["--plain"],
         "queue stats\ntasks show 1\ntasks show 9\nkeys\njion distro1abc\nquit\n",
     );
