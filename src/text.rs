@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 /// Text in which nothing moves a cursor, changes a colour or turns the reading direction: control
 /// characters are shown as their pictures, directional marks as a replacement character, and joined
 /// emoji are taken apart, because terminals disagree on how wide they are together.
-pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+pub(crate) fn sanitize(text: &str) -> Cow<'_, str> {
     if !text.chars().any(needs_care) {
         return Cow::Borrowed(text);
     }
@@ -47,13 +47,13 @@ pub(crate) fn width(text: &str) -> usize {
 }
 
 /// Clean text in at most `cells` cells; what is cut off is marked with `mark`.
-pub(crate) fn fit<'a>(text: &'a str, cells: usize, mark: &str) -> Cow<'a, str> {
+pub(crate) fn truncate<'a>(text: &'a str, cells: usize, mark: &str) -> Cow<'a, str> {
     // No character takes more than four bytes a cell and almost none is wider than two cells, so a
     // long text need not be read to its end to know that it does not fit.
     let head = text
         .get(..text.floor_char_boundary(cells.saturating_mul(32) + 64))
         .unwrap_or(text);
-    let clean = clean(head);
+    let clean = sanitize(head);
     if head.len() == text.len() && width(&clean) <= cells {
         return clean;
     }
@@ -79,7 +79,7 @@ pub(crate) fn wrap(text: &str, cells: usize, lines: usize) -> Vec<String> {
     let mut out = Vec::new();
     for paragraph in text.lines() {
         let (mut line, mut used) = (String::new(), 0);
-        for word in clean(paragraph).split_word_bounds() {
+        for word in sanitize(paragraph).split_word_bounds() {
             let wide = width(word);
             if used + wide > cells && used > 0 {
                 out.push(std::mem::take(&mut line));
@@ -110,7 +110,7 @@ pub(crate) fn wrap(text: &str, cells: usize, lines: usize) -> Vec<String> {
 }
 
 /// A count with thousands apart: `1,234,567`.
-pub(crate) fn count(n: usize) -> String {
+pub(crate) fn fmt_count(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {
@@ -123,15 +123,15 @@ pub(crate) fn count(n: usize) -> String {
 }
 
 /// So many of a thing: `1 task`, `1,234 tasks`.
-pub(crate) fn counted(n: usize, thing: &str) -> String {
+pub(crate) fn pluralize(n: usize, thing: &str) -> String {
     match n {
         1 => format!("1 {thing}"),
-        n => format!("{} {thing}s", count(n)),
+        n => format!("{} {thing}s", fmt_count(n)),
     }
 }
 
 /// A count in at most five cells: `999`, `12.3k`, `4.5M`.
-pub(crate) fn short_count(n: u64) -> String {
+pub(crate) fn fmt_compact(n: u64) -> String {
     match n {
         0..10_000 => n.to_string(),
         10_000..1_000_000 => format!("{:.1}k", n as f64 / 1e3),
@@ -141,7 +141,7 @@ pub(crate) fn short_count(n: u64) -> String {
 }
 
 /// How long something took, in at most seven cells: `850 µs`, `1.25 ms`, `3.4 s`, `2m 05s`.
-pub(crate) fn took(time: std::time::Duration) -> String {
+pub(crate) fn fmt_duration(time: std::time::Duration) -> String {
     let micros = time.as_micros();
     let seconds = time.as_secs_f64();
     match micros {
@@ -171,20 +171,20 @@ mod tests {
 
     #[test]
     fn escape_sequences_and_direction_marks_lose_their_power() {
-        assert_eq!(clean("\u{1b}[2J"), "␛[2J");
-        assert_eq!(clean("a\nb\tc\u{7f}\u{9b}"), "a␤b c␡\u{fffd}");
-        assert_eq!(clean("\u{202e}evil"), "\u{fffd}evil");
-        assert_eq!(clean("👩\u{200d}👧"), "👩👧");
-        assert!(matches!(clean("plain é 漢"), Cow::Borrowed(_)));
+        assert_eq!(sanitize("\u{1b}[2J"), "␛[2J");
+        assert_eq!(sanitize("a\nb\tc\u{7f}\u{9b}"), "a␤b c␡\u{fffd}");
+        assert_eq!(sanitize("\u{202e}evil"), "\u{fffd}evil");
+        assert_eq!(sanitize("👩\u{200d}👧"), "👩👧");
+        assert!(matches!(sanitize("plain é 漢"), Cow::Borrowed(_)));
     }
 
     #[test]
     fn text_is_cut_at_whole_characters() {
-        assert_eq!(fit("hello", 5, "…"), "hello");
-        assert_eq!(fit("hello", 4, "…"), "hel…");
-        assert_eq!(fit("漢字漢字", 5, "…"), "漢字…");
-        assert_eq!(fit("漢字", 1, "…"), "…");
-        assert_eq!(fit("x", 0, "…"), "");
+        assert_eq!(truncate("hello", 5, "…"), "hello");
+        assert_eq!(truncate("hello", 4, "…"), "hel…");
+        assert_eq!(truncate("漢字漢字", 5, "…"), "漢字…");
+        assert_eq!(truncate("漢字", 1, "…"), "…");
+        assert_eq!(truncate("x", 0, "…"), "");
     }
 
     #[test]
@@ -196,9 +196,9 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!(count(0), "0");
-        assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!(short_count(12_345), "12.3k");
+        assert_eq!(fmt_count(0), "0");
+        assert_eq!(fmt_count(1_234_567), "1,234,567");
+        assert_eq!(fmt_compact(12_345), "12.3k");
         for (micros, text) in [
             (850, "850 µs"),
             (1_250, "1.25 ms"),
@@ -208,14 +208,14 @@ mod tests {
             (125_000_000, "2m 05s"),
             (7_260_000_000, "2h 01m"),
         ] {
-            assert_eq!(took(Duration::from_micros(micros)), text);
+            assert_eq!(fmt_duration(Duration::from_micros(micros)), text);
         }
     }
 
     proptest! {
         #[test]
         fn whatever_is_fitted_fits_and_has_no_control_characters(text in "\\PC*|[\u{0}-\u{ff}\u{200b}-\u{2070}👩🏽]*", cells in 0usize..30) {
-            let fitted = fit(&text, cells, "…");
+            let fitted = truncate(&text, cells, "…");
             prop_assert!(width(&fitted) <= cells, "{:?}", fitted);
             prop_assert!(!fitted.chars().any(needs_care));
             for line in wrap(&text, cells, 10) {

@@ -9,7 +9,7 @@ use crate::{
     cli::OutputArgs,
     net::trust::identity::Identity,
     node::{self, Locality, NodeHandle, Session},
-    text::{counted, took},
+    text::{fmt_duration, pluralize},
 };
 
 /// What a check found.
@@ -128,14 +128,14 @@ async fn names(access: &NodeHandle, report: &mut Report) {
         Ok(time) => report.add(
             "naming server",
             Verdict::Good,
-            format!("answers in {}", took(time)),
+            format!("answers in {}", fmt_duration(time)),
         ),
         Err(error) => report.add("naming server", Verdict::Bad, error.to_string()),
     }
     let since = Instant::now();
     match access.greet("doctor").await {
         Ok(_) => {
-            let text = format!("answers in {}", took(since.elapsed()));
+            let text = format!("answers in {}", fmt_duration(since.elapsed()));
             report.add("greeter", Verdict::Good, text);
         }
         Err(error) => report.add("greeter", Verdict::Bad, error.to_string()),
@@ -169,7 +169,7 @@ async fn broker(access: &NodeHandle, report: &mut Report) {
                 "{}, keeps {}, {}",
                 broker.engine(),
                 stats.keeping.durability,
-                counted(stats.wanted, "worker")
+                pluralize(stats.wanted, "worker")
             );
             report.add("broker", Verdict::Good, text);
             match &stats.trouble {

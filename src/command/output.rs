@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     cli::OutputArgs,
-    text::{clean, fit, width},
+    text::{sanitize, truncate, width},
 };
 
 /// Where a command writes.
@@ -48,7 +48,7 @@ impl Output {
 
     /// A line of text from anywhere; nothing in it moves a cursor.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.out, "{}", clean(text))
+        writeln!(self.out, "{}", sanitize(text))
     }
 
     /// The whole of an answer that is one sentence: for programs its facts.
@@ -69,7 +69,7 @@ impl Output {
     pub(super) fn table(&mut self, headings: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
         let rows: Vec<Vec<Cow<'_, str>>> = rows
             .iter()
-            .map(|row| row.iter().map(|cell| clean(cell)).collect())
+            .map(|row| row.iter().map(|cell| sanitize(cell)).collect())
             .collect();
         let mut widths: Vec<usize> = headings.iter().map(|heading| width(heading)).collect();
         for row in &rows {
@@ -85,7 +85,7 @@ impl Output {
             let mut line = String::new();
             for (i, (cell, wide)) in row.iter().zip(&widths).enumerate() {
                 line.push_str(if i == 0 { "" } else { GAP });
-                let cell = fit(cell, *wide, "…");
+                let cell = truncate(cell, *wide, "…");
                 line.push_str(&cell);
                 line.extend(std::iter::repeat_n(' ', wide.saturating_sub(width(&cell))));
             }
@@ -100,7 +100,7 @@ impl Output {
         let wide = wide.unwrap_or_default();
         for (label, fact) in facts {
             let pad = " ".repeat(wide.saturating_sub(width(label)));
-            writeln!(self.out, "{label}{pad}{GAP}{}", clean(fact))?;
+            writeln!(self.out, "{label}{pad}{GAP}{}", sanitize(fact))?;
         }
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Output {
 /// JSON in which nothing moves a cursor or turns the reading direction: what JSON itself lets stand is
 /// written as an escape, and means the same.
 pub(super) fn escaped(json: &str) -> Cow<'_, str> {
-    let hot = |c: char| c > '\u{7e}' && clean(c.encode_utf8(&mut [0; 4])) != c.to_string();
+    let hot = |c: char| c > '\u{7e}' && sanitize(c.encode_utf8(&mut [0; 4])) != c.to_string();
     if !json.chars().any(hot) {
         return Cow::Borrowed(json);
     }
@@ -166,7 +166,7 @@ pub(super) async fn interrupted() {
 pub fn tell(what: std::fmt::Arguments<'_>, named: bool) {
     let name = if named { "distro-tui: " } else { "" };
     let text = what.to_string();
-    writeln!(io::stderr(), "{name}{}", clean(&text)).ok();
+    writeln!(io::stderr(), "{name}{}", sanitize(&text)).ok();
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::{
         query::{Filter, From, MAX_PAGE, Order, Query},
         task::{Task, TaskId},
     },
-    text::took,
+    text::fmt_duration,
 };
 
 pub(super) fn run(given: &Ctx<'_>, tasks: Tasks) -> CmdResult {
@@ -138,7 +138,7 @@ fn row(task: &Task) -> Vec<String> {
         task.name.to_string(),
         task.args.to_string(),
         first.unwrap_or_default().to_owned(),
-        task.ran.map_or(String::new(), took),
+        task.ran.map_or(String::new(), fmt_duration),
         task.worker.map_or(String::new(), |w| w.to_string()),
     ]
 }
@@ -193,12 +193,12 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
         ("due", at(task.due_at)),
         ("started", at(task.started_at)),
         ("finished", at(task.finished_at)),
-        ("waited", task.waited.map_or(String::new(), took)),
-        ("ran", task.ran.map_or(String::new(), took)),
+        ("waited", task.waited.map_or(String::new(), fmt_duration)),
+        ("ran", task.ran.map_or(String::new(), fmt_duration)),
     ];
     let log = task.log.iter().map(|attempt| {
         let worker = attempt.worker.map_or("?".to_owned(), |w| w.to_string());
-        let text = format!("{worker}, {}: {}", took(attempt.ran), attempt.error);
+        let text = format!("{worker}, {}: {}", fmt_duration(attempt.ran), attempt.error);
         ("attempt", text)
     });
     let told = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
@@ -353,7 +353,7 @@ fn told(event: Event) -> (Seen, String) {
             ran,
         } => {
             let on = worker.map_or(String::new(), |worker| format!(" on {worker}"));
-            let text = format!("{id} {state}{on} after {}", took(ran));
+            let text = format!("{id} {state}{on} after {}", fmt_duration(ran));
             let seen = Seen::Ended {
                 id: id.into(),
                 state: state.word(),

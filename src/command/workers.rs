@@ -17,7 +17,7 @@ use crate::{
         task::State,
         worker::WorkerStatus,
     },
-    text::{counted, took},
+    text::{fmt_duration, pluralize},
     units::show_bytes,
 };
 
@@ -54,7 +54,7 @@ pub(super) fn run(given: &Ctx<'_>, workers: &Workers) -> CmdResult {
             let workers = ask(given, move |broker| async move {
                 Ok(broker.scale(count).await?)
             })?;
-            let told = counted(workers, "worker");
+            let told = pluralize(workers, "worker");
             Ok(Output::new(*out).answer(&Scaled { workers }, &told)?)
         }
     }
@@ -73,7 +73,7 @@ fn list(workers: &[WorkerStatus], out: OutputArgs) -> CmdResult {
                 worker.id.to_string(),
                 worker.state.word().to_owned(),
                 current.map_or(String::new(), |c| format!("{} {}", c.id, c.name)),
-                current.map_or(String::new(), |c| took(now.since(c.since))),
+                current.map_or(String::new(), |c| fmt_duration(now.since(c.since))),
                 format!("{:.0} %", worker.busy_share(now) * 100.0),
                 worker.done.to_string(),
                 worker.failed.to_string(),
@@ -135,10 +135,10 @@ fn facts(stats: &Stats) -> Vec<(&'static str, String)> {
         0 => "none yet".to_owned(),
         n => format!(
             "{n}, p50 {}, p95 {}, p99 {}, slowest {}",
-            took(times.p50),
-            took(times.p95),
-            took(times.p99),
-            took(times.max)
+            fmt_duration(times.p50),
+            fmt_duration(times.p95),
+            fmt_duration(times.p99),
+            fmt_duration(times.max)
         ),
     };
     let paused = match (stats.paused, stats.paused_queues.join(", ")) {

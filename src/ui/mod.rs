@@ -38,13 +38,7 @@ pub use self::{
     theme::{ColorDepth, SymbolSet, THEMES},
 };
 use self::{keymap::Keymap, model::Model, record::Recorder, replay::Player, theme::Theme};
-use crate::{
-    export,
-    input::{addition, arguments},
-    node::Session,
-    queue::broker::ShutdownReport,
-    text,
-};
+use crate::{export, node::Session, queue::broker::ShutdownReport};
 
 /// How the screen is to look and listen.
 #[derive(Debug, Clone)]

@@ -20,12 +20,12 @@ use super::{
     pane::Pane,
     runner::{MAX_ANSWERS, Runner},
     signals::{Signal, Signals},
-    text::{clean, counted},
     update::{self, update},
 };
 use crate::{
     node::Session,
     queue::{clock::Clock, task::Task},
+    text::{pluralize, sanitize},
 };
 
 /// Running tasks get this long to end when it is left.
@@ -163,7 +163,7 @@ impl PlainUi {
     fn toast(&mut self, text: &str) -> io::Result<()> {
         let mut out = self.out.lock();
         for line in text.lines() {
-            writeln!(out, "{}", clean(line))?;
+            writeln!(out, "{}", sanitize(line))?;
         }
         out.flush()
     }
@@ -320,7 +320,7 @@ fn layer_text(model: &Model, layer: &Layer) -> Text {
                     format!("{} {}: {}", r.count, r.name, r.error)
                 };
                 let lines: Vec<_> = reasons.iter().map(line).collect();
-                format!("{}\n{}", counted(lines.len(), "reason"), lines.join("\n"))
+                format!("{}\n{}", pluralize(lines.len(), "reason"), lines.join("\n"))
             }
         },
         Layer::Peers(view) => match &view.peers {
@@ -338,7 +338,7 @@ fn layer_text(model: &Model, layer: &Layer) -> Text {
                     )
                 });
                 let lines: Vec<_> = here.chain(there).collect();
-                format!("{}\n{}", counted(lines.len(), "peer"), lines.join("\n"))
+                format!("{}\n{}", pluralize(lines.len(), "peer"), lines.join("\n"))
             }
         },
         Layer::Help { .. } | Layer::Palette(_) | Layer::Latency { .. } => String::new(),

@@ -9,11 +9,10 @@ use tokio::sync::mpsc;
 
 use super::{
     effect::{Effect, EffectDone, Export, Greeted, Msg, Peers, Rows, What},
-    export,
     model::tasks::Fetch,
-    text::{count, counted},
 };
 use crate::{
+    export,
     net::{rpc::error::CallError, trust::members::Member},
     node::{JoinOutcome, NodeHandle, UpstreamStatus},
     queue::{
@@ -21,6 +20,7 @@ use crate::{
         paging::fetch_full_page,
         task::{Receipt, State},
     },
+    text::{fmt_count, pluralize},
     value::Value,
 };
 
@@ -187,7 +187,7 @@ impl Runner {
                     } else {
                         ""
                     };
-                    format!("{}{most}", counted(n, "worker"))
+                    format!("{}{most}", pluralize(n, "worker"))
                 };
                 (What::Scale, said(accepted, text))
             }
@@ -261,7 +261,7 @@ impl Runner {
         match rows {
             Ok(rows) => Ok(format!(
                 "{} rows written to {}",
-                count(rows),
+                fmt_count(rows),
                 path.display()
             )),
             Err(error) => Err(export::why_not(&path, &error)),
@@ -278,13 +278,13 @@ fn done_to(deed: BulkAction, bulk: BulkOutcome) -> String {
     };
     let skipped = match bulk.skipped {
         0 => String::new(),
-        n => format!(", {} skipped", count(n)),
+        n => format!(", {} skipped", fmt_count(n)),
     };
     format!("{} {did}{skipped}", tasks(bulk.done))
 }
 
 fn tasks(n: usize) -> String {
-    counted(n, "task")
+    pluralize(n, "task")
 }
 
 /// What became of submitted tasks.
@@ -298,7 +298,7 @@ fn queued(receipts: &[Receipt]) -> String {
         (None, _) => None,
         (Some(only), None) => Some(format!("queued as {}", only.id)),
         (Some(first), Some(last)) => {
-            let many = count(receipts.len() - deduplicated);
+            let many = fmt_count(receipts.len() - deduplicated);
             Some(format!("{many} tasks queued, {} to {}", first.id, last.id))
         }
     };
@@ -306,8 +306,10 @@ fn queued(receipts: &[Receipt]) -> String {
         (None, None) => "nothing to queue".to_owned(),
         (Some(queued), None) => queued,
         (None, Some(there)) if deduplicated == 1 => format!("already queued as {}", there.id),
-        (None, Some(_)) => format!("{} were queued already", count(deduplicated)),
-        (Some(queued), Some(_)) => format!("{queued}; {} were there already", count(deduplicated)),
+        (None, Some(_)) => format!("{} were queued already", fmt_count(deduplicated)),
+        (Some(queued), Some(_)) => {
+            format!("{queued}; {} were there already", fmt_count(deduplicated))
+        }
     }
 }
 

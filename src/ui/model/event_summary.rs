@@ -8,7 +8,7 @@ use crate::{
         broker::{Event, EventBatch},
         task::{State, TaskId, Timestamp, WorkerId},
     },
-    ui::text::{count, took},
+    text::{fmt_count, fmt_duration},
 };
 
 /// Up to so many ends are told one by one.
@@ -70,7 +70,7 @@ impl EventSummary {
         };
         let mut lines = Vec::new();
         if tally.submitted > 1 {
-            let text = format!("{} tasks queued", count(tally.submitted));
+            let text = format!("{} tasks queued", fmt_count(tally.submitted));
             lines.push(line(Kind::Task, Tone::Plain, text));
         }
         for (kind, tone, text) in tally.others {
@@ -82,7 +82,7 @@ impl EventSummary {
                 .into_iter()
                 .filter_map(|state| {
                     let n = tally.counts.get(state.index()).copied()?;
-                    (n > 0).then(|| format!("{} {state}", count(n)))
+                    (n > 0).then(|| format!("{} {state}", fmt_count(n)))
                 })
                 .collect();
             let failed = tally
@@ -90,7 +90,7 @@ impl EventSummary {
                 .get(State::Failed.index())
                 .is_some_and(|n| *n > 0);
             let tone = if failed { Tone::Bad } else { Tone::Good };
-            let text = format!("{} tasks ended: {}", count(total), parts.join(", "));
+            let text = format!("{} tasks ended: {}", fmt_count(total), parts.join(", "));
             lines.push(line(Kind::Task, tone, text));
             return lines;
         }
@@ -100,7 +100,9 @@ impl EventSummary {
                 State::Failed | State::Expired => Tone::Bad,
                 _ => Tone::Warn,
             };
-            let by = worker.map_or(String::new(), |w| format!(" on {w} in {}", took(ran)));
+            let by = worker.map_or(String::new(), |w| {
+                format!(" on {w} in {}", fmt_duration(ran))
+            });
             lines.push(line(Kind::Task, tone, format!("{id} {state}{by}")));
         }
         lines
@@ -116,7 +118,9 @@ fn told(event: Event) -> (Kind, Tone, String) {
         Event::Duplicate { id } => {
             task(Plain, format!("{id} has this key already; nothing queued"))
         }
-        Event::Purged { count: n } => task(Plain, format!("{} finished tasks purged", count(n))),
+        Event::Purged { count: n } => {
+            task(Plain, format!("{} finished tasks purged", fmt_count(n)))
+        }
         Event::Paused(true) => task(Warn, "queue paused".into()),
         Event::Paused(false) => task(Plain, "queue resumed".into()),
         Event::QueuePaused(true) => task(Warn, "a queue paused".into()),

@@ -2,11 +2,13 @@
 
 use ratatui::layout::Rect;
 
-use crate::ui::{
-    model::layer::Confirm,
+use crate::{
     text::wrap,
-    theme::StyleRole,
-    widgets::canvas::{Canvas, rows},
+    ui::{
+        model::layer::Confirm,
+        theme::StyleRole,
+        widgets::canvas::{Canvas, rows},
+    },
 };
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, confirm: &Confirm) {

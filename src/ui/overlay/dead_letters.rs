@@ -6,9 +6,9 @@ use ratatui::layout::Rect;
 
 use crate::{
     queue::broker::FailureGroup,
+    text::fmt_count,
     ui::{
         model::{Model, layer::DeadLetters},
-        text::count,
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
@@ -69,7 +69,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
 fn cells<'a>(reason: &'a FailureGroup, model: &Model) -> Vec<table::Cell<'a>> {
     let last = model.local(reason.last).strftime("%H:%M:%S").to_string();
     vec![
-        (Cow::Owned(count(reason.count)), StyleRole::Strong),
+        (Cow::Owned(fmt_count(reason.count)), StyleRole::Strong),
         (Cow::Borrowed(&*reason.name), StyleRole::Text),
         (Cow::Borrowed(&*reason.error), StyleRole::Bad),
         (Cow::Owned(reason.newest.to_string()), StyleRole::Dim),

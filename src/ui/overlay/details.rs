@@ -8,13 +8,13 @@ use super::doctor;
 
 use crate::{
     queue::task::{KeyPolicy, Task, Timestamp},
+    text::{fmt_duration, wrap},
     ui::{
         model::{
             Model,
             layer::{Details, DetailsOf},
         },
         panes::tasks::{bar, call, state_role, when},
-        text::{took, wrap},
         theme::StyleRole,
         widgets::canvas::{Canvas, rows},
     },
@@ -195,7 +195,7 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
         put("expires", clock(model, expires), StyleRole::Text);
     }
     if let Some(started) = task.started_at {
-        let waited = took(task.waited.unwrap_or_default());
+        let waited = fmt_duration(task.waited.unwrap_or_default());
         put(
             "started",
             format!("{}, after {waited}", clock(model, started)),
@@ -205,7 +205,7 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
     if let Some(finished) = task.finished_at {
         let ran = task
             .duration()
-            .map_or(String::new(), |d| format!(", after {}", took(d)));
+            .map_or(String::new(), |d| format!(", after {}", fmt_duration(d)));
         put(
             "ended",
             format!("{}{ran}", clock(model, finished)),
@@ -219,8 +219,8 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
         let head = format!(
             "{}  {worker}, after {}, ran {}",
             clock(model, attempt.started_at),
-            took(attempt.waited),
-            took(attempt.ran),
+            fmt_duration(attempt.waited),
+            fmt_duration(attempt.ran),
         );
         put(&format!("attempt {}", i + 1), head, StyleRole::Dim);
         for line in attempt.error.lines() {

@@ -2,11 +2,8 @@
 
 use crate::{
     queue::embedded::store::Durability,
-    ui::{
-        model::Model,
-        text::{count, took},
-        theme::StyleRole,
-    },
+    text::{fmt_count, fmt_duration},
+    ui::{model::Model, theme::StyleRole},
     units::show_bytes,
 };
 
@@ -23,7 +20,10 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
     });
     let saving = match &stats.trouble {
         Some(why) => (
-            format!("{} changes wait to be saved: {why}", count(stats.unsaved)),
+            format!(
+                "{} changes wait to be saved: {why}",
+                fmt_count(stats.unsaved)
+            ),
             StyleRole::Bad,
         ),
         None => ("everything is saved".to_owned(), StyleRole::Good),
@@ -38,19 +38,19 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
         0 => "none yet".to_owned(),
         n => format!(
             "{}, p50 {}, p99 {}, slowest {}",
-            count(usize::try_from(n).unwrap_or(usize::MAX)),
-            took(commits.p50),
-            took(commits.p99),
-            took(commits.max)
+            fmt_count(usize::try_from(n).unwrap_or(usize::MAX)),
+            fmt_duration(commits.p50),
+            fmt_duration(commits.p99),
+            fmt_duration(commits.max)
         ),
     };
     let size = format!(
         "{}; over {} or {} finished tasks the oldest are forgotten",
         show_bytes(keeping.bytes),
         show_bytes(keeping.limit),
-        count(stats.retained_limit)
+        fmt_count(stats.retained_limit)
     );
-    let number = |n: u64| count(usize::try_from(n).unwrap_or(usize::MAX));
+    let number = |n: u64| fmt_count(usize::try_from(n).unwrap_or(usize::MAX));
     let since = format!(
         "{} submitted, {} met a living one with their key, {} tries repeated, {} forgotten, {} late",
         number(stats.submitted),

@@ -6,9 +6,9 @@ use ratatui::layout::Rect;
 
 use crate::{
     queue::broker::{NameStats, Percentiles},
+    text::{fmt_compact, fmt_duration},
     ui::{
         model::Model,
-        text::{short_count, took},
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
@@ -54,7 +54,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
 }
 
 fn cells(name: &NameStats) -> Vec<table::Cell<'_>> {
-    let of = |percentiles: Percentiles| [took(percentiles.p50), took(percentiles.p99)];
+    let of =
+        |percentiles: Percentiles| [fmt_duration(percentiles.p50), fmt_duration(percentiles.p99)];
     let failed = if name.failed > 0 {
         StyleRole::Bad
     } else {
@@ -62,8 +63,8 @@ fn cells(name: &NameStats) -> Vec<table::Cell<'_>> {
     };
     let mut cells = vec![
         (Cow::Borrowed(&*name.name), StyleRole::Strong),
-        (Cow::Owned(short_count(name.succeeded)), StyleRole::Text),
-        (Cow::Owned(short_count(name.failed)), failed),
+        (Cow::Owned(fmt_compact(name.succeeded)), StyleRole::Text),
+        (Cow::Owned(fmt_compact(name.failed)), failed),
     ];
     let times = of(name.wait).into_iter().chain(of(name.run));
     cells.extend(times.map(|time| (Cow::Owned(time), StyleRole::Text)));

@@ -2,13 +2,15 @@
 
 use ratatui::layout::Rect;
 
-use crate::ui::{
-    model::layer::Prompt,
+use crate::{
     text::wrap,
-    theme::StyleRole,
-    widgets::{
-        canvas::{Canvas, row, rows},
-        input,
+    ui::{
+        model::layer::Prompt,
+        theme::StyleRole,
+        widgets::{
+            canvas::{Canvas, row, rows},
+            input,
+        },
     },
 };
 

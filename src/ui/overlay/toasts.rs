@@ -5,12 +5,9 @@ use ratatui::{
     widgets::{Clear, Widget},
 };
 
-use crate::ui::{
-    model::Model,
-    panes::events::tone_role,
-    text::{fit, width},
-    theme::StyleRole,
-    widgets::canvas::Canvas,
+use crate::{
+    text::{truncate, width},
+    ui::{model::Model, panes::events::tone_role, theme::StyleRole, widgets::canvas::Canvas},
 };
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
@@ -22,7 +19,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
         let room = screen.width.saturating_sub(6).min(90);
         let text = format!(
             " {} ",
-            fit(&toast.text, room.into(), canvas.symbols().ellipsis)
+            truncate(&toast.text, room.into(), canvas.symbols().ellipsis)
         );
         let wide = u16::try_from(width(&text)).unwrap_or(room) + 1;
         let wide = wide.min(screen.width);

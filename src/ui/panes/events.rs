@@ -4,17 +4,19 @@ use ratatui::layout::Rect;
 
 use super::{empty, frame, mark};
 use crate::ui::pane::Pane;
-use crate::ui::{
-    layout::Regions,
-    model::{
-        Model,
-        events::{Kind, Tone},
-    },
-    text::count,
-    theme::StyleRole,
-    widgets::{
-        canvas::{Canvas, rows},
-        table::Mark,
+use crate::{
+    text::fmt_count,
+    ui::{
+        layout::Regions,
+        model::{
+            Model,
+            events::{Kind, Tone},
+        },
+        theme::StyleRole,
+        widgets::{
+            canvas::{Canvas, rows},
+            table::Mark,
+        },
     },
 };
 
@@ -26,7 +28,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         0 => String::new(),
         n => format!(
             " dropped {} ",
-            count(usize::try_from(n).unwrap_or(usize::MAX))
+            fmt_count(usize::try_from(n).unwrap_or(usize::MAX))
         ),
     };
     let filter = match view.filter.as_str() {
@@ -34,7 +36,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         text => format!(" /{text} "),
     };
     let held = if view.held { " held " } else { "" };
-    let total = format!(" {} ", count(lines.len()));
+    let total = format!(" {} ", fmt_count(lines.len()));
     let right = [
         (dropped.as_str(), StyleRole::Warn),
         (filter.as_str(), StyleRole::Accent),

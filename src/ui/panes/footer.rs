@@ -2,13 +2,15 @@
 
 use ratatui::layout::Rect;
 
-use crate::ui::{
-    action::{Action, ActionSpec, Scope, TABLE},
-    layout::Regions,
-    model::Model,
+use crate::{
     text::width,
-    theme::StyleRole,
-    widgets::canvas::Canvas,
+    ui::{
+        action::{Action, ActionSpec, Scope, TABLE},
+        layout::Regions,
+        model::Model,
+        theme::StyleRole,
+        widgets::canvas::Canvas,
+    },
 };
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {

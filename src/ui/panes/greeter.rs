@@ -4,16 +4,18 @@ use ratatui::layout::Rect;
 
 use super::frame;
 use crate::ui::pane::Pane;
-use crate::ui::{
-    model::{
-        Model,
-        greeter::{GreetOutcome, Greeter, Greeting},
-    },
-    text::{count, took, wrap},
-    theme::StyleRole,
-    widgets::{
-        canvas::{Canvas, row},
-        chart, input,
+use crate::{
+    text::{fmt_count, fmt_duration, wrap},
+    ui::{
+        model::{
+            Model,
+            greeter::{GreetOutcome, Greeter, Greeting},
+        },
+        theme::StyleRole,
+        widgets::{
+            canvas::{Canvas, row},
+            chart, input,
+        },
     },
 };
 
@@ -21,7 +23,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let greeter = &model.greeter;
     let calls = match calls(greeter) {
         1 => " 1 call ".to_owned(),
-        n => format!(" {} calls ", count(n)),
+        n => format!(" {} calls ", fmt_count(n)),
     };
     let inner = frame(
         canvas,
@@ -115,14 +117,18 @@ fn answer(canvas: &mut Canvas<'_>, rest: &mut Rect, model: &Model) {
     if let GreetOutcome::Greeted { lookup, call, .. } = &newest.outcome
         && rest.height > 4
     {
-        let road = format!("lookup {}, call {}", took(*lookup), took(*call));
+        let road = format!(
+            "lookup {}, call {}",
+            fmt_duration(*lookup),
+            fmt_duration(*call)
+        );
         canvas.pieces(take(rest, 1), &[(&road, StyleRole::Dim)]);
     }
 }
 
 fn percentiles(canvas: &mut Canvas<'_>, area: Rect, greeter: &Greeter) {
     let at = |quantile| {
-        took(std::time::Duration::from_micros(
+        fmt_duration(std::time::Duration::from_micros(
             greeter.latency.value_at_quantile(quantile),
         ))
     };
@@ -166,7 +172,7 @@ fn latency(canvas: &mut Canvas<'_>, rest: &mut Rect, greeter: &Greeter) {
         width: u16::try_from(columns).unwrap_or(axis.width).min(axis.width),
         ..axis
     };
-    let time = |ln: f64| took(std::time::Duration::from_micros(ln.exp() as u64));
+    let time = |ln: f64| fmt_duration(std::time::Duration::from_micros(ln.exp() as u64));
     let (left, right) = (time(low), time(high));
     canvas.pieces(shown, &[(&left, StyleRole::Dim)]);
     canvas.pieces_right(shown, &[(&right, StyleRole::Dim)]);
@@ -180,7 +186,7 @@ fn history(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
 
 fn line(canvas: &mut Canvas<'_>, area: Rect, model: &Model, greeting: &Greeting) {
     let at = model.local(greeting.at).strftime("%H:%M:%S ").to_string();
-    let time = greeting.took().map_or(String::new(), took);
+    let time = greeting.took().map_or(String::new(), fmt_duration);
     let used = canvas.pieces_right(area, &[(&time, StyleRole::Dim)]);
     let room = Rect {
         width: area.width.saturating_sub(used + 1),
@@ -193,7 +199,7 @@ fn line(canvas: &mut Canvas<'_>, area: Rect, model: &Model, greeting: &Greeting)
         GreetOutcome::Failed(why) => (why.as_str(), StyleRole::Bad),
     };
     // Half of the room for a name that is long itself.
-    let name = crate::ui::text::fit(
+    let name = crate::text::truncate(
         &greeting.name,
         usize::from(room.width) / 3,
         canvas.symbols().ellipsis,

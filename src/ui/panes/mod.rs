@@ -76,7 +76,7 @@ fn empty(canvas: &mut Canvas<'_>, area: Rect, lines: &[&str]) {
     let top = area.y + area.height.saturating_sub(high) / 2;
     let style = canvas.fg(StyleRole::Dim);
     for (y, line) in (top..area.bottom()).zip(lines) {
-        let wide = u16::try_from(super::text::width(line)).unwrap_or(area.width);
+        let wide = u16::try_from(crate::text::width(line)).unwrap_or(area.width);
         let x = area.x + area.width.saturating_sub(wide) / 2;
         canvas.write(x, y, area.width, line, style);
     }

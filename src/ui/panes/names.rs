@@ -8,10 +8,10 @@ use super::{empty, frame, mark};
 use crate::ui::pane::Pane;
 use crate::{
     net::naming::Health,
+    text::fmt_count,
     ui::{
         layout::Regions,
         model::Model,
-        text::count,
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
@@ -33,9 +33,13 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     let names = &model.names;
     let rows = names.rows();
     let total = if names.filter.is_empty() {
-        format!(" {} ", count(names.total()))
+        format!(" {} ", fmt_count(names.total()))
     } else {
-        format!(" {} of {} ", count(rows.len()), count(names.total()))
+        format!(
+            " {} of {} ",
+            fmt_count(rows.len()),
+            fmt_count(names.total())
+        )
     };
     let filter = match names.filter.as_str() {
         "" => String::new(),
@@ -43,7 +47,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     };
     let dropped = match names.dropped {
         0 => String::new(),
-        n => format!(" dropped {} ", count(n)),
+        n => format!(" dropped {} ", fmt_count(n)),
     };
     let right = [
         (dropped.as_str(), StyleRole::Warn),

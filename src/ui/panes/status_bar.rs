@@ -7,11 +7,11 @@ use crate::{
     net::rpc::wire::Role as Rights,
     node::Locality,
     queue::task::State,
+    text::{fmt_compact, fmt_count, truncate, width},
     ui::{
         action::Action,
         layout::{Plan, Regions},
         model::{Model, Replay},
-        text::{count, fit, short_count, width},
         theme::StyleRole,
         widgets::canvas::{Canvas, TextSpan},
     },
@@ -46,7 +46,7 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
     let paused = match stats.paused_queues.len() {
         _ if stats.paused => " PAUSED ".to_owned(),
         0 => String::new(),
-        1 => format!(" {} PAUSED ", fit(&stats.paused_queues[0], 16, "~")),
+        1 => format!(" {} PAUSED ", truncate(&stats.paused_queues[0], 16, "~")),
         n => format!(" {n} QUEUES PAUSED "),
     };
     let lost = model.lost.as_ref().map(|lost| {
@@ -111,7 +111,7 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
             format!(
                 "{} {} {state}",
                 symbols.state(state),
-                count(stats.count(state))
+                fmt_count(stats.count(state))
             ),
             stats.count(state),
         )
@@ -124,7 +124,7 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
         .last()
         .copied()
         .unwrap_or_default();
-    let rate = format!("{}/s", short_count(rate.into()));
+    let rate = format!("{}/s", fmt_compact(rate.into()));
     let failed_role = if failures > 0 {
         StyleRole::Bad
     } else {

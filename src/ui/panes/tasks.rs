@@ -8,10 +8,10 @@ use super::{empty, frame, mark};
 use crate::ui::pane::Pane;
 use crate::{
     queue::task::{State, Task, Timestamp},
+    text::{fmt_compact, fmt_count, fmt_duration},
     ui::{
         layout::Regions,
         model::Model,
-        text::{count, short_count, took},
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
@@ -34,7 +34,7 @@ const COLUMNS: [Column; 7] = [
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {
     let tasks = &model.tasks;
     let stats = &model.data().overview.stats;
-    let total = format!(" {} ", count(stats.total()));
+    let total = format!(" {} ", fmt_count(stats.total()));
     let order = format!(" {} ", tasks.order.word());
     let filter = match tasks.filter_text.as_str() {
         "" => String::new(),
@@ -118,7 +118,7 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
             StyleRole::Dim,
         ),
         (
-            Cow::Owned(time.map_or(String::new(), took)),
+            Cow::Owned(time.map_or(String::new(), fmt_duration)),
             StyleRole::Text,
         ),
         (
@@ -206,7 +206,7 @@ fn throughput(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let rate = overview.rate(model.now, crate::queue::broker::RATE_SECONDS);
     let now = rate.last().copied().unwrap_or_default();
     let peak = rate.iter().copied().max().unwrap_or_default();
-    let (now, peak) = (short_count(now.into()), short_count(peak.into()));
+    let (now, peak) = (fmt_compact(now.into()), fmt_compact(peak.into()));
     let label = Rect {
         x: area.x + 1,
         width: area.width.saturating_sub(1),
@@ -226,10 +226,10 @@ fn throughput(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let wait = overview.stats.wait;
     let times = format!(
         " wait p50 {} p99 {}  run p50 {} p99 {} ",
-        took(wait.p50),
-        took(wait.p99),
-        took(run.p50),
-        took(run.p99)
+        fmt_duration(wait.p50),
+        fmt_duration(wait.p99),
+        fmt_duration(run.p50),
+        fmt_duration(run.p99)
     );
     let right = Rect {
         x: label.x + used,

@@ -8,10 +8,10 @@ use super::{frame, mark};
 use crate::ui::pane::Pane;
 use crate::{
     queue::worker::{WorkerState, WorkerStatus},
+    text::{fmt_compact, fmt_duration},
     ui::{
         layout::Regions,
         model::Model,
-        text::{short_count, took},
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
@@ -92,7 +92,7 @@ fn cells<'a>(worker: &'a WorkerStatus, model: &Model) -> Vec<table::Cell<'a>> {
         WorkerState::Stuck => StyleRole::Bad,
     };
     let current = worker.current.as_ref().map_or(String::new(), |current| {
-        let age = took(model.now.since(current.since));
+        let age = fmt_duration(model.now.since(current.since));
         let share = current.progress.map_or(String::new(), |progress| {
             format!(" {:.0}%", progress.share() * 100.0)
         });
@@ -108,8 +108,8 @@ fn cells<'a>(worker: &'a WorkerStatus, model: &Model) -> Vec<table::Cell<'a>> {
         (Cow::Owned(worker.id.to_string()), StyleRole::Strong),
         (Cow::Borrowed(worker.state.word()), role),
         (Cow::Owned(current), StyleRole::Text),
-        (Cow::Owned(short_count(worker.done)), StyleRole::Text),
-        (Cow::Owned(short_count(worker.failed)), failed),
+        (Cow::Owned(fmt_compact(worker.done)), StyleRole::Text),
+        (Cow::Owned(fmt_compact(worker.failed)), failed),
         (Cow::Owned(format!("{busy}%")), StyleRole::Text),
     ]
 }

@@ -50,7 +50,7 @@ pub(super) fn shown(buffer: &Buffer) -> String {
                 skip -= 1;
                 continue;
             }
-            skip = crate::ui::text::width(cell.symbol()).saturating_sub(1);
+            skip = crate::text::width(cell.symbol()).saturating_sub(1);
             line.push_str(cell.symbol());
         }
         text.push_str(line.trim_end());

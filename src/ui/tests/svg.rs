@@ -48,7 +48,7 @@ fn svg(buffer: &Buffer) -> String {
             while x < buffer.area.width && buffer[(x, y)].style() == cell.style() {
                 let symbol = buffer[(x, y)].symbol();
                 text.push_str(symbol);
-                x += u16::try_from(crate::ui::text::width(symbol).max(1)).expect("small");
+                x += u16::try_from(crate::text::width(symbol).max(1)).expect("small");
             }
             piece(&mut out, (start, x, y), cell, &text, &back);
         }

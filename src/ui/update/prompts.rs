@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::rows;
 use crate::{
+    input::addition::{self, Addition},
+    input::arguments,
     net::trust::ticket::Ticket,
     ui::{
-        addition::{self, Addition},
-        arguments,
         effect::{Effect, Export},
         model::{
             Model,

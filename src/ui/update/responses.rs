@@ -10,6 +10,7 @@ use crate::{
         query::Filter,
         task::{State, TaskId},
     },
+    text::{self, fmt_duration},
     ui::{
         action::Action,
         effect::{Effect, EffectDone, Greeted, Msg, What},
@@ -20,7 +21,6 @@ use crate::{
             layer::{Confirm, ConfirmAction, Details, DetailsOf, Layer, Prompt},
             overview::Overview,
         },
-        text::{self, took},
     },
 };
 
@@ -198,7 +198,7 @@ fn names(model: &mut Model, event: NameEvent) -> Vec<Effect> {
         NameEvent::Changes { changes, .. } if changes.len() > 8 => {
             lines.push((
                 Tone::Plain,
-                format!("{} names changed", text::count(changes.len())),
+                format!("{} names changed", text::fmt_count(changes.len())),
             ));
         }
         NameEvent::Changes { changes, .. } => lines.extend(changes.iter().map(told)),
@@ -238,9 +238,9 @@ fn greeted(model: &mut Model, number: u64, answer: Result<Greeted, String>) -> V
         Ok(Greeted { text, lookup, call }) => {
             let line = format!(
                 "{text}  ({}: lookup {}, call {})",
-                took(lookup + call),
-                took(lookup),
-                took(call)
+                fmt_duration(lookup + call),
+                fmt_duration(lookup),
+                fmt_duration(call)
             );
             let short: String = line.chars().take(300).collect();
             log(model, Kind::Call, Tone::Good, short);
@@ -284,7 +284,10 @@ fn counted(
         ),
         Ok(n) => {
             let tasks = if n == 1 { "task" } else { "tasks" };
-            let question = format!("{verb} {} {kind} {tasks}{gap}{which}{end}?", text::count(n));
+            let question = format!(
+                "{verb} {} {kind} {tasks}{gap}{which}{end}?",
+                text::fmt_count(n)
+            );
             model.layers.push(Layer::Confirm(Confirm {
                 question,
                 yes: ConfirmAction::Tasks { deed, filter },
@@ -296,7 +299,7 @@ fn counted(
 
 /// What the process before had left: told once, and what is bad about it louder.
 fn recovered(model: &mut Model, recovery: &Recovery) -> Vec<Effect> {
-    let tasks = |n: usize| text::counted(n, "task");
+    let tasks = |n: usize| text::pluralize(n, "task");
     let ids = |ids: &[TaskId]| {
         let some: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
         let etc = if ids.len() > 5 { ", …" } else { "" };
@@ -327,8 +330,8 @@ fn recovered(model: &mut Model, recovery: &Recovery) -> Vec<Effect> {
         bad.push(format!(
             "the task file was damaged ({}): {} saved, {} lost; it is kept at {}",
             damage.what,
-            text::count(damage.salvaged),
-            text::count(damage.lost),
+            text::fmt_count(damage.salvaged),
+            text::fmt_count(damage.lost),
             damage.kept_at.display(),
         ));
     }
@@ -345,7 +348,7 @@ fn carried_out(model: &mut Model, done: EffectDone) -> Vec<Effect> {
         result,
         took: time,
     } = done;
-    let time = took(time);
+    let time = fmt_duration(time);
     let kind = match &what {
         What::Call(_) => Kind::Call,
         What::Export | What::Copy => Kind::Program,

@@ -1,4 +1,4 @@
-//! Cells to draw on. Everything that is written goes through [`fit`], so nothing leaves its place.
+//! Cells to draw on. Everything that is written goes through [`truncate`], so nothing leaves its place.
 
 use ratatui::{
     buffer::Buffer,
@@ -7,9 +7,9 @@ use ratatui::{
     widgets::{Block, Clear, Widget},
 };
 
-use crate::ui::{
-    text::{fit, width},
-    theme::{StyleRole, Symbols, Theme},
+use crate::{
+    text::{truncate, width},
+    ui::theme::{StyleRole, Symbols, Theme},
 };
 
 pub(crate) struct Canvas<'a> {
@@ -43,7 +43,7 @@ impl Canvas<'_> {
             return 0;
         }
         let room = cells.min(area.right() - x);
-        let text = fit(text, room.into(), self.theme.symbols.ellipsis);
+        let text = truncate(text, room.into(), self.theme.symbols.ellipsis);
         let text = self.theme.symbols.plain(text);
         self.buffer.set_stringn(x, y, &text, room.into(), style);
         u16::try_from(width(&text)).unwrap_or(room)

@@ -7,10 +7,8 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::canvas::Canvas;
 use crate::{
     net::trust::ticket::mask,
-    ui::{
-        text::{clean, width},
-        theme::StyleRole,
-    },
+    text::{sanitize, width},
+    ui::theme::StyleRole,
 };
 
 /// Draws the line, and the cursor when it has the keyboard.
@@ -29,7 +27,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, input: &Input, has_keybo
     // As much as fits before the cursor, counted from the cursor, so that a long line costs no more
     // than a short one.
     let mut cursor = 0;
-    let before = clean(before);
+    let before = sanitize(before);
     let mut from = before.len();
     for (start, cluster) in before.grapheme_indices(true).rev() {
         let wide = width(cluster);

@@ -166,7 +166,7 @@ fn put(
     style: ratatui::style::Style,
 ) {
     let x = if column.right {
-        let taken = crate::ui::text::width(&crate::ui::text::fit(text, wide.into(), ""));
+        let taken = crate::text::width(&crate::text::truncate(text, wide.into(), ""));
         x + wide.saturating_sub(u16::try_from(taken).unwrap_or(wide))
     } else {
         x

@@ -2,6 +2,7 @@
 
 use super::prompt;
 use crate::{
+    input::addition,
     input::options,
     queue::{
         add::Add,
@@ -11,7 +12,6 @@ use crate::{
         task::{NewTask, TaskId},
     },
     ui::{
-        addition,
         effect::Effect,
         model::{
             Model,
@@ -71,7 +71,7 @@ pub(super) fn burst(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     };
     vec![Effect::Submit {
         tasks: (1..=count).map(task).collect(),
-        what: format!("a burst of {}", crate::ui::text::count(count)),
+        what: format!("a burst of {}", crate::text::fmt_count(count)),
     }]
 }
 
