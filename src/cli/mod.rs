@@ -1,10 +1,22 @@
 //! The command line: what can be said, as types. What is done with it is the business of `command`.
 
+mod add;
+mod calls;
+mod members;
+mod names;
+mod output;
+mod program;
+mod serve;
+mod tasks;
+mod workers;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use self::commands::*;
+pub use self::{
+    add::*, calls::*, members::*, names::*, output::*, program::*, serve::*, tasks::*, workers::*,
+};
 
 const ABOUT: &str =
     "One terminal for a small distributed system: names, remote calls and background tasks";
@@ -205,4 +217,3 @@ pub enum Command {
     /// Show a recorded screen again
     Replay(Replay),
 }
-mod commands;

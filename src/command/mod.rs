@@ -111,7 +111,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Names(
             Names::List { out, .. }
             | Names::Lookup { out, .. }
-            | Names::RegisterRequest { out, .. }
+            | Names::Register { out, .. }
             | Names::Unregister { out, .. }
             | Names::SetMetadata { out, .. }
             | Names::Watch { out, .. },

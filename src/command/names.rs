@@ -52,7 +52,7 @@ async fn ask(access: &NodeHandle, names: Names) -> CmdResult {
                 .await?;
             show(Output::new(out), &found)
         }
-        Names::RegisterRequest {
+        Names::Register {
             name,
             uri,
             tag,
