@@ -1,7 +1,7 @@
 //! Writing rows to a new file, as JSON or CSV.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -27,10 +27,8 @@ pub(crate) struct Writer {
 impl Writer {
     /// Makes the file; one that exists already is left alone.
     pub(crate) fn create(path: &Path, columns: Vec<&'static str>) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
         let mut writer = Self {
-            out: BufWriter::new(options.open(path)?),
+            out: BufWriter::new(File::create_new(path)?),
             columns,
             json: path.extension().is_some_and(|e| e == "json"),
             rows: 0,

@@ -1,6 +1,6 @@
 //! `config`, `keys`, `completions` and `man`: about the program, without a node.
 
-use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::CommandFactory;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
     cli::{Cli, Completions, Config, OutputArgs},
     config::{DEFAULT_FILE, EffectiveSetting},
-    ui,
+    files, ui,
 };
 
 pub(super) fn config(given: &Ctx<'_>, config: &Config) -> CmdResult {
@@ -47,12 +47,7 @@ pub(super) fn config(given: &Ctx<'_>, config: &Config) -> CmdResult {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(failed)?;
             }
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true).mode(0o600);
-            let written = options
-                .open(path)
-                .and_then(|mut file| file.write_all(DEFAULT_FILE.as_bytes()));
-            written.map_err(failed)?;
+            files::create_whole(path, DEFAULT_FILE.as_bytes()).map_err(failed)?;
             let file = path.display().to_string();
             let told = format!("{file} written, with every setting explained");
             Output::new(*out).answer(&Written { file }, &told)?;

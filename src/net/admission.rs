@@ -22,7 +22,10 @@ use super::{
         members::{self, Members, Seconds},
     },
 };
-use crate::value::{Value, ValueError};
+use crate::{
+    retry::Backoff,
+    value::{Value, ValueError},
+};
 
 /// The name that it is exposed under.
 pub const NAME: &str = "peers";
@@ -353,9 +356,6 @@ fn unexpected(error: &ValueError) -> CallError {
 
 /// Guests of a server that has not been heard for this long are let in no more.
 const UNHEARD: Duration = Duration::from_secs(120);
-/// First and longest pause before a broken watch is taken up again.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Lets in whom another server lets in, for as long as that server can be heard; to be run beside an
 /// endpoint. Nobody becomes more than a member by it: an admin there is no admin here. Whoever is no longer
@@ -371,12 +371,12 @@ pub async fn follow_guests(members: Members, peers: AdmissionClient, naming: Opt
             }
         }
     };
-    let (mut pause, mut heard) = (FIRST_PAUSE, Instant::now());
+    let (mut backoff, mut heard) = (Backoff::default(), Instant::now());
     loop {
         match peers.watch().await {
             Ok(mut watch) => {
                 while let Ok(Some(known)) = watch.next().await {
-                    pause = FIRST_PAUSE;
+                    backoff.reset();
                     let guests = known.into_iter().map(|k| (k.key, k.role.min(Role::Member)));
                     // The server itself calls the objects that it has in its list.
                     set(guests.chain([(by, Role::Member)]).collect()).await;
@@ -391,8 +391,7 @@ pub async fn follow_guests(members: Members, peers: AdmissionClient, naming: Opt
             Err(_) if heard.elapsed() > UNHEARD => set(HashMap::new()).await,
             Err(_) => {}
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        tokio::time::sleep(backoff.next_delay()).await;
     }
 }
 

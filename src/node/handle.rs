@@ -26,6 +26,7 @@ use crate::{
         uri::Uri,
     },
     queue::{broker::Broker, embedded::Recovery},
+    retry::Backoff,
     value::Value,
 };
 
@@ -45,9 +46,6 @@ pub enum NamesEvent {
 
 /// News that wait for the screen; the naming server keeps what does not fit.
 const MAX_NEWS: usize = 64;
-/// First and longest pause before a broken watch is taken up again.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where a node is, seen from whoever has access to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,7 +258,7 @@ impl std::fmt::Debug for NodeHandle {
 }
 
 async fn follow(naming: NamingClient, news: mpsc::Sender<NamesEvent>) {
-    let (mut from, mut pause) = (None, FIRST_PAUSE);
+    let (mut from, mut backoff) = (None, Backoff::default());
     loop {
         let error = match naming.watch(from).await {
             Ok(mut watch) => loop {
@@ -270,7 +268,7 @@ async fn follow(naming: NamingClient, news: mpsc::Sender<NamesEvent>) {
                 };
                 match event {
                     Ok(Some(event)) => {
-                        pause = FIRST_PAUSE;
+                        backoff.reset();
                         from = place(&event);
                         if news.send(NamesEvent::News(event)).await.is_err() {
                             return;
@@ -282,15 +280,12 @@ async fn follow(naming: NamingClient, news: mpsc::Sender<NamesEvent>) {
             },
             Err(error) => error,
         };
-        let lost = NamesEvent::Lost {
-            error,
-            again_in: pause,
-        };
+        let again_in = backoff.next_delay();
+        let lost = NamesEvent::Lost { error, again_in };
         if news.send(lost).await.is_err() {
             return;
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        sleep(again_in).await;
     }
 }
 

@@ -1,20 +1,20 @@
 //! One node for each data folder: who has it, and where that one can be reached.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io,
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::trust::key::PublicKey;
+use crate::{
+    files::{self, LockedFile},
+    net::trust::key::PublicKey,
+};
 
 /// The file: locked by the node that has the folder, readable for those who look for it.
 const FILE: &str = "node.json";
-const MAX_FILE: u64 = 64 << 10;
 
 /// Where a node is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub(super) enum LockState {
 /// The claim on a data folder; it ends with the process, however that ends.
 #[derive(Debug)]
 pub(super) struct InstanceLock {
-    file: File,
+    file: LockedFile,
     /// The port of the node before.
     port: u16,
 }
@@ -61,30 +61,14 @@ impl InstanceLock {
     pub(super) fn claim(folder: &Path) -> Result<Self, LockError> {
         let path = folder.join(FILE);
         let unusable = |e| LockError::Unusable(path.clone(), e);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(unusable)?;
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(unusable)?;
-        let before = read(&mut file);
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LockError::By(before.map_or(0, |note| note.pid)));
-            }
-            Err(TryLockError::Error(e)) => return Err(unusable(e)),
-        }
+        files::create_folder(folder).map_err(unusable)?;
+        let file = LockedFile::try_lock(&path).map_err(|e| match e {
+            files::LockError::Held(note) => LockError::By(read(&note).map_or(0, |note| note.pid)),
+            files::LockError::Io(e) => unusable(e),
+        })?;
         let mut here = Self {
+            port: read(file.previous()).map_or(0, |note| note.port),
             file,
-            port: before.map_or(0, |note| note.port),
         };
         here.write(None).map_err(unusable)?;
         Ok(here)
@@ -107,24 +91,16 @@ impl InstanceLock {
             addr: node.map(|(addr, _)| addr),
             key: node.map(|(_, key)| key.to_string()),
         };
-        let text = serde_json::to_string(&note)?;
-        self.file.set_len(0)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(text.as_bytes())
+        self.file.write_note(&serde_json::to_string(&note)?)
     }
 }
 
 /// Looks who has a folder.
 pub(super) fn look(folder: &Path) -> LockState {
-    let Ok(mut file) = File::open(folder.join(FILE)) else {
+    let Some(note) = files::holder_note(&folder.join(FILE)) else {
         return LockState::Nobody;
     };
-    // A lock for reading is only refused while somebody has the other kind.
-    match file.try_lock_shared() {
-        Ok(()) | Err(TryLockError::Error(_)) => return LockState::Nobody,
-        Err(TryLockError::WouldBlock) => {}
-    }
-    let Some(note) = read(&mut file) else {
+    let Some(note) = read(&note) else {
         return LockState::Starting(0);
     };
     let key = note.key.as_deref().and_then(|key| key.parse().ok());
@@ -134,10 +110,8 @@ pub(super) fn look(folder: &Path) -> LockState {
     }
 }
 
-fn read(file: &mut File) -> Option<LockFile> {
-    let mut text = String::new();
-    file.take(MAX_FILE).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+fn read(note: &str) -> Option<LockFile> {
+    serde_json::from_str(note).ok()
 }
 
 #[cfg(test)]

@@ -2,20 +2,21 @@
 //! needed once.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io,
     net::SocketAddr,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::{
-    rpc::{client::PeerAddr, wire::Role},
-    trust::{
-        key::PublicKey,
-        ticket::{MAX_ADDRS, Ticket},
+use crate::{
+    files::{self, LockedFile},
+    net::{
+        rpc::{client::PeerAddr, wire::Role},
+        trust::{
+            key::PublicKey,
+            ticket::{MAX_ADDRS, Ticket},
+        },
     },
 };
 
@@ -96,14 +97,8 @@ pub fn read(folder: &Path) -> Result<Vec<JoinedNode>, KnownNodesError> {
         path: path.clone(),
         why,
     };
-    let mut text = String::new();
-    match File::open(&path) {
-        Ok(file) => file
-            .take(MAX_FILE)
-            .read_to_string(&mut text)
-            .map_err(|e| fail(e.to_string()))?,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(fail(e.to_string())),
+    let Some(text) = files::read(&path, MAX_FILE).map_err(|e| fail(e.to_string()))? else {
+        return Ok(Vec::new());
     };
     let lines: Vec<KnownNodeJson> = serde_json::from_str(&text).map_err(|e| fail(e.to_string()))?;
     let known = |line: KnownNodeJson| {
@@ -149,15 +144,9 @@ pub fn forget(folder: &Path, key: PublicKey) -> Result<bool, KnownNodesError> {
 
 /// Commands and the node that runs may change the file at the same time: one after the other, until the
 /// lock is dropped.
-fn lock(folder: &Path) -> Result<File, KnownNodesError> {
+fn lock(folder: &Path) -> Result<LockedFile, KnownNodesError> {
     let path = folder.join(LOCK);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    let locked = options.open(&path).and_then(|file| {
-        file.lock()?;
-        Ok(file)
-    });
-    locked.map_err(|e| KnownNodesError {
+    LockedFile::lock(&path).map_err(|e| KnownNodesError {
         path,
         why: e.to_string(),
     })
@@ -171,28 +160,19 @@ fn write(folder: &Path, all: &[JoinedNode]) -> Result<(), KnownNodesError> {
         addrs: known.addrs.clone(),
     };
     let lines: Vec<KnownNodeJson> = all.iter().map(line).collect();
-    let temporary = path.with_extension(format!("{}.new", std::process::id()));
     let written = serde_json::to_vec_pretty(&lines)
         .map_err(io::Error::from)
-        .and_then(|text| {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let mut file = options.open(&temporary)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)
-        });
-    written.map_err(|e| {
-        fs::remove_file(&temporary).ok();
-        KnownNodesError {
-            path,
-            why: e.to_string(),
-        }
+        .and_then(|text| files::replace(&path, &text));
+    written.map_err(|e| KnownNodesError {
+        path,
+        why: e.to_string(),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn known(n: u8, port: u16) -> JoinedNode {

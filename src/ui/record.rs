@@ -9,9 +9,8 @@
 
 use std::{
     collections::HashMap,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, BufWriter, Write},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -23,6 +22,7 @@ use super::{
     model::Header,
 };
 use crate::{
+    files,
     net::{
         rpc::wire::Role,
         trust::ticket::{contains_ticket, redact},
@@ -135,10 +135,8 @@ impl Recorder {
     /// Makes the file; one that is there already is left alone. What is on a screen is not for everybody,
     /// so only its user can read it.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
         Ok(Self {
-            out: BufWriter::new(options.open(path)?),
+            out: BufWriter::new(files::create_new(path)?),
             last: Timestamp::default(),
             bytes: 0,
             rows: Vec::new(),

@@ -10,11 +10,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{NamingClient, record::RegisterRequest};
-use crate::net::rpc::error::{CallError, Code};
+use crate::{
+    net::rpc::error::{CallError, Code},
+    retry::Backoff,
+};
 
-/// First and longest pause between attempts to reach the naming server.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Saying goodbye takes at most this long.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -70,11 +70,11 @@ impl LeaseKeeper {
 
     /// Ends only when the naming server refuses for good.
     async fn keep(&self) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::default();
         loop {
             match self.naming.register(&self.wanted).await {
                 Ok(granted) => {
-                    pause = FIRST_PAUSE;
+                    backoff.reset();
                     self.set(LeaseStatus::Held);
                     let Some(lease) = granted.lease_ms else {
                         return std::future::pending().await;
@@ -87,8 +87,7 @@ impl LeaseKeeper {
                 }
                 Err(error) => {
                     self.set(LeaseStatus::Failing(error));
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    sleep(backoff.next_delay()).await;
                 }
             }
         }
@@ -96,17 +95,17 @@ impl LeaseKeeper {
 
     /// Renews until the naming server no longer knows the lease.
     async fn renew(&self, id: u64, lease: Duration) {
-        let mut pause = lease / 3;
+        let interval = lease / 3;
+        // A renewal changes nothing when it runs twice, and a naming server that just came back has
+        // forgotten the lease: find out soon.
+        let mut backoff = Backoff::up_to(interval);
+        self.pause(interval).await;
         loop {
-            if pause == lease / 3 {
-                self.pause(pause).await;
-            } else {
-                sleep(pause).await;
-            }
             match self.naming.renew(&self.wanted.name, id).await {
                 Ok(_) => {
-                    pause = lease / 3;
+                    backoff.reset();
                     self.set(LeaseStatus::Held);
+                    self.pause(interval).await;
                 }
                 Err(error) => {
                     // Refused for good, or forgotten: asking for the name anew tells which.
@@ -121,14 +120,7 @@ impl LeaseKeeper {
                     if lost {
                         return;
                     }
-                    // A renewal changes nothing when it runs twice, and a naming server that just
-                    // came back has forgotten us: find out soon.
-                    pause = if pause == lease / 3 {
-                        FIRST_PAUSE
-                    } else {
-                        pause * 2
-                    }
-                    .min(lease / 3);
+                    sleep(backoff.next_delay()).await;
                 }
             }
         }
@@ -140,7 +132,7 @@ impl LeaseKeeper {
         let naming = &self.naming;
         let gone = async {
             naming.client().disconnected(naming.server()).await;
-            sleep(FIRST_PAUSE).await;
+            sleep(Backoff::default().next_delay()).await;
         };
         tokio::select! {
             () = sleep(pause) => {}

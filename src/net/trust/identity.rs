@@ -4,8 +4,7 @@
 //! hold it. There is no certificate, no host name and no expiry to get wrong.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,7 +13,10 @@ use ring::hmac;
 use rustls::{pki_types::PrivatePkcs8KeyDer, sign::CertifiedKey};
 
 use super::{key::PublicKey, ticket::Secret};
-use crate::net::rpc::wire::Role;
+use crate::{
+    files::{self, ReadError},
+    net::rpc::wire::Role,
+};
 
 /// The name of the key file in the data directory.
 pub const KEY_FILE: &str = "identity.pem";
@@ -88,7 +90,7 @@ impl Identity {
             }),
             None => {
                 let pem = make_pem().map_err(IdentityError::Make)?;
-                match keep(folder, &path, &pem) {
+                match create(folder, &path, &pem) {
                     // Another process of the same user made it first: its key is ours too.
                     Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                         Self::load_or_generate(folder)
@@ -167,66 +169,28 @@ fn make_pem() -> Result<String, String> {
         .map_err(|e| e.to_string())
 }
 
-/// The file's text, or `None` when there is no file. The permissions are read from the open file, so
-/// that they belong to what is read.
+/// Returns the file's text, or `None` if there is no file.
 fn read_private(path: &Path) -> Result<Option<String>, IdentityError> {
-    let failed = |error| IdentityError::File {
-        verb: "read",
-        path: path.to_owned(),
-        error,
-    };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(failed(e)),
-    };
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(IdentityError::Exposed {
-                path: path.to_owned(),
-                mode,
-            });
-        }
-    }
-    let mut text = String::new();
-    file.take(MAX_KEY_FILE)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    Ok(Some(text))
+    let path = path.to_owned();
+    files::read(&path, MAX_KEY_FILE).map_err(|error| match error {
+        ReadError::Exposed { mode } => IdentityError::Exposed { path, mode },
+        ReadError::Io(error) => IdentityError::File {
+            verb: "read",
+            path,
+            error,
+        },
+    })
 }
 
-/// Writes the key whole or not at all: a link to a finished temporary file fails when the name is
-/// taken, so that neither a crash nor a second process leaves half a key.
-fn keep(folder: &Path, path: &Path, pem: &str) -> io::Result<()> {
-    make_private_folder(folder)?;
-    let temporary = folder.join(format!("{KEY_FILE}.{}.new", std::process::id()));
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&temporary).and_then(|mut file| {
-        file.write_all(pem.as_bytes())?;
-        file.sync_all()
-    });
-    let linked = written.and_then(|()| fs::hard_link(&temporary, path));
-    fs::remove_file(&temporary).ok();
-    linked
-}
-
-fn make_private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+/// Writes the key whole or not at all, so that neither a crash nor a second process leaves half a key.
+fn create(folder: &Path, path: &Path, pem: &str) -> io::Result<()> {
+    files::create_folder(folder)?;
+    files::create_whole(path, pem.as_bytes())
 }
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
 

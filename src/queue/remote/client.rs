@@ -30,6 +30,7 @@ use crate::{
         task::{IdempotencyKey, NewTask, Receipt, State, Task, TaskId},
         worker::WorkerStatus,
     },
+    retry::Backoff,
     value::{Encoded, Value},
 };
 
@@ -37,9 +38,6 @@ use crate::{
 const PERSIST: Duration = Duration::from_secs(20);
 /// What looks at many tasks, or does something to them, may take this long.
 const LONG: Duration = Duration::from_secs(120);
-/// First and longest pause between attempts to reach the broker.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Batches that wait for one subscriber; further ones are dropped and counted.
 const MAX_BATCHES: usize = 256;
 
@@ -142,7 +140,7 @@ impl Remote {
         tasks: &[NewTask],
     ) -> Result<Vec<Receipt>, BrokerError> {
         let until = Instant::now() + PERSIST;
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::default();
         let args = vec![value(tasks)?, value(&id)?];
         loop {
             match self.raw("submit", args.clone(), DEADLINE).await {
@@ -159,15 +157,15 @@ impl Remote {
                     return Err(unheard(CallError::Remote(fault)));
                 }
                 Err(CallError::Closed) => return Err(BrokerError::Closed),
-                Err(error) if Instant::now() + pause >= until => {
-                    return Err(BrokerError::Unreachable(format!(
-                        "{error}; it may have been taken"
-                    )));
-                }
                 Err(error) => {
+                    let delay = backoff.next_delay();
+                    if Instant::now() + delay >= until {
+                        return Err(BrokerError::Unreachable(format!(
+                            "{error}; it may have been taken"
+                        )));
+                    }
                     tracing::debug!(%error, "a submit is said again");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    sleep(delay).await;
                 }
             }
         }
@@ -205,11 +203,11 @@ impl Remote {
     /// Follows events until nobody wants them, across lost connections and restarts of the other
     /// process.
     async fn follow(self, batches: async_channel::Sender<EventBatch>) {
-        let (mut at, mut pause, mut dropped) = (None, FIRST_PAUSE, 0);
+        let (mut at, mut backoff, mut dropped) = (None, Backoff::default(), 0);
         while !self.0.client.is_closed() {
             if let Ok(mut replies) = self.open(at).await {
                 while let Some(news) = next(&mut replies).await {
-                    pause = FIRST_PAUSE;
+                    backoff.reset();
                     at = Some(news.next);
                     // The first may be empty: it says that from here on nothing is missed, and that
                     // whoever has asked before should ask again.
@@ -224,8 +222,7 @@ impl Remote {
                     };
                 }
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            sleep(backoff.next_delay()).await;
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The file that keeps who has joined: written anew and put in place whole, off the network's thread.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -10,7 +9,10 @@ use std::{
 use tokio::sync::Mutex;
 
 use super::book::{MemberList, MemberListJson};
-use crate::net::rpc::error::{Code, RemoteError};
+use crate::{
+    files::{self, ReadError},
+    net::rpc::error::{Code, RemoteError},
+};
 
 /// The name of the file in the data folder.
 const FILE: &str = "peers.json";
@@ -56,23 +58,17 @@ impl MemberFile {
             path: path.clone(),
             why,
         };
-        let book = match File::open(&path) {
-            Ok(file) => {
-                private(&file, &path)?;
-                let mut text = String::new();
-                file.take(MAX_FILE)
-                    .read_to_string(&mut text)
-                    .map_err(|e| unreadable(e.to_string()))?;
+        let book = match files::read(&path, MAX_FILE) {
+            Ok(Some(text)) => {
                 let kept: MemberListJson =
                     serde_json::from_str(&text).map_err(|e| unreadable(e.to_string()))?;
                 MemberList::try_from(kept).map_err(unreadable)?
             }
             // Tickets are numbered from the clock on: when this file is lost, no ticket of before it is
             // good again.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                MemberList::numbered_from(super::now())
-            }
-            Err(e) => return Err(unreadable(e.to_string())),
+            Ok(None) => MemberList::numbered_from(super::now()),
+            Err(ReadError::Exposed { mode }) => return Err(MembersError::Exposed { path, mode }),
+            Err(ReadError::Io(e)) => return Err(unreadable(e.to_string())),
         };
         let keeper = Self {
             path: path.into(),
@@ -100,46 +96,15 @@ impl MemberFile {
     }
 }
 
-fn private(file: &File, path: &Path) -> Result<(), MembersError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = file.metadata().map_or(0, |m| m.permissions().mode()) & 0o7777;
-        if mode & 0o077 != 0 {
-            let path = path.to_owned();
-            return Err(MembersError::Exposed { path, mode });
-        }
-    }
-    Ok(())
-}
-
-/// Whole or not at all.
 fn write(path: &Path, book: &MemberListJson) -> io::Result<()> {
-    let temporary = path.with_extension(format!("{}.new", std::process::id()));
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut text = serde_json::to_vec_pretty(book)?;
     text.push(b'\n');
-    let written = options.open(&temporary).and_then(|mut file| {
-        file.write_all(&text)?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| fs::rename(&temporary, path));
-    if placed.is_err() {
-        fs::remove_file(&temporary).ok();
-    }
-    placed?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    files::replace(path, &text)
 }
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use crate::net::{
         rpc::wire::Role,

@@ -3,15 +3,18 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{Core, Timer, deadlines::ActiveRun, live_task::LiveTask, task_id};
-use crate::queue::executor::worker::{RunEnded, RunOutcome, Started};
-use crate::queue::{
-    broker::{BrokerError, Event},
-    embedded::store::{
-        Completion, StoreChange,
-        row::{EndRow, LastRun, Row},
+use crate::{
+    queue::{
+        broker::{BrokerError, Event},
+        embedded::store::{
+            Completion, StoreChange,
+            row::{EndRow, LastRun, Row},
+        },
+        executor::worker::{RunEnded, RunOutcome, Started},
+        registry::TaskFunction,
+        task::{Attempt, State, TimeLimits, Timestamp, Transition, WorkerId},
     },
-    registry::TaskFunction,
-    task::{Attempt, State, TimeLimits, Timestamp, Transition, WorkerId},
+    retry,
 };
 
 /// The first and the longest pause between attempts.
@@ -301,8 +304,8 @@ impl Core {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
-        let doublings = u32::from(entry.attempts.saturating_sub(1)).min(16);
-        let most = (FIRST_RETRY * 2u32.pow(doublings)).min(LONGEST_RETRY);
+        let attempt = u32::from(entry.attempts.saturating_sub(1));
+        let most = retry::exponential(FIRST_RETRY, LONGEST_RETRY, attempt);
         // Full jitter: many that failed together do not come back together.
         let due = now.after(most.mul_f64(share));
         entry.due_at = Some(due);

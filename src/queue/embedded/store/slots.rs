@@ -6,15 +6,9 @@
 //! for the disk: the system keeps what a process has written, however the process ends. A machine that
 //! loses its power may lose the newest of it, and then nothing is blamed on anybody.
 
-use std::{
-    collections::BTreeSet,
-    fs::{File, OpenOptions},
-    io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
-    path::Path,
-};
+use std::{collections::BTreeSet, fs::File, io, os::unix::fs::FileExt, path::Path};
 
-use crate::queue::task::WorkerId;
+use crate::{files, queue::task::WorkerId};
 
 /// Says what the file is, and in which version.
 const MAGIC: &[u8; 8] = b"dtslots1";
@@ -41,13 +35,7 @@ pub(in crate::queue) struct Noted {
 impl InFlightFile {
     /// Opens or makes the file and reads what it says. What is no slot file says nothing.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Noted)> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
+        let file = files::open(path)?;
         let mut bytes = vec![0; LENGTH];
         let mut length = 0;
         while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {

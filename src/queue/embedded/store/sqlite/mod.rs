@@ -12,7 +12,6 @@ mod write;
 use std::{
     borrow::Cow,
     collections::HashMap,
-    fs::File,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -33,6 +32,7 @@ use super::{
     slots::InFlightFile,
 };
 use crate::{
+    files::LockedFile,
     queue::{
         broker::Percentiles,
         query::{Page, Query},
@@ -67,7 +67,7 @@ pub(in crate::queue) struct Sqlite {
     commits: Histogram<u64>,
     crash: Option<ArmedFailPoint>,
     /// Keeps other processes out; held, and let go by the system when the process ends.
-    _lock: File,
+    _lock: LockedFile,
 }
 
 impl Sqlite {

@@ -2,9 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
-    io::{Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,8 +16,9 @@ use super::{
     salvage,
     schema::migrate,
 };
-use crate::queue::embedded::store::{
-    Damage, OpenReport, StoreConfig, StoreError, slots::InFlightFile,
+use crate::{
+    files::{self, LockError, LockedFile},
+    queue::embedded::store::{Damage, OpenReport, StoreConfig, StoreError, slots::InFlightFile},
 };
 
 /// The files, by what follows `tasks.` in their names.
@@ -45,18 +43,15 @@ pub(super) fn open(config: &StoreConfig) -> Result<(Sqlite, OpenReport), OpenErr
         path: path.display().to_string(),
         why,
     };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)
-        .map_err(|e| unusable(&folder, e.to_string()))?;
+    files::create_folder(&folder).map_err(|e| unusable(&folder, e.to_string()))?;
     let lock = lock(&folder)?;
     let path = folder.join(DATABASE);
     let slots_path = folder.join(SLOTS);
     let (slots, noted) =
         InFlightFile::open(&slots_path).map_err(|e| unusable(&slots_path, e.to_string()))?;
     let fail = |why: Trouble| unusable(&path, why.words());
-    private(&path).map_err(|e| unusable(&path, e.to_string()))?;
+    // SQLite would create a file that others can read.
+    files::open(&path).map_err(|e| unusable(&path, e.to_string()))?;
     let (opening, damage) = match Opening::of(&path, config) {
         Ok(opening) => (opening, None),
         Err(why) if why.is_damage() => {
@@ -66,9 +61,7 @@ pub(super) fn open(config: &StoreConfig) -> Result<(Sqlite, OpenReport), OpenErr
         Err(why) => return Err(fail(why)),
     };
     // What SQLite has removed on its way is not to come back after a power cut.
-    File::open(&folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|e| unusable(&folder, e.to_string()))?;
+    files::sync_folder(&folder).map_err(|e| unusable(&folder, e.to_string()))?;
     let pages = Pages::start(&path).map_err(|StoreError(why)| unusable(&path, why))?;
     let known = opening.last_id;
     let missing = (noted.acknowledged > known).then_some((known + 1, noted.acknowledged));
@@ -100,56 +93,25 @@ pub(super) fn open(config: &StoreConfig) -> Result<(Sqlite, OpenReport), OpenErr
 }
 
 /// One process has the folder at a time. The file stays, because to remove it would let two in.
-fn lock(folder: &Path) -> Result<File, OpenError> {
+fn lock(folder: &Path) -> Result<LockedFile, OpenError> {
     let path = folder.join(LOCK);
     let unusable = |e: std::io::Error| OpenError::Unusable {
         path: path.display().to_string(),
         why: e.to_string(),
     };
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(unusable)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            file.read_to_string(&mut holder).ok();
-            let holder = match holder.trim() {
+    let mut lock = LockedFile::try_lock(&path).map_err(|e| match e {
+        LockError::Held(holder) => OpenError::InUse {
+            folder: folder.display().to_string(),
+            holder: match holder.trim() {
                 "" => "somebody".to_owned(),
                 pid => pid.chars().filter(char::is_ascii_digit).take(20).collect(),
-            };
-            return Err(OpenError::InUse {
-                folder: folder.display().to_string(),
-                holder,
-            });
-        }
-        Err(TryLockError::Error(e)) => return Err(unusable(e)),
-    }
-    let note = || -> std::io::Result<()> {
-        let mut file = &file;
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())
-    };
-    note().map_err(unusable)?;
-    file.rewind().map_err(unusable)?;
-    Ok(file)
-}
-
-/// What is submitted may be nobody else's business.
-fn private(path: &Path) -> std::io::Result<()> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
+            },
+        },
+        LockError::Io(e) => unusable(e),
+    })?;
+    let note = format!("{}\n", std::process::id());
+    lock.write_note(&note).map_err(unusable)?;
+    Ok(lock)
 }
 
 /// An open file that keeps what it is told to keep.
@@ -191,7 +153,7 @@ fn anew(path: &Path, config: &StoreConfig, why: &Trouble) -> Result<(Opening, Da
         _ => String::new(),
     };
     let kept_at = salvage::put_aside(path).map_err(Trouble::Salvage)?;
-    private(path).map_err(|e| Trouble::Salvage(e.to_string()))?;
+    files::open(path).map_err(|e| Trouble::Salvage(e.to_string()))?;
     let mut opening = Opening::of(path, config)?;
     let (salvaged, lost) = salvage::take_over(&kept_at, &mut opening.db)?;
     drop(opening);

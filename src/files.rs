@@ -1,0 +1,274 @@
+//! Private files: readable for their owner only, replaced whole, and locked while in use.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+use tempfile::NamedTempFile;
+
+/// Bits of a mode that let other users read or change a file.
+const OTHERS: u32 = 0o077;
+/// Limit of what is read from a locked file, in bytes.
+const MAX_LOCK_FILE: u64 = 64 << 10;
+
+/// The reason why a private file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// Other users can read or change it.
+    #[error("it can be read or changed by other users (mode {mode:04o}); run: chmod 600")]
+    Exposed {
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The system's error, or one of this module about the content.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// The reason why a lock was not acquired.
+#[derive(Debug)]
+pub(crate) enum LockError {
+    /// Another process holds it; its note in the file.
+    Held(String),
+    /// The file cannot be opened or written.
+    Io(io::Error),
+}
+
+/// Creates a folder and its parents with mode 0700; existing ones stay as they are.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Flushes a folder's entries to disk, so that created, renamed and removed files survive a power loss.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Opens a file for reading and writing, and creates it with mode 0600 if it does not exist.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    private().create(true).truncate(false).open(path)
+}
+
+/// Creates a file with mode 0600; fails with [`io::ErrorKind::AlreadyExists`] if there is one.
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+    private().create_new(true).open(path)
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
+}
+
+/// Reads a text of at most `limit` bytes that only its owner can read or change; `None` if there is no
+/// such file. The mode is that of the file that is read, whatever happens to the path meanwhile.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<String>, ReadError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e.into()),
+    };
+    let mode = file.metadata()?.permissions().mode() & 0o7777;
+    if mode & OTHERS != 0 {
+        return Err(ReadError::Exposed { mode });
+    }
+    let mut text = String::new();
+    if file.take(limit + 1).read_to_string(&mut text)? as u64 > limit {
+        let why = format!("it is larger than {limit} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why).into());
+    }
+    Ok(Some(text))
+}
+
+/// Replaces a file atomically, or creates it with mode 0600; on return it is on disk. Readers and a
+/// crash at any moment find the old content or the new one.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let (folder, file) = write_beside(path, content)?;
+    file.persist(path)?;
+    sync_folder(folder)
+}
+
+/// Creates a file atomically with mode 0600; fails with [`io::ErrorKind::AlreadyExists`] if there is
+/// one, also when another process creates it at the same time.
+pub(crate) fn create_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let (folder, file) = write_beside(path, content)?;
+    file.persist_noclobber(path)?;
+    sync_folder(folder)
+}
+
+/// Writes a temporary file into the folder of `path`; it is removed unless it is persisted.
+fn write_beside<'a>(path: &'a Path, content: &[u8]) -> io::Result<(&'a Path, NamedTempFile)> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // The crate creates files with mode 0600.
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    Ok((folder, file))
+}
+
+/// A file with an advisory lock that ends when it is dropped or its process ends, and with a short note
+/// for other processes. The file stays: removing it would let two processes lock two files of one name.
+#[derive(Debug)]
+pub(crate) struct LockedFile {
+    file: File,
+    previous: String,
+}
+
+impl LockedFile {
+    /// Locks a file, which is created with mode 0600 if it does not exist.
+    pub(crate) fn try_lock(path: &Path) -> Result<Self, LockError> {
+        let mut file = open(path).map_err(LockError::Io)?;
+        let locked = file.try_lock();
+        let note = read_note(&mut file);
+        match locked {
+            Ok(()) => Ok(Self {
+                file,
+                previous: note,
+            }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held(note)),
+            Err(TryLockError::Error(e)) => Err(LockError::Io(e)),
+        }
+    }
+
+    /// Like [`LockedFile::try_lock`], but waits while another process or thread holds the lock.
+    pub(crate) fn lock(path: &Path) -> io::Result<Self> {
+        let mut file = open(path)?;
+        file.lock()?;
+        let previous = read_note(&mut file);
+        Ok(Self { file, previous })
+    }
+
+    /// Returns the note of the previous holder; empty if there is none.
+    pub(crate) fn previous(&self) -> &str {
+        &self.previous
+    }
+
+    /// Replaces the note. It does not survive a power loss, and neither does the lock.
+    pub(crate) fn write_note(&mut self, note: &str) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(note.as_bytes())
+    }
+}
+
+/// Returns the note of the process that holds the lock of a file; `None` if no process does.
+pub(crate) fn holder_note(path: &Path) -> Option<String> {
+    let mut file = File::open(path).ok()?;
+    // A shared lock is refused only while another process holds the exclusive one.
+    match file.try_lock_shared() {
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+        Err(TryLockError::WouldBlock) => Some(read_note(&mut file)),
+    }
+}
+
+fn read_note(file: &mut File) -> String {
+    let mut note = String::new();
+    // A note that is no text says nothing.
+    match file.take(MAX_LOCK_FILE).read_to_string(&mut note) {
+        Ok(_) => note,
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("exists").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn files_and_folders_are_private() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("a/b");
+        create_folder(&folder).expect("created");
+        assert_eq!(mode(&folder), 0o700);
+        let path = |name: &str| folder.join(name);
+        open(&path("opened")).expect("opened");
+        create_new(&path("new")).expect("created");
+        replace(&path("replaced"), b"1").expect("replaced");
+        create_whole(&path("whole"), b"1").expect("created");
+        for name in ["opened", "new", "replaced", "whole"] {
+            assert_eq!(mode(&path(name)), 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_leaves_nothing_beside_it() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("file");
+        replace(&path, b"old and longer").expect("created");
+        replace(&path, b"new").expect("replaced");
+        assert_eq!(fs::read(&path).expect("readable"), b"new");
+        let refused = create_whole(&path, b"other").expect_err("exists");
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        let refused = create_new(&path).expect_err("exists");
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).expect("readable"), b"new");
+        assert_eq!(fs::read_dir(home.path()).expect("a folder").count(), 1);
+        assert!(replace(&home.path().join("gone/file"), b"").is_err());
+    }
+
+    #[test]
+    fn one_of_many_creates_a_file() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("file");
+        let created = std::thread::scope(|scope| {
+            let path = &path;
+            let all: Vec<_> = (0..8_u8)
+                .map(|n| scope.spawn(move || (n, create_whole(path, &[b'0' + n; 100]).is_ok())))
+                .collect();
+            let all = all.into_iter().map(|one| one.join().expect("no panic"));
+            all.filter(|(_, created)| *created)
+                .map(|(n, _)| n)
+                .collect::<Vec<_>>()
+        });
+        let [winner] = created[..] else {
+            panic!("{created:?} created it");
+        };
+        assert_eq!(fs::read(&path).expect("readable"), [b'0' + winner; 100]);
+    }
+
+    #[test]
+    fn exposed_and_oversized_files_are_refused() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("file");
+        assert!(matches!(read(&path, 4), Ok(None)));
+        replace(&path, b"four").expect("created");
+        assert_eq!(read(&path, 4).expect("readable").as_deref(), Some("four"));
+        assert!(matches!(read(&path, 3), Err(ReadError::Io(_))));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("chmod");
+        assert!(matches!(
+            read(&path, 4),
+            Err(ReadError::Exposed { mode: 0o640 })
+        ));
+    }
+
+    #[test]
+    fn a_lock_is_held_once_and_has_a_note() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("lock");
+        assert_eq!(holder_note(&path), None);
+        let mut held = LockedFile::try_lock(&path).expect("free");
+        held.write_note("a long note").expect("written");
+        held.write_note("note").expect("written");
+        assert!(matches!(
+            LockedFile::try_lock(&path),
+            Err(LockError::Held(note)) if note == "note"
+        ));
+        assert_eq!(holder_note(&path).as_deref(), Some("note"));
+        drop(held);
+        assert_eq!(holder_note(&path), None);
+        let again = LockedFile::lock(&path).expect("free");
+        assert_eq!(again.previous(), "note");
+    }
+}
