@@ -88,7 +88,7 @@ fn ticket(home: &Path) -> Ticket {
 }
 
 fn endpoint(identity: &Identity) -> Endpoint {
-    let members = Members::only(identity.public());
+    let members = Members::self_only(identity.public());
     Endpoint::bind(network::ANYWHERE, identity, members).expect("a free port")
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn in_thread<T: Send + 'static>(serve: impl FnOnce() -> T + Send + 's
 
 /// An endpoint on loopback that lets one other key in, and how to reach it.
 pub(crate) fn endpoint(identity: &Identity, other: PublicKey) -> (Endpoint, PeerAddr) {
-    let members = Members::only(identity.public());
+    let members = Members::self_only(identity.public());
     members.admit(other, Role::Member);
     let endpoint = Endpoint::bind(ANYWHERE, identity, members).expect("a free port");
     let peer = PeerAddr {

@@ -97,7 +97,9 @@ async fn examine(session: &Session, report: &mut Report) {
 
 /// Whether others can reach it where it says that it is.
 async fn reach(access: &NodeHandle, report: &mut Report) {
-    let me = access.peers(|peers| async move { peers.me().await }).await;
+    let me = access
+        .peers(|peers| async move { peers.who_am_i().await })
+        .await;
     match me {
         Ok(me) => {
             let addrs: Vec<_> = me.addrs.iter().map(ToString::to_string).collect();

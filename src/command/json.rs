@@ -31,8 +31,8 @@ impl<'a> From<&'a Record> for NameJson<'a> {
             name: &record.name,
             uri: &record.uri,
             owner: record.owner.to_string(),
-            state: record.health.word(),
-            tags: &record.metadata,
+            state: record.health.as_str(),
+            tags: &record.tags,
             lease_ms: record.lease_ms,
             exclusive: record.exclusive,
         }

@@ -189,7 +189,7 @@ fn rotate(given: &Ctx<'_>, role: Option<Role>, out: OutputArgs) -> CmdResult {
     }
     let withdrawn = given.with(|session| async move {
         let access = session.access();
-        let rotated = access.peers(|peers| async move { peers.rotate(role).await });
+        let rotated = access.peers(|peers| async move { peers.invalidate_tickets(role).await });
         let rotated = rotated.await.map_err(CmdError::from);
         (session, rotated)
     })?;
@@ -216,7 +216,9 @@ fn print(given: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
     let text = given.with(|session| async move {
         let access = session.access();
         let made = access.peers(|peers| async move {
-            peers.ticket(role, TicketOptions { once, expires }).await
+            peers
+                .issue_ticket(role, TicketOptions { once, expires })
+                .await
         });
         let made = made.await.map_err(CmdError::from);
         (session, made)

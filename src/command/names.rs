@@ -39,8 +39,8 @@ async fn ask(access: &NodeHandle, names: Names) -> CmdResult {
             let query = NameQuery {
                 prefix,
                 regex,
-                metadata_all: tag,
-                metadata_any: any_tag,
+                tags_all: tag,
+                tags_any: any_tag,
                 after: None,
                 limit: None,
             };
@@ -62,7 +62,7 @@ async fn ask(access: &NodeHandle, names: Names) -> CmdResult {
             out,
         } => {
             let mut wanted = RegisterRequest::new(name, uri);
-            wanted.metadata = tag;
+            wanted.tags = tag;
             wanted.exclusive = exclusive;
             let out = Output::new(out);
             match (lease, forever) {
@@ -90,7 +90,7 @@ async fn ask(access: &NodeHandle, names: Names) -> CmdResult {
         Names::SetMetadata { name, tags, out } => {
             let (asked, count) = (name.clone(), tags.len());
             access
-                .naming(|naming| async move { naming.set_metadata(&asked, &tags).await })
+                .naming(|naming| async move { naming.set_tags(&asked, &tags).await })
                 .await?;
             said(Output::new(out), &name, count, "tagged")
         }
@@ -132,10 +132,10 @@ fn show(mut out: Output, records: &[Record]) -> CmdResult {
         let row = |record: &Record| {
             vec![
                 record.name.clone(),
-                record.health.word().to_owned(),
+                record.health.as_str().to_owned(),
                 record.owner.fingerprint(),
                 record.uri.clone(),
-                record.metadata.join(" "),
+                record.tags.join(" "),
             ]
         };
         let rows: Vec<_> = records.iter().map(row).collect();
@@ -205,7 +205,7 @@ enum Seen<'a> {
     Gone {
         name: &'a str,
         owner: String,
-        why: RemovalReason,
+        reason: RemovalReason,
     },
     /// The naming server is lost, and is tried again.
     Lost { error: String, again_in_ms: u64 },
@@ -225,13 +225,17 @@ async fn watch(access: &NodeHandle, prefix: &str, mut out: Output) -> CmdResult 
                 for change in changes.iter().filter(|c| c.name().starts_with(prefix)) {
                     match change {
                         NameChange::Put(record) => put(&mut out, record)?,
-                        NameChange::Gone { name, owner, why } => {
+                        NameChange::Removed {
+                            name,
+                            owner,
+                            reason,
+                        } => {
                             let seen = Seen::Gone {
                                 name,
                                 owner: owner.to_string(),
-                                why: *why,
+                                reason: *reason,
                             };
-                            let word = match why {
+                            let word = match reason {
                                 RemovalReason::Unregistered => "unregistered",
                                 RemovalReason::Expired => "expired",
                             };
@@ -251,10 +255,10 @@ fn put(out: &mut Output, record: &Record) -> Result<(), CmdError> {
     let text = format!(
         "{}  {}  {}  {}  {}",
         record.name,
-        record.health.word(),
+        record.health.as_str(),
         record.owner.fingerprint(),
         record.uri,
-        record.metadata.join(" ")
+        record.tags.join(" ")
     );
     let record = record.into();
     tell(out, &Seen::Put { record }, text.trim_end())

@@ -50,7 +50,7 @@ impl Source {
     async fn numbers(&self) -> Option<Numbers> {
         let mut numbers = Numbers {
             names: self.naming.as_ref().map_or(0, NamingServer::count),
-            calls: self.endpoint.calls(),
+            calls: self.endpoint.call_counts(),
             ..Numbers::default()
         };
         if let Some(broker) = &self.broker {

@@ -85,19 +85,22 @@ impl AdmissionService {
     ///
     /// # Errors
     /// As [`Members::ticket`].
-    pub async fn ticket(&self, role: Role, wish: TicketOptions) -> Result<String, RemoteError> {
-        let issued = self.members().ticket(role, wish.once, wish.expires).await?;
+    pub async fn ticket(&self, role: Role, options: TicketOptions) -> Result<String, RemoteError> {
+        let issued = self
+            .members()
+            .issue_ticket(role, options.once, options.expires)
+            .await?;
         let ticket = self.endpoint.ticket(&issued, self.addrs.clone());
         Ok(ticket.to_string())
     }
 
     fn list(&self) -> Vec<MemberStatus> {
-        let connected = self.endpoint.connected();
+        let connected = self.endpoint.connections_by_key();
         let info = |peer: members::Member| MemberStatus {
             connections: connected.get(&peer.key).copied().unwrap_or_default(),
             peer,
         };
-        self.members().peers().into_iter().map(info).collect()
+        self.members().list().into_iter().map(info).collect()
     }
 
     async fn revoke(&self, who: &str) -> Result<members::Member, RemoteError> {
@@ -112,7 +115,7 @@ impl AdmissionService {
     /// A peer by the beginning of its key, or by its label.
     fn find(&self, who: &str) -> Result<members::Member, RemoteError> {
         let who = who.trim().to_ascii_lowercase();
-        let peers = self.members().peers();
+        let peers = self.members().list();
         let fits = |peer: &&members::Member| {
             (who.len() >= 4 && peer.key.to_string().starts_with(&who))
                 || peer.label.to_ascii_lowercase() == who
@@ -141,12 +144,18 @@ impl AdmissionService {
     /// The object, with its methods.
     #[must_use]
     pub fn object(self) -> Service {
-        let desk = || self.clone();
-        let (me, list, watch, ticket, rotate, revoke) =
-            (desk(), desk(), desk(), desk(), desk(), desk());
+        let service = || self.clone();
+        let (me, list, watch, ticket, rotate, revoke) = (
+            service(),
+            service(),
+            service(),
+            service(),
+            service(),
+            service(),
+        );
         Service::new("Who has joined, and what each may do")
             .method(
-                "me() -> map",
+                "who_am_i() -> map",
                 "Who the caller is here, and what it may do.",
                 move |caller: Caller, []: [(); 0]| {
                     let me = WhoAmI {
@@ -175,25 +184,25 @@ impl AdmissionService {
                 },
             )
             .method(
-                "ticket(role: str?, wish: map?) -> str",
+                "issue_ticket(role: str?, options: map?) -> str",
                 "A ticket to join with, as member unless told otherwise. TicketOptions: once, expires (seconds).",
-                move |caller, (role, wish): (Option<Role>, Option<TicketOptions>)| {
-                    let desk = ticket.clone();
+                move |caller, (role, options): (Option<Role>, Option<TicketOptions>)| {
+                    let service = ticket.clone();
                     async move {
                         require_role(Role::Admin, &caller)?;
                         let role = role.unwrap_or(Role::Member);
-                        desk.ticket(role, wish.unwrap_or_default()).await
+                        service.ticket(role, options.unwrap_or_default()).await
                     }
                 },
             )
             .method(
-                "rotate(role: str?) -> int",
+                "invalidate_tickets(role: str?) -> int",
                 "Makes every ticket worthless, or those of one role; who has joined stays.",
                 move |caller, (role,): (Option<Role>,)| {
-                    let desk = rotate.clone();
+                    let service = rotate.clone();
                     async move {
                         require_role(Role::Admin, &caller)?;
-                        desk.members().rotate(role).await
+                        service.members().invalidate_tickets(role).await
                     }
                 },
             )
@@ -202,11 +211,11 @@ impl AdmissionService {
                 "Throws a key out: its connections end and its names go. Who: the beginning of a key, \
                  or a label.",
                 move |caller, (who,): (String,)| {
-                    let desk = revoke.clone();
+                    let service = revoke.clone();
                     async move {
                         require_role(Role::Admin, &caller)?;
                         // It is done to its end, also when the caller is the one who is thrown out.
-                        let whole = tokio::spawn(async move { desk.revoke(&who).await });
+                        let whole = tokio::spawn(async move { service.revoke(&who).await });
                         whole.await.unwrap_or_else(|ended| {
                             Err(RemoteError::new(Code::Internal, ended.to_string()))
                         })
@@ -251,7 +260,7 @@ fn follow(members: Members) -> impl Stream<Item = Result<Vec<MemberEntry>, Remot
             key: peer.key,
             role: peer.role,
         };
-        let known: Vec<_> = members.peers().into_iter().map(known).collect();
+        let known: Vec<_> = members.list().into_iter().map(known).collect();
         Some((Ok(known), (members, news)))
     })
 }
@@ -274,8 +283,8 @@ impl AdmissionClient {
     ///
     /// # Errors
     /// The call's own.
-    pub async fn me(&self) -> Result<WhoAmI, CallError> {
-        self.ask("me", vec![]).await
+    pub async fn who_am_i(&self) -> Result<WhoAmI, CallError> {
+        self.ask("who_am_i", vec![]).await
     }
 
     /// Everybody who has joined there.
@@ -290,18 +299,23 @@ impl AdmissionClient {
     ///
     /// # Errors
     /// [`Code::Denied`] for all but admins, or the call's own.
-    pub async fn ticket(&self, role: Role, wish: TicketOptions) -> Result<String, CallError> {
-        let wish = Value::from_typed(&wish).map_err(|e| unexpected(&e))?;
-        self.ask("ticket", vec![role.word().into(), wish]).await
+    pub async fn issue_ticket(
+        &self,
+        role: Role,
+        options: TicketOptions,
+    ) -> Result<String, CallError> {
+        let options = Value::from_typed(&options).map_err(|e| unexpected(&e))?;
+        self.ask("issue_ticket", vec![role.as_str().into(), options])
+            .await
     }
 
     /// Makes tickets worthless; answers how many.
     ///
     /// # Errors
     /// As [`AdmissionClient::ticket`].
-    pub async fn rotate(&self, role: Option<Role>) -> Result<usize, CallError> {
-        let role = role.map_or(Value::Null, |role| role.word().into());
-        self.ask("rotate", vec![role]).await
+    pub async fn invalidate_tickets(&self, role: Option<Role>) -> Result<usize, CallError> {
+        let role = role.map_or(Value::Null, |role| role.as_str().into());
+        self.ask("invalidate_tickets", vec![role]).await
     }
 
     /// Throws a key out: the beginning of a key, or a label.
@@ -360,14 +374,18 @@ const UNHEARD: Duration = Duration::from_secs(120);
 /// Lets in whom another server lets in, for as long as that server can be heard; to be run beside an
 /// endpoint. Nobody becomes more than a member by it: an admin there is no admin here. Whoever is no longer
 /// let in loses the names that it has registered here.
-pub async fn follow_guests(members: Members, peers: AdmissionClient, naming: Option<NamingServer>) {
+pub async fn mirror_members(
+    members: Members,
+    peers: AdmissionClient,
+    naming: Option<NamingServer>,
+) {
     let by = peers.server.key;
     let set = async |guests: HashMap<PublicKey, Role>| {
-        for out in members.set_guests(by, guests) {
+        for out in members.set_delegated(by, guests) {
             if let Some(naming) = &naming
-                && let Err(fault) = naming.evict(out).await
+                && let Err(error) = naming.evict(out).await
             {
-                tracing::warn!(%fault, "the names of a guest who left may come back");
+                tracing::warn!(%error, "the names of a guest who left may come back");
             }
         }
     };
@@ -385,7 +403,7 @@ pub async fn follow_guests(members: Members, peers: AdmissionClient, naming: Opt
             }
             // Who may not look any more, or is thrown out, does not vouch either.
             Err(CallError::Unauthorized(_)) => set(HashMap::new()).await,
-            Err(CallError::Remote(fault)) if fault.code == Code::Denied => {
+            Err(CallError::Remote(error)) if error.code == Code::Denied => {
                 set(HashMap::new()).await;
             }
             Err(_) if heard.elapsed() > UNHEARD => set(HashMap::new()).await,
@@ -395,8 +413,8 @@ pub async fn follow_guests(members: Members, peers: AdmissionClient, naming: Opt
     }
 }
 
-/// An object that is shared by its desk.
+/// An object that is shared by its service.
 #[must_use]
-pub fn object(desk: AdmissionService) -> Arc<Service> {
-    Arc::new(desk.object())
+pub fn object(service: AdmissionService) -> Arc<Service> {
+    Arc::new(service.object())
 }

@@ -52,7 +52,7 @@ mod tests {
     fn it_refuses_what_is_none() {
         assert!(welcome("").is_err());
         assert!(welcome("  \n").is_err());
-        let fault = welcome(&"x".repeat(MAX_NAME + 1)).expect_err("too long");
-        assert!(fault.message.contains("65536"), "{fault}");
+        let error = welcome(&"x".repeat(MAX_NAME + 1)).expect_err("too long");
+        assert!(error.message.contains("65536"), "{error}");
     }
 }

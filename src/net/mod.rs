@@ -3,7 +3,7 @@
 //! | room | what it is for |
 //! |---|---|
 //! | [`key`], [`identity`], [`peer`] | who a process is: its key, its file, its TLS configuration; whom to dial |
-//! | [`value`], [`wire`], [`fault`] | what travels: values, frames, refusals |
+//! | [`value`], [`wire`], [`error`] | what travels: values, frames, refusals |
 //! | [`object`] | what can be called: typed functions under method names |
 //! | [`members`], [`ticket`] | who may connect, and what each may do; one string that lets somebody join |
 //! | [`peers`] | the object by which members are listed, let in and thrown out |

@@ -116,7 +116,7 @@ impl Services {
     #[must_use]
     pub fn object(mut self, name: &str, tags: &[&str], object: impl Object + 'static) -> Self {
         let mut wanted = RegisterRequest::new(name, "");
-        wanted.metadata = tags.iter().map(ToString::to_string).collect();
+        wanted.tags = tags.iter().map(ToString::to_string).collect();
         self.objects.push((wanted, Arc::new(object)));
         self
     }

@@ -143,7 +143,7 @@ impl NodeHandle {
             .uri
             .parse()
             .map_err(|e| CallError::Protocol(format!("`{}`: {e}", record.name)))?;
-        let peer = self.naming.road(record, &uri);
+        let peer = self.naming.resolve(record, &uri);
         let request = Request::new(uri.object, method, args);
         let client = self.client();
         self.on_net(async move { client.call(peer, request, DEADLINE).await })

@@ -20,7 +20,7 @@ impl NamesJournal {
 }
 
 impl Journal for NamesJournal {
-    fn keep(&self, changes: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>> {
+    fn append(&self, changes: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>> {
         let changes = changes.into_iter().map(change).collect();
         let kept = self.0.keep_names(changes);
         async move { kept.await.map_err(|why| why.to_string()) }.boxed()
@@ -34,11 +34,11 @@ fn change(kept: JournalEntry) -> NameChange {
             owner: record.owner.to_string(),
             number: id,
             uri: record.uri,
-            metadata: serde_json::Value::from(record.metadata).to_string(),
+            metadata: serde_json::Value::from(record.tags).to_string(),
             lease_ms: record.lease_ms,
             exclusive: record.exclusive,
         }),
-        JournalEntry::Gone { name, owner } => NameChange::Gone {
+        JournalEntry::Removed { name, owner } => NameChange::Gone {
             name,
             owner: owner.to_string(),
         },
@@ -55,7 +55,7 @@ pub(super) fn registered(row: &NameRow) -> Option<StoredRegistration> {
         name: row.name.clone(),
         uri: row.uri.clone(),
         owner,
-        metadata,
+        tags: metadata,
         lease_ms: row.lease_ms,
         health: Health::Suspect,
         exclusive: row.exclusive,

@@ -282,7 +282,7 @@ impl ClientRuntime {
             let _entered = net.enter();
             // It lets nobody in: even its own key has nothing to call here.
             let bind = |any: IpAddr| {
-                let nobody = Members::only(PublicKey::from_bytes([0; 32]));
+                let nobody = Members::self_only(PublicKey::from_bytes([0; 32]));
                 Endpoint::bind((any, 0).into(), identity, nobody)
             };
             let v4 = || bind(Ipv4Addr::UNSPECIFIED.into());

@@ -123,7 +123,7 @@ impl Node {
         {
             // Whoever comes now finds everything.
             let _entered = net.enter();
-            endpoint.open();
+            endpoint.start_accepting();
         }
 
         let naming = match &book {
@@ -200,11 +200,11 @@ fn bind(
     let _entered = net.enter();
     if listen.port() == 0 && before != 0 {
         let as_before = SocketAddr::new(listen.ip(), before);
-        if let Ok(endpoint) = Endpoint::bind_closed(as_before, identity, members.clone()) {
+        if let Ok(endpoint) = Endpoint::bind_paused(as_before, identity, members.clone()) {
             return Ok(endpoint);
         }
     }
-    Endpoint::bind_closed(listen, identity, members)
+    Endpoint::bind_paused(listen, identity, members)
 }
 
 fn with_greeter(config: &NodeConfig, offers: Services) -> Services {
@@ -301,7 +301,7 @@ fn offer(
         let object = remote::object(Arc::new(engine), recovery.clone(), life);
         endpoint.objects().expose(remote::NAME, Arc::new(object));
         let mut wanted = RegisterRequest::new(remote::NAME, remote::NAME);
-        wanted.metadata = vec!["broker".into()];
+        wanted.tags = vec!["broker".into()];
         wanted.exclusive = true;
         offered.push(wanted);
     }
@@ -333,7 +333,7 @@ fn serve_names(
         Some(engine) => {
             let before = engine.names().iter().filter_map(names_journal::registered);
             let journal = Arc::new(names_journal::NamesJournal::new(engine.clone()));
-            let (naming, keeping) = NamingServer::kept(limits, before.collect(), journal);
+            let (naming, keeping) = NamingServer::persistent(limits, before.collect(), journal);
             net.spawn(keeping);
             naming
         }
@@ -345,7 +345,7 @@ fn serve_names(
     let mut itself = RegisterRequest::new(naming::NAME, uri(naming::NAME, own.addr));
     itself.lease_ms = Some(0);
     itself.exclusive = true;
-    itself.metadata = vec!["naming".into()];
+    itself.tags = vec!["naming".into()];
     let myself = Caller {
         key: own.key,
         role: Role::Admin,

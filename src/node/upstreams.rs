@@ -21,7 +21,7 @@ use super::{
     known_nodes::{self, JoinedNode},
 };
 use crate::net::{
-    admission::{AdmissionClient, follow_guests},
+    admission::{AdmissionClient, mirror_members},
     naming::{LeaseKeeper, LeaseStatus, NamingClient, NamingServer, RegisterRequest},
     rpc::{
         client::{Client, PeerAddr},
@@ -150,12 +150,12 @@ impl Upstreams {
                     .push(tokio::spawn(registration.run(stop.clone())));
             }
             let peers = AdmissionClient::new(self.0.client.clone(), peer);
-            let guests = follow_guests(self.0.members.clone(), peers, self.0.naming.clone());
+            let guests = mirror_members(self.0.members.clone(), peers, self.0.naming.clone());
             link.running.push(tokio::spawn(async move {
                 stop.run_until_cancelled(guests).await;
             }));
         } else {
-            self.0.members.set_guests(peer.key, HashMap::new());
+            self.0.members.set_delegated(peer.key, HashMap::new());
         }
         self.links().insert(peer.key, link);
         alone.then(|| address::loopback_warning(&[at]).unwrap_or_default())
@@ -247,7 +247,7 @@ impl Upstreams {
         if let Some(link) = &link {
             link.stop.cancel();
         }
-        self.0.members.set_guests(key, HashMap::new());
+        self.0.members.set_delegated(key, HashMap::new());
         link.is_some()
     }
 

@@ -146,12 +146,14 @@ impl Runner {
             Effect::Peers => return Msg::Peers(self.peers().await),
             Effect::Ticket { role, wish } => {
                 let access = &self.access;
-                let made = access.peers(|peers| async move { peers.ticket(role, wish).await });
+                let made =
+                    access.peers(|peers| async move { peers.issue_ticket(role, wish).await });
                 (What::Ticket(role), heard(made.await, |text| text))
             }
             Effect::Rotate => {
                 let access = &self.access;
-                let gone = access.peers(|peers| async move { peers.rotate(None).await });
+                let gone =
+                    access.peers(|peers| async move { peers.invalidate_tickets(None).await });
                 let text = |n| format!("{n} tickets are worthless now; who has joined stays");
                 (What::Rotate, heard(gone.await, text))
             }

@@ -50,13 +50,13 @@ fn place(
             Some(Some(_)) => {
                 return Err(RemoteError::bad_arguments(format!(
                     "{signature}: `{}` is given twice",
-                    crate::net::rpc::object::clip(&name)
+                    crate::net::rpc::object::excerpt(&name)
                 )));
             }
             None => {
                 return Err(RemoteError::bad_arguments(format!(
                     "{signature}: there is no parameter `{}`",
-                    crate::net::rpc::object::clip(&name)
+                    crate::net::rpc::object::excerpt(&name)
                 )));
             }
         }

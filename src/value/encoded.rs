@@ -22,7 +22,7 @@ impl Encoded {
     ///
     /// # Errors
     /// As [`Value::from_typed`].
-    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, ValueError> {
+    pub fn from_typed<T: Serialize + ?Sized>(value: &T) -> Result<Self, ValueError> {
         let mut bytes = Vec::with_capacity(128);
         bytes.extend_from_slice(&[0; Self::HEADROOM]);
         let out = &mut bytes;
@@ -71,7 +71,7 @@ impl Encoded {
     }
 
     /// Its bytes with [`Self::HEADROOM`] before them.
-    pub(crate) fn with_room(self) -> Vec<u8> {
+    pub(crate) fn with_headroom(self) -> Vec<u8> {
         if self.at == Self::HEADROOM {
             return self.bytes;
         }

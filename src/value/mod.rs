@@ -57,7 +57,7 @@ impl Value {
     /// When the value has no such form, for example a map whose keys are not text, or when its own
     /// `Serialize` refuses.
     pub fn from_typed<T: Serialize + ?Sized>(value: &T) -> Result<Self, ValueError> {
-        Encoded::of(value)?.value()
+        Encoded::from_typed(value)?.value()
     }
 
     /// Turns this value into a Rust type.

@@ -146,14 +146,14 @@ fn maps_of_every_kind_are_written() {
         a: 1,
         rest: [("b".into(), 2), ("c".into(), 3)].into(),
     };
-    let written = Encoded::of(&outer).expect("serializes");
+    let written = Encoded::from_typed(&outer).expect("serializes");
     assert_eq!(
         written.value().expect("a value").to_string(),
         r#"{"a": 1, "b": 2, "c": 3}"#
     );
     assert_eq!(written.to_typed::<Outer>(), Ok(outer));
     let keyed: BTreeMap<u8, u8> = [(1, 2)].into();
-    assert!(Encoded::of(&keyed).is_err());
+    assert!(Encoded::from_typed(&keyed).is_err());
 }
 
 #[test]
@@ -227,7 +227,7 @@ proptest! {
         pair: (bool, char),
     ) {
         let drawing = Drawing { title, shapes, tags, pair };
-        let written = Encoded::of(&drawing).expect("serializes");
+        let written = Encoded::from_typed(&drawing).expect("serializes");
         let value = written.value().expect("a value");
         prop_assert_eq!(&Encoded::from(&value), &written);
         prop_assert_eq!(written.to_typed::<Drawing>().expect("reads"), drawing.clone());

@@ -54,7 +54,7 @@ async fn a_process_greets_itself_by_way_of_the_naming_server() {
     stop.cancel();
     keeping.await.expect("ended well");
     let gone = naming.lookup(greeter::NAME).await.expect_err("taken back");
-    assert!(matches!(gone, CallError::Remote(fault) if fault.code == Code::NotFound));
+    assert!(matches!(gone, CallError::Remote(error) if error.code == Code::NotFound));
     endpoint.shutdown(Duration::from_secs(1)).await;
 }
 
@@ -138,7 +138,7 @@ async fn errors_affect_their_own_call_alone() {
     for (object, method, args, code) in cases {
         let request = Request::new(object, method, args);
         match client.call(server.peer, request, DEADLINE).await {
-            Err(CallError::Remote(fault)) => assert_eq!(fault.code, code, "{fault}"),
+            Err(CallError::Remote(error)) => assert_eq!(error.code, code, "{error}"),
             other => panic!("{object}.{method}: {other:?}"),
         }
     }
@@ -192,7 +192,7 @@ async fn a_watcher_sees_what_there_is_and_then_every_change() {
     naming.unregister("n007").await.expect("own");
     match watch.next().await.expect("alive") {
         Some(NameEvent::Changes { changes, .. }) => {
-            assert!(matches!(&changes[..], [NameChange::Gone { name, .. }] if name == "n007"));
+            assert!(matches!(&changes[..], [NameChange::Removed { name, .. }] if name == "n007"));
         }
         other => panic!("{other:?}"),
     }

@@ -66,7 +66,7 @@ async fn a_broken_frame_fails_its_own_stream_and_nothing_else() {
     let garbage = [0, 0, 0, 3, 255, 255, 255];
     for bytes in [&too_large[..], &garbage[..]] {
         match send_frame(&connection, bytes).await {
-            Ok(Some(Reply::Err(fault))) => assert_eq!(fault.code, Code::Malformed),
+            Ok(Some(Reply::Err(error))) => assert_eq!(error.code, Code::Malformed),
             other => panic!("{other:?}"),
         }
     }

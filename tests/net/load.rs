@@ -78,14 +78,14 @@ fn repeated_connections() {
             }
         }
         // The last ones are still being closed.
-        while endpoint.door().open > 8 {
+        while endpoint.connection_stats().open > 8 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let after = footprint();
         assert!(after.0 <= before.0 + 40, "files: {before:?}, {after:?}");
         let grown = after.1.saturating_sub(before.1) * 4 / 1024;
         assert!(grown < 24, "{grown} MiB: {before:?}, {after:?}");
-        assert!(endpoint.connected().len() <= 1);
+        assert!(endpoint.connections_by_key().len() <= 1);
     });
 }
 
@@ -114,12 +114,12 @@ async fn a_thousand_silent_peers_block_no_calls() {
         hello.expect("accepted");
         sleeping.push(client);
     }
-    assert_eq!(endpoint.connected().values().sum::<usize>(), 1_000);
+    assert_eq!(endpoint.connections_by_key().values().sum::<usize>(), 1_000);
     let busy = client(&busy_id);
     for _ in 0..200 {
         greet(&busy, server.peer).await.expect("greets");
     }
-    assert_eq!(endpoint.connected().values().sum::<usize>(), 1_001);
+    assert_eq!(endpoint.connections_by_key().values().sum::<usize>(), 1_001);
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn in_a_flood_of_handshakes_addresses_must_be_proved_first() {
         tokio::task::yield_now().await;
     }
     // Somebody with an address of his own gets in all the same, by way of proving it.
-    while endpoint.door().retried == 0 {
+    while endpoint.connection_stats().retried == 0 {
         for packet in &packets {
             mouth.send_to(packet, addr).await.expect("sent");
         }
@@ -239,7 +239,7 @@ async fn slow_and_huge_requests_cost_their_senders_only() {
 #[tokio::test]
 async fn an_empty_member_list_admits_no_key() {
     let (server_id, unknown_id) = (identity(), identity());
-    let members = Members::only(server_id.public());
+    let members = Members::self_only(server_id.public());
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let endpoint = Endpoint::bind(anywhere, &server_id, members).expect("a port");
     let addr = endpoint.local_addr().expect("bound");

@@ -26,7 +26,7 @@ const CLIENT: &str = "10.0.0.3:1";
 
 fn endpoint(network: &Network, addr: &str, identity: &Identity, allowed: &[&Identity]) -> Endpoint {
     let addr: SocketAddr = addr.parse().expect("an address");
-    let members = Members::only(identity.public());
+    let members = Members::self_only(identity.public());
     for other in allowed {
         members.admit(other.public(), Role::Member);
     }

@@ -32,7 +32,7 @@ struct MemoryJournal {
 }
 
 impl Journal for MemoryJournal {
-    fn keep(&self, changes: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>> {
+    fn append(&self, changes: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>> {
         if self.broken.load(Ordering::Relaxed) {
             return std::future::ready(Err("the disk is full".to_owned())).boxed();
         }
@@ -50,7 +50,7 @@ fn caller(n: u8) -> Caller {
 
 fn start(journal: &Arc<MemoryJournal>, before: Vec<StoredRegistration>) -> NamingServer {
     let journal: Arc<dyn Journal> = Arc::<MemoryJournal>::clone(journal);
-    let (naming, keeping) = NamingServer::kept(NamingLimits::default(), before, journal);
+    let (naming, keeping) = NamingServer::persistent(NamingLimits::default(), before, journal);
     tokio::spawn(keeping);
     naming
 }
@@ -65,7 +65,7 @@ async fn call(naming: &NamingServer, n: u8, method: &str, args: Vec<Value>) -> R
     match naming.object().call(invocation).await {
         Ok(Answer::One(answer)) => Ok(answer.value().expect("a value")),
         Ok(_) => panic!("{method} gives one value"),
-        Err(fault) => Err(fault.code),
+        Err(error) => Err(error.code),
     }
 }
 
@@ -90,7 +90,7 @@ async fn a_registration_is_persisted_before_the_reply() {
         .await
         .expect("gone");
     let gone = journal.kept.lock().expect("whole").last().cloned();
-    assert!(matches!(gone, Some(JournalEntry::Gone { name, .. }) if name == "a"));
+    assert!(matches!(gone, Some(JournalEntry::Removed { name, .. }) if name == "a"));
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn restored_names_are_suspect_until_their_owners_renew_them() {
             name: name.into(),
             uri: "distro:x@127.0.0.1:1".into(),
             owner: caller(n).key,
-            metadata: vec!["tag".into()],
+            tags: vec!["tag".into()],
             lease_ms,
             health: Health::Live,
             exclusive: false,
@@ -147,7 +147,7 @@ async fn restored_names_are_suspect_until_their_owners_renew_them() {
     let gone = journal.kept.lock().expect("whole").clone();
     assert!(
         gone.iter()
-            .any(|kept| matches!(kept, JournalEntry::Gone { name, .. } if name == "abandoned"))
+            .any(|kept| matches!(kept, JournalEntry::Removed { name, .. } if name == "abandoned"))
     );
     // Ids continue, so that an old one never means another registration.
     let granted = call(&naming, 1, "register", register("new"))
@@ -175,6 +175,6 @@ async fn every_removal_is_persisted_however_many_expire_at_once() {
     let kept = journal.kept.lock().expect("whole");
     let gone = kept
         .iter()
-        .filter(|kept| matches!(kept, JournalEntry::Gone { .. }));
+        .filter(|kept| matches!(kept, JournalEntry::Removed { .. }));
     assert_eq!(gone.count(), MANY);
 }

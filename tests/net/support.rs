@@ -61,7 +61,7 @@ pub(crate) fn uri(object: &str, addr: SocketAddr) -> Uri {
 
 /// A real endpoint on loopback that serves itself and the given others.
 pub(crate) fn loopback(identity: &Identity, others: &[&Identity]) -> (Endpoint, SocketAddr) {
-    let members = Members::only(identity.public());
+    let members = Members::self_only(identity.public());
     for other in others {
         members.admit(other.public(), Role::Member);
     }

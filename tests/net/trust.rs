@@ -23,17 +23,17 @@ struct Home {
     endpoint: Endpoint,
     peer: PeerAddr,
     naming: NamingServer,
-    desk: AdmissionService,
+    service: AdmissionService,
 }
 
 impl Home {
     fn start(identity: &Identity) -> Self {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let members = Members::only(identity.public());
+        let members = Members::self_only(identity.public());
         let endpoint = Endpoint::bind(anywhere, identity, members).expect("a free port");
         let addr = endpoint.local_addr().expect("bound");
         let naming = NamingServer::new(NamingLimits::default());
-        let desk = AdmissionService {
+        let service = AdmissionService {
             endpoint: endpoint.clone(),
             naming: Some(naming.clone()),
             addrs: vec![addr],
@@ -41,7 +41,7 @@ impl Home {
         let objects = endpoint.objects();
         objects.expose(naming::NAME, Arc::new(naming.object()));
         objects.expose(greeter::NAME, Arc::new(greeter::greeter()));
-        objects.expose(admission::NAME, admission::object(desk.clone()));
+        objects.expose(admission::NAME, admission::object(service.clone()));
         let peer = PeerAddr {
             addr,
             key: endpoint.key(),
@@ -50,12 +50,12 @@ impl Home {
             endpoint,
             peer,
             naming,
-            desk,
+            service,
         }
     }
 
-    async fn ticket(&self, role: Role, wish: TicketOptions) -> Ticket {
-        let text = self.desk.ticket(role, wish).await.expect("given out");
+    async fn ticket(&self, role: Role, options: TicketOptions) -> Ticket {
+        let text = self.service.ticket(role, options).await.expect("given out");
         text.parse().expect("a ticket")
     }
 
@@ -77,7 +77,7 @@ impl Home {
     async fn joined(&self, role: Role) -> Endpoint {
         let someone = unknown_client();
         let ticket = self.ticket(role, TicketOptions::default()).await;
-        let joined = someone.client().join(&ticket, role.word()).await;
+        let joined = someone.client().join(&ticket, role.as_str()).await;
         assert_eq!(joined.expect("joins").1, role);
         someone
     }
@@ -86,7 +86,7 @@ impl Home {
 fn unknown_client() -> Endpoint {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let identity = identity();
-    let members = Members::only(identity.public());
+    let members = Members::self_only(identity.public());
     Endpoint::bind(anywhere, &identity, members).expect("a free port")
 }
 
@@ -96,7 +96,7 @@ fn home() -> Home {
 
 fn denied<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
     match result {
-        Err(CallError::Remote(fault)) if fault.code == Code::Denied => fault.message,
+        Err(CallError::Remote(error)) if error.code == Code::Denied => error.message,
         other => panic!("it was not denied: {other:?}"),
     }
 }
@@ -122,7 +122,11 @@ async fn a_ticket_admits_a_key_and_later_the_key_is_enough() {
     let hello = member.client().connect(home.peer, DEADLINE).await;
     assert_eq!(hello.expect("connected").role, Role::Member);
     // The ticket is invalid now, and members are unaffected.
-    home.endpoint.members().rotate(None).await.expect("kept");
+    home.endpoint
+        .members()
+        .invalidate_tickets(None)
+        .await
+        .expect("kept");
     assert!(home.greet(&member).await.is_ok());
     let listed = home.peers(&member).list().await.expect("listed");
     assert_eq!(listed.len(), 1);
@@ -141,7 +145,7 @@ async fn an_attacker_on_the_path_has_another_key_and_is_rejected() {
     let member = unknown_client();
     let reason = not_connected(member.client().join(&ticket, "").await);
     assert!(reason.contains("another key"), "{reason}");
-    assert!(attacker.endpoint.members().peers().is_empty());
+    assert!(attacker.endpoint.members().list().is_empty());
     // The same for a member.
     let member = home.joined(Role::Member).await;
     let elsewhere = PeerAddr {
@@ -163,7 +167,7 @@ async fn an_unknown_key_can_call_nothing() {
             .await,
     );
     not_connected(home.peers(&unknown_client).list().await);
-    assert_eq!(home.endpoint.door().denied, 2);
+    assert_eq!(home.endpoint.connection_stats().denied, 2);
 }
 
 #[tokio::test]
@@ -189,7 +193,7 @@ async fn a_guessed_secret_or_another_role_is_not_proved() {
         let why = denied(unknown_client().client().join(&wrong, "").await);
         assert_eq!(why, "this ticket is not known here; ask for another");
     }
-    assert!(home.endpoint.members().peers().is_empty());
+    assert!(home.endpoint.members().list().is_empty());
     assert!(unknown_client().client().join(&real, "").await.is_ok());
 }
 
@@ -212,7 +216,10 @@ async fn a_ticket_that_is_no_longer_valid_is_rejected_with_the_reason() {
     assert!(denied(join(ticket).await).contains("has expired"));
     let ticket = home.ticket(Role::Member, TicketOptions::default()).await;
     let admin = home.joined(Role::Admin).await;
-    let rotated = home.peers(&admin).rotate(Some(Role::Member)).await;
+    let rotated = home
+        .peers(&admin)
+        .invalidate_tickets(Some(Role::Member))
+        .await;
     assert_eq!(rotated, Ok(2));
     assert!(denied(join(ticket).await).contains("was withdrawn"));
 }
@@ -255,7 +262,7 @@ async fn each_role_may_do_what_the_table_says() {
         assert!(names.list(&naming::NameQuery::default()).await.is_ok());
         assert!(names.watch(None).await.is_ok());
         assert!(home.greet(&who).await.is_ok());
-        assert_eq!(peers.me().await.expect("answers").role, role);
+        assert_eq!(peers.who_am_i().await.expect("answers").role, role);
         // Its own names.
         let granted = names
             .register(&RegisterRequest::new(&own, uri("x", at)))
@@ -263,7 +270,7 @@ async fn each_role_may_do_what_the_table_says() {
         assert_eq!(granted.is_ok(), writes, "{role} registers");
         let id = granted.map_or(0, |granted| granted.id);
         assert_eq!(names.renew(&own, id).await.is_ok(), writes, "{role} renews");
-        let tagged = names.set_metadata(&own, &["x".into()]).await;
+        let tagged = names.set_tags(&own, &["x".into()]).await;
         assert_eq!(tagged.is_ok(), writes, "{role} tags");
         assert_eq!(
             names.unregister(&own).await.is_ok(),
@@ -276,12 +283,18 @@ async fn each_role_may_do_what_the_table_says() {
         assert_eq!(all.is_ok(), rules, "{role} removes others'");
         // Peers and tickets.
         assert_eq!(peers.list().await.is_ok(), writes, "{role} lists peers");
-        let ticket = peers.ticket(Role::Admin, TicketOptions::default()).await;
+        let ticket = peers
+            .issue_ticket(Role::Admin, TicketOptions::default())
+            .await;
         assert_eq!(ticket.is_ok(), rules, "{role} makes tickets");
-        assert_eq!(peers.rotate(None).await.is_ok(), rules, "{role} rotates");
+        assert_eq!(
+            peers.invalidate_tickets(None).await.is_ok(),
+            rules,
+            "{role} rotates"
+        );
         let nobody = peers.revoke("nobody").await;
         match nobody {
-            Err(CallError::Remote(fault)) if rules => assert_eq!(fault.code, Code::NotFound),
+            Err(CallError::Remote(error)) if rules => assert_eq!(error.code, Code::NotFound),
             other => drop(denied(other)),
         }
     }
@@ -313,15 +326,23 @@ async fn revoking_a_key_ends_its_connections_and_its_names_at_once() {
     assert!(matches!(cut, Err(CallError::Lost { .. })), "{cut:?}");
     assert_eq!(home.naming.count(), 0, "its lease has ended");
     // A new connection, which resumes the session of the old one, is refused as well.
-    let proved = home.endpoint.door().proved;
+    let proved = home.endpoint.connection_stats().proved;
     let reason = not_connected(home.greet(&thief).await);
     assert!(reason.contains("does not know"), "{reason}");
-    assert_eq!(home.endpoint.door().proved, proved, "it was resumed");
+    assert_eq!(
+        home.endpoint.connection_stats().proved,
+        proved,
+        "it was resumed"
+    );
     // So is an old ticket; one that was made since lets it in again.
     let serial = |ticket: &Ticket| ticket.serial;
     let old = home.ticket(Role::Member, TicketOptions::default()).await;
     assert!(denied(thief.client().join(&old, "").await).contains("revoked"));
-    home.endpoint.members().rotate(None).await.expect("kept");
+    home.endpoint
+        .members()
+        .invalidate_tickets(None)
+        .await
+        .expect("kept");
     let new = home.ticket(Role::Member, TicketOptions::default()).await;
     assert!(serial(&new) > serial(&old));
     assert!(thief.client().join(&new, "").await.is_ok());
@@ -358,13 +379,13 @@ async fn a_name_belongs_to_the_key_that_registered_it() {
         .await
         .expect("registered");
     let taken = home.names(&thief).register(&wanted).await;
-    let Err(CallError::Remote(fault)) = taken else {
+    let Err(CallError::Remote(error)) = taken else {
         panic!("{taken:?}");
     };
-    assert_eq!(fault.code, Code::Exists);
+    assert_eq!(error.code, Code::Exists);
     assert!(
-        fault.message.contains(&owner.key().fingerprint()),
-        "{fault}"
+        error.message.contains(&owner.key().fingerprint()),
+        "{error}"
     );
     denied(home.names(&thief).unregister("bank").await);
     let listed = home.names(&thief).lookup("bank").await.expect("listed");
@@ -380,7 +401,7 @@ async fn one_revocation_reaches_every_server_of_the_system() {
     let joined = home.ticket(Role::Member, TicketOptions::default()).await;
     let client = object_server.endpoint.client();
     client.join(&joined, "b").await.expect("joins");
-    let following = admission::follow_guests(
+    let following = admission::mirror_members(
         object_server.endpoint.members().clone(),
         AdmissionClient::new(client, home.peer),
         Some(object_server.naming.clone()),

@@ -79,13 +79,13 @@ async fn a_submit_whose_reply_is_lost_is_accepted_once() {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let identity = || Identity::ephemeral().expect("random numbers");
     let (server_id, client_id) = (identity(), identity());
-    let members = Members::only(server_id.public());
+    let members = Members::self_only(server_id.public());
     members.admit(client_id.public(), Role::Member);
     let server = Endpoint::bind(anywhere, &server_id, members).expect("a port");
     let object = remote::object(broker.clone(), Recovery::default(), 1);
     server.objects().expose(remote::NAME, Arc::new(object));
     let relay = Relay::to(server.local_addr().expect("bound")).await;
-    let members = Members::only(client_id.public());
+    let members = Members::self_only(client_id.public());
     let client = Endpoint::bind(anywhere, &client_id, members).expect("a port");
     let peer = PeerAddr {
         addr: relay.addr,
@@ -118,7 +118,7 @@ async fn a_submit_whose_reply_is_lost_is_accepted_once() {
     }
     assert_eq!(broker.stats().await.expect("answers").submitted, 3);
     // The description of the broker, and the submit twice.
-    assert!(server.calls().0 >= 3, "{:?}", server.calls());
+    assert!(server.call_counts().0 >= 3, "{:?}", server.call_counts());
 }
 
 #[tokio::test]

@@ -100,12 +100,12 @@ pub(crate) async fn served(broker: Arc<dyn Broker>) -> Remote {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let identity = || Identity::ephemeral().expect("random numbers");
     let (server, client) = (identity(), identity());
-    let members = Members::only(server.public());
+    let members = Members::self_only(server.public());
     members.admit(client.public(), Role::Member);
     let server = Endpoint::bind(anywhere, &server, members).expect("a free port");
     let object = remote::object(broker, Recovery::default(), 1);
     server.objects().expose(remote::NAME, Arc::new(object));
-    let members = Members::only(client.public());
+    let members = Members::self_only(client.public());
     let client = Endpoint::bind(anywhere, &client, members).expect("a free port");
     let peer = PeerAddr {
         addr: server.local_addr().expect("bound"),

@@ -261,7 +261,7 @@ fn a_name_is_kept_until_the_command_is_interrupted() {
     watch.until(|seen| seen["name"] == "mine" && seen["state"] == "live");
     keeper.interrupt();
     let gone = watch.until(|seen| seen["event"] == "gone" && seen["name"] == "mine");
-    assert_eq!(gone["why"], "unregistered");
+    assert_eq!(gone["reason"], "unregistered");
 }
 
 #[test]

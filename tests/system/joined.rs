@@ -128,7 +128,7 @@ fn a_killed_node_is_suspect_then_gone_and_comes_back_by_itself() {
     watch.until(|seen| is(seen, "put", "server", &key, Some("suspect")));
     assert_eq!(system.greeters(6), [system.node_a.key()]);
     let gone = watch.until(|seen| is(seen, "gone", "server", &key, None));
-    assert_eq!(gone["why"], "expired");
+    assert_eq!(gone["reason"], "expired");
     system.node_b = system.b.serve(&[]);
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
     assert_eq!(system.node_b.key(), key);
@@ -174,7 +174,7 @@ fn a_node_that_ends_in_order_takes_its_names_back() {
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
     assert_eq!(std::mem::replace(node_b, idle_node()).end(), Some(0));
     let gone = watch.until(|seen| is(seen, "gone", "server", &key, None));
-    assert_eq!(gone["why"], "unregistered");
+    assert_eq!(gone["reason"], "unregistered");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::record::Record;
 use crate::net::trust::key::PublicKey;
 
 /// Changes that are kept. A watcher that falls further behind gets everything anew.
-const KEPT: usize = 4_096;
+const CAPACITY: usize = 4_096;
 
 /// Why a record went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,13 +27,13 @@ pub enum NameChange {
     /// A record is new, or is now as given.
     Put(Record),
     /// A record is gone.
-    Gone {
+    Removed {
         /// Its name.
         name: String,
         /// Whose it was.
         owner: PublicKey,
         /// Why it went.
-        why: RemovalReason,
+        reason: RemovalReason,
     },
 }
 
@@ -43,7 +43,7 @@ impl NameChange {
     pub fn name(&self) -> &str {
         match self {
             Self::Put(record) => &record.name,
-            Self::Gone { name, .. } => name,
+            Self::Removed { name, .. } => name,
         }
     }
 }
@@ -85,7 +85,7 @@ impl ChangeLog {
     }
 
     pub(super) fn push(&mut self, change: NameChange) {
-        if self.changes.len() == KEPT {
+        if self.changes.len() == CAPACITY {
             self.changes.pop_front();
         }
         self.changes.push_back(change);

@@ -65,7 +65,7 @@ impl NamingClient {
     /// The way to what a record tells of. What the naming server's own process serves is reached by the
     /// way that leads to the naming server, whatever it believes its address to be.
     #[must_use]
-    pub fn road(&self, record: &Record, uri: &Uri) -> PeerAddr {
+    pub fn resolve(&self, record: &Record, uri: &Uri) -> PeerAddr {
         let addr = if record.owner == self.server.key {
             self.server.addr
         } else {
@@ -81,15 +81,15 @@ impl NamingClient {
     ///
     /// # Errors
     /// As [`super::NameRegistry::register`], or the call's own.
-    pub async fn register(&self, wanted: &RegisterRequest) -> Result<Lease, CallError> {
+    pub async fn register(&self, request: &RegisterRequest) -> Result<Lease, CallError> {
         let options = RegisterOptions {
-            metadata: &wanted.metadata,
-            lease_ms: wanted.lease_ms,
-            exclusive: wanted.exclusive,
+            tags: &request.tags,
+            lease_ms: request.lease_ms,
+            exclusive: request.exclusive,
         };
         let args = vec![
-            wanted.name.as_str().into(),
-            wanted.uri.as_str().into(),
+            request.name.as_str().into(),
+            request.uri.as_str().into(),
             value(&options)?,
         ];
         self.ask("register", args).await
@@ -139,10 +139,9 @@ impl NamingClient {
     /// Replaces the tags of the own registration.
     ///
     /// # Errors
-    /// As [`super::NameRegistry::set_metadata`], or the call's own.
-    pub async fn set_metadata(&self, name: &str, tags: &[String]) -> Result<u64, CallError> {
-        self.ask("set_metadata", vec![name.into(), value(tags)?])
-            .await
+    /// As [`super::NameRegistry::set_tags`], or the call's own.
+    pub async fn set_tags(&self, name: &str, tags: &[String]) -> Result<u64, CallError> {
+        self.ask("set_tags", vec![name.into(), value(tags)?]).await
     }
 
     /// How many records there are.
@@ -204,7 +203,7 @@ impl Watch {
 
 #[derive(Serialize)]
 struct RegisterOptions<'a> {
-    metadata: &'a [String],
+    tags: &'a [String],
     lease_ms: Option<u64>,
     exclusive: bool,
 }

@@ -27,7 +27,7 @@ pub enum JournalEntry {
     /// It was registered, or changed by its owner.
     Put(StoredRegistration),
     /// It is gone.
-    Gone {
+    Removed {
         /// The name.
         name: String,
         /// Whose it was.
@@ -38,7 +38,7 @@ pub enum JournalEntry {
 /// Keeps what happened to names.
 pub trait Journal: Send + Sync {
     /// Keeps all of it, in this order, or nothing; the error is for people.
-    fn keep(&self, changes: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>>;
+    fn append(&self, entries: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>>;
 }
 
 /// Changes that are kept together at most.
@@ -122,7 +122,7 @@ async fn keep_all(journal: Arc<dyn Journal>, mut inbox: mpsc::UnboundedReceiver<
             .drain(..)
             .map(|entry| (entry.change, entry.answer))
             .unzip();
-        let kept = journal.keep(changes).await;
+        let kept = journal.append(changes).await;
         for answer in answers.into_iter().flatten() {
             // Whoever has given up waiting finds it kept or not when it asks again.
             answer.send(kept.clone()).ok();

@@ -35,17 +35,17 @@ pub enum LeaseStatus {
 #[derive(Debug)]
 pub struct LeaseKeeper {
     naming: NamingClient,
-    wanted: Arc<RegisterRequest>,
+    request: Arc<RegisterRequest>,
     status: watch::Sender<LeaseStatus>,
 }
 
 impl LeaseKeeper {
     /// A registration to be kept by [`LeaseKeeper::run`].
     #[must_use]
-    pub fn new(naming: NamingClient, wanted: RegisterRequest) -> Self {
+    pub fn new(naming: NamingClient, request: RegisterRequest) -> Self {
         Self {
             naming,
-            wanted: Arc::new(wanted),
+            request: Arc::new(request),
             status: watch::Sender::new(LeaseStatus::Pending),
         }
     }
@@ -63,7 +63,7 @@ impl LeaseKeeper {
             () = stop.cancelled() => {}
         }
         // Unregistering is a courtesy: the lease ends by itself.
-        timeout(GOODBYE, self.naming.unregister(&self.wanted.name))
+        timeout(GOODBYE, self.naming.unregister(&self.request.name))
             .await
             .ok();
     }
@@ -72,17 +72,18 @@ impl LeaseKeeper {
     async fn keep(&self) {
         let mut backoff = Backoff::default();
         loop {
-            match self.naming.register(&self.wanted).await {
+            match self.naming.register(&self.request).await {
                 Ok(granted) => {
                     backoff.reset();
                     self.set(LeaseStatus::Held);
-                    let Some(lease) = granted.lease_ms else {
+                    let Some(lease_ms) = granted.lease_ms else {
                         return std::future::pending().await;
                     };
-                    self.renew(granted.id, Duration::from_millis(lease)).await;
+                    self.renew(granted.id, Duration::from_millis(lease_ms))
+                        .await;
                 }
-                Err(error @ CallError::Remote(_)) if !passing(&error) => {
-                    tracing::error!(name = self.wanted.name, %error, "registration refused");
+                Err(error @ CallError::Remote(_)) if !is_transient(&error) => {
+                    tracing::error!(name = self.request.name, %error, "registration refused");
                     return self.set(LeaseStatus::Refused(error));
                 }
                 Err(error) => {
@@ -101,7 +102,7 @@ impl LeaseKeeper {
         let mut backoff = Backoff::up_to(interval);
         self.pause(interval).await;
         loop {
-            match self.naming.renew(&self.wanted.name, id).await {
+            match self.naming.renew(&self.request.name, id).await {
                 Ok(_) => {
                     backoff.reset();
                     self.set(LeaseStatus::Held);
@@ -110,12 +111,12 @@ impl LeaseKeeper {
                 Err(error) => {
                     // Refused for good, or forgotten: asking for the name anew tells which.
                     let lost = match &error {
-                        CallError::Remote(fault) => {
-                            fault.code == Code::NotFound || !passing(&error)
+                        CallError::Remote(remote) => {
+                            remote.code == Code::NotFound || !is_transient(&error)
                         }
                         _ => false,
                     };
-                    tracing::warn!(name = self.wanted.name, %error, "renewal failed");
+                    tracing::warn!(name = self.request.name, %error, "renewal failed");
                     self.set(LeaseStatus::Failing(error));
                     if lost {
                         return;
@@ -150,10 +151,10 @@ impl LeaseKeeper {
 }
 
 /// A refusal that another attempt may turn into a yes.
-fn passing(error: &CallError) -> bool {
-    matches!(error, CallError::Remote(fault)
+fn is_transient(error: &CallError) -> bool {
+    matches!(error, CallError::Remote(remote)
     if matches!(
-        fault.code,
+        remote.code,
         // A server that is just coming up may not know its naming server yet.
         Code::Overloaded | Code::Internal | Code::Expired | Code::Exists | Code::NotFound
     ))

@@ -73,7 +73,7 @@ impl Proxy {
         let lookup = since.elapsed();
         let since = Instant::now();
         let mut failed = None;
-        for record in self.in_turn(records) {
+        for record in self.order_candidates(records) {
             let uri: Uri = match record.uri.parse() {
                 Ok(uri) => uri,
                 Err(error) => {
@@ -81,7 +81,7 @@ impl Proxy {
                     continue;
                 }
             };
-            let peer = self.naming.road(&record, &uri);
+            let peer = self.naming.resolve(&record, &uri);
             let mut request = Request::new(uri.object, method, args.clone());
             request.kwargs.clone_from(&kwargs);
             match self.naming.client().call(peer, request, DEADLINE).await {
@@ -104,7 +104,7 @@ impl Proxy {
 
     /// Starts at the next server every time; suspects stay behind the live ones, and whoever could not be
     /// reached a moment ago is last.
-    fn in_turn(&self, mut records: Vec<Record>) -> Vec<Record> {
+    fn order_candidates(&self, mut records: Vec<Record>) -> Vec<Record> {
         let live = records
             .iter()
             .filter(|r| r.health == super::Health::Live)
@@ -118,7 +118,7 @@ impl Proxy {
         let client = self.naming.client();
         records.sort_by_key(|record| {
             let uri = record.uri.parse::<Uri>();
-            uri.is_ok_and(|uri| client.recently_failed(self.naming.road(record, &uri)))
+            uri.is_ok_and(|uri| client.recently_failed(self.naming.resolve(record, &uri)))
         });
         records
     }

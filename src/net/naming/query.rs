@@ -26,10 +26,10 @@ pub struct NameQuery {
     pub regex: Option<String>,
     /// Records that have all these tags.
     #[serde(default)]
-    pub metadata_all: Vec<String>,
+    pub tags_all: Vec<String>,
     /// Records that have at least one of these tags; an empty list asks for nothing.
     #[serde(default)]
-    pub metadata_any: Vec<String>,
+    pub tags_any: Vec<String>,
     /// Go on after this name: the `next` of the page before.
     #[serde(default)]
     pub after: Option<String>,
@@ -61,8 +61,8 @@ impl CompiledQuery {
         let regex = query.regex.as_deref().map(compile).transpose()?;
         Ok(Self {
             regex,
-            all: query.metadata_all.clone(),
-            any: query.metadata_any.clone(),
+            all: query.tags_all.clone(),
+            any: query.tags_any.clone(),
         })
     }
 
@@ -71,7 +71,7 @@ impl CompiledQuery {
     }
 
     pub(super) fn tags(&self, tags: &[Box<str>]) -> bool {
-        let has = |wanted: &String| tags.iter().any(|tag| **tag == **wanted);
+        let has = |request: &String| tags.iter().any(|tag| **tag == **request);
         self.all.iter().all(has) && (self.any.is_empty() || self.any.iter().any(has))
     }
 }

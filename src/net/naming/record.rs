@@ -30,7 +30,7 @@ pub enum Health {
 impl Health {
     /// The word for it.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
             Self::Suspect => "suspect",
@@ -48,7 +48,7 @@ pub struct Record {
     /// The key that registered it, and that its server must hold.
     pub owner: PublicKey,
     /// Tags, sorted.
-    pub metadata: Vec<String>,
+    pub tags: Vec<String>,
     /// How long a registration lives without renewal; `None` is for ever.
     pub lease_ms: Option<Millis>,
     /// Whether its server still renews it.
@@ -66,7 +66,7 @@ pub struct RegisterRequest {
     pub uri: String,
     /// Tags: at most 32 of at most 128 bytes.
     #[serde(default)]
-    pub metadata: Vec<String>,
+    pub tags: Vec<String>,
     /// The lease in milliseconds: 0 is for ever, `None` the default of 15 s.
     #[serde(default)]
     pub lease_ms: Option<Millis>,
@@ -81,7 +81,7 @@ impl RegisterRequest {
         Self {
             name: name.into(),
             uri: uri.to_string(),
-            metadata: Vec::new(),
+            tags: Vec::new(),
             lease_ms: None,
             exclusive: false,
         }
@@ -96,7 +96,7 @@ impl RegisterRequest {
                 "the URI has no scheme; write for example distro:server@127.0.0.1:4433",
             ));
         }
-        self.metadata = check_tags(self.metadata)?;
+        self.tags = check_tags(self.tags)?;
         let lease = match self.lease_ms.unwrap_or(LEASE) {
             0 => None,
             ms if (SHORTEST_LEASE..=LONGEST_LEASE).contains(&ms) => Some(ms),

@@ -89,7 +89,7 @@ impl Instance {
             name: name.to_owned(),
             uri: self.uri.to_string(),
             owner: self.owner,
-            metadata: self.tags.iter().map(ToString::to_string).collect(),
+            tags: self.tags.iter().map(ToString::to_string).collect(),
             lease_ms: self.lease.map(|(lease, _)| lease),
             health: self.health,
             exclusive: self.exclusive,
@@ -104,7 +104,7 @@ pub struct NameRegistry {
     names: BTreeMap<Arc<str>, Vec<Instance>>,
     /// When to look at which instance next. An instance is in here exactly once while it has a lease.
     due: BTreeMap<(Millis, u64), Arc<str>>,
-    history: ChangeLog,
+    changes: ChangeLog,
     last_id: u64,
     count: usize,
 }
@@ -128,25 +128,25 @@ impl NameRegistry {
         &mut self,
         now: Millis,
         caller: &Caller,
-        wanted: RegisterRequest,
+        request: RegisterRequest,
     ) -> Result<Lease, RemoteError> {
         writer(caller)?;
-        let (wanted, lease) = wanted.checked()?;
+        let (request, lease) = request.checked()?;
         let others = self
             .names
-            .get(&*wanted.name)
+            .get(&*request.name)
             .into_iter()
             .flatten()
             .filter(|instance| instance.owner != caller.key);
         let mut sharing = 0;
         for other in others {
             sharing += 1;
-            if other.exclusive || wanted.exclusive {
+            if other.exclusive || request.exclusive {
                 return Err(RemoteError::new(
                     Code::Exists,
                     format!(
                         "`{}` is registered by key {} already; choose another name",
-                        wanted.name,
+                        request.name,
                         other.owner.fingerprint()
                     ),
                 ));
@@ -162,21 +162,21 @@ impl NameRegistry {
         let instance = Instance {
             id: self.last_id,
             owner: caller.key,
-            uri: wanted.uri.into(),
-            tags: wanted.metadata.into_iter().map(Into::into).collect(),
+            uri: request.uri.into(),
+            tags: request.tags.into_iter().map(Into::into).collect(),
             lease: lease.map(|lease| (lease, now)),
             health: Health::Live,
-            exclusive: wanted.exclusive,
+            exclusive: request.exclusive,
         };
-        let name: Arc<str> = match self.names.get_key_value(&*wanted.name) {
+        let name: Arc<str> = match self.names.get_key_value(&*request.name) {
             Some((name, _)) => Arc::clone(name),
-            None => wanted.name.into(),
+            None => request.name.into(),
         };
-        self.take_out(&name, |instance| instance.owner == caller.key);
-        let granted = instance.id;
-        self.put_in(name, instance);
+        self.remove_where(&name, |instance| instance.owner == caller.key);
+        let id = instance.id;
+        self.insert(name, instance);
         Ok(Lease {
-            id: granted,
+            id,
             lease_ms: lease,
             revision: self.revision(),
         })
@@ -222,7 +222,7 @@ impl NameRegistry {
         }
         if back {
             let record = instance.record(&name);
-            self.history.push(NameChange::Put(record));
+            self.changes.push(NameChange::Put(record));
         }
         Ok(self.revision())
     }
@@ -258,12 +258,12 @@ impl NameRegistry {
             ));
         }
         let key = Arc::clone(key);
-        let taken = self.take_out(&key, |i| all || i.owner == caller.key);
+        let taken = self.remove_where(&key, |i| all || i.owner == caller.key);
         for instance in &taken {
-            self.history.push(NameChange::Gone {
+            self.changes.push(NameChange::Removed {
                 name: name.to_owned(),
                 owner: instance.owner,
-                why: RemovalReason::Unregistered,
+                reason: RemovalReason::Unregistered,
             });
         }
         Ok(taken.len())
@@ -281,11 +281,11 @@ impl NameRegistry {
             .take(most)
             .collect();
         for name in &names {
-            self.take_out(name, |instance| instance.owner == owner);
-            self.history.push(NameChange::Gone {
+            self.remove_where(name, |instance| instance.owner == owner);
+            self.changes.push(NameChange::Removed {
                 name: name.to_string(),
                 owner,
-                why: RemovalReason::Unregistered,
+                reason: RemovalReason::Unregistered,
             });
         }
         names.len()
@@ -346,7 +346,7 @@ impl NameRegistry {
     ///
     /// # Errors
     /// [`Code::NotFound`] when the caller has none under this name.
-    pub fn set_metadata(
+    pub fn set_tags(
         &mut self,
         caller: &Caller,
         name: &str,
@@ -365,7 +365,7 @@ impl NameRegistry {
             })?;
         instance.tags = tags.into_iter().map(Into::into).collect();
         let record = instance.record(name);
-        self.history.push(NameChange::Put(record));
+        self.changes.push(NameChange::Put(record));
         Ok(self.revision())
     }
 
@@ -378,7 +378,7 @@ impl NameRegistry {
             id,
             owner: record.owner,
             uri: record.uri.into(),
-            tags: record.metadata.into_iter().map(Into::into).collect(),
+            tags: record.tags.into_iter().map(Into::into).collect(),
             lease: record.lease_ms.map(|lease| (lease, now)),
             health: match record.lease_ms {
                 Some(_) => Health::Suspect,
@@ -386,7 +386,7 @@ impl NameRegistry {
             },
             exclusive: record.exclusive,
         };
-        self.put_in(record.name.into(), instance);
+        self.insert(record.name.into(), instance);
     }
 
     /// A key's own registration under a name, to be kept.
@@ -409,14 +409,14 @@ impl NameRegistry {
     /// The number of changes so far.
     #[must_use]
     pub const fn revision(&self) -> u64 {
-        self.history.revision()
+        self.changes.revision()
     }
 
     /// Up to `limit` changes after `revision` and the revision they lead to; `None` when they are no
     /// longer kept, and a watcher must start from a listing.
     #[must_use]
     pub fn since(&self, revision: u64, limit: usize) -> Option<(u64, Vec<NameChange>)> {
-        self.history.since(revision, limit)
+        self.changes.since(revision, limit)
     }
 
     /// Lets time pass: marks the suspect and drops the gone.
@@ -431,7 +431,7 @@ impl NameRegistry {
                 return false;
             };
             let ((_, id), name) = first.remove_entry();
-            self.look_at(now, &name, id);
+            self.check_lease(now, &name, id);
         }
         true
     }
@@ -442,18 +442,18 @@ impl NameRegistry {
         self.due.first_key_value().map(|((due, _), _)| *due)
     }
 
-    fn look_at(&mut self, now: Millis, name: &Arc<str>, id: u64) {
+    fn check_lease(&mut self, now: Millis, name: &Arc<str>, id: u64) {
         let mut instances = self.names.get_mut(name).into_iter().flatten();
         let Some(instance) = instances.find(|instance| instance.id == id) else {
             return;
         };
         if instance.gone_at().is_some_and(|gone| gone <= now) {
             let owner = instance.owner;
-            self.take_out(name, |instance| instance.id == id);
-            self.history.push(NameChange::Gone {
+            self.remove_where(name, |instance| instance.id == id);
+            self.changes.push(NameChange::Removed {
                 name: name.to_string(),
                 owner,
-                why: RemovalReason::Expired,
+                reason: RemovalReason::Expired,
             });
             return;
         }
@@ -462,14 +462,14 @@ impl NameRegistry {
         if let Some(gone) = instance.gone_at() {
             self.due.insert((gone, id), Arc::clone(name));
         }
-        self.history.push(NameChange::Put(record));
+        self.changes.push(NameChange::Put(record));
     }
 
-    fn put_in(&mut self, name: Arc<str>, instance: Instance) {
+    fn insert(&mut self, name: Arc<str>, instance: Instance) {
         if let Some(due) = instance.due() {
             self.due.insert((due, instance.id), Arc::clone(&name));
         }
-        self.history.push(NameChange::Put(instance.record(&name)));
+        self.changes.push(NameChange::Put(instance.record(&name)));
         self.count += 1;
         match self.names.entry(name) {
             // Almost every name has one server; room for a second is made when it comes.
@@ -479,7 +479,7 @@ impl NameRegistry {
     }
 
     /// Removes the matching instances of a name, and the name with its last one.
-    fn take_out(&mut self, name: &Arc<str>, goes: impl Fn(&Instance) -> bool) -> Vec<Instance> {
+    fn remove_where(&mut self, name: &Arc<str>, goes: impl Fn(&Instance) -> bool) -> Vec<Instance> {
         let Some(instances) = self.names.get_mut(name) else {
             return Vec::new();
         };

@@ -59,7 +59,7 @@ impl NamingServer {
 
     /// A naming server that starts with what was kept, and keeps what is registered before its owner
     /// is told. The future does the keeping: it is to be run beside the server, and ends with it.
-    pub fn kept(
+    pub fn persistent(
         limits: NamingLimits,
         before: Vec<StoredRegistration>,
         journal: Arc<dyn Journal>,
@@ -114,18 +114,18 @@ impl NamingServer {
         Service::new("Finds objects by name")
             .method(
                 "register(name: str, uri: str, options: map?) -> map",
-                "Registers an object, or replaces the caller's own. Options: metadata (list of tags), \
+                "Registers an object, or replaces the caller's own. Options: tags (list of tags), \
                  lease_ms (15000; 0 is for ever), exclusive.",
                 move |caller, (name, uri, options): (String, String, Option<Options>)| {
                     let options = options.unwrap_or_default();
-                    let wanted = RegisterRequest {
+                    let request = RegisterRequest {
                         name,
                         uri,
-                        metadata: options.metadata,
+                        tags: options.tags,
                         lease_ms: options.lease_ms,
                         exclusive: options.exclusive,
                     };
-                    register.clone().register_kept(caller, wanted)
+                    register.clone().register_persisted(caller, request)
                 },
             )
             .method(
@@ -140,7 +140,7 @@ impl NamingServer {
                 "Takes the caller's name back; an admin takes everybody's with all.",
                 move |caller, (name, all): (String, Option<bool>)| {
                     let all = all.unwrap_or(false);
-                    unregister.clone().unregister_kept(caller, name, all)
+                    unregister.clone().unregister_persisted(caller, name, all)
                 },
             )
             .method(
@@ -150,16 +150,16 @@ impl NamingServer {
             )
             .method(
                 "list(query: map?) -> map",
-                "A page of records. NameQuery: prefix, regex, metadata_all, metadata_any, after, limit.",
+                "A page of records. NameQuery: prefix, regex, tags_all, tags_any, after, limit.",
                 move |_, (query,): (Option<NameQuery>,)| {
                     ready(list.registry().list(&query.unwrap_or_default()))
                 },
             )
             .method(
-                "set_metadata(name: str, metadata: list) -> int",
+                "set_tags(name: str, tags: list) -> int",
                 "Replaces the tags of the caller's own registration.",
                 move |caller, (name, tags): (String, Vec<String>)| {
-                    set.clone().set_metadata_kept(caller, name, tags)
+                    set.clone().set_tags_persisted(caller, name, tags)
                 },
             )
             .method(
@@ -181,8 +181,8 @@ impl NamingServer {
     ///
     /// # Errors
     /// As [`NameRegistry::register`].
-    pub fn register(&self, caller: &Caller, wanted: RegisterRequest) -> Result<(), RemoteError> {
-        self.change(|registry, now| registry.register(now, caller, wanted))
+    pub fn register(&self, caller: &Caller, request: RegisterRequest) -> Result<(), RemoteError> {
+        self.change(|registry, now| registry.register(now, caller, request))
             .map(drop)
     }
 
@@ -200,7 +200,7 @@ impl NamingServer {
                 // Whatever was noted has been kept when this has been.
                 let name = String::new();
                 let keeping =
-                    (gone > 0).then(|| self.0.journal.put(JournalEntry::Gone { name, owner }));
+                    (gone > 0).then(|| self.0.journal.put(JournalEntry::Removed { name, owner }));
                 (gone, keeping)
             });
             let Some(keeping) = keeping else {
@@ -211,26 +211,26 @@ impl NamingServer {
         }
     }
 
-    async fn register_kept(
+    async fn register_persisted(
         self,
         caller: Caller,
-        wanted: RegisterRequest,
+        request: RegisterRequest,
     ) -> Result<Lease, RemoteError> {
-        let name = wanted.name.clone();
-        let (granted, keeping) = self.change(|registry, now| {
-            let granted = registry.register(now, &caller, wanted)?;
-            Ok::<_, RemoteError>((granted, self.put(registry, &name, caller.key)))
+        let name = request.name.clone();
+        let (lease, keeping) = self.change(|registry, now| {
+            let lease = registry.register(now, &caller, request)?;
+            Ok::<_, RemoteError>((lease, self.put(registry, &name, caller.key)))
         })?;
-        if let Err(fault) = keeping.done().await {
+        if let Err(error) = keeping.done().await {
             // It is not to be there now and gone with the next start.
             self.change(|registry, _| registry.unregister(&caller, &name, false))
                 .ok();
-            return Err(fault);
+            return Err(error);
         }
-        Ok(granted)
+        Ok(lease)
     }
 
-    async fn unregister_kept(
+    async fn unregister_persisted(
         self,
         caller: Caller,
         name: String,
@@ -245,7 +245,7 @@ impl NamingServer {
             let taken = registry.unregister(&caller, &name, all)?;
             self.journal_removals(registry, before);
             // Whatever was noted has been kept when this has been.
-            let gone = JournalEntry::Gone {
+            let gone = JournalEntry::Removed {
                 name: name.clone(),
                 owner: caller.key,
             };
@@ -255,14 +255,14 @@ impl NamingServer {
         Ok(taken)
     }
 
-    async fn set_metadata_kept(
+    async fn set_tags_persisted(
         self,
         caller: Caller,
         name: String,
         tags: Vec<String>,
     ) -> Result<u64, RemoteError> {
         let (revision, keeping) = self.change(|registry, _| {
-            let revision = registry.set_metadata(&caller, &name, tags)?;
+            let revision = registry.set_tags(&caller, &name, tags)?;
             Ok::<_, RemoteError>((revision, self.put(registry, &name, caller.key)))
         })?;
         keeping.done().await?;
@@ -297,8 +297,8 @@ impl NamingServer {
             return;
         };
         for change in changes {
-            if let NameChange::Gone { name, owner, .. } = change {
-                self.0.journal.note(JournalEntry::Gone { name, owner });
+            if let NameChange::Removed { name, owner, .. } = change {
+                self.0.journal.note(JournalEntry::Removed { name, owner });
             }
         }
     }
@@ -377,7 +377,7 @@ impl NamingServer {
 #[derive(Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Options {
-    metadata: Vec<String>,
+    tags: Vec<String>,
     lease_ms: Option<Millis>,
     exclusive: bool,
 }
@@ -408,7 +408,7 @@ impl Watcher {
                 .at
                 .and_then(|at| self.naming.registry().since(at, MAX_PER_EVENT));
             match news {
-                None => self.take_snapshot(),
+                None => self.load_snapshot(),
                 Some((_, changes)) if changes.is_empty() => self.wake.changed().await.ok()?,
                 Some((revision, mut changes)) => {
                     self.at = Some(revision);
@@ -421,7 +421,7 @@ impl Watcher {
         }
     }
 
-    fn take_snapshot(&mut self) {
+    fn load_snapshot(&mut self) {
         let registry = self.naming.registry();
         let revision = registry.revision();
         let mut query = NameQuery {

@@ -58,23 +58,23 @@ impl ResetOnDrop {
         match self.give(answer).await {
             Ok(()) => self.finish(),
             Err(error @ FrameError::TooLarge(_)) => {
-                let fault =
+                let error =
                     RemoteError::new(Code::Internal, format!("the answer is too large: {error}"));
-                self.refuse(fault).await;
+                self.refuse(error).await;
             }
             Err(error) => tracing::debug!(%error, "an answer could not be sent"),
         }
     }
 
-    pub(crate) async fn refuse(mut self, fault: RemoteError) {
-        match self.write(&Reply::Err(fault)).await {
+    pub(crate) async fn refuse(mut self, error: RemoteError) {
+        match self.write(&Reply::Err(error)).await {
             Ok(()) => self.finish(),
             Err(error) => tracing::debug!(%error, "a refusal could not be sent"),
         }
     }
 
     /// Completes when the other side no longer wants this stream.
-    pub(crate) async fn unwanted(&self) {
+    pub(crate) async fn cancelled(&self) {
         match &self.0 {
             Some(stream) => {
                 stream.stopped().await.ok();

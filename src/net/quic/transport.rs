@@ -94,7 +94,7 @@ pub(crate) fn server(
     tls.max_early_data_size = 0;
     let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
     let mut transport = transport();
-    // Whoever is not known yet can say one thing. See [`let_in`].
+    // Whoever is not known yet can say one thing. See [`grant_stream_limits`].
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
         .receive_window(STRANGER_WINDOW.into());
@@ -105,7 +105,7 @@ pub(crate) fn server(
 }
 
 /// Gives a client that is known now what clients have.
-pub(crate) fn let_in(connection: &quinn::Connection) {
+pub(crate) fn grant_stream_limits(connection: &quinn::Connection) {
     connection.set_receive_window(CONNECTION_WINDOW.into());
     connection.set_max_concurrent_bi_streams(MAX_CALLS.into());
 }
@@ -184,7 +184,7 @@ pub(crate) fn session_secret(
     serial: u32,
 ) -> Option<[u8; 32]> {
     let mut out = [0; 32];
-    let context = format!("{} {serial}", role.word());
+    let context = format!("{} {serial}", role.as_str());
     connection
         .export_keying_material(&mut out, b"EXPORTER-distro-join", context.as_bytes())
         .ok()?;

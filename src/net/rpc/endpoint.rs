@@ -66,8 +66,8 @@ impl Endpoint {
         identity: &Identity,
         members: Members,
     ) -> Result<Self, EndpointError> {
-        let endpoint = Self::bind_closed(addr, identity, members)?;
-        endpoint.open();
+        let endpoint = Self::bind_paused(addr, identity, members)?;
+        endpoint.start_accepting();
         Ok(endpoint)
     }
 
@@ -76,7 +76,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// As [`Endpoint::bind`].
-    pub fn bind_closed(
+    pub fn bind_paused(
         addr: SocketAddr,
         identity: &Identity,
         members: Members,
@@ -88,7 +88,7 @@ impl Endpoint {
     }
 
     /// Starts to accept.
-    pub fn open(&self) {
+    pub fn start_accepting(&self) {
         let accepting = server::accept(Arc::clone(&self.shared));
         self.shared.tasks.spawn(accepting);
     }
@@ -103,7 +103,7 @@ impl Endpoint {
         members: Members,
     ) -> Result<Self, EndpointError> {
         let endpoint = Self::closed(socket, identity, members)?;
-        endpoint.open();
+        endpoint.start_accepting();
         Ok(endpoint)
     }
 
@@ -177,15 +177,15 @@ impl Endpoint {
         self.shared.quinn.local_addr()
     }
 
-    /// Calls that were answered since the start, and calls that met a fault.
+    /// Calls that were answered since the start, and calls that met a error.
     #[must_use]
-    pub fn calls(&self) -> (u64, u64) {
+    pub fn call_counts(&self) -> (u64, u64) {
         self.shared.calls.so_far()
     }
 
     /// What happens at its door.
     #[must_use]
-    pub fn door(&self) -> ConnectionStats {
+    pub fn connection_stats(&self) -> ConnectionStats {
         let doors = &self.shared.doors;
         ConnectionStats {
             open: self.shared.quinn.open_connections(),
@@ -197,7 +197,7 @@ impl Endpoint {
 
     /// How many connections each key has open to it.
     #[must_use]
-    pub fn connected(&self) -> HashMap<PublicKey, usize> {
+    pub fn connections_by_key(&self) -> HashMap<PublicKey, usize> {
         self.shared.seats.each()
     }
 

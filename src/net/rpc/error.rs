@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::value::{Value, ValueError};
 
-/// The longest message a fault carries, in bytes; longer ones are cut.
+/// The longest message a error carries, in bytes; longer ones are cut.
 pub const MAX_MESSAGE: usize = 1024;
 
 /// What kind of "no" it is. Append-only: the position is what travels.
@@ -47,7 +47,7 @@ pub struct RemoteError {
 }
 
 impl RemoteError {
-    /// A fault with this code and message; a message over [`MAX_MESSAGE`] is cut.
+    /// A error with this code and message; a message over [`MAX_MESSAGE`] is cut.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let mut message = message.into();
         if message.len() > MAX_MESSAGE {
@@ -164,9 +164,9 @@ mod tests {
 
     #[test]
     fn a_long_message_is_cut_between_characters() {
-        let fault = RemoteError::new(Code::Internal, "é".repeat(MAX_MESSAGE));
-        assert!(fault.message.len() <= MAX_MESSAGE);
-        assert!(fault.message.ends_with('…'));
+        let error = RemoteError::new(Code::Internal, "é".repeat(MAX_MESSAGE));
+        assert!(error.message.len() <= MAX_MESSAGE);
+        assert!(error.message.ends_with('…'));
     }
 
     #[test]

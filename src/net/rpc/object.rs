@@ -128,11 +128,11 @@ impl Service {
         self.add(signature, doc, move |invocation, signature| {
             let caller = invocation.caller;
             match crate::value::bind::arguments(signature, invocation.args, invocation.kwargs) {
-                Err(fault) => futures_util::future::ready(Err(fault)).boxed(),
+                Err(error) => futures_util::future::ready(Err(error)).boxed(),
                 Ok(args) => run(caller, args)
                     .map(|result| {
                         let result = result.map_err(Into::into)?;
-                        Ok(Answer::One(Encoded::of(&result)?))
+                        Ok(Answer::One(Encoded::from_typed(&result)?))
                     })
                     .boxed(),
             }
@@ -157,7 +157,9 @@ impl Service {
                 crate::value::bind::arguments(signature, invocation.args, invocation.kwargs)
                     .and_then(|args| run(caller, args))
                     .map(|results| {
-                        Answer::Stream(Box::pin(results.map(|result| Ok(Encoded::of(&result?)?))))
+                        Answer::Stream(Box::pin(
+                            results.map(|result| Ok(Encoded::from_typed(&result?)?)),
+                        ))
                     });
             futures_util::future::ready(answer).boxed()
         })
@@ -201,15 +203,15 @@ impl Object for Service {
             Some((handler, signature)) => handler(invocation, signature),
             None => {
                 let names: Vec<_> = self.signatures.iter().map(|s| s.name.as_str()).collect();
-                let fault = RemoteError::new(
+                let error = RemoteError::new(
                     Code::UnknownMethod,
                     format!(
                         "there is no method `{}`; there is {}",
-                        clip(&invocation.method),
+                        excerpt(&invocation.method),
                         names.join(", ")
                     ),
                 );
-                futures_util::future::ready(Err(fault)).boxed()
+                futures_util::future::ready(Err(error)).boxed()
             }
         }
     }
@@ -243,17 +245,17 @@ impl Objects {
     /// Runs a method of the object with this name.
     ///
     /// # Errors
-    /// The method's own fault, [`Code::NotFound`] for an unknown object, and [`Code::Internal`] for a
+    /// The method's own error, [`Code::NotFound`] for an unknown object, and [`Code::Internal`] for a
     /// method that panicked.
     pub async fn call(&self, object: &str, invocation: Invocation) -> Result<Answer, RemoteError> {
         let Some(found) = self.get(object) else {
             return Err(RemoteError::not_found(format!(
                 "there is no object `{}` here; look its name up again",
-                clip(object)
+                excerpt(object)
             )));
         };
         if invocation.method == METHODS {
-            return Ok(Answer::One(Encoded::of(found.methods())?));
+            return Ok(Answer::One(Encoded::from_typed(found.methods())?));
         }
         let method = invocation.method.clone();
         let run = std::panic::AssertUnwindSafe(async { found.call(invocation).await });
@@ -268,7 +270,7 @@ impl Objects {
 }
 
 /// A peer's text, short enough to be part of a message.
-pub(crate) fn clip(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let end = text.floor_char_boundary(80);
     text.get(..end)
         .unwrap_or_default()

@@ -127,19 +127,19 @@ impl Drop for ConnectionPermit {
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     answered: AtomicU64,
-    faults: AtomicU64,
+    errors: AtomicU64,
 }
 
 impl Calls {
-    fn count(&self, fault: bool) {
-        let counter = if fault { &self.faults } else { &self.answered };
+    fn count(&self, error: bool) {
+        let counter = if error { &self.errors } else { &self.answered };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Those that were answered, and those that met a fault.
+    /// Those that were answered, and those that met a error.
     pub(crate) fn so_far(&self) -> (u64, u64) {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (of(&self.answered), of(&self.faults))
+        (of(&self.answered), of(&self.errors))
     }
 }
 
@@ -165,7 +165,7 @@ pub(crate) async fn accept(shared: Arc<Shared>) {
 }
 
 /// The handshake, with a bound; while it lasts it counts.
-async fn shake_hands(shared: &Shared, incoming: Incoming) -> Option<Connection> {
+async fn handshake(shared: &Shared, incoming: Incoming) -> Option<Connection> {
     let from = incoming.remote_address();
     shared.doors.handshaking.fetch_add(1, Ordering::Relaxed);
     let done = timeout(HANDSHAKE, incoming).await;
@@ -180,7 +180,7 @@ async fn shake_hands(shared: &Shared, incoming: Incoming) -> Option<Connection> 
 
 async fn connection(shared: Arc<Shared>, incoming: Incoming, full: bool) {
     let from = incoming.remote_address();
-    let Some(connection) = shake_hands(&shared, incoming).await else {
+    let Some(connection) = handshake(&shared, incoming).await else {
         return;
     };
     let Some(key) = transport::peer_key(&connection) else {
@@ -195,7 +195,7 @@ async fn connection(shared: Arc<Shared>, incoming: Incoming, full: bool) {
     if full {
         return connection.close(BUSY, b"too many connections");
     }
-    let Some(Admission { role, over }) = shared.members.enter(&key) else {
+    let Some(Admission { role, revoked }) = shared.members.authorize(&key) else {
         shared.doors.denied.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(%from, key = key.fingerprint(), "an unknown key was refused");
         return connection.close(DENIED, b"this key is not known here");
@@ -204,18 +204,18 @@ async fn connection(shared: Arc<Shared>, incoming: Incoming, full: bool) {
         return connection.close(BUSY, b"too many connections of one key");
     };
     let caller = Caller { key, role };
-    transport::let_in(&connection);
+    transport::grant_stream_limits(&connection);
     tracing::debug!(%from, key = key.fingerprint(), "connected");
     if let Err(error) = hello(&connection, caller).await {
         return tracing::debug!(%from, %error, "hello failed");
     }
     let mut stopping = std::pin::pin!(shared.stopping.cancelled());
-    let mut over = std::pin::pin!(over.cancelled());
+    let mut revoked = std::pin::pin!(revoked.cancelled());
     loop {
         let stream = tokio::select! {
             biased;
             () = &mut stopping => return,
-            () = &mut over => {
+            () = &mut revoked => {
                 tracing::info!(%from, key = key.fingerprint(), "its rights have changed");
                 return connection.close(CHANGED, b"what this key may do has changed");
             }
@@ -239,14 +239,14 @@ async fn connection(shared: Arc<Shared>, incoming: Incoming, full: bool) {
 async fn join(shared: &Shared, connection: &Connection, key: PublicKey) {
     let heard = async {
         let (send, mut recv) = connection.accept_bi().await.ok()?;
-        let wish = wire::read::<Join>(&mut recv).await;
-        Some((ResetOnDrop(Some(send)), wish))
+        let options = wire::read::<Join>(&mut recv).await;
+        Some((ResetOnDrop(Some(send)), options))
     };
-    let Ok(Some((out, wish))) = timeout(READ, heard).await else {
+    let Ok(Some((out, options))) = timeout(READ, heard).await else {
         return connection.close(DENIED, b"nothing was asked");
     };
-    let answer = match wish {
-        Ok(Some(wish)) => let_in(shared, connection, key, &wish).await,
+    let answer = match options {
+        Ok(Some(options)) => grant_stream_limits(shared, connection, key, &options).await,
         Ok(None) => Err(RemoteError::new(Code::Malformed, "nothing was asked")),
         Err(error) => Err(RemoteError::new(Code::Malformed, error.to_string())),
     };
@@ -254,27 +254,27 @@ async fn join(shared: &Shared, connection: &Connection, key: PublicKey) {
     match answer {
         Ok(role) => {
             tracing::info!(%from, %key, %role, "joined");
-            out.answer(Encoded::from(&role.word().into())).await;
+            out.answer(Encoded::from(&role.as_str().into())).await;
         }
-        Err(fault) => {
+        Err(error) => {
             shared.doors.denied.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(%from, %key, %fault, "could not join");
-            out.refuse(fault).await;
+            tracing::warn!(%from, %key, %error, "could not join");
+            out.refuse(error).await;
         }
     }
     // Closing would take the answer away from under its reader.
     timeout(READ, connection.closed()).await.ok();
 }
 
-async fn let_in(
+async fn grant_stream_limits(
     shared: &Shared,
     connection: &Connection,
     key: PublicKey,
-    wish: &Join,
+    options: &Join,
 ) -> Result<Role, RemoteError> {
-    let secret = shared.identity.ticket_secret(wish.role, wish.serial);
-    let session = transport::session_secret(connection, wish.role, wish.serial);
-    if !session.is_some_and(|session| secret.is_proved(&session, &wish.proof)) {
+    let secret = shared.identity.ticket_secret(options.role, options.serial);
+    let session = transport::session_secret(connection, options.role, options.serial);
+    if !session.is_some_and(|session| secret.is_proved(&session, &options.proof)) {
         // Who has not proved anything is not told whether there is such a ticket.
         return Err(RemoteError::new(
             Code::Denied,
@@ -282,7 +282,9 @@ async fn let_in(
         ));
     }
     let members = &shared.members;
-    members.join(wish.serial, wish.role, key, &wish.label).await
+    members
+        .join(options.serial, options.role, key, &options.label)
+        .await
 }
 
 async fn hello(connection: &Connection, caller: Caller) -> Result<(), FrameError> {
@@ -311,14 +313,14 @@ async fn call(shared: &Shared, caller: Caller, out: ResetOnDrop, mut recv: RecvS
                 .await;
         }
         Err(_elapsed) => {
-            let fault = RemoteError::new(
+            let error = RemoteError::new(
                 Code::Expired,
                 format!("the call did not arrive in {READ:?}"),
             );
-            return out.refuse(fault).await;
+            return out.refuse(error).await;
         }
     };
-    wire::read_end(&mut recv);
+    wire::consume_fin(&mut recv);
     let allowed = Duration::from_millis(call.deadline_ms.into()).min(LONGEST);
     let Call {
         object,
@@ -341,16 +343,16 @@ async fn call(shared: &Shared, caller: Caller, out: ResetOnDrop, mut recv: RecvS
         // Most methods answer at once; then nobody has to be told that the caller might leave.
         biased;
         answer = run => answer,
-        () = out.unwanted() => return,
+        () = out.cancelled() => return,
     };
     shared.calls.count(!matches!(answer, Ok(Ok(_))));
     match answer {
         Ok(Ok(Answer::One(value))) => out.answer(value).await,
         Ok(Ok(Answer::Stream(results))) => stream(shared, out, results).await,
-        Ok(Err(fault)) => out.refuse(fault).await,
+        Ok(Err(error)) => out.refuse(error).await,
         Err(_elapsed) => {
-            let fault = RemoteError::new(Code::Expired, format!("it did not end in {allowed:?}"));
-            out.refuse(fault).await;
+            let error = RemoteError::new(Code::Expired, format!("it did not end in {allowed:?}"));
+            out.refuse(error).await;
         }
     }
 }
@@ -361,7 +363,7 @@ async fn stream(shared: &Shared, mut out: ResetOnDrop, mut results: ResultStream
     loop {
         let next = tokio::select! {
             next = results.next() => next,
-            () = out.unwanted() => return,
+            () = out.cancelled() => return,
             () = shared.stopping.cancelled() => return,
         };
         match next {
@@ -370,7 +372,7 @@ async fn stream(shared: &Shared, mut out: ResetOnDrop, mut results: ResultStream
                     return;
                 }
             }
-            Some(Err(fault)) => return out.refuse(fault).await,
+            Some(Err(error)) => return out.refuse(error).await,
             None => return out.finish(),
         }
     }

@@ -79,7 +79,7 @@ impl Role {
 
     /// The word for it.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Member => "member",
@@ -90,7 +90,7 @@ impl Role {
 
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
+        f.pad(self.as_str())
     }
 }
 
@@ -98,7 +98,7 @@ impl FromStr for Role {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|role| role.word() == text);
+        let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
         found.ok_or_else(|| format!("`{text}` is not one of read, member, admin"))
     }
 }
@@ -173,14 +173,14 @@ fn with_length(mut frame: Vec<u8>) -> Result<Vec<u8>, FrameError> {
 /// [`FrameError::TooLarge`] when it is over [`MAX_FRAME`].
 pub(crate) fn answer(value: Encoded) -> Result<Vec<u8>, FrameError> {
     // The room before it is for the length, and for the number of the variant: 0.
-    with_length(value.with_room())
+    with_length(value.with_headroom())
 }
 
 /// Reads what [`answer`] has written, or a refusal; `None` when the stream ended cleanly before it.
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) async fn read_answer(
+pub(crate) async fn read_reply(
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<Option<Result<Encoded, RemoteError>>, FrameError> {
     let Some(body) = read_body(stream).await? else {
@@ -189,7 +189,7 @@ pub(crate) async fn read_answer(
     match body.first() {
         Some(0) => Ok(Some(Ok(Encoded::received(body, 1)))),
         _ => match decode(&body)? {
-            Reply::Err(fault) => Ok(Some(Err(fault))),
+            Reply::Err(error) => Ok(Some(Err(error))),
             Reply::Ok(value) => Ok(Some(Ok(Encoded::from(&value)))),
         },
     }
@@ -249,7 +249,7 @@ async fn read_body(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<u
 /// Reads the end of a stream behind its only frame, if it has come. quinn tells the peer to stop
 /// sending when a stream is dropped whose end was not read, even when the end is there: one more frame
 /// in each direction for every call. Bytes that come instead of the end are lost.
-pub(crate) fn read_end(stream: &mut quinn::RecvStream) -> bool {
+pub(crate) fn consume_fin(stream: &mut quinn::RecvStream) -> bool {
     matches!(stream.read(&mut [0]).now_or_never(), Some(Ok(None)))
 }
 
@@ -291,7 +291,7 @@ mod tests {
             hex(&Reply::Ok("Hi".into())),
             "000000050005024869".to_owned()
         );
-        let answered = answer(Encoded::of("Hi").expect("text")).expect("small");
+        let answered = answer(Encoded::from_typed("Hi").expect("text")).expect("small");
         assert_eq!(
             data_encoding::HEXLOWER.encode(&answered),
             "000000050005024869"

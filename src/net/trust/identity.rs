@@ -145,7 +145,7 @@ impl Identity {
     /// The secret of the ticket with this number. It is kept nowhere: whoever has the key can make it
     /// again.
     pub(crate) fn ticket_secret(&self, role: Role, serial: u32) -> Secret {
-        let material = self.derive(&format!("join ticket {} {serial}", role.word()));
+        let material = self.derive(&format!("join ticket {} {serial}", role.as_str()));
         Secret(material.first_chunk().copied().unwrap_or_default())
     }
 

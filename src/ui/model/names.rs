@@ -46,7 +46,7 @@ impl Names {
                 for change in changes {
                     match change {
                         NameChange::Put(record) => self.put(record),
-                        NameChange::Gone { name, owner, .. } => {
+                        NameChange::Removed { name, owner, .. } => {
                             self.records.remove(&(name, owner));
                         }
                     }
@@ -146,13 +146,11 @@ impl Names {
 }
 
 fn has(record: &Record, word: &str) -> bool {
-    let texts = [&record.name, &record.uri]
-        .into_iter()
-        .chain(&record.metadata);
+    let texts = [&record.name, &record.uri].into_iter().chain(&record.tags);
     texts
         .into_iter()
         .any(|text| text.to_lowercase().contains(word))
-        || record.health.word() == word
+        || record.health.as_str() == word
 }
 
 #[cfg(test)]
@@ -165,7 +163,7 @@ mod tests {
             name: name.into(),
             uri: "distro:x@127.0.0.1:1".into(),
             owner: PublicKey::from_bytes([1; 32]),
-            metadata: vec!["tag".into()],
+            tags: vec!["tag".into()],
             lease_ms: Some(15_000),
             health: Health::Live,
             exclusive: false,
@@ -204,10 +202,10 @@ mod tests {
         ]));
         assert_eq!(shown(&names), ["a", "b", "c", "d"]);
         assert_eq!(names.selected().map(|r| r.name.as_str()), Some("d"));
-        let gone = NameChange::Gone {
+        let gone = NameChange::Removed {
             name: "d".into(),
             owner: record("d").owner,
-            why: RemovalReason::Expired,
+            reason: RemovalReason::Expired,
         };
         names.apply(changes(vec![gone]));
         assert_eq!(names.selected().map(|r| r.name.as_str()), Some("c"));

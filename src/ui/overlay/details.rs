@@ -116,9 +116,9 @@ fn lines(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
                 line("name", record.name.clone()),
                 line("where", record.uri.clone()),
                 line("key", record.owner.to_string()),
-                line("state", record.health.word().into()),
+                line("state", record.health.as_str().into()),
                 line("lease", lease),
-                line("tags", record.metadata.join(", ")),
+                line("tags", record.tags.join(", ")),
                 line("", String::new()),
             ];
             match methods {

@@ -100,7 +100,7 @@ fn rights(role: Rights) -> Cell<'static> {
         Rights::Admin => StyleRole::Warn,
         _ => StyleRole::Text,
     };
-    (Cow::Borrowed(role.word()), ink)
+    (Cow::Borrowed(role.as_str()), ink)
 }
 
 fn peer<'a>(info: &'a MemberStatus, model: &Model) -> Vec<Cell<'a>> {

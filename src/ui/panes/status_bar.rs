@@ -133,7 +133,7 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let (what_node, role) = match about.place {
         Locality::InProcess => ("key ", ""),
         Locality::LocalProcess => ("attached to ", ""),
-        Locality::Remote => ("node ", about.role.word()),
+        Locality::Remote => ("node ", about.role.as_str()),
     };
     let joiner = if role.is_empty() { "" } else { " as " };
     let who: [TextSpan<'_>; 7] = [

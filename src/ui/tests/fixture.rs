@@ -158,7 +158,7 @@ pub(crate) fn names() -> Msg {
         name: name.into(),
         uri: format!("distro:{name}@127.0.0.1:{port}"),
         owner: PublicKey::from_bytes([key; 32]),
-        metadata: vec!["demo".into()],
+        tags: vec!["demo".into()],
         lease_ms,
         health,
         exclusive: false,

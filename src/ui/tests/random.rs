@@ -89,7 +89,7 @@ fn input() -> impl Strategy<Value = Input> {
 fn record((name, uri, key): (String, String, u8)) -> Record {
     Record {
         name,
-        metadata: vec![uri.clone()],
+        tags: vec![uri.clone()],
         uri,
         owner: crate::net::trust::key::PublicKey::from_bytes([key; 32]),
         lease_ms: key.is_multiple_of(2).then_some(15_000),

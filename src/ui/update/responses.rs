@@ -220,14 +220,14 @@ fn told(change: &NameChange) -> (Tone, String) {
             Tone::Good,
             format!("{} registered at {}", record.name, record.uri),
         ),
-        NameChange::Gone {
+        NameChange::Removed {
             name,
-            why: RemovalReason::Expired,
+            reason: RemovalReason::Expired,
             ..
         } => (Tone::Bad, format!("{name} is gone: its lease ran out")),
-        NameChange::Gone {
+        NameChange::Removed {
             name,
-            why: RemovalReason::Unregistered,
+            reason: RemovalReason::Unregistered,
             ..
         } => (Tone::Plain, format!("{name} unregistered")),
     }

@@ -145,9 +145,9 @@ pub(super) fn export_rows(model: &Model, pane: Pane) -> Rows {
                         r.name.clone(),
                         r.uri.clone(),
                         r.owner.to_string(),
-                        r.health.word().to_owned(),
+                        r.health.as_str().to_owned(),
                         r.lease_ms.map_or(String::new(), |ms| ms.to_string()),
-                        r.metadata.join(" "),
+                        r.tags.join(" "),
                     ]
                 })
                 .collect(),

@@ -18,7 +18,7 @@ fn admin() -> Caller {
     }
 }
 
-fn wanted(name: &str) -> RegisterRequest {
+fn request(name: &str) -> RegisterRequest {
     RegisterRequest::new(name, "distro:x@127.0.0.1:1")
 }
 
@@ -30,7 +30,7 @@ fn names(listing: &NamePage) -> Vec<&str> {
 fn a_registered_name_is_found_with_its_owner() {
     let mut registry = NameRegistry::default();
     registry
-        .register(0, &who(1), wanted("server"))
+        .register(0, &who(1), request("server"))
         .expect("free");
     let found = registry.lookup("server").expect("registered");
     assert_eq!(found.len(), 1);
@@ -46,7 +46,7 @@ fn a_registered_name_is_found_with_its_owner() {
 fn a_lease_is_live_then_suspect_then_gone_and_never_early() {
     let mut registry = NameRegistry::default();
     registry
-        .register(1_000, &who(1), wanted("s"))
+        .register(1_000, &who(1), request("s"))
         .expect("free");
     let health = |registry: &NameRegistry| registry.lookup("s").ok().map(|r| r[0].health);
     registry.advance(10_999);
@@ -64,29 +64,29 @@ fn a_lease_is_live_then_suspect_then_gone_and_never_early() {
 #[test]
 fn a_renewal_brings_a_suspect_back_and_a_lost_lease_says_so() {
     let mut registry = NameRegistry::default();
-    let granted = registry.register(0, &who(1), wanted("s")).expect("free");
+    let lease = registry.register(0, &who(1), request("s")).expect("free");
     registry.advance(12_000);
     registry
-        .renew(12_000, &who(1), "s", granted.id)
+        .renew(12_000, &who(1), "s", lease.id)
         .expect("still there");
     registry.advance(21_999);
     assert_eq!(registry.lookup("s").expect("there")[0].health, Health::Live);
     registry.advance(27_000);
-    let lost = registry.renew(27_000, &who(1), "s", granted.id);
+    let lost = registry.renew(27_000, &who(1), "s", lease.id);
     assert_eq!(lost.expect_err("gone").code, Code::NotFound);
 }
 
 #[test]
 fn a_jump_over_both_deadlines_ends_the_lease_once() {
     let mut registry = NameRegistry::default();
-    registry.register(0, &who(1), wanted("s")).expect("free");
+    registry.register(0, &who(1), request("s")).expect("free");
     registry.advance(1_000_000);
     let (_, changes) = registry.since(1, 10).expect("kept");
     assert_eq!(changes.len(), 1);
     assert!(matches!(
         changes[0],
-        NameChange::Gone {
-            why: RemovalReason::Expired,
+        NameChange::Removed {
+            reason: RemovalReason::Expired,
             ..
         }
     ));
@@ -95,8 +95,8 @@ fn a_jump_over_both_deadlines_ends_the_lease_once() {
 #[test]
 fn the_same_key_replaces_and_the_old_lease_is_dead() {
     let mut registry = NameRegistry::default();
-    let old = registry.register(0, &who(1), wanted("s")).expect("free");
-    let new = registry.register(5, &who(1), wanted("s")).expect("own");
+    let old = registry.register(0, &who(1), request("s")).expect("free");
+    let new = registry.register(5, &who(1), request("s")).expect("own");
     assert_eq!(registry.count(), 1);
     assert!(registry.renew(6, &who(1), "s", old.id).is_err());
     assert!(registry.renew(6, &who(1), "s", new.id).is_ok());
@@ -109,12 +109,12 @@ fn the_same_key_replaces_and_the_old_lease_is_dead() {
 #[test]
 fn a_name_is_shared_unless_somebody_wants_it_alone() {
     let mut registry = NameRegistry::default();
-    registry.register(0, &who(1), wanted("s")).expect("free");
-    registry.register(0, &who(2), wanted("s")).expect("shared");
+    registry.register(0, &who(1), request("s")).expect("free");
+    registry.register(0, &who(2), request("s")).expect("shared");
     assert_eq!(registry.lookup("s").expect("there").len(), 2);
     let alone = RegisterRequest {
         exclusive: true,
-        ..wanted("s")
+        ..request("s")
     };
     let refused = registry.register(0, &who(3), alone).expect_err("taken");
     assert_eq!(refused.code, Code::Exists);
@@ -125,16 +125,16 @@ fn a_name_is_shared_unless_somebody_wants_it_alone() {
 
     let mine = RegisterRequest {
         exclusive: true,
-        ..wanted("mine")
+        ..request("mine")
     };
     registry.register(0, &who(1), mine).expect("free");
-    assert!(registry.register(0, &who(2), wanted("mine")).is_err());
+    assert!(registry.register(0, &who(2), request("mine")).is_err());
 }
 
 #[test]
 fn only_the_owner_or_an_admin_removes() {
     let mut registry = NameRegistry::default();
-    registry.register(0, &who(1), wanted("s")).expect("free");
+    registry.register(0, &who(1), request("s")).expect("free");
     let refused = registry
         .unregister(&who(2), "s", false)
         .expect_err("not theirs");
@@ -152,7 +152,7 @@ fn only_the_owner_or_an_admin_removes() {
         role: Role::Read,
         ..who(1)
     };
-    assert!(registry.register(0, &reader, wanted("r")).is_err());
+    assert!(registry.register(0, &reader, request("r")).is_err());
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_permanent_name_never_expires() {
     let mut registry = NameRegistry::default();
     let forever = RegisterRequest {
         lease_ms: Some(0),
-        ..wanted("s")
+        ..request("s")
     };
     registry.register(0, &who(1), forever).expect("free");
     assert_eq!(registry.next_deadline(), None);
@@ -172,18 +172,18 @@ fn a_permanent_name_never_expires() {
 fn what_is_no_name_no_uri_no_tag_or_no_lease_is_refused() {
     let mut registry = NameRegistry::default();
     let bad = [
-        wanted(""),
-        wanted(&"x".repeat(257)),
-        wanted("a\u{1b}[2J"),
+        request(""),
+        request(&"x".repeat(257)),
+        request("a\u{1b}[2J"),
         RegisterRequest::new("s", "nowhere"),
         RegisterRequest::new("s", format!("distro:{}", "x".repeat(600))),
         RegisterRequest {
-            metadata: vec!["t".repeat(129)],
-            ..wanted("s")
+            tags: vec!["t".repeat(129)],
+            ..request("s")
         },
         RegisterRequest {
             lease_ms: Some(5),
-            ..wanted("s")
+            ..request("s")
         },
     ];
     for register in bad {
@@ -200,13 +200,13 @@ fn listing_filters_and_pages_by_name() {
     let mut registry = NameRegistry::default();
     for n in 0..10 {
         let register = RegisterRequest {
-            metadata: vec![if n % 2 == 0 { "even" } else { "odd" }.into(), "n".into()],
-            ..wanted(&format!("node-{n}"))
+            tags: vec![if n % 2 == 0 { "even" } else { "odd" }.into(), "n".into()],
+            ..request(&format!("node-{n}"))
         };
         registry.register(0, &who(1), register).expect("free");
     }
     registry
-        .register(0, &who(1), wanted("other"))
+        .register(0, &who(1), request("other"))
         .expect("free");
     let list = |query: NameQuery| registry.list(&query).expect("listed");
     let prefix = || Some("node-".to_owned());
@@ -225,12 +225,12 @@ fn listing_filters_and_pages_by_name() {
     });
     assert_eq!(names(&some), ["node-0", "node-1", "node-2", "node-3"]);
     let even = NameQuery {
-        metadata_all: vec!["n".into(), "even".into()],
+        tags_all: vec!["n".into(), "even".into()],
         ..NameQuery::default()
     };
     assert_eq!(list(even).records.len(), 5);
     let any = NameQuery {
-        metadata_any: vec!["odd".into(), "?".into()],
+        tags_any: vec!["odd".into(), "?".into()],
         ..NameQuery::default()
     };
     assert_eq!(list(any).records.len(), 5);
@@ -266,7 +266,7 @@ fn a_rare_pattern_among_many_names_comes_back_early_with_a_cursor() {
     let mut registry = NameRegistry::default();
     for n in 0..SCAN_LIMIT + 10 {
         registry
-            .register(0, &who(1), wanted(&format!("{n:06}")))
+            .register(0, &who(1), request(&format!("{n:06}")))
             .expect("free");
     }
     let nothing = NameQuery {
@@ -289,18 +289,18 @@ fn the_registry_is_bounded() {
         records: 2,
         instances: 1,
     });
-    registry.register(0, &who(1), wanted("a")).expect("room");
+    registry.register(0, &who(1), request("a")).expect("room");
     assert_eq!(
         registry
-            .register(0, &who(2), wanted("a"))
+            .register(0, &who(2), request("a"))
             .expect_err("shared by too many")
             .code,
         Code::Overloaded
     );
-    registry.register(0, &who(1), wanted("b")).expect("room");
+    registry.register(0, &who(1), request("b")).expect("room");
     assert_eq!(
         registry
-            .register(0, &who(1), wanted("c"))
+            .register(0, &who(1), request("c"))
             .expect_err("full")
             .code,
         Code::Overloaded
@@ -342,11 +342,11 @@ proptest! {
                     let taken = model.iter().any(|((n, o), (.., x))| {
                         *n == name && *o != owner && (*x || exclusive)
                     });
-                    let register = RegisterRequest { exclusive, ..wanted(&name) };
-                    let granted = registry.register(now, &who(owner), register);
-                    prop_assert_eq!(granted.is_err(), taken);
-                    if let Ok(granted) = granted {
-                        model.insert((name, owner), (granted.id, now, exclusive));
+                    let register = RegisterRequest { exclusive, ..request(&name) };
+                    let lease = registry.register(now, &who(owner), register);
+                    prop_assert_eq!(lease.is_err(), taken);
+                    if let Ok(lease) = lease {
+                        model.insert((name, owner), (lease.id, now, exclusive));
                     }
                 }
                 Step::Renew(name, owner) => {
@@ -386,7 +386,7 @@ proptest! {
                 for change in changes {
                     match change {
                         NameChange::Put(r) => { mirror.insert((r.name.clone(), r.owner), r); }
-                        NameChange::Gone { name, owner, .. } => { mirror.remove(&(name, owner)); }
+                        NameChange::Removed { name, owner, .. } => { mirror.remove(&(name, owner)); }
                     }
                 }
             }
@@ -403,9 +403,9 @@ proptest! {
 fn what_a_key_has_registered_goes_with_the_key() {
     let mut registry = NameRegistry::new(NamingLimits::default());
     for name in ["a", "b", "c"] {
-        let wanted = || RegisterRequest::new(name, "distro:x@127.0.0.1:1");
-        registry.register(0, &who(1), wanted()).expect("room");
-        registry.register(0, &who(2), wanted()).expect("room");
+        let request = || RegisterRequest::new(name, "distro:x@127.0.0.1:1");
+        registry.register(0, &who(1), request()).expect("room");
+        registry.register(0, &who(2), request()).expect("room");
     }
     assert_eq!(registry.evict(who(1).key, 2), 2);
     assert_eq!(registry.evict(who(1).key, 2), 1);

@@ -80,7 +80,7 @@ async fn listen(connection: quinn::Connection, quiet: Arc<AtomicBool>) {
 impl Client {
     /// A handshake that loses two packets in a row takes seconds, because each wait is twice the one
     /// before. A second one beside it is likely to be through first.
-    pub(crate) async fn dial_again_when_slow(
+    pub(crate) async fn dial_hedged(
         &self,
         peer: PeerAddr,
         config: &quinn::ClientConfig,
@@ -102,7 +102,7 @@ impl Client {
         peer: PeerAddr,
         config: quinn::ClientConfig,
     ) -> Result<PooledConnection, CallError> {
-        let connection = self.shake_hands(peer, config).await?;
+        let connection = self.handshake(peer, config).await?;
         let mut hello = connection
             .accept_uni()
             .await
@@ -142,7 +142,7 @@ impl Client {
         })
     }
 
-    pub(crate) async fn shake_hands(
+    pub(crate) async fn handshake(
         &self,
         peer: PeerAddr,
         config: quinn::ClientConfig,

@@ -30,7 +30,7 @@ impl Client {
     pub async fn join(&self, ticket: &Ticket, label: &str) -> Result<(PeerAddr, Role), CallError> {
         let dial = |peer| async move {
             let config = self.config(peer, JOIN_ALPN)?;
-            let dialled = timeout(CONNECT, self.shake_hands(peer, config)).await;
+            let dialled = timeout(CONNECT, self.handshake(peer, config)).await;
             let connection = dialled.unwrap_or_else(|_elapsed| Err(unreachable(peer)))?;
             Ok((peer, connection))
         };
@@ -51,7 +51,7 @@ async fn prove(
 ) -> Result<Role, CallError> {
     let session = transport::session_secret(connection, ticket.role, ticket.serial)
         .ok_or_else(|| CallError::Protocol("the session has no secret to prove by".into()))?;
-    let wish = Join {
+    let options = Join {
         serial: ticket.serial,
         role: ticket.role,
         label: label.to_owned(),
@@ -63,14 +63,14 @@ async fn prove(
         peer: peer.to_string(),
         reason: error.to_string(),
     };
-    out.write(&wish).await.map_err(lost)?;
+    out.write(&options).await.map_err(lost)?;
     out.finish();
     let reply = wire::read::<Reply>(&mut recv).await.map_err(lost)?;
     match reply {
         Some(Reply::Ok(role)) => role
             .to_typed()
             .map_err(|e| CallError::Protocol(e.to_string())),
-        Some(Reply::Err(fault)) => Err(fault.into()),
+        Some(Reply::Err(error)) => Err(error.into()),
         None => Err(CallError::Protocol("the answer is empty".into())),
     }
 }

@@ -114,7 +114,7 @@ impl Client {
     ) -> Result<Encoded, CallError> {
         let mut replies = self.open(peer, request, deadline).await?;
         let answer = replies.next_by(replies.since + deadline).await?;
-        if replies.recv.as_mut().is_some_and(wire::read_end) {
+        if replies.recv.as_mut().is_some_and(wire::consume_fin) {
             replies.recv = None;
         }
         answer.ok_or_else(|| CallError::Protocol("the answer is empty".into()))

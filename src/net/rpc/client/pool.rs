@@ -59,7 +59,7 @@ impl Client {
         *held = None;
         let dialled = timeout_at(
             Instant::now() + CONNECT,
-            self.dial_again_when_slow(peer, &slot.config),
+            self.dial_hedged(peer, &slot.config),
         );
         let dialled = dialled
             .await

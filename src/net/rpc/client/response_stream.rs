@@ -33,9 +33,9 @@ impl ResponseStream {
         let Some(recv) = &mut self.recv else {
             return Ok(None);
         };
-        match wire::read_answer(recv).await {
+        match wire::read_reply(recv).await {
             Ok(Some(Ok(answer))) => Ok(Some(answer)),
-            Ok(Some(Err(fault))) => Err(fault.into()),
+            Ok(Some(Err(error))) => Err(error.into()),
             Ok(None) => {
                 self.recv = None;
                 Ok(None)

@@ -85,29 +85,29 @@ async fn wrong_arguments_are_faults_that_say_what_is_wrong() {
         (vec!["a".into(), "b".into()], vec![], "`loud`: "),
     ];
     for (args, kwargs, says) in cases {
-        let fault = call("greet", args, kwargs).await.expect_err("refused");
-        assert_eq!(fault.code, Code::BadArguments);
-        assert!(fault.message.contains(says), "{} / {says}", fault.message);
+        let error = call("greet", args, kwargs).await.expect_err("refused");
+        assert_eq!(error.code, Code::BadArguments);
+        assert!(error.message.contains(says), "{} / {says}", error.message);
     }
 }
 
 #[tokio::test]
 async fn unknown_methods_and_objects_are_faults() {
-    let fault = call("gret", vec![], vec![]).await.expect_err("refused");
-    assert_eq!(fault.code, Code::UnknownMethod);
-    assert!(fault.message.contains("greet"), "{}", fault.message);
+    let error = call("gret", vec![], vec![]).await.expect_err("refused");
+    assert_eq!(error.code, Code::UnknownMethod);
+    assert!(error.message.contains("greet"), "{}", error.message);
     let invocation = Invocation {
         caller: caller(),
         method: "x".into(),
         args: vec![],
         kwargs: vec![],
     };
-    let fault = objects()
+    let error = objects()
         .call("\u{1b}[2J", invocation)
         .await
         .expect_err("refused");
-    assert_eq!(fault.code, Code::NotFound);
-    assert!(!fault.message.contains('\u{1b}'));
+    assert_eq!(error.code, Code::NotFound);
+    assert!(!error.message.contains('\u{1b}'));
 }
 
 #[tokio::test]

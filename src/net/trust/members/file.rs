@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use super::book::{MemberList, MemberListJson};
+use super::list::{MemberList, MemberListJson};
 use crate::{
     files::{self, ReadError},
     net::rpc::error::{Code, RemoteError},
@@ -16,7 +16,7 @@ use crate::{
 
 /// The name of the file in the data folder.
 const FILE: &str = "peers.json";
-/// No file is larger: the bounds of a book are far below.
+/// No file is larger: the bounds of a list are far below.
 const MAX_FILE: u64 = 16 << 20;
 
 /// Why it is not known who has joined.
@@ -43,7 +43,7 @@ pub enum MembersError {
     },
 }
 
-/// Writes a book.
+/// Writes a list.
 #[derive(Debug)]
 pub(crate) struct MemberFile {
     path: Arc<Path>,
@@ -58,7 +58,7 @@ impl MemberFile {
             path: path.clone(),
             why,
         };
-        let book = match files::read(&path, MAX_FILE) {
+        let list = match files::read(&path, MAX_FILE) {
             Ok(Some(text)) => {
                 let kept: MemberListJson =
                     serde_json::from_str(&text).map_err(|e| unreadable(e.to_string()))?;
@@ -74,17 +74,17 @@ impl MemberFile {
             path: path.into(),
             writing: Mutex::default(),
         };
-        Ok((book, keeper))
+        Ok((list, keeper))
     }
 
-    /// Keeps what the book is when it is this one's turn.
-    pub(crate) async fn keep(
+    /// Keeps what the list is when it is this one's turn.
+    pub(crate) async fn save(
         &self,
         newest: impl FnOnce() -> MemberListJson,
     ) -> Result<(), RemoteError> {
         let _writing = self.writing.lock().await;
-        let (path, book) = (Arc::clone(&self.path), newest());
-        let written = tokio::task::spawn_blocking(move || write(&path, &book)).await;
+        let (path, list) = (Arc::clone(&self.path), newest());
+        let written = tokio::task::spawn_blocking(move || write(&path, &list)).await;
         let written = written.unwrap_or_else(|e| Err(io::Error::other(e)));
         written.map_err(|e| {
             let path = self.path.display();
@@ -96,8 +96,8 @@ impl MemberFile {
     }
 }
 
-fn write(path: &Path, book: &MemberListJson) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(book)?;
+fn write(path: &Path, list: &MemberListJson) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(list)?;
     text.push(b'\n');
     files::replace(path, &text)
 }

@@ -1,11 +1,11 @@
-//! Who may connect, and what each may do: those who have joined here, and the guests that a naming
+//! Who may connect, and what each may do: those who have joined here, and the delegated that a naming
 //! server which this process has joined vouches for.
 //!
 //! Authorisation happens after the handshake, on every connection, against the list as it is then; a
 //! revocation ends the connections that are open.
 
-mod book;
 mod file;
+mod list;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,10 +17,10 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::{book::MemberListJson, file::MemberFile};
+use self::{file::MemberFile, list::MemberListJson};
 pub use self::{
-    book::{MAX_LABEL, MAX_PEERS, MAX_TICKETS, Member, MemberList, Seconds, TicketRecord},
     file::MembersError,
+    list::{MAX_LABEL, MAX_MEMBERS, MAX_TICKETS, Member, MemberList, Seconds, TicketRecord},
 };
 use super::key::PublicKey;
 use crate::net::rpc::{
@@ -39,14 +39,14 @@ struct Shared {
     state: Mutex<State>,
     /// Counts changes, for watchers.
     revision: watch::Sender<u64>,
-    keeper: Option<MemberFile>,
+    file: Option<MemberFile>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    book: MemberList,
+    members: MemberList,
     /// By who vouches for them.
-    guests: HashMap<PublicKey, HashMap<PublicKey, Role>>,
+    delegated: HashMap<PublicKey, HashMap<PublicKey, Role>>,
     /// What ends the connections of a key; made when the first one comes.
     live: HashMap<PublicKey, Arc<CancellationToken>>,
 }
@@ -56,21 +56,21 @@ impl State {
         if *key == own {
             return Some(Role::Admin);
         }
-        if let Some(peer) = self.book.peer(key) {
-            return Some(peer.role);
+        if let Some(member) = self.members.get(key) {
+            return Some(member.role);
         }
-        if self.book.is_revoked(key) {
+        if self.members.is_revoked(key) {
             return None;
         }
-        self.guests
+        self.delegated
             .values()
-            .filter_map(|guests| guests.get(key))
+            .filter_map(|delegated| delegated.get(key))
             .max()
             .copied()
     }
 
     /// Ends the connections of a key, which may come again as what it is now.
-    fn cut(&mut self, key: &PublicKey) {
+    fn disconnect(&mut self, key: &PublicKey) {
         if let Some(live) = self.live.remove(key) {
             live.cancel();
         }
@@ -80,13 +80,13 @@ impl State {
 /// What a key may do, and the word that it may no longer.
 pub(crate) struct Admission {
     pub(crate) role: Role,
-    pub(crate) over: Arc<CancellationToken>,
+    pub(crate) revoked: Arc<CancellationToken>,
 }
 
 impl Members {
     /// Only the process itself, as admin; kept nowhere.
     #[must_use]
-    pub fn only(own: PublicKey) -> Self {
+    pub fn self_only(own: PublicKey) -> Self {
         Self::new(own, MemberList::default(), None)
     }
 
@@ -95,20 +95,20 @@ impl Members {
     /// # Errors
     /// [`MembersError`] when others can read the file, or when it cannot be read.
     pub fn open(folder: &Path, own: PublicKey) -> Result<Self, MembersError> {
-        let (book, keeper) = MemberFile::open(folder)?;
-        Ok(Self::new(own, book, Some(keeper)))
+        let (members, file) = MemberFile::open(folder)?;
+        Ok(Self::new(own, members, Some(file)))
     }
 
-    fn new(own: PublicKey, book: MemberList, keeper: Option<MemberFile>) -> Self {
+    fn new(own: PublicKey, members: MemberList, file: Option<MemberFile>) -> Self {
         let state = State {
-            book,
+            members,
             ..State::default()
         };
         Self(Arc::new(Shared {
             own,
             state: Mutex::new(state),
             revision: watch::Sender::new(0),
-            keeper,
+            file,
         }))
     }
 
@@ -124,15 +124,15 @@ impl Members {
 
     /// Lets a key in for the life of this process, or changes what it may do.
     pub fn admit(&self, key: PublicKey, role: Role) {
-        let peer = Member {
+        let member = Member {
             key,
             role,
             label: String::new(),
             joined_at: now(),
         };
         let mut state = self.state();
-        state.book.admit(peer);
-        state.cut(&key);
+        state.members.admit(member);
+        state.disconnect(&key);
         drop(state);
         self.changed();
     }
@@ -143,21 +143,23 @@ impl Members {
         self.state().role(self.0.own, key)
     }
 
-    pub(crate) fn enter(&self, key: &PublicKey) -> Option<Admission> {
+    pub(crate) fn authorize(&self, key: &PublicKey) -> Option<Admission> {
         let mut state = self.state();
         let role = state.role(self.0.own, key)?;
-        if state.live.len() > MAX_PEERS {
+        if state.live.len() > MAX_MEMBERS {
             // Whose last connection has ended has no other holder of it.
-            state.live.retain(|_, over| Arc::strong_count(over) > 1);
+            state
+                .live
+                .retain(|_, revoked| Arc::strong_count(revoked) > 1);
         }
-        let over = Arc::clone(state.live.entry(*key).or_default());
-        Some(Admission { role, over })
+        let revoked = Arc::clone(state.live.entry(*key).or_default());
+        Some(Admission { role, revoked })
     }
 
     /// Everybody who has joined, in order.
     #[must_use]
-    pub fn peers(&self) -> Vec<Member> {
-        self.state().book.peers()
+    pub fn list(&self) -> Vec<Member> {
+        self.state().members.list()
     }
 
     /// Sees every change of who is in.
@@ -168,22 +170,26 @@ impl Members {
 
     /// Those whom somebody vouches for, in place of those before; the higher role counts when several
     /// do. Connections of whoever may do something else now end; answers who may do nothing any more.
-    pub fn set_guests(&self, by: PublicKey, guests: HashMap<PublicKey, Role>) -> Vec<PublicKey> {
+    pub fn set_delegated(
+        &self,
+        by: PublicKey,
+        delegated: HashMap<PublicKey, Role>,
+    ) -> Vec<PublicKey> {
         let mut state = self.state();
         let own = self.0.own;
-        let known = state.guests.get(&by).into_iter().flat_map(HashMap::keys);
-        let concerned: HashSet<PublicKey> = known.chain(guests.keys()).copied().collect();
+        let known = state.delegated.get(&by).into_iter().flat_map(HashMap::keys);
+        let concerned: HashSet<PublicKey> = known.chain(delegated.keys()).copied().collect();
         let roles = |state: &State| -> Vec<_> {
             let role = |key: &PublicKey| (*key, state.role(own, key));
             concerned.iter().map(role).collect()
         };
         let before = roles(&state);
-        state.guests.insert(by, guests);
+        state.delegated.insert(by, delegated);
         let after = roles(&state);
         let mut out = Vec::new();
         for ((key, before), (_, after)) in before.into_iter().zip(after) {
             if before != after {
-                state.cut(&key);
+                state.disconnect(&key);
             }
             if before.is_some() && after.is_none() {
                 out.push(key);
@@ -196,13 +202,13 @@ impl Members {
     ///
     /// # Errors
     /// As there, or when it cannot be kept.
-    pub async fn ticket(
+    pub async fn issue_ticket(
         &self,
         role: Role,
         once: bool,
         lives: Option<Seconds>,
     ) -> Result<TicketRecord, RemoteError> {
-        self.change(|state| state.book.ticket(now(), role, once, lives))
+        self.change(|state| state.members.issue_ticket(now(), role, once, lives))
             .await
     }
 
@@ -210,8 +216,9 @@ impl Members {
     ///
     /// # Errors
     /// When it cannot be kept; the tickets are worthless all the same until this process ends.
-    pub async fn rotate(&self, role: Option<Role>) -> Result<usize, RemoteError> {
-        self.change(|state| Ok(state.book.rotate(role))).await
+    pub async fn invalidate_tickets(&self, role: Option<Role>) -> Result<usize, RemoteError> {
+        self.change(|state| Ok(state.members.invalidate_tickets(role)))
+            .await
     }
 
     pub(crate) async fn join(
@@ -222,8 +229,8 @@ impl Members {
         label: &str,
     ) -> Result<Role, RemoteError> {
         self.change(|state| {
-            let role = state.book.join(now(), serial, role, key, label)?;
-            state.cut(&key);
+            let role = state.members.join(now(), serial, role, key, label)?;
+            state.disconnect(&key);
             Ok(role)
         })
         .await
@@ -241,8 +248,8 @@ impl Members {
                 return Err(RemoteError::bad_arguments(why));
             }
             let was_in = state.role(own, &key).is_some();
-            state.book.revoke(now(), key);
-            state.cut(&key);
+            state.members.revoke(now(), key);
+            state.disconnect(&key);
             Ok(was_in)
         })
         .await
@@ -256,18 +263,17 @@ impl Members {
     ) -> Result<T, RemoteError> {
         let (done, news) = {
             let mut state = self.state();
-            let before = state.book.clone();
+            let before = state.members.clone();
             let done = change(&mut state)?;
-            (done, before != state.book)
+            (done, before != state.members)
         };
         if news {
             self.changed();
             let members = self.clone();
             let kept = tokio::spawn(async move {
-                match &members.0.keeper {
-                    Some(keeper) => {
-                        keeper
-                            .keep(|| MemberListJson::from(&members.state().book))
+                match &members.0.file {
+                    Some(file) => {
+                        file.save(|| MemberListJson::from(&members.state().members))
                             .await
                     }
                     None => Ok(()),

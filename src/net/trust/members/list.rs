@@ -16,13 +16,13 @@ use crate::net::{
 pub type Seconds = u64;
 
 /// The most peers that one server knows.
-pub const MAX_PEERS: usize = 4_096;
+pub const MAX_MEMBERS: usize = 4_096;
 /// The most tickets that are out at once.
 pub const MAX_TICKETS: usize = 256;
 /// Tickets and keys that are no longer good are remembered, so that it can be said why; the oldest go.
-const MAX_SPENT: usize = 256;
+const MAX_ENDED: usize = 256;
 const MAX_REVOKED: usize = 10_000;
-/// The longest label of a peer, in bytes.
+/// The longest label of a member, in bytes.
 pub const MAX_LABEL: usize = 64;
 
 /// Somebody who has joined.
@@ -53,7 +53,7 @@ pub struct TicketRecord {
 
 impl TicketRecord {
     /// A standing ticket: the same one is given out until it is rotated.
-    const fn stands(&self) -> bool {
+    const fn is_standing(&self) -> bool {
         !self.once && self.expires_at.is_none()
     }
 }
@@ -63,7 +63,7 @@ impl TicketRecord {
 #[serde(rename_all = "lowercase")]
 enum TicketEnd {
     Used,
-    Rotated,
+    Invalidated,
 }
 
 /// A key that was thrown out.
@@ -77,10 +77,10 @@ struct Revoked {
 /// Peers, tickets and revocations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemberList {
-    peers: BTreeMap<PublicKey, Member>,
+    members: BTreeMap<PublicKey, Member>,
     last_serial: u32,
     tickets: BTreeMap<u32, TicketRecord>,
-    spent: BTreeMap<u32, TicketEnd>,
+    ended: BTreeMap<u32, TicketEnd>,
     revoked: BTreeMap<PublicKey, Revoked>,
 }
 
@@ -95,16 +95,16 @@ impl MemberList {
 
     /// Somebody who has joined.
     #[must_use]
-    pub fn peer(&self, key: &PublicKey) -> Option<&Member> {
-        self.peers.get(key)
+    pub fn get(&self, key: &PublicKey) -> Option<&Member> {
+        self.members.get(key)
     }
 
     /// Everybody, in the order in which they joined.
     #[must_use]
-    pub fn peers(&self) -> Vec<Member> {
-        let mut peers: Vec<_> = self.peers.values().cloned().collect();
-        peers.sort_by_key(|peer| (peer.joined_at, peer.key));
-        peers
+    pub fn list(&self) -> Vec<Member> {
+        let mut members: Vec<_> = self.members.values().cloned().collect();
+        members.sort_by_key(|member| (member.joined_at, member.key));
+        members
     }
 
     /// Whether a key was thrown out.
@@ -114,31 +114,34 @@ impl MemberList {
     }
 
     /// Lets a key in, or changes what it may do.
-    pub fn admit(&mut self, peer: Member) {
-        self.revoked.remove(&peer.key);
-        self.peers.insert(peer.key, peer);
+    pub fn admit(&mut self, member: Member) {
+        self.revoked.remove(&member.key);
+        self.members.insert(member.key, member);
     }
 
     /// The standing ticket of a role, made if there is none, or one of its own that ends.
     ///
     /// # Errors
     /// [`Code::Overloaded`] when [`MAX_TICKETS`] are out.
-    pub fn ticket(
+    pub fn issue_ticket(
         &mut self,
         now: Seconds,
         role: Role,
         once: bool,
-        lives: Option<Seconds>,
+        lifetime: Option<Seconds>,
     ) -> Result<TicketRecord, RemoteError> {
-        let expires_at = lives.map(|lives| now.saturating_add(lives));
+        let expires_at = lifetime.map(|lifetime| now.saturating_add(lifetime));
         let wanted = TicketRecord {
             serial: self.last_serial + 1,
             role,
             once,
             expires_at,
         };
-        let standing = self.tickets.values().find(|t| t.role == role && t.stands());
-        if let Some(standing) = standing.filter(|_| wanted.stands()) {
+        let standing = self
+            .tickets
+            .values()
+            .find(|t| t.role == role && t.is_standing());
+        if let Some(standing) = standing.filter(|_| wanted.is_standing()) {
             return Ok(*standing);
         }
         let over = |ticket: &TicketRecord| ticket.expires_at.is_some_and(|at| at + DAY < now);
@@ -155,13 +158,13 @@ impl MemberList {
     }
 
     /// Makes every ticket of a role worthless, or of all roles; answers how many.
-    pub fn rotate(&mut self, role: Option<Role>) -> usize {
+    pub fn invalidate_tickets(&mut self, role: Option<Role>) -> usize {
         let (gone, rest): (BTreeMap<_, _>, _) = std::mem::take(&mut self.tickets)
             .into_iter()
             .partition(|(_, ticket)| role.is_none_or(|role| role == ticket.role));
         self.tickets = rest;
         for serial in gone.keys() {
-            self.spend(*serial, TicketEnd::Rotated);
+            self.end_ticket(*serial, TicketEnd::Invalidated);
         }
         gone.len()
     }
@@ -170,7 +173,7 @@ impl MemberList {
     ///
     /// # Errors
     /// [`Code::Denied`] with the reason. Only whoever proves the secret is to be told it.
-    pub fn good(
+    pub fn validate(
         &self,
         now: Seconds,
         serial: u32,
@@ -178,11 +181,13 @@ impl MemberList {
         key: &PublicKey,
     ) -> Result<TicketRecord, RemoteError> {
         let no = |why: &str| Err(RemoteError::new(Code::Denied, why));
-        match (self.spent.get(&serial), self.tickets.get(&serial)) {
+        match (self.ended.get(&serial), self.tickets.get(&serial)) {
             (Some(TicketEnd::Used), _) => {
                 no("this ticket has been used, and it was good for one; ask for another")
             }
-            (Some(TicketEnd::Rotated), _) => no("this ticket was withdrawn; ask for a newer one"),
+            (Some(TicketEnd::Invalidated), _) => {
+                no("this ticket was withdrawn; ask for a newer one")
+            }
             (None, Some(ticket)) if ticket.role == role => {
                 if ticket.expires_at.is_some_and(|at| at <= now) {
                     no("this ticket has expired; ask for another")
@@ -199,7 +204,7 @@ impl MemberList {
     /// Takes in whoever has proved a good ticket. One that joined before keeps the higher of both roles.
     ///
     /// # Errors
-    /// As [`MemberList::good`]; [`Code::Overloaded`] with [`MAX_PEERS`] peers.
+    /// As [`MemberList::validate`]; [`Code::Overloaded`] with [`MAX_MEMBERS`] peers.
     pub fn join(
         &mut self,
         now: Seconds,
@@ -208,21 +213,21 @@ impl MemberList {
         key: PublicKey,
         label: &str,
     ) -> Result<Role, RemoteError> {
-        let before = self.peers.get(&key).map(|peer| peer.role);
+        let before = self.members.get(&key).map(|member| member.role);
         if let Some(before) = before.filter(|before| *before >= role) {
             // Its answer was lost, or it asks again: it is in, and a ticket for one is not wasted.
             return Ok(before);
         }
-        let ticket = self.good(now, serial, role, &key)?;
-        if before.is_none() && self.peers.len() >= MAX_PEERS {
+        let ticket = self.validate(now, serial, role, &key)?;
+        if before.is_none() && self.members.len() >= MAX_MEMBERS {
             return Err(RemoteError::new(
                 Code::Overloaded,
-                format!("{MAX_PEERS} peers have joined, which is the most; revoke some"),
+                format!("{MAX_MEMBERS} peers have joined, which is the most; revoke some"),
             ));
         }
         if ticket.once {
             self.tickets.remove(&serial);
-            self.spend(serial, TicketEnd::Used);
+            self.end_ticket(serial, TicketEnd::Used);
         }
         let role = before.map_or(ticket.role, |before| before.max(ticket.role));
         self.admit(Member {
@@ -245,13 +250,13 @@ impl MemberList {
             };
             self.revoked.remove(&oldest);
         }
-        self.peers.remove(&key).is_some()
+        self.members.remove(&key).is_some()
     }
 
-    fn spend(&mut self, serial: u32, how: TicketEnd) {
-        self.spent.insert(serial, how);
-        while self.spent.len() > MAX_SPENT {
-            self.spent.pop_first();
+    fn end_ticket(&mut self, serial: u32, end: TicketEnd) {
+        self.ended.insert(serial, end);
+        while self.ended.len() > MAX_ENDED {
+            self.ended.pop_first();
         }
     }
 }
@@ -259,14 +264,14 @@ impl MemberList {
 /// An expired ticket is remembered for a day, so that its bearer can be told.
 const DAY: Seconds = 24 * 3_600;
 
-/// What a peer calls itself, as far as it is a name.
+/// What a member calls itself, as far as it is a name.
 fn clean_label(label: &str) -> String {
     let kept: String = label.chars().filter(|c| !c.is_control()).collect();
     let end = kept.floor_char_boundary(MAX_LABEL);
     kept.get(..end).unwrap_or_default().trim().to_owned()
 }
 
-/// How a book is kept: lists, because JSON has no keys but text.
+/// How a members is kept: lists, because JSON has no keys but text.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MemberListJson {
@@ -274,7 +279,7 @@ pub(crate) struct MemberListJson {
     last_serial: u32,
     peers: Vec<MemberJson>,
     tickets: Vec<TicketRecord>,
-    spent: Vec<(u32, TicketEnd)>,
+    ended: Vec<(u32, TicketEnd)>,
     revoked: Vec<(String, Revoked)>,
 }
 
@@ -290,20 +295,20 @@ struct MemberJson {
 const VERSION: u32 = 1;
 
 impl From<&MemberList> for MemberListJson {
-    fn from(book: &MemberList) -> Self {
-        let peer = |peer: &Member| MemberJson {
-            key: peer.key.to_string(),
-            role: peer.role,
-            label: peer.label.clone(),
-            joined_at: peer.joined_at,
+    fn from(members: &MemberList) -> Self {
+        let member = |member: &Member| MemberJson {
+            key: member.key.to_string(),
+            role: member.role,
+            label: member.label.clone(),
+            joined_at: member.joined_at,
         };
         Self {
             version: VERSION,
-            last_serial: book.last_serial,
-            peers: book.peers.values().map(peer).collect(),
-            tickets: book.tickets.values().copied().collect(),
-            spent: book.spent.iter().map(|(s, how)| (*s, *how)).collect(),
-            revoked: book
+            last_serial: members.last_serial,
+            peers: members.members.values().map(member).collect(),
+            tickets: members.tickets.values().copied().collect(),
+            ended: members.ended.iter().map(|(s, end)| (*s, *end)).collect(),
+            revoked: members
                 .revoked
                 .iter()
                 .map(|(key, revoked)| (key.to_string(), *revoked))
@@ -323,26 +328,26 @@ impl TryFrom<MemberListJson> for MemberList {
             ));
         }
         let key = |text: &str| text.parse::<PublicKey>().map_err(|e| e.to_string());
-        let mut book = Self {
+        let mut members = Self {
             last_serial: kept.last_serial,
             tickets: kept.tickets.into_iter().map(|t| (t.serial, t)).collect(),
-            spent: kept.spent.into_iter().collect(),
+            ended: kept.ended.into_iter().collect(),
             ..Self::default()
         };
         for (text, revoked) in kept.revoked {
-            book.revoked.insert(key(&text)?, revoked);
+            members.revoked.insert(key(&text)?, revoked);
         }
-        for peer in kept.peers {
-            let key = key(&peer.key)?;
-            let peer = Member {
+        for member in kept.peers {
+            let key = key(&member.key)?;
+            let member = Member {
                 key,
-                role: peer.role,
-                label: peer.label,
-                joined_at: peer.joined_at,
+                role: member.role,
+                label: member.label,
+                joined_at: member.joined_at,
             };
-            book.peers.insert(key, peer);
+            members.members.insert(key, member);
         }
-        Ok(book)
+        Ok(members)
     }
 }
 
@@ -356,96 +361,122 @@ mod tests {
         PublicKey([n; 32])
     }
 
-    fn join(book: &mut MemberList, ticket: TicketRecord, who: u8) -> Result<Role, String> {
-        book.join(NOW, ticket.serial, ticket.role, key(who), "web1")
-            .map_err(|fault| fault.message)
+    fn join(members: &mut MemberList, ticket: TicketRecord, who: u8) -> Result<Role, String> {
+        members
+            .join(NOW, ticket.serial, ticket.role, key(who), "web1")
+            .map_err(|error| error.message)
     }
 
     #[test]
     fn a_standing_ticket_is_the_same_until_it_is_rotated() {
-        let mut book = MemberList::default();
-        let give =
-            |book: &mut MemberList| book.ticket(NOW, Role::Member, false, None).expect("room");
-        let first = give(&mut book);
-        assert_eq!(first, give(&mut book));
-        assert_eq!(join(&mut book, first, 1), Ok(Role::Member));
-        assert_eq!(join(&mut book, first, 2), Ok(Role::Member));
-        assert_eq!(book.rotate(Some(Role::Read)), 0);
-        assert_eq!(book.rotate(Some(Role::Member)), 1);
-        assert_ne!(first, give(&mut book));
-        let why = join(&mut book, first, 3).expect_err("rotated");
+        let mut members = MemberList::default();
+        let give = |members: &mut MemberList| {
+            members
+                .issue_ticket(NOW, Role::Member, false, None)
+                .expect("room")
+        };
+        let first = give(&mut members);
+        assert_eq!(first, give(&mut members));
+        assert_eq!(join(&mut members, first, 1), Ok(Role::Member));
+        assert_eq!(join(&mut members, first, 2), Ok(Role::Member));
+        assert_eq!(members.invalidate_tickets(Some(Role::Read)), 0);
+        assert_eq!(members.invalidate_tickets(Some(Role::Member)), 1);
+        assert_ne!(first, give(&mut members));
+        let why = join(&mut members, first, 3).expect_err("rotated");
         assert!(why.contains("withdrawn"), "{why}");
-        assert!(book.peer(&key(1)).is_some(), "who has joined stays");
+        assert!(members.get(&key(1)).is_some(), "who has joined stays");
     }
 
     #[test]
     fn a_ticket_for_one_is_for_one_and_one_that_ends_ends() {
-        let mut book = MemberList::default();
-        let once = book.ticket(NOW, Role::Admin, true, None).expect("room");
-        assert_eq!(join(&mut book, once, 1), Ok(Role::Admin));
-        assert!(join(&mut book, once, 2).expect_err("used").contains("used"));
-        let brief = book.ticket(NOW, Role::Read, false, Some(60)).expect("room");
-        let at = |book: &mut MemberList, now, who| {
-            book.join(now, brief.serial, Role::Read, key(who), "")
+        let mut members = MemberList::default();
+        let once = members
+            .issue_ticket(NOW, Role::Admin, true, None)
+            .expect("room");
+        assert_eq!(join(&mut members, once, 1), Ok(Role::Admin));
+        assert!(
+            join(&mut members, once, 2)
+                .expect_err("used")
+                .contains("used")
+        );
+        let brief = members
+            .issue_ticket(NOW, Role::Read, false, Some(60))
+            .expect("room");
+        let at = |members: &mut MemberList, now, who| {
+            members.join(now, brief.serial, Role::Read, key(who), "")
         };
-        assert!(at(&mut book, NOW + 59, 3).is_ok());
-        assert!(at(&mut book, NOW + 60, 3).is_ok(), "who is in is in");
-        let late = at(&mut book, NOW + 60, 5).expect_err("over");
+        assert!(at(&mut members, NOW + 59, 3).is_ok());
+        assert!(at(&mut members, NOW + 60, 3).is_ok(), "who is in is in");
+        let late = at(&mut members, NOW + 60, 5).expect_err("over");
         assert!(late.message.contains("expired"), "{late}");
-        let other = book.join(NOW, brief.serial, Role::Admin, key(4), "");
+        let other = members.join(NOW, brief.serial, Role::Admin, key(4), "");
         assert!(other.is_err(), "it is not good for another role");
     }
 
     #[test]
     fn a_revoked_key_comes_back_only_with_a_newer_ticket() {
-        let mut book = MemberList::default();
-        let old = book.ticket(NOW, Role::Member, false, None).expect("room");
-        join(&mut book, old, 1).expect("joins");
-        assert!(book.revoke(NOW, key(1)));
-        assert!(!book.revoke(NOW, key(9)), "nobody by that key");
+        let mut members = MemberList::default();
+        let old = members
+            .issue_ticket(NOW, Role::Member, false, None)
+            .expect("room");
+        join(&mut members, old, 1).expect("joins");
+        assert!(members.revoke(NOW, key(1)));
+        assert!(!members.revoke(NOW, key(9)), "nobody by that key");
         assert!(
-            join(&mut book, old, 1)
+            join(&mut members, old, 1)
                 .expect_err("out")
                 .contains("revoked")
         );
-        assert!(join(&mut book, old, 2).is_ok(), "others may");
-        book.rotate(None);
-        let new = book.ticket(NOW, Role::Member, false, None).expect("room");
-        assert_eq!(join(&mut book, new, 1), Ok(Role::Member));
-        assert!(!book.is_revoked(&key(1)));
+        assert!(join(&mut members, old, 2).is_ok(), "others may");
+        members.invalidate_tickets(None);
+        let new = members
+            .issue_ticket(NOW, Role::Member, false, None)
+            .expect("room");
+        assert_eq!(join(&mut members, new, 1), Ok(Role::Member));
+        assert!(!members.is_revoked(&key(1)));
     }
 
     #[test]
     fn joining_again_never_takes_a_role_away() {
-        let mut book = MemberList::default();
-        let admin = book.ticket(NOW, Role::Admin, true, None).expect("room");
-        let read = book.ticket(NOW, Role::Read, false, None).expect("room");
-        join(&mut book, admin, 1).expect("joins");
-        assert_eq!(join(&mut book, read, 1), Ok(Role::Admin));
+        let mut members = MemberList::default();
+        let admin = members
+            .issue_ticket(NOW, Role::Admin, true, None)
+            .expect("room");
+        let read = members
+            .issue_ticket(NOW, Role::Read, false, None)
+            .expect("room");
+        join(&mut members, admin, 1).expect("joins");
+        assert_eq!(join(&mut members, read, 1), Ok(Role::Admin));
     }
 
     #[test]
     fn tickets_have_a_bound_and_labels_are_names() {
-        let mut book = MemberList::default();
+        let mut members = MemberList::default();
         for _ in 0..MAX_TICKETS {
-            book.ticket(NOW, Role::Read, true, None).expect("room");
+            members
+                .issue_ticket(NOW, Role::Read, true, None)
+                .expect("room");
         }
-        assert!(book.ticket(NOW, Role::Read, true, None).is_err());
-        assert_eq!(book.rotate(None), MAX_TICKETS);
+        assert!(members.issue_ticket(NOW, Role::Read, true, None).is_err());
+        assert_eq!(members.invalidate_tickets(None), MAX_TICKETS);
         assert_eq!(clean_label(" a\u{1b}[2J\n"), "a[2J");
         assert!(clean_label(&"é".repeat(99)).len() <= MAX_LABEL);
     }
 
     #[test]
     fn what_is_kept_is_what_was() {
-        let mut book = MemberList::default();
-        let ticket = book.ticket(NOW, Role::Member, false, None).expect("room");
-        join(&mut book, ticket, 1).expect("joins");
-        book.revoke(NOW, key(2));
-        book.ticket(NOW, Role::Admin, true, Some(9)).expect("room");
-        book.rotate(Some(Role::Member));
-        let text = serde_json::to_string(&MemberListJson::from(&book)).expect("text");
+        let mut members = MemberList::default();
+        let ticket = members
+            .issue_ticket(NOW, Role::Member, false, None)
+            .expect("room");
+        join(&mut members, ticket, 1).expect("joins");
+        members.revoke(NOW, key(2));
+        members
+            .issue_ticket(NOW, Role::Admin, true, Some(9))
+            .expect("room");
+        members.invalidate_tickets(Some(Role::Member));
+        let text = serde_json::to_string(&MemberListJson::from(&members)).expect("text");
         let kept: MemberListJson = serde_json::from_str(&text).expect("reads");
-        assert_eq!(MemberList::try_from(kept), Ok(book));
+        assert_eq!(MemberList::try_from(kept), Ok(members));
     }
 }
