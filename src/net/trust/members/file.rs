@@ -122,7 +122,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let members = Members::open(home.path(), key(0)).expect("opens");
         let ticket = members
-            .ticket(Role::Member, false, None)
+            .issue_ticket(Role::Member, false, None)
             .await
             .expect("kept");
         let joined = members
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(joined, Ok(Role::Member));
         members.revoke(key(2)).await.expect("kept");
         let again = Members::open(home.path(), key(0)).expect("opens");
-        assert_eq!(again.peers(), members.peers());
+        assert_eq!(again.list(), members.list());
         assert_eq!(again.role(&key(1)), Some(Role::Member));
         let path = home.path().join(FILE);
         let mode = fs::metadata(&path).expect("there").permissions().mode();
@@ -161,7 +161,7 @@ mod tests {
         let members = Members::open(&folder, key(0)).expect("opens");
         fs::remove_dir(&folder).expect("removed");
         let said = members
-            .ticket(Role::Read, false, None)
+            .issue_ticket(Role::Read, false, None)
             .await
             .expect_err("no folder");
         assert!(said.message.contains("forgotten"), "{said}");
