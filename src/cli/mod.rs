@@ -56,7 +56,8 @@ Exit codes:
 Files, unless told otherwise:
   configuration  $XDG_CONFIG_HOME/distro-tui/config.toml      (~/.config)
   key            $XDG_DATA_HOME/distro-tui/identity.pem       (~/.local/share)
-  tasks, names   $XDG_DATA_HOME/distro-tui/tasks.db           (sqlite3 opens it)
+  tasks          $XDG_DATA_HOME/distro-tui/tasks.db           (sqlite3 opens it)
+  names          $XDG_DATA_HOME/distro-tui/names.journal
   peers          $XDG_DATA_HOME/distro-tui/peers.json         (who has joined; known.json: what was)
   log, crashes   $XDG_STATE_HOME/distro-tui/                  (~/.local/state)
 

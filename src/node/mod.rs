@@ -14,10 +14,16 @@ mod address;
 mod config;
 mod discover;
 mod error;
+mod handle;
+mod instance_lock;
+pub mod known_nodes;
+mod names_file;
+mod names_journal;
 mod service;
 mod session;
 mod start;
 mod thread;
+mod upstreams;
 
 use std::{
     net::SocketAddr,
@@ -166,7 +172,6 @@ impl Node {
         let all = futures_util::future::join_all(registrations);
         let ended = async move { tokio::time::timeout(STEP, all).await };
         self.net.spawn(ended).await.ok();
-        // The broker keeps the names as well, so it goes after them.
         let drained = self.broker.shutdown(grace).await.unwrap_or_default();
         let endpoint = self.endpoint.clone();
         let ended = async move { endpoint.shutdown(STEP).await };
@@ -186,8 +191,3 @@ impl std::fmt::Debug for Node {
         write!(f, "Node({} at {})", self.key().fingerprint(), self.addr())
     }
 }
-mod handle;
-mod instance_lock;
-pub mod known_nodes;
-mod names_journal;
-mod upstreams;

@@ -1,67 +1,71 @@
-//! Names are kept where tasks are: the two floors below know nothing of each other, and meet here.
+//! The journal of registered names, written by a thread of its own: what is appended while the disk is
+//! busy is written together afterwards.
+
+use std::{io, path::Path, sync::mpsc, thread::JoinHandle};
 
 use futures_util::{FutureExt, future::BoxFuture};
+use tokio::sync::oneshot;
 
-use crate::{
-    net::naming::{Health, Journal, JournalEntry, Record, StoredRegistration},
-    queue::embedded::{
-        Embedded,
-        store::{NameChange, NameRow},
-    },
-};
+use super::names_file::NamesFile;
+use crate::net::naming::{Journal, JournalEntry, StoredRegistration};
 
-/// Keeps names in the broker's file.
-pub(super) struct NamesJournal(Embedded);
+/// A journal in a file. Dropping it waits for the writes that were begun.
+pub(super) struct NamesJournal {
+    writes: Option<mpsc::Sender<Write>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Write {
+    entries: Vec<JournalEntry>,
+    done: oneshot::Sender<Result<(), String>>,
+}
 
 impl NamesJournal {
-    pub(super) const fn new(broker: Embedded) -> Self {
-        Self(broker)
+    /// Opens the journal of a data folder and returns the names in it. With `sync`, names survive a
+    /// power loss, otherwise a crash of the program.
+    ///
+    /// # Errors
+    /// The system's, for the file or for the thread.
+    pub(super) fn open(folder: &Path, sync: bool) -> io::Result<(Self, Vec<StoredRegistration>)> {
+        let (file, names) = NamesFile::open(folder, sync)?;
+        let (writes, inbox) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("names".into())
+            .spawn(move || run(file, &inbox))?;
+        let journal = Self {
+            writes: Some(writes),
+            thread: Some(thread),
+        };
+        Ok((journal, names))
+    }
+}
+
+fn run(mut file: NamesFile, writes: &mpsc::Receiver<Write>) {
+    while let Ok(Write { entries, done }) = writes.recv() {
+        let written = file.append(&entries).map_err(|e| e.to_string());
+        // A caller that has given up needs no reply.
+        done.send(written).ok();
     }
 }
 
 impl Journal for NamesJournal {
-    fn append(&self, changes: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>> {
-        let changes = changes.into_iter().map(change).collect();
-        let kept = self.0.keep_names(changes);
-        async move { kept.await.map_err(|why| why.to_string()) }.boxed()
+    fn append(&self, entries: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>> {
+        let (done, written) = oneshot::channel();
+        if let Some(writes) = &self.writes {
+            // Without a thread the reply fails.
+            writes.send(Write { entries, done }).ok();
+        }
+        written
+            .map(|written| written.unwrap_or_else(|_ended| Err("the journal is closed".into())))
+            .boxed()
     }
 }
 
-fn change(kept: JournalEntry) -> NameChange {
-    match kept {
-        JournalEntry::Put(StoredRegistration { id, record }) => NameChange::Put(NameRow {
-            name: record.name,
-            owner: record.owner.to_string(),
-            number: id,
-            uri: record.uri,
-            metadata: serde_json::Value::from(record.tags).to_string(),
-            lease_ms: record.lease_ms,
-            exclusive: record.exclusive,
-        }),
-        JournalEntry::Removed { name, owner } => NameChange::Gone {
-            name,
-            owner: owner.to_string(),
-        },
+impl Drop for NamesJournal {
+    fn drop(&mut self) {
+        self.writes.take();
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
     }
-}
-
-/// What a row says; nothing when the disk has made it say nothing.
-pub(super) fn registered(row: &NameRow) -> Option<StoredRegistration> {
-    let (Ok(owner), Ok(metadata)) = (row.owner.parse(), serde_json::from_str(&row.metadata)) else {
-        tracing::warn!(name = %row.name, "a registered name cannot be read and is forgotten");
-        return None;
-    };
-    let record = Record {
-        name: row.name.clone(),
-        uri: row.uri.clone(),
-        owner,
-        tags: metadata,
-        lease_ms: row.lease_ms,
-        health: Health::Suspect,
-        exclusive: row.exclusive,
-    };
-    Some(StoredRegistration {
-        id: row.number,
-        record,
-    })
 }

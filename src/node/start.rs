@@ -18,7 +18,9 @@ use super::{
     discover::Announcer,
     instance_lock::{InstanceLock, LockError},
     known_nodes::{self, JoinedNode},
-    names_journal, service,
+    names_file,
+    names_journal::NamesJournal,
+    service,
     thread::network_thread,
     upstreams::{self, Upstreams},
 };
@@ -39,7 +41,7 @@ use crate::{
     queue::{
         add,
         broker::Broker,
-        embedded::{self, Embedded, Recovery},
+        embedded::{self, Embedded, Recovery, store::Durability},
         registry::Registry,
         remote,
         unavailable::UnavailableBroker,
@@ -79,9 +81,10 @@ impl Node {
         let (broker, recovery) = broker(engine.as_ref());
         let stop = CancellationToken::new();
         let door = bind_metrics(config, &net)?;
-        let book = config
-            .has(Component::Naming)
-            .then(|| serve_names(&net, &endpoint, own, engine.as_ref(), &stop));
+        let book = match config.has(Component::Naming) {
+            true => Some(serve_names(config, &net, &endpoint, own, &stop)?),
+            false => None,
+        };
         let metrics = door.as_ref().and_then(|door| door.local_addr().ok());
         if let Some(door) = door {
             let source = metrics::Source {
@@ -321,24 +324,14 @@ fn names_at_upstream(offered: &[RegisterRequest], key: PublicKey) -> Vec<Registe
 }
 
 fn serve_names(
+    config: &NodeConfig,
     net: &Handle,
     endpoint: &Endpoint,
     own: PeerAddr,
-    engine: Option<&Embedded>,
     stop: &CancellationToken,
-) -> NamingServer {
+) -> Result<NamingServer, NodeError> {
     let _entered = net.enter();
-    let limits = naming::NamingLimits::default();
-    let naming = match engine {
-        Some(engine) => {
-            let before = engine.names().iter().filter_map(names_journal::registered);
-            let journal = Arc::new(names_journal::NamesJournal::new(engine.clone()));
-            let (naming, keeping) = NamingServer::persistent(limits, before.collect(), journal);
-            net.spawn(keeping);
-            naming
-        }
-        None => NamingServer::new(limits),
-    };
+    let naming = naming_server(net, config)?;
     endpoint
         .objects()
         .expose(naming::NAME, Arc::new(naming.object()));
@@ -356,7 +349,25 @@ fn serve_names(
     let stop = stop.clone();
     let clock = naming.clone();
     net.spawn(async move { clock.run(stop).await });
-    naming
+    Ok(naming)
+}
+
+/// An empty naming server if nothing is stored on disk, otherwise one with a journal and the names in it.
+fn naming_server(net: &Handle, config: &NodeConfig) -> Result<NamingServer, NodeError> {
+    let limits = naming::NamingLimits::default();
+    let sync = match config.broker.store.durability {
+        Durability::Memory => return Ok(NamingServer::new(limits)),
+        Durability::Process => false,
+        Durability::Power => true,
+    };
+    let (journal, names) =
+        NamesJournal::open(&config.data_dir, sync).map_err(|error| NodeError::Folder {
+            path: names_file::path(&config.data_dir),
+            error,
+        })?;
+    let (naming, persist) = NamingServer::persistent(limits, names, Arc::new(journal));
+    net.spawn(persist);
+    Ok(naming)
 }
 
 fn uri(object: &str, addr: SocketAddr) -> Uri {

@@ -20,7 +20,7 @@ use distro_tui::queue::{
     broker::{Broker, Event},
     embedded::{
         BrokerConfig, CoreLimits,
-        store::{ArmedFailPoint, FailPoint, NameChange, NameRow, Retention, StoreConfig},
+        store::{ArmedFailPoint, FailPoint, Retention, StoreConfig},
     },
     task::{NewTask, State, TaskId},
 };
@@ -46,8 +46,6 @@ pub(crate) struct Ledger {
     failing: BTreeSet<u64>,
     /// Finished sums: result by id.
     done: BTreeMap<u64, String>,
-    /// Persisted names; true while they are registered.
-    names: BTreeMap<String, bool>,
     repeats: usize,
 }
 
@@ -64,9 +62,6 @@ impl Ledger {
                 self.done
                     .extend(number(id).map(|id| (id, (*result).to_owned())));
             }
-            ["N", name, "."] => drop(self.names.insert((*name).to_owned(), true)),
-            ["?", name, "."] => drop(self.names.remove(*name)),
-            ["G", name, "."] => drop(self.names.insert((*name).to_owned(), false)),
             _ => {}
         }
     }
@@ -136,15 +131,6 @@ impl Ledger {
                 assert_eq!(*result, (x + 7).to_string(), "#{id}");
             }
         }
-        let mut statement = db.prepare("SELECT name FROM names").expect("a table");
-        let kept = statement.query_map((), |row| row.get::<_, String>(0));
-        let kept: BTreeSet<String> = kept
-            .expect("rows")
-            .map(|name| name.expect("text"))
-            .collect();
-        for (name, there) in &self.names {
-            assert_eq!(kept.contains(name), *there, "{name}");
-        }
         self.repeats = rows.values().filter(|(.., crashes)| *crashes > 0).count();
     }
 }
@@ -201,7 +187,7 @@ pub(crate) fn listen(mut child: Child, ledger: &mut Ledger, kill_after: Option<D
 #[test]
 fn every_acknowledged_task_survives_kill_9() {
     let kills = std::env::var("KILLS").map_or(KILLS, |n| n.parse().expect("a number"));
-    let (mut acknowledged, mut done, mut names, mut repeats) = (0, 0, 0, 0);
+    let (mut acknowledged, mut done, mut repeats) = (0, 0, 0);
     let mut rng: u64 = 0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id());
     for first in (0..kills).step_by(KILLS) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -217,7 +203,6 @@ fn every_acknowledged_task_survives_kill_9() {
         }
         acknowledged += ledger.taken.len() + ledger.failing.len();
         done += ledger.done.len();
-        names += ledger.names.len();
         repeats += ledger.repeats;
     }
     assert!(
@@ -225,7 +210,7 @@ fn every_acknowledged_task_survives_kill_9() {
         "tasks were acknowledged"
     );
     println!(
-        "{kills} kills: {acknowledged} tasks acknowledged, {done} seen done, {names} names, \
+        "{kills} kills: {acknowledged} tasks acknowledged, {done} seen done, \
          0 lost, 0 wrong, {repeats} were running at a kill"
     );
 }
@@ -329,7 +314,6 @@ async fn child() {
             }
         });
     }
-    tokio::spawn(register(broker.clone(), round));
     while let Some(batch) = events.next().await {
         for event in batch.events {
             if let Event::Finished {
@@ -365,33 +349,5 @@ async fn report_result(broker: &dyn Broker, id: TaskId) {
         && let Some(result) = task.result
     {
         print(&format!("D {} {result}", id.0));
-    }
-}
-
-async fn register(broker: distro_tui::queue::embedded::Embedded, round: u64) {
-    for i in 0..u64::MAX {
-        let name = format!("name-{round}-{i}");
-        let put = NameChange::Put(NameRow {
-            name: name.clone(),
-            owner: "me".into(),
-            number: i,
-            uri: "somewhere".into(),
-            metadata: "[]".into(),
-            lease_ms: None,
-            exclusive: false,
-        });
-        broker.keep_names(vec![put]).await.expect("kept");
-        print(&format!("N {name}"));
-        if i % 3 == 0 {
-            let gone = NameChange::Gone {
-                name: name.clone(),
-                owner: "me".into(),
-            };
-            // Until the reply, both states are possible.
-            print(&format!("? {name}"));
-            broker.keep_names(vec![gone]).await.expect("kept");
-            print(&format!("G {name}"));
-        }
-        tokio::task::yield_now().await;
     }
 }

@@ -5,6 +5,7 @@ mod commands;
 mod joined;
 #[cfg(target_os = "linux")]
 mod lossy;
+mod names_kill;
 mod parts;
 mod process;
 mod readme;

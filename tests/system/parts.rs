@@ -51,6 +51,39 @@ fn a_node_without_a_naming_server_registers_with_the_one_it_joins() {
 }
 
 #[test]
+fn names_are_there_after_a_restart_also_without_a_broker() {
+    let home = Home::new();
+    let register = |name: &str| {
+        let uri = "distro:x@127.0.0.1:1";
+        home.run(&["names", "register", name, uri, "--forever"]);
+    };
+    let listed = || {
+        let names = home.json(&["names", "list", "--prefix", "kept"]);
+        let names = names.as_array().expect("a list").iter();
+        let names = names.map(|name| name["name"].as_str().expect("text").to_owned());
+        names.collect::<Vec<_>>()
+    };
+    let node = home.serve(&["--without", "broker"]);
+    register("kept-1");
+    register("kept-2");
+    node.kill();
+    let node = home.serve(&[]);
+    assert_eq!(listed(), ["kept-1", "kept-2"]);
+    home.run(&["names", "unregister", "kept-1"]);
+    assert_eq!(node.end(), Some(0));
+    let node = home.serve(&["--without", "broker"]);
+    assert_eq!(listed(), ["kept-2"]);
+    assert_eq!(node.end(), Some(0));
+    // Nothing is stored in memory only, and nothing that is stored is read.
+    let node = home.serve(&["--durability", "memory"]);
+    assert_eq!(listed(), Vec::<String>::new());
+    register("kept-3");
+    assert_eq!(node.end(), Some(0));
+    let _node = home.serve(&[]);
+    assert_eq!(listed(), ["kept-2"]);
+}
+
+#[test]
 fn ending_lets_running_tasks_end_and_keeps_the_others() {
     let home = Home::new();
     let node = home.serve(&["--workers", "1"]);

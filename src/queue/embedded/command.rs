@@ -9,7 +9,7 @@ use crate::queue::{
     broker::{
         BrokerError, BulkAction, BulkOutcome, EventBatch, NameHistograms, ShutdownReport, Stats,
     },
-    embedded::store::{NameChange, reads::ReadRequest},
+    embedded::store::reads::ReadRequest,
     query::Filter,
     task::{IdempotencyKey, Receipt, State, TaskId},
     worker::WorkerStatus,
@@ -37,7 +37,6 @@ pub(super) enum DispatcherCommand {
     Workers(Responder<Vec<WorkerStatus>>),
     Scale(usize, Responder<usize>),
     Subscribe(async_channel::Sender<EventBatch>),
-    Names(Vec<NameChange>, TryResponder<()>),
     Shutdown(Duration, Responder<ShutdownReport>),
 }
 
@@ -46,7 +45,6 @@ pub(super) enum PendingReply {
     Taken(Vec<Receipt>, TryResponder<Vec<Receipt>>),
     Moved(State, TryResponder<State>),
     Through(BulkOutcome, TryResponder<BulkOutcome>),
-    Named(TryResponder<()>),
 }
 
 impl PendingReply {
@@ -65,7 +63,6 @@ impl PendingReply {
             Self::Through(bulk, answer) => {
                 drop(answer.send(kept.map(|()| bulk).map_err(unsaved)));
             }
-            Self::Named(answer) => drop(answer.send(kept.copied().map_err(refused))),
         }
     }
 }

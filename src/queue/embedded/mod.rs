@@ -37,7 +37,7 @@ use super::{
     },
     clock::Clock,
     embedded::store::{
-        Durability, Memory, NameChange, NameRow, OpenReport, Sqlite, Store, StoreError,
+        Durability, Memory, OpenReport, Sqlite, Store, StoreError,
         reads::{ReadRequest, ReadResponder},
     },
     query::{Filter, Page, Query},
@@ -114,7 +114,6 @@ struct Handle {
     commands: async_channel::Sender<DispatcherCommand>,
     thread: Mutex<Option<JoinHandle<()>>>,
     recovery: Recovery,
-    names: Vec<NameRow>,
 }
 
 impl Embedded {
@@ -155,7 +154,7 @@ impl Embedded {
             opened,
             commands: inbox,
         };
-        let (dispatcher, recovery, names) = ThreadGuard::new(start)?;
+        let (dispatcher, recovery) = ThreadGuard::new(start)?;
         let thread = std::thread::Builder::new()
             .name("broker".into())
             .spawn(move || dispatcher.run())?;
@@ -164,7 +163,6 @@ impl Embedded {
             commands,
             thread: Mutex::new(Some(thread)),
             recovery,
-            names,
         })))
     }
 
@@ -179,20 +177,9 @@ impl Embedded {
         &self.0.recovery
     }
 
-    /// The names that were registered when the process before ended.
-    #[must_use]
-    pub fn names(&self) -> &[NameRow] {
-        &self.0.names
-    }
-
     /// How long runs waited and took, by name, since the start.
     pub fn histograms(&self) -> BrokerFuture<'_, Vec<NameHistograms>> {
         self.ask(DispatcherCommand::Histograms)
-    }
-
-    /// Keeps what happened to names, all of it or nothing.
-    pub fn keep_names(&self, changes: Vec<NameChange>) -> BrokerFuture<'_, ()> {
-        self.try_ask(|answer| DispatcherCommand::Names(changes, answer))
     }
 
     fn question<'a, T: Send + 'a>(

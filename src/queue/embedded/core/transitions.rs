@@ -348,7 +348,7 @@ impl Core {
             }
             StoreChange::Attempt(id, _) | StoreChange::Completion(id, _) => !new.contains(id),
             StoreChange::Submit(submit) => !submit.runs.iter().any(|run| new.contains(&run.first)),
-            StoreChange::Delete(_) | StoreChange::Name(_) | StoreChange::ExpireKeys(_) => true,
+            StoreChange::Delete(_) | StoreChange::ExpireKeys(_) => true,
         });
         new.len()
     }

@@ -57,11 +57,6 @@ impl Dispatcher {
                     dropped: 0,
                 });
             }
-            DispatcherCommand::Names(changes, answer) => {
-                self.changes
-                    .extend(changes.into_iter().map(StoreChange::Name));
-                self.held.push(PendingReply::Named(answer));
-            }
             DispatcherCommand::Shutdown(grace, answer) => {
                 self.call_back();
                 self.core.pause(None, true);

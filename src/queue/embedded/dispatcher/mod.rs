@@ -22,7 +22,7 @@ use crate::queue::executor::{
 use crate::queue::{
     broker::{EventBatch, ShutdownReport, Stats},
     clock::Clock,
-    embedded::store::{NameRow, OpenReport, Store, StoreChange, reads::ReadRequest},
+    embedded::store::{OpenReport, Store, StoreChange, reads::ReadRequest},
     registry::Registry,
     task::Timestamp,
 };
@@ -111,9 +111,7 @@ pub(super) struct DispatcherParts {
 
 impl ThreadGuard {
     /// Takes up what was left by the process before.
-    pub(super) fn new(
-        start: DispatcherParts,
-    ) -> Result<(Self, Recovery, Vec<NameRow>), super::StartError> {
+    pub(super) fn new(start: DispatcherParts) -> Result<(Self, Recovery), super::StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
@@ -154,14 +152,13 @@ impl ThreadGuard {
             next_sweep: None,
         };
         let recovery = rounds.recover(now, start.opened)?;
-        let names = rounds.store.names().map_err(super::unreadable)?;
         let submits = rounds.store.submits().map_err(super::unreadable)?;
         rounds.submits = Submits::new(submits);
         rounds.next_sweep = Some(now);
         if wanted > 0 {
             rounds.scale(wanted);
         }
-        Ok((Self { runtime, rounds }, recovery, names))
+        Ok((Self { runtime, rounds }, recovery))
     }
 
     /// Runs until a shutdown is through or nobody is left to ask.

@@ -3,8 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use super::{
-    Completion, NameChange, NameRow, Reschedule, Retention, Store, StoreChange, StoreError,
-    SubmitRow, SweepReport,
+    Completion, Reschedule, Retention, Store, StoreChange, StoreError, SubmitRow, SweepReport,
     ids::{IdBitmap, SortKey},
     index::Index,
     list::list,
@@ -31,7 +30,6 @@ pub(in crate::queue) struct Memory {
     tables: Tables,
     /// In which second which row is to be forgotten.
     forget: IdBitmap,
-    names: BTreeMap<(String, String), NameRow>,
     bytes: u64,
 }
 
@@ -48,7 +46,6 @@ impl Memory {
             retention,
             tables: Tables::default(),
             forget: IdBitmap::default(),
-            names: BTreeMap::new(),
             bytes: 0,
         }
     }
@@ -76,13 +73,6 @@ impl Memory {
             }
             // The names of submits live as long as the dispatcher, which has them at hand.
             StoreChange::Submit(_) | StoreChange::ExpireKeys(_) => {}
-            StoreChange::Name(NameChange::Put(row)) => {
-                let key = (row.name.clone(), row.owner.clone());
-                self.names.insert(key, row);
-            }
-            StoreChange::Name(NameChange::Gone { name, owner }) => {
-                self.names.remove(&(name, owner));
-            }
         }
     }
 
@@ -228,10 +218,6 @@ impl Store for Memory {
 
     fn size(&mut self) -> (u64, Percentiles) {
         (self.bytes, Percentiles::default())
-    }
-
-    fn names(&mut self) -> Result<Vec<NameRow>, StoreError> {
-        Ok(self.names.values().cloned().collect())
     }
 
     fn submits(&mut self) -> Result<Vec<SubmitRow>, StoreError> {

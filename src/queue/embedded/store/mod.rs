@@ -148,8 +148,6 @@ pub(super) enum StoreChange {
     Requeue(Reschedule),
     /// Ended tasks are to be forgotten.
     Delete(Vec<u64>),
-    /// A name was registered or is gone.
-    Name(NameChange),
     /// A submit with a name of its own was taken.
     Submit(SubmitRow),
     /// The names of submits before this time are no longer known.
@@ -197,39 +195,6 @@ pub(super) struct Completion {
     /// Replaces the last error, if there is a new one.
     pub(super) error: Option<Box<str>>,
     pub(super) end: EndRow,
-}
-
-/// A registered name as it is kept. What the words mean is the naming server's business.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NameRow {
-    /// The name.
-    pub name: String,
-    /// Who registered it.
-    pub owner: String,
-    /// The registration's number.
-    pub number: u64,
-    /// Where it leads.
-    pub uri: String,
-    /// Its tags, as a JSON array.
-    pub metadata: String,
-    /// How long it lives without being renewed, in milliseconds; `None` for ever.
-    pub lease_ms: Option<u64>,
-    /// Whether it refuses other owners.
-    pub exclusive: bool,
-}
-
-/// What happened to a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NameChange {
-    /// It was registered, or registered anew by the same owner.
-    Put(NameRow),
-    /// It is no longer registered by this owner.
-    Gone {
-        /// The name.
-        name: String,
-        /// Whose it was.
-        owner: String,
-    },
 }
 
 /// Why something cannot be kept or read, in words for people.
@@ -304,9 +269,6 @@ pub(super) trait Store: Send {
 
     /// Bytes that it takes, and how long commits took.
     fn size(&mut self) -> (u64, Percentiles);
-
-    /// The registered names.
-    fn names(&mut self) -> Result<Vec<NameRow>, StoreError>;
 
     /// The submits that have a name, the oldest first.
     fn submits(&mut self) -> Result<Vec<SubmitRow>, StoreError>;

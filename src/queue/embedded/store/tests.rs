@@ -44,7 +44,6 @@ on_every_store![
     what_is_too_large_goes_before_its_time,
     an_ended_task_comes_back_as_it_was,
     failures_are_told_by_reason,
-    names_come_and_go,
 ];
 
 #[derive(Clone, Copy)]
@@ -508,30 +507,6 @@ fn failures_are_told_by_reason(kind: Kind) {
         (reason.count, reason.newest, &*reason.error),
         (3, TaskId(5), "it is broken")
     );
-}
-
-fn names_come_and_go(kind: Kind) {
-    let mut shelf = Shelf::new(kind);
-    let name = |owner: &str, number| NameRow {
-        name: "server".into(),
-        owner: owner.into(),
-        number,
-        uri: "distro:server@127.0.0.1:1".into(),
-        metadata: "[\"a\"]".into(),
-        lease_ms: Some(15_000),
-        exclusive: false,
-    };
-    let put = |owner: &str, number| StoreChange::Name(NameChange::Put(name(owner, number)));
-    shelf.commit([put("me", 1), put("you", 2), put("me", 3)]);
-    let mut names = shelf.store.names().expect("readable");
-    names.sort_by_key(|name| name.number);
-    assert_eq!(names, [name("you", 2), name("me", 3)]);
-    let gone = NameChange::Gone {
-        name: "server".into(),
-        owner: "you".into(),
-    };
-    shelf.commit([StoreChange::Name(gone)]);
-    assert_eq!(shelf.store.names(), Ok(vec![name("me", 3)]));
 }
 
 #[test]

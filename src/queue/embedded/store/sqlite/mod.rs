@@ -23,8 +23,8 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 pub(in crate::queue) use self::open::OpenError;
 use self::{read::StoreReader, reader_thread::Pages, write::Tally};
 use super::{
-    ArmedFailPoint, FailPoint, NameRow, OpenReport, Retention, Store, StoreChange, StoreConfig,
-    StoreError, SubmitRow, SweepReport,
+    ArmedFailPoint, FailPoint, OpenReport, Retention, Store, StoreChange, StoreConfig, StoreError,
+    SubmitRow, SweepReport,
     list::list,
     reads::ReadRequest,
     row::Row,
@@ -298,10 +298,6 @@ impl Store for Sqlite {
     fn size(&mut self) -> (u64, Percentiles) {
         self.look_at_size();
         (self.bytes, Percentiles::of(&self.commits))
-    }
-
-    fn names(&mut self) -> Result<Vec<NameRow>, StoreError> {
-        read::names(&self.db).map_err(explain)
     }
 
     fn submits(&mut self) -> Result<Vec<SubmitRow>, StoreError> {

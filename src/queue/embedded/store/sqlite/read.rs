@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row as Columns, types::ValueRef};
 
 use super::{
     super::{
-        IdRange, NameRow, StoreError, SubmitRow,
+        IdRange, StoreError, SubmitRow,
         ids::SortKey,
         list::merged,
         row::{ColdFields, EndRow, ExecOverrides, LastRun, Row},
@@ -339,25 +339,6 @@ impl Rows for StoreReader<'_> {
             }
         }
     }
-}
-
-pub(super) fn names(db: &Connection) -> rusqlite::Result<Vec<NameRow>> {
-    let sql = "SELECT name, owner, number, uri, metadata, lease_ms, exclusive FROM names";
-    let mut statement = db.prepare(sql)?;
-    let rows = statement.query_map((), |columns| {
-        let see = Columned(columns);
-        let text = |i| see.text(i).unwrap_or_default().to_owned();
-        Ok(NameRow {
-            name: text(0),
-            owner: text(1),
-            number: see.number(2).unwrap_or_default(),
-            uri: text(3),
-            metadata: text(4),
-            lease_ms: see.number(5),
-            exclusive: see.number(6) == Some(1),
-        })
-    })?;
-    rows.collect()
 }
 
 /// Submits that have a name, the oldest first; one that the disk has made nonsense of is left out.

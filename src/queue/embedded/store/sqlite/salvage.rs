@@ -64,7 +64,7 @@ pub(super) fn take_over(damaged: &Path, db: &mut Connection) -> Result<(usize, u
         saved += copied;
         lost += refused;
     }
-    for table in ["attempts", "names", "submits"] {
+    for table in ["attempts", "submits"] {
         // These only belong to something; what cannot be read of them is no task less.
         tx.execute_batch(&format!(
             "INSERT OR IGNORE INTO {table} SELECT * FROM old.{table}"

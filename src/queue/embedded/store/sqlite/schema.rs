@@ -89,17 +89,6 @@ CREATE TABLE attempts (
     PRIMARY KEY (task, started_at)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE names (
-    name TEXT NOT NULL,
-    owner TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    uri TEXT NOT NULL,
-    metadata TEXT NOT NULL,
-    lease_ms INTEGER,
-    exclusive INTEGER NOT NULL,
-    PRIMARY KEY (name, owner)
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO meta VALUES ('last_id', 0);
 

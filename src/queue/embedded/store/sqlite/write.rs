@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::{
-    Completion, NameChange, Reschedule, StoreChange,
+    Completion, Reschedule, StoreChange,
     row::{ExecOverrides, Row},
 };
 use crate::queue::task::{Attempt, State, Timestamp};
@@ -56,7 +56,6 @@ pub(super) fn apply(
             }
             Ok(())
         }
-        StoreChange::Name(change) => name(db, change),
         StoreChange::Submit(row) => {
             let answer = serde_json::to_string(&row.runs).unwrap_or_default();
             db.prepare_cached("INSERT OR REPLACE INTO submits VALUES (?1, ?2, ?3)")?
@@ -169,26 +168,6 @@ pub(super) fn forget(db: &Connection, id: u64, tally: &mut Tally) -> rusqlite::R
 pub(super) fn remember(db: &Connection, last_id: u64) -> rusqlite::Result<()> {
     db.prepare_cached("UPDATE meta SET value = max(value, ?1) WHERE name = 'last_id'")?
         .execute([number(last_id)])?;
-    Ok(())
-}
-
-fn name(db: &Connection, change: &NameChange) -> rusqlite::Result<()> {
-    match change {
-        NameChange::Put(row) => db
-            .prepare_cached("INSERT OR REPLACE INTO names VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-            .execute(params![
-                row.name,
-                row.owner,
-                number(row.number),
-                row.uri,
-                row.metadata,
-                row.lease_ms.map(number),
-                row.exclusive,
-            ])?,
-        NameChange::Gone { name, owner } => db
-            .prepare_cached("DELETE FROM names WHERE name = ?1 AND owner = ?2")?
-            .execute(params![name, owner])?,
-    };
     Ok(())
 }
 
