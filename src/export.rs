@@ -1,104 +1,75 @@
-//! Writing rows to a new file, as JSON or CSV.
+//! Writes rows to a new file, as JSON or CSV.
+//!
+//! A JSON file is an array of the objects that the command line prints with `--json`. A CSV file has the
+//! same fields as columns: text without quotes, everything else as JSON, and nothing for `null`.
 
 use std::{
+    borrow::Cow,
+    collections::HashMap,
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use crate::queue::{
-    broker::Broker,
-    paging::fetch_full_page,
-    query::{Filter, From, MAX_PAGE, Order, Query},
-    task::{DEFAULT_QUEUE, Task, Timestamp},
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    json::{self, EventJson, GreetingJson, NameJson, TaskJson, WorkerJson},
+    net::naming::Record,
+    queue::{
+        broker::Broker,
+        paging::fetch_full_page,
+        query::{Filter, From, MAX_PAGE, Order, Query},
+    },
 };
 
-/// The most rows of one file.
-pub(crate) const MOST: usize = 2_000_000;
+/// The maximum number of rows in one file.
+const MAX_ROWS: usize = 2_000_000;
 
-/// A file being written: the form follows its name.
-pub(crate) struct Writer {
-    out: BufWriter<File>,
-    columns: Vec<&'static str>,
-    json: bool,
-    rows: usize,
+/// Rows in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Table {
+    Names(Vec<Arc<Record>>),
+    Greetings(Vec<GreetingJson>),
+    Workers(Vec<WorkerJson>),
+    Events(Vec<EventJson>),
 }
 
-impl Writer {
-    /// Makes the file; one that exists already is left alone.
-    pub(crate) fn create(path: &Path, columns: Vec<&'static str>) -> io::Result<Self> {
-        let mut writer = Self {
-            out: BufWriter::new(File::create_new(path)?),
-            columns,
-            json: path.extension().is_some_and(|e| e == "json"),
-            rows: 0,
-        };
-        if writer.json {
-            writer.out.write_all(b"[")?;
-        } else {
-            let columns: Vec<String> = writer.columns.iter().map(ToString::to_string).collect();
-            writer.csv(&columns)?;
+impl Table {
+    fn write(&self, path: &Path) -> io::Result<usize> {
+        match self {
+            Self::Names(records) => write_all(path, records.iter().map(|r| NameJson::from(&**r))),
+            Self::Greetings(rows) => write_all(path, rows),
+            Self::Workers(rows) => write_all(path, rows),
+            Self::Events(rows) => write_all(path, rows),
         }
-        Ok(writer)
-    }
-
-    pub(crate) fn row(&mut self, values: &[String]) -> io::Result<()> {
-        if self.json {
-            let comma = if self.rows == 0 { "\n" } else { ",\n" };
-            self.out.write_all(comma.as_bytes())?;
-            let object: Vec<(&str, &str)> = self
-                .columns
-                .iter()
-                .copied()
-                .zip(values.iter().map(String::as_str))
-                .collect();
-            let map = Ordered(object);
-            serde_json::to_writer(&mut self.out, &map).map_err(io::Error::from)?;
-        } else {
-            self.csv(values)?;
-        }
-        self.rows += 1;
-        Ok(())
-    }
-
-    /// Ends the file and makes sure that it is on disk; answers how many rows it has.
-    pub(crate) fn finish(mut self) -> io::Result<usize> {
-        if self.json {
-            self.out.write_all(b"\n]\n")?;
-        }
-        self.out
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?
-            .sync_all()?;
-        Ok(self.rows)
-    }
-
-    /// A line after RFC 4180. What a spreadsheet would take for a formula gets a quote in front.
-    fn csv(&mut self, values: &[String]) -> io::Result<()> {
-        for (i, value) in values.iter().enumerate() {
-            if i > 0 {
-                self.out.write_all(b",")?;
-            }
-            self.out.write_all(field(value).as_bytes())?;
-        }
-        self.out.write_all(b"\r\n")
     }
 }
 
-/// Writes the tasks that match, in order, a page at a time; answers how many.
+/// Writes rows in memory; returns how many.
 ///
 /// # Errors
-/// The file system's, or the broker's as one.
+/// When the file exists or cannot be written.
+pub(crate) async fn table(path: PathBuf, table: Table) -> io::Result<usize> {
+    blocking(move || table.write(&path)).await
+}
+
+/// Writes the matching tasks in order, fetching a page at a time; returns how many.
+///
+/// # Errors
+/// When the file exists or cannot be written, or when the broker fails.
 pub(crate) async fn tasks(
     broker: &dyn Broker,
     path: PathBuf,
     filter: Filter,
     order: Order,
 ) -> io::Result<usize> {
-    let mut writer = blocking(move || Writer::create(&path, TASK_COLUMNS.to_vec())).await?;
+    let mut writer = blocking(move || Writer::create(&path, TaskJson::COLUMNS)).await?;
     let mut from = From::First;
     let mut rows = 0;
-    while rows < MOST {
+    while rows < MAX_ROWS {
         let query = Query {
             filter: filter.clone(),
             order,
@@ -113,7 +84,7 @@ pub(crate) async fn tasks(
         rows += page.tasks.len();
         writer = blocking(move || {
             for task in &page.tasks {
-                writer.row(&task_row(task))?;
+                writer.write(&TaskJson::from(task))?;
             }
             Ok(writer)
         })
@@ -122,17 +93,17 @@ pub(crate) async fn tasks(
     blocking(move || writer.finish()).await
 }
 
-/// Why a file could not be written, in words.
-pub(crate) fn why_not(path: &Path, error: &io::Error) -> String {
+/// Describes why a file could not be written.
+pub(crate) fn describe_error(path: &Path, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AlreadyExists => {
-            format!("{} exists already; choose another name", path.display())
+            format!("{} already exists; choose another name", path.display())
         }
         _ => format!("{}: {error}", path.display()),
     }
 }
 
-/// File work goes to a thread for it, so that a slow disk never holds up the screen.
+/// Runs file work on a blocking thread, so that a slow disk does not delay the screen.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -141,119 +112,174 @@ async fn blocking<T: Send + 'static>(
         .map_err(io::Error::other)?
 }
 
-/// Writes rows that are at hand; answers how many.
-///
-/// # Errors
-/// The file system's.
-pub(crate) async fn table(
-    path: PathBuf,
-    columns: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-) -> io::Result<usize> {
-    blocking(move || {
-        let mut writer = Writer::create(&path, columns)?;
-        for row in &rows {
-            writer.row(row)?;
+fn write_all<R: Row>(path: &Path, rows: impl IntoIterator<Item = R>) -> io::Result<usize> {
+    let mut writer = Writer::create(path, R::COLUMNS)?;
+    for row in rows {
+        writer.write(&row)?;
+    }
+    writer.finish()
+}
+
+/// A file that is being written. The extension decides the format: `.json`, or else CSV.
+struct Writer {
+    format: Format,
+    columns: &'static [&'static str],
+    rows: usize,
+}
+
+enum Format {
+    Json(BufWriter<File>),
+    Csv(Box<csv::Writer<File>>),
+}
+
+impl Writer {
+    /// Creates the file; fails if it exists.
+    fn create(path: &Path, columns: &'static [&'static str]) -> io::Result<Self> {
+        let file = File::create_new(path)?;
+        let format = if path.extension().is_some_and(|e| e == "json") {
+            let mut out = BufWriter::new(file);
+            out.write_all(b"[")?;
+            Format::Json(out)
+        } else {
+            let mut options = csv::WriterBuilder::new();
+            let mut out = options.terminator(csv::Terminator::CRLF).from_writer(file);
+            out.write_record(columns)?;
+            Format::Csv(Box::new(out))
+        };
+        Ok(Self {
+            format,
+            columns,
+            rows: 0,
+        })
+    }
+
+    fn write<R: Row>(&mut self, row: &R) -> io::Result<()> {
+        let object = json::to_line(row)?;
+        match &mut self.format {
+            Format::Json(out) => {
+                let separator = if self.rows == 0 { "\n" } else { ",\n" };
+                out.write_all(separator.as_bytes())?;
+                out.write_all(object.as_bytes())?;
+            }
+            Format::Csv(out) => {
+                let fields: HashMap<&str, &RawValue> = serde_json::from_str(&object)?;
+                for column in self.columns {
+                    let cell = fields
+                        .get(column)
+                        .map_or(Ok(Cow::Borrowed("")), |v| cell(v))?;
+                    out.write_field(disarm(cell).as_bytes())?;
+                }
+                out.write_record(None::<&[u8]>)?;
+            }
         }
-        writer.finish()
-    })
-    .await
-}
+        self.rows += 1;
+        Ok(())
+    }
 
-const TASK_COLUMNS: [&str; 14] = [
-    "id",
-    "name",
-    "args",
-    "state",
-    "result",
-    "error",
-    "attempts",
-    "priority",
-    "worker",
-    "queue",
-    "key",
-    "submitted_us",
-    "started_us",
-    "finished_us",
-];
-
-fn task_row(task: &Task) -> Vec<String> {
-    let time = |at: Option<Timestamp>| at.map_or(String::new(), |at| at.0.to_string());
-    vec![
-        task.id.to_string().trim_start_matches('#').to_owned(),
-        task.name.to_string(),
-        task.args.to_string(),
-        task.state.word().to_owned(),
-        task.result.as_deref().unwrap_or_default().to_owned(),
-        task.error.as_deref().unwrap_or_default().to_owned(),
-        task.attempts.to_string(),
-        task.priority.to_string(),
-        task.worker.map_or(String::new(), |w| w.to_string()),
-        task.queue.as_deref().unwrap_or(DEFAULT_QUEUE).to_owned(),
-        task.key
-            .as_ref()
-            .map_or(String::new(), |key| key.text.to_string()),
-        task.submitted_at.0.to_string(),
-        time(task.started_at),
-        time(task.finished_at),
-    ]
-}
-
-/// An object whose entries keep their order.
-struct Ordered<'a>(Vec<(&'a str, &'a str)>);
-
-impl serde::Serialize for Ordered<'_> {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_map(self.0.iter().copied())
+    /// Ends the file and syncs it to disk; returns the number of rows.
+    fn finish(self) -> io::Result<usize> {
+        let file = match self.format {
+            Format::Json(mut out) => {
+                out.write_all(b"\n]\n")?;
+                out.into_inner().map_err(io::IntoInnerError::into_error)?
+            }
+            Format::Csv(out) => out.into_inner().map_err(|e| e.into_error())?,
+        };
+        file.sync_all()?;
+        Ok(self.rows)
     }
 }
 
-fn field(value: &str) -> String {
-    let formula = value.starts_with(['=', '@', '\t', '\r'])
-        || (value.starts_with(['+', '-']) && value.parse::<f64>().is_err());
-    let guard = if formula { "'" } else { "" };
-    if formula || value.contains(['"', ',', '\n', '\r']) {
-        format!("\"{guard}{}\"", value.replace('"', "\"\""))
+/// A JSON value as the text of a cell.
+fn cell(value: &RawValue) -> serde_json::Result<Cow<'_, str>> {
+    match value.get() {
+        "null" => Ok(Cow::Borrowed("")),
+        text if text.starts_with('"') => serde_json::from_str(text).map(Cow::Owned),
+        text => Ok(Cow::Borrowed(text)),
+    }
+}
+
+/// Puts a quote before text that a spreadsheet would run as a formula.
+fn disarm(cell: Cow<'_, str>) -> Cow<'_, str> {
+    let formula = cell.starts_with(['=', '@', '\t', '\r'])
+        || (cell.starts_with(['+', '-']) && cell.parse::<f64>().is_err());
+    if formula {
+        Cow::Owned(format!("'{cell}"))
     } else {
-        value.to_owned()
+        cell
     }
+}
+
+/// An object of an exported file.
+trait Row: Serialize {
+    /// The columns of a CSV file: the fields of the object, in order.
+    const COLUMNS: &'static [&'static str];
+}
+
+impl<R: Row> Row for &R {
+    const COLUMNS: &'static [&'static str] = R::COLUMNS;
+}
+
+impl Row for NameJson<'_> {
+    const COLUMNS: &'static [&'static str] = &[
+        "name",
+        "uri",
+        "owner",
+        "state",
+        "tags",
+        "lease_ms",
+        "exclusive",
+    ];
+}
+
+impl Row for GreetingJson {
+    const COLUMNS: &'static [&'static str] =
+        &["at", "name", "greeting", "error", "lookup_ms", "call_ms"];
+}
+
+impl Row for WorkerJson {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "state",
+        "task",
+        "task_name",
+        "done",
+        "failed",
+        "cancelled",
+        "busy",
+        "started_at",
+    ];
+}
+
+impl Row for EventJson {
+    const COLUMNS: &'static [&'static str] = &["at", "kind", "text"];
+}
+
+impl Row for TaskJson<'_> {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "name",
+        "args",
+        "state",
+        "cancelling",
+        "result",
+        "error",
+        "queue",
+        "key",
+        "priority",
+        "attempts",
+        "max_attempts",
+        "crashes",
+        "worker",
+        "submitted_at",
+        "due_at",
+        "expires_at",
+        "started_at",
+        "finished_at",
+        "waited_ms",
+        "ran_ms",
+    ];
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(name: &str, rows: &[[&str; 2]]) -> String {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join(name);
-        let mut writer = Writer::create(&path, vec!["a", "b"]).expect("new");
-        for row in rows {
-            writer.row(&row.map(str::to_owned)).expect("written");
-        }
-        assert_eq!(writer.finish().expect("ended"), rows.len());
-        assert!(
-            Writer::create(&path, vec![]).is_err(),
-            "a file is never overwritten"
-        );
-        std::fs::read_to_string(path).expect("there")
-    }
-
-    #[test]
-    fn csv_quotes_what_needs_it_and_disarms_formulas() {
-        let rows = [["1", "two, \"three\""], ["=1+1", "-5"], ["-x", "a\nb"]];
-        assert_eq!(
-            written("x.csv", &rows),
-            "a,b\r\n1,\"two, \"\"three\"\"\"\r\n\"'=1+1\",-5\r\n\"'-x\",\"a\nb\"\r\n"
-        );
-    }
-
-    #[test]
-    fn json_is_an_array_of_objects() {
-        let text = written("x.json", &[["1", "é\u{1b}"], ["2", ""]]);
-        assert_eq!(
-            text,
-            "[\n{\"a\":\"1\",\"b\":\"é\\u001b\"},\n{\"a\":\"2\",\"b\":\"\"}\n]\n"
-        );
-        assert_eq!(written("y.json", &[]), "[\n]\n");
-    }
-}
+mod tests;

@@ -21,6 +21,7 @@ pub mod crash;
 mod export;
 mod files;
 mod input;
+mod json;
 pub mod logging;
 mod metrics;
 pub mod net;

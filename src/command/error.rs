@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::output::tell;
 use crate::{
+    json,
     net::rpc::error::{CallError, Code},
     node::{NodeError, SessionError},
     queue::broker::BrokerError,
@@ -63,8 +64,8 @@ impl CmdError {
         let (exit, code, message) = self.parts();
         if json {
             let error = Error { code, message };
-            let text = serde_json::to_string(&Report { error }).unwrap_or_default();
-            tell(format_args!("{}", super::output::escaped(&text)), false);
+            let text = json::to_line(&Report { error }).unwrap_or_default();
+            tell(format_args!("{text}"), false);
         } else {
             tell(format_args!("{message}"), true);
         }

@@ -122,7 +122,7 @@ fn tell_one(
     });
     let error = called.as_ref().err().map(ToString::to_string);
     if out.json {
-        let ms = |span: std::time::Duration| super::json::ms(span);
+        let ms = |span: std::time::Duration| crate::json::ms(span);
         out.document(&Greeting {
             line,
             name,

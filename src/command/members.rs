@@ -56,7 +56,7 @@ struct Shape<'a> {
 }
 
 fn joined_at(peer: &MemberStatus) -> Option<String> {
-    super::json::time(Timestamp(peer.peer.joined_at.saturating_mul(1_000_000)))
+    crate::json::time(Timestamp(peer.peer.joined_at.saturating_mul(1_000_000)))
 }
 
 pub(super) fn list(given: &Ctx<'_>, out: OutputArgs) -> CmdResult {

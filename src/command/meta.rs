@@ -43,7 +43,8 @@ pub(super) fn config(given: &Ctx<'_>, config: &Config) -> CmdResult {
                 file: String,
             }
             let path = &settings.config_file;
-            let failed = |e: std::io::Error| CmdError::Failed(crate::export::why_not(path, &e));
+            let failed =
+                |e: std::io::Error| CmdError::Failed(crate::export::describe_error(path, &e));
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(failed)?;
             }

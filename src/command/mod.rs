@@ -148,7 +148,6 @@ fn wants_json(command: &Command) -> bool {
     }
 }
 mod error;
-mod json;
 mod members;
 mod meta;
 mod output;

@@ -5,9 +5,10 @@ use std::{process::ExitCode, time::Duration};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{CmdError, CmdResult, Ctx, json::NameJson, output::Output};
+use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
     cli::Names,
+    json::NameJson,
     net::{
         naming::{
             LeaseKeeper, LeaseStatus, NameChange, NameEvent, NameQuery, Record, RegisterRequest,

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::{
     cli::OutputArgs,
+    json,
     text::{sanitize, truncate, width},
 };
 
@@ -42,8 +43,7 @@ impl Output {
 
     /// A document on a line.
     pub(super) fn document<T: Serialize + ?Sized>(&mut self, value: &T) -> io::Result<()> {
-        let text = serde_json::to_string(value)?;
-        writeln!(self.out, "{}", escaped(&text))
+        writeln!(self.out, "{}", json::to_line(value)?)
     }
 
     /// A line of text from anywhere; nothing in it moves a cursor.
@@ -115,26 +115,6 @@ impl Output {
     }
 }
 
-/// JSON in which nothing moves a cursor or turns the reading direction: what JSON itself lets stand is
-/// written as an escape, and means the same.
-pub(super) fn escaped(json: &str) -> Cow<'_, str> {
-    let hot = |c: char| c > '\u{7e}' && sanitize(c.encode_utf8(&mut [0; 4])) != c.to_string();
-    if !json.chars().any(hot) {
-        return Cow::Borrowed(json);
-    }
-    let mut out = String::with_capacity(json.len() + 16);
-    for c in json.chars() {
-        if hot(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    Cow::Owned(out)
-}
-
 /// Takes from the widest column until all of them fit.
 fn narrow(widths: &mut [usize], columns: usize) {
     let gaps = GAP.len() * widths.len().saturating_sub(1);
@@ -172,15 +152,6 @@ pub fn tell(what: std::fmt::Arguments<'_>, named: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_carries_no_control_character() {
-        let text = serde_json::to_string("a\u{9b}2J\u{202e}b\u{7f}é").expect("text");
-        let safe = escaped(&text);
-        assert_eq!(safe, "\"a\\u009b2J\\u202eb\\u007fé\"");
-        let read: String = serde_json::from_str(&safe).expect("JSON");
-        assert_eq!(read, "a\u{9b}2J\u{202e}b\u{7f}é");
-    }
 
     #[test]
     fn the_widest_column_gives_way() {

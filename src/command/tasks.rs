@@ -4,21 +4,18 @@ use std::{process::ExitCode, sync::Arc};
 
 use serde::Serialize;
 
-use super::{
-    CmdError, CmdResult, Ctx,
-    json::{IdJson, TaskJson, ms, time},
-    output::Output,
-};
+use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
     cli::{OutputArgs, TaskSelector, Tasks},
     export,
+    json::{IdJson, TaskJson, ms, time},
     queue::{
         broker::{Broker, BulkAction, Event},
         paging::fetch_full_page,
         query::{Filter, From, MAX_PAGE, Order, Query},
         task::{Task, TaskId},
     },
-    text::fmt_duration,
+    text::{fmt_duration, pluralize},
 };
 
 pub(super) fn run(given: &Ctx<'_>, tasks: Tasks) -> CmdResult {
@@ -69,9 +66,9 @@ async fn ask(broker: Arc<dyn Broker>, tasks: Tasks) -> CmdResult {
             }
             let (filter, order) = (read_filter(&filter)?, read_order(&sort)?);
             let rows = export::tasks(&*broker, file.clone(), filter, order).await;
-            let rows = rows.map_err(|e| CmdError::Failed(export::why_not(&file, &e)))?;
+            let rows = rows.map_err(|e| CmdError::Failed(export::describe_error(&file, &e)))?;
             let file = file.display().to_string();
-            let told = format!("{rows} tasks written to {file}");
+            let told = format!("{} written to {file}", pluralize(rows, "task"));
             Ok(Output::new(out).answer(&Written { file, tasks: rows }, &told)?)
         }
     }

@@ -4,13 +4,10 @@ use std::{process::ExitCode, sync::Arc};
 
 use serde::Serialize;
 
-use super::{
-    CmdError, CmdResult, Ctx,
-    json::{StatsJson, WorkerJson},
-    output::Output,
-};
+use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
     cli::{OutputArgs, Queue, Workers},
+    json::{StatsJson, WorkerJson},
     queue::{
         broker::{Broker, Percentiles, Stats},
         clock::Clock,

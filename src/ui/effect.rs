@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{key::Key, model::tasks::Fetch};
 use crate::ui::pane::Pane;
 use crate::{
+    export::Table,
     net::{
         admission::{MemberStatus, TicketOptions},
         naming::Record,
@@ -99,17 +100,11 @@ pub(crate) struct Export {
     pub(crate) rows: Rows,
 }
 
-/// What is written: rows that are here, or tasks that the broker has.
+/// The rows to write: those in memory, or tasks to fetch from the broker.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Rows {
-    Table {
-        columns: Vec<&'static str>,
-        rows: Vec<Vec<String>>,
-    },
-    Tasks {
-        filter: Filter,
-        order: Order,
-    },
+    Table(Table),
+    Tasks { filter: Filter, order: Order },
 }
 
 /// Something that happened.

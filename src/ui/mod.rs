@@ -125,7 +125,7 @@ impl Screen {
     /// # Errors
     /// A sentence when the file is there already or cannot be made.
     pub fn record(&mut self, path: &Path) -> Result<(), String> {
-        let recorder = Recorder::create(path).map_err(|e| export::why_not(path, &e))?;
+        let recorder = Recorder::create(path).map_err(|e| export::describe_error(path, &e))?;
         self.recorder = Some(recorder);
         Ok(())
     }

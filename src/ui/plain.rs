@@ -7,26 +7,20 @@ use std::{
     time::Duration,
 };
 
+mod describe;
+
 use tokio::sync::mpsc;
 
 use super::{
     ExitReason, ScreenOutcome,
     effect::{Effect, Msg},
-    model::{
-        Header, Model,
-        layer::{DetailsOf, Layer},
-    },
-    overlay,
+    model::{Header, Model},
     pane::Pane,
     runner::{MAX_ANSWERS, Runner},
     signals::{Signal, Signals},
     update::{self, update},
 };
-use crate::{
-    node::Session,
-    queue::{clock::Clock, task::Task},
-    text::{pluralize, sanitize},
-};
+use crate::{node::Session, queue::clock::Clock, text::sanitize};
 
 /// Running tasks get this long to end when it is left.
 const GRACE: Duration = Duration::from_secs(5);
@@ -236,14 +230,10 @@ impl PlainUi {
     }
 
     fn list(&mut self, pane: Pane) -> io::Result<()> {
-        let text = match pane {
-            Pane::Tasks => self.model.tasks.rows().iter().map(task).collect(),
-            _ => update::listed(&self.model, pane),
-        };
-        let text: Vec<String> = text;
-        match text.is_empty() {
+        let lines = describe::rows(&self.model, pane);
+        match lines.is_empty() {
             true => self.toast(&format!("no {}", pane.title().to_lowercase())),
-            false => self.toast(&text.join("\n")),
+            false => self.toast(&lines.join("\n")),
         }
     }
 
@@ -255,10 +245,7 @@ impl PlainUi {
         let (written, dropped) = (log.written, new.saturating_sub(log.len()));
         let lines: Vec<String> = log
             .newest(new)
-            .map(|line| {
-                let time = self.model.local(line.at).strftime("%H:%M:%S").to_string();
-                format!("{time} {}: {}", line.kind.word(), line.text)
-            })
+            .map(|line| describe::event(&self.model, line))
             .collect();
         self.printed = written;
         if dropped > 0 {
@@ -276,84 +263,12 @@ impl PlainUi {
             }
         }
         while let Some(layer) = self.model.layers.pop() {
-            let text = layer_text(&self.model, &layer);
-            match text {
-                Text::Say(text) => self.toast(&text)?,
-                Text::Wait => {
-                    self.model.layers.push(layer);
-                    break;
-                }
-            }
+            let Some(text) = describe::layer(&self.model, &layer) else {
+                self.model.layers.push(layer);
+                break;
+            };
+            self.toast(&text)?;
         }
         Ok(())
     }
-}
-
-/// What a layer says.
-enum Text {
-    Say(String),
-    /// It has nothing to say yet.
-    Wait,
-}
-
-fn layer_text(model: &Model, layer: &Layer) -> Text {
-    Text::Say(match layer {
-        Layer::Prompt(prompt) => {
-            let error = prompt.error.as_deref().unwrap_or("it takes an argument");
-            format!("{}: {error}; {}", prompt.title(), prompt.help())
-        }
-        Layer::Confirm(confirm) => {
-            format!(
-                "{} It is not done here; the command line does it.",
-                confirm.question
-            )
-        }
-        Layer::Details(details) => match &details.subject {
-            DetailsOf::Name { methods: None, .. } => return Text::Wait,
-            subject => overlay::details::text(model, subject),
-        },
-        Layer::DeadLetters(view) => match &view.reasons {
-            None => return Text::Wait,
-            Some(Err(why)) => why.clone(),
-            Some(Ok(reasons)) => {
-                let line = |r: &crate::queue::broker::FailureGroup| {
-                    format!("{} {}: {}", r.count, r.name, r.error)
-                };
-                let lines: Vec<_> = reasons.iter().map(line).collect();
-                format!("{}\n{}", pluralize(lines.len(), "reason"), lines.join("\n"))
-            }
-        },
-        Layer::Peers(view) => match &view.peers {
-            None => return Text::Wait,
-            Some(Err(why)) => why.clone(),
-            Some(Ok(peers)) => {
-                let here = peers.here.iter().map(|info| {
-                    let peer = &info.peer;
-                    format!("joined here: {} {} {}", peer.key, peer.role, peer.label)
-                });
-                let there = peers.there.iter().map(|link| {
-                    format!(
-                        "joined by this node: {} {} at {}",
-                        link.key, link.role, link.addr
-                    )
-                });
-                let lines: Vec<_> = here.chain(there).collect();
-                format!("{}\n{}", pluralize(lines.len(), "peer"), lines.join("\n"))
-            }
-        },
-        Layer::Help { .. } | Layer::Palette(_) | Layer::Latency { .. } => String::new(),
-    })
-}
-
-fn task(task: &Task) -> String {
-    let result = task.result.as_deref().or(task.error.as_deref());
-    let first = result.unwrap_or_default().lines().next();
-    format!(
-        "{} {} {} {} {}",
-        task.id,
-        task.state,
-        task.name,
-        task.args,
-        first.unwrap_or_default()
-    )
 }

@@ -255,18 +255,18 @@ impl Runner {
     async fn export(&self, export: Export) -> Result<String, String> {
         let path = export.path.clone();
         let rows = match export.rows {
-            Rows::Table { columns, rows } => export::table(export.path, columns, rows).await,
+            Rows::Table(table) => export::table(export.path, table).await,
             Rows::Tasks { filter, order } => {
                 export::tasks(&*self.broker, export.path, filter, order).await
             }
         };
         match rows {
             Ok(rows) => Ok(format!(
-                "{} rows written to {}",
-                fmt_count(rows),
+                "{} written to {}",
+                pluralize(rows, "row"),
                 path.display()
             )),
-            Err(error) => Err(export::why_not(&path, &error)),
+            Err(error) => Err(export::describe_error(&path, &error)),
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::{
     frames::{has_frames, rows_with},
-    harness::{Start, Terminal},
+    harness::{Start, Terminal, run},
 };
 
 fn export(terminal: &mut Terminal, title: &str, name: &str, answer: &str) {
@@ -32,20 +34,23 @@ fn tasks_are_written_as_json_and_as_csv() {
         &mut terminal,
         "Export Tasks",
         "tasks.json",
-        "1 rows written to tasks.json",
+        "1 row written to tasks.json",
     );
     let text = fs::read_to_string(terminal.path("tasks.json")).expect("it was written");
     let rows: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
     assert_eq!(rows.as_array().map(Vec::len), Some(1));
     for (column, value) in [
-        ("id", "1"),
-        ("name", "add"),
-        ("args", "[2,3]"),
-        ("state", "succeeded"),
-        ("result", "5"),
+        ("id", json!(1)),
+        ("name", json!("add")),
+        ("args", json!([2, 3])),
+        ("state", json!("succeeded")),
+        ("result", json!(5)),
     ] {
         assert_eq!(rows[0][column], value, "{text}");
     }
+    // The objects are those of the command line, byte for byte.
+    let listed = run(&terminal, &["tasks", "list", "--json"]);
+    assert_eq!(text.replace('\n', ""), listed.trim_end());
 
     // A name with its whole path does as well.
     let path = terminal.path("tasks.csv");
@@ -53,14 +58,17 @@ fn tasks_are_written_as_json_and_as_csv() {
         &mut terminal,
         "Export Tasks",
         &path.to_string_lossy(),
-        "1 rows written to /",
+        "1 row written to /",
     );
     let text = fs::read_to_string(path).expect("it was written");
     let lines: Vec<&str> = text.split_terminator("\r\n").collect();
     assert_eq!(lines.len(), 2, "{text}");
-    assert!(lines[0].starts_with("id,name,args,state,result,"), "{text}");
     assert!(
-        lines[1].starts_with("1,add,\"[2,3]\",succeeded,5,"),
+        lines[0].starts_with("id,name,args,state,cancelling,result,"),
+        "{text}"
+    );
+    assert!(
+        lines[1].starts_with("1,add,\"[2,3]\",succeeded,false,5,"),
         "{text}"
     );
 }

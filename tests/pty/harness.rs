@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::Write,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
 };
@@ -360,4 +361,22 @@ fn pty_size((cols, rows): (u16, u16)) -> PtySize {
         cols,
         ..PtySize::default()
     }
+}
+
+/// A command with the folders of the program in a terminal, so that it attaches to that node.
+pub(crate) fn command(of: &Terminal, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_distro-tui"));
+    command.env_clear().args(args).stdin(Stdio::null());
+    command.env("XDG_DATA_HOME", of.path("data"));
+    for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME"] {
+        command.env(name, of.path(name));
+    }
+    command
+}
+
+/// Runs such a command and returns its output.
+pub(crate) fn run(of: &Terminal, args: &[&str]) -> String {
+    let output = command(of, args).output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("text")
 }

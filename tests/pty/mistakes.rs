@@ -174,7 +174,7 @@ fn a_file_that_is_there_already_is_explained() {
     for size in [ROOMY, NARROW] {
         let mut terminal = Start::new().size(size).up();
         std::fs::write(terminal.path("names.csv"), "mine").expect("a file");
-        let answer = "names.csv exists already";
+        let answer = "names.csv already exists";
         mistake(
             &mut terminal,
             ["1", "e"],

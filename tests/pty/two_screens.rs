@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    process::{ChildStdout, Command, Stdio},
+    process::{ChildStdout, Stdio},
     sync::mpsc,
 };
 
@@ -10,26 +10,9 @@ use rustix::process::Signal;
 
 use super::{
     frames::{has_frames, rows_with},
-    harness::{Start, Terminal},
+    harness::{Start, Terminal, command, run},
     screen_state::TIMEOUT,
 };
-
-/// A command on the data folder of a program in a terminal.
-fn command(of: &Terminal, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_distro-tui"));
-    command.env_clear().args(args).stdin(Stdio::null());
-    command.env("XDG_DATA_HOME", of.path("data"));
-    for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME"] {
-        command.env(name, of.path(name));
-    }
-    command
-}
-
-fn run(of: &Terminal, args: &[&str]) -> String {
-    let output = command(of, args).output().expect("it runs");
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).expect("text")
-}
 
 /// Reads lines on a thread, so that waiting for one can time out.
 fn lines(from: ChildStdout) -> mpsc::Receiver<String> {
@@ -219,7 +202,7 @@ fn what_was_recorded_is_shown_again() {
     // A recording is not written over, and what is none is not shown.
     let mut second = Start::new().args(&["record", &path]).go();
     assert_eq!(second.wait_exit(), 1);
-    second.sees(&["exists already"]);
+    second.sees(&["already exists"]);
     let mut none = Start::new()
         .args(&[
             "replay",
@@ -259,7 +242,7 @@ fn without_a_terminal_the_screen_is_lines() {
         "welcomeMessage(name: str) -> str",
         "#1 succeeded",
         "`nonsense` is no command",
-        "0 peers",
+        "0 members, 0 upstreams",
     ]);
     stdin.write_all(b"quit\n").expect("read");
     assert!(child.wait().expect("it ends").success());

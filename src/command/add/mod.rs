@@ -7,15 +7,11 @@ use std::{io, process::ExitCode, sync::Arc, time::Duration};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::{
-    CmdError, CmdResult, Ctx,
-    json::{IdJson, raw},
-    output::Output,
-    stdin::piped,
-};
+use super::{CmdError, CmdResult, Ctx, output::Output, stdin::piped};
 use crate::{
     cli,
     input::addition::{self, Addition},
+    json::{IdJson, Payload},
     queue::{
         broker::{Broker, Subscription},
         task::{Key, KeyPolicy, MAX_PRIORITY, NewTask, State, Task, TaskId, TaskOptions},
@@ -128,7 +124,7 @@ struct Ended<'a> {
     line: Option<u64>,
     id: IdJson,
     state: &'static str,
-    result: Option<&'a serde_json::value::RawValue>,
+    result: Option<Payload<'a>>,
     error: Option<&'a str>,
 }
 
@@ -187,7 +183,7 @@ impl Work<'_> {
             line,
             id: task.id.into(),
             state: task.state.word(),
-            result: task.result.as_deref().and_then(raw),
+            result: task.result.as_deref().map(Payload::new),
             error: task.error.as_deref(),
         })
     }

@@ -282,8 +282,11 @@ async fn rows_are_exported_to_a_file_of_their_own() {
     app.press("3 a").type_text("2 3").press("enter");
     app.until("#1 succeeded").await;
     for (ending, wanted) in [
-        ("csv", "1,add,\"[2,3]\",succeeded,5,"),
-        ("json", "\"state\":\"succeeded\""),
+        ("csv", "1,add,\"[2,3]\",succeeded,false,5,"),
+        (
+            "json",
+            "{\"id\":1,\"name\":\"add\",\"args\":[2,3],\"state\":\"succeeded\"",
+        ),
     ] {
         let path = folder.path().join(format!("tasks.{ending}"));
         let command = format!("export {}", path.display());
@@ -292,7 +295,7 @@ async fn rows_are_exported_to_a_file_of_their_own() {
         let text = std::fs::read_to_string(&path).expect("written");
         assert!(text.contains(wanted), "{text}");
         app.press(":").type_text(&command).press("enter");
-        app.until("exists already").await;
+        app.until("already exists").await;
         // The prompt has come back with the text, for another name.
         app.press("esc");
     }

@@ -11,7 +11,7 @@ pub(crate) use command::found;
 use tui_input::{Input, InputRequest};
 
 use super::{
-    effect::{Click, Effect, Mouse, Msg, Rows},
+    effect::{Click, Effect, Mouse, Msg},
     key::{Code, Key},
     model::{
         Model, REFRESH,
@@ -57,14 +57,6 @@ pub(crate) fn say_command(model: &mut Model, typed: &str, now: Timestamp) -> Vec
     model.now = model.now.max(now);
     model.touch();
     command::say_command(model, typed)
-}
-
-/// The rows of a pane, a line each.
-pub(crate) fn listed(model: &Model, pane: Pane) -> Vec<String> {
-    match rows::export_rows(model, pane) {
-        Rows::Table { rows, .. } => rows.iter().map(|row| row.join("  ")).collect(),
-        Rows::Tasks { .. } => vec![],
-    }
 }
 
 fn tick(model: &mut Model) -> Vec<Effect> {

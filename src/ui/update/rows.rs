@@ -1,11 +1,18 @@
 //! Lists: moving in them, filtering them, and what of them can be copied and exported.
 
-use crate::ui::pane::Pane;
 use crate::{
-    queue::{query::Filter, task::Timestamp},
+    export::Table,
+    json::{self, EventJson, GreetingJson, WorkerJson},
+    queue::query::Filter,
     ui::{
         effect::{Effect, Rows},
-        model::{Model, greeter::GreetOutcome, list::Motion},
+        model::{
+            Model,
+            events::LogLine,
+            greeter::{GreetOutcome, Greeting},
+            list::Motion,
+        },
+        pane::Pane,
     },
 };
 
@@ -119,109 +126,48 @@ pub(super) fn export_name(model: &Model, pane: Pane) -> String {
     format!("distro-tui-{}-{at}.json", pane.title().to_lowercase())
 }
 
-/// What a pane holds, as rows of a table.
+/// The rows of a pane to export.
 pub(super) fn export_rows(model: &Model, pane: Pane) -> Rows {
-    let text = |time: Timestamp| {
-        model
-            .local(time)
-            .strftime("%Y-%m-%dT%H:%M:%S%.6f%:z")
-            .to_string()
-    };
-    let (columns, rows): (Vec<&'static str>, Vec<Vec<String>>) = match pane {
+    let data = model.data();
+    Rows::Table(match pane {
         Pane::Tasks => {
             return Rows::Tasks {
                 filter: model.tasks.filter.clone(),
                 order: model.tasks.order,
             };
         }
-        Pane::Names => (
-            vec!["name", "uri", "owner", "health", "lease_ms", "metadata"],
-            model
-                .names
-                .rows()
-                .iter()
-                .map(|r| {
-                    vec![
-                        r.name.clone(),
-                        r.uri.clone(),
-                        r.owner.to_string(),
-                        r.health.as_str().to_owned(),
-                        r.lease_ms.map_or(String::new(), |ms| ms.to_string()),
-                        r.tags.join(" "),
-                    ]
-                })
-                .collect(),
-        ),
-        Pane::Greeter => (
-            vec!["at", "name", "greeting", "error", "lookup_us", "call_us"],
-            model
-                .greeter
-                .history
-                .iter()
-                .map(|g| {
-                    let (greeting, error, lookup, call) = match &g.outcome {
-                        GreetOutcome::UnderWay => (String::new(), String::new(), None, None),
-                        GreetOutcome::Failed(why) => (String::new(), why.clone(), None, None),
-                        GreetOutcome::Greeted { text, lookup, call } => {
-                            (text.clone(), String::new(), Some(*lookup), Some(*call))
-                        }
-                    };
-                    let micros = |time: Option<std::time::Duration>| {
-                        time.map_or(String::new(), |t| t.as_micros().to_string())
-                    };
-                    vec![
-                        text(g.at),
-                        g.name.clone(),
-                        greeting,
-                        error,
-                        micros(lookup),
-                        micros(call),
-                    ]
-                })
-                .collect(),
-        ),
-        Pane::Workers => (
-            vec![
-                "worker",
-                "state",
-                "task",
-                "done",
-                "failed",
-                "cancelled",
-                "busy_percent",
-                "started_at",
-            ],
-            model
-                .data()
-                .overview
-                .workers
-                .iter()
-                .map(|w| {
-                    vec![
-                        w.id.to_string(),
-                        w.state.word().to_owned(),
-                        w.current
-                            .as_ref()
-                            .map_or(String::new(), |c| c.id.to_string()),
-                        w.done.to_string(),
-                        w.failed.to_string(),
-                        w.cancelled.to_string(),
-                        format!("{:.1}", w.busy_share(model.now) * 100.0),
-                        text(w.started_at),
-                    ]
-                })
-                .collect(),
-        ),
-        Pane::Events => (
-            vec!["at", "kind", "text"],
-            model
-                .data()
-                .log
-                .matching(&model.events.filter)
-                .into_iter()
-                .map(|l| vec![text(l.at), l.kind.word().to_owned(), l.text.clone()])
-                .collect(),
-        ),
+        Pane::Names => Table::Names(model.names.rows().to_vec()),
+        Pane::Greeter => Table::Greetings(model.greeter.history.iter().map(greeting).collect()),
+        Pane::Workers => {
+            let workers = data.overview.workers.iter();
+            Table::Workers(workers.map(|w| WorkerJson::new(w, model.now)).collect())
+        }
+        Pane::Events => {
+            let lines = data.log.matching(&model.events.filter).into_iter();
+            let event = |line: &LogLine| EventJson {
+                at: json::time(line.at),
+                kind: line.kind.word(),
+                text: line.text.clone(),
+            };
+            Table::Events(lines.map(event).collect())
+        }
+    })
+}
+
+fn greeting(greeting: &Greeting) -> GreetingJson {
+    let (text, error, times) = match &greeting.outcome {
+        GreetOutcome::UnderWay => (None, None, None),
+        GreetOutcome::Failed(why) => (None, Some(why.clone()), None),
+        GreetOutcome::Greeted { text, lookup, call } => {
+            (Some(text.clone()), None, Some((*lookup, *call)))
+        }
     };
-    Rows::Table { columns, rows }
+    GreetingJson {
+        at: json::time(greeting.at),
+        name: greeting.name.clone(),
+        greeting: text,
+        error,
+        lookup_ms: times.map(|(lookup, _)| json::ms(lookup)),
+        call_ms: times.map(|(_, call)| json::ms(call)),
+    }
 }

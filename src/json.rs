@@ -1,5 +1,10 @@
-//! What programs are given: these shapes are part of the program's promises, and snapshots hold them
-//! still. Times are RFC 3339 in UTC, spans milliseconds, ids numbers.
+//! The JSON shapes of the command line and of exported files: a public interface, held by snapshots.
+//!
+//! Times are RFC 3339 in UTC, durations milliseconds, ids numbers (or UUIDs as strings). Arguments and
+//! results stand as they were submitted: integers of any size keep every digit. `Infinity` and `NaN` are
+//! not JSON, so a value that contains one is a string with the value's text.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -11,11 +16,12 @@ use crate::{
         task::{Attempt, DEFAULT_QUEUE, State, Task, TaskId, Timestamp},
         worker::WorkerStatus,
     },
+    text::sanitize,
 };
 
 /// A registration.
 #[derive(Serialize)]
-pub(super) struct NameJson<'a> {
+pub(crate) struct NameJson<'a> {
     name: &'a str,
     uri: &'a str,
     owner: String,
@@ -41,13 +47,13 @@ impl<'a> From<&'a Record> for NameJson<'a> {
 
 /// A task.
 #[derive(Serialize)]
-pub(super) struct TaskJson<'a> {
+pub(crate) struct TaskJson<'a> {
     id: IdJson,
     name: &'a str,
-    args: Option<&'a RawValue>,
+    args: Payload<'a>,
     state: &'static str,
     cancelling: bool,
-    result: Option<&'a RawValue>,
+    result: Option<Payload<'a>>,
     error: Option<&'a str>,
     queue: &'a str,
     key: Option<&'a str>,
@@ -76,10 +82,10 @@ struct AttemptJson<'a> {
     error: &'a str,
 }
 
-/// An id: a number, or a UUID as text.
-#[derive(Serialize)]
+/// A task id: a number, or a UUID as a string.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub(super) enum IdJson {
+pub(crate) enum IdJson {
     Number(u64),
     Uuid(String),
 }
@@ -95,10 +101,10 @@ impl<'a> From<&'a Task> for TaskJson<'a> {
         Self {
             id: task.id.into(),
             name: &task.name,
-            args: raw(&task.args),
+            args: Payload::new(&task.args),
             state: task.state.word(),
             cancelling: task.cancelling,
-            result: task.result.as_deref().and_then(raw),
+            result: task.result.as_deref().map(Payload::new),
             error: task.error.as_deref(),
             queue: task.queue.as_deref().unwrap_or(DEFAULT_QUEUE),
             key: task.key.as_ref().map(|key| &*key.text),
@@ -131,8 +137,8 @@ impl<'a> From<&'a Attempt> for AttemptJson<'a> {
 }
 
 /// A worker.
-#[derive(Serialize)]
-pub(super) struct WorkerJson {
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct WorkerJson {
     id: String,
     state: &'static str,
     task: Option<IdJson>,
@@ -145,7 +151,7 @@ pub(super) struct WorkerJson {
 }
 
 impl WorkerJson {
-    pub(super) fn new(worker: &WorkerStatus, now: Timestamp) -> Self {
+    pub(crate) fn new(worker: &WorkerStatus, now: Timestamp) -> Self {
         let current = worker.current.as_ref();
         Self {
             id: worker.id.to_string(),
@@ -163,7 +169,7 @@ impl WorkerJson {
 
 /// A broker in numbers.
 #[derive(Serialize)]
-pub(super) struct StatsJson<'a> {
+pub(crate) struct StatsJson<'a> {
     counts: serde_json::Map<String, serde_json::Value>,
     paused: bool,
     paused_queues: &'a [std::sync::Arc<str>],
@@ -230,18 +236,105 @@ impl<'a> From<&'a Stats> for StatsJson<'a> {
     }
 }
 
-/// JSON as it stands; integers of any size stay what they are.
-pub(super) fn raw(text: &str) -> Option<&RawValue> {
-    serde_json::from_str(text).ok()
+/// Arguments or a result: JSON as it stands, or a string where it is not JSON.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Payload<'a> {
+    Json(&'a RawValue),
+    Text(&'a str),
 }
 
-pub(super) fn ms(span: std::time::Duration) -> f64 {
-    span.as_micros() as f64 / 1e3
+impl<'a> Payload<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        serde_json::from_str(text).map_or(Self::Text(text), Self::Json)
+    }
 }
 
-/// A moment as text; nothing for one that no calendar has.
-pub(super) fn time(at: Timestamp) -> Option<String> {
+/// A call of a greeter.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct GreetingJson {
+    pub(crate) at: Option<String>,
+    pub(crate) name: String,
+    pub(crate) greeting: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) lookup_ms: Option<f64>,
+    pub(crate) call_ms: Option<f64>,
+}
+
+/// A line of the event log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct EventJson {
+    pub(crate) at: Option<String>,
+    pub(crate) kind: &'static str,
+    pub(crate) text: String,
+}
+
+/// A duration in milliseconds, exact to the microsecond.
+pub(crate) fn ms(duration: std::time::Duration) -> f64 {
+    duration.as_micros() as f64 / 1e3
+}
+
+/// A moment as text; `None` beyond the years that RFC 3339 can write.
+pub(crate) fn time(at: Timestamp) -> Option<String> {
     let micros = i64::try_from(at.0).ok()?;
     let time = jiff::Timestamp::from_microsecond(micros).ok()?;
     Some(time.to_string())
+}
+
+/// One line of JSON that is safe to print on a terminal; see [`escape`].
+pub(crate) fn to_line<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
+    let text = serde_json::to_string(value)?;
+    Ok(match escape(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(escaped) => escaped,
+    })
+}
+
+/// Escapes the characters that move a cursor or change the reading direction and that JSON leaves as
+/// they are. The value stays the same.
+pub(crate) fn escape(json: &str) -> Cow<'_, str> {
+    let unsafe_to_print =
+        |c: char| c > '\u{7e}' && sanitize(c.encode_utf8(&mut [0; 4])) != c.to_string();
+    if !json.chars().any(unsafe_to_print) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if unsafe_to_print(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_carries_no_control_character() {
+        let safe = to_line("a\u{9b}2J\u{202e}b\u{7f}é").expect("text");
+        assert_eq!(safe, "\"a\\u009b2J\\u202eb\\u007fé\"");
+        let read: String = serde_json::from_str(&safe).expect("JSON");
+        assert_eq!(read, "a\u{9b}2J\u{202e}b\u{7f}é");
+    }
+
+    #[test]
+    fn numbers_keep_every_digit_and_infinity_is_a_string() {
+        for (payload, json) in [
+            (
+                "123456789012345678901234567890",
+                "123456789012345678901234567890",
+            ),
+            ("[2,0.1]", "[2,0.1]"),
+            ("Infinity", "\"Infinity\""),
+            ("[NaN,1]", "\"[NaN,1]\""),
+        ] {
+            assert_eq!(to_line(&Payload::new(payload)).expect("JSON"), json);
+        }
+    }
 }
