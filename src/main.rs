@@ -5,7 +5,7 @@ use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
 use clap::Parser;
 use distro_tui::{
     cli::{Cli, Command, GlobalArgs, Replay},
-    command::{self, CmdError, tell},
+    command::{self, CmdError, print_stderr},
     config::{self, Settings},
     crash, logging,
     node::{Node, NodeError, Session},
@@ -95,7 +95,7 @@ fn session(options: &GlobalArgs, settings: &Settings) -> Result<Session, CmdErro
 /// Shows what was recorded.
 fn again(settings: &Settings, replay: &Replay) -> ExitCode {
     if !(replay.speed.is_finite() && replay.speed > 0.0) {
-        tell(
+        print_stderr(
             format_args!("--speed: {} is no factor above 0", replay.speed),
             true,
         );
@@ -130,8 +130,8 @@ fn farewell(outcome: ScreenOutcome) -> ExitCode {
     for (count, what) in undone {
         match count {
             0 => {}
-            1 => tell(format_args!("1 task was {what}"), true),
-            n => tell(format_args!("{n} tasks were {what}"), true),
+            1 => print_stderr(format_args!("1 task was {what}"), true),
+            n => print_stderr(format_args!("{n} tasks were {what}"), true),
         }
     }
     match outcome.how {
@@ -144,6 +144,6 @@ fn farewell(outcome: ScreenOutcome) -> ExitCode {
 }
 
 fn fail(code: u8, error: &dyn std::error::Error) -> ExitCode {
-    tell(format_args!("{error}"), true);
+    print_stderr(format_args!("{error}"), true);
     ExitCode::from(code)
 }

@@ -27,10 +27,10 @@ const LARGEST: f64 = 1_125_899_906_842_624.0;
 /// # Errors
 /// A sentence that says what would be right.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no span of time, such as 500ms, 90s, 15m, 12h or 7d");
+    let wrong = || format!("`{text}` is not a duration, such as 500ms, 90s, 15m, 12h or 7d");
     let seconds = read(text, &TIMES, "s").ok_or_else(wrong)?;
     if seconds > LONGEST {
-        return Err(format!("`{text}` is more than a hundred years"));
+        return Err(format!("`{text}` is longer than 100 years"));
     }
     Ok(Duration::from_secs_f64(seconds))
 }
@@ -40,7 +40,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// A sentence that says what would be right.
 pub fn bytes(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is no size, such as 64KiB, 512MiB or 2GiB");
+    let wrong = || format!("`{text}` is not a size, such as 64KiB, 512MiB or 2GiB");
     let bytes = read(text, &SIZES, "B").ok_or_else(wrong)?;
     if bytes > LARGEST {
         return Err(format!("`{text}` is more than 1 PiB"));

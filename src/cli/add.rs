@@ -1,45 +1,51 @@
-//! `add`
+//! `add` and `submit`
 
 use clap::Args;
 
-use super::OutputArgs;
+use super::{OutputArgs, TaskFlags};
 
 /// `add`
 #[derive(Debug, Clone, Args)]
 pub struct Add {
-    /// Two numbers: integers of any size, or floats; none reads `X Y` a line from standard input
-    #[arg(value_name = "X Y", num_args = 0..=3, allow_negative_numbers = true)]
+    /// Two numbers, integers of any size or floats; without any, one addition per line from stdin.
+    /// Options such as priority:9 may follow
+    #[arg(value_name = "X Y", num_args = 0.., allow_negative_numbers = true)]
     pub numbers: Vec<String>,
-    /// Wait for the result and print it
-    #[arg(long)]
-    pub wait: bool,
-    /// Give up waiting after this time: 30s, 5m
-    #[arg(long, value_name = "TIME", requires = "wait")]
-    pub timeout: Option<String>,
     /// Seconds of simulated work
     #[arg(long, value_name = "SECONDS")]
     pub seconds: Option<f64>,
-    /// Do not start before this time has passed: 30s, 5m
-    #[arg(long, value_name = "TIME")]
-    pub countdown: Option<String>,
-    /// What it is about
-    #[arg(long, value_name = "KEY")]
-    pub key: Option<String>,
-    /// While a task with the key is alive, take no other
-    #[arg(long, requires = "key", conflicts_with = "serial")]
-    pub unique: bool,
-    /// Of all tasks with the key run one at a time
-    #[arg(long, requires = "key")]
-    pub serial: bool,
-    /// 0 to 9, usually 5; the higher goes first
-    #[arg(long, value_name = "0-9")]
-    pub priority: Option<u8>,
-    /// The queue
-    #[arg(long, value_name = "QUEUE")]
-    pub queue: Option<String>,
-    /// Print results as they come, with the number of their line, not in order
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap shows the text of the type")]
+    pub submit: SubmitArgs,
+}
+
+/// `submit`
+#[derive(Debug, Clone, Args)]
+pub struct Submit {
+    /// Name of the task and its arguments as JSON, such as add '[2,3]'; without any, one task per
+    /// line from stdin. Options such as priority:9 may follow
+    #[arg(value_name = "NAME JSON", num_args = 0..)]
+    pub task: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap shows the text of the type")]
+    pub submit: SubmitArgs,
+}
+
+/// Options of the commands that submit tasks.
+#[derive(Debug, Clone, Args)]
+pub struct SubmitArgs {
+    /// Wait for the result and print it
+    #[arg(long)]
+    pub wait: bool,
+    /// Stop waiting after this time: 30s, 5m
+    #[arg(long, value_name = "TIME", requires = "wait")]
+    pub timeout: Option<String>,
+    /// Print results as they arrive, each with its line number, not in order
     #[arg(long, requires = "wait")]
     pub unordered: bool,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap shows the text of the type")]
+    pub flags: TaskFlags,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
     pub out: OutputArgs,

@@ -7,6 +7,7 @@ mod names;
 mod output;
 mod program;
 mod serve;
+mod task_flags;
 mod tasks;
 mod workers;
 
@@ -15,7 +16,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::{
-    add::*, calls::*, members::*, names::*, output::*, program::*, serve::*, tasks::*, workers::*,
+    add::*, calls::*, members::*, names::*, output::*, program::*, serve::*, task_flags::TaskFlags,
+    tasks::*, workers::*,
 };
 
 const ABOUT: &str =
@@ -180,8 +182,10 @@ pub enum Command {
     Methods(Methods),
     /// Greet somebody, or everybody on standard input
     Greet(Greet),
-    /// Queue an addition, or those on standard input
+    /// Submit an addition, or one per line from stdin
     Add(Add),
+    /// Submit any registered task, or one per line from stdin
+    Submit(Submit),
     /// List, show, cancel, retry, purge, watch and export tasks
     #[command(subcommand, visible_alias = "task")]
     Tasks(Tasks),

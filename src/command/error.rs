@@ -4,7 +4,7 @@ use std::{fmt, io, process::ExitCode};
 
 use serde::Serialize;
 
-use super::output::tell;
+use super::output::print_stderr;
 use crate::{
     json,
     net::rpc::error::{CallError, Code},
@@ -65,9 +65,9 @@ impl CmdError {
         if json {
             let error = Error { code, message };
             let text = json::to_line(&Report { error }).unwrap_or_default();
-            tell(format_args!("{text}"), false);
+            print_stderr(format_args!("{text}"), false);
         } else {
-            tell(format_args!("{message}"), true);
+            print_stderr(format_args!("{message}"), true);
         }
         ExitCode::from(exit)
     }

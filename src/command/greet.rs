@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::{
     CmdError, CmdResult, Ctx,
-    output::{Output, tell},
-    stdin::{self, piped},
+    output::{Output, print_stderr},
+    stdin::{self, stdin_is_piped},
 };
 use crate::{
     cli::Greet,
@@ -36,7 +36,7 @@ struct Greeting<'a> {
 }
 
 pub(super) fn run(given: &Ctx<'_>, greet: Greet) -> CmdResult {
-    if greet.names.is_empty() && !piped() {
+    if greet.names.is_empty() && !stdin_is_piped() {
         let why = "whom? write distro-tui greet Ali, or pipe a name a line into it";
         return Err(CmdError::Usage(why.to_owned()));
     }
@@ -63,7 +63,7 @@ async fn all(access: &NodeHandle, greet: Greet) -> CmdResult {
         true => answers.buffer_unordered(AT_ONCE).boxed(),
         false => answers.buffered(AT_ONCE).boxed(),
     };
-    let bar = stdin::progress("greeted");
+    let bar = stdin::progress_bar("greeted");
     let mut failed = None;
     loop {
         let next = match answers.next().now_or_never() {
@@ -75,7 +75,7 @@ async fn all(access: &NodeHandle, greet: Greet) -> CmdResult {
             }
         };
         let Some(answer) = next else { break };
-        let (line, name, called) = answer.map_err(|e| stdin::unread(&e))?;
+        let (line, name, called) = answer.map_err(|e| stdin::read_error(&e))?;
         match called {
             Err(error) if one => return Err(error.into()),
             called => {
@@ -96,7 +96,7 @@ async fn all(access: &NodeHandle, greet: Greet) -> CmdResult {
 
 /// A name a line; what cannot be read ends it.
 fn from_input() -> impl Stream<Item = io::Result<(u64, String)>> {
-    let chunks = stream::unfold(stdin::read(), |mut chunks| async move {
+    let chunks = stream::unfold(stdin::read_lines(), |mut chunks| async move {
         let read = match chunks.recv().await? {
             Ok(lines) => {
                 let named = |(_, name): &(u64, String)| !name.trim().is_empty();
@@ -142,7 +142,7 @@ fn tell_one(
         false => String::new(),
     };
     if let Some(error) = error {
-        tell(format_args!("line {line}: {error}"), true);
+        print_stderr(format_args!("line {line}: {error}"), true);
     }
     // A name without a greeting keeps its line, so that what goes in and out stays side by side.
     out.text(&number)?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     CmdError, CmdResult, Ctx,
-    output::{Output, tell},
+    output::{Output, print_stderr},
 };
 use crate::{
     cli::{Join, Leave, OutputArgs, Revoke, Ticket, TicketCommand},
@@ -163,7 +163,7 @@ pub(super) fn revoke(given: &Ctx<'_>, revoke: &Revoke) -> CmdResult {
         out.line(&format!(
             "{key} is out: its connections and its names have ended"
         ))?;
-        tell(
+        print_stderr(
             format_args!(
                 "whoever knows a ticket can join with another key: distro-tui ticket rotate \
                  makes them worthless"
@@ -198,7 +198,7 @@ fn rotate(given: &Ctx<'_>, role: Option<Role>, out: OutputArgs) -> CmdResult {
         _ => "tickets are",
     };
     let told = format!("{withdrawn} {which} worthless now; who has joined stays");
-    Ok(Output::new(out).answer(&Rotated { withdrawn }, &told)?)
+    Ok(Output::new(out).print_result(&Rotated { withdrawn }, &told)?)
 }
 
 fn print(given: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
@@ -237,7 +237,7 @@ fn print(given: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
     } else {
         out.line(&text)?;
         if let Some(warning) = node::loopback_warning(&addrs) {
-            tell(format_args!("{warning}"), true);
+            print_stderr(format_args!("{warning}"), true);
         }
     }
     out.flush()?;
@@ -261,7 +261,7 @@ pub(super) fn told_in(told: &str) -> Result<String, CmdError> {
         "-" => {
             let input = io::stdin();
             if input.is_terminal() {
-                tell(format_args!("paste the ticket and press enter"), true);
+                print_stderr(format_args!("paste the ticket and press enter"), true);
             }
             // What comes after it is for the command.
             let mut line = String::new();
@@ -310,7 +310,7 @@ pub(super) fn join(given: &Ctx<'_>, join: &Join) -> CmdResult {
             joined.role
         ))?;
         if let Some(warning) = joined.warning {
-            tell(format_args!("{warning}"), true);
+            print_stderr(format_args!("{warning}"), true);
         }
     }
     out.flush()?;
@@ -331,5 +331,5 @@ pub(super) fn leave(given: &Ctx<'_>, leave: &Leave) -> CmdResult {
     })?;
     let key = left.key.to_string();
     let told = format!("left {key}");
-    Ok(Output::new(leave.out).answer(&Shape { key }, &told)?)
+    Ok(Output::new(leave.out).print_result(&Shape { key }, &told)?)
 }

@@ -51,7 +51,7 @@ pub(super) fn config(given: &Ctx<'_>, config: &Config) -> CmdResult {
             files::create_whole(path, DEFAULT_FILE.as_bytes()).map_err(failed)?;
             let file = path.display().to_string();
             let told = format!("{file} written, with every setting explained");
-            Output::new(*out).answer(&Written { file }, &told)?;
+            Output::new(*out).print_result(&Written { file }, &told)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,12 +1,12 @@
 //! What the commands do: each asks a node something and prints what came of it, for people or, with
 //! `--json`, for programs.
 
-mod add;
 mod calls;
 mod doctor;
 mod greet;
 mod names;
 mod serve;
+mod submit;
 mod tasks;
 mod workers;
 
@@ -18,7 +18,7 @@ use crate::{
     node::Session,
 };
 
-pub use self::{error::CmdError, output::tell};
+pub use self::{error::CmdError, output::print_stderr};
 
 /// How a command ends when nothing went wrong on the way.
 type CmdResult = Result<ExitCode, CmdError>;
@@ -64,7 +64,8 @@ pub fn run(command: Command, options: &GlobalArgs, settings: &Settings) -> ExitC
         Command::Call(call) => calls::call(&given, &call),
         Command::Methods(methods) => calls::methods(&given, &methods),
         Command::Greet(greet) => greet::run(&given, greet),
-        Command::Add(add) => add::run(&given, &add),
+        Command::Add(add) => submit::add(&given, &add),
+        Command::Submit(submit) => submit::submit(&given, &submit),
         Command::Tasks(tasks) => tasks::run(&given, tasks),
         Command::Workers(workers) => workers::run(&given, &workers),
         Command::Queue(queue) => workers::queue(&given, &queue),
@@ -136,7 +137,8 @@ fn wants_json(command: &Command) -> bool {
         Command::Call(call) => call.out.json,
         Command::Methods(methods) => methods.out.json,
         Command::Greet(greet) => greet.out.json,
-        Command::Add(add) => add.out.json,
+        Command::Add(add) => add.submit.out.json,
+        Command::Submit(submit) => submit.submit.out.json,
         Command::Revoke(revoke) => revoke.out.json,
         Command::Ticket(ticket) => match &ticket.command {
             Some(TicketCommand::Rotate { out, .. }) => out.json,

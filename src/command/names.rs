@@ -106,7 +106,7 @@ fn said(out: Output, name: &str, count: usize, what: &str) -> CmdResult {
         name: &'a str,
         count: usize,
     }
-    Ok(out.answer(&Said { name, count }, &format!("{name} {what}"))?)
+    Ok(out.print_result(&Said { name, count }, &format!("{name} {what}"))?)
 }
 
 async fn list(access: &NodeHandle, mut query: NameQuery, most: usize, out: Output) -> CmdResult {
@@ -184,7 +184,7 @@ async fn keep(access: &NodeHandle, wanted: RegisterRequest, out: Output) -> CmdR
         )
     });
     let why = tokio::select! {
-        () = super::output::interrupted() => None,
+        () = super::output::wait_for_interrupt() => None,
         over = over => over.map(|status| status.clone()).ok(),
     };
     stop.cancel();

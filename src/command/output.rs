@@ -14,16 +14,16 @@ use crate::{
     text::{sanitize, truncate, width},
 };
 
-/// Where a command writes.
+/// Standard output of a command, for people or for programs.
 pub(super) struct Output {
     pub(super) json: bool,
-    /// Columns of the terminal, if it is one.
+    /// Width of the terminal; `None` when it is not a terminal.
     columns: Option<usize>,
     out: io::BufWriter<io::Stdout>,
 }
 
-/// A column narrower than this is not cut further.
-const LEAST: usize = 6;
+/// Minimum width of a column that is truncated.
+const MIN_COLUMN: usize = 6;
 const GAP: &str = "  ";
 
 impl Output {
@@ -41,18 +41,18 @@ impl Output {
         }
     }
 
-    /// A document on a line.
+    /// Prints a JSON document on a line of its own.
     pub(super) fn document<T: Serialize + ?Sized>(&mut self, value: &T) -> io::Result<()> {
         writeln!(self.out, "{}", json::to_line(value)?)
     }
 
-    /// A line of text from anywhere; nothing in it moves a cursor.
+    /// Prints a line of untrusted text, without control characters.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{}", sanitize(text))
     }
 
-    /// The whole of an answer that is one sentence: for programs its facts.
-    pub(super) fn answer<T: Serialize>(
+    /// Prints the only result of a command: a sentence for people, `facts` for programs.
+    pub(super) fn print_result<T: Serialize>(
         mut self,
         facts: &T,
         sentence: &str,
@@ -65,7 +65,7 @@ impl Output {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Rows under headings. On a terminal they are cut to its width, the widest column first.
+    /// Prints rows under headings. On a terminal they are truncated to its width, the widest column first.
     pub(super) fn table(&mut self, headings: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
         let rows: Vec<Vec<Cow<'_, str>>> = rows
             .iter()
@@ -73,12 +73,12 @@ impl Output {
             .collect();
         let mut widths: Vec<usize> = headings.iter().map(|heading| width(heading)).collect();
         for row in &rows {
-            for (most, cell) in widths.iter_mut().zip(row) {
-                *most = (*most).max(width(cell));
+            for (widest, cell) in widths.iter_mut().zip(row) {
+                *widest = (*widest).max(width(cell));
             }
         }
         if let Some(columns) = self.columns {
-            narrow(&mut widths, columns);
+            shrink_columns(&mut widths, columns);
         }
         let headings: Vec<Cow<'_, str>> = headings.iter().map(|h| Cow::Borrowed(*h)).collect();
         for row in std::iter::once(&headings).chain(&rows) {
@@ -94,7 +94,7 @@ impl Output {
         Ok(())
     }
 
-    /// Labels and what they stand for.
+    /// Prints labels with their values, one pair a line.
     pub(super) fn facts(&mut self, facts: &[(&str, String)]) -> io::Result<()> {
         let wide = facts.iter().map(|(label, _)| width(label)).max();
         let wide = wide.unwrap_or_default();
@@ -105,7 +105,7 @@ impl Output {
         Ok(())
     }
 
-    /// Text of one's own, as it stands.
+    /// Prints trusted text as it is, without a line break.
     pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
         self.out.write_all(text.as_bytes())
     }
@@ -115,24 +115,24 @@ impl Output {
     }
 }
 
-/// Takes from the widest column until all of them fit.
-fn narrow(widths: &mut [usize], columns: usize) {
+/// Shrinks the widest column until all of them fit.
+fn shrink_columns(widths: &mut [usize], columns: usize) {
     let gaps = GAP.len() * widths.len().saturating_sub(1);
     while widths.iter().sum::<usize>() + gaps > columns {
         match widths.iter_mut().max_by_key(|wide| **wide) {
-            Some(widest) if *widest > LEAST => *widest -= 1,
+            Some(widest) if *widest > MIN_COLUMN => *widest -= 1,
             _ => return,
         }
     }
 }
 
-/// Waits for ctrl-c, or for being asked to end.
-pub(super) async fn interrupted() {
+/// Waits for SIGINT or SIGTERM.
+pub(super) async fn wait_for_interrupt() {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut ended = signal(SignalKind::terminate()).ok();
+    let mut sigterm = signal(SignalKind::terminate()).ok();
     let terminate = async {
-        match &mut ended {
-            Some(ended) => drop(ended.recv().await),
+        match &mut sigterm {
+            Some(sigterm) => drop(sigterm.recv().await),
             None => std::future::pending().await,
         }
     };
@@ -142,10 +142,11 @@ pub(super) async fn interrupted() {
     }
 }
 
-/// Says something on standard error, if it is still there: `eprintln!` would panic without one.
-pub fn tell(what: std::fmt::Arguments<'_>, named: bool) {
+/// Prints a line to standard error, with the name of the program in front if `named`. Unlike `eprintln!` it does
+/// not panic when standard error is closed.
+pub fn print_stderr(message: std::fmt::Arguments<'_>, named: bool) {
     let name = if named { "distro-tui: " } else { "" };
-    let text = what.to_string();
+    let text = message.to_string();
     writeln!(io::stderr(), "{name}{}", sanitize(&text)).ok();
 }
 
@@ -154,11 +155,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_widest_column_gives_way() {
+    fn the_widest_column_shrinks_first() {
         let mut widths = [8, 60, 20];
-        narrow(&mut widths, 50);
+        shrink_columns(&mut widths, 50);
         assert_eq!(widths, [8, 19, 19]);
-        narrow(&mut widths, 5);
-        assert_eq!(widths, [6, 6, 6], "and none is cut to nothing");
+        shrink_columns(&mut widths, 5);
+        assert_eq!(widths, [6, 6, 6], "no column shrinks to nothing");
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     CmdError, CmdResult, Ctx,
     members::read_ticket,
-    output::{Output, interrupted, tell},
+    output::{Output, print_stderr, wait_for_interrupt},
 };
 use crate::{
     cli::{OutputArgs, Serve},
@@ -63,25 +63,25 @@ pub(super) fn run(given: &Ctx<'_>, serve: &Serve) -> CmdResult {
         let joined = node.net().block_on(node.join(&ticket));
         let joined = goes_on(&config, &ticket, joined.map_err(CmdError::from))?;
         if let Some(warning) = joined.and_then(|joined| joined.warning) {
-            tell(format_args!("{warning}"), true);
+            print_stderr(format_args!("{warning}"), true);
         }
     }
     let net = node.net();
     net.block_on(async {
         tokio::select! {
             registered = node.registered() => registered,
-            () = interrupted() => Ok(()),
+            () = wait_for_interrupt() => Ok(()),
         }
     })?;
     ready(&node, serve.json)?;
-    net.block_on(interrupted());
+    net.block_on(wait_for_interrupt());
     notify("STOPPING=1");
     tracing::info!("ending");
     // A second word ends it at once.
     let drained = net.block_on(async {
         tokio::select! {
             drained = node.shutdown(GRACE) => Some(drained),
-            () = interrupted() => None,
+            () = wait_for_interrupt() => None,
         }
     });
     let Some(drained) = drained else {
@@ -93,7 +93,7 @@ pub(super) fn run(given: &Ctx<'_>, serve: &Serve) -> CmdResult {
         (drained.unstarted, "wait for the next start"),
     ] {
         if count > 0 {
-            tell(format_args!("{count} tasks {what}"), true);
+            print_stderr(format_args!("{count} tasks {what}"), true);
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -115,7 +115,7 @@ fn goes_on(
     if !ticket.is_ok_and(|ticket| known.iter().any(|known| known.key == ticket.key)) {
         return Err(failure);
     }
-    tell(
+    print_stderr(
         format_args!(
             "it was joined before, and goes on without the ticket: {}",
             failure.why()
@@ -145,7 +145,7 @@ fn ready(node: &Node, json: bool) -> Result<(), CmdError> {
             out.line(&format!("metrics at http://{metrics}/metrics"))?;
         }
         if let Some(warning) = node::loopback_warning(addrs) {
-            tell(format_args!("{warning}"), true);
+            print_stderr(format_args!("{warning}"), true);
         }
     }
     out.flush()?;

@@ -1,4 +1,4 @@
-//! Standard input, a line at a time, read on a thread of its own; and what is told of long work.
+//! Standard input line by line, read on its own thread, and a progress bar for long input.
 
 use std::{
     io::{self, BufRead, IsTerminal, Read},
@@ -10,18 +10,19 @@ use tokio::sync::mpsc;
 
 use super::CmdError;
 
-/// Lines that have been read and wait; the reader waits with them.
+/// Chunks that are read ahead; beyond it the reader blocks.
 const READ_AHEAD: usize = 4;
-/// Lines in one chunk, at most.
+/// Maximum lines in a chunk.
 pub(super) const CHUNK: usize = 1_000;
-/// The longest line; what is longer is cut there, and then means nothing.
+/// Maximum length of a line in bytes; the rest of a longer one is dropped.
 const MAX_LINE: u64 = 128 << 10;
 
 /// Lines with their numbers, counted from 1.
 pub(super) type Lines = Vec<(u64, String)>;
 
-/// Reads standard input to its end. A chunk is what is there: who types gets an answer to each line.
-pub(super) fn read() -> mpsc::Receiver<io::Result<Lines>> {
+/// Reads standard input to its end. A chunk holds the lines that are available, so that interactive input gets a
+/// result for each line.
+pub(super) fn read_lines() -> mpsc::Receiver<io::Result<Lines>> {
     let (chunks, receiver) = mpsc::channel(READ_AHEAD);
     std::thread::spawn(move || {
         let mut input = io::BufReader::new(io::stdin());
@@ -45,8 +46,8 @@ pub(super) fn read() -> mpsc::Receiver<io::Result<Lines>> {
                 }
             }
             let more = input.buffer().contains(&b'\n');
-            let whole = chunk.len() >= CHUNK || !more;
-            if whole
+            let complete = chunk.len() >= CHUNK || !more;
+            if complete
                 && chunks
                     .blocking_send(Ok(std::mem::take(&mut chunk)))
                     .is_err()
@@ -61,7 +62,7 @@ pub(super) fn read() -> mpsc::Receiver<io::Result<Lines>> {
     receiver
 }
 
-/// Goes on to the next line.
+/// Skips to the next line.
 fn skip_line(input: &mut impl BufRead) {
     let mut rest = Vec::new();
     while input
@@ -74,19 +75,19 @@ fn skip_line(input: &mut impl BufRead) {
     }
 }
 
-/// Why there are no more lines.
-pub(super) fn unread(error: &io::Error) -> CmdError {
+/// The error for standard input that cannot be read.
+pub(super) fn read_error(error: &io::Error) -> CmdError {
     CmdError::Failed(format!("cannot read standard input: {error}"))
 }
 
-/// Whether lines are to be read although none was asked for: something is piped in.
-pub(super) fn piped() -> bool {
+/// Returns true when standard input is a pipe or a file.
+pub(super) fn stdin_is_piped() -> bool {
     !io::stdin().is_terminal()
 }
 
-/// A bar on the terminal for long work; nothing where nobody looks.
-pub(super) fn progress(what: &'static str) -> ProgressBar {
-    // While results go to the same terminal, a bar between them would only be in the way.
+/// A progress bar on standard error; hidden when standard error is not a terminal.
+pub(super) fn progress_bar(verb: &'static str) -> ProgressBar {
+    // Results on the same terminal would mix with the bar.
     if !io::stderr().is_terminal() || io::stdout().is_terminal() {
         return ProgressBar::hidden();
     }
@@ -95,7 +96,7 @@ pub(super) fn progress(what: &'static str) -> ProgressBar {
     if let Ok(style) = style {
         bar.set_style(style);
     }
-    bar.set_message(what);
+    bar.set_message(verb);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }

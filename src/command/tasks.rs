@@ -69,7 +69,7 @@ async fn ask(broker: Arc<dyn Broker>, tasks: Tasks) -> CmdResult {
             let rows = rows.map_err(|e| CmdError::Failed(export::describe_error(&file, &e)))?;
             let file = file.display().to_string();
             let told = format!("{} written to {file}", pluralize(rows, "task"));
-            Ok(Output::new(out).answer(&Written { file, tasks: rows }, &told)?)
+            Ok(Output::new(out).print_result(&Written { file, tasks: rows }, &told)?)
         }
     }
 }
@@ -227,7 +227,7 @@ async fn each(broker: &dyn Broker, deed: BulkAction, which: TaskSelector) -> Cmd
             }
             let told = format!("{id} is {state}");
             let (id, state) = (id.into(), state.word());
-            return Ok(out.answer(&One { id, state }, &told)?);
+            return Ok(out.print_result(&One { id, state }, &told)?);
         }
         Ok(ids) if !all => Filter::of(ids),
         _ if all => Filter::default(),
@@ -247,7 +247,7 @@ async fn each(broker: &dyn Broker, deed: BulkAction, which: TaskSelector) -> Cmd
         0 => String::new(),
         n => format!(", {n} skipped"),
     };
-    Ok(out.answer(&facts, &format!("{} {did}{skipped}", bulk.done))?)
+    Ok(out.print_result(&facts, &format!("{} {did}{skipped}", bulk.done))?)
 }
 
 #[derive(Serialize)]

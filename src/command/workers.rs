@@ -52,7 +52,7 @@ pub(super) fn run(given: &Ctx<'_>, workers: &Workers) -> CmdResult {
                 Ok(broker.scale(count).await?)
             })?;
             let told = pluralize(workers, "worker");
-            Ok(Output::new(*out).answer(&Scaled { workers }, &told)?)
+            Ok(Output::new(*out).print_result(&Scaled { workers }, &told)?)
         }
     }
 }
@@ -123,7 +123,7 @@ fn paused(out: OutputArgs, queue: Option<&str>, paused: bool) -> CmdResult {
     }
     let which = queue.map_or("everything".to_owned(), |queue| format!("queue {queue}"));
     let how = if paused { "is paused" } else { "goes on" };
-    Ok(Output::new(out).answer(&Paused { queue, paused }, &format!("{which} {how}"))?)
+    Ok(Output::new(out).print_result(&Paused { queue, paused }, &format!("{which} {how}"))?)
 }
 
 fn facts(stats: &Stats) -> Vec<(&'static str, String)> {

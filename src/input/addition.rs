@@ -1,70 +1,75 @@
-//! What a person types to add two numbers: `2 3`, `2 + 3`, `-1 2.5`, `2 + 3, 4` (the 4 is seconds), and
-//! behind it how it is to be run: `2 + 3 key:acme serial priority:9`.
+//! An addition as it is typed: `2 3`, `2 + 3`, `-1 2.5`, `2 + 3, 4` (the 4 is seconds of work), with options
+//! after it: `2 + 3 key:acme serial priority:9`.
 
-use super::options::{self, OptionWords, ParseError};
+use super::options::{self, ParseError, PartialOptions};
 use crate::queue::{
     add::{Add, MAX_SECONDS},
     number::Number,
-    task::NewTask,
+    task::{NewTask, TaskOptions},
 };
 
-/// An addition, and how it is to be run.
+/// An addition and the options of its task.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Addition {
     pub(crate) add: Add,
-    pub(crate) wishes: OptionWords,
+    pub(crate) options: TaskOptions,
 }
 
 impl Addition {
     pub(crate) fn task(&self) -> NewTask {
         NewTask {
-            options: self.wishes.options.clone(),
+            options: self.options.clone(),
             ..self.add.task()
         }
     }
 }
 
-/// Reads a line.
-pub(crate) fn parse(text: &str, now: &jiff::Zoned) -> Result<Addition, ParseError> {
+/// Parses an addition. Options on the line take precedence over `base`.
+pub(crate) fn parse(
+    text: &str,
+    base: &PartialOptions,
+    now: &jiff::Zoned,
+) -> Result<Addition, ParseError> {
     let mut line = Cursor {
         chars: text.chars().collect(),
         at: 0,
     };
-    let x = line.number("a first number is missing; write for example 2 + 3")?;
-    line.separator(&['+', ',']);
+    let x = line.number("the first number is missing; write for example 2 + 3")?;
+    line.skip_separator(&['+', ',']);
     if line.is_lone('-') {
         return Err(
-            line.mistake("only addition is done here; to add a negative number write 2 + -3")
+            line.error("only additions are supported; to add a negative number write 2 + -3")
         );
     }
-    let y = line.number("a second number is missing; write for example 2 + 3")?;
-    line.separator(&[',']);
-    let seconds = if line.is_at_end() || line.is_at_wish() {
+    let y = line.number("the second number is missing; write for example 2 + 3")?;
+    line.skip_separator(&[',']);
+    let seconds = if line.is_at_end() || line.is_at_option() {
         None
     } else {
         Some(line.seconds()?)
     };
-    let wishes = options::parse(&line.rest(), now).map_err(|mistake| ParseError {
-        at: mistake.at + line.at,
-        why: mistake.why,
+    let options = options::parse(&line.rest(), base, now).map_err(|error| ParseError {
+        at: error.at + line.at,
+        why: error.why,
     })?;
-    let fails = wishes.fails;
     let add = Add {
         x,
         y,
         seconds,
-        fails,
+        fails: options.fails,
     };
-    Ok(Addition { add, wishes })
+    let options = options.task_options();
+    Ok(Addition { add, options })
 }
 
+/// A position in the line.
 struct Cursor {
     chars: Vec<char>,
     at: usize,
 }
 
 impl Cursor {
-    fn mistake(&self, why: impl Into<String>) -> ParseError {
+    fn error(&self, why: impl Into<String>) -> ParseError {
         ParseError {
             at: self.at,
             why: why.into(),
@@ -82,8 +87,8 @@ impl Cursor {
         self.at >= self.chars.len()
     }
 
-    /// Whether here begins how it is to be run: a word.
-    fn is_at_wish(&mut self) -> bool {
+    /// Returns true where an option begins.
+    fn is_at_option(&mut self) -> bool {
         self.skip_space();
         options::begins(&self.word())
     }
@@ -92,21 +97,21 @@ impl Cursor {
         self.chars.iter().skip(self.at).collect()
     }
 
-    /// Whether a sign stands here with no digit behind it.
+    /// Returns true at a sign that no digit follows.
     fn is_lone(&mut self, sign: char) -> bool {
         self.skip_space();
         let next = self.chars.get(self.at + 1);
         self.chars.get(self.at) == Some(&sign) && next.is_none_or(|c| c.is_whitespace())
     }
 
-    fn separator(&mut self, signs: &[char]) {
+    fn skip_separator(&mut self, signs: &[char]) {
         self.skip_space();
         if self.chars.get(self.at).is_some_and(|c| signs.contains(c)) {
             self.at += 1;
         }
     }
 
-    /// The next word: as far as it could be one number.
+    /// The next word, as far as it can be one number.
     fn word(&self) -> String {
         let mut word = String::new();
         for c in self.chars.iter().skip(self.at) {
@@ -123,13 +128,13 @@ impl Cursor {
 
     fn number(&mut self, missing: &str) -> Result<Number, ParseError> {
         if self.is_at_end() {
-            return Err(self.mistake(missing));
+            return Err(self.error(missing));
         }
         let word = self.word();
         if word.is_empty() {
-            return Err(self.mistake(missing));
+            return Err(self.error(missing));
         }
-        let number = Number::parse(&word).map_err(|e| self.mistake(e.to_string()))?;
+        let number = Number::parse(&word).map_err(|e| self.error(e.to_string()))?;
         self.at += word.chars().count();
         Ok(number)
     }
@@ -142,10 +147,8 @@ impl Cursor {
                 self.at += word.chars().count();
                 Ok(seconds)
             }
-            Ok(_) => Err(self.mistake(format!("seconds go from 0 to {MAX_SECONDS}"))),
-            Err(_) => {
-                Err(self.mistake("this is not a number of seconds; write for example 2 3 1.5"))
-            }
+            Ok(_) => Err(self.error(format!("seconds must be from 0 to {MAX_SECONDS}"))),
+            Err(_) => Err(self.error("this is not a number of seconds; write for example 2 3 1.5")),
         }
     }
 }
@@ -161,14 +164,14 @@ mod tests {
     }
 
     fn read(text: &str) -> String {
-        match parse(text, &now()) {
+        match parse(text, &PartialOptions::default(), &now()) {
             Ok(add) => add.task().args,
-            Err(mistake) => format!("{}: {}", mistake.at, mistake.why),
+            Err(error) => format!("{}: {}", error.at, error.why),
         }
     }
 
     #[test]
-    fn every_way_to_write_it_is_read() {
+    fn every_notation_is_read() {
         for (text, args) in [
             ("2 3", "[2,3]"),
             ("2 + 3", "[2,3]"),
@@ -195,33 +198,33 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_parse_says_where_and_why() {
+    fn a_mistake_is_reported_with_its_place_and_reason() {
         for (text, at, why) in [
-            ("", 0, "a first number is missing"),
-            ("2", 1, "a second number is missing"),
-            ("2 +", 3, "a second number is missing"),
+            ("", 0, "the first number is missing"),
+            ("2", 1, "the second number is missing"),
+            ("2 +", 3, "the second number is missing"),
             ("two 3", 0, "`two` is not a number"),
             ("2 + drei", 4, "`drei` is not a number"),
-            ("2 - 3", 2, "only addition"),
+            ("2 - 3", 2, "only additions"),
             ("2 3 x", 4, "not a number of seconds"),
-            ("2 3 -1", 4, "seconds go from 0"),
-            ("2 3 4 5", 6, "`5` says nothing about how to run it"),
-            ("2 3 ky:acme", 4, "did you mean `key:`"),
+            ("2 3 -1", 4, "seconds must be from 0"),
+            ("2 3 4 5", 6, "`5` is not an option"),
+            ("2 3 ky:acme", 4, "did you mean `key`"),
             ("2 3 1.5 priority:12", 8, "0 to 9"),
             ("1e999 2", 0, "too large for a float"),
             ("inf 1", 0, "`inf` is not a number"),
         ] {
-            let mistake = parse(text, &now()).expect_err(text);
-            assert_eq!(mistake.at, at, "{text}: {mistake:?}");
-            assert!(mistake.why.contains(why), "{text}: {mistake:?}");
+            let error = parse(text, &PartialOptions::default(), &now()).expect_err(text);
+            assert_eq!(error.at, at, "{text}: {error:?}");
+            assert!(error.why.contains(why), "{text}: {error:?}");
         }
     }
 
     proptest! {
         #[test]
         fn no_line_makes_it_panic(text in "[0-9 +,.\\-eEs_]{0,12}|.{0,20}") {
-            if let Err(mistake) = parse(&text, &now()) {
-                prop_assert!(mistake.at <= text.chars().count());
+            if let Err(error) = parse(&text, &PartialOptions::default(), &now()) {
+                prop_assert!(error.at <= text.chars().count());
             }
         }
     }

@@ -1,7 +1,7 @@
-//! What a person types, on a line of the screen or of a shell: additions, calls, and how a task is to be
-//! run.
+//! Parsers for what people type, on the screen or in a shell: additions, calls, tasks and their options.
 
 pub(crate) mod addition;
 pub(crate) mod arguments;
 pub(crate) mod options;
+pub(crate) mod submission;
 pub(crate) mod suggest;

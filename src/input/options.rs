@@ -1,74 +1,294 @@
-//! How a task is to be run, as a person types it behind the task: `key:acme serial priority:9 in:30s`.
+//! Task options as people write them: `key:acme serial priority:9 delay:30s` after a task, or the same names as
+//! flags. [`TABLE`] defines every option once; words, flags and the table in `docs/tasks.md` come from it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     input::suggest::nearest,
-    queue::task::{Key, KeyPolicy, MAX_ATTEMPTS, MAX_PRIORITY, TaskOptions, Timestamp},
+    queue::task::{Key, KeyPolicy, MAX_ATTEMPTS, MAX_PRIORITY, TaskOptions, TimeLimits, Timestamp},
     units,
 };
 
-/// What is wrong, and at which character of the line it begins.
+/// An input that cannot be read: the reason, and the character of the line at which it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ParseError {
     pub(crate) at: usize,
     pub(crate) why: String,
 }
 
-/// How a task is to be run.
+/// Task options of which any may be absent; an absent one is `None`, never a default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct OptionWords {
-    pub(crate) options: TaskOptions,
-    /// How many attempts of an addition are to fail first.
+pub(crate) struct PartialOptions {
+    pub(crate) key: Option<Arc<str>>,
+    pub(crate) policy: Option<KeyPolicy>,
+    pub(crate) priority: Option<u8>,
+    pub(crate) delay: Option<Duration>,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) expires: Option<Duration>,
+    pub(crate) queue: Option<Arc<str>>,
+    pub(crate) attempts: Option<u8>,
+    pub(crate) limit: Option<Duration>,
+    pub(crate) soft_limit: Option<Duration>,
+    pub(crate) result_ttl: Option<Duration>,
+    /// Attempts of an addition that fail before one succeeds.
     pub(crate) fails: Option<u8>,
 }
 
-/// The words that take something behind a colon.
-const WORDS: [&str; 11] = [
-    "key", "queue", "priority", "in", "at", "expires", "attempts", "limit", "soft", "keep", "fails",
+/// One option: its name in every grammar, its meaning and its parser.
+pub(crate) struct OptionSpec {
+    pub(crate) name: &'static str,
+    pub(crate) aliases: &'static [&'static str],
+    /// Placeholder of the value in `--help`; `None` for an option without a value.
+    pub(crate) value: Option<&'static str>,
+    /// As it is written after a task.
+    pub(crate) example: &'static str,
+    pub(crate) meaning: &'static str,
+    set: fn(&mut PartialOptions, &str, &jiff::Zoned) -> Result<(), String>,
+}
+
+/// Every option, in the order of the documents.
+pub(crate) const TABLE: [OptionSpec; 13] = [
+    OptionSpec {
+        name: "key",
+        aliases: &[],
+        value: Some("KEY"),
+        example: "key:acme",
+        meaning: "label of the task; `key:acme` in a filter finds it",
+        set: |options, value, _now| {
+            options.key = Some(value.into());
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "unique",
+        aliases: &[],
+        value: None,
+        example: "key:acme unique",
+        meaning: "with a key: while an unfinished task of the same name has this key, no new one is accepted; the \
+                  id of the existing task is returned",
+        set: |options, _none, _now| {
+            options.policy = Some(KeyPolicy::Unique);
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "serial",
+        aliases: &[],
+        value: None,
+        example: "key:acme serial",
+        meaning: "with a key: tasks with this key run one at a time, in order",
+        set: |options, _none, _now| {
+            options.policy = Some(KeyPolicy::Serial);
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "priority",
+        aliases: &[],
+        value: Some("0-9"),
+        example: "priority:9",
+        meaning: "0 to 9, default 5; higher runs first. Ten seconds of waiting count as one step, so no task starves",
+        set: |options, value, _now| {
+            options.priority = Some(number(value, 0, MAX_PRIORITY)?);
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "delay",
+        aliases: &["countdown"],
+        value: Some("TIME"),
+        example: "delay:30s",
+        meaning: "does not start before this much time has passed; setting the system clock has no effect on it",
+        set: |options, value, _now| {
+            options.delay = Some(units::duration(value)?);
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "at",
+        aliases: &["eta"],
+        value: Some("HH:MM"),
+        example: "at:15:30",
+        meaning: "does not start before this time of day; with a delay too, the later of both counts",
+        set: |options, value, now| {
+            options.at = Some(time_of_day(value, now)?);
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "expires",
+        aliases: &[],
+        value: Some("TIME"),
+        example: "expires:5m",
+        meaning: "does not start after this much time has passed",
+        set: |options, value, _now| {
+            options.expires = Some(units::duration(value)?);
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "queue",
+        aliases: &[],
+        value: Some("QUEUE"),
+        example: "queue:mail",
+        meaning: "runs in a named queue, which can be paused alone",
+        set: |options, value, _now| {
+            options.queue = Some(value.into());
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "attempts",
+        aliases: &[],
+        value: Some("COUNT"),
+        example: "attempts:3",
+        meaning: "maximum attempts, 1 to 20, default 5, with random backoff of up to 60 s between them",
+        set: |options, value, _now| {
+            options.attempts = Some(number(value, 1, MAX_ATTEMPTS)?);
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "limit",
+        aliases: &[],
+        value: Some("TIME"),
+        example: "limit:10s",
+        meaning: "hard time limit: the run is ended and fails. The default is the setting `time-limit`",
+        set: |options, value, _now| {
+            options.limit = Some(limit(value)?);
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "soft-limit",
+        aliases: &[],
+        value: Some("TIME"),
+        example: "soft-limit:8s",
+        meaning: "soft time limit: the task is notified and can finish its work",
+        set: |options, value, _now| {
+            options.soft_limit = Some(limit(value)?);
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "result-ttl",
+        aliases: &[],
+        value: Some("TIME"),
+        example: "result-ttl:1h",
+        meaning: "time for which the finished task and its result are stored",
+        set: |options, value, _now| {
+            options.result_ttl = Some(units::duration(value)?);
+            Ok(())
+        },
+    },
+    OptionSpec {
+        name: "fails",
+        aliases: &[],
+        value: Some("COUNT"),
+        example: "fails:2",
+        meaning: "for trying out retries: this many attempts of the addition fail first",
+        set: |options, value, _now| {
+            options.fails = Some(number(value, 0, MAX_ATTEMPTS)?);
+            Ok(())
+        },
+    },
 ];
-/// The words that stand alone; they say what the key does.
-const RULES: [&str; 2] = ["unique", "serial"];
 
-/// Whether a word could be the first of them.
+impl OptionSpec {
+    fn find(name: &str) -> Option<&'static Self> {
+        TABLE
+            .iter()
+            .find(|option| option.name == name || option.aliases.contains(&name))
+    }
+
+    /// Sets this option of `options`; an option without a value takes `None`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the value.
+    pub(crate) fn set(
+        &self,
+        options: &mut PartialOptions,
+        value: Option<&str>,
+        now: &jiff::Zoned,
+    ) -> Result<(), String> {
+        match (self.value, value) {
+            (None, Some(_)) => Err(format!("`{}` takes no value", self.name)),
+            (Some(_), None | Some("")) => Err(format!(
+                "`{}` has no value; write for example {}",
+                self.name, self.example
+            )),
+            (_, value) => (self.set)(options, value.unwrap_or_default(), now),
+        }
+    }
+}
+
+impl PartialOptions {
+    /// Options with the default for each that is absent.
+    pub(crate) fn task_options(&self) -> TaskOptions {
+        let default = TaskOptions::default();
+        let policy = self.policy.unwrap_or_default();
+        TaskOptions {
+            queue: self.queue.clone(),
+            priority: self.priority.unwrap_or(default.priority),
+            delay: self.delay,
+            eta: self.at,
+            expires: self.expires,
+            max_attempts: self.attempts.unwrap_or(default.max_attempts),
+            key: self.key.clone().map(|text| Key { text, rule: policy }),
+            limits: TimeLimits {
+                soft: self.soft_limit,
+                hard: self.limit,
+            },
+            keep: self.result_ttl,
+        }
+    }
+}
+
+/// Returns true for a word with which options can begin.
 pub(crate) fn begins(word: &str) -> bool {
-    let name = word.split(':').next().unwrap_or_default();
-    word.contains(':') || RULES.contains(&name)
+    word.contains(':') || OptionSpec::find(word).is_some()
 }
 
-/// Reads what stands behind a task.
-pub(crate) fn parse(text: &str, now: &jiff::Zoned) -> Result<OptionWords, ParseError> {
-    let mut wishes = OptionWords::default();
-    let mut rule = None;
+/// Parses the options after a task. They take precedence over `base`, of which every other option stays.
+pub(crate) fn parse(
+    text: &str,
+    base: &PartialOptions,
+    now: &jiff::Zoned,
+) -> Result<PartialOptions, ParseError> {
+    let mut options = base.clone();
+    let mut policy_at = 0;
     for (at, word) in words(text) {
-        let wrong = |why| ParseError { at, why };
-        match word.split_once(':') {
-            Some((name, value)) if WORDS.contains(&name) => {
-                wish(&mut wishes, name, value, now).map_err(wrong)?;
-            }
-            None if RULES.contains(&word) => {
-                rule = word.parse::<KeyPolicy>().ok().map(|rule| (at, rule));
-            }
-            Some((name, _)) => {
-                let near = nearest(name, WORDS);
-                let why = format!("`{name}:` means nothing here; did you mean `{near}:`?");
-                return Err(wrong(why));
-            }
-            None => return Err(wrong(format!("`{word}` says nothing about how to run it"))),
+        let (name, value) = match word.split_once(':') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word, None),
+        };
+        let option = OptionSpec::find(name).ok_or_else(|| unknown(name, value.is_some()));
+        option
+            .and_then(|option| option.set(&mut options, value, now))
+            .map_err(|why| ParseError { at, why })?;
+        if value.is_none() {
+            policy_at = at;
         }
     }
-    match (rule, &mut wishes.options.key) {
-        (None, _) => {}
-        (Some((_, rule)), Some(key)) => key.rule = rule,
-        (Some((at, rule)), None) => {
-            let why = format!("`{}` needs a key: write key:K {}", rule.word(), rule.word());
-            return Err(ParseError { at, why });
-        }
+    match (options.policy, &options.key) {
+        (Some(policy), None) => Err(ParseError {
+            at: policy_at,
+            why: format!("`{}` needs a key, for example key:acme", policy.word()),
+        }),
+        _ => Ok(options),
     }
-    Ok(wishes)
 }
 
-/// Words with the character at which each begins.
+fn unknown(name: &str, has_value: bool) -> String {
+    if has_value {
+        let near = nearest(name, TABLE.iter().map(|option| option.name));
+        format!("there is no option `{name}`; did you mean `{near}`?")
+    } else {
+        format!("`{name}` is not an option; write for example priority:9")
+    }
+}
+
+/// Words, each with the character at which it begins.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.split_whitespace().map(move |word| {
         let bytes = word.as_ptr().addr() - text.as_ptr().addr();
@@ -77,40 +297,9 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-fn wish(
-    wishes: &mut OptionWords,
-    name: &str,
-    value: &str,
-    now: &jiff::Zoned,
-) -> Result<(), String> {
-    if value.is_empty() {
-        return Err(format!("`{name}:` lacks what it is to be"));
-    }
-    let options = &mut wishes.options;
-    match name {
-        "key" => {
-            options.key = Some(Key {
-                text: value.into(),
-                rule: KeyPolicy::Tag,
-            });
-        }
-        "queue" => options.queue = Some(value.into()),
-        "priority" => options.priority = number(value, 0, MAX_PRIORITY)?,
-        "in" => options.delay = Some(units::duration(value)?),
-        "at" => options.eta = Some(time_of_day(value, now)?),
-        "expires" => options.expires = Some(units::duration(value)?),
-        "attempts" => options.max_attempts = number(value, 1, MAX_ATTEMPTS)?,
-        "limit" => options.limits.hard = Some(limit(value)?),
-        "soft" => options.limits.soft = Some(limit(value)?),
-        "keep" => options.keep = Some(units::duration(value)?),
-        _ => wishes.fails = Some(number(value, 0, MAX_ATTEMPTS)?),
-    }
-    Ok(())
-}
-
 fn limit(text: &str) -> Result<Duration, String> {
     match units::duration(text)? {
-        time if time.is_zero() => Err("a time limit of nothing lets nothing run".to_owned()),
+        time if time.is_zero() => Err("a time limit must be longer than zero".to_owned()),
         time => Ok(time),
     }
 }
@@ -122,9 +311,9 @@ fn number(text: &str, from: u8, to: u8) -> Result<u8, String> {
     }
 }
 
-/// The next time that clocks on the wall show this.
+/// Returns the next moment at which the local time of day is `text`.
 fn time_of_day(text: &str, now: &jiff::Zoned) -> Result<Timestamp, String> {
-    let wrong = || format!("`{text}` is no time of day, such as 15:30 or 15:30:10");
+    let wrong = || format!("`{text}` is not a time of day, such as 15:30 or 15:30:10");
     let time: jiff::civil::Time = text.parse().map_err(|_e| wrong())?;
     let today = now.with().time(time).build().map_err(|_e| wrong())?;
     let next = if today <= *now {
@@ -137,8 +326,28 @@ fn time_of_day(text: &str, now: &jiff::Zoned) -> Result<Timestamp, String> {
     Ok(Timestamp(u64::try_from(micros).unwrap_or_default()))
 }
 
+/// The table of options for `docs/tasks.md`.
+#[cfg(test)]
+fn markdown() -> String {
+    let mut table = String::from("| option | meaning |\n|---|---|\n");
+    for option in &TABLE {
+        let also: String = option
+            .aliases
+            .iter()
+            .map(|alias| format!(" (or `{alias}:`)"))
+            .collect();
+        table.push_str(&format!(
+            "| `{}`{also} | {} |\n",
+            option.example, option.meaning
+        ));
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -147,42 +356,138 @@ mod tests {
         "2026-03-01T12:00:00[UTC]".parse().expect("a time")
     }
 
-    fn read(text: &str) -> Result<OptionWords, ParseError> {
-        parse(text, &noon())
+    fn read(text: &str) -> Result<PartialOptions, ParseError> {
+        parse(text, &PartialOptions::default(), &noon())
+    }
+
+    /// Each option as a word and value, and the change it makes to the options of a task.
+    type Case = (&'static str, fn(&mut TaskOptions));
+
+    const CASES: [Case; 14] = [
+        ("priority:9", |o| o.priority = 9),
+        ("priority:5", |o| o.priority = 5),
+        ("delay:30s", |o| o.delay = Some(seconds(30))),
+        ("countdown:30s", |o| o.delay = Some(seconds(30))),
+        ("at:15:30", |o| {
+            o.eta = Some(Timestamp(1_772_379_000_000_000));
+        }),
+        ("eta:15:30", |o| {
+            o.eta = Some(Timestamp(1_772_379_000_000_000));
+        }),
+        ("expires:5m", |o| o.expires = Some(seconds(300))),
+        ("queue:mail", |o| o.queue = Some("mail".into())),
+        ("attempts:3", |o| o.max_attempts = 3),
+        ("limit:10s", |o| o.limits.hard = Some(seconds(10))),
+        ("soft-limit:8s", |o| o.limits.soft = Some(seconds(8))),
+        ("result-ttl:1d", |o| o.keep = Some(seconds(86_400))),
+        ("key:acme", |o| {
+            o.key = Some(Key {
+                text: "acme".into(),
+                rule: KeyPolicy::Tag,
+            });
+        }),
+        ("fails:2", |_| {}),
+    ];
+
+    const fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
     }
 
     #[test]
-    fn every_wish_is_understood() {
-        let text = "key:acme serial queue:mail priority:9 in:30s expires:5m attempts:3 limit:10s \
-                    soft:8s keep:1d fails:2";
-        let OptionWords { options, fails } = read(text).expect("fine");
-        let seconds = Duration::from_secs;
-        assert_eq!(fails, Some(2));
-        let key = options.key.expect("given");
+    fn every_option_has_its_value_as_a_word_and_as_a_flag() {
+        for (word, change) in CASES {
+            let mut expected = TaskOptions::default();
+            change(&mut expected);
+            let parsed = read(word).expect(word);
+            assert_eq!(parsed.task_options(), expected, "{word}");
+            assert_eq!(parsed.fails, (word == "fails:2").then_some(2));
+            let (name, value) = word.split_once(':').expect("a value");
+            let mut flags = PartialOptions::default();
+            let option = OptionSpec::find(name).expect(name);
+            option
+                .set(&mut flags, Some(value), &noon())
+                .expect("a value");
+            assert_eq!(flags, parsed, "--{name} {value}");
+        }
+        let tested = |option: &OptionSpec| {
+            option.value.is_none() || CASES.iter().any(|(word, _)| word.starts_with(option.name))
+        };
+        assert!(TABLE.iter().all(tested), "every option is in the cases");
+        for (word, policy) in [("unique", KeyPolicy::Unique), ("serial", KeyPolicy::Serial)] {
+            let options = read(&format!("key:acme {word}"))
+                .expect("fine")
+                .task_options();
+            assert_eq!(options.key.expect("given").rule, policy);
+        }
+    }
+
+    #[test]
+    fn every_example_can_be_read() {
+        for option in &TABLE {
+            assert_ne!(read(option.example), Ok(PartialOptions::default()));
+            assert!(option.example.contains(option.name), "{}", option.name);
+        }
+    }
+
+    #[test]
+    fn an_option_that_is_given_wins_over_the_base_and_an_absent_one_does_not() {
+        let flags = read(
+            "key:base unique priority:9 delay:1s at:13:00 expires:1m queue:base attempts:2 limit:1s \
+             soft-limit:1s result-ttl:1m fails:1",
+        )
+        .expect("fine");
+        let merged = |line: &str| parse(line, &flags, &noon()).expect(line);
+        assert_eq!(merged(""), flags, "an empty line changes nothing");
+        assert_eq!(
+            merged("priority:5").priority,
+            Some(5),
+            "the default value is a value"
+        );
+        for (word, _) in CASES {
+            let alone = read(word).expect(word);
+            let both = merged(word);
+            let other = |a: Option<u64>, b: Option<u64>, base: Option<u64>| a == b.or(base);
+            let time = |span: Option<Duration>| span.map(|span| span.as_secs());
+            assert_eq!(both.key, alone.key.or_else(|| flags.key.clone()), "{word}");
+            assert_eq!(both.queue, alone.queue.or_else(|| flags.queue.clone()));
+            assert_eq!(both.priority, alone.priority.or(flags.priority), "{word}");
+            assert_eq!(both.attempts, alone.attempts.or(flags.attempts), "{word}");
+            assert_eq!(both.at, alone.at.or(flags.at), "{word}");
+            assert_eq!(both.fails, alone.fails.or(flags.fails), "{word}");
+            assert_eq!(both.policy, flags.policy, "{word}");
+            for (both, alone, base) in [
+                (both.delay, alone.delay, flags.delay),
+                (both.expires, alone.expires, flags.expires),
+                (both.limit, alone.limit, flags.limit),
+                (both.soft_limit, alone.soft_limit, flags.soft_limit),
+                (both.result_ttl, alone.result_ttl, flags.result_ttl),
+            ] {
+                assert!(other(time(both), time(alone), time(base)), "{word}");
+            }
+        }
+        assert_eq!(merged("serial").policy, Some(KeyPolicy::Serial));
+    }
+
+    #[test]
+    fn a_policy_may_come_from_a_flag_and_its_key_from_the_line() {
+        let flags = PartialOptions {
+            policy: Some(KeyPolicy::Serial),
+            ..PartialOptions::default()
+        };
+        let options = parse("key:acme", &flags, &noon()).expect("fine");
+        let key = options.task_options().key.expect("given");
         assert_eq!((&*key.text, key.rule), ("acme", KeyPolicy::Serial));
-        assert_eq!(
-            (options.queue.as_deref(), options.priority),
-            (Some("mail"), 9)
-        );
-        assert_eq!(
-            (options.delay, options.expires),
-            (Some(seconds(30)), Some(seconds(300)))
-        );
-        assert_eq!(
-            (options.limits.soft, options.limits.hard),
-            (Some(seconds(8)), Some(seconds(10)))
-        );
-        assert_eq!(
-            (options.max_attempts, options.keep),
-            (3, Some(seconds(86_400)))
+        assert!(
+            parse("", &flags, &noon()).is_err(),
+            "serial needs a key somewhere"
         );
     }
 
     #[test]
     fn a_time_of_day_is_the_next_one() {
         let at = |text: &str| {
-            let eta = read(text).expect("fine").options.eta.expect("given");
-            let micros = i64::try_from(eta.0).expect("soon");
+            let at = read(text).expect("fine").at.expect("given");
+            let micros = i64::try_from(at.0).expect("soon");
             jiff::Timestamp::from_microsecond(micros)
                 .expect("a time")
                 .to_string()
@@ -192,16 +497,18 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_says_which_word_and_what_would_be_right() {
+    fn a_mistake_is_reported_with_its_place_and_a_correction() {
         for (text, at, why) in [
             ("serial", 0, "needs a key"),
-            ("key:é ky:x", 6, "did you mean `key:`"),
+            ("key:é ky:x", 6, "did you mean `key`"),
             ("priority:10", 0, "0 to 9"),
-            ("in:soon", 0, "no span of time"),
-            ("at:25:00", 0, "no time of day"),
-            ("limit:0s", 0, "lets nothing run"),
-            ("key:", 0, "lacks"),
-            ("now", 0, "says nothing"),
+            ("delay:soon", 0, "not a duration"),
+            ("at:25:00", 0, "not a time of day"),
+            ("limit:0s", 0, "longer than zero"),
+            ("key:", 0, "has no value"),
+            ("priority", 0, "has no value"),
+            ("key:a serial:b", 6, "takes no value"),
+            ("now", 0, "is not an option"),
         ] {
             let mistake = read(text).expect_err(text);
             assert_eq!(mistake.at, at, "{text}: {mistake:?}");
@@ -209,9 +516,28 @@ mod tests {
         }
     }
 
+    /// With `UPDATE_DOCS=1` the table is written first.
+    #[test]
+    fn the_guide_has_the_current_options() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tasks.md");
+        let guide = fs::read_to_string(&path).expect("a guide");
+        let (before, rest) = guide.split_once("<!-- options -->\n").expect("a start");
+        let (found, after) = rest.split_once("<!-- end of options -->").expect("an end");
+        let table = format!("\n{}\n", markdown());
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            let text = format!("{before}<!-- options -->\n{table}<!-- end of options -->{after}");
+            fs::write(&path, text).expect("written");
+        } else {
+            assert_eq!(
+                found, table,
+                "docs/tasks.md is out of date; run this test once with UPDATE_DOCS=1"
+            );
+        }
+    }
+
     proptest! {
         #[test]
-        fn no_line_makes_it_panic(text in "[a-z:0-9 é]{0,40}|.{0,30}") {
+        fn no_line_makes_it_panic(text in "[a-z:0-9 é-]{0,40}|.{0,30}") {
             if let Err(mistake) = read(&text) {
                 prop_assert!(mistake.at <= text.chars().count());
             }

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use super::rows;
 use crate::{
-    input::addition::{self, Addition},
-    input::arguments,
+    input::{
+        addition::{self, Addition},
+        arguments,
+        options::PartialOptions,
+    },
     net::trust::ticket::Ticket,
     ui::{
         effect::{Effect, Export},
@@ -61,13 +64,15 @@ impl From<String> for Wrong {
 
 fn take(model: &mut Model, purpose: &PromptKind, text: &str) -> Result<Vec<Effect>, Wrong> {
     match purpose {
-        PromptKind::Add => match addition::parse(text, &model.local(model.now)) {
-            Ok(addition) => Ok(vec![submit_add(&addition, text)]),
-            Err(mistake) => Err(Wrong {
-                at: Some(mistake.at),
-                why: mistake.why,
-            }),
-        },
+        PromptKind::Add => {
+            match addition::parse(text, &PartialOptions::default(), &model.local(model.now)) {
+                Ok(addition) => Ok(vec![submit_add(&addition, text)]),
+                Err(mistake) => Err(Wrong {
+                    at: Some(mistake.at),
+                    why: mistake.why,
+                }),
+            }
+        }
         PromptKind::Filter(pane) => Ok(rows::set_filter(model, *pane, text)?),
         PromptKind::Export(pane) => {
             let path = PathBuf::from(text.trim());

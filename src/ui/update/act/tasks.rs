@@ -2,8 +2,7 @@
 
 use super::prompt;
 use crate::{
-    input::addition,
-    input::options,
+    input::{addition, options::PartialOptions, submission},
     queue::{
         add::Add,
         broker::BulkAction,
@@ -32,17 +31,19 @@ const MOST_BURST: usize = 1_000_000;
 pub(super) fn add(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     match argument {
         None => prompt(model, PromptKind::Add, String::new()),
-        Some(text) => match addition::parse(text, &model.local(model.now)) {
-            Ok(addition) => vec![prompts::submit_add(&addition, text)],
-            Err(mistake) => {
-                // The palette has closed; the prompt keeps the text for mending.
-                prompt(model, PromptKind::Add, text.to_owned());
-                if let Some(Layer::Prompt(prompt)) = model.layers.last_mut() {
-                    prompt.error = Some(mistake.why);
+        Some(text) => {
+            match addition::parse(text, &PartialOptions::default(), &model.local(model.now)) {
+                Ok(addition) => vec![prompts::submit_add(&addition, text)],
+                Err(mistake) => {
+                    // The palette has closed; the prompt keeps the text for mending.
+                    prompt(model, PromptKind::Add, text.to_owned());
+                    if let Some(Layer::Prompt(prompt)) = model.layers.last_mut() {
+                        prompt.error = Some(mistake.why);
+                    }
+                    vec![]
                 }
-                vec![]
             }
-        },
+        }
     }
 }
 
@@ -141,7 +142,11 @@ pub(super) fn pause(model: &Model, queue: Option<&str>) -> Vec<Effect> {
 /// Any task that the program knows: its name, its arguments as JSON, and wishes.
 pub(super) fn run(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     let argument = argument.unwrap_or_default();
-    match runnable(argument, &model.local(model.now)) {
+    match submission::parse(
+        argument,
+        &PartialOptions::default(),
+        &model.local(model.now),
+    ) {
         Ok(task) => vec![Effect::Submit {
             what: argument.to_owned(),
             tasks: vec![task],
@@ -151,20 +156,6 @@ pub(super) fn run(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
             vec![]
         }
     }
-}
-
-fn runnable(text: &str, now: &jiff::Zoned) -> Result<NewTask, String> {
-    let usage = || "write a task's name and its arguments as JSON: run add [2,3]".to_owned();
-    let (name, rest) = text.split_once(char::is_whitespace).ok_or_else(usage)?;
-    let rest = rest.trim_start();
-    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<serde_json::Value>();
-    let first = values.next().ok_or_else(usage)?;
-    first.map_err(|e| format!("the arguments are not JSON: {e}"))?;
-    let (args, wishes) = rest.split_at(values.byte_offset());
-    let wishes = options::parse(wishes, now).map_err(|mistake| mistake.why)?;
-    let mut task = NewTask::new(name, args);
-    task.options = wishes.options;
-    Ok(task)
 }
 
 pub(super) fn sort(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {

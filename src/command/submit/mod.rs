@@ -1,0 +1,199 @@
+//! `add` and `submit`: one task, or a stream of them in bounded memory.
+
+mod stream;
+
+use std::{io, process::ExitCode, sync::Arc, time::Duration};
+
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::{CmdError, CmdResult, Ctx, output::Output, stdin::stdin_is_piped};
+use crate::{
+    cli::{Add, Submit, SubmitArgs},
+    input::{addition, submission},
+    json::{IdJson, Payload},
+    queue::{
+        broker::{Broker, Subscription},
+        task::{NewTask, State, Task, TaskId},
+    },
+    units,
+};
+
+/// Events may be dropped when they arrive too fast, so the state is read at least this often.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Parses a line, with the flags as the base of its options.
+type ParseLine<'a> = &'a (dyn Fn(&str) -> Result<NewTask, String> + Sync);
+
+pub(super) fn add(ctx: &Ctx<'_>, add: &Add) -> CmdResult {
+    let flags = add.submit.flags.options(&jiff::Zoned::now());
+    let flags = flags.map_err(CmdError::Usage)?;
+    let parse = |line: &str| {
+        let parsed = addition::parse(line, &flags, &jiff::Zoned::now());
+        let mut addition = parsed.map_err(|error| error.why)?;
+        addition.add.seconds = addition.add.seconds.or(add.seconds);
+        Ok(addition.task())
+    };
+    let usage = "no numbers given: write distro-tui add 2 3, or pipe lines such as `2 3` into it";
+    run(ctx, &add.numbers, &add.submit, &parse, usage)
+}
+
+pub(super) fn submit(ctx: &Ctx<'_>, submit: &Submit) -> CmdResult {
+    let flags = submit.submit.flags.options(&jiff::Zoned::now());
+    let flags = flags.map_err(CmdError::Usage)?;
+    let parse = |line: &str| submission::parse(line, &flags, &jiff::Zoned::now());
+    let usage = "no task given: write distro-tui submit add '[2,3]', or pipe lines such as `add [2,3]` \
+         into it";
+    run(ctx, &submit.task, &submit.submit, &parse, usage)
+}
+
+/// Submits the task that `words` describe, or one per line of standard input when there are none.
+fn run(
+    ctx: &Ctx<'_>,
+    words: &[String],
+    args: &SubmitArgs,
+    parse: ParseLine<'_>,
+    usage: &str,
+) -> CmdResult {
+    let timeout = args.timeout.as_deref().map(units::duration).transpose();
+    let timeout = timeout.map_err(|why| CmdError::Usage(format!("--timeout: {why}")))?;
+    if timeout.is_some() && words.is_empty() {
+        let why = "--timeout is for one task; for lines from stdin use timeout(1)";
+        return Err(CmdError::Usage(why.to_owned()));
+    }
+    if words.is_empty() && !stdin_is_piped() {
+        return Err(CmdError::Usage(usage.to_owned()));
+    }
+    let one = match words {
+        [] => None,
+        words => Some(parse(&words.join(" ")).map_err(CmdError::Usage)?),
+    };
+    ctx.with(|session| async move {
+        let submitter = Submitter {
+            out: Output::new(args.out),
+            args,
+            parse,
+            timeout,
+            broker: session.access().broker(),
+        };
+        let result = match one {
+            Some(task) => submitter.submit_one(task).await,
+            None => submitter.submit_lines().await,
+        };
+        (session, result)
+    })
+}
+
+#[derive(Serialize)]
+struct ReceiptJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    id: IdJson,
+    deduplicated: bool,
+}
+
+#[derive(Serialize)]
+struct ResultJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    id: IdJson,
+    state: &'static str,
+    result: Option<Payload<'a>>,
+    error: Option<&'a str>,
+}
+
+/// A submission under way: its options, its broker and its output.
+struct Submitter<'a> {
+    out: Output,
+    args: &'a SubmitArgs,
+    parse: ParseLine<'a>,
+    timeout: Option<Duration>,
+    broker: Arc<dyn Broker>,
+}
+
+impl Submitter<'_> {
+    async fn submit_one(mut self, task: NewTask) -> CmdResult {
+        let events = self.args.wait.then(|| self.broker.subscribe());
+        let receipts = self.broker.submit(vec![task]).await?;
+        let Some(receipt) = receipts.first().copied() else {
+            return Err(CmdError::Failed(MISSING_RECEIPT.to_owned()));
+        };
+        let Some(events) = events else {
+            let facts = ReceiptJson {
+                line: None,
+                id: receipt.id.into(),
+                deduplicated: receipt.deduplicated,
+            };
+            let note = match receipt.deduplicated {
+                true => " exists already",
+                false => "",
+            };
+            return Ok(self
+                .out
+                .print_result(&facts, &format!("{}{note}", receipt.id))?);
+        };
+        let deadline = self.timeout.map(|span| Instant::now() + span);
+        let waiting = wait_until_finished(&*self.broker, receipt.id, &events);
+        let task = match deadline {
+            None => waiting.await?,
+            Some(deadline) => timeout_at(deadline, waiting).await.map_err(|_elapsed| {
+                CmdError::Refused(format!(
+                    "{} has not finished in time and continues; see distro-tui tasks show {0}",
+                    receipt.id
+                ))
+            })??,
+        };
+        let succeeded = task.state == State::Succeeded;
+        if self.out.json {
+            self.print_task(None, &task)?;
+        } else if succeeded {
+            self.out.line(task.result.as_deref().unwrap_or_default())?;
+        } else {
+            return Err(CmdError::Refused(failure_text(&task)));
+        }
+        self.out.flush()?;
+        Ok(ExitCode::from(if succeeded { 0 } else { 6 }))
+    }
+
+    fn print_task(&mut self, line: Option<u64>, task: &Task) -> io::Result<()> {
+        self.out.document(&ResultJson {
+            line,
+            id: task.id.into(),
+            state: task.state.word(),
+            result: task.result.as_deref().map(Payload::new),
+            error: task.error.as_deref(),
+        })
+    }
+}
+
+/// The broker returned fewer receipts than there were tasks.
+const MISSING_RECEIPT: &str = "the broker returned no receipt";
+
+async fn wait_until_finished(
+    broker: &dyn Broker,
+    id: TaskId,
+    events: &Subscription,
+) -> Result<Task, CmdError> {
+    loop {
+        match broker.get(id).await? {
+            Some(task) if task.state.is_finished() => return Ok(task),
+            Some(_) => {}
+            None => return Err(CmdError::NotFound(purged_text(id))),
+        }
+        tokio::time::timeout(POLL_INTERVAL, events.next())
+            .await
+            .ok();
+    }
+}
+
+fn purged_text(id: TaskId) -> String {
+    format!("{id} was purged before its result was read")
+}
+
+/// The state and error of a task without a result.
+fn failure_text(task: &Task) -> String {
+    match task.error.as_deref() {
+        Some(error) => format!("{} {}: {error}", task.id, task.state),
+        None => format!("{} {}", task.id, task.state),
+    }
+}
