@@ -51,7 +51,7 @@ fn main() {
             Ok::<String, TaskError>(String::new())
         });
     let mut config = NodeConfig::at(home.path());
-    config.broker.limits.patience = GRACE;
+    config.broker.limits.stop_grace = GRACE;
     let node = Node::start_with(&config, offers).expect("starts");
     let session = Arc::new(Session::from(node));
     let options = UiOptions::default();

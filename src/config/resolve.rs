@@ -78,11 +78,11 @@ impl Layers {
                     .take("retained", |text| number(text, MOST_TASKS))?
                     .unwrap_or(count),
             },
-            most_bytes: Some(
+            max_file_bytes: Some(
                 self.take("max-file", units::bytes)?
                     .unwrap_or(DEFAULT_MAX_FILE),
             ),
-            crash: None,
+            fail_point: None,
         })
     }
 

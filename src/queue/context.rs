@@ -16,24 +16,29 @@ pub struct Context {
     id: TaskId,
     run: u64,
     attempt: u8,
-    desk: Arc<WorkerControl>,
+    control: Arc<WorkerControl>,
 }
 
 impl Context {
-    pub(super) const fn new(id: TaskId, run: u64, attempt: u8, desk: Arc<WorkerControl>) -> Self {
+    pub(super) const fn new(
+        id: TaskId,
+        run: u64,
+        attempt: u8,
+        control: Arc<WorkerControl>,
+    ) -> Self {
         Self {
             id,
             run,
             attempt,
-            desk,
+            control,
         }
     }
 
     /// A run that nobody watches, to call a task function by hand.
     #[must_use]
     pub fn detached(id: TaskId, attempt: u8) -> Self {
-        let desk = WorkerControl::new(WorkerId(0), Timestamp::default());
-        Self::new(id, 1, attempt, Arc::new(desk))
+        let control = WorkerControl::new(WorkerId(0), Timestamp::default());
+        Self::new(id, 1, attempt, Arc::new(control))
     }
 
     /// Which task.
@@ -58,18 +63,19 @@ impl Context {
     /// called as often as one likes.
     pub fn progress(&self, done: u64, total: u64) {
         let total = total.max(done);
-        self.desk.tell(self.run, Progress { done, total });
+        self.control
+            .report_progress(self.run, Progress { done, total });
     }
 
     /// Whether the run should end: its soft time limit is over or somebody cancelled it. What runs on
     /// another thread has to ask; everything else is ended at its next `await` when it must be.
     #[must_use]
     pub fn is_asked_to_stop(&self) -> bool {
-        self.desk.was_asked(self.run)
+        self.control.is_stop_requested(self.run)
     }
 
     /// Waits until the run should end.
     pub async fn stop_requested(&self) {
-        self.desk.stop_requested(self.run).await;
+        self.control.stop_requested(self.run).await;
     }
 }

@@ -44,7 +44,7 @@ fn source() -> Source {
             all(broker, chunk.to_vec()).await;
         }
     });
-    let names = ["tasks.db", "tasks.db-wal", "tasks.slots"];
+    let names = ["tasks.db", "tasks.db-wal", "tasks.in-flight"];
     let read = |name: &'static str| (name, fs::read(setup.folder().join(name)).expect("there"));
     Source {
         files: names.into_iter().map(read).collect(),
@@ -177,7 +177,7 @@ fn a_file_that_is_not_a_database_is_moved_aside_and_reported() {
     .expect("written");
     let engine = setup.engine(1, CoreLimits::default());
     let damage = engine.broker.recovery().damage.clone().expect("reported");
-    let kept = fs::read_to_string(damage.kept_at).expect("kept");
+    let kept = fs::read_to_string(damage.moved_to).expect("kept");
     assert!(kept.starts_with("my precious notes"));
     assert_eq!((damage.salvaged, damage.lost), (0, 0));
 }

@@ -49,13 +49,13 @@ async fn all_there(broker: &dyn Broker, taken: &[TaskId]) {
 async fn a_full_file_rejects_with_the_reason_loses_nothing_and_recovers() {
     let setup = Setup::in_a_file();
     let mut config = setup.config(2, CoreLimits::default());
-    config.store.most_bytes = Some(1 << 20);
+    config.store.max_file_bytes = Some(1 << 20);
     let engine = start(config.clone());
     let broker: &dyn Broker = &engine.broker;
     broker.pause(None).await.expect("answers");
     let (taken, why) = fill(broker).await;
     assert!(
-        why.contains("`max-file`, which is 1 MiB") && taken.len() > 50,
+        why.contains("`max-file-size`, which is 1 MiB") && taken.len() > 50,
         "{why}"
     );
     let stats = broker.stats().await.expect("answers");
@@ -213,7 +213,7 @@ async fn panics_fail_their_tasks_and_no_worker() {
 #[tokio::test]
 async fn hung_tasks_meet_their_limit_and_their_workers_are_replaced() {
     let limits = CoreLimits {
-        patience: Duration::from_millis(30),
+        stop_grace: Duration::from_millis(30),
         ..CoreLimits::default()
     };
     let engine = Setup::in_memory().engine(2, limits);
@@ -390,7 +390,7 @@ async fn unfinished_tasks_go_on_and_the_next_start_reports_them() {
     let again = setup.engine(1, CoreLimits::default());
     let recovery = again.broker.recovery();
     assert_eq!(
-        (recovery.waiting, recovery.again.len()),
+        (recovery.waiting, recovery.requeued.len()),
         (7, 0),
         "it was shut down cleanly"
     );

@@ -222,8 +222,8 @@ fn every_acknowledged_task_survives_a_crash_at_every_failpoint() {
         "before-write 200",
         "before-commit 3",
         "before-commit 200",
-        "before-answer 3",
-        "before-answer 200",
+        "before-reply 3",
+        "before-reply 200",
         "checkpoint 0",
         "checkpoint 700",
         "retention 0",
@@ -241,13 +241,13 @@ fn every_acknowledged_task_survives_a_crash_at_every_failpoint() {
     }
 }
 
-fn failpoint() -> Option<ArmedFailPoint> {
+fn armed_fail_point() -> Option<ArmedFailPoint> {
     let text = std::env::var("CHILD_CRASH").ok()?;
     let (word, after) = text.split_once(' ').expect("a failpoint and a number");
     let at = match word {
         "before-write" => FailPoint::BeforeWrite,
         "before-commit" => FailPoint::BeforeCommit,
-        "before-answer" => FailPoint::BeforeAnswer,
+        "before-reply" => FailPoint::BeforeReply,
         "checkpoint" => FailPoint::MidCheckpoint,
         _ => FailPoint::MidRetention,
     };
@@ -271,14 +271,14 @@ async fn child() {
         .expect("a round")
         .parse()
         .expect("a number");
-    let crash = failpoint();
+    let fail_point = armed_fail_point();
     // Retention must delete no acknowledged task while the ledger is in use.
     let mut retention = Retention {
         bytes: u64::MAX,
         count: usize::MAX,
         ..Retention::default()
     };
-    if crash.is_some_and(|crash| crash.at == FailPoint::MidRetention) {
+    if fail_point.is_some_and(|armed| armed.at == FailPoint::MidRetention) {
         retention.age = Duration::ZERO;
     }
     let engine = start(BrokerConfig {
@@ -287,7 +287,7 @@ async fn child() {
         store: StoreConfig {
             folder: Some(folder.into()),
             retention,
-            crash,
+            fail_point,
             ..StoreConfig::default()
         },
     });

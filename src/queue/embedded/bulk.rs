@@ -1,71 +1,72 @@
-//! One thing done to many tasks, a page in each round, so that nothing else has to wait.
+//! A bulk action: one page of tasks in each round, so that nothing else has to wait.
 
-use tokio::sync::oneshot;
-
+use super::command::TryResponder;
 use crate::queue::{
     broker::{BrokerError, BulkAction, BulkOutcome},
     query::{Filter, From, Order, Page, Query},
 };
 
-/// Tasks of one round.
-const PAGE: usize = 256;
+/// The tasks of one round.
+const PAGE_SIZE: usize = 256;
 
-type TryResponder = oneshot::Sender<Result<BulkOutcome, BrokerError>>;
-
-/// A deed that is under way: how far it has come, and who waits for it.
+/// A bulk action in progress.
 pub(super) struct BulkJob {
-    pub(super) deed: BulkAction,
+    pub(super) action: BulkAction,
     query: Query,
-    so_far: BulkOutcome,
-    answer: TryResponder,
+    outcome: BulkOutcome,
+    reply: TryResponder<BulkOutcome>,
 }
 
-/// What follows a page.
+/// The state of a bulk action after a page.
 pub(super) enum Next {
-    /// Another page.
-    More(Box<BulkJob>),
-    /// Nothing: this is what came of it, and who is to be told.
-    Over(BulkOutcome, TryResponder),
+    /// Another page follows.
+    Continue(Box<BulkJob>),
+    /// It is finished, with this outcome.
+    Finished(BulkOutcome, TryResponder<BulkOutcome>),
 }
 
 impl BulkJob {
-    pub(super) fn new(deed: BulkAction, filter: Filter, answer: TryResponder) -> Self {
+    pub(super) fn new(
+        action: BulkAction,
+        filter: Filter,
+        reply: TryResponder<BulkOutcome>,
+    ) -> Self {
         Self {
-            deed,
+            action,
             query: Query {
-                filter: filter.within(deed.applies_to()),
+                filter: filter.within(action.applies_to()),
                 order: Order::Oldest,
                 from: From::First,
-                limit: PAGE,
+                limit: PAGE_SIZE,
             },
-            so_far: BulkOutcome::default(),
-            answer,
+            outcome: BulkOutcome::default(),
+            reply,
         }
     }
 
-    /// The next page that it is to be done to.
+    /// The query of the next page.
     pub(super) const fn query(&self) -> &Query {
         &self.query
     }
 
-    /// It cannot go on.
-    pub(super) fn fail(self, why: BrokerError) {
-        self.answer.send(Err(why)).ok();
+    /// Ends the action with an error.
+    pub(super) fn fail(self, error: BrokerError) {
+        self.reply.send(Err(error)).ok();
     }
 
-    /// It was done to a page.
-    pub(super) fn turn(mut self, page: &Page, done: BulkOutcome) -> Next {
-        self.so_far.done += done.done;
-        self.so_far.skipped += done.skipped;
-        let full = page.tasks.len() == PAGE;
+    /// Adds the outcome of a page.
+    pub(super) fn add_page(mut self, page: &Page, outcome: BulkOutcome) -> Next {
+        self.outcome.done += outcome.done;
+        self.outcome.skipped += outcome.skipped;
+        let full = page.tasks.len() == PAGE_SIZE;
         let last = page.tasks.last().filter(|_| full);
         let last = last.map(|task| Order::Oldest.cursor(task));
         match page.more_from.or(last) {
             Some(cursor) => {
                 self.query.from = From::After(cursor);
-                Next::More(Box::new(self))
+                Next::Continue(Box::new(self))
             }
-            None => Next::Over(self.so_far, self.answer),
+            None => Next::Finished(self.outcome, self.reply),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What can be asked of the dispatcher, and the answers that it holds back.
+//! Commands to the dispatcher, and the replies that it sends after a commit.
 
 use std::time::Duration;
 
@@ -18,15 +18,14 @@ use crate::queue::{
 pub(super) type Responder<T> = oneshot::Sender<T>;
 pub(super) type TryResponder<T> = oneshot::Sender<Result<T, BrokerError>>;
 
-/// What can be asked of the dispatcher.
+/// A command to the dispatcher, with the sender of its reply.
 pub(super) enum DispatcherCommand {
-    /// Under a name of its own, if it has one.
     Submit(
         Vec<ValidatedTask>,
         Option<IdempotencyKey>,
         TryResponder<Vec<Receipt>>,
     ),
-    Ask(ReadRequest),
+    Read(ReadRequest),
     Cancel(TaskId, TryResponder<State>),
     Restore(TaskId, TryResponder<State>),
     Retry(TaskId, TryResponder<State>),
@@ -40,28 +39,30 @@ pub(super) enum DispatcherCommand {
     Shutdown(Duration, Responder<ShutdownReport>),
 }
 
-/// An answer that must not leave before what it says has been kept.
+/// A reply that is sent only after the commit of what it acknowledges.
 pub(super) enum PendingReply {
-    Taken(Vec<Receipt>, TryResponder<Vec<Receipt>>),
-    Moved(State, TryResponder<State>),
-    Through(BulkOutcome, TryResponder<BulkOutcome>),
+    Submitted(Vec<Receipt>, TryResponder<Vec<Receipt>>),
+    StateChanged(State, TryResponder<State>),
+    BulkDone(BulkOutcome, TryResponder<BulkOutcome>),
 }
 
 impl PendingReply {
-    pub(super) fn answer(self, kept: &Result<(), String>) {
-        let refused = |why: &String| BrokerError::NotPersisted(why.clone());
-        let unsaved = |why: &String| BrokerError::PersistPending(why.clone());
-        let kept = kept.as_ref();
-        // Nobody waiting for an answer any more is no reason to fail.
+    /// Sends the reply, or the error when the commit failed. New tasks are then rolled back; all
+    /// other changes stay pending.
+    pub(super) fn send(self, committed: &Result<(), String>) {
+        let not_persisted = |why: &String| BrokerError::NotPersisted(why.clone());
+        let pending = |why: &String| BrokerError::PersistPending(why.clone());
+        let committed = committed.as_ref();
+        // A caller that no longer waits for the reply is no error.
         match self {
-            Self::Taken(ids, answer) => {
-                drop(answer.send(kept.map(|()| ids).map_err(refused)));
+            Self::Submitted(receipts, reply) => {
+                drop(reply.send(committed.map(|()| receipts).map_err(not_persisted)));
             }
-            Self::Moved(state, answer) => {
-                drop(answer.send(kept.map(|()| state).map_err(unsaved)));
+            Self::StateChanged(state, reply) => {
+                drop(reply.send(committed.map(|()| state).map_err(pending)));
             }
-            Self::Through(bulk, answer) => {
-                drop(answer.send(kept.map(|()| bulk).map_err(unsaved)));
+            Self::BulkDone(outcome, reply) => {
+                drop(reply.send(committed.map(|()| outcome).map_err(pending)));
             }
         }
     }

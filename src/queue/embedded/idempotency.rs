@@ -1,4 +1,5 @@
-//! Submits that have a name: said again, they are answered as the first time.
+//! Idempotent submits: a submit that is repeated with the same idempotency key gets the receipts of the
+//! first one.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,107 +9,108 @@ use crate::queue::{
     task::{IdempotencyKey, Receipt, TaskId, Timestamp},
 };
 
-/// The most names that are known; beyond it the oldest go, before their time.
-const MAX_NAMES: usize = 100_000;
-/// So often the store is told to forget the old ones.
-const FORGET_EVERY: usize = 256;
+/// The most keys in the cache; beyond it the oldest are removed before their time.
+const MAX_KEYS: usize = 100_000;
+/// New keys between two deletions of old ones from the store.
+const EXPIRE_EVERY: usize = 256;
 
-/// The names that are known.
+/// The receipts of recent submits by idempotency key.
 #[derive(Debug, Default)]
-pub(super) struct Submits {
-    answers: HashMap<IdempotencyKey, Vec<IdRange>>,
+pub(super) struct IdempotencyCache {
+    receipts: HashMap<IdempotencyKey, Vec<IdRange>>,
     order: VecDeque<(Timestamp, IdempotencyKey)>,
-    since_forgotten: usize,
+    since_expired: usize,
 }
 
-impl Submits {
-    /// Those of the process before, the oldest first.
+impl IdempotencyCache {
+    /// A cache of the stored submits, oldest first.
     pub(super) fn new(rows: Vec<SubmitRow>) -> Self {
-        let mut submits = Self::default();
+        let mut cache = Self::default();
         for row in rows {
-            submits.put(&row);
+            cache.insert_row(&row);
         }
-        submits
+        cache
     }
 
-    /// What a submit of this name was answered.
-    pub(super) fn answer(&self, id: IdempotencyKey) -> Option<Vec<Receipt>> {
-        let runs = self.answers.get(&id)?;
-        let receipts = runs.iter().flat_map(|run| {
-            let ids = run.first..run.first + run.count;
+    /// The receipts of the submit with this key.
+    pub(super) fn receipts(&self, key: IdempotencyKey) -> Option<Vec<Receipt>> {
+        let ranges = self.receipts.get(&key)?;
+        let receipts = ranges.iter().flat_map(|range| {
+            let ids = range.first..range.first + range.count;
             ids.map(|id| Receipt {
                 id: TaskId(id.into()),
-                deduplicated: run.deduplicated,
+                deduplicated: range.deduplicated,
             })
         });
         Some(receipts.collect())
     }
 
-    /// Remembers an answer; gives what is to be kept.
-    pub(super) fn note(
+    /// Adds the receipts of a submit; returns the row to store.
+    pub(super) fn insert(
         &mut self,
         now: Timestamp,
-        id: IdempotencyKey,
-        answer: &[Receipt],
+        key: IdempotencyKey,
+        receipts: &[Receipt],
     ) -> SubmitRow {
         let row = SubmitRow {
-            id,
+            key,
             at: now,
-            runs: runs(answer),
+            ids: id_ranges(receipts),
         };
-        self.put(&row);
+        self.insert_row(&row);
         row
     }
 
-    /// It was not taken after all.
-    pub(super) fn withdraw(&mut self, id: IdempotencyKey) {
-        self.answers.remove(&id);
+    /// Removes the key of a submit that was rolled back.
+    pub(super) fn remove(&mut self, key: IdempotencyKey) {
+        self.receipts.remove(&key);
     }
 
-    /// Forgets the old ones; now and then it is time for the store to do so too, from here back.
+    /// Removes old keys; now and then returns the time before which the store is to delete its own.
     pub(super) fn expire(&mut self, now: Timestamp) -> Option<Timestamp> {
         let before = now.before(IDEMPOTENCY_WINDOW);
-        while let Some((at, id)) = self.order.front()
-            && (*at < before || self.order.len() > MAX_NAMES)
+        while let Some((at, key)) = self.order.front()
+            && (*at < before || self.order.len() > MAX_KEYS)
         {
-            self.answers.remove(id);
+            self.receipts.remove(key);
             self.order.pop_front();
         }
-        if self.since_forgotten < FORGET_EVERY {
+        if self.since_expired < EXPIRE_EVERY {
             return None;
         }
-        self.since_forgotten = 0;
-        // What went before its time goes in the store too.
+        self.since_expired = 0;
+        // Keys that were removed before their time are deleted from the store as well.
         let oldest = self.order.front().map_or(before, |(at, _)| *at);
         Some(oldest.max(before))
     }
 
-    fn put(&mut self, row: &SubmitRow) {
-        self.answers.insert(row.id, row.runs.clone());
-        self.order.push_back((row.at, row.id));
-        self.since_forgotten += 1;
+    fn insert_row(&mut self, row: &SubmitRow) {
+        self.receipts.insert(row.key, row.ids.clone());
+        self.order.push_back((row.at, row.key));
+        self.since_expired += 1;
     }
 }
 
-/// Ids are given in a row, so most answers are one run.
-fn runs(answer: &[Receipt]) -> Vec<IdRange> {
-    let mut runs: Vec<IdRange> = Vec::new();
-    for receipt in answer {
+/// Receipts as ranges of consecutive ids; mostly there is one.
+fn id_ranges(receipts: &[Receipt]) -> Vec<IdRange> {
+    let mut ranges: Vec<IdRange> = Vec::new();
+    for receipt in receipts {
         let id = u64::try_from(receipt.id.0).unwrap_or_default();
-        match runs.last_mut() {
-            Some(run)
-                if run.deduplicated == receipt.deduplicated && run.first + run.count == id =>
+        match ranges.last_mut() {
+            Some(range)
+                if range.deduplicated == receipt.deduplicated
+                    && range.first + range.count == id =>
             {
-                run.count += 1;
+                range.count += 1;
             }
-            _ => runs.push(IdRange {
+            _ => ranges.push(IdRange {
                 first: id,
                 count: 1,
                 deduplicated: receipt.deduplicated,
             }),
         }
     }
-    runs
+    ranges
 }
 
 #[cfg(test)]
@@ -128,33 +130,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_answer_is_given_again_as_it_was(ids in prop::collection::vec((1_u64..9, any::<bool>()), 0..20)) {
-            let answer: Vec<_> = ids.into_iter().map(receipt).collect();
-            let mut submits = Submits::default();
-            let row = submits.note(Timestamp(5), IdempotencyKey(1), &answer);
-            prop_assert_eq!(submits.answer(IdempotencyKey(1)), Some(answer.clone()));
-            let again = Submits::new(vec![row]);
-            prop_assert_eq!(again.answer(IdempotencyKey(1)), Some(answer));
+        fn the_receipts_of_a_key_are_returned_as_they_were(ids in prop::collection::vec((1_u64..9, any::<bool>()), 0..20)) {
+            let receipts: Vec<_> = ids.into_iter().map(receipt).collect();
+            let mut cache = IdempotencyCache::default();
+            let row = cache.insert(Timestamp(5), IdempotencyKey(1), &receipts);
+            prop_assert_eq!(cache.receipts(IdempotencyKey(1)), Some(receipts.clone()));
+            let restored = IdempotencyCache::new(vec![row]);
+            prop_assert_eq!(restored.receipts(IdempotencyKey(1)), Some(receipts));
         }
     }
 
     #[test]
-    fn what_is_old_is_forgotten_here_and_in_the_store() {
-        let mut submits = Submits::default();
+    fn old_keys_expire_in_the_cache_and_in_the_store() {
+        let mut cache = IdempotencyCache::default();
         let at = |n: u64| Timestamp(n).after(IDEMPOTENCY_WINDOW);
         for n in 0..300 {
-            submits.note(at(n), IdempotencyKey(n.into()), &[]);
+            cache.insert(at(n), IdempotencyKey(n.into()), &[]);
         }
-        assert_eq!(
-            submits.expire(at(10).after(IDEMPOTENCY_WINDOW)),
-            Some(at(10))
-        );
-        assert_eq!(submits.answer(IdempotencyKey(9)), None);
-        assert!(submits.answer(IdempotencyKey(10)).is_some());
+        assert_eq!(cache.expire(at(10).after(IDEMPOTENCY_WINDOW)), Some(at(10)));
+        assert_eq!(cache.receipts(IdempotencyKey(9)), None);
+        assert!(cache.receipts(IdempotencyKey(10)).is_some());
         let later = at(11)
             .after(IDEMPOTENCY_WINDOW)
             .after(Duration::from_micros(1));
-        assert_eq!(submits.expire(later), None, "not each time");
-        assert_eq!(submits.answer(IdempotencyKey(11)), None);
+        assert_eq!(cache.expire(later), None, "not each time");
+        assert_eq!(cache.receipts(IdempotencyKey(11)), None);
     }
 }

@@ -13,7 +13,9 @@ mod bulk;
 mod command;
 pub(crate) mod core;
 mod dispatcher;
+mod idempotency;
 mod recovery;
+pub mod store;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -27,7 +29,7 @@ use tokio::sync::oneshot;
 use self::{
     command::DispatcherCommand,
     core::ValidatedTask,
-    dispatcher::{DispatcherParts, ThreadGuard},
+    dispatcher::{DispatcherParts, DispatcherThread},
 };
 pub use self::{core::CoreLimits, recovery::Recovery};
 use super::{
@@ -46,26 +48,26 @@ use super::{
     worker::WorkerStatus,
 };
 
-/// The most workers that can be asked for.
+/// The most workers of one engine.
 pub const MAX_WORKERS: usize = 256;
-/// Commands that wait for the dispatcher; further callers wait for room.
+/// The capacity of the command channel; further callers wait.
 const MAX_COMMANDS: usize = 1_024;
-/// Batches of events that wait for one subscriber; further ones are dropped and counted.
+/// The event batches that wait for one subscriber; further ones are dropped and counted.
 const MAX_BATCHES: usize = 256;
 
-/// How an engine is set up.
+/// The configuration of an embedded engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerConfig {
-    /// Workers at the start, up to [`MAX_WORKERS`]; with none, tasks wait until some are asked for.
+    /// Workers at the start, up to [`MAX_WORKERS`]; with none, tasks wait until the pool is scaled.
     pub workers: usize,
-    /// How much it takes, and what it grants.
+    /// The limits of the backlog and of runs.
     pub limits: CoreLimits,
-    /// How tasks are kept.
+    /// The store of the tasks.
     pub store: store::StoreConfig,
 }
 
 impl Default for BrokerConfig {
-    /// As many workers as the machine has processors, and at least two; everything in memory.
+    /// One worker per CPU and at least two, with tasks in memory.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
@@ -77,7 +79,7 @@ impl Default for BrokerConfig {
 }
 
 impl BrokerConfig {
-    /// How safely tasks are kept; without a folder that is in memory, whatever is asked for.
+    /// The effective durability: without a folder, tasks are in memory.
     fn durability(&self) -> Durability {
         match self.store.folder {
             Some(_) => self.store.durability,
@@ -90,22 +92,22 @@ impl BrokerConfig {
     }
 }
 
-/// Why there is no engine.
+/// An error that prevents the engine from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The system has no more threads.
+    /// A thread could not be started.
     #[error("cannot start the broker: {0}")]
     Threads(#[from] std::io::Error),
-    /// The file is not to be had.
+    /// The task file cannot be used.
     #[error("cannot start the broker: {0}")]
     Store(String),
 }
 
-fn unreadable(StoreError(why): StoreError) -> StartError {
+fn store_error(StoreError(why): StoreError) -> StartError {
     StartError::Store(why)
 }
 
-/// The embedded engine. Clones are handles to the same one; [`Broker::shutdown`] stops it.
+/// A handle to an embedded engine. Clones share the engine; [`Broker::shutdown`] stops it.
 #[derive(Clone)]
 pub struct Embedded(Arc<Handle>);
 
@@ -117,16 +119,16 @@ struct Handle {
 }
 
 impl Embedded {
-    /// Opens what is kept, and starts the dispatcher and its workers.
+    /// Opens the store, and starts the dispatcher and its workers.
     ///
     /// # Errors
-    /// [`StartError`] when the system has no more threads, or the file cannot be used: another process
-    /// has it, it was made by another program or a newer version, or the disk refuses.
+    /// [`StartError`] when a thread cannot be started, or the task file cannot be used: it is locked by
+    /// another process, belongs to another program or a newer version, or the disk reports an error.
     pub fn start(config: BrokerConfig, registry: Registry) -> Result<Self, StartError> {
         Self::start_with(config, registry, Clock::start())
     }
 
-    /// The same with a clock of one's own.
+    /// Like [`Embedded::start`], with an injected clock.
     ///
     /// # Errors
     /// As [`Embedded::start`].
@@ -154,7 +156,7 @@ impl Embedded {
             opened,
             commands: inbox,
         };
-        let (dispatcher, recovery) = ThreadGuard::new(start)?;
+        let (dispatcher, recovery) = DispatcherThread::new(start)?;
         let thread = std::thread::Builder::new()
             .name("broker".into())
             .spawn(move || dispatcher.run())?;
@@ -166,35 +168,36 @@ impl Embedded {
         })))
     }
 
-    /// The names of the tasks that it can run.
+    /// The names of the registered tasks.
     pub fn task_names(&self) -> impl Iterator<Item = &str> {
         self.0.registry.names()
     }
 
-    /// What the process before had left.
+    /// The recovery report of the start.
     #[must_use]
     pub fn recovery(&self) -> &Recovery {
         &self.0.recovery
     }
 
-    /// How long runs waited and took, by name, since the start.
+    /// The wait and run times by task name since the start.
     pub fn histograms(&self) -> BrokerFuture<'_, Vec<NameHistograms>> {
-        self.ask(DispatcherCommand::Histograms)
+        self.request(DispatcherCommand::Histograms)
     }
 
-    fn question<'a, T: Send + 'a>(
+    fn read<'a, T: Send + 'a>(
         &'a self,
-        question: impl FnOnce(ReadResponder<T>) -> ReadRequest,
+        request: impl FnOnce(ReadResponder<T>) -> ReadRequest,
     ) -> BrokerFuture<'a, T> {
-        self.try_ask(|answer| DispatcherCommand::Ask(question(answer)))
+        self.try_request(|reply| DispatcherCommand::Read(request(reply)))
     }
 
-    fn ask<'a, T: Send + 'a>(
+    /// Sends a command and waits for its reply.
+    fn request<'a, T: Send + 'a>(
         &'a self,
         command: impl FnOnce(oneshot::Sender<T>) -> DispatcherCommand,
     ) -> BrokerFuture<'a, T> {
-        let (answer, reply) = oneshot::channel();
-        let command = command(answer);
+        let (sender, reply) = oneshot::channel();
+        let command = command(sender);
         async move {
             self.0
                 .commands
@@ -206,25 +209,25 @@ impl Embedded {
         .boxed()
     }
 
-    fn try_ask<'a, T: Send + 'a>(
+    fn try_request<'a, T: Send + 'a>(
         &'a self,
         command: impl FnOnce(oneshot::Sender<Result<T, BrokerError>>) -> DispatcherCommand,
     ) -> BrokerFuture<'a, T> {
-        self.ask(command).map(|answer| answer?).boxed()
+        self.request(command).map(|reply| reply?).boxed()
     }
 
-    fn take(
+    fn submit_with_key(
         &self,
         tasks: Vec<NewTask>,
-        name: Option<IdempotencyKey>,
+        key: Option<IdempotencyKey>,
     ) -> BrokerFuture<'_, Vec<Receipt>> {
-        match self.accept(tasks) {
-            Ok(tasks) => self.try_ask(|answer| DispatcherCommand::Submit(tasks, name, answer)),
-            Err(refused) => futures_util::future::ready(Err(refused)).boxed(),
+        match self.validate(tasks) {
+            Ok(tasks) => self.try_request(|reply| DispatcherCommand::Submit(tasks, key, reply)),
+            Err(invalid) => futures_util::future::ready(Err(invalid)).boxed(),
         }
     }
 
-    fn accept(&self, tasks: Vec<NewTask>) -> Result<Vec<ValidatedTask>, BrokerError> {
+    fn validate(&self, tasks: Vec<NewTask>) -> Result<Vec<ValidatedTask>, BrokerError> {
         tasks
             .into_iter()
             .map(|task| {
@@ -241,7 +244,7 @@ impl Broker for Embedded {
     }
 
     fn submit(&self, tasks: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>> {
-        self.take(tasks, None)
+        self.submit_with_key(tasks, None)
     }
 
     fn submit_idempotent(
@@ -249,67 +252,67 @@ impl Broker for Embedded {
         id: IdempotencyKey,
         tasks: Vec<NewTask>,
     ) -> BrokerFuture<'_, Vec<Receipt>> {
-        self.take(tasks, Some(id))
+        self.submit_with_key(tasks, Some(id))
     }
 
     fn get(&self, id: TaskId) -> BrokerFuture<'_, Option<Task>> {
-        self.question(|answer| ReadRequest::Get(id, answer))
+        self.read(|reply| ReadRequest::Get(id, reply))
     }
 
     fn list(&self, query: Query) -> BrokerFuture<'_, Page> {
-        self.question(|answer| ReadRequest::List(query, answer))
+        self.read(|reply| ReadRequest::List(query, reply))
     }
 
     fn count(&self, filter: Filter) -> BrokerFuture<'_, usize> {
-        self.question(|answer| ReadRequest::Count(filter, answer))
+        self.read(|reply| ReadRequest::Count(filter, reply))
     }
 
     fn reasons(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
-        self.question(ReadRequest::Reasons)
+        self.read(ReadRequest::FailureGroups)
     }
 
     fn cancel(&self, id: TaskId) -> BrokerFuture<'_, State> {
-        self.try_ask(|answer| DispatcherCommand::Cancel(id, answer))
+        self.try_request(|reply| DispatcherCommand::Cancel(id, reply))
     }
 
     fn restore(&self, id: TaskId) -> BrokerFuture<'_, State> {
-        self.try_ask(|answer| DispatcherCommand::Restore(id, answer))
+        self.try_request(|reply| DispatcherCommand::Restore(id, reply))
     }
 
     fn retry(&self, id: TaskId) -> BrokerFuture<'_, State> {
-        self.try_ask(|answer| DispatcherCommand::Retry(id, answer))
+        self.try_request(|reply| DispatcherCommand::Retry(id, reply))
     }
 
-    fn bulk(&self, deed: BulkAction, filter: Filter) -> BrokerFuture<'_, BulkOutcome> {
-        self.try_ask(|answer| DispatcherCommand::Bulk(deed, filter, answer))
+    fn bulk(&self, action: BulkAction, filter: Filter) -> BrokerFuture<'_, BulkOutcome> {
+        self.try_request(|reply| DispatcherCommand::Bulk(action, filter, reply))
     }
 
     fn pause(&self, queue: Option<&str>) -> BrokerFuture<'_, ()> {
         let queue = queue.map(str::to_owned);
-        self.ask(|answer| DispatcherCommand::Pause(queue, true, answer))
+        self.request(|reply| DispatcherCommand::Pause(queue, true, reply))
     }
 
     fn resume(&self, queue: Option<&str>) -> BrokerFuture<'_, ()> {
         let queue = queue.map(str::to_owned);
-        self.ask(|answer| DispatcherCommand::Pause(queue, false, answer))
+        self.request(|reply| DispatcherCommand::Pause(queue, false, reply))
     }
 
     fn stats(&self) -> BrokerFuture<'_, Stats> {
-        self.ask(DispatcherCommand::Stats)
+        self.request(DispatcherCommand::Stats)
     }
 
     fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>> {
-        self.ask(DispatcherCommand::Workers)
+        self.request(DispatcherCommand::Workers)
     }
 
     fn scale(&self, workers: usize) -> BrokerFuture<'_, usize> {
-        self.ask(|answer| DispatcherCommand::Scale(workers, answer))
+        self.request(|reply| DispatcherCommand::Scale(workers, reply))
     }
 
     fn subscribe(&self) -> Subscription {
         let (batches, subscription) = async_channel::bounded(MAX_BATCHES);
-        // With the command queue full or the broker gone, the subscription ends at once and the
-        // subscriber asks again; it is only for showing.
+        // When the command channel is full or the broker has stopped, the subscription ends at once and
+        // the subscriber subscribes again; events are only for display.
         self.0
             .commands
             .try_send(DispatcherCommand::Subscribe(batches))
@@ -318,9 +321,9 @@ impl Broker for Embedded {
     }
 
     fn shutdown(&self, grace: Duration) -> BrokerFuture<'_, ShutdownReport> {
-        let asked = self.ask(|answer| DispatcherCommand::Shutdown(grace, answer));
+        let requested = self.request(|reply| DispatcherCommand::Shutdown(grace, reply));
         async move {
-            let drained = asked.await?;
+            let report = requested.await?;
             self.0.commands.close();
             let thread = self
                 .0
@@ -329,10 +332,10 @@ impl Broker for Embedded {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
             if let Some(thread) = thread {
-                // It has answered and only has its locals left to drop.
+                // It has replied and only has its locals left to drop.
                 thread.join().ok();
             }
-            Ok(drained)
+            Ok(report)
         }
         .boxed()
     }
@@ -343,5 +346,3 @@ impl std::fmt::Debug for Embedded {
         f.write_str("Embedded")
     }
 }
-mod idempotency;
-pub mod store;

@@ -1,4 +1,4 @@
-//! What an engine found when it started, to be told.
+//! The recovery report of a started engine.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,23 +8,23 @@ use crate::queue::{
     task::TaskId,
 };
 
-/// What was left by the process before.
+/// The tasks of the previous process, and the problems found with them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Recovery {
-    /// Tasks that had not ended, and go on.
+    /// Unfinished tasks, which continue.
     pub waiting: usize,
-    /// Tasks that were running when the process ended without a word, and run again.
-    pub again: Vec<TaskId>,
-    /// Tasks that have crashed the process too often, and do not run again.
+    /// Tasks that were running when the process crashed, and run again.
+    pub requeued: Vec<TaskId>,
+    /// Tasks that have crashed the process too often, and failed.
     pub crashed: Vec<TaskId>,
-    /// Tasks that were acknowledged and are missing, the first and the last.
+    /// Acknowledged tasks that are missing: the first and the last id.
     pub missing: Option<(TaskId, TaskId)>,
-    /// A damaged file that was put aside.
+    /// The damaged task file that was moved aside.
     pub damage: Option<Damage>,
 }
 
 impl Recovery {
-    pub(super) fn new(waiting: usize, blamed: Vec<CrashVerdict>, opened: OpenReport) -> Self {
+    pub(super) fn new(waiting: usize, verdicts: Vec<CrashVerdict>, opened: OpenReport) -> Self {
         let mut recovery = Self {
             waiting,
             missing: opened
@@ -33,17 +33,17 @@ impl Recovery {
             damage: opened.damage,
             ..Self::default()
         };
-        for crashed in blamed {
-            match crashed {
-                CrashVerdict::Requeue(id) => recovery.again.push(id),
-                CrashVerdict::ForGood(id) => recovery.crashed.push(id),
+        for verdict in verdicts {
+            match verdict {
+                CrashVerdict::Requeue(id) => recovery.requeued.push(id),
+                CrashVerdict::Fail(id) => recovery.crashed.push(id),
             }
         }
         recovery.waiting -= recovery.crashed.len();
         recovery
     }
 
-    /// Whether there was nothing.
+    /// Returns true if there is nothing to report.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -1,5 +1,5 @@
-//! The place where a worker can be spoken to: the dispatcher asks it to stop there, its task tells
-//! how far it is, and whoever shows workers looks on.
+//! Control of one worker from outside: it is asked to stop here, its task reports progress here, and
+//! its status is read here.
 
 use std::{
     sync::{
@@ -18,7 +18,7 @@ use crate::queue::{
     worker::{RunningTask, WorkerState, WorkerStatus},
 };
 
-/// How a run ended, as far as a worker's record is concerned.
+/// The outcome of a run as the status of its worker counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::queue) enum RunEnd {
     Succeeded,
@@ -26,27 +26,28 @@ pub(in crate::queue) enum RunEnd {
     Cancelled,
 }
 
-/// How urgently a run is asked to stop.
+/// Why a run is asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// It may end in order: its soft time limit is over.
-    Softly,
-    /// It is ended at its next `await`: its hard time limit is over.
-    Overdue,
-    /// It is ended at its next `await`: somebody cancelled it.
+pub(crate) enum StopReason {
+    /// Its soft time limit is over: the task may finish in its own way.
+    SoftLimit,
+    /// Its hard time limit is over: it is dropped at its next `await`.
+    HardLimit,
+    /// It was cancelled: it is dropped at its next `await`.
     Cancelled,
 }
 
-/// One worker's place. Runs are numbered, so that a word to one never reaches another.
+/// The control block of one worker. Runs are numbered, so a request to stop one never reaches another.
 #[derive(Debug)]
 pub(in crate::queue) struct WorkerControl {
     status: Mutex<WorkerStatus>,
-    softly: AtomicU64,
-    overdue: AtomicU64,
+    /// The run to which each [`StopReason`] applies.
+    soft_limit: AtomicU64,
+    hard_limit: AtomicU64,
     cancelled: AtomicU64,
-    asked: Notify,
-    /// The run that tells its progress, and how far it is.
-    telling: AtomicU64,
+    stop_requested: Notify,
+    /// The run that has reported progress, and its progress.
+    progress_run: AtomicU64,
     done: AtomicU64,
     total: AtomicU64,
     stuck: AtomicBool,
@@ -66,11 +67,11 @@ impl WorkerControl {
                 started_at: now,
                 lane: ActivityTimeline::default(),
             }),
-            softly: AtomicU64::new(0),
-            overdue: AtomicU64::new(0),
+            soft_limit: AtomicU64::new(0),
+            hard_limit: AtomicU64::new(0),
             cancelled: AtomicU64::new(0),
-            asked: Notify::new(),
-            telling: AtomicU64::new(0),
+            stop_requested: Notify::new(),
+            progress_run: AtomicU64::new(0),
             done: AtomicU64::new(0),
             total: AtomicU64::new(0),
             stuck: AtomicBool::new(false),
@@ -92,61 +93,65 @@ impl WorkerControl {
         status
     }
 
-    /// Asks the worker to stop this run. It does nothing to any other run.
-    pub(in crate::queue) fn ask(&self, run: u64, how: Stop) {
-        self.slot(how).store(run, Ordering::Release);
-        self.asked.notify_waiters();
+    /// Requests that the worker stop this run; has no effect on any other run.
+    pub(in crate::queue) fn request_stop(&self, run: u64, reason: StopReason) {
+        self.stopped_run(reason).store(run, Ordering::Release);
+        self.stop_requested.notify_waiters();
     }
 
-    /// Whether this run was asked to stop, in whatever way.
-    pub(in crate::queue) fn was_asked(&self, run: u64) -> bool {
-        [Stop::Softly, Stop::Overdue, Stop::Cancelled]
-            .into_iter()
-            .any(|how| self.slot(how).load(Ordering::Acquire) == run)
+    /// Returns true if this run was asked to stop for any reason.
+    pub(in crate::queue) fn is_stop_requested(&self, run: u64) -> bool {
+        [
+            StopReason::SoftLimit,
+            StopReason::HardLimit,
+            StopReason::Cancelled,
+        ]
+        .into_iter()
+        .any(|reason| self.stopped_run(reason).load(Ordering::Acquire) == run)
     }
 
-    /// Waits until this run is to be ended, and answers why.
-    pub(in crate::queue) async fn must_stop(&self, run: u64) -> Stop {
+    /// Waits until this run has to be dropped, and returns the reason.
+    pub(in crate::queue) async fn forced_stop(&self, run: u64) -> StopReason {
         loop {
-            let asked = self.asked.notified();
-            for how in [Stop::Cancelled, Stop::Overdue] {
-                if self.slot(how).load(Ordering::Acquire) == run {
-                    return how;
+            let requested = self.stop_requested.notified();
+            for reason in [StopReason::Cancelled, StopReason::HardLimit] {
+                if self.stopped_run(reason).load(Ordering::Acquire) == run {
+                    return reason;
                 }
             }
-            asked.await;
+            requested.await;
         }
     }
 
-    /// Waits until this run is asked to stop, in whatever way.
+    /// Waits until this run is asked to stop for any reason.
     pub(in crate::queue) async fn stop_requested(&self, run: u64) {
         loop {
-            let asked = self.asked.notified();
-            if self.was_asked(run) {
+            let requested = self.stop_requested.notified();
+            if self.is_stop_requested(run) {
                 return;
             }
-            asked.await;
+            requested.await;
         }
     }
 
-    const fn slot(&self, how: Stop) -> &AtomicU64 {
-        match how {
-            Stop::Softly => &self.softly,
-            Stop::Overdue => &self.overdue,
-            Stop::Cancelled => &self.cancelled,
+    const fn stopped_run(&self, reason: StopReason) -> &AtomicU64 {
+        match reason {
+            StopReason::SoftLimit => &self.soft_limit,
+            StopReason::HardLimit => &self.hard_limit,
+            StopReason::Cancelled => &self.cancelled,
         }
     }
 
-    pub(in crate::queue) fn tell(&self, run: u64, progress: Progress) {
-        // Three plain stores: somebody who looks between them sees the old share for a moment.
+    pub(in crate::queue) fn report_progress(&self, run: u64, progress: Progress) {
+        // Three plain stores: a reader between them sees the old share for a moment.
         self.done.store(progress.done, Ordering::Relaxed);
         self.total.store(progress.total, Ordering::Relaxed);
-        self.telling.store(run, Ordering::Release);
+        self.progress_run.store(run, Ordering::Release);
     }
 
-    /// How far the task is that is telling.
+    /// The progress of the current run, if its task reports any.
     pub(in crate::queue) fn progress(&self) -> Option<Progress> {
-        if self.telling.load(Ordering::Acquire) == 0 {
+        if self.progress_run.load(Ordering::Acquire) == 0 {
             return None;
         }
         let total = self.total.load(Ordering::Relaxed);
@@ -156,7 +161,8 @@ impl WorkerControl {
         })
     }
 
-    pub(in crate::queue) fn give_up(&self) {
+    /// Marks the worker as stuck and retires it.
+    pub(in crate::queue) fn abandon(&self) {
         self.stuck.store(true, Ordering::Release);
         self.retire.cancel();
     }
@@ -166,13 +172,13 @@ impl WorkerControl {
     }
 
     fn lock(&self) -> MutexGuard<'_, WorkerStatus> {
-        // Every change is a few plain assignments; a poisoned status is a whole one.
+        // Every change is a few plain assignments, so a poisoned status is still consistent.
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(in crate::queue) fn begin(&self, id: TaskId, name: &Arc<str>, now: Timestamp) {
-        if self.telling.load(Ordering::Relaxed) != 0 {
-            self.telling.store(0, Ordering::Release);
+    pub(in crate::queue) fn start_run(&self, id: TaskId, name: &Arc<str>, now: Timestamp) {
+        if self.progress_run.load(Ordering::Relaxed) != 0 {
+            self.progress_run.store(0, Ordering::Release);
         }
         let mut status = self.lock();
         status.state = WorkerState::Busy;
@@ -184,23 +190,23 @@ impl WorkerControl {
         });
     }
 
-    /// The run is over; answers how long it took.
-    pub(in crate::queue) fn end(&self, now: Timestamp, ending: RunEnd) -> Duration {
+    /// Counts a finished run and returns its run time.
+    pub(in crate::queue) fn end_run(&self, now: Timestamp, end: RunEnd) -> Duration {
         let mut status = self.lock();
         let started = status.current.take().map_or(now, |current| current.since);
-        let mut stretch = Span::of_task(started, now);
-        match ending {
+        let mut span = Span::of_task(started, now);
+        match end {
             RunEnd::Succeeded => status.done += 1,
             RunEnd::Failed => {
                 status.failed += 1;
-                stretch.failed = true;
+                span.failed = true;
             }
             RunEnd::Cancelled => {
                 status.cancelled += 1;
-                stretch.cancelled = true;
+                span.cancelled = true;
             }
         }
-        status.lane.push(stretch);
+        status.lane.push(span);
         status.state = WorkerState::Idle;
         now.since(started)
     }

@@ -1,11 +1,10 @@
-//! The workers of one engine: how many there are, how many there should be, and the desks at which
-//! they can be spoken to.
+//! The worker pool of one engine: its current and desired size, and the control of each worker.
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use tokio::runtime::Runtime;
 
-use super::worker::Worker;
+use super::worker::{Job, Worker, WorkerReport};
 use crate::queue::embedded::core::Signal;
 use crate::queue::{
     clock::Clock,
@@ -15,164 +14,171 @@ use crate::queue::{
     worker::{WorkerState, WorkerStatus},
 };
 
-/// Workers on runtimes of their own. There is one runtime until tasks that never let go have taken all
-/// of its threads; then there is another.
+/// Workers on runtimes of their own. There is one runtime until tasks that never yield have blocked
+/// all of its threads; then another is added.
 pub(in crate::queue) struct Pool {
     runtimes: Vec<Runtime>,
     threads: usize,
     clock: Clock,
-    slots: Option<Arc<InFlightFile>>,
-    jobs: async_channel::Receiver<super::worker::Job>,
-    reports: async_channel::Sender<super::worker::WorkerReport>,
-    desks: BTreeMap<WorkerId, PoolSlot>,
+    in_flight: Option<Arc<InFlightFile>>,
+    jobs: async_channel::Receiver<Job>,
+    reports: async_channel::Sender<WorkerReport>,
+    workers: BTreeMap<WorkerId, PoolSlot>,
 }
 
 struct PoolSlot {
-    desk: Arc<WorkerControl>,
-    /// Which runtime it is on.
+    control: Arc<WorkerControl>,
+    /// The index of its runtime.
     runtime: usize,
 }
 
-/// The most runtimes. When all of their threads are taken, tasks wait until one lets go.
+/// The most runtimes. When all of their threads are blocked, tasks wait until one is free.
 const MAX_RUNTIMES: usize = 8;
 
 impl Pool {
     pub(in crate::queue) fn new(
         clock: Clock,
-        slots: Option<Arc<InFlightFile>>,
-        jobs: async_channel::Receiver<super::worker::Job>,
-        reports: async_channel::Sender<super::worker::WorkerReport>,
+        in_flight: Option<Arc<InFlightFile>>,
+        jobs: async_channel::Receiver<Job>,
+        reports: async_channel::Sender<WorkerReport>,
     ) -> io::Result<Self> {
         Ok(Self {
-            runtimes: vec![runtime()?],
+            runtimes: vec![new_runtime()?],
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             clock,
-            slots,
+            in_flight,
             jobs,
             reports,
-            desks: BTreeMap::new(),
+            workers: BTreeMap::new(),
         })
     }
 
-    fn staying(&self) -> Vec<WorkerId> {
-        self.desks
+    /// The workers that are not retired.
+    fn active(&self) -> Vec<WorkerId> {
+        self.workers
             .iter()
-            .filter(|(_, place)| !place.desk.retire.is_cancelled())
+            .filter(|(_, slot)| !slot.control.retire.is_cancelled())
             .map(|(id, _)| *id)
             .collect()
     }
 
-    /// Starts or retires workers until `wanted` remain; answers those that started.
-    pub(in crate::queue) fn scale(&mut self, wanted: usize) -> Vec<WorkerId> {
-        let staying = self.staying();
-        for id in self.leavers(&staying, wanted) {
-            if let Some(place) = self.desks.get(&id) {
-                place.desk.retire.cancel();
+    /// Spawns or retires workers until `desired` are active; returns those that were spawned.
+    pub(in crate::queue) fn scale(&mut self, desired: usize) -> Vec<WorkerId> {
+        let active = self.active();
+        for id in self.pick_retirees(&active, desired) {
+            if let Some(slot) = self.workers.get(&id) {
+                slot.control.retire.cancel();
             }
         }
-        (staying.len()..wanted).map(|_| self.hire()).collect()
+        (active.len()..desired).map(|_| self.spawn()).collect()
     }
 
-    /// Whom to let go: the idle before the busy, and of those the youngest.
-    fn leavers(&self, staying: &[WorkerId], wanted: usize) -> Vec<WorkerId> {
-        let mut leaving: Vec<WorkerId> = staying.to_vec();
-        leaving.sort_by_key(|id| {
-            let place = self.desks.get(id);
-            let idle = place.is_some_and(|at| at.desk.status().state == WorkerState::Idle);
+    /// The workers to retire: idle before busy, and the newest first among those.
+    fn pick_retirees(&self, active: &[WorkerId], desired: usize) -> Vec<WorkerId> {
+        let mut retirees: Vec<WorkerId> = active.to_vec();
+        retirees.sort_by_key(|id| {
+            let slot = self.workers.get(id);
+            let idle = slot.is_some_and(|slot| slot.control.status().state == WorkerState::Idle);
             (!idle, std::cmp::Reverse(*id))
         });
-        leaving.truncate(staying.len().saturating_sub(wanted));
-        leaving
+        retirees.truncate(active.len().saturating_sub(desired));
+        retirees
     }
 
-    fn hire(&mut self) -> WorkerId {
+    fn spawn(&mut self) -> WorkerId {
         let id = (1..)
             .map(WorkerId)
-            .find(|id| !self.desks.contains_key(id))
+            .find(|id| !self.workers.contains_key(id))
             .unwrap_or(WorkerId(u16::MAX));
-        let desk = Arc::new(WorkerControl::new(id, self.clock.now()));
+        let control = Arc::new(WorkerControl::new(id, self.clock.now()));
         let worker = Worker {
             id,
-            desk: Arc::clone(&desk),
+            control: Arc::clone(&control),
             clock: self.clock.clone(),
-            slots: self.slots.clone(),
+            in_flight: self.in_flight.clone(),
             jobs: self.jobs.clone(),
             reports: self.reports.clone(),
         };
         let runtime = self.runtimes.len() - 1;
         if let Some(last) = self.runtimes.last() {
-            last.spawn(worker.work());
+            last.spawn(worker.run());
         }
-        self.desks.insert(id, PoolSlot { desk, runtime });
+        self.workers.insert(id, PoolSlot { control, runtime });
         id
     }
 
-    /// A worker has ended.
-    pub(in crate::queue) fn left(&mut self, id: WorkerId) {
-        self.desks.remove(&id);
+    /// Removes a worker that has stopped.
+    pub(in crate::queue) fn remove(&mut self, id: WorkerId) {
+        self.workers.remove(&id);
     }
 
-    /// Passes a word on; answers the workers that started because of it.
-    pub(in crate::queue) fn signal(&mut self, signal: Signal, wanted: usize) -> Vec<WorkerId> {
+    /// Delivers a signal; returns the workers that were spawned because of it.
+    pub(in crate::queue) fn signal(&mut self, signal: Signal, desired: usize) -> Vec<WorkerId> {
         match signal {
-            Signal::Ask { worker, run, how } => {
-                if let Some(place) = self.desks.get(&worker) {
-                    place.desk.ask(run, how);
+            Signal::Stop {
+                worker,
+                run,
+                reason,
+            } => {
+                if let Some(slot) = self.workers.get(&worker) {
+                    slot.control.request_stop(run, reason);
                 }
                 Vec::new()
             }
-            Signal::GiveUp { worker } => self.give_up(worker, wanted),
+            Signal::Abandon { worker } => self.abandon(worker, desired),
         }
     }
 
-    /// A worker's task does not let go of it: another takes its place. When every thread of the
-    /// runtime is taken in this way, all others move to a new one.
-    fn give_up(&mut self, worker: WorkerId, wanted: usize) -> Vec<WorkerId> {
-        if let Some(place) = self.desks.get(&worker) {
-            place.desk.give_up();
+    /// Replaces a worker whose task does not return. When every thread of the runtime is blocked in
+    /// this way, all other workers move to a new one.
+    fn abandon(&mut self, worker: WorkerId, desired: usize) -> Vec<WorkerId> {
+        if let Some(slot) = self.workers.get(&worker) {
+            slot.control.abandon();
         }
-        let here = self.runtimes.len() - 1;
-        let stuck_here = |place: &&PoolSlot| place.runtime == here && place.desk.is_stuck();
-        if self.desks.values().filter(stuck_here).count() >= self.threads {
+        let newest = self.runtimes.len() - 1;
+        let stuck_there = |slot: &&PoolSlot| slot.runtime == newest && slot.control.is_stuck();
+        if self.workers.values().filter(stuck_there).count() >= self.threads {
             if self.runtimes.len() >= MAX_RUNTIMES {
                 return Vec::new();
             }
-            let Ok(another) = runtime() else {
+            let Ok(another) = new_runtime() else {
                 return Vec::new();
             };
             self.runtimes.push(another);
-            for id in self.staying() {
-                if let Some(place) = self.desks.get(&id) {
-                    place.desk.retire.cancel();
+            for id in self.active() {
+                if let Some(slot) = self.workers.get(&id) {
+                    slot.control.retire.cancel();
                 }
             }
         }
-        self.scale(wanted)
+        self.scale(desired)
     }
 
+    /// The number of stuck workers.
     pub(in crate::queue) fn stuck(&self) -> usize {
-        let stuck = self.desks.values().filter(|place| place.desk.is_stuck());
-        stuck.count()
+        let slots = self.workers.values();
+        slots.filter(|slot| slot.control.is_stuck()).count()
     }
 
-    /// How far the task of a worker is, if it tells.
+    /// The progress of the task that a worker runs, if it reports any.
     pub(in crate::queue) fn progress(&self, worker: WorkerId) -> Option<Progress> {
-        self.desks.get(&worker)?.desk.progress()
+        self.workers.get(&worker)?.control.progress()
     }
 
-    pub(in crate::queue) fn status(&self) -> Vec<WorkerStatus> {
-        self.desks.values().map(|at| at.desk.status()).collect()
+    pub(in crate::queue) fn statuses(&self) -> Vec<WorkerStatus> {
+        let slots = self.workers.values();
+        slots.map(|slot| slot.control.status()).collect()
     }
 
-    /// Ends the runtimes; a task that hogs a thread is left to the end of the process.
-    pub(in crate::queue) fn end(self, grace: Duration) {
+    /// Shuts the runtimes down; a task that blocks a thread is left to the end of the process.
+    pub(in crate::queue) fn shut_down(self, timeout: Duration) {
         for runtime in self.runtimes {
-            runtime.shutdown_timeout(grace);
+            runtime.shutdown_timeout(timeout);
         }
     }
 }
 
-fn runtime() -> io::Result<Runtime> {
+fn new_runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .thread_name("worker")
         .enable_time()

@@ -1,5 +1,5 @@
-//! One worker: it takes one task at a time from the short channel in front of it, and survives
-//! whatever the task does.
+//! One worker: it takes one task at a time from the short channel of jobs, and survives whatever the
+//! task does.
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::queue::{
     clock::Clock,
     context::Context,
     embedded::store::slots::InFlightFile,
-    executor::control::{RunEnd, Stop, WorkerControl},
+    executor::control::{RunEnd, StopReason, WorkerControl},
     registry::{TaskError, TaskFunction},
     task::{MAX_PAYLOAD, TaskId, Timestamp, WorkerId},
 };
@@ -24,142 +24,152 @@ compile_error!(
 #[derive(Debug)]
 pub(in crate::queue) struct Job {
     pub(in crate::queue) id: u64,
-    /// The number of this run among all runs of all tasks: a report about another is late.
+    /// The number of this run among all runs of all tasks; a report about another run is stale.
     pub(in crate::queue) run: u64,
     pub(in crate::queue) attempt: u8,
     pub(in crate::queue) function: Arc<TaskFunction>,
     pub(in crate::queue) args: Arc<str>,
 }
 
-/// What became of a run.
+/// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::queue) enum RunOutcome {
     Succeeded(Box<str>),
-    Failed { error: Box<str>, again: bool },
+    Failed {
+        error: Box<str>,
+        /// Another attempt may succeed.
+        retryable: bool,
+    },
     Cancelled,
-    Overdue,
+    /// Its hard time limit was over.
+    TimedOut,
 }
 
-/// What a worker tells the dispatcher. In a steady stream it is one message a task: the end of one and
-/// the start of the next.
+/// A message from a worker. In a steady stream there is one per task: the end of one run and the
+/// start of the next.
 #[derive(Debug)]
 pub(in crate::queue) struct WorkerReport {
     pub(in crate::queue) worker: WorkerId,
     pub(in crate::queue) ended: Option<RunEnded>,
-    pub(in crate::queue) started: Option<Started>,
-    pub(in crate::queue) left: bool,
+    pub(in crate::queue) started: Option<RunStarted>,
+    /// It is the worker's last report.
+    pub(in crate::queue) stopped: bool,
 }
 
+/// The start of a run.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::queue) struct Started {
+pub(in crate::queue) struct RunStarted {
     pub(in crate::queue) id: u64,
     pub(in crate::queue) run: u64,
     pub(in crate::queue) at: Timestamp,
 }
 
+/// The end of a run.
 #[derive(Debug)]
 pub(in crate::queue) struct RunEnded {
     pub(in crate::queue) id: u64,
     pub(in crate::queue) run: u64,
     pub(in crate::queue) at: Timestamp,
-    pub(in crate::queue) ran: Duration,
+    pub(in crate::queue) run_time: Duration,
     pub(in crate::queue) outcome: RunOutcome,
 }
 
-/// What a worker works with.
+/// A worker and its ends of the channels.
 #[derive(Clone)]
 pub(in crate::queue) struct Worker {
     pub(in crate::queue) id: WorkerId,
-    pub(in crate::queue) desk: Arc<WorkerControl>,
+    pub(in crate::queue) control: Arc<WorkerControl>,
     pub(in crate::queue) clock: Clock,
-    /// Where it notes which task it runs, if crashes are to be blamed on somebody.
-    pub(in crate::queue) slots: Option<Arc<InFlightFile>>,
+    /// Records which task it runs, if a crash is to be attributed to tasks.
+    pub(in crate::queue) in_flight: Option<Arc<InFlightFile>>,
     pub(in crate::queue) jobs: async_channel::Receiver<Job>,
     pub(in crate::queue) reports: async_channel::Sender<WorkerReport>,
 }
 
 impl Worker {
-    /// Works until it is retired or there is nobody left to work for.
-    pub(in crate::queue) async fn work(self) {
+    /// Runs jobs until it is retired or the engine has stopped.
+    pub(in crate::queue) async fn run(self) {
         let mut next = None;
         loop {
             let job = match next.take() {
                 Some(job) => job,
                 None => {
-                    let Some(job) = self.wait().await else { break };
-                    let started = Some(self.begin(&job, self.clock.now()));
+                    let Some(job) = self.next_job().await else {
+                        break;
+                    };
+                    let started = Some(self.start_job(&job, self.clock.now()));
                     if !self.report(None, started).await {
                         break;
                     }
                     job
                 }
             };
-            let ended = self.run(&job).await;
-            // A stream of short tasks would never wait and so never let another worker have the
-            // thread.
+            let ended = self.run_job(&job).await;
+            // A stream of short tasks would never wait, and so never yield the thread to another
+            // worker.
             tokio::task::coop::consume_budget().await;
-            if !self.desk.retire.is_cancelled() {
+            if !self.control.retire.is_cancelled() {
                 next = self.jobs.try_recv().ok();
             }
-            let started = next.as_ref().map(|job| self.begin(job, ended.at));
+            let started = next.as_ref().map(|job| self.start_job(job, ended.at));
             if started.is_none() {
-                self.note(0);
+                self.record_in_flight(0);
             }
             if !self.report(Some(ended), started).await {
                 break;
             }
         }
-        let goodbye = WorkerReport {
+        let last = WorkerReport {
             worker: self.id,
             ended: None,
             started: None,
-            left: true,
+            stopped: true,
         };
-        self.reports.send(goodbye).await.ok();
+        self.reports.send(last).await.ok();
     }
 
-    async fn wait(&self) -> Option<Job> {
+    async fn next_job(&self) -> Option<Job> {
         tokio::select! {
             biased;
-            () = self.desk.retire.cancelled() => None,
+            () = self.control.retire.cancelled() => None,
             job = self.jobs.recv() => job.ok(),
         }
     }
 
-    /// Answers whether anybody hears it.
-    async fn report(&self, ended: Option<RunEnded>, started: Option<Started>) -> bool {
+    /// Sends a report; returns false when the engine has stopped.
+    async fn report(&self, ended: Option<RunEnded>, started: Option<RunStarted>) -> bool {
         let report = WorkerReport {
             worker: self.id,
             ended,
             started,
-            left: false,
+            stopped: false,
         };
         self.reports.send(report).await.is_ok()
     }
 
-    fn begin(&self, job: &Job, at: Timestamp) -> Started {
-        self.note(job.id);
-        self.desk
-            .begin(TaskId(job.id.into()), &job.function.name, at);
-        Started {
+    fn start_job(&self, job: &Job, at: Timestamp) -> RunStarted {
+        self.record_in_flight(job.id);
+        self.control
+            .start_run(TaskId(job.id.into()), &job.function.name, at);
+        RunStarted {
             id: job.id,
             run: job.run,
             at,
         }
     }
 
-    fn note(&self, task: u64) {
-        if let Some(slots) = &self.slots {
-            slots.put(self.id, task);
+    fn record_in_flight(&self, task: u64) {
+        if let Some(file) = &self.in_flight {
+            file.record(self.id, task);
         }
     }
 
-    async fn run(&self, job: &Job) -> RunEnded {
+    async fn run_job(&self, job: &Job) -> RunEnded {
         let context = Context::new(
             TaskId(job.id.into()),
             job.run,
             job.attempt,
-            Arc::clone(&self.desk),
+            Arc::clone(&self.control),
         );
         let work = AssertUnwindSafe(async {
             match job.function.start(&job.args, context) {
@@ -170,32 +180,35 @@ impl Worker {
         let outcome = tokio::select! {
             biased;
             done = work.catch_unwind() => match done {
-                Ok(result) => judge(result),
-                Err(panic) => RunOutcome::Failed { error: panicked(panic.as_ref()), again: false },
+                Ok(result) => outcome_of(result),
+                Err(panic) => RunOutcome::Failed {
+                    error: panic_message(panic.as_ref()),
+                    retryable: false,
+                },
             },
-            why = self.desk.must_stop(job.run) => match why {
-                Stop::Overdue => RunOutcome::Overdue,
-                Stop::Cancelled | Stop::Softly => RunOutcome::Cancelled,
+            reason = self.control.forced_stop(job.run) => match reason {
+                StopReason::HardLimit => RunOutcome::TimedOut,
+                StopReason::Cancelled | StopReason::SoftLimit => RunOutcome::Cancelled,
             },
         };
-        let ending = match &outcome {
+        let end = match &outcome {
             RunOutcome::Succeeded(_) => RunEnd::Succeeded,
-            RunOutcome::Failed { .. } | RunOutcome::Overdue => RunEnd::Failed,
+            RunOutcome::Failed { .. } | RunOutcome::TimedOut => RunEnd::Failed,
             RunOutcome::Cancelled => RunEnd::Cancelled,
         };
         let at = self.clock.now();
-        let ran = self.desk.end(at, ending);
+        let run_time = self.control.end_run(at, end);
         RunEnded {
             id: job.id,
             run: job.run,
             at,
-            ran,
+            run_time,
             outcome,
         }
     }
 }
 
-fn judge(result: Result<String, TaskError>) -> RunOutcome {
+fn outcome_of(result: Result<String, TaskError>) -> RunOutcome {
     match result {
         Ok(result) if result.len() > MAX_PAYLOAD => RunOutcome::Failed {
             error: format!(
@@ -203,36 +216,36 @@ fn judge(result: Result<String, TaskError>) -> RunOutcome {
                 result.len()
             )
             .into(),
-            again: false,
+            retryable: false,
         },
         Ok(result) => RunOutcome::Succeeded(result.into()),
         Err(TaskError::Permanent(why)) => RunOutcome::Failed {
-            error: clip(&why),
-            again: false,
+            error: truncated(&why),
+            retryable: false,
         },
         Err(TaskError::Retryable(why)) => RunOutcome::Failed {
-            error: clip(&why),
-            again: true,
+            error: truncated(&why),
+            retryable: true,
         },
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Box<str> {
-    let said = panic
+fn panic_message(panic: &(dyn Any + Send)) -> Box<str> {
+    let message = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("something that is no text");
-    clip(&format!("panicked: {said}"))
+        .unwrap_or("a value that is not text");
+    truncated(&format!("panicked: {message}"))
 }
 
-/// Errors are kept for every attempt, so each is short.
-fn clip(text: &str) -> Box<str> {
-    const MOST: usize = 4 << 10;
-    text.get(..text.floor_char_boundary(MOST))
+/// An error text within its limit: errors are kept for every attempt.
+fn truncated(text: &str) -> Box<str> {
+    const MAX_ERROR: usize = 4 << 10;
+    text.get(..text.floor_char_boundary(MAX_ERROR))
         .unwrap_or_default()
         .into()
 }
 
-/// How long a steady worker takes to be noticed as gone when it is told to end.
-pub(in crate::queue) const LEAVE: Duration = Duration::from_millis(200);
+/// How long a shutdown waits for the threads of the workers.
+pub(in crate::queue) const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(200);

@@ -310,8 +310,8 @@ fn recovered(model: &mut Model, recovery: &Recovery) -> Vec<Effect> {
         log(model, Kind::Task, Tone::Plain, text);
     }
     let mut bad = Vec::new();
-    if !recovery.again.is_empty() {
-        let (n, which) = (tasks(recovery.again.len()), ids(&recovery.again));
+    if !recovery.requeued.is_empty() {
+        let (n, which) = (tasks(recovery.requeued.len()), ids(&recovery.requeued));
         log(
             model,
             Kind::Task,
@@ -329,10 +329,10 @@ fn recovered(model: &mut Model, recovery: &Recovery) -> Vec<Effect> {
     if let Some(damage) = &recovery.damage {
         bad.push(format!(
             "the task file was damaged ({}): {} saved, {} lost; it is kept at {}",
-            damage.what,
+            damage.error,
             text::fmt_count(damage.salvaged),
             text::fmt_count(damage.lost),
-            damage.kept_at.display(),
+            damage.moved_to.display(),
         ));
     }
     for text in bad {

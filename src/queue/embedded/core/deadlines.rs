@@ -1,4 +1,4 @@
-//! What runs, and for how long it may.
+//! Running tasks and their time limits.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use crate::queue::{
     broker::Event,
     clock::ClockStep,
     embedded::store::row::{LastRun, RunningInfo},
-    executor::control::Stop,
+    executor::control::StopReason,
     task::{State, TimeLimits, Timestamp, WorkerId},
 };
 
-/// A run that a worker has reported.
+/// A run whose start was reported.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ActiveRun {
     pub(super) run: u64,
     pub(super) worker: WorkerId,
     pub(super) started_at: Timestamp,
-    pub(super) waited: Duration,
+    pub(super) wait_time: Duration,
     soft_at: Option<Timestamp>,
     hard_at: Option<Timestamp>,
-    /// When its worker is given up.
-    stuck_at: Option<Timestamp>,
+    /// When its worker is abandoned.
+    abandon_at: Option<Timestamp>,
 }
 
 impl ActiveRun {
@@ -29,153 +29,147 @@ impl ActiveRun {
         run: u64,
         worker: WorkerId,
         started_at: Timestamp,
-        waited: Duration,
+        wait_time: Duration,
         limits: TimeLimits,
     ) -> Self {
         Self {
             run,
             worker,
             started_at,
-            waited,
+            wait_time,
             soft_at: limits.soft.map(|limit| started_at.after(limit)),
             hard_at: limits.hard.map(|limit| started_at.after(limit)),
-            stuck_at: None,
+            abandon_at: None,
         }
     }
 
-    pub(super) const fn live(&self, entry: &LiveTask) -> RunningInfo {
+    pub(super) const fn info(&self, task: &LiveTask) -> RunningInfo {
         RunningInfo {
             worker: self.worker,
             started_at: self.started_at,
-            waited: self.waited,
-            attempts: entry.attempts,
-            cancelling: entry.cancelling,
+            wait_time: self.wait_time,
+            attempts: task.attempts,
+            cancelling: task.cancelling,
             progress: None,
         }
     }
 
-    pub(super) fn last(&self, ran: Duration) -> LastRun {
+    pub(super) fn last_run(&self, run_time: Duration) -> LastRun {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         LastRun {
             started_at: self.started_at,
-            waited: micros(self.waited),
-            ran: micros(ran),
+            wait_micros: micros(self.wait_time),
+            run_micros: micros(run_time),
             worker: self.worker,
         }
     }
 
-    pub(super) fn jump(&mut self, jump: ClockStep) {
-        self.started_at = jump.apply(self.started_at);
-        for at in [&mut self.soft_at, &mut self.hard_at, &mut self.stuck_at] {
-            *at = at.map(|at| jump.apply(at));
+    pub(super) fn apply_clock_step(&mut self, step: ClockStep) {
+        self.started_at = step.apply(self.started_at);
+        for at in [&mut self.soft_at, &mut self.hard_at, &mut self.abandon_at] {
+            *at = at.map(|at| step.apply(at));
         }
     }
 
-    pub(super) fn next_limit(&self) -> Option<Timestamp> {
-        [self.soft_at, self.hard_at, self.stuck_at]
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        [self.soft_at, self.hard_at, self.abandon_at]
             .into_iter()
             .flatten()
             .min()
     }
 }
 
-/// Takes a limit away when it is reached.
-fn reached(limit: &mut Option<Timestamp>, now: Timestamp) -> bool {
-    limit.take_if(|at| *at <= now).is_some()
+/// Clears a deadline that has passed; returns whether it had.
+fn passed(deadline: &mut Option<Timestamp>, now: Timestamp) -> bool {
+    deadline.take_if(|at| *at <= now).is_some()
 }
 
 impl Core {
-    /// A worker has it from now on.
-    pub(super) fn watch(&mut self, id: u64, run: ActiveRun) {
-        self.next_limit = [self.next_limit, run.next_limit()]
+    /// Adds a run whose start was reported.
+    pub(super) fn track_run(&mut self, id: u64, run: ActiveRun) {
+        self.next_run_deadline = [self.next_run_deadline, run.next_deadline()]
             .into_iter()
             .flatten()
             .min();
         self.running.insert(id, run);
     }
 
-    /// A person wants a running task to stop.
-    pub(super) fn stop_running(&mut self, now: Timestamp, id: u64) {
-        let stuck_at = now.after(self.limits.patience);
+    /// Signals the worker of a cancelled task to stop its run.
+    pub(super) fn request_stop(&mut self, now: Timestamp, id: u64) {
+        let abandon_at = now.after(self.limits.stop_grace);
         let Some(run) = self.running.get_mut(&id) else {
             return;
         };
-        run.stuck_at.get_or_insert(stuck_at);
-        self.signals.push(Signal::Ask {
+        run.abandon_at.get_or_insert(abandon_at);
+        self.signals.push(Signal::Stop {
             worker: run.worker,
             run: run.run,
-            how: Stop::Cancelled,
+            reason: StopReason::Cancelled,
         });
-        self.find_next_limit();
+        self.update_next_run_deadline();
     }
 
-    pub(super) fn find_next_limit(&mut self) {
-        self.next_limit = self
+    pub(super) fn update_next_run_deadline(&mut self) {
+        self.next_run_deadline = self
             .running
             .values()
-            .filter_map(ActiveRun::next_limit)
+            .filter_map(ActiveRun::next_deadline)
             .min();
     }
 
-    pub(super) fn check_limits(&mut self, now: Timestamp) {
-        if self.next_limit.is_none_or(|at| at > now) {
+    pub(super) fn enforce_limits(&mut self, now: Timestamp) {
+        if self.next_run_deadline.is_none_or(|at| at > now) {
             return;
         }
         let mut stuck = Vec::new();
         for (id, run) in &mut self.running {
-            let mut ask = |how| {
-                self.signals.push(Signal::Ask {
+            let mut signal_stop = |reason| {
+                self.signals.push(Signal::Stop {
                     worker: run.worker,
                     run: run.run,
-                    how,
+                    reason,
                 });
             };
-            if reached(&mut run.soft_at, now) {
-                ask(Stop::Softly);
+            if passed(&mut run.soft_at, now) {
+                signal_stop(StopReason::SoftLimit);
             }
-            if reached(&mut run.hard_at, now) {
-                ask(Stop::Overdue);
-                run.stuck_at.get_or_insert(now.after(self.limits.patience));
+            if passed(&mut run.hard_at, now) {
+                signal_stop(StopReason::HardLimit);
+                run.abandon_at
+                    .get_or_insert(now.after(self.limits.stop_grace));
             }
-            if reached(&mut run.stuck_at, now) {
+            if passed(&mut run.abandon_at, now) {
                 stuck.push(*id);
             }
         }
         for id in stuck {
-            self.give_up(now, id);
+            self.abandon_run(now, id);
         }
-        self.find_next_limit();
+        self.update_next_run_deadline();
     }
 
-    /// It had to stop and did not: its life is over, whatever its worker still does. What that comes to
-    /// in the end is late.
-    fn give_up(&mut self, now: Timestamp, id: u64) {
-        let cancelling = self.entries.get(&id).map(|entry| entry.cancelling);
+    /// Finishes a task whose run did not stop in time. A later report of that run is stale.
+    fn abandon_run(&mut self, now: Timestamp, id: u64) {
+        let cancelling = self.tasks.get(&id).map(|task| task.cancelling);
         let (Some(run), Some(cancelling)) = (self.running.get(&id).copied(), cancelling) else {
             return;
         };
-        let ran = now.since(run.started_at);
-        self.signals.push(Signal::GiveUp { worker: run.worker });
-        self.note(Event::Stuck {
+        let run_time = now.since(run.started_at);
+        let last_run = Some(run.last_run(run_time));
+        self.signals.push(Signal::Abandon { worker: run.worker });
+        self.emit(Event::Stuck {
             id: task_id(id),
             worker: run.worker,
         });
         if cancelling {
-            self.end(now, id, State::Cancelled, None, Some(run.last(ran)), None);
+            self.finish_task(now, id, State::Cancelled, None, last_run, None);
             return;
         }
         let why = format!(
-            "did not stop within {:?} of its time limit; its worker is given up",
-            self.limits.patience
+            "did not stop within {:?} of its time limit; its worker was abandoned",
+            self.limits.stop_grace
         );
-        self.log_attempt(id, Some(&run), ran, &why);
-        self.end(
-            now,
-            id,
-            State::Failed,
-            Some(why.into()),
-            Some(run.last(ran)),
-            None,
-        );
+        self.record_attempt(id, Some(&run), run_time, &why);
+        self.finish_task(now, id, State::Failed, Some(why.into()), last_run, None);
     }
 }

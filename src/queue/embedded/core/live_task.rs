@@ -1,5 +1,5 @@
-//! What has to be at hand of a task that has not ended. There can be a million, so it is kept small:
-//! arguments, and whatever else is only shown, are where tasks are kept.
+//! The part of an unfinished task that is held in memory. There can be a million, so it is small:
+//! arguments, and everything else that is only displayed, stay in the store.
 
 use std::sync::Arc;
 
@@ -14,20 +14,20 @@ use crate::queue::{
     task::{Key, KeyPolicy, State, Timestamp},
 };
 
-/// A queue's number among all queues.
+/// The index of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct QueueId(pub(super) u16);
 
 #[derive(Debug)]
 pub(super) struct LiveTask {
     pub(super) name: Arc<str>,
-    /// Nothing when the program that runs now does not know the task.
+    /// `None` when this program has no task of that name.
     pub(super) function: Option<Arc<TaskFunction>>,
     pub(super) key: Option<Box<Key>>,
-    pub(super) terms: Option<Box<ExecOverrides>>,
-    /// The run that a worker has, or may take from the channel; 0 when nobody has one.
+    pub(super) overrides: Option<Box<ExecOverrides>>,
+    /// The run that was dispatched; 0 when there is none.
     pub(super) run: u64,
-    /// Its place among the ready.
+    /// The sort key among ready tasks.
     pub(super) rank: u64,
     pub(super) ready_at: Timestamp,
     pub(super) due_at: Option<Timestamp>,
@@ -47,16 +47,16 @@ impl LiveTask {
         Self {
             name: Arc::clone(&row.name),
             function,
-            key: row.rare().key.clone(),
-            terms: row.rare().terms.clone(),
+            key: row.cold().key.clone(),
+            overrides: row.cold().overrides.clone(),
             run: 0,
             rank: rank(row.ready_at, row.priority),
             ready_at: row.ready_at,
-            due_at: row.rare().due_at,
-            expires_at: row.rare().expires_at,
+            due_at: row.cold().due_at,
+            expires_at: row.cold().expires_at,
             queue,
             state: row.state,
-            wall_clock: row.rare().wall_clock,
+            wall_clock: row.cold().wall_clock,
             cancelling: false,
             priority: row.priority,
             attempts: row.attempts,
@@ -70,12 +70,12 @@ impl LiveTask {
     }
 
     /// The key of which only one task runs at a time.
-    pub(super) fn lane(&self) -> Option<&Arc<str>> {
+    pub(super) fn serial_key(&self) -> Option<&Arc<str>> {
         let key = self.key.as_deref()?;
         (key.rule == KeyPolicy::Serial).then_some(&key.text)
     }
 
-    /// It may run from now on.
+    /// Makes the task ready to run from now on.
     pub(super) fn make_ready(&mut self, now: Timestamp) {
         self.rank = rank(now, self.priority);
         self.ready_at = now;
@@ -85,8 +85,8 @@ impl LiveTask {
         self.cancelling = false;
     }
 
-    /// How it waits, to be kept.
-    pub(super) fn waits(&self, id: u64) -> Reschedule {
+    /// The change that stores how the task waits.
+    pub(super) fn reschedule(&self, id: u64) -> Reschedule {
         Reschedule {
             id,
             state: self.state,
@@ -100,13 +100,13 @@ impl LiveTask {
         }
     }
 
-    pub(super) fn jump(&mut self, jump: ClockStep) {
-        self.ready_at = jump.apply(self.ready_at);
+    pub(super) fn apply_clock_step(&mut self, step: ClockStep) {
+        self.ready_at = step.apply(self.ready_at);
         self.rank = rank(self.ready_at, self.priority);
         if !self.wall_clock {
-            self.due_at = self.due_at.map(|at| jump.apply(at));
+            self.due_at = self.due_at.map(|at| step.apply(at));
         }
-        self.expires_at = self.expires_at.map(|at| jump.apply(at));
+        self.expires_at = self.expires_at.map(|at| step.apply(at));
     }
 }
 

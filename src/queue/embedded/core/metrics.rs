@@ -13,17 +13,17 @@ pub(super) struct Metrics {
     pub(super) submitted: u64,
     pub(super) duplicates: u64,
     pub(super) retried: u64,
-    pub(super) forgotten: u64,
-    pub(super) late: u64,
+    pub(super) evicted: u64,
+    pub(super) stale_reports: u64,
     ended: [u64; 8],
-    /// Names are few, and the one that is looked for is nearly always the first.
-    names: Vec<Name>,
-    /// Tasks ended in each second; the last entry is the second `until`, which is not over yet.
+    /// There are few names, and the wanted one is nearly always the first.
+    names: Vec<NameMetrics>,
+    /// Tasks finished in each second; the last entry is the current second, `until`.
     rate: VecDeque<u32>,
     until: u64,
 }
 
-struct Name {
+struct NameMetrics {
     name: Arc<str>,
     succeeded: u64,
     failed: u64,
@@ -43,8 +43,8 @@ impl Default for Metrics {
             submitted: 0,
             duplicates: 0,
             retried: 0,
-            forgotten: 0,
-            late: 0,
+            evicted: 0,
+            stale_reports: 0,
             ended: [0; 8],
             names: Vec::new(),
             rate: VecDeque::with_capacity(RATE_SECONDS + 1),
@@ -54,14 +54,14 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Only registered names are ever started, so there are no more than those.
-    fn name(&mut self, name: &Arc<str>) -> &mut Name {
+    /// The metrics of a name. Only registered tasks are started, so their number is bounded.
+    fn by_name(&mut self, name: &Arc<str>) -> &mut NameMetrics {
         let found = self
             .names
             .iter()
             .position(|known| Arc::ptr_eq(&known.name, name) || known.name == *name);
-        let place = found.unwrap_or_else(|| {
-            self.names.push(Name {
+        let index = found.unwrap_or_else(|| {
+            self.names.push(NameMetrics {
                 name: Arc::clone(name),
                 succeeded: 0,
                 failed: 0,
@@ -70,25 +70,25 @@ impl Metrics {
             });
             self.names.len() - 1
         });
-        &mut self.names[place]
+        &mut self.names[index]
     }
 
-    pub(super) fn wait(&mut self, name: &Arc<str>, waited: Duration) {
-        record(&mut self.name(name).wait, waited);
+    pub(super) fn record_wait(&mut self, name: &Arc<str>, wait_time: Duration) {
+        record(&mut self.by_name(name).wait, wait_time);
     }
 
-    pub(super) fn run(&mut self, name: &Arc<str>, ran: Duration, succeeded: bool) {
-        let meter = self.name(name);
-        record(&mut meter.run, ran);
+    pub(super) fn record_run(&mut self, name: &Arc<str>, run_time: Duration, succeeded: bool) {
+        let metrics = self.by_name(name);
+        record(&mut metrics.run, run_time);
         if succeeded {
-            meter.succeeded += 1;
+            metrics.succeeded += 1;
         } else {
-            meter.failed += 1;
+            metrics.failed += 1;
         }
     }
 
-    pub(super) fn ended(&mut self, now: Timestamp, state: State) {
-        self.turn(now);
+    pub(super) fn record_end(&mut self, now: Timestamp, state: State) {
+        self.advance(now);
         if let Some(last) = self.rate.back_mut() {
             *last = last.saturating_add(1);
         }
@@ -98,14 +98,14 @@ impl Metrics {
     }
 
     pub(super) fn stats(&mut self, now: Timestamp) -> Stats {
-        self.turn(now);
+        self.advance(now);
         let whole = self.rate.len().saturating_sub(1);
-        let names = self.names.iter().map(|meter| NameStats {
-            name: Arc::clone(&meter.name),
-            succeeded: meter.succeeded,
-            failed: meter.failed,
-            wait: Percentiles::of(&meter.wait),
-            run: Percentiles::of(&meter.run),
+        let names = self.names.iter().map(|name| NameStats {
+            name: Arc::clone(&name.name),
+            succeeded: name.succeeded,
+            failed: name.failed,
+            wait: Percentiles::of(&name.wait),
+            run: Percentiles::of(&name.run),
         });
         let mut names: Vec<NameStats> = names.collect();
         names.sort_by(|a, b| a.name.cmp(&b.name));
@@ -114,12 +114,12 @@ impl Metrics {
             duplicates: self.duplicates,
             retried: self.retried,
             ended: self.ended,
-            forgotten: self.forgotten,
-            late: self.late,
+            forgotten: self.evicted,
+            late: self.stale_reports,
             rate: self.rate.iter().take(whole).copied().collect(),
             rate_until: self.until,
-            wait: self.all(|meter| &meter.wait),
-            run: self.all(|meter| &meter.run),
+            wait: self.combined(|name| &name.wait),
+            run: self.combined(|name| &name.run),
             names,
             at: now,
             ..Stats::default()
@@ -127,32 +127,32 @@ impl Metrics {
     }
 
     pub(super) fn histograms(&self) -> Vec<NameHistograms> {
-        let names = self.names.iter().map(|meter| NameHistograms {
-            name: Arc::clone(&meter.name),
-            wait: Buckets::of(&meter.wait),
-            run: Buckets::of(&meter.run),
+        let names = self.names.iter().map(|name| NameHistograms {
+            name: Arc::clone(&name.name),
+            wait: Buckets::of(&name.wait),
+            run: Buckets::of(&name.run),
         });
         names.collect()
     }
 
-    /// Of all names together.
-    fn all(&self, of: impl Fn(&Name) -> &Histogram<u64>) -> Percentiles {
+    /// Percentiles over all names.
+    fn combined(&self, of: impl Fn(&NameMetrics) -> &Histogram<u64>) -> Percentiles {
         match self.names.as_slice() {
             [] => Percentiles::default(),
             [only] => Percentiles::of(of(only)),
             many => {
                 let mut sum = histogram();
-                for meter in many {
-                    // They have the same bounds, so none is out of them.
-                    sum.add(of(meter)).ok();
+                for name in many {
+                    // All have the same bounds, so adding cannot fail.
+                    sum.add(of(name)).ok();
                 }
                 Percentiles::of(&sum)
             }
         }
     }
 
-    /// Brings the seconds up to date.
-    fn turn(&mut self, now: Timestamp) {
+    /// Advances the seconds to `now`.
+    fn advance(&mut self, now: Timestamp) {
         let second = now.0 / 1_000_000;
         if self.rate.is_empty() {
             self.until = second;

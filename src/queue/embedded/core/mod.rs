@@ -1,9 +1,15 @@
-//! The truth about every task that has not ended, as a pure state machine: commands, reports and time
-//! go in; jobs, signals, events, changes to keep and the next deadline come out. Nothing here waits,
-//! sends, writes or reads a clock.
+//! The core of the embedded engine: every unfinished task, as a pure state machine. Commands, worker
+//! reports and the time go in; jobs, signals, events, changes to store and the next deadline come out.
+//! Nothing here waits, sends, writes or reads a clock.
 
+mod deadlines;
+mod live_task;
+mod metrics;
 mod queues;
 mod recover;
+#[cfg(test)]
+mod tests;
+mod transitions;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +27,7 @@ use crate::queue::{
         StoreChange,
         row::{ColdFields, ExecOverrides, Row, RunningInfo},
     },
-    executor::control::Stop,
+    executor::control::StopReason,
     registry::{InvalidTask, TaskFunction},
     task::{
         MAX_ATTEMPTS, MAX_PRIORITY, NewTask, Receipt, State, TaskId, TaskOptions, TimeLimits,
@@ -29,15 +35,15 @@ use crate::queue::{
     },
 };
 
-/// What one engine takes, and what it grants a task.
+/// The limits of one engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CoreLimits {
-    /// Unfinished tasks; past it [`BrokerError::Overloaded`].
+    /// The most unfinished tasks; beyond it submits fail with [`BrokerError::Overloaded`].
     pub backlog: usize,
-    /// How long a run may take when its task does not say.
+    /// The time limits of a run whose task sets none.
     pub run: TimeLimits,
-    /// How long a run that must stop may take to stop, before its worker is given up and replaced.
-    pub patience: Duration,
+    /// How long a run that has to stop may continue before its worker is abandoned and replaced.
+    pub stop_grace: Duration,
 }
 
 impl Default for CoreLimits {
@@ -48,23 +54,24 @@ impl Default for CoreLimits {
                 soft: None,
                 hard: Some(Duration::from_secs(2 * 60 * 60)),
             },
-            patience: Duration::from_secs(10),
+            stop_grace: Duration::from_secs(10),
         }
     }
 }
 
-/// How long finished tasks are kept.
+/// How long finished tasks are retained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RetentionAges {
-    pub(super) usual: Duration,
-    pub(super) failed: Duration,
+    /// Tasks that succeeded, were cancelled or expired.
+    pub(super) age: Duration,
+    /// Tasks that failed.
+    pub(super) failed_age: Duration,
 }
 
-/// How long a task of priority 0 waits before it goes ahead of a fresh one of priority 1, and so on:
-/// nothing starves.
+/// The waiting time that is worth one step of priority, so that no task starves.
 const PRIORITY_AGING: Duration = Duration::from_secs(10);
 
-/// A task that has been looked at and can be taken.
+/// A new task with its function; its arguments and options are valid.
 #[derive(Debug, Clone)]
 pub(super) struct ValidatedTask {
     pub(super) function: Arc<TaskFunction>,
@@ -82,17 +89,17 @@ impl ValidatedTask {
     }
 }
 
-/// A word to a worker.
+/// A message to a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Stop this run.
-    Ask {
+    Stop {
         worker: WorkerId,
         run: u64,
-        how: Stop,
+        reason: StopReason,
     },
-    /// It did not: another takes its place.
-    GiveUp { worker: WorkerId },
+    /// It did not stop: replace the worker.
+    Abandon { worker: WorkerId },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,36 +108,37 @@ enum Timer {
     Expire,
 }
 
-/// A name and a key that only one living task may have.
+/// A task name and a unique key, which only one unfinished task may have.
 type UniqueKey = (Arc<str>, Arc<str>);
 
 pub(super) struct Core {
     limits: CoreLimits,
     ages: RetentionAges,
-    entries: BTreeMap<u64, Box<LiveTask>>,
-    /// Living tasks by state.
+    tasks: BTreeMap<u64, Box<LiveTask>>,
+    /// Unfinished tasks by state.
     counts: [usize; 8],
     queues: Queues,
-    /// What a worker runs.
+    /// Runs whose start was reported, by task.
     running: BTreeMap<u64, ActiveRun>,
-    /// No limit of any run is reached before.
-    next_limit: Option<Timestamp>,
+    /// No deadline of any run is earlier than this.
+    next_run_deadline: Option<Timestamp>,
     unique: BTreeMap<UniqueKey, u64>,
     timers: BTreeSet<(Timestamp, u64, Timer)>,
-    meter: Metrics,
+    metrics: Metrics,
     last_id: u64,
     last_run: u64,
-    /// Tasks that were handed over and whose start has not been reported.
-    handed: usize,
-    /// When the first of those that have ended since it was last asked is to be forgotten.
-    next_forget: Option<Timestamp>,
-    dice: u64,
+    /// Tasks that were dispatched and whose start has not been reported.
+    dispatched: usize,
+    /// The earliest eviction time of the tasks that finished since the last
+    /// [`Core::take_next_eviction`].
+    next_eviction: Option<Timestamp>,
+    rng: u64,
     signals: Vec<Signal>,
-    /// What has happened and is to be kept.
+    /// Changes that are not in the store yet.
     changes: Vec<StoreChange>,
-    /// What happened since it was last asked; nothing is noted while nobody listens.
+    /// Events since the last [`Core::take_events`]; none are recorded without a subscriber.
     events: Vec<Event>,
-    listening: bool,
+    recording: bool,
 }
 
 impl Core {
@@ -138,28 +146,28 @@ impl Core {
         Self {
             limits,
             ages,
-            entries: BTreeMap::new(),
+            tasks: BTreeMap::new(),
             counts: [0; 8],
             queues: Queues::default(),
             running: BTreeMap::new(),
-            next_limit: None,
+            next_run_deadline: None,
             unique: BTreeMap::new(),
             timers: BTreeSet::new(),
-            meter: Metrics::default(),
+            metrics: Metrics::default(),
             last_id,
             last_run: 0,
-            handed: 0,
-            next_forget: None,
-            dice: seed,
+            dispatched: 0,
+            next_eviction: None,
+            rng: seed,
             signals: Vec::new(),
             changes: Vec::new(),
             events: Vec::new(),
-            listening: false,
+            recording: false,
         }
     }
 
-    /// Takes tasks, all or none of them. They count as taken when their change has been kept; see
-    /// [`Core::withdraw`].
+    /// Accepts tasks, all or none of them. They are acknowledged when their change is stored; until
+    /// then [`Core::rollback_new`] can remove them.
     pub(super) fn submit(
         &mut self,
         now: Timestamp,
@@ -176,19 +184,22 @@ impl Core {
             if !self.queues.has_room_for(task.options.queue.as_ref()) {
                 return Err(BrokerError::InvalidTask(InvalidTask::BadArguments {
                     name: task.function.name.to_string(),
-                    why: format!("there are {} queues already; use one of them", queues::MOST),
+                    why: format!(
+                        "there are {} queues already; use one of them",
+                        queues::MAX_QUEUES
+                    ),
                 }));
             }
         }
         let before = self.last_id;
         let mut receipts = Vec::with_capacity(tasks.len());
         for task in tasks {
-            receipts.push(self.take(now, task));
+            receipts.push(self.accept_task(now, task));
         }
         let count = usize::try_from(self.last_id - before).unwrap_or(usize::MAX);
-        self.meter.submitted += count as u64;
+        self.metrics.submitted += count as u64;
         if count > 0 {
-            self.note(Event::Submitted {
+            self.emit(Event::Submitted {
                 first: task_id(before + 1),
                 count,
             });
@@ -196,13 +207,13 @@ impl Core {
         Ok(receipts)
     }
 
-    fn take(&mut self, now: Timestamp, task: ValidatedTask) -> Receipt {
+    fn accept_task(&mut self, now: Timestamp, task: ValidatedTask) -> Receipt {
         let key = task.options.key.map(Box::new);
         let unique = live_task::unique_key(&task.function.name, key.as_deref());
         if let Some(id) = unique.as_ref().and_then(|key| self.unique.get(key)) {
             let id = task_id(*id);
-            self.meter.duplicates += 1;
-            self.note(Event::Duplicate { id });
+            self.metrics.duplicates += 1;
+            self.emit(Event::Duplicate { id });
             return Receipt {
                 id,
                 deduplicated: true,
@@ -213,9 +224,9 @@ impl Core {
         let delay = task.options.delay.filter(|delay| !delay.is_zero());
         let countdown = delay.map(|delay| now.after(delay));
         let due_at = countdown.max(task.options.eta.filter(|eta| *eta > now));
-        let terms = ExecOverrides {
+        let overrides = ExecOverrides {
             limits: task.options.limits,
-            keep: task.options.keep,
+            result_ttl: task.options.keep,
         };
         let mut row = Row::new(id, Arc::clone(&task.function.name), task.args, now);
         if due_at.is_some() {
@@ -223,16 +234,16 @@ impl Core {
         }
         row.priority = task.options.priority.min(MAX_PRIORITY);
         row.max_attempts = task.options.max_attempts.clamp(1, MAX_ATTEMPTS);
-        row.set_rare(ColdFields {
+        row.set_cold(ColdFields {
             queue: task.options.queue,
             key,
-            terms: (terms != ExecOverrides::default()).then(|| Box::new(terms)),
+            overrides: (overrides != ExecOverrides::default()).then(|| Box::new(overrides)),
             due_at,
             wall_clock: due_at.is_some() && due_at != countdown,
             expires_at: task.options.expires.map(|expires| now.after(expires)),
             error: None,
         });
-        self.admit(&row, Some(task.function));
+        self.insert_task(&row, Some(task.function));
         self.changes.push(StoreChange::New(Box::new(row)));
         Receipt {
             id: task_id(id),
@@ -240,73 +251,72 @@ impl Core {
         }
     }
 
-    /// A living task from now on, wherever its row came from.
-    fn admit(&mut self, row: &Row, function: Option<Arc<TaskFunction>>) {
-        let queue = self.queues.find_or_make(row.rare().queue.as_ref());
-        let entry = LiveTask::new(row, queue, function);
+    /// Adds an unfinished task that is new, retried or recovered.
+    fn insert_task(&mut self, row: &Row, function: Option<Arc<TaskFunction>>) {
+        let queue = self.queues.find_or_create(row.cold().queue.as_ref());
+        let task = LiveTask::new(row, queue, function);
         let id = row.id;
-        if let Some(key) = entry.unique_key() {
+        if let Some(key) = task.unique_key() {
             self.unique.insert(key, id);
         }
-        if let Some(expires) = entry.expires_at {
+        if let Some(expires) = task.expires_at {
             self.timers.insert((expires, id, Timer::Expire));
         }
-        if let Some(due) = entry.due_at {
+        if let Some(due) = task.due_at {
             self.timers.insert((due, id, Timer::Due));
         }
-        self.count(entry.state, 1);
-        if entry.state == State::Queued {
-            self.queues.put_in(id, &entry);
+        self.adjust_count(task.state, 1);
+        if task.state == State::Queued {
+            self.queues.enqueue(id, &task);
         }
-        self.entries.insert(id, Box::new(entry));
+        self.tasks.insert(id, Box::new(task));
     }
 
-    /// The next task to hand over, if it may be. Its arguments are still to be had from where they are
-    /// kept.
+    /// The next job to dispatch, unless dispatch is paused. Its arguments are still in the store.
     pub(super) fn next_job(&mut self) -> Option<Job> {
-        let id = self.queues.pop_first()?;
-        let entry = self.entries.get_mut(&id)?;
+        let id = self.queues.pop()?;
+        let task = self.tasks.get_mut(&id)?;
         self.last_run += 1;
-        entry.run = self.last_run;
-        self.handed += 1;
-        let Some(function) = &entry.function else {
-            let why = format!("there is no task named `{}` in this program", entry.name);
-            self.cannot_run(id, &why);
+        task.run = self.last_run;
+        self.dispatched += 1;
+        let Some(function) = &task.function else {
+            let why = format!("there is no task named `{}` in this program", task.name);
+            self.fail_to_start(id, &why);
             return self.next_job();
         };
         Some(Job {
             id,
-            run: entry.run,
-            attempt: entry.attempts.saturating_add(1),
+            run: task.run,
+            attempt: task.attempts.saturating_add(1),
             function: Arc::clone(function),
             args: Arc::default(),
         })
     }
 
-    /// A job that was handed over but not yet taken by a worker is a waiting task again.
-    pub(super) fn take_back(&mut self, job: &Job) {
-        if let Some(entry) = self.entries.get_mut(&job.id)
-            && entry.run == job.run
-            && entry.state == State::Queued
+    /// Returns a job that was dispatched but not started to its old place among the ready tasks.
+    pub(super) fn reclaim_job(&mut self, job: &Job) {
+        if let Some(task) = self.tasks.get_mut(&job.id)
+            && task.run == job.run
+            && task.state == State::Queued
         {
-            entry.run = 0;
-            self.queues.put_back(job.id, entry);
-            self.handed -= 1;
+            task.run = 0;
+            self.queues.insert_ready(job.id, task);
+            self.dispatched -= 1;
         }
     }
 
-    /// Pauses or resumes a queue, or everything.
-    pub(super) fn pause(&mut self, queue: Option<&str>, paused: bool) {
-        if self.queues.pause(queue, paused) {
-            self.note(match queue {
+    /// Pauses or resumes a queue, or all of them.
+    pub(super) fn set_paused(&mut self, queue: Option<&str>, paused: bool) {
+        if self.queues.set_paused(queue, paused) {
+            self.emit(match queue {
                 None => Event::Paused(paused),
                 Some(_) => Event::QueuePaused(paused),
             });
         }
     }
 
-    /// Lets time pass: what was waiting for it becomes ready, what waited too long expires, what runs
-    /// too long is asked to stop.
+    /// Advances the time: scheduled tasks become ready, late ones expire, and runs over their limit
+    /// are signalled to stop.
     pub(super) fn advance(&mut self, now: Timestamp) {
         while let Some((at, id, timer)) = self.timers.first().copied() {
             if at > now {
@@ -314,90 +324,90 @@ impl Core {
             }
             self.timers.pop_first();
             match timer {
-                Timer::Due => self.come_due(now, id),
-                Timer::Expire => self.expire(now, id),
+                Timer::Due => self.make_due(now, id),
+                Timer::Expire => self.expire_task(now, id),
             }
         }
-        self.check_limits(now);
+        self.enforce_limits(now);
     }
 
     /// When [`Core::advance`] next has something to do.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         let timer = self.timers.first().map(|(at, ..)| *at);
-        // A run that has ended leaves the time of its limit behind; here it would be a false alarm.
+        // `next_run_deadline` may be that of a run that has ended, which would be a false alarm here.
         let limit = self
             .running
             .values()
-            .filter_map(ActiveRun::next_limit)
+            .filter_map(ActiveRun::next_deadline)
             .min();
         [timer, limit].into_iter().flatten().min()
     }
 
-    /// The wall clock was moved. Whatever waits for a span of time waits for what is left of it; what
-    /// waits for a time of day waits for that.
-    pub(super) fn jump(&mut self, jump: ClockStep) {
+    /// Adapts all deadlines to a wall clock that was set. Those that stand for a span of time move
+    /// with it; those that stand for a time of day do not.
+    pub(super) fn apply_clock_step(&mut self, step: ClockStep) {
         self.timers.clear();
-        for (id, entry) in &mut self.entries {
-            entry.jump(jump);
-            if let Some(due) = entry.due_at {
+        for (id, task) in &mut self.tasks {
+            task.apply_clock_step(step);
+            if let Some(due) = task.due_at {
                 self.timers.insert((due, *id, Timer::Due));
             }
-            if let Some(expires) = entry.expires_at {
+            if let Some(expires) = task.expires_at {
                 self.timers.insert((expires, *id, Timer::Expire));
             }
         }
-        self.queues.rank_anew(&self.entries);
+        self.queues.rebuild(&self.tasks);
         for run in self.running.values_mut() {
-            run.jump(jump);
+            run.apply_clock_step(step);
         }
-        self.find_next_limit();
+        self.update_next_run_deadline();
     }
 
     pub(super) fn stats(&mut self, now: Timestamp) -> Stats {
-        let next = self.queues.first().and_then(|id| self.entries.get(&id));
+        let next = self.queues.peek().and_then(|id| self.tasks.get(&id));
         Stats {
             counts: self.counts,
             paused: self.queues.is_paused(),
             paused_queues: self.queues.paused().collect(),
             backlog_limit: self.limits.backlog,
-            oldest: next.map(|entry| now.since(entry.ready_at)),
-            ..self.meter.stats(now)
+            oldest: next.map(|task| now.since(task.ready_at)),
+            ..self.metrics.stats(now)
         }
     }
 
     pub(super) fn histograms(&self) -> Vec<NameHistograms> {
-        self.meter.histograms()
+        self.metrics.histograms()
     }
 
     pub(super) fn unfinished(&self) -> usize {
-        self.entries.len()
+        self.tasks.len()
     }
 
-    /// Tasks that a worker has, whether or not their start has been reported.
-    pub(super) fn in_hands(&self) -> usize {
-        self.running.len() + self.handed
+    /// The number of dispatched tasks, started or not.
+    pub(super) fn in_flight(&self) -> usize {
+        self.running.len() + self.dispatched
     }
 
-    /// What runs, as it is shown.
+    /// The running tasks with their runs.
     pub(super) fn running(&self) -> impl Iterator<Item = (u64, u64, RunningInfo)> + '_ {
         self.running.iter().filter_map(|(id, run)| {
-            let entry = self.entries.get(id)?;
-            Some((*id, run.run, run.live(entry)))
+            let task = self.tasks.get(id)?;
+            Some((*id, run.run, run.info(task)))
         })
     }
 
-    /// Where a living task is in its life.
+    /// The state of an unfinished task.
     pub(super) fn state(&self, id: u64) -> Option<State> {
-        self.entries.get(&id).map(|entry| entry.state)
+        self.tasks.get(&id).map(|task| task.state)
     }
 
-    /// Whether anybody wants to know what happens; noting it costs time.
-    pub(super) fn listen(&mut self, listening: bool) {
-        self.listening = listening;
+    /// Turns the recording of events on or off; recording costs time.
+    pub(super) fn set_recording(&mut self, recording: bool) {
+        self.recording = recording;
     }
 
-    pub(super) fn note(&mut self, event: Event) {
-        if self.listening {
+    pub(super) fn emit(&mut self, event: Event) {
+        if self.recording {
             self.events.push(event);
         }
     }
@@ -410,22 +420,22 @@ impl Core {
         std::mem::take(&mut self.signals)
     }
 
-    /// What is to be kept since it was last asked.
-    pub(super) fn take_changes(&mut self, into: &mut Vec<StoreChange>) {
+    /// Moves the changes since the last call to the end of `into`.
+    pub(super) fn drain_changes(&mut self, into: &mut Vec<StoreChange>) {
         into.append(&mut self.changes);
     }
 
-    /// When the first of those is to be forgotten that have ended since it was last asked.
-    pub(super) fn take_next_forget(&mut self) -> Option<Timestamp> {
-        self.next_forget.take()
+    /// The earliest eviction time of the tasks that finished since the last call.
+    pub(super) fn take_next_eviction(&mut self) -> Option<Timestamp> {
+        self.next_eviction.take()
     }
 
-    /// Forgotten by whoever keeps what has ended.
-    pub(super) fn forgotten(&mut self, count: usize) {
-        self.meter.forgotten += count as u64;
+    /// Counts finished tasks that the store has deleted.
+    pub(super) fn count_evicted(&mut self, count: usize) {
+        self.metrics.evicted += count as u64;
     }
 
-    fn count(&mut self, state: State, by: isize) {
+    fn adjust_count(&mut self, state: State, by: isize) {
         if let Some(count) = self.counts.get_mut(state.index()) {
             *count = count.saturating_add_signed(by);
         }
@@ -436,16 +446,10 @@ fn task_id(id: u64) -> TaskId {
     TaskId(id.into())
 }
 
-/// The lower the sooner. Each step of priority is worth as much as [`PRIORITY_AGING`] of waiting.
+/// The sort key of a ready task, lowest first. Each step of priority is worth [`PRIORITY_AGING`] of
+/// waiting.
 fn rank(ready: Timestamp, priority: u8) -> u64 {
     ready
         .after(PRIORITY_AGING * u32::from(MAX_PRIORITY - priority.min(MAX_PRIORITY)))
         .0
 }
-
-mod deadlines;
-mod live_task;
-mod metrics;
-#[cfg(test)]
-mod tests;
-mod transitions;

@@ -1,5 +1,4 @@
-//! Tasks that may run, in the order in which they will: by queue, by rank, and one at a time where
-//! they share a key that asks for it.
+//! Ready tasks in dispatch order: by queue, by rank, and one at a time for each serial key.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -12,8 +11,8 @@ use crate::queue::{
     task::{DEFAULT_QUEUE, State},
 };
 
-/// The most queues that one engine has.
-pub(super) const MOST: usize = 64;
+/// The most queues of one engine.
+pub(super) const MAX_QUEUES: usize = 64;
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -22,10 +21,10 @@ struct Queue {
     paused: bool,
 }
 
-/// Tasks with one key, of which one runs at a time.
+/// Tasks with one serial key, of which one runs at a time.
 #[derive(Debug, Default)]
 struct SerialGroup {
-    /// The one that runs or will be the next to run.
+    /// The task that runs or will run next.
     holder: Option<u64>,
     waiting: BTreeSet<SortKey>,
 }
@@ -33,7 +32,7 @@ struct SerialGroup {
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     queues: Vec<Queue>,
-    lanes: HashMap<Arc<str>, SerialGroup>,
+    serial_groups: HashMap<Arc<str>, SerialGroup>,
     paused: bool,
 }
 
@@ -46,111 +45,113 @@ impl Queues {
     }
 
     pub(super) fn has_room_for(&self, name: Option<&Arc<str>>) -> bool {
-        // The one without a name is not counted: it can always be made.
-        name.is_none_or(|name| self.queues.len() < MOST || self.find(Some(name)).is_some())
+        // The default queue does not count: it can always be created.
+        name.is_none_or(|name| self.queues.len() < MAX_QUEUES || self.find(Some(name)).is_some())
     }
 
-    pub(super) fn find_or_make(&mut self, name: Option<&Arc<str>>) -> QueueId {
+    pub(super) fn find_or_create(&mut self, name: Option<&Arc<str>>) -> QueueId {
         let found = self.find(name.map(|name| &**name));
-        let place = found.unwrap_or_else(|| {
+        let index = found.unwrap_or_else(|| {
             self.queues.push(Queue {
                 name: name.filter(|name| &***name != DEFAULT_QUEUE).cloned(),
                 ..Queue::default()
             });
             self.queues.len() - 1
         });
-        QueueId(u16::try_from(place).unwrap_or(u16::MAX))
+        QueueId(u16::try_from(index).unwrap_or(u16::MAX))
     }
 
     fn queue(&mut self, id: QueueId) -> Option<&mut Queue> {
         self.queues.get_mut(usize::from(id.0))
     }
 
-    /// A task may run, when its lane is free.
-    pub(super) fn put_in(&mut self, id: u64, entry: &LiveTask) {
-        if let Some(key) = entry.lane() {
-            let lane = self.lanes.entry(Arc::clone(key)).or_default();
-            if *lane.holder.get_or_insert(id) != id {
-                lane.waiting.insert((entry.rank, id));
+    /// Makes a task ready, or lets it wait for its serial group.
+    pub(super) fn enqueue(&mut self, id: u64, task: &LiveTask) {
+        if let Some(key) = task.serial_key() {
+            let group = self.serial_groups.entry(Arc::clone(key)).or_default();
+            if *group.holder.get_or_insert(id) != id {
+                group.waiting.insert((task.rank, id));
                 return;
             }
         }
-        self.put_back(id, entry);
+        self.insert_ready(id, task);
     }
 
-    /// A task that was about to run waits again in its old place; its lane is its own already.
-    pub(super) fn put_back(&mut self, id: u64, entry: &LiveTask) {
-        let place = (entry.rank, id);
-        if let Some(queue) = self.queue(entry.queue) {
-            queue.ready.insert(place);
+    /// Makes a task ready that holds its serial group, if it has one.
+    pub(super) fn insert_ready(&mut self, id: u64, task: &LiveTask) {
+        let key = (task.rank, id);
+        if let Some(queue) = self.queue(task.queue) {
+            queue.ready.insert(key);
         }
     }
 
-    /// A task is not to run.
-    pub(super) fn take_out(&mut self, id: u64, entry: &LiveTask) {
-        let place = (entry.rank, id);
-        if let Some(queue) = self.queue(entry.queue) {
-            queue.ready.remove(place);
+    /// Removes a task that is ready or waits for its serial group.
+    pub(super) fn remove(&mut self, id: u64, task: &LiveTask) {
+        let key = (task.rank, id);
+        if let Some(queue) = self.queue(task.queue) {
+            queue.ready.remove(key);
         }
-        if let Some(lane) = entry.lane().and_then(|key| self.lanes.get_mut(key)) {
-            lane.waiting.remove(&place);
+        let serial_key = task.serial_key();
+        if let Some(group) = serial_key.and_then(|text| self.serial_groups.get_mut(text)) {
+            group.waiting.remove(&key);
         }
     }
 
-    /// A task neither runs nor is about to; answers the one that has its lane now.
-    pub(super) fn free_lane(&mut self, id: u64, entry: &LiveTask) -> Option<u64> {
-        let key = entry.lane()?;
-        let lane = self.lanes.get_mut(key)?;
-        if lane.holder != Some(id) {
+    /// Releases the serial group that a task holds; returns the task that holds it now.
+    pub(super) fn release_serial_group(&mut self, id: u64, task: &LiveTask) -> Option<u64> {
+        let key = task.serial_key()?;
+        let group = self.serial_groups.get_mut(key)?;
+        if group.holder != Some(id) {
             return None;
         }
-        lane.holder = lane.waiting.pop_first().map(|(_, id)| id);
-        if lane.holder.is_none() {
-            self.lanes.remove(key);
+        group.holder = group.waiting.pop_first().map(|(_, id)| id);
+        if group.holder.is_none() {
+            self.serial_groups.remove(key);
             return None;
         }
-        lane.holder
+        group.holder
     }
 
-    fn first_place(&self) -> Option<(SortKey, usize)> {
+    /// The first ready task of all queues that are not paused, and the index of its queue.
+    fn head(&self) -> Option<(SortKey, usize)> {
         let open = self.queues.iter().enumerate();
         let open = open.filter(|(_, queue)| !queue.paused);
         open.filter_map(|(i, queue)| Some((queue.ready.first()?, i)))
             .min()
     }
 
-    /// The task that goes next, whether or not everything is paused.
-    pub(super) fn first(&self) -> Option<u64> {
-        self.first_place().map(|((_, id), _)| id)
+    /// The next task to dispatch, even when dispatch is paused as a whole.
+    pub(super) fn peek(&self) -> Option<u64> {
+        self.head().map(|((_, id), _)| id)
     }
 
-    /// Takes the task that goes next, unless everything is paused.
-    pub(super) fn pop_first(&mut self) -> Option<u64> {
+    /// Removes and returns the next task to dispatch.
+    pub(super) fn pop(&mut self) -> Option<u64> {
         if self.paused {
             return None;
         }
-        let (_, i) = self.first_place()?;
+        let (_, i) = self.head()?;
         let (_, id) = self.queues.get_mut(i)?.ready.pop_first()?;
         Some(id)
     }
 
-    /// Answers whether that changes anything. A queue that nothing is in can be paused as well.
-    pub(super) fn pause(&mut self, name: Option<&str>, paused: bool) -> bool {
-        let place = match name {
+    /// Pauses or resumes one queue, which may be empty, or all; returns whether that changed anything.
+    pub(super) fn set_paused(&mut self, name: Option<&str>, paused: bool) -> bool {
+        let flag = match name {
             None => &mut self.paused,
             Some(name) => {
                 let text: Arc<str> = name.into();
                 if !self.has_room_for(Some(&text)) {
                     return false;
                 }
-                let id = self.find_or_make(Some(&text));
+                let id = self.find_or_create(Some(&text));
                 match self.queue(id) {
                     Some(queue) => &mut queue.paused,
                     None => return false,
                 }
             }
         };
-        std::mem::replace(place, paused) != paused
+        std::mem::replace(flag, paused) != paused
     }
 
     pub(super) const fn is_paused(&self) -> bool {
@@ -165,27 +166,28 @@ impl Queues {
         })
     }
 
-    /// Everybody's rank has changed.
-    pub(super) fn rank_anew(&mut self, entries: &BTreeMap<u64, Box<LiveTask>>) {
+    /// Sorts all ready tasks anew after their ranks have changed.
+    pub(super) fn rebuild(&mut self, tasks: &BTreeMap<u64, Box<LiveTask>>) {
         for queue in &mut self.queues {
             queue.ready = IdBitmap::default();
         }
-        for lane in self.lanes.values_mut() {
-            lane.waiting.clear();
+        for group in self.serial_groups.values_mut() {
+            group.waiting.clear();
         }
-        for (id, entry) in entries {
-            // What was handed over is in nobody's queue.
-            if entry.state == State::Queued && entry.run == 0 {
-                self.put_in(*id, entry);
+        for (id, task) in tasks {
+            // A dispatched task is in no queue.
+            if task.state == State::Queued && task.run == 0 {
+                self.enqueue(*id, task);
             }
         }
     }
 
-    /// How many are ready or wait for their lane.
+    /// The number of tasks that are ready or wait for their serial group.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         let ready: usize = self.queues.iter().map(|queue| queue.ready.len()).sum();
-        let waiting: usize = self.lanes.values().map(|lane| lane.waiting.len()).sum();
+        let groups = self.serial_groups.values();
+        let waiting: usize = groups.map(|group| group.waiting.len()).sum();
         ready + waiting
     }
 }

@@ -1,4 +1,4 @@
-//! The life of one task: every step that it takes, with its timers and its places in the queues.
+//! The transitions of one task, with its timers and its places in the queues.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -10,75 +10,79 @@ use crate::{
             Completion, StoreChange,
             row::{EndRow, LastRun, Row},
         },
-        executor::worker::{RunEnded, RunOutcome, Started},
+        executor::worker::{RunEnded, RunOutcome, RunStarted},
         registry::TaskFunction,
         task::{Attempt, State, TimeLimits, Timestamp, Transition, WorkerId},
     },
     retry,
 };
 
-/// The first and the longest pause between attempts.
-pub(super) const FIRST_RETRY: Duration = Duration::from_secs(1);
-pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// The limits of the delay between two attempts: of the first one, and of all.
+pub(super) const MIN_BACKOFF: Duration = Duration::from_secs(1);
+pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
 impl Core {
-    /// A worker has begun.
-    pub(in crate::queue::embedded) fn started(&mut self, worker: WorkerId, started: Started) {
-        let Started { id, run, at } = started;
-        let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.run == run) else {
+    /// Handles the report that a worker has started a run.
+    pub(in crate::queue::embedded) fn run_started(
+        &mut self,
+        worker: WorkerId,
+        started: RunStarted,
+    ) {
+        let RunStarted { id, run, at } = started;
+        let Some(task) = self.tasks.get_mut(&id).filter(|task| task.run == run) else {
             return;
         };
-        self.handed -= 1;
-        entry.attempts = entry.attempts.saturating_add(1);
-        let waited = at.since(entry.ready_at);
-        let own = entry.terms.as_deref().map(|terms| terms.limits);
+        self.dispatched -= 1;
+        task.attempts = task.attempts.saturating_add(1);
+        let wait_time = at.since(task.ready_at);
+        let own = task.overrides.as_deref().map(|own| own.limits);
         let own = own.unwrap_or_default();
         let limits = TimeLimits {
             soft: own.soft.or(self.limits.run.soft),
             hard: own.hard.or(self.limits.run.hard),
         };
-        let stop = entry.cancelling;
-        disarm(&mut self.timers, id, entry);
-        step(&mut self.counts, id, entry, Transition::Start);
-        self.meter.wait(&entry.name, waited);
-        self.watch(id, ActiveRun::new(run, worker, at, waited, limits));
-        self.note(Event::Started {
+        let stop = task.cancelling;
+        clear_timers(&mut self.timers, id, task);
+        apply_transition(&mut self.counts, id, task, Transition::Start);
+        self.metrics.record_wait(&task.name, wait_time);
+        self.track_run(id, ActiveRun::new(run, worker, at, wait_time, limits));
+        self.emit(Event::Started {
             id: task_id(id),
             worker,
         });
         if stop {
-            self.stop_running(at, id);
+            self.request_stop(at, id);
         }
     }
 
-    /// A worker has ended a run.
-    pub(in crate::queue::embedded) fn ended(&mut self, worker: WorkerId, report: RunEnded) {
+    /// Handles the report that a worker has ended a run.
+    pub(in crate::queue::embedded) fn run_ended(&mut self, worker: WorkerId, report: RunEnded) {
         let RunEnded {
             id,
             run: number,
             at,
-            ran,
+            run_time,
             outcome,
         } = report;
         let known = self.running.get(&id).filter(|run| run.run == number);
-        let (Some(run), Some(entry)) = (known.copied(), self.entries.get(&id)) else {
-            self.meter.late += 1;
+        let (Some(run), Some(task)) = (known.copied(), self.tasks.get(&id)) else {
+            self.metrics.stale_reports += 1;
             return;
         };
-        let last = Some(run.last(ran));
-        let (error, again) = match outcome {
+        let last_run = Some(run.last_run(run_time));
+        let (error, retryable) = match outcome {
             RunOutcome::Succeeded(result) => {
-                self.meter.run(&entry.name, ran, true);
-                self.end(at, id, State::Succeeded, None, last, Some(result));
+                self.metrics.record_run(&task.name, run_time, true);
+                self.finish_task(at, id, State::Succeeded, None, last_run, Some(result));
                 return;
             }
             RunOutcome::Cancelled => {
-                self.end(at, id, State::Cancelled, None, last, None);
+                self.finish_task(at, id, State::Cancelled, None, last_run, None);
                 return;
             }
-            RunOutcome::Failed { error, again } => (error, again),
-            RunOutcome::Overdue => {
-                let own = entry.terms.as_deref().and_then(|terms| terms.limits.hard);
+            RunOutcome::Failed { error, retryable } => (error, retryable),
+            RunOutcome::TimedOut => {
+                let own = task.overrides.as_deref().and_then(|own| own.limits.hard);
                 let limit = own.or(self.limits.run.hard).unwrap_or_default();
                 (
                     format!("ran longer than its time limit of {limit:?}").into(),
@@ -86,176 +90,177 @@ impl Core {
                 )
             }
         };
-        self.meter.run(&entry.name, ran, false);
-        let again = again && entry.attempts < entry.max_attempts && !entry.cancelling;
-        self.log_attempt(id, Some(&run), ran, &error);
-        if again {
-            self.try_again(id, at, error);
-            self.note(Event::Finished {
+        self.metrics.record_run(&task.name, run_time, false);
+        let retry = retryable && task.attempts < task.max_attempts && !task.cancelling;
+        self.record_attempt(id, Some(&run), run_time, &error);
+        if retry {
+            self.schedule_retry(id, at, error);
+            self.emit(Event::Finished {
                 id: task_id(id),
                 state: State::Retrying,
                 worker: Some(worker),
-                ran,
+                ran: run_time,
             });
         } else {
-            self.end(at, id, State::Failed, Some(error), last, None);
+            self.finish_task(at, id, State::Failed, Some(error), last_run, None);
         }
     }
 
-    pub(super) fn log_attempt(
+    pub(super) fn record_attempt(
         &mut self,
         id: u64,
         run: Option<&ActiveRun>,
-        ran: Duration,
+        run_time: Duration,
         error: &str,
     ) {
         let attempt = Attempt {
             worker: run.map(|run| run.worker),
-            waited: run.map(|run| run.waited).unwrap_or_default(),
+            waited: run.map(|run| run.wait_time).unwrap_or_default(),
             started_at: run.map(|run| run.started_at).unwrap_or_default(),
-            ran,
+            ran: run_time,
             error: error.into(),
         };
         self.changes.push(StoreChange::Attempt(id, attempt));
     }
 
-    /// The end of a life, from whatever state. The entry goes; what remains is where tasks are kept.
-    pub(super) fn end(
+    /// Moves a task to a final state. It leaves the core; the store retains it.
+    pub(super) fn finish_task(
         &mut self,
         now: Timestamp,
         id: u64,
         state: State,
         error: Option<Box<str>>,
-        last: Option<LastRun>,
+        last_run: Option<LastRun>,
         result: Option<Box<str>>,
     ) {
-        let Some(entry) = self.remove(id) else {
+        let Some(task) = self.remove_task(id) else {
             return;
         };
-        let keep = entry.terms.as_deref().and_then(|terms| terms.keep);
-        let keep = keep.unwrap_or(match state {
-            State::Failed => self.ages.failed,
-            _ => self.ages.usual,
+        let result_ttl = task.overrides.as_deref().and_then(|own| own.result_ttl);
+        let age = result_ttl.unwrap_or(match state {
+            State::Failed => self.ages.failed_age,
+            _ => self.ages.age,
         });
-        let forget_at = now.after(keep);
-        self.next_forget = Some(self.next_forget.map_or(forget_at, |at| at.min(forget_at)));
+        let evict_at = now.after(age);
+        self.next_eviction = Some(self.next_eviction.map_or(evict_at, |at| at.min(evict_at)));
         self.changes.push(StoreChange::Completion(
             id,
             Completion {
                 state,
-                attempts: entry.attempts,
-                crashes: entry.crashes,
+                attempts: task.attempts,
+                crashes: task.crashes,
                 error,
                 end: EndRow {
                     finished_at: now,
-                    forget_at,
-                    last,
+                    evict_at,
+                    last_run,
                     result,
                 },
             },
         ));
-        self.meter.ended(now, state);
-        self.note(Event::Finished {
+        self.metrics.record_end(now, state);
+        self.emit(Event::Finished {
             id: task_id(id),
             state,
-            worker: last.map(|run| run.worker),
-            ran: Duration::from_micros(last.map(|run| run.ran).unwrap_or_default()),
+            worker: last_run.map(|run| run.worker),
+            ran: Duration::from_micros(last_run.map(|run| run.run_micros).unwrap_or_default()),
         });
     }
 
-    /// A living task is none any more.
-    pub(super) fn remove(&mut self, id: u64) -> Option<Box<LiveTask>> {
-        let entry = self.entries.remove(&id)?;
-        disarm(&mut self.timers, id, &entry);
-        self.count(entry.state, -1);
-        if self.running.remove(&id).is_none() && entry.state == State::Queued {
-            if entry.run == 0 {
-                self.queues.take_out(id, &entry);
+    /// Removes a task with everything that refers to it.
+    pub(super) fn remove_task(&mut self, id: u64) -> Option<Box<LiveTask>> {
+        let task = self.tasks.remove(&id)?;
+        clear_timers(&mut self.timers, id, &task);
+        self.adjust_count(task.state, -1);
+        if self.running.remove(&id).is_none() && task.state == State::Queued {
+            if task.run == 0 {
+                self.queues.remove(id, &task);
             } else {
-                self.handed -= 1;
+                self.dispatched -= 1;
             }
         }
-        if let Some(key) = entry.unique_key() {
+        if let Some(key) = task.unique_key() {
             self.unique.remove(&key);
         }
-        self.free_lane(id, &entry);
-        Some(entry)
+        if let Some(next) = self.queues.release_serial_group(id, &task) {
+            self.make_holder_ready(next);
+        }
+        Some(task)
     }
 
-    fn free_lane(&mut self, id: u64, entry: &LiveTask) {
-        if let Some(next) = self.queues.free_lane(id, entry)
-            && let Some(entry) = self.entries.get(&next)
-        {
-            self.queues.put_back(next, entry);
+    fn make_holder_ready(&mut self, holder: u64) {
+        if let Some(task) = self.tasks.get(&holder) {
+            self.queues.insert_ready(holder, task);
         }
     }
 
-    /// A task that cannot even be started.
-    pub(in crate::queue::embedded) fn cannot_run(&mut self, id: u64, why: &str) {
-        let ready_at = self.entries.get(&id).map(|entry| entry.ready_at);
+    /// Fails a task that cannot be started.
+    pub(in crate::queue::embedded) fn fail_to_start(&mut self, id: u64, why: &str) {
+        let ready_at = self.tasks.get(&id).map(|task| task.ready_at);
         let now = ready_at.unwrap_or_default();
-        self.log_attempt(id, None, Duration::ZERO, why);
-        self.end(now, id, State::Failed, Some(why.into()), None, None);
+        self.record_attempt(id, None, Duration::ZERO, why);
+        self.finish_task(now, id, State::Failed, Some(why.into()), None, None);
     }
 
-    /// Cancels a task. The caller has taken back what was handed over, so a task that is neither
-    /// waiting nor running is in a worker's hands.
+    /// Cancels a task. The dispatcher has reclaimed the jobs in the channel, so a task that is neither
+    /// waiting nor running has just been received by a worker.
     pub(in crate::queue::embedded) fn cancel(&mut self, now: Timestamp, id: u64) -> Option<State> {
-        let entry = self.entries.get_mut(&id)?;
-        let in_hands = entry.state == State::Queued && entry.run != 0;
-        if entry.state == State::Running || in_hands {
-            entry.cancelling = true;
-            self.stop_running(now, id);
+        let task = self.tasks.get_mut(&id)?;
+        let dispatched = task.state == State::Queued && task.run != 0;
+        if task.state == State::Running || dispatched {
+            task.cancelling = true;
+            self.request_stop(now, id);
             return Some(State::Running);
         }
-        self.end(now, id, State::Cancelled, None, None, None);
+        self.finish_task(now, id, State::Cancelled, None, None, None);
         Some(State::Cancelled)
     }
 
-    /// Runs an ended task again, with all its attempts.
+    /// Makes a finished task ready again, with all its attempts.
     pub(in crate::queue::embedded) fn retry(
         &mut self,
         now: Timestamp,
         mut row: Row,
         function: Option<Arc<TaskFunction>>,
     ) -> Result<State, BrokerError> {
-        row.state = self.may_return(&row, Transition::Retry)?;
+        row.state = self.check_requeue(&row, Transition::Retry)?;
         row.attempts = 0;
         row.crashes = 0;
-        row.change_rare(|rare| {
-            rare.expires_at = None;
-            rare.due_at = None;
-            rare.wall_clock = false;
+        row.update_cold(|cold| {
+            cold.expires_at = None;
+            cold.due_at = None;
+            cold.wall_clock = false;
         });
         row.ready_at = now;
-        self.bring_back(row, function)
+        self.requeue(row, function)
     }
 
-    /// Takes a cancellation back: the task waits as it did before.
-    pub(in crate::queue::embedded) fn restore(
+    /// Undoes a cancellation: the task waits as it did before.
+    pub(in crate::queue::embedded) fn undo_cancel(
         &mut self,
         now: Timestamp,
         mut row: Row,
         function: Option<Arc<TaskFunction>>,
     ) -> Result<State, BrokerError> {
-        row.change_rare(|rare| rare.due_at = rare.due_at.filter(|due| *due > now));
-        let step = match row.rare().due_at {
+        row.update_cold(|cold| cold.due_at = cold.due_at.filter(|due| *due > now));
+        let transition = match row.cold().due_at {
             Some(_) => Transition::Postpone,
             None => Transition::Restore,
         };
-        row.state = self.may_return(&row, step)?;
-        self.bring_back(row, function)
+        row.state = self.check_requeue(&row, transition)?;
+        self.requeue(row, function)
     }
 
-    fn may_return(&self, row: &Row, step: Transition) -> Result<State, BrokerError> {
+    /// The state that a finished task would have after a transition back.
+    fn check_requeue(&self, row: &Row, transition: Transition) -> Result<State, BrokerError> {
         let id = task_id(row.id);
-        let state = row.state.apply(step);
+        let state = row.state.apply(transition);
         let state = state.map_err(|why| BrokerError::InvalidTransition { id, why })?;
         let (backlog, limit) = (self.unfinished(), self.limits.backlog);
         if backlog >= limit {
             return Err(BrokerError::Overloaded { backlog, limit });
         }
-        let unique = super::live_task::unique_key(&row.name, row.rare().key.as_deref());
+        let unique = super::live_task::unique_key(&row.name, row.cold().key.as_deref());
         match unique.and_then(|key| self.unique.get(&key)) {
             Some(by) => Err(BrokerError::DuplicateKey {
                 id,
@@ -265,71 +270,72 @@ impl Core {
         }
     }
 
-    fn bring_back(
+    fn requeue(
         &mut self,
         mut row: Row,
         function: Option<Arc<TaskFunction>>,
     ) -> Result<State, BrokerError> {
         row.end = None;
         let id = row.id;
-        self.admit(&row, function);
-        if let Some(entry) = self.entries.get(&id) {
-            self.changes.push(StoreChange::Requeue(entry.waits(id)));
+        self.insert_task(&row, function);
+        if let Some(task) = self.tasks.get(&id) {
+            self.changes.push(StoreChange::Requeue(task.reschedule(id)));
         }
-        self.note(Event::Requeued { id: task_id(id) });
+        self.emit(Event::Requeued { id: task_id(id) });
         Ok(row.state)
     }
 
-    pub(super) fn come_due(&mut self, now: Timestamp, id: u64) {
-        let Some(entry) = self.entries.get_mut(&id) else {
+    pub(super) fn make_due(&mut self, now: Timestamp, id: u64) {
+        let Some(task) = self.tasks.get_mut(&id) else {
             return;
         };
-        entry.make_ready(now);
-        step(&mut self.counts, id, entry, Transition::Due);
-        self.queues.put_in(id, entry);
-        self.changes.push(StoreChange::Reschedule(entry.waits(id)));
+        task.make_ready(now);
+        apply_transition(&mut self.counts, id, task, Transition::Due);
+        self.queues.enqueue(id, task);
+        self.changes
+            .push(StoreChange::Reschedule(task.reschedule(id)));
     }
 
-    pub(super) fn expire(&mut self, now: Timestamp, id: u64) {
-        let entry = self.entries.get(&id);
-        if entry.is_some_and(|entry| entry.run == 0 && entry.state != State::Running) {
-            self.end(now, id, State::Expired, None, None, None);
+    pub(super) fn expire_task(&mut self, now: Timestamp, id: u64) {
+        let task = self.tasks.get(&id);
+        if task.is_some_and(|task| task.run == 0 && task.state != State::Running) {
+            self.finish_task(now, id, State::Expired, None, None, None);
         }
     }
 
-    fn try_again(&mut self, id: u64, now: Timestamp, error: Box<str>) {
+    fn schedule_retry(&mut self, id: u64, now: Timestamp, error: Box<str>) {
         self.running.remove(&id);
-        self.meter.retried += 1;
-        let share = self.roll();
-        let Some(entry) = self.entries.get_mut(&id) else {
+        self.metrics.retried += 1;
+        let share = self.next_f64();
+        let Some(task) = self.tasks.get_mut(&id) else {
             return;
         };
-        let attempt = u32::from(entry.attempts.saturating_sub(1));
-        let most = retry::exponential(FIRST_RETRY, LONGEST_RETRY, attempt);
-        // Full jitter: many that failed together do not come back together.
-        let due = now.after(most.mul_f64(share));
-        entry.due_at = Some(due);
-        entry.wall_clock = false;
-        entry.run = 0;
-        step(&mut self.counts, id, entry, Transition::FailRetryable);
+        let attempt = u32::from(task.attempts.saturating_sub(1));
+        let longest = retry::exponential(MIN_BACKOFF, MAX_BACKOFF, attempt);
+        // Full jitter: many tasks that failed together are not retried together.
+        let due = now.after(longest.mul_f64(share));
+        task.due_at = Some(due);
+        task.wall_clock = false;
+        task.run = 0;
+        apply_transition(&mut self.counts, id, task, Transition::FailRetryable);
         self.timers.insert((due, id, Timer::Due));
-        if let Some(expires) = entry.expires_at {
+        if let Some(expires) = task.expires_at {
             self.timers.insert((expires, id, Timer::Expire));
         }
-        let mut waits = entry.waits(id);
-        waits.error = Some(error);
-        self.changes.push(StoreChange::Reschedule(waits));
-        if entry.lane().is_some()
-            && let Some(next) = self.queues.free_lane(id, entry)
-            && let Some(entry) = self.entries.get(&next)
-        {
-            self.queues.put_back(next, entry);
+        let mut change = task.reschedule(id);
+        change.error = Some(error);
+        self.changes.push(StoreChange::Reschedule(change));
+        if let Some(next) = self.queues.release_serial_group(id, task) {
+            self.make_holder_ready(next);
         }
     }
 
-    /// Takes back tasks that could not be kept: whoever submitted them is told, and they were never
-    /// there. What else has changed stays to be kept.
-    pub(in crate::queue::embedded) fn withdraw(&mut self, changes: &mut Vec<StoreChange>) -> usize {
+    /// Removes new tasks that could not be stored: their submits fail, and it is as if they had never
+    /// been accepted. All other changes stay. Returns the number of tasks removed.
+    pub(in crate::queue::embedded) fn rollback_new(
+        &mut self,
+        changes: &mut Vec<StoreChange>,
+    ) -> usize {
         let new: BTreeSet<u64> = changes
             .iter()
             .filter_map(|change| match change {
@@ -338,53 +344,59 @@ impl Core {
             })
             .collect();
         for id in &new {
-            self.remove(*id);
+            self.remove_task(*id);
         }
-        self.meter.submitted -= new.len() as u64;
+        self.metrics.submitted -= new.len() as u64;
         changes.retain(|change| match change {
             StoreChange::New(_) => false,
-            StoreChange::Reschedule(waits) | StoreChange::Requeue(waits) => {
-                !new.contains(&waits.id)
+            StoreChange::Reschedule(change) | StoreChange::Requeue(change) => {
+                !new.contains(&change.id)
             }
             StoreChange::Attempt(id, _) | StoreChange::Completion(id, _) => !new.contains(id),
-            StoreChange::Submit(submit) => !submit.runs.iter().any(|run| new.contains(&run.first)),
+            StoreChange::Submit(submit) => {
+                !submit.ids.iter().any(|range| new.contains(&range.first))
+            }
             StoreChange::Delete(_) | StoreChange::ExpireKeys(_) => true,
         });
         new.len()
     }
 
-    /// The next number of a well-mixed series (splitmix64), 0 to 1.
-    fn roll(&mut self) -> f64 {
-        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.dice;
+    /// The next number of a pseudorandom series (splitmix64), 0 to 1.
+    fn next_f64(&mut self) -> f64 {
+        self.rng = self.rng.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.rng;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
-/// Takes a step that the caller knows to be legal, and keeps the counts in step.
-pub(super) fn step(counts: &mut [usize; 8], id: u64, entry: &mut LiveTask, step: Transition) {
-    match entry.state.apply(step) {
+/// Applies a transition that the caller knows to be valid, and updates the counts.
+pub(super) fn apply_transition(
+    counts: &mut [usize; 8],
+    id: u64,
+    task: &mut LiveTask,
+    transition: Transition,
+) {
+    match task.state.apply(transition) {
         Ok(state) => {
-            if let Some(count) = counts.get_mut(entry.state.index()) {
+            if let Some(count) = counts.get_mut(task.state.index()) {
                 *count -= 1;
             }
             if let Some(count) = counts.get_mut(state.index()) {
                 *count += 1;
             }
-            entry.state = state;
+            task.state = state;
         }
         Err(why) => debug_assert!(false, "#{id}: {why}"),
     }
 }
 
-/// Takes a task's timers away.
-fn disarm(timers: &mut BTreeSet<(Timestamp, u64, Timer)>, id: u64, entry: &LiveTask) {
-    if let Some(due) = entry.due_at {
+fn clear_timers(timers: &mut BTreeSet<(Timestamp, u64, Timer)>, id: u64, task: &LiveTask) {
+    if let Some(due) = task.due_at {
         timers.remove(&(due, id, Timer::Due));
     }
-    if let Some(expires) = entry.expires_at {
+    if let Some(expires) = task.expires_at {
         timers.remove(&(expires, id, Timer::Expire));
     }
 }

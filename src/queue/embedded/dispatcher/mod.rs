@@ -3,6 +3,9 @@
 //! touches the core, and the only one that writes.
 
 mod commands;
+mod dispatch;
+mod notify;
+mod persist;
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -13,11 +16,11 @@ use super::{
     bulk::BulkJob,
     command::{DispatcherCommand, PendingReply, Responder},
     core::{Core, RetentionAges},
-    idempotency::Submits,
+    idempotency::IdempotencyCache,
 };
 use crate::queue::executor::{
     pool::Pool,
-    worker::{Job, LEAVE, WorkerReport},
+    worker::{Job, SHUTDOWN_TIMEOUT, WorkerReport},
 };
 use crate::queue::{
     broker::{EventBatch, ShutdownReport, Stats},
@@ -28,19 +31,19 @@ use crate::queue::{
 };
 
 /// Commands and reports that are taken before anything is kept: one round, one commit.
-const ROUND: usize = 1_024;
+const BATCH: usize = 1_024;
 /// The most jobs in the channel.
-const MOST_HANDED: usize = 2 * MAX_WORKERS;
+const CHANNEL_DEPTH: usize = 2 * MAX_WORKERS;
 /// How often a dispatcher that has just been busy looks for more before it sleeps.
-const LOOKS: usize = 32;
+const SPIN_LIMIT: usize = 32;
 /// Reports that wait for the dispatcher; further workers wait for room.
 const MAX_REPORTS: usize = 1_024;
-/// How often it is tried to keep them.
-const PERSIST: Duration = Duration::from_secs(1);
+/// How often it is tried to persist them.
+const PERSIST_RETRY: Duration = Duration::from_secs(1);
 /// While something waits for its time, the wall clock is looked at this often.
-const GLANCE: Duration = Duration::from_secs(1);
+const CLOCK_CHECK: Duration = Duration::from_secs(1);
 /// While only old tasks wait to be forgotten, it is looked at this often.
-const SWEEP: Duration = Duration::from_secs(60 * 60);
+const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 struct Subscriber {
     batches: async_channel::Sender<EventBatch>,
@@ -53,9 +56,9 @@ struct ShutdownState {
     answer: Responder<ShutdownReport>,
 }
 
-pub(super) struct ThreadGuard {
+pub(super) struct DispatcherThread {
     runtime: tokio::runtime::Runtime,
-    rounds: Dispatcher,
+    dispatcher: Dispatcher,
 }
 
 /// Everything but the runtime that drives it.
@@ -66,37 +69,37 @@ struct Dispatcher {
     config: BrokerConfig,
     pool: Pool,
     clock: Clock,
-    wanted: usize,
+    desired_workers: usize,
     commands: async_channel::Receiver<DispatcherCommand>,
     reports: async_channel::Receiver<WorkerReport>,
     jobs: async_channel::Sender<Job>,
     /// The other end of `jobs`, to call back what no worker has taken.
-    handed: async_channel::Receiver<Job>,
+    undispatched: async_channel::Receiver<Job>,
     subscribers: Vec<Subscriber>,
-    ending: Option<ShutdownState>,
+    shutdown: Option<ShutdownState>,
     /// Tasks that ended in the round before.
-    ended: usize,
+    ended_runs: usize,
     /// What is to be kept; empty between two rounds unless it could not be.
     changes: Vec<StoreChange>,
-    held: Vec<PendingReply>,
-    questions: Vec<ReadRequest>,
+    pending_replies: Vec<PendingReply>,
+    reads: Vec<ReadRequest>,
     /// Who asked for numbers; they are of what has been kept.
-    counted: Vec<Responder<Stats>>,
-    bulk: VecDeque<BulkJob>,
-    /// Submits that have a name of their own.
-    submits: Submits,
+    stats_requests: Vec<Responder<Stats>>,
+    bulk_jobs: VecDeque<BulkJob>,
+    /// Idempotency keys of recent submits.
+    idempotency: IdempotencyCache,
     /// Why changes cannot be kept.
-    trouble: Option<String>,
+    persist_error: Option<String>,
     /// When to look for what is to be forgotten.
     next_sweep: Option<Timestamp>,
 }
 
 /// What woke the dispatcher.
 enum Wake {
-    DispatcherCommand(DispatcherCommand),
-    WorkerReport(WorkerReport),
-    Time,
-    Abandoned,
+    Command(DispatcherCommand),
+    Report(WorkerReport),
+    Timer,
+    GraceOver,
 }
 
 /// Where the dispatcher hears and speaks.
@@ -109,65 +112,79 @@ pub(super) struct DispatcherParts {
     pub(super) commands: async_channel::Receiver<DispatcherCommand>,
 }
 
-impl ThreadGuard {
+impl DispatcherThread {
     /// Takes up what was left by the process before.
     pub(super) fn new(start: DispatcherParts) -> Result<(Self, Recovery), super::StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
-        let (jobs, handed) = async_channel::bounded(MOST_HANDED);
+        let (jobs, undispatched) = async_channel::bounded(CHANNEL_DEPTH);
         let (outbox, reports) = async_channel::bounded(MAX_REPORTS);
         let clock = start.clock;
-        let pool = Pool::new(clock.clone(), start.store.slots(), handed.clone(), outbox)?;
+        let pool = Pool::new(
+            clock.clone(),
+            start.store.in_flight(),
+            undispatched.clone(),
+            outbox,
+        )?;
         let retention = start.config.store.retention;
         let ages = RetentionAges {
-            usual: retention.age,
-            failed: retention.failed_age,
+            age: retention.age,
+            failed_age: retention.failed_age,
         };
         let now = clock.now();
         let core = Core::new(start.config.limits, ages, start.opened.last_id, now.0);
-        let wanted = start.config.workers;
-        let mut rounds = Dispatcher {
+        let desired_workers = start.config.workers;
+        let mut dispatcher = Dispatcher {
             core,
             store: start.store,
             registry: start.registry,
             config: start.config,
             pool,
             clock,
-            wanted: 0,
+            desired_workers: 0,
             commands: start.commands,
             reports,
             jobs,
-            handed,
+            undispatched,
             subscribers: Vec::new(),
-            ending: None,
-            ended: 0,
+            shutdown: None,
+            ended_runs: 0,
             changes: Vec::new(),
-            held: Vec::new(),
-            questions: Vec::new(),
-            counted: Vec::new(),
-            bulk: VecDeque::new(),
-            submits: Submits::default(),
-            trouble: None,
+            pending_replies: Vec::new(),
+            reads: Vec::new(),
+            stats_requests: Vec::new(),
+            bulk_jobs: VecDeque::new(),
+            idempotency: IdempotencyCache::default(),
+            persist_error: None,
             next_sweep: None,
         };
-        let recovery = rounds.recover(now, start.opened)?;
-        let submits = rounds.store.submits().map_err(super::unreadable)?;
-        rounds.submits = Submits::new(submits);
-        rounds.next_sweep = Some(now);
-        if wanted > 0 {
-            rounds.scale(wanted);
+        let recovery = dispatcher.recover(now, start.opened)?;
+        let submits = dispatcher.store.submits().map_err(super::store_error)?;
+        dispatcher.idempotency = IdempotencyCache::new(submits);
+        dispatcher.next_sweep = Some(now);
+        if desired_workers > 0 {
+            dispatcher.scale(desired_workers);
         }
-        Ok((Self { runtime, rounds }, recovery))
+        Ok((
+            Self {
+                runtime,
+                dispatcher,
+            },
+            recovery,
+        ))
     }
 
     /// Runs until a shutdown is through or nobody is left to ask.
     pub(super) fn run(self) {
-        let Self { runtime, rounds } = self;
-        let rounds = runtime.block_on(rounds.run());
+        let Self {
+            runtime,
+            dispatcher,
+        } = self;
+        let dispatcher = runtime.block_on(dispatcher.run());
         // Ending the workers' runtime blocks, which a thread that drives a runtime may not do.
         drop(runtime);
-        rounds.end();
+        dispatcher.end();
     }
 }
 
@@ -179,48 +196,48 @@ impl Dispatcher {
     ) -> Result<Recovery, super::StartError> {
         let (core, registry) = (&mut self.core, &self.registry);
         self.store
-            .waiting(&mut |row| {
+            .for_each_unfinished(&mut |row| {
                 let function = registry.get(&row.name).cloned();
                 core.recover(now, row, function);
             })
-            .map_err(super::unreadable)?;
+            .map_err(super::store_error)?;
         let waiting = self.core.unfinished();
-        let blamed = self.core.blame(now, &opened.running);
-        self.core.take_changes(&mut self.changes);
+        let verdicts = self.core.attribute_crash(now, &opened.running);
+        self.core.drain_changes(&mut self.changes);
         // Whoever crashes the process must be known before anything runs again.
         self.store
             .commit(&mut self.changes)
-            .map_err(super::unreadable)?;
-        self.store.begin().map_err(super::unreadable)?;
-        Ok(Recovery::new(waiting, blamed, opened))
+            .map_err(super::store_error)?;
+        self.store.reset_in_flight().map_err(super::store_error)?;
+        Ok(Recovery::new(waiting, verdicts, opened))
     }
 
     async fn run(mut self) -> Self {
-        self.hand_over();
+        self.dispatch_ready();
         while let Some(wake) = self.next().await {
-            self.ended = 0;
-            if let Some(jump) = self.clock.check() {
-                self.core.jump(jump);
+            self.ended_runs = 0;
+            if let Some(step) = self.clock.check() {
+                self.core.apply_clock_step(step);
             }
-            self.take(wake);
-            for _ in 0..ROUND {
+            self.handle_wake(wake);
+            for _ in 0..BATCH {
                 if let Ok(report) = self.reports.try_recv() {
-                    self.report(report);
+                    self.handle_report(report);
                 } else if let Ok(command) = self.commands.try_recv() {
-                    self.command(command);
+                    self.handle_command(command);
                 } else {
                     break;
                 }
             }
             self.core.advance(self.clock.now());
-            self.bulk_step();
-            self.settle();
+            self.run_bulk_page();
+            self.commit();
             self.sweep();
-            self.answer();
-            self.hand_over();
+            self.execute_reads();
+            self.dispatch_ready();
             self.signal();
-            self.tell();
-            if self.is_through() {
+            self.publish();
+            if self.is_shut_down() {
                 break;
             }
         }
@@ -231,17 +248,17 @@ impl Dispatcher {
     /// run and looking again costs less than to be put to sleep and woken, here and at the worker
     /// that would have to wake this thread for every task.
     async fn next(&self) -> Option<Wake> {
-        if !self.bulk.is_empty() {
-            return Some(Wake::Time);
+        if !self.bulk_jobs.is_empty() {
+            return Some(Wake::Timer);
         }
-        if self.ended > 0 {
-            for _ in 0..LOOKS {
+        if self.ended_runs > 0 {
+            for _ in 0..SPIN_LIMIT {
                 std::thread::yield_now();
                 if let Ok(report) = self.reports.try_recv() {
-                    return Some(Wake::WorkerReport(report));
+                    return Some(Wake::Report(report));
                 }
                 if let Ok(command) = self.commands.try_recv() {
-                    return Some(Wake::DispatcherCommand(command));
+                    return Some(Wake::Command(command));
                 }
             }
         }
@@ -250,92 +267,89 @@ impl Dispatcher {
 
     /// The next thing that happens; `None` when every handle is gone.
     async fn wait(&self) -> Option<Wake> {
-        let at = self.alarm();
+        let at = self.next_wake();
         let timer = async {
             match at {
                 Some(at) => sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
-        let patience = async {
-            match &self.ending {
-                Some(ending) => sleep_until(ending.by).await,
+        let grace = async {
+            match &self.shutdown {
+                Some(shutdown) => sleep_until(shutdown.by).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             biased;
-            report = self.reports.recv() => report.ok().map(Wake::WorkerReport),
-            command = self.commands.recv() => command.ok().map(Wake::DispatcherCommand),
-            () = timer => Some(Wake::Time),
-            () = patience => Some(Wake::Abandoned),
+            report = self.reports.recv() => report.ok().map(Wake::Report),
+            command = self.commands.recv() => command.ok().map(Wake::Command),
+            () = timer => Some(Wake::Timer),
+            () = grace => Some(Wake::GraceOver),
         }
     }
 
     /// When to wake although nothing has happened. Timers do not see that the wall clock was set or
     /// that the machine slept, so nothing is left to a timer for long.
-    fn alarm(&self) -> Option<Instant> {
+    fn next_wake(&self) -> Option<Instant> {
         let now = Instant::now();
         let until = |at: Timestamp, most: Duration| self.clock.instant(at).min(now + most);
-        let due = self.core.next_deadline().map(|at| until(at, GLANCE));
-        let sweep = self.next_sweep.map(|at| until(at, SWEEP));
-        let persist = (!self.changes.is_empty()).then(|| now + PERSIST);
+        let due = self.core.next_deadline().map(|at| until(at, CLOCK_CHECK));
+        let sweep = self.next_sweep.map(|at| until(at, RETENTION_INTERVAL));
+        let persist = (!self.changes.is_empty()).then(|| now + PERSIST_RETRY);
         [due, sweep, persist].into_iter().flatten().min()
     }
 
-    fn take(&mut self, wake: Wake) {
+    fn handle_wake(&mut self, wake: Wake) {
         match wake {
-            Wake::WorkerReport(report) => self.report(report),
-            Wake::DispatcherCommand(command) => self.command(command),
-            Wake::Time => {}
-            Wake::Abandoned => {
-                if let Some(ending) = &mut self.ending {
-                    ending.by = Instant::now();
+            Wake::Report(report) => self.handle_report(report),
+            Wake::Command(command) => self.handle_command(command),
+            Wake::Timer => {}
+            Wake::GraceOver => {
+                if let Some(shutdown) = &mut self.shutdown {
+                    shutdown.by = Instant::now();
                 }
             }
         }
     }
 
-    fn report(&mut self, report: WorkerReport) {
+    fn handle_report(&mut self, report: WorkerReport) {
         let worker = report.worker;
         if let Some(ended) = report.ended {
-            self.ended += 1;
-            self.core.ended(worker, ended);
+            self.ended_runs += 1;
+            self.core.run_ended(worker, ended);
         }
         if let Some(started) = report.started {
-            self.core.started(worker, started);
+            self.core.run_started(worker, started);
         }
-        if report.left {
-            self.pool.left(worker);
-            self.worker_event(worker, false);
+        if report.stopped {
+            self.pool.remove(worker);
+            self.emit_worker_event(worker, false);
         }
     }
 
     /// Whether a shutdown has nothing left to wait for.
-    fn is_through(&self) -> bool {
-        self.ending
+    fn is_shut_down(&self) -> bool {
+        self.shutdown
             .as_ref()
-            .is_some_and(|ending| self.core.in_hands() == 0 || Instant::now() >= ending.by)
+            .is_some_and(|shutdown| self.core.in_flight() == 0 || Instant::now() >= shutdown.by)
     }
 
     fn end(mut self) {
         // What still runs is kept as waiting, and so it is handed back.
-        let abandoned = self.core.in_hands();
+        let abandoned = self.core.in_flight();
         self.jobs.close();
         self.reports.close();
-        self.settle();
+        self.commit();
         self.store.close();
-        self.pool.end(LEAVE);
-        if let Some(ending) = self.ending {
+        self.pool.shut_down(SHUTDOWN_TIMEOUT);
+        if let Some(shutdown) = self.shutdown {
             let drained = ShutdownReport {
                 abandoned,
-                unstarted: ending.unstarted,
+                unstarted: shutdown.unstarted,
                 kept: self.config.survives() && self.changes.is_empty(),
             };
-            ending.answer.send(drained).ok();
+            shutdown.answer.send(drained).ok();
         }
     }
 }
-mod dispatch;
-mod notify;
-mod persist;

@@ -18,15 +18,15 @@ impl Dispatcher {
 
     pub(super) fn stats(&mut self) -> Stats {
         let mut stats = self.core.stats(self.clock.now());
-        for (count, ended) in stats.counts.iter_mut().zip(self.store.ended()) {
+        for (count, ended) in stats.counts.iter_mut().zip(self.store.finished_counts()) {
             *count += ended;
         }
-        let (bytes, commits) = self.store.size();
+        let (bytes, commits) = self.store.usage();
         let retention = self.config.store.retention;
         stats.retained_limit = retention.count;
-        stats.wanted = self.wanted;
+        stats.wanted = self.desired_workers;
         stats.stuck = self.pool.stuck();
-        stats.trouble.clone_from(&self.trouble);
+        stats.trouble.clone_from(&self.persist_error);
         stats.unsaved = self.changes.len();
         stats.keeping = StorageStats {
             durability: self.config.durability().word().into(),
@@ -37,13 +37,13 @@ impl Dispatcher {
         stats
     }
 
-    pub(super) fn worker_event(&mut self, id: WorkerId, started: bool) {
-        self.core.note(Event::Worker { id, started });
+    pub(super) fn emit_worker_event(&mut self, id: WorkerId, started: bool) {
+        self.core.emit(Event::Worker { id, started });
     }
 
     /// Gives every subscriber what happened in this round. One that does not keep up loses it, and
     /// is told how much it lost.
-    pub(super) fn tell(&mut self) {
+    pub(super) fn publish(&mut self) {
         let events = self.core.take_events();
         if events.is_empty() {
             return;
@@ -64,6 +64,6 @@ impl Dispatcher {
             }
             true
         });
-        self.core.listen(!self.subscribers.is_empty());
+        self.core.set_recording(!self.subscribers.is_empty());
     }
 }

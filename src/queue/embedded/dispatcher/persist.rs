@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Dispatcher, GLANCE};
+use super::{CLOCK_CHECK, Dispatcher};
 use crate::queue::{
     broker::Event,
     embedded::store::{StoreChange, StoreError},
@@ -11,59 +11,59 @@ use crate::queue::{
 
 impl Dispatcher {
     /// Keeps what has changed, and only then lets the answers go.
-    pub(super) fn settle(&mut self) {
-        self.core.take_changes(&mut self.changes);
-        let kept = self.keep();
-        for held in self.held.drain(..) {
-            held.answer(&kept);
+    pub(super) fn commit(&mut self) {
+        self.core.drain_changes(&mut self.changes);
+        let kept = self.persist();
+        for reply in self.pending_replies.drain(..) {
+            reply.send(&kept);
         }
     }
 
-    pub(super) fn keep(&mut self) -> Result<(), String> {
+    pub(super) fn persist(&mut self) -> Result<(), String> {
         if self.changes.is_empty() {
             return Ok(());
         }
         let Err(StoreError(why)) = self.store.commit(&mut self.changes) else {
-            if self.trouble.take().is_some() {
-                self.core.note(Event::Persistence(true));
+            if self.persist_error.take().is_some() {
+                self.core.emit(Event::Persistence(true));
             }
             return Ok(());
         };
         // New tasks are refused. What has happened has happened: it is kept as soon as it can be, and
         // perhaps that is now that there is less of it.
         let named = |change: &StoreChange| match change {
-            StoreChange::Submit(submit) => Some(submit.id),
+            StoreChange::Submit(submit) => Some(submit.key),
             _ => None,
         };
         let mut names: BTreeSet<IdempotencyKey> = self.changes.iter().filter_map(named).collect();
-        self.core.withdraw(&mut self.changes);
+        self.core.rollback_new(&mut self.changes);
         for left in self.changes.iter().filter_map(named) {
             names.remove(&left);
         }
-        for withdrawn in names {
-            self.submits.withdraw(withdrawn);
+        for rolled_back in names {
+            self.idempotency.remove(rolled_back);
         }
         self.store.commit(&mut self.changes).ok();
-        if self.trouble.is_none() {
+        if self.persist_error.is_none() {
             tracing::error!(%why, "changes cannot be saved");
-            self.core.note(Event::Persistence(false));
+            self.core.emit(Event::Persistence(false));
         }
-        self.trouble = Some(why.clone());
+        self.persist_error = Some(why.clone());
         Err(why)
     }
 
     pub(super) fn sweep(&mut self) {
         let now = self.clock.now();
-        let next = [self.next_sweep, self.core.take_next_forget()];
+        let next = [self.next_sweep, self.core.take_next_eviction()];
         self.next_sweep = next.into_iter().flatten().min();
-        if !self.store.is_over() && self.next_sweep.is_none_or(|at| at > now) {
+        if !self.store.is_over_retention() && self.next_sweep.is_none_or(|at| at > now) {
             return;
         }
         match self.store.sweep(now) {
             Ok(swept) => {
-                self.core.forgotten(swept.forgotten);
+                self.core.count_evicted(swept.evicted);
                 // A step is small: while there is too much, the next follows at once.
-                self.next_sweep = if self.store.is_over() {
+                self.next_sweep = if self.store.is_over_retention() {
                     Some(now)
                 } else {
                     swept.next
@@ -71,21 +71,21 @@ impl Dispatcher {
             }
             Err(StoreError(why)) => {
                 tracing::warn!(%why, "old tasks cannot be forgotten");
-                self.next_sweep = Some(now.after(GLANCE * 60));
+                self.next_sweep = Some(now.after(CLOCK_CHECK * 60));
             }
         }
     }
 
-    pub(super) fn answer(&mut self) {
-        for answer in std::mem::take(&mut self.counted) {
-            answer.send(self.stats()).ok();
+    pub(super) fn execute_reads(&mut self) {
+        for reply in std::mem::take(&mut self.stats_requests) {
+            reply.send(self.stats()).ok();
         }
-        if self.questions.is_empty() {
+        if self.reads.is_empty() {
             return;
         }
         let running = Arc::new(self.running());
-        for question in std::mem::take(&mut self.questions) {
-            self.store.ask(&running, question);
+        for request in std::mem::take(&mut self.reads) {
+            self.store.read(&running, request);
         }
     }
 }

@@ -1,24 +1,24 @@
-//! Ordered sets of ids, 64 neighbours to an entry. Tasks come and go in the order of their ids, so
-//! almost every change finds its entry there and flips a bit, where a set of numbers would search,
-//! insert and balance; and a million ids take kilobytes. An id on its own costs one entry, as it would
-//! in a set of numbers.
+//! Ordered sets of ids as bitmaps of 64 neighbours each. Tasks come and go in the order of their ids,
+//! so almost every change finds its word and flips a bit, where a set of numbers would search, insert
+//! and balance; and a million ids take kilobytes. An isolated id costs one word, as in a set of
+//! numbers.
 
 use std::{
     collections::BTreeMap,
     ops::{Bound, RangeBounds},
 };
 
-/// What the set is ordered by: a key, and the id among equals.
+/// The sort key of the set: a key, and the id among equals.
 pub(in crate::queue) type SortKey = (u64, u64);
 
 #[derive(Debug, Default)]
 pub(in crate::queue) struct IdBitmap {
-    /// By key and by id without its last six bits, which number the bits of the entry.
+    /// Words by key and by id without its last six bits, which are the bit's index in the word.
     words: BTreeMap<SortKey, u64>,
     len: usize,
 }
 
-const fn entry((key, id): SortKey) -> SortKey {
+const fn word_key((key, id): SortKey) -> SortKey {
     (key, id >> 6)
 }
 
@@ -31,20 +31,20 @@ impl IdBitmap {
         self.len
     }
 
-    pub(in crate::queue) fn insert(&mut self, place: SortKey) {
-        let word = self.words.entry(entry(place)).or_default();
-        self.len += usize::from(*word & bit(place) == 0);
-        *word |= bit(place);
+    pub(in crate::queue) fn insert(&mut self, key: SortKey) {
+        let word = self.words.entry(word_key(key)).or_default();
+        self.len += usize::from(*word & bit(key) == 0);
+        *word |= bit(key);
     }
 
-    pub(in crate::queue) fn remove(&mut self, place: SortKey) {
-        let Some(word) = self.words.get_mut(&entry(place)) else {
+    pub(in crate::queue) fn remove(&mut self, key: SortKey) {
+        let Some(word) = self.words.get_mut(&word_key(key)) else {
             return;
         };
-        self.len -= usize::from(*word & bit(place) != 0);
-        *word &= !bit(place);
+        self.len -= usize::from(*word & bit(key) != 0);
+        *word &= !bit(key);
         if *word == 0 {
-            self.words.remove(&entry(place));
+            self.words.remove(&word_key(key));
         }
     }
 
@@ -76,14 +76,14 @@ impl IdBitmap {
                 let set = (0..64).filter(move |low| word >> low & 1 == 1);
                 set.map(move |low| (key, high << 6 | low))
             })
-            .filter(move |place| range.contains(place))
+            .filter(move |key| range.contains(key))
     }
 }
 
-/// To whole entries.
+/// A bound widened to whole words.
 const fn widened(bound: Bound<SortKey>) -> Bound<SortKey> {
     match bound {
-        Bound::Included(place) | Bound::Excluded(place) => Bound::Included(entry(place)),
+        Bound::Included(key) | Bound::Excluded(key) => Bound::Included(word_key(key)),
         Bound::Unbounded => Bound::Unbounded,
     }
 }
@@ -96,42 +96,42 @@ mod tests {
 
     use super::*;
 
-    fn place() -> impl Strategy<Value = SortKey> {
+    fn key() -> impl Strategy<Value = SortKey> {
         (0u64..3, 0u64..200)
     }
 
     fn bound() -> impl Strategy<Value = Bound<SortKey>> {
         prop_oneof![
             Just(Bound::Unbounded),
-            place().prop_map(Bound::Included),
-            place().prop_map(Bound::Excluded),
+            key().prop_map(Bound::Included),
+            key().prop_map(Bound::Excluded),
         ]
     }
 
     proptest! {
         #[test]
         fn it_is_a_set_in_order(
-            changes in prop::collection::vec((0u8..4, place()), 0..200),
+            changes in prop::collection::vec((0u8..4, key()), 0..200),
             from in bound(),
             to in bound(),
         ) {
             let (mut ids, mut model) = (IdBitmap::default(), BTreeSet::new());
-            for (change, place) in changes {
+            for (change, key) in changes {
                 match change {
                     0 | 1 => {
-                        ids.insert(place);
-                        model.insert(place);
+                        ids.insert(key);
+                        model.insert(key);
                     }
                     2 => {
-                        ids.remove(place);
-                        model.remove(&place);
+                        ids.remove(key);
+                        model.remove(&key);
                     }
                     _ => prop_assert_eq!(ids.pop_first(), model.pop_first()),
                 }
                 prop_assert_eq!(ids.len(), model.len());
                 prop_assert_eq!(ids.first(), model.first().copied());
             }
-            let fits = |place: &&SortKey| (from, to).contains(*place);
+            let fits = |key: &&SortKey| (from, to).contains(*key);
             let expected: Vec<SortKey> = model.iter().filter(fits).copied().collect();
             prop_assume!(valid(from, to));
             let found: Vec<SortKey> = ids.range((from, to)).collect();
@@ -142,7 +142,7 @@ mod tests {
         }
     }
 
-    /// Ranges that end before they begin are nobody's question.
+    /// Ranges that end before they begin are never used.
     fn valid(from: Bound<SortKey>, to: Bound<SortKey>) -> bool {
         match (from, to) {
             (Bound::Unbounded, _) | (_, Bound::Unbounded) => true,

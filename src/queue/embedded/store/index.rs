@@ -1,4 +1,4 @@
-//! Tasks by state and by how long they ran, so that a page of either costs what a page costs.
+//! Indexes by state and by run time, so that the cost of a page does not depend on the number of tasks.
 
 use std::ops::RangeBounds;
 
@@ -11,44 +11,44 @@ use crate::queue::task::State;
 #[derive(Debug, Default)]
 pub(super) struct Index {
     states: [IdBitmap; 8],
-    /// Finished tasks by how slow they were.
-    slowest: IdBitmap,
+    /// Finished tasks by run time.
+    run_times: IdBitmap,
 }
 
 impl Index {
-    pub(super) fn put_in(&mut self, row: &Row) {
+    pub(super) fn insert(&mut self, row: &Row) {
         if let Some(set) = self.states.get_mut(row.state.index()) {
             set.insert((0, row.id));
         }
         if row.end.is_some() {
-            self.slowest.insert((row.slowness(), row.id));
+            self.run_times.insert((row.slowness(), row.id));
         }
     }
 
-    pub(super) fn take_out(&mut self, row: &Row) {
+    pub(super) fn remove(&mut self, row: &Row) {
         if let Some(set) = self.states.get_mut(row.state.index()) {
             set.remove((0, row.id));
         }
         if row.end.is_some() {
-            self.slowest.remove((row.slowness(), row.id));
+            self.run_times.remove((row.slowness(), row.id));
         }
     }
 
-    pub(super) fn of<R: RangeBounds<SortKey>>(
+    pub(super) fn in_state<R: RangeBounds<SortKey>>(
         &self,
         state: State,
-        places: R,
+        range: R,
     ) -> impl DoubleEndedIterator<Item = SortKey> + use<'_, R> {
-        let bounds = (places.start_bound().cloned(), places.end_bound().cloned());
+        let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
         let set = self.states.get(state.index());
         set.into_iter().flat_map(move |set| set.range(bounds))
     }
 
-    pub(super) fn slowest<R: RangeBounds<SortKey>>(
+    pub(super) fn by_run_time<R: RangeBounds<SortKey>>(
         &self,
-        places: R,
+        range: R,
     ) -> impl DoubleEndedIterator<Item = SortKey> + use<'_, R> {
-        self.slowest.range(places)
+        self.run_times.range(range)
     }
 
     pub(super) fn counts(&self) -> [usize; 8] {

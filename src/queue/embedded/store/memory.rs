@@ -1,4 +1,4 @@
-//! Tasks in the memory of this process.
+//! The store in the memory of this process.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
@@ -17,26 +17,26 @@ use crate::queue::{
     task::{Attempt, MAX_ATTEMPTS_HISTORY, State, Timestamp},
 };
 
-/// What a row takes beside its texts, in bytes: measured with a million of them.
-const ROW: u64 = 320;
-const SECOND: u64 = 1_000_000;
-/// The most rows that one step forgets.
-const STEP: usize = 512;
+/// The size of a row without its texts, in bytes, as measured with a million of them.
+const ROW_BYTES: u64 = 320;
+const MICROS_PER_SECOND: u64 = 1_000_000;
+/// The most rows that one sweep deletes.
+const SWEEP_BATCH: usize = 512;
 
-/// The store that ends with the process.
+/// A store that ends with the process.
 #[derive(Debug)]
 pub(in crate::queue) struct Memory {
     retention: Retention,
     tables: Tables,
-    /// In which second which row is to be forgotten.
-    forget: IdBitmap,
+    /// Finished rows by the second of their eviction.
+    evictions: IdBitmap,
     bytes: u64,
 }
 
 #[derive(Debug, Default)]
 struct Tables {
     rows: BTreeMap<u64, Box<Row>>,
-    logs: BTreeMap<u64, Vec<Attempt>>,
+    attempts: BTreeMap<u64, Vec<Attempt>>,
     index: Index,
 }
 
@@ -45,7 +45,7 @@ impl Memory {
         Self {
             retention,
             tables: Tables::default(),
-            forget: IdBitmap::default(),
+            evictions: IdBitmap::default(),
             bytes: 0,
         }
     }
@@ -53,106 +53,109 @@ impl Memory {
     fn apply(&mut self, change: StoreChange) {
         match change {
             StoreChange::New(row) => {
-                self.bytes += size(&row);
-                self.tables.index.put_in(&row);
+                self.bytes += row_bytes(&row);
+                self.tables.index.insert(&row);
                 self.tables.rows.insert(row.id, row);
             }
-            StoreChange::Reschedule(waits) | StoreChange::Requeue(waits) => self.wait(waits),
-            StoreChange::Attempt(id, attempt) => {
-                let log = self.tables.logs.entry(id).or_default();
-                if log.len() >= MAX_ATTEMPTS_HISTORY {
-                    log.remove(0);
-                }
-                log.push(attempt);
+            StoreChange::Reschedule(change) | StoreChange::Requeue(change) => {
+                self.reschedule(change);
             }
-            StoreChange::Completion(id, ended) => self.end(id, ended),
+            StoreChange::Attempt(id, attempt) => {
+                let attempts = self.tables.attempts.entry(id).or_default();
+                if attempts.len() >= MAX_ATTEMPTS_HISTORY {
+                    attempts.remove(0);
+                }
+                attempts.push(attempt);
+            }
+            StoreChange::Completion(id, completion) => self.complete(id, completion),
             StoreChange::Delete(ids) => {
                 for id in ids {
-                    self.forget(id);
+                    self.delete(id);
                 }
             }
-            // The names of submits live as long as the dispatcher, which has them at hand.
+            // Idempotency keys live as long as the dispatcher, which holds them itself.
             StoreChange::Submit(_) | StoreChange::ExpireKeys(_) => {}
         }
     }
 
-    fn wait(&mut self, waits: Reschedule) {
-        self.change(waits.id, |row| {
+    fn reschedule(&mut self, change: Reschedule) {
+        self.update_row(change.id, |row| {
             row.end = None;
-            row.state = waits.state;
-            row.ready_at = waits.ready_at;
-            row.attempts = waits.attempts;
-            row.crashes = waits.crashes;
-            row.change_rare(|rare| {
-                rare.due_at = waits.due_at;
-                rare.wall_clock = waits.wall_clock;
-                rare.expires_at = waits.expires_at;
-                rare.error = waits.error.or(rare.error.take());
+            row.state = change.state;
+            row.ready_at = change.ready_at;
+            row.attempts = change.attempts;
+            row.crashes = change.crashes;
+            row.update_cold(|cold| {
+                cold.due_at = change.due_at;
+                cold.wall_clock = change.wall_clock;
+                cold.expires_at = change.expires_at;
+                cold.error = change.error.or(cold.error.take());
             });
         });
     }
 
-    fn end(&mut self, id: u64, ended: Completion) {
-        self.change(id, |row| {
-            row.state = ended.state;
-            row.attempts = ended.attempts;
-            row.crashes = ended.crashes;
-            if ended.error.is_some() {
-                row.change_rare(|rare| rare.error = ended.error);
+    fn complete(&mut self, id: u64, completion: Completion) {
+        self.update_row(id, |row| {
+            row.state = completion.state;
+            row.attempts = completion.attempts;
+            row.crashes = completion.crashes;
+            if completion.error.is_some() {
+                row.update_cold(|cold| cold.error = completion.error);
             }
-            row.end = Some(ended.end);
+            row.end = Some(completion.end);
         });
     }
 
-    fn change(&mut self, id: u64, change: impl FnOnce(&mut Row)) {
+    fn update_row(&mut self, id: u64, update: impl FnOnce(&mut Row)) {
         let Some(row) = self.tables.rows.get_mut(&id) else {
             return;
         };
-        self.tables.index.take_out(row);
-        self.bytes -= size(row);
+        self.tables.index.remove(row);
+        self.bytes -= row_bytes(row);
         if let Some(end) = &row.end {
-            self.forget.remove(place(end, id));
+            self.evictions.remove(eviction_key(end, id));
         }
-        change(row);
-        self.tables.index.put_in(row);
-        self.bytes += size(row);
+        update(row);
+        self.tables.index.insert(row);
+        self.bytes += row_bytes(row);
         if let Some(end) = &row.end {
-            self.forget.insert(place(end, id));
+            self.evictions.insert(eviction_key(end, id));
         }
     }
 
-    fn forget(&mut self, id: u64) -> bool {
+    /// Deletes a finished row; returns false when there is none.
+    fn delete(&mut self, id: u64) -> bool {
         let Some(end) = self.tables.rows.get(&id).and_then(|row| row.end.as_ref()) else {
             return false;
         };
-        self.forget.remove(place(end, id));
+        self.evictions.remove(eviction_key(end, id));
         if let Some(row) = self.tables.rows.remove(&id) {
-            self.bytes -= size(&row);
-            self.tables.index.take_out(&row);
+            self.bytes -= row_bytes(&row);
+            self.tables.index.remove(&row);
         }
-        self.tables.logs.remove(&id);
+        self.tables.attempts.remove(&id);
         true
     }
 
     fn finished(&self) -> usize {
-        self.forget.len()
+        self.evictions.len()
     }
 }
 
-fn place(end: &EndRow, id: u64) -> SortKey {
-    (end.forget_at.0 / SECOND, id)
+fn eviction_key(end: &EndRow, id: u64) -> SortKey {
+    (end.evict_at.0 / MICROS_PER_SECOND, id)
 }
 
-fn size(row: &Row) -> u64 {
+fn row_bytes(row: &Row) -> u64 {
     let result = row.end.as_ref().and_then(|end| end.result.as_ref());
     let texts = row.args.len()
         + result.map_or(0, |text| text.len())
-        + row.rare().error.as_ref().map_or(0, |text| text.len());
-    ROW + texts as u64
+        + row.cold().error.as_ref().map_or(0, |text| text.len());
+    ROW_BYTES + texts as u64
 }
 
 impl Store for Memory {
-    fn waiting(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+    fn for_each_unfinished(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
         let waiting = self.tables.rows.values().filter(|row| row.end.is_none());
         waiting.for_each(|row| each(Row::clone(row)));
         Ok(())
@@ -168,7 +171,7 @@ impl Store for Memory {
     fn args(&mut self, id: u64) -> Result<Arc<str>, StoreError> {
         match self.tables.rows.get(&id) {
             Some(row) => Ok(Arc::clone(&row.args)),
-            None => Err(StoreError(format!("task #{id} is not there"))),
+            None => Err(StoreError(format!("there is no task #{id}"))),
         }
     }
 
@@ -180,11 +183,11 @@ impl Store for Memory {
         list(&self.tables, running, query)
     }
 
-    fn ask(&mut self, running: &Arc<Running>, question: ReadRequest) {
-        question.answer(&self.tables, running);
+    fn read(&mut self, running: &Arc<Running>, request: ReadRequest) {
+        request.execute(&self.tables, running);
     }
 
-    fn ended(&self) -> [usize; 8] {
+    fn finished_counts(&self) -> [usize; 8] {
         let mut counts = self.tables.index.counts();
         for state in State::ALL {
             if !state.is_finished()
@@ -197,26 +200,27 @@ impl Store for Memory {
     }
 
     fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StoreError> {
-        let mut swept = SweepReport::default();
-        while swept.forgotten < STEP {
-            let over = self.is_over();
-            let goes = self.forget.first();
-            let Some((_, id)) = goes.filter(|(second, _)| over || *second < now.0 / SECOND) else {
+        let mut report = SweepReport::default();
+        let this_second = now.0 / MICROS_PER_SECOND;
+        while report.evicted < SWEEP_BATCH {
+            let over = self.is_over_retention();
+            let first = self.evictions.first();
+            let Some((_, id)) = first.filter(|(second, _)| over || *second < this_second) else {
                 break;
             };
-            swept.forgotten += usize::from(self.forget(id));
+            report.evicted += usize::from(self.delete(id));
         }
-        let next = self.forget.first();
-        swept.next = next.map(|(second, _)| Timestamp((second + 1) * SECOND));
-        Ok(swept)
+        let next = self.evictions.first();
+        report.next = next.map(|(second, _)| Timestamp((second + 1) * MICROS_PER_SECOND));
+        Ok(report)
     }
 
-    fn is_over(&self) -> bool {
+    fn is_over_retention(&self) -> bool {
         self.finished() > self.retention.count
             || (self.bytes > self.retention.bytes && self.finished() > 0)
     }
 
-    fn size(&mut self) -> (u64, Percentiles) {
+    fn usage(&mut self) -> (u64, Percentiles) {
         (self.bytes, Percentiles::default())
     }
 
@@ -232,37 +236,40 @@ impl Rows for Tables {
         Ok(self.rows.get(&id).map(|row| Cow::Borrowed(&**row)))
     }
 
-    fn log(&self, id: u64) -> Result<Vec<Attempt>, StoreError> {
-        Ok(self.logs.get(&id).cloned().unwrap_or_default())
+    fn attempts(&self, id: u64) -> Result<Vec<Attempt>, StoreError> {
+        Ok(self.attempts.get(&id).cloned().unwrap_or_default())
     }
 
-    fn walk(&self, part: Scan, places: KeyRange, down: bool) -> ScanIter<'_> {
+    fn scan(&self, scan: Scan, range: KeyRange, descending: bool) -> ScanIter<'_> {
         let row = |(key, id)| {
             let row = self.rows.get(&id)?;
             Some(Ok((key, Cow::Borrowed(&**row))))
         };
-        match part {
+        match scan {
             Scan::All => {
-                let ids = (places.0.map(|(_, id)| id), places.1.map(|(_, id)| id));
+                let ids = (range.0.map(|(_, id)| id), range.1.map(|(_, id)| id));
                 let rows = self
                     .rows
                     .range(ids)
                     .map(|(_, row)| Ok((0, Cow::Borrowed(&**row))));
-                turned(rows, down)
+                directed(rows, descending)
             }
-            Scan::State(state) => turned(self.index.of(state, places).filter_map(row), down),
-            Scan::Slowest => turned(self.index.slowest(places).filter_map(row), down),
+            Scan::State(state) => directed(
+                self.index.in_state(state, range).filter_map(row),
+                descending,
+            ),
+            Scan::RunTime => directed(self.index.by_run_time(range).filter_map(row), descending),
         }
     }
 }
 
-fn turned<'a, T>(
-    walk: impl DoubleEndedIterator<Item = T> + 'a,
-    down: bool,
+fn directed<'a, T>(
+    ascending: impl DoubleEndedIterator<Item = T> + 'a,
+    descending: bool,
 ) -> Box<dyn Iterator<Item = T> + 'a> {
-    if down {
-        Box::new(walk.rev())
+    if descending {
+        Box::new(ascending.rev())
     } else {
-        Box::new(walk)
+        Box::new(ascending)
     }
 }

@@ -1,16 +1,17 @@
-//! What is kept of tasks.
+//! The task store.
 //!
-//! A store takes what has changed, all of it or nothing, and answers questions. There are two: one
-//! keeps everything in the memory of this process, the other in a file of SQLite that survives it. The
-//! dispatcher sees only the trait, and one suite of tests holds both to it.
+//! A store commits changes, all of them or none, and executes reads. There are two: one in the memory
+//! of this process, and one in an SQLite file that survives it. The dispatcher knows only the trait,
+//! and one test suite covers both.
 //!
-//! Rows that wait are apart from rows that have ended: to take a task is then to write one row at the
-//! end of a table and nothing else, and to start is to read what waits and nothing else.
+//! Unfinished and finished tasks live in separate tables, so accepting a task appends one row, and a
+//! start reads only the unfinished ones.
 
 pub(super) mod ids;
 mod index;
 mod list;
 mod memory;
+pub(super) mod reads;
 pub(super) mod row;
 pub(super) mod rows;
 pub(crate) mod slots;
@@ -33,21 +34,21 @@ use crate::queue::{
     task::{Attempt, IdempotencyKey, State, Timestamp},
 };
 
-/// How safely tasks are kept.
+/// The failures that acknowledged tasks survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// What was acknowledged survives a power cut: the disk has it before anybody is told.
+    /// A power cut: a change is on disk before it is acknowledged.
     #[default]
     Power,
-    /// What was acknowledged survives the end of the process, however it ends. A power cut or a crash
-    /// of the system may take the last moments.
+    /// The end of the process, however it ends. A power cut or a crash of the system may lose the
+    /// newest changes.
     Process,
-    /// Nothing survives, and there is no file.
+    /// None: tasks are only in memory.
     Memory,
 }
 
 impl Durability {
-    /// Every one, the safest first.
+    /// All levels, the safest first.
     pub const ALL: [Self; 3] = [Self::Power, Self::Process, Self::Memory];
 
     /// The word for it.
@@ -60,29 +61,29 @@ impl Durability {
         }
     }
 
-    /// What it risks, for people.
+    /// A sentence for people that says what may be lost.
     #[must_use]
     pub const fn risk(self) -> &'static str {
         match self {
-            Self::Power => "what was acknowledged survives a power cut",
+            Self::Power => "acknowledged tasks survive a power cut",
             Self::Process => {
-                "what was acknowledged survives a crash of the program; a power cut may take the last moments"
+                "acknowledged tasks survive a crash of the program; a power cut may lose the newest ones"
             }
-            Self::Memory => "everything is gone when the program ends",
+            Self::Memory => "all tasks are lost when the program ends",
         }
     }
 }
 
-/// How long finished tasks are kept. What is over any of the limits is forgotten, the oldest first.
+/// The retention of finished tasks. Beyond any of the limits the oldest are deleted first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// What succeeded, was cancelled or expired.
+    /// The age of tasks that succeeded, were cancelled or expired.
     pub age: Duration,
-    /// What failed.
+    /// The age of tasks that failed.
     pub failed_age: Duration,
-    /// Bytes that tasks and results may take.
+    /// The most bytes of tasks and results.
     pub bytes: u64,
-    /// How many may be kept.
+    /// The most finished tasks.
     pub count: usize,
 }
 
@@ -98,23 +99,23 @@ impl Default for Retention {
     }
 }
 
-/// How tasks are kept.
+/// The configuration of a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreConfig {
-    /// How safely; [`Durability::Memory`] needs no folder.
+    /// The durability; [`Durability::Memory`] needs no folder.
     pub durability: Durability,
-    /// The folder of the file; without one everything is kept in memory.
+    /// The folder of the task file; without one tasks are only in memory.
     pub folder: Option<PathBuf>,
-    /// How long.
+    /// The retention of finished tasks.
     pub retention: Retention,
-    /// With this many bytes in use the file takes no new tasks; what it has goes on.
-    pub most_bytes: Option<u64>,
-    /// Ends the process at a certain point, to see that nothing is lost.
+    /// The size in bytes at which the file accepts no new tasks; those it has continue.
+    pub max_file_bytes: Option<u64>,
+    /// Ends the process at a certain point, to test that nothing is lost.
     #[doc(hidden)]
-    pub crash: Option<ArmedFailPoint>,
+    pub fail_point: Option<ArmedFailPoint>,
 }
 
-/// Where a process is to end, and the how many-th time that it comes there.
+/// A point at which the process ends when it reaches it for the `after`-th time.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArmedFailPoint {
@@ -122,56 +123,56 @@ pub struct ArmedFailPoint {
     pub after: u32,
 }
 
-/// Places where it matters that nothing is lost.
+/// Points at which a crash must lose nothing.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailPoint {
     BeforeWrite,
     BeforeCommit,
-    BeforeAnswer,
+    BeforeReply,
     MidCheckpoint,
     MidRetention,
 }
 
-/// Something that has changed and is to be kept.
+/// A change to be stored.
 #[derive(Debug)]
 pub(super) enum StoreChange {
-    /// A task was taken.
+    /// A task was accepted.
     New(Box<Row>),
-    /// A task waits, in another way than before.
+    /// An unfinished task waits in another way than before.
     Reschedule(Reschedule),
-    /// An attempt did not succeed.
+    /// An attempt failed.
     Attempt(u64, Attempt),
-    /// A task has ended.
+    /// A task finished.
     Completion(u64, Completion),
-    /// An ended task waits again.
+    /// A finished task waits again.
     Requeue(Reschedule),
-    /// Ended tasks are to be forgotten.
+    /// Finished tasks are deleted.
     Delete(Vec<u64>),
-    /// A submit with a name of its own was taken.
+    /// A submit with an idempotency key was accepted.
     Submit(SubmitRow),
-    /// The names of submits before this time are no longer known.
+    /// Idempotency keys from before this time are deleted.
     ExpireKeys(Timestamp),
 }
 
-/// A submit that has a name of its own, and what it was answered.
+/// An idempotency key with the receipts of its submit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SubmitRow {
-    pub(super) id: IdempotencyKey,
+    pub(super) key: IdempotencyKey,
     pub(super) at: Timestamp,
-    pub(super) runs: Vec<IdRange>,
+    pub(super) ids: Vec<IdRange>,
 }
 
-/// Consecutive ids that a submit was answered.
+/// Consecutive ids of receipts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct IdRange {
     pub(super) first: u64,
     pub(super) count: u64,
-    /// They were there before it.
+    /// The ids are those of earlier tasks with the same unique key.
     pub(super) deduplicated: bool,
 }
 
-/// How a task waits now.
+/// The new schedule of an unfinished task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reschedule {
     pub(super) id: u64,
@@ -182,108 +183,106 @@ pub(super) struct Reschedule {
     pub(super) expires_at: Option<Timestamp>,
     pub(super) attempts: u8,
     pub(super) crashes: u8,
-    /// Replaces the last error, if there is a new one.
+    /// Replaces the last error, if present.
     pub(super) error: Option<Box<str>>,
 }
 
-/// How a task has ended.
+/// The final state of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Completion {
     pub(super) state: State,
     pub(super) attempts: u8,
     pub(super) crashes: u8,
-    /// Replaces the last error, if there is a new one.
+    /// Replaces the last error, if present.
     pub(super) error: Option<Box<str>>,
     pub(super) end: EndRow,
 }
 
-/// Why something cannot be kept or read, in words for people.
+/// A failed write or read, as a message for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct StoreError(pub(super) String);
 
-/// What a store knows when it opens.
+/// The report of an opened store.
 #[derive(Debug, Default)]
 pub(super) struct OpenReport {
-    /// The highest id that was ever given.
+    /// The highest id that was ever used.
     pub(super) last_id: u64,
-    /// Which tasks were running when the process before ended without a word.
+    /// The tasks that were running when the previous process crashed.
     pub(super) running: std::collections::BTreeSet<u64>,
-    /// Ids that were acknowledged and are not there: from, to.
+    /// Acknowledged ids that are missing: first, last.
     pub(super) missing: Option<(u64, u64)>,
-    /// What had to be mended.
+    /// The damage that was repaired.
     pub(super) damage: Option<Damage>,
 }
 
-/// A file that was damaged, and what became of it.
+/// A damaged task file and the result of its repair.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Damage {
-    /// What was wrong with it.
-    pub what: String,
-    /// Where it was put aside.
-    pub kept_at: PathBuf,
-    /// Tasks that were whole and were taken over.
+    /// The error that SQLite reported.
+    pub error: String,
+    /// The path to which the damaged file was moved.
+    pub moved_to: PathBuf,
+    /// Intact tasks that were copied to the new file.
     pub salvaged: usize,
-    /// Tasks that were there and could not be read whole.
+    /// Tasks that could not be read.
     pub lost: usize,
 }
 
-/// What a step of forgetting did.
+/// The result of one step of [`Store::sweep`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct SweepReport {
-    /// Tasks that were forgotten.
-    pub(super) forgotten: usize,
-    /// When to look again.
+    /// Tasks that were deleted.
+    pub(super) evicted: usize,
+    /// When the next step is due.
     pub(super) next: Option<Timestamp>,
 }
 
-/// Keeps tasks.
+/// A store of tasks.
 pub(super) trait Store: Send {
-    /// Tells every row that waits, in the order of their ids, without its arguments where those are
-    /// not at hand.
-    fn waiting(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
+    /// Calls `each` with every unfinished row, in the order of their ids; arguments may be left out.
+    fn for_each_unfinished(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
 
-    /// Takes what has changed, all or nothing. What it took it takes out of the list.
+    /// Stores changes, all or none, and removes those it has stored from the list.
     fn commit(&mut self, changes: &mut Vec<StoreChange>) -> Result<(), StoreError>;
 
-    /// The arguments of a task that is to run now.
+    /// The arguments of a task to run.
     fn args(&mut self, id: u64) -> Result<Arc<str>, StoreError>;
 
-    /// A row, for a decision that must not be overtaken.
+    /// A row as of the last commit.
     fn row(&mut self, id: u64) -> Result<Option<Row>, StoreError>;
 
-    /// A page, for a decision that must not be overtaken.
+    /// A page as of the last commit.
     fn list(&mut self, running: &Running, query: &Query) -> Result<Page, StoreError>;
 
-    /// Answers a question, now or as soon as it can.
-    fn ask(&mut self, running: &Arc<Running>, question: ReadRequest);
+    /// Executes a read, at once or on a thread of its own.
+    fn read(&mut self, running: &Arc<Running>, request: ReadRequest);
 
-    /// Ended tasks by state, in the order of [`State::ALL`].
-    fn ended(&self) -> [usize; 8];
+    /// The number of finished tasks by state, in the order of [`State::ALL`].
+    fn finished_counts(&self) -> [usize; 8];
 
-    /// Forgets what is to be forgotten, a small step at a time.
+    /// Deletes finished tasks that are over the retention, a bounded number in one step.
     fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StoreError>;
 
-    /// Whether [`Store::sweep`] should be called before its time.
-    fn is_over(&self) -> bool;
+    /// Returns true while the finished tasks are over the retention by number or size.
+    fn is_over_retention(&self) -> bool;
 
-    /// Bytes that it takes, and how long commits took.
-    fn size(&mut self) -> (u64, Percentiles);
+    /// Bytes in use, and the duration of commits.
+    fn usage(&mut self) -> (u64, Percentiles);
 
-    /// The submits that have a name, the oldest first.
+    /// The submits with an idempotency key, the oldest first.
     fn submits(&mut self) -> Result<Vec<SubmitRow>, StoreError>;
 
-    /// What the process before has left is dealt with, and a new life begins.
-    fn begin(&mut self) -> Result<(), StoreError> {
+    /// Resets the in-flight record, after the crash of the previous process was attributed.
+    fn reset_in_flight(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Where workers note what they run.
-    fn slots(&self) -> Option<Arc<InFlightFile>> {
+    /// The in-flight record in which workers note the tasks that they run.
+    fn in_flight(&self) -> Option<Arc<InFlightFile>> {
         None
     }
 
-    /// Ends in order.
+    /// Closes the store in order.
     fn close(&mut self);
 }
-pub(super) mod reads;

@@ -1,4 +1,4 @@
-//! Questions about tasks, and their answers from rows, wherever those are.
+//! Read requests and their execution on any kind of rows.
 
 use std::{collections::HashMap, ops::Bound, sync::Arc};
 
@@ -15,41 +15,41 @@ use crate::queue::{
     task::{State, Task, TaskId},
 };
 
-/// Where an answer goes.
+/// The sender of a reply to a read.
 pub(in crate::queue) type ReadResponder<T> = oneshot::Sender<Result<T, BrokerError>>;
 
-/// What can be asked about tasks.
+/// A read of tasks, with the sender of its reply.
 pub(in crate::queue) enum ReadRequest {
     Get(TaskId, ReadResponder<Option<Task>>),
     List(Query, ReadResponder<Page>),
     Count(Filter, ReadResponder<usize>),
-    Reasons(ReadResponder<Vec<FailureGroup>>),
+    FailureGroups(ReadResponder<Vec<FailureGroup>>),
 }
 
 impl ReadRequest {
-    pub(super) fn answer(self, rows: &dyn Rows, running: &Running) {
-        // Nobody waiting for an answer any more is no reason to fail.
+    pub(super) fn execute(self, rows: &dyn Rows, running: &Running) {
         match self {
-            Self::Get(id, answer) => drop(answer.send(told(get(rows, running, id)))),
-            Self::List(query, answer) => drop(answer.send(told(list(rows, running, &query)))),
-            Self::Count(filter, answer) => drop(answer.send(told(count(rows, running, &filter)))),
-            Self::Reasons(answer) => drop(answer.send(told(reasons(rows)))),
+            Self::Get(id, reply) => send(reply, get(rows, running, id)),
+            Self::List(query, reply) => send(reply, list(rows, running, &query)),
+            Self::Count(filter, reply) => send(reply, count(rows, running, &filter)),
+            Self::FailureGroups(reply) => send(reply, failure_groups(rows)),
         }
     }
 
-    /// Nobody can answer it now.
-    pub(super) fn refuse(self, why: BrokerError) {
+    /// Replies with an error.
+    pub(super) fn reject(self, error: BrokerError) {
         match self {
-            Self::Get(_, answer) => drop(answer.send(Err(why))),
-            Self::List(_, answer) => drop(answer.send(Err(why))),
-            Self::Count(_, answer) => drop(answer.send(Err(why))),
-            Self::Reasons(answer) => drop(answer.send(Err(why))),
+            Self::Get(_, reply) => drop(reply.send(Err(error))),
+            Self::List(_, reply) => drop(reply.send(Err(error))),
+            Self::Count(_, reply) => drop(reply.send(Err(error))),
+            Self::FailureGroups(reply) => drop(reply.send(Err(error))),
         }
     }
 }
 
-fn told<T>(answer: Result<T, StoreError>) -> Result<T, BrokerError> {
-    answer.map_err(|StoreError(why)| BrokerError::Storage(why))
+/// Sends a reply; a caller that no longer waits for it is no error.
+fn send<T>(reply: ReadResponder<T>, result: Result<T, StoreError>) {
+    drop(reply.send(result.map_err(|StoreError(why)| BrokerError::Storage(why))));
 }
 
 fn get(rows: &dyn Rows, running: &Running, id: TaskId) -> Result<Option<Task>, StoreError> {
@@ -59,29 +59,29 @@ fn get(rows: &dyn Rows, running: &Running, id: TaskId) -> Result<Option<Task>, S
     let Some(row) = rows.row(key)? else {
         return Ok(None);
     };
-    let mut task = row.task(running.get(&key));
-    task.log = rows.log(key)?;
+    let mut task = row.to_task(running.get(&key));
+    task.log = rows.attempts(key)?;
     Ok(Some(task))
 }
 
 fn count(rows: &dyn Rows, running: &Running, filter: &Filter) -> Result<usize, StoreError> {
     let mut count = 0;
-    for step in list::matching(rows, running, filter) {
-        step?;
+    for item in list::matching(rows, running, filter) {
+        item?;
         count += 1;
     }
     Ok(count)
 }
 
-/// Failures by name and by the first line of what they said.
-fn reasons(rows: &dyn Rows) -> Result<Vec<FailureGroup>, StoreError> {
-    let everywhere = (Bound::Unbounded, Bound::Unbounded);
+/// Failures grouped by name and by the first line of their error.
+fn failure_groups(rows: &dyn Rows) -> Result<Vec<FailureGroup>, StoreError> {
+    let everything = (Bound::Unbounded, Bound::Unbounded);
     let mut groups: HashMap<(Arc<str>, Box<str>), FailureGroup> = HashMap::new();
-    let failures = rows.walk(Scan::State(State::Failed), everywhere, true);
-    for step in failures.take(MAX_FAILURES) {
-        let (_, row) = step?;
-        let said = row.rare().error.as_deref().unwrap_or_default();
-        let error: Box<str> = said.lines().next().unwrap_or_default().into();
+    let failures = rows.scan(Scan::State(State::Failed), everything, true);
+    for item in failures.take(MAX_FAILURES) {
+        let (_, row) = item?;
+        let error = row.cold().error.as_deref().unwrap_or_default();
+        let error: Box<str> = error.lines().next().unwrap_or_default().into();
         let last = row
             .end
             .as_ref()
@@ -99,8 +99,8 @@ fn reasons(rows: &dyn Rows) -> Result<Vec<FailureGroup>, StoreError> {
         group.count += 1;
         group.last = group.last.max(last);
     }
-    let mut reasons: Vec<FailureGroup> = groups.into_values().collect();
-    reasons.sort_by_key(|reason| std::cmp::Reverse((reason.count, reason.newest)));
-    reasons.truncate(MAX_REASONS);
-    Ok(reasons)
+    let mut groups: Vec<FailureGroup> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse((group.count, group.newest)));
+    groups.truncate(MAX_REASONS);
+    Ok(groups)
 }

@@ -1,4 +1,4 @@
-//! Rows that can be looked at and walked, wherever they are.
+//! Access to rows by id and by ordered scans, for every kind of storage.
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Bound};
 
@@ -9,34 +9,35 @@ use super::{
 };
 use crate::queue::task::{Attempt, State};
 
-/// What is running right now, by id.
+/// The current runs by task id.
 pub(in crate::queue) type Running = BTreeMap<u64, RunningInfo>;
 
-/// A row and the key by which the walk goes.
+/// A row with its sort key in the scan.
 pub(super) type ScanItem<'a> = Result<(u64, Cow<'a, Row>), StoreError>;
-/// Rows, walking one way.
+/// The rows of a scan.
 pub(super) type ScanIter<'a> = Box<dyn Iterator<Item = ScanItem<'a>> + 'a>;
 
-/// A part of all rows that can be walked in order.
+/// A set of rows in a fixed order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scan {
     /// Every row, by id; the key is 0.
     All,
     /// Rows in a state, by id; the key is 0.
     State(State),
-    /// Ended rows by how slow they were, and by id among equals; those that were brief have 0.
-    Slowest,
+    /// Finished rows by run time, and by id among equals; the key of short runs is 0.
+    RunTime,
 }
 
-/// A range of places.
+/// A range of sort keys.
 pub(super) type KeyRange = (Bound<SortKey>, Bound<SortKey>);
 
-/// Rows that can be looked at.
+/// Read access to rows.
 pub(super) trait Rows {
     fn row(&self, id: u64) -> Result<Option<Cow<'_, Row>>, StoreError>;
 
-    /// The newest attempts of a task that did not succeed, oldest first.
-    fn log(&self, id: u64) -> Result<Vec<Attempt>, StoreError>;
+    /// The newest failed attempts of a task, oldest first.
+    fn attempts(&self, id: u64) -> Result<Vec<Attempt>, StoreError>;
 
-    fn walk(&self, part: Scan, places: KeyRange, down: bool) -> ScanIter<'_>;
+    /// The rows of a scan within a range, in ascending or descending order.
+    fn scan(&self, scan: Scan, range: KeyRange, descending: bool) -> ScanIter<'_>;
 }

@@ -1,4 +1,4 @@
-use super::{super::transitions::FIRST_RETRY, *};
+use super::{super::transitions::MIN_BACKOFF, *};
 use crate::queue::task::Transition;
 
 #[test]
@@ -11,8 +11,8 @@ fn a_task_is_queued_started_and_succeeds_with_its_worker_and_times() {
     let run = world.start();
     assert_eq!(world.state(id), State::Running);
     world.now = 10;
-    world.end(run, good());
-    let task = world.task(id).expect("kept");
+    world.end(run, succeeded());
+    let task = world.task(id).expect("stored");
     assert_eq!(
         (task.state, task.result.as_deref()),
         (State::Succeeded, Some("5"))
@@ -35,19 +35,19 @@ fn a_task_is_queued_started_and_succeeds_with_its_worker_and_times() {
 }
 
 #[test]
-fn a_late_report_is_counted_and_changes_nothing() {
+fn a_stale_report_is_counted_and_changes_nothing() {
     let mut world = World::new();
     let id = world.submit(TaskOptions::default());
     let run = world.start();
-    world.end(run, good());
-    world.end(run, fails(false));
-    world.end((99, 99), good());
+    world.end(run, succeeded());
+    world.end(run, failed(false));
+    world.end((99, 99), succeeded());
     assert_eq!(world.state(id), State::Succeeded);
     assert_eq!(world.core.stats(at(2)).late, 2);
 }
 
 #[test]
-fn a_passing_failure_is_tried_again_and_the_last_one_keeps_every_error() {
+fn a_retryable_failure_is_retried_and_the_last_one_keeps_every_error() {
     let mut world = World::new();
     let id = world.submit(TaskOptions {
         max_attempts: 3,
@@ -55,8 +55,8 @@ fn a_passing_failure_is_tried_again_and_the_last_one_keeps_every_error() {
     });
     for attempt in 1..=3 {
         let run = world.start();
-        world.end(run, fails(true));
-        let task = world.task(id).expect("kept");
+        world.end(run, failed(true));
+        let task = world.task(id).expect("stored");
         assert_eq!(task.attempts, attempt);
         if attempt < 3 {
             assert_eq!(task.state, State::Retrying);
@@ -65,19 +65,19 @@ fn a_passing_failure_is_tried_again_and_the_last_one_keeps_every_error() {
                 .next_deadline()
                 .expect("a retry")
                 .since(world.at());
-            assert!(wait <= FIRST_RETRY * 2u32.pow(u32::from(attempt) - 1));
+            assert!(wait <= MIN_BACKOFF * 2u32.pow(u32::from(attempt) - 1));
             world.pass(wait + Duration::from_millis(1));
             assert_eq!(world.state(id), State::Queued);
         }
     }
     assert_eq!(world.state(id), State::Failed);
-    assert_eq!(world.task(id).expect("kept").log.len(), 3);
+    assert_eq!(world.task(id).expect("stored").log.len(), 3);
     assert_eq!(world.core.next_deadline(), None);
-    // By hand it starts over, and what went wrong before is still told.
-    assert_eq!(world.bring_back(id, Transition::Retry), Ok(State::Queued));
+    // A retry by hand starts over, and earlier errors are kept.
+    assert_eq!(world.requeue(id, Transition::Retry), Ok(State::Queued));
     let run = world.start();
-    world.end(run, good());
-    let task = world.task(id).expect("kept");
+    world.end(run, succeeded());
+    let task = world.task(id).expect("stored");
     assert_eq!(
         (task.state, task.attempts, task.log.len()),
         (State::Succeeded, 1, 3)
@@ -85,7 +85,7 @@ fn a_passing_failure_is_tried_again_and_the_last_one_keeps_every_error() {
 }
 
 #[test]
-fn what_waits_is_cancelled_at_once_and_what_runs_is_signalled() {
+fn a_waiting_task_is_cancelled_at_once_and_a_running_one_is_signalled() {
     let mut world = World::new();
     let waiting = world.submit(TaskOptions::default());
     assert_eq!(world.cancel(waiting), Some(State::Cancelled));
@@ -94,36 +94,36 @@ fn what_waits_is_cancelled_at_once_and_what_runs_is_signalled() {
     let running = world.submit(TaskOptions::default());
     let run = world.start();
     assert_eq!(world.cancel(running), Some(State::Running));
-    let signal = Signal::Ask {
+    let signal = Signal::Stop {
         worker: W,
         run: run.1,
-        how: Stop::Cancelled,
+        reason: StopReason::Cancelled,
     };
     assert_eq!(world.core.take_signals(), [signal]);
     assert!(world.task(running).expect("there").cancelling);
     world.end(run, RunOutcome::Cancelled);
     assert_eq!(world.state(running), State::Cancelled);
-    assert_eq!(world.cancel(running), None, "it is over");
+    assert_eq!(world.cancel(running), None, "it is finished");
 }
 
 #[test]
-fn a_cancel_that_meets_a_task_between_channel_and_start_stops_it_when_it_starts() {
+fn a_cancel_between_dispatch_and_start_stops_the_task_when_it_starts() {
     let mut world = World::new();
     let id = world.submit(TaskOptions::default());
     let job = world.core.next_job().expect("ready");
     assert_eq!(world.cancel(id), Some(State::Running));
     assert_eq!(world.core.take_signals(), []);
     world.started(&job);
-    let signal = Signal::Ask {
+    let signal = Signal::Stop {
         worker: W,
         run: job.run,
-        how: Stop::Cancelled,
+        reason: StopReason::Cancelled,
     };
     assert_eq!(world.core.take_signals(), [signal]);
 }
 
 #[test]
-fn a_cancellation_is_taken_back_as_if_it_had_not_been() {
+fn undoing_a_cancellation_restores_the_old_place() {
     let mut world = World::new();
     let first = world.submit(TaskOptions::default());
     let second = world.submit(TaskOptions::default());
@@ -134,12 +134,9 @@ fn a_cancellation_is_taken_back_as_if_it_had_not_been() {
     world.cancel(first);
     world.cancel(later);
     world.now = 5_000;
+    assert_eq!(world.requeue(first, Transition::Restore), Ok(State::Queued));
     assert_eq!(
-        world.bring_back(first, Transition::Restore),
-        Ok(State::Queued)
-    );
-    assert_eq!(
-        world.bring_back(later, Transition::Restore),
+        world.requeue(later, Transition::Restore),
         Ok(State::Scheduled)
     );
     assert_eq!(
@@ -149,7 +146,7 @@ fn a_cancellation_is_taken_back_as_if_it_had_not_been() {
     );
     world.pass(MINUTE);
     assert_eq!(world.state(later), State::Queued);
-    let refused = world.bring_back(second, Transition::Restore);
+    let refused = world.requeue(second, Transition::Restore);
     assert!(matches!(
         refused,
         Err(BrokerError::InvalidTransition { .. })
@@ -157,7 +154,7 @@ fn a_cancellation_is_taken_back_as_if_it_had_not_been() {
 }
 
 #[test]
-fn a_delayed_task_waits_for_its_time_and_an_old_one_expires() {
+fn a_delayed_task_waits_for_its_time_and_a_late_one_expires() {
     let mut world = World::new();
     let delayed = world.submit(TaskOptions {
         delay: Some(MINUTE),
@@ -167,7 +164,7 @@ fn a_delayed_task_waits_for_its_time_and_an_old_one_expires() {
         expires: Some(MINUTE),
         ..TaskOptions::default()
     });
-    world.core.pause(None, true);
+    world.core.set_paused(None, true);
     assert_eq!(world.state(delayed), State::Scheduled);
     world.pass(Duration::from_millis(59_999));
     assert_eq!(world.state(delayed), State::Scheduled);
@@ -177,7 +174,7 @@ fn a_delayed_task_waits_for_its_time_and_an_old_one_expires() {
         (State::Queued, State::Expired)
     );
     assert!(world.core.next_job().is_none(), "paused");
-    world.core.pause(None, false);
+    world.core.set_paused(None, false);
     assert_eq!(world.core.next_job().map(|job| job.id), Some(delayed));
 }
 
@@ -191,14 +188,14 @@ fn a_task_that_started_in_time_does_not_expire() {
     let run = world.start();
     world.pass(Duration::from_secs(5));
     assert_eq!(world.state(id), State::Running);
-    world.end(run, good());
+    world.end(run, succeeded());
     assert_eq!(world.state(id), State::Succeeded);
 }
 
 #[test]
-fn the_backlog_is_bounded_and_takes_all_or_none() {
+fn the_backlog_is_bounded_and_accepts_all_or_none() {
     let mut world = World::new();
-    let many = |n| vec![accepted(TaskOptions::default()); n];
+    let many = |n| vec![validated(TaskOptions::default()); n];
     world.core.submit(at(0), many(99)).expect("room");
     let refused = world.core.submit(at(0), many(2));
     let full = BrokerError::Overloaded {
@@ -211,40 +208,38 @@ fn the_backlog_is_bounded_and_takes_all_or_none() {
 }
 
 #[test]
-fn what_could_not_be_kept_was_never_there() {
+fn a_task_that_could_not_be_stored_is_rolled_back() {
     let mut world = World::new();
     let kept = world.submit(TaskOptions::default());
     let run = world.start();
-    // In one round a task ends, two are submitted, and one of those is cancelled; then the disk is full.
-    world.core.ended(
+    // Before one commit a task ends, two are submitted, and one of those is cancelled; then the disk
+    // is full.
+    world.core.run_ended(
         W,
         RunEnded {
             id: run.0,
             run: run.1,
             at: at(1),
-            ran: MINUTE,
-            outcome: good(),
+            run_time: MINUTE,
+            outcome: succeeded(),
         },
     );
     let new = vec![
-        accepted(key("acme", KeyPolicy::Unique)),
-        accepted(TaskOptions::default()),
+        validated(key("acme", KeyPolicy::Unique)),
+        validated(TaskOptions::default()),
     ];
     let new = world.core.submit(at(1), new).expect("room");
     world.core.cancel(at(1), number(new[1].id));
     let mut changes = Vec::new();
-    world.core.take_changes(&mut changes);
-    assert_eq!(world.core.withdraw(&mut changes), 2);
-    world
-        .store
-        .commit(&mut changes)
-        .expect("there is room for less");
+    world.core.drain_changes(&mut changes);
+    assert_eq!(world.core.rollback_new(&mut changes), 2);
+    world.store.commit(&mut changes).expect("accepted");
     assert_eq!(world.state(kept), State::Succeeded);
     assert_eq!(world.task(number(new[0].id)), None);
     assert_eq!(world.core.unfinished(), 0);
-    // Its key is free again.
+    // Its unique key is free again.
     let again = world
         .core
-        .submit(at(2), vec![accepted(key("acme", KeyPolicy::Unique))]);
+        .submit(at(2), vec![validated(key("acme", KeyPolicy::Unique))]);
     assert!(!again.expect("room")[0].deduplicated);
 }

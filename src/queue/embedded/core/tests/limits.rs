@@ -10,29 +10,35 @@ fn limited(soft: u64, hard: u64) -> TaskOptions {
     }
 }
 
-fn asks(how: Stop, run: u64) -> Vec<Signal> {
-    vec![Signal::Ask {
+fn stop_signals(reason: StopReason, run: u64) -> Vec<Signal> {
+    vec![Signal::Stop {
         worker: W,
         run,
-        how,
+        reason,
     }]
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn a_run_is_first_told_then_ended_and_tried_again() {
+fn a_run_over_its_limits_is_signalled_then_stopped_and_retried() {
     let mut world = World::new();
     let id = world.submit(limited(2, 5));
     let run = world.start();
     assert_eq!(world.core.next_deadline(), Some(at(2_000)));
     world.pass(SECOND * 2);
-    assert_eq!(world.core.take_signals(), asks(Stop::Softly, run.1));
+    assert_eq!(
+        world.core.take_signals(),
+        stop_signals(StopReason::SoftLimit, run.1)
+    );
     assert_eq!(world.core.next_deadline(), Some(at(5_000)));
     world.pass(SECOND * 3);
-    assert_eq!(world.core.take_signals(), asks(Stop::Overdue, run.1));
-    world.end(run, RunOutcome::Overdue);
-    let task = world.task(id).expect("kept");
+    assert_eq!(
+        world.core.take_signals(),
+        stop_signals(StopReason::HardLimit, run.1)
+    );
+    world.end(run, RunOutcome::TimedOut);
+    let task = world.task(id).expect("stored");
     assert_eq!(task.state, State::Retrying);
     assert_eq!(
         task.error.as_deref(),
@@ -41,34 +47,34 @@ fn a_run_is_first_told_then_ended_and_tried_again() {
 }
 
 #[test]
-fn a_run_that_does_not_stop_is_given_up_with_its_worker() {
+fn a_run_that_does_not_stop_is_abandoned_with_its_worker() {
     let mut world = World::new();
     let id = world.submit(limited(60, 5));
     let run = world.start();
     world.pass(SECOND * 5);
     world.core.take_signals();
     world.pass(SECOND * 10);
-    assert_eq!(world.core.take_signals(), [Signal::GiveUp { worker: W }]);
-    let task = world.task(id).expect("kept");
+    assert_eq!(world.core.take_signals(), [Signal::Abandon { worker: W }]);
+    let task = world.task(id).expect("stored");
     assert_eq!(task.state, State::Failed);
-    assert!(task.error.expect("told").contains("did not stop"));
+    assert!(task.error.expect("an error").contains("did not stop"));
     let stuck = Event::Stuck {
         id: task_id(id),
         worker: W,
     };
     assert!(world.core.take_events().contains(&stuck));
     assert_eq!(
-        (world.core.in_hands(), world.core.next_deadline()),
+        (world.core.in_flight(), world.core.next_deadline()),
         (0, None)
     );
-    // What it comes to in the end is late.
-    world.end(run, good());
+    // Its later report is stale.
+    world.end(run, succeeded());
     assert_eq!(world.state(id), State::Failed);
     assert_eq!(world.core.stats(at(0)).late, 1);
 }
 
 #[test]
-fn a_cancelled_run_that_does_not_stop_is_cancelled_all_the_same() {
+fn a_cancelled_run_that_does_not_stop_is_cancelled_anyway() {
     let mut world = World::new();
     let id = world.submit(TaskOptions::default());
     world.start();
@@ -78,12 +84,12 @@ fn a_cancelled_run_that_does_not_stop_is_cancelled_all_the_same() {
     assert_eq!(world.state(id), State::Running);
     world.pass(SECOND);
     assert_eq!(world.state(id), State::Cancelled);
-    assert_eq!(world.core.take_signals(), [Signal::GiveUp { worker: W }]);
+    assert_eq!(world.core.take_signals(), [Signal::Abandon { worker: W }]);
 }
 
 #[test]
-fn a_clock_that_is_set_changes_no_span_of_time() {
-    for jump in [
+fn setting_the_clock_changes_no_span_of_time() {
+    for step in [
         ClockStep::Back(MINUTE * 60),
         ClockStep::Forward(MINUTE * 60 * 24),
     ] {
@@ -100,23 +106,23 @@ fn a_clock_that_is_set_changes_no_span_of_time() {
         });
         let running = world.submit(limited(2, 5));
         let run = world.start();
-        world.now = jump.apply(at(world.now)).0 / 1_000;
-        world.core.jump(jump);
+        world.now = step.apply(at(world.now)).0 / 1_000;
+        world.core.apply_clock_step(step);
         world.pass(Duration::from_millis(1));
-        assert_eq!(world.core.take_signals(), [], "{jump:?}");
-        assert_eq!(world.state(countdown), State::Scheduled, "{jump:?}");
+        assert_eq!(world.core.take_signals(), [], "{step:?}");
+        assert_eq!(world.state(countdown), State::Scheduled, "{step:?}");
         world.pass(SECOND * 5);
-        assert!(!world.core.take_signals().is_empty(), "{jump:?}");
-        world.end(run, good());
+        assert!(!world.core.take_signals().is_empty(), "{step:?}");
+        world.end(run, succeeded());
         assert_eq!(world.state(running), State::Succeeded);
         world.pass(SECOND * 55);
-        assert_eq!(world.state(countdown), State::Queued, "{jump:?}");
-        assert_eq!(world.state(expiring), State::Expired, "{jump:?}");
+        assert_eq!(world.state(countdown), State::Queued, "{step:?}");
+        assert_eq!(world.state(expiring), State::Expired, "{step:?}");
     }
 }
 
 #[test]
-fn a_time_of_day_is_kept_whatever_is_done_to_the_clock() {
+fn a_time_of_day_does_not_move_with_the_clock() {
     let mut world = World::new();
     world.now = 1_000_000_000;
     let hour = MINUTE * 60;
@@ -125,20 +131,20 @@ fn a_time_of_day_is_kept_whatever_is_done_to_the_clock() {
         ..TaskOptions::default()
     });
     world.now += 7_200_000;
-    world.core.jump(ClockStep::Forward(hour * 2));
+    world.core.apply_clock_step(ClockStep::Forward(hour * 2));
     world.core.advance(world.at());
-    world.settle();
+    world.commit();
     assert_eq!(world.state(id), State::Queued, "its time had come");
 }
 
 #[test]
-fn what_waits_keeps_its_order_when_the_clock_is_set_back() {
+fn waiting_tasks_keep_their_order_when_the_clock_is_set_back() {
     let mut world = World::new();
     world.now = 1_000_000_000;
     let old = world.submit(TaskOptions::default());
     let back = ClockStep::Back(MINUTE * 60);
     world.now = back.apply(at(world.now)).0 / 1_000;
-    world.core.jump(back);
+    world.core.apply_clock_step(back);
     world.now += 1;
     let new = world.submit(TaskOptions::default());
     assert_eq!((world.start().0, world.start().0), (old, new));

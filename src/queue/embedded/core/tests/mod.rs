@@ -11,7 +11,7 @@ use super::*;
 use crate::queue::{
     add,
     embedded::store::{Memory, Retention, Store, reads::ReadRequest},
-    executor::worker::{RunEnded, RunOutcome, Started},
+    executor::worker::{RunEnded, RunOutcome, RunStarted},
     query::{Page, Query},
     registry::Registry,
     task::{Key, KeyPolicy, Task},
@@ -24,7 +24,7 @@ pub(super) fn at(ms: u64) -> Timestamp {
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const W: WorkerId = WorkerId(1);
 
-/// A core with the place where it keeps things, and a clock that is turned by hand.
+/// A core with its store, and a clock that is advanced by hand.
 pub(super) struct World {
     pub(super) core: Core,
     pub(super) store: Memory,
@@ -40,8 +40,8 @@ pub(super) fn limits() -> CoreLimits {
 
 fn ages() -> RetentionAges {
     RetentionAges {
-        usual: MINUTE * 60,
-        failed: MINUTE * 60 * 24,
+        age: MINUTE * 60,
+        failed_age: MINUTE * 60 * 24,
     }
 }
 
@@ -52,7 +52,7 @@ impl World {
 
     pub(super) fn with(limits: CoreLimits) -> Self {
         let mut core = Core::new(limits, ages(), 0, 1);
-        core.listen(true);
+        core.set_recording(true);
         let retention = Retention {
             count: 10,
             ..Retention::default()
@@ -71,20 +71,20 @@ impl World {
     pub(super) fn pass(&mut self, time: Duration) {
         self.now += u64::try_from(time.as_millis()).expect("short");
         self.core.advance(at(self.now));
-        self.settle();
+        self.commit();
     }
 
-    pub(super) fn settle(&mut self) {
+    pub(super) fn commit(&mut self) {
         let mut changes = Vec::new();
-        self.core.take_changes(&mut changes);
+        self.core.drain_changes(&mut changes);
         self.store
             .commit(&mut changes)
-            .expect("memory takes everything");
+            .expect("memory accepts everything");
     }
 
     pub(super) fn submit(&mut self, options: TaskOptions) -> u64 {
-        let receipts = self.core.submit(at(self.now), vec![accepted(options)]);
-        self.settle();
+        let receipts = self.core.submit(at(self.now), vec![validated(options)]);
+        self.commit();
         number(receipts.expect("room").first().expect("one").id)
     }
 
@@ -95,38 +95,38 @@ impl World {
     }
 
     pub(super) fn started(&mut self, job: &Job) {
-        let started = Started {
+        let started = RunStarted {
             id: job.id,
             run: job.run,
             at: at(self.now),
         };
-        self.core.started(W, started);
-        self.settle();
+        self.core.run_started(W, started);
+        self.commit();
     }
 
     pub(super) fn end(&mut self, (id, run): (u64, u64), outcome: RunOutcome) {
         let live = self.core.running().find(|(running, ..)| *running == id);
-        let ran = live.map(|(_, _, live)| at(self.now).since(live.started_at));
-        self.core.ended(
+        let run_time = live.map(|(_, _, live)| at(self.now).since(live.started_at));
+        self.core.run_ended(
             W,
             RunEnded {
                 id,
                 run,
                 at: at(self.now),
-                ran: ran.unwrap_or_default(),
+                run_time: run_time.unwrap_or_default(),
                 outcome,
             },
         );
-        self.settle();
+        self.commit();
     }
 
     pub(super) fn cancel(&mut self, id: u64) -> Option<State> {
         let state = self.core.cancel(at(self.now), id);
-        self.settle();
+        self.commit();
         state
     }
 
-    pub(super) fn bring_back(
+    pub(super) fn requeue(
         &mut self,
         id: u64,
         step: crate::queue::task::Transition,
@@ -136,43 +136,43 @@ impl World {
         let function = Some(function());
         let state = match step {
             crate::queue::task::Transition::Retry => self.core.retry(at(self.now), row, function),
-            _ => self.core.restore(at(self.now), row, function),
+            _ => self.core.undo_cancel(at(self.now), row, function),
         };
-        self.settle();
+        self.commit();
         state
     }
 
     pub(super) fn task(&mut self, id: u64) -> Option<Task> {
         let (answer, reply) = oneshot::channel();
-        self.ask(ReadRequest::Get(task_id(id), answer));
+        self.read(ReadRequest::Get(task_id(id), answer));
         reply.blocking_recv().expect("answered").expect("readable")
     }
 
     pub(super) fn page(&mut self, query: Query) -> Page {
         let (answer, reply) = oneshot::channel();
-        self.ask(ReadRequest::List(query, answer));
+        self.read(ReadRequest::List(query, answer));
         reply.blocking_recv().expect("answered").expect("readable")
     }
 
-    fn ask(&mut self, question: ReadRequest) {
+    fn read(&mut self, question: ReadRequest) {
         let running = self.core.running().map(|(id, _, live)| (id, live));
         let running = Arc::new(running.collect());
-        self.store.ask(&running, question);
+        self.store.read(&running, question);
     }
 
     pub(super) fn state(&mut self, id: u64) -> State {
         self.task(id).expect("there").state
     }
 
-    /// Takes up everything that waits in a new core, as a new process does.
+    /// Recovers all unfinished tasks in a new core, as a new process does.
     pub(super) fn restart(&mut self) {
         let mut core = Core::new(limits(), ages(), 1_000, 1);
         let now = self.at();
         self.store
-            .waiting(&mut |row| core.recover(now, row, Some(function())))
+            .for_each_unfinished(&mut |row| core.recover(now, row, Some(function())))
             .expect("readable");
         self.core = core;
-        self.settle();
+        self.commit();
     }
 }
 
@@ -186,7 +186,7 @@ pub(super) fn function() -> Arc<TaskFunction> {
     Arc::clone(registry.get("add").expect("registered"))
 }
 
-pub(super) fn accepted(options: TaskOptions) -> ValidatedTask {
+pub(super) fn validated(options: TaskOptions) -> ValidatedTask {
     ValidatedTask {
         function: function(),
         args: "[2,3]".into(),
@@ -204,13 +204,13 @@ pub(super) fn key(text: &str, rule: KeyPolicy) -> TaskOptions {
     }
 }
 
-pub(super) fn fails(again: bool) -> RunOutcome {
+pub(super) fn failed(retryable: bool) -> RunOutcome {
     RunOutcome::Failed {
         error: "no".into(),
-        again,
+        retryable,
     }
 }
 
-pub(super) fn good() -> RunOutcome {
+pub(super) fn succeeded() -> RunOutcome {
     RunOutcome::Succeeded("5".into())
 }

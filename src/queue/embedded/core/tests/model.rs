@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order, beside a model that only knows which state each task is in.
+//! Random sequences of events, compared with a model that knows only the state of each task.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ enum Move {
         key: Option<(u8, KeyPolicy)>,
         hard: bool,
     },
-    Hand,
-    Back,
+    Dispatch,
+    Reclaim,
     Start,
     End(u8),
     Cancel(u64),
@@ -42,8 +42,8 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         5 => submit.prop_map(|(priority, delay, expires, key, hard)| Move::Submit {
             priority, delay, expires, key, hard,
         }),
-        4 => Just(Move::Hand),
-        1 => Just(Move::Back),
+        4 => Just(Move::Dispatch),
+        1 => Just(Move::Reclaim),
         4 => Just(Move::Start),
         4 => (0u8..5).prop_map(Move::End),
         1 => (1u64..20).prop_map(Move::Cancel),
@@ -58,22 +58,22 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     proptest::collection::vec(one, 0..120)
 }
 
-/// Where each task is, as the rules of `State::after` have it and nothing else.
+/// The state of each task by the rules of `State::apply` and nothing else.
 #[derive(Default)]
 struct Model {
     states: BTreeMap<u64, State>,
     keys: BTreeMap<u64, (u8, KeyPolicy)>,
-    handed: Vec<Job>,
-    hands: Vec<(u64, u64)>,
+    dispatched: Vec<Job>,
+    running: Vec<(u64, u64)>,
 }
 
 impl Model {
     fn step(&mut self, id: u64, step: Transition) {
-        let state = self.states[&id].apply(step).expect("legal");
+        let state = self.states[&id].apply(step).expect("valid");
         self.states.insert(id, state);
     }
 
-    fn alive(&self, wanted: (u8, KeyPolicy)) -> Option<u64> {
+    fn find_unfinished(&self, wanted: (u8, KeyPolicy)) -> Option<u64> {
         let has = |(id, key): (&u64, &(u8, KeyPolicy))| {
             (*key == wanted && self.states.get(id).is_some_and(|s| !s.is_finished())).then_some(*id)
         };
@@ -115,10 +115,10 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
         Move::Submit { key, delay, .. } => {
             let there = key
                 .filter(|(_, rule)| *rule == KeyPolicy::Unique)
-                .and_then(|key| model.alive(key));
+                .and_then(|key| model.find_unfinished(key));
             let receipt = world
                 .core
-                .submit(world.at(), vec![accepted(options(one))])
+                .submit(world.at(), vec![validated(options(one))])
                 .expect("room")[0];
             assert_eq!(there, receipt.deduplicated.then(|| number(receipt.id)));
             if there.is_none() {
@@ -133,35 +133,35 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
                 }
             }
         }
-        Move::Hand => model.handed.extend(world.core.next_job()),
-        Move::Back => call_back(world, model),
+        Move::Dispatch => model.dispatched.extend(world.core.next_job()),
+        Move::Reclaim => reclaim(world, model),
         Move::Start => {
-            if let Some(job) = model.handed.pop() {
+            if let Some(job) = model.dispatched.pop() {
                 world.started(&job);
                 model.step(job.id, Transition::Start);
-                model.hands.push((job.id, job.run));
+                model.running.push((job.id, job.run));
             }
         }
         Move::End(kind) => {
-            if let Some(run) = model.hands.pop() {
+            if let Some(run) = model.running.pop() {
                 end(world, model, run, *kind);
             }
         }
         Move::Cancel(id) => {
-            call_back(world, model);
+            reclaim(world, model);
             match world.cancel(*id) {
                 Some(State::Cancelled) => model.step(*id, Transition::Cancel),
                 Some(_) => assert_eq!(model.states[id], State::Running),
                 None => assert!(model.states.get(id).is_none_or(|s| s.is_finished())),
             }
         }
-        Move::Retry(id) => bring_back(world, model, *id, Transition::Retry),
-        Move::Restore(id) => bring_back(world, model, *id, Transition::Restore),
+        Move::Retry(id) => requeue(world, model, *id, Transition::Retry),
+        Move::Restore(id) => requeue(world, model, *id, Transition::Restore),
         Move::Wait(ms) => {
             world.pass(Duration::from_millis(*ms));
             time_passed(world, model);
         }
-        Move::Pause(paused) => world.core.pause(None, *paused),
+        Move::Pause(paused) => world.core.set_paused(None, *paused),
         Move::Purge => {
             let filter = Filter::default().within(BulkAction::Purge.applies_to());
             let page = world.page(Query {
@@ -180,21 +180,21 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
                 .expect("memory");
         }
         Move::ClockStep(forward) => {
-            let jump = if *forward {
+            let step = if *forward {
                 ClockStep::Forward(MINUTE)
             } else {
                 ClockStep::Back(MINUTE)
             };
-            world.now = jump.apply(at(world.now)).0 / 1_000;
-            world.core.jump(jump);
+            world.now = step.apply(at(world.now)).0 / 1_000;
+            world.core.apply_clock_step(step);
         }
         Move::Crash => {
-            model.handed.clear();
-            for (id, _) in model.hands.drain(..) {
-                // It is kept as it was before it ran.
+            model.dispatched.clear();
+            for (id, _) in model.running.drain(..) {
+                // The store has it as it was before it ran.
                 model.states.insert(id, State::Queued);
             }
-            // The store remembers the highest id, so that none is ever given twice.
+            // The store has the highest id, so that none is used twice.
             let last_id = world.core.last_id;
             world.restart();
             world.core.last_id = last_id;
@@ -202,24 +202,26 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
     }
 }
 
-fn call_back(world: &mut World, model: &mut Model) {
-    while let Some(job) = model.handed.pop() {
-        world.core.take_back(&job);
+fn reclaim(world: &mut World, model: &mut Model) {
+    while let Some(job) = model.dispatched.pop() {
+        world.core.reclaim_job(&job);
     }
 }
 
 fn end(world: &mut World, model: &mut Model, run: (u64, u64), kind: u8) {
-    let cancelling = world.task(run.0).expect("kept").cancelling;
-    let attempts = world.task(run.0).expect("kept").attempts;
-    let (outcome, again) = match kind {
-        0 => (good(), None),
-        1 => (fails(true), Some(true)),
-        2 => (fails(false), Some(false)),
-        3 => (RunOutcome::Overdue, Some(true)),
+    let cancelling = world.task(run.0).expect("stored").cancelling;
+    let attempts = world.task(run.0).expect("stored").attempts;
+    let (outcome, retryable) = match kind {
+        0 => (succeeded(), None),
+        1 => (failed(true), Some(true)),
+        2 => (failed(false), Some(false)),
+        3 => (RunOutcome::TimedOut, Some(true)),
         _ => (RunOutcome::Cancelled, None),
     };
-    let step = match (again, &outcome) {
-        (Some(again), _) if again && attempts < 2 && !cancelling => Transition::FailRetryable,
+    let step = match (retryable, &outcome) {
+        (Some(retryable), _) if retryable && attempts < 2 && !cancelling => {
+            Transition::FailRetryable
+        }
         (Some(_), _) => Transition::FailPermanent,
         (None, RunOutcome::Cancelled) => Transition::Cancel,
         (None, _) => Transition::Succeed,
@@ -228,7 +230,7 @@ fn end(world: &mut World, model: &mut Model, run: (u64, u64), kind: u8) {
     model.step(run.0, step);
 }
 
-fn bring_back(world: &mut World, model: &mut Model, id: u64, step: Transition) {
+fn requeue(world: &mut World, model: &mut Model, id: u64, step: Transition) {
     if world.core.state(id).is_some() {
         return;
     }
@@ -236,8 +238,8 @@ fn bring_back(world: &mut World, model: &mut Model, id: u64, step: Transition) {
         .keys
         .get(&id)
         .filter(|(_, rule)| *rule == KeyPolicy::Unique);
-    let taken = taken.and_then(|key| model.alive(*key));
-    match world.bring_back(id, step) {
+    let taken = taken.and_then(|key| model.find_unfinished(*key));
+    match world.requeue(id, step) {
         Ok(State::Scheduled) => model.step(id, Transition::Postpone),
         Ok(_) => model.step(id, step),
         Err(BrokerError::DuplicateKey { by, .. }) => assert_eq!(Some(number(by)), taken),
@@ -246,7 +248,7 @@ fn bring_back(world: &mut World, model: &mut Model, id: u64, step: Transition) {
     }
 }
 
-/// What time has done is taken over from the world, and must be something that time can do.
+/// Copies what the passing of time has changed, and checks that time can change it that way.
 fn time_passed(world: &mut World, model: &mut Model) {
     let mut stuck = Vec::new();
     for (id, state) in &mut model.states {
@@ -257,7 +259,7 @@ fn time_passed(world: &mut World, model: &mut Model) {
         let by = match now {
             State::Queued => vec![Transition::Due],
             State::Expired => vec![Transition::Expire],
-            // Due and expired in one go.
+            // Due and expired at once.
             State::Failed => vec![Transition::FailPermanent],
             State::Cancelled => vec![Transition::Cancel],
             other => panic!("time made #{id} {other}"),
@@ -271,7 +273,7 @@ fn time_passed(world: &mut World, model: &mut Model) {
         }
         *state = now;
     }
-    model.hands.retain(|(id, _)| !stuck.contains(id));
+    model.running.retain(|(id, _)| !stuck.contains(id));
 }
 
 fn check(world: &mut World, model: &Model) {
@@ -297,37 +299,37 @@ fn check(world: &mut World, model: &Model) {
         assert_eq!(stats.count(state), of(state), "{state}");
     }
     assert_eq!(
-        world.core.in_hands(),
-        model.handed.len() + model.hands.len()
+        world.core.in_flight(),
+        model.dispatched.len() + model.running.len()
     );
     assert_eq!(
         of(State::Queued),
-        world.core.queues.len() + model.handed.len()
+        world.core.queues.len() + model.dispatched.len()
     );
-    // Of a serial key one runs, or is about to.
+    // At most one task of a serial key is running or dispatched.
     for text in 0..3u8 {
         let active = model
-            .hands
+            .running
             .iter()
             .map(|(id, _)| *id)
-            .chain(model.handed.iter().map(|job| job.id));
+            .chain(model.dispatched.iter().map(|job| job.id));
         let active = active.filter(|id| model.keys.get(id) == Some(&(text, KeyPolicy::Serial)));
         assert!(active.count() <= 1, "key {text}");
     }
 }
 
 proptest! {
-    /// Every task is where the rules say, in exactly one place; the counts add up; nothing runs twice
-    /// at once; every legal move moves; a crash loses nothing.
+    /// Every task is where the rules message, in exactly one place; the counts add up; nothing runs twice
+    /// at once; every valid event has its effect; a crash loses nothing.
     #[test]
-    fn no_order_of_events_loses_or_doubles_a_task(moves in moves()) {
+    fn no_order_of_events_loses_or_duplicates_a_task(moves in moves()) {
         let mut world = World::with(CoreLimits { backlog: 1_000, ..limits() });
         world.store = Memory::new(Retention::default());
         world.now = 1_000_000_000;
         let mut model = Model::default();
         for one in &moves {
             play(&mut world, &mut model, one);
-            world.settle();
+            world.commit();
             check(&mut world, &model);
         }
     }

@@ -21,14 +21,14 @@ fn queue(name: &str) -> TaskOptions {
 }
 
 #[test]
-fn a_job_that_is_called_back_waits_in_its_old_place() {
+fn a_reclaimed_job_waits_in_its_old_place() {
     let mut world = World::new();
     let first = world.submit(TaskOptions::default());
     world.now = 1;
     let second = world.submit(TaskOptions::default());
     let job = world.core.next_job().expect("ready");
-    world.core.take_back(&job);
-    assert_eq!(world.core.in_hands(), 0);
+    world.core.reclaim_job(&job);
+    assert_eq!(world.core.in_flight(), 0);
     assert_eq!(order(&mut world), [first, second]);
 }
 
@@ -44,30 +44,30 @@ fn a_higher_priority_goes_first_and_waiting_makes_up_for_it() {
 }
 
 #[test]
-fn a_paused_queue_waits_and_the_others_go_on() {
+fn a_paused_queue_waits_and_the_others_continue() {
     let mut world = World::new();
     let letter = world.submit(queue("mail"));
     let other = world.submit(TaskOptions::default());
-    world.core.pause(Some("mail"), true);
+    world.core.set_paused(Some("mail"), true);
     assert_eq!(order(&mut world), [other]);
     assert_eq!(world.core.stats(at(0)).paused_queues, ["mail".into()]);
-    world.core.pause(Some("mail"), false);
+    world.core.set_paused(Some("mail"), false);
     assert_eq!(order(&mut world), [letter]);
     // The default queue has a name too.
-    let usual = world.submit(TaskOptions::default());
-    world.core.pause(Some("default"), true);
+    let age = world.submit(TaskOptions::default());
+    world.core.set_paused(Some("default"), true);
     assert!(order(&mut world).is_empty());
-    world.core.pause(Some("default"), false);
-    assert_eq!(order(&mut world), [usual]);
+    world.core.set_paused(Some("default"), false);
+    assert_eq!(order(&mut world), [age]);
 }
 
 #[test]
 fn queues_are_bounded() {
     let mut world = World::new();
-    for n in 0..queues::MOST {
+    for n in 0..queues::MAX_QUEUES {
         world.submit(queue(&format!("q{n}")));
     }
-    let refused = world.core.submit(at(0), vec![accepted(queue("one-more"))]);
+    let refused = world.core.submit(at(0), vec![validated(queue("one-more"))]);
     let refused = refused.expect_err("too many").to_string();
     assert!(refused.contains("64 queues already"), "{refused}");
     world.submit(queue("q7"));
@@ -75,38 +75,38 @@ fn queues_are_bounded() {
 }
 
 #[test]
-fn a_unique_key_gives_the_id_of_the_living() {
+fn a_unique_key_returns_the_id_of_the_unfinished_task() {
     let mut world = World::new();
     let first = world.submit(key("acme", KeyPolicy::Unique));
     let again = |world: &mut World| {
         let receipts = world
             .core
-            .submit(at(0), vec![accepted(key("acme", KeyPolicy::Unique))]);
-        world.settle();
+            .submit(at(0), vec![validated(key("acme", KeyPolicy::Unique))]);
+        world.commit();
         receipts.expect("room")[0]
     };
     let receipt = again(&mut world);
     assert_eq!((number(receipt.id), receipt.deduplicated), (first, true));
     let run = world.start();
     assert!(again(&mut world).deduplicated, "it runs");
-    world.end(run, fails(true));
-    assert!(again(&mut world).deduplicated, "it will be tried again");
+    world.end(run, failed(true));
+    assert!(again(&mut world).deduplicated, "it will be retried");
     world.cancel(first);
     let second = again(&mut world);
     assert!(!second.deduplicated && number(second.id) != first);
     assert_eq!(world.core.stats(at(0)).duplicates, 3);
-    // The first cannot come back while the second lives.
-    let refused = world.bring_back(first, crate::queue::task::Transition::Retry);
+    // The first cannot be retried while the second is unfinished.
+    let refused = world.requeue(first, crate::queue::task::Transition::Retry);
     assert!(
         matches!(refused, Err(BrokerError::DuplicateKey { .. })),
         "{refused:?}"
     );
-    // A label is no lock.
+    // A tag does not deduplicate.
     world.submit(key("acme", KeyPolicy::Tag));
 }
 
 #[test]
-fn of_a_serial_key_one_runs_at_a_time_in_order() {
+fn tasks_with_a_serial_key_run_one_at_a_time_in_order() {
     let mut world = World::new();
     let acme: Vec<u64> = (0..3)
         .map(|_| world.submit(key("acme", KeyPolicy::Serial)))
@@ -116,22 +116,22 @@ fn of_a_serial_key_one_runs_at_a_time_in_order() {
     assert_eq!(first.0, acme[0]);
     assert_eq!(world.start().0, other, "another key does not wait");
     assert!(world.core.next_job().is_none());
-    world.end(first, good());
+    world.end(first, succeeded());
     let second = world.start();
     assert_eq!(second.0, acme[1]);
-    // While it waits for its next attempt, the next one goes.
-    world.end(second, fails(true));
+    // While it waits for its next attempt, the next one runs.
+    world.end(second, failed(true));
     let third = world.start();
     assert_eq!(third.0, acme[2]);
     world.pass(MINUTE);
     assert_eq!(world.state(acme[1]), State::Queued);
     assert!(world.core.next_job().is_none(), "the third one runs");
-    world.end(third, good());
+    world.end(third, succeeded());
     assert_eq!(world.start().0, acme[1]);
 }
 
 #[test]
-fn a_cancelled_task_leaves_its_lane_to_the_next() {
+fn a_cancelled_task_releases_its_serial_group() {
     let mut world = World::new();
     let acme: Vec<u64> = (0..3)
         .map(|_| world.submit(key("acme", KeyPolicy::Serial)))

@@ -1,5 +1,5 @@
-//! Submit, cancel, finish and shutdown at once, in every order that a scheduler can think of. The
-//! dispatcher here is the real one's protocol in few lines, on channels that `shuttle` controls.
+//! Submit, cancel, finish and shutdown at once, in random orders of a controlled scheduler. The
+//! dispatcher here is the protocol of the real one in few lines, on channels that `shuttle` controls.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,33 +14,33 @@ use shuttle::{
 
 use super::*;
 
-/// Orders that are tried.
+/// The number of orders to try.
 const TRIES: usize = 2_000;
 const WORKERS: u16 = 2;
 
-enum Say {
+enum Message {
     Submit,
     Cancel(u64),
-    Started(WorkerId, Started),
+    Started(WorkerId, RunStarted),
     RunEnded(WorkerId, RunEnded),
     Stop,
 }
 
-/// The short channel in front of the workers, which the dispatcher can take back from.
+/// The short channel of jobs, from which the dispatcher can reclaim.
 #[derive(Default)]
-struct Handed {
+struct JobQueue {
     jobs: Mutex<(VecDeque<Job>, bool)>,
     more: Condvar,
 }
 
-impl Handed {
-    fn put(&self, job: Job) {
-        self.jobs.lock().expect("whole").0.push_back(job);
+impl JobQueue {
+    fn push(&self, job: Job) {
+        self.jobs.lock().expect("not poisoned").0.push_back(job);
         self.more.notify_one();
     }
 
-    fn take(&self) -> Option<Job> {
-        let mut jobs = self.jobs.lock().expect("whole");
+    fn pop(&self) -> Option<Job> {
+        let mut jobs = self.jobs.lock().expect("not poisoned");
         loop {
             if let Some(job) = jobs.0.pop_front() {
                 return Some(job);
@@ -48,140 +48,155 @@ impl Handed {
             if jobs.1 {
                 return None;
             }
-            jobs = self.more.wait(jobs).expect("whole");
+            jobs = self.more.wait(jobs).expect("not poisoned");
         }
     }
 
-    fn call_back(&self) -> Vec<Job> {
-        self.jobs.lock().expect("whole").0.drain(..).collect()
+    fn reclaim(&self) -> Vec<Job> {
+        self.jobs
+            .lock()
+            .expect("not poisoned")
+            .0
+            .drain(..)
+            .collect()
     }
 
     fn len(&self) -> usize {
-        self.jobs.lock().expect("whole").0.len()
+        self.jobs.lock().expect("not poisoned").0.len()
     }
 
     fn close(&self) {
-        self.jobs.lock().expect("whole").1 = true;
+        self.jobs.lock().expect("not poisoned").1 = true;
         self.more.notify_all();
     }
 }
 
-/// What everybody shares.
+/// State shared by the dispatcher and the workers.
 #[derive(Default)]
-struct Floor {
-    handed: Handed,
-    /// The run that each worker is asked to stop.
-    asked: [AtomicU64; WORKERS as usize],
+struct Shared {
+    jobs: JobQueue,
+    /// The run that each worker is to stop.
+    stop_requested: [AtomicU64; WORKERS as usize],
     /// How often each task ran to its end.
     ran: Mutex<BTreeMap<u64, usize>>,
 }
 
-fn dispatch(inbox: &mpsc::Receiver<Say>, floor: &Floor) -> (World, Vec<u64>) {
+fn dispatch(inbox: &mpsc::Receiver<Message>, shared: &Shared) -> (World, Vec<u64>) {
     let (mut world, mut stopping, mut cancelled) = (World::new(), false, Vec::new());
-    while !stopping || world.core.in_hands() > 0 {
-        let Ok(say) = inbox.recv() else { break };
-        match say {
-            Say::Submit if stopping => {}
-            Say::Submit => drop(world.submit(TaskOptions::default())),
-            Say::Cancel(id) => {
-                for job in floor.handed.call_back() {
-                    world.core.take_back(&job);
+    while !stopping || world.core.in_flight() > 0 {
+        let Ok(message) = inbox.recv() else { break };
+        match message {
+            Message::Submit if stopping => {}
+            Message::Submit => drop(world.submit(TaskOptions::default())),
+            Message::Cancel(id) => {
+                for job in shared.jobs.reclaim() {
+                    world.core.reclaim_job(&job);
                 }
                 if world.cancel(id) == Some(State::Cancelled) {
                     cancelled.push(id);
                 }
             }
-            Say::Started(worker, started) => world.core.started(worker, started),
-            Say::RunEnded(worker, ended) => world.core.ended(worker, ended),
-            Say::Stop => {
-                for job in floor.handed.call_back() {
-                    world.core.take_back(&job);
+            Message::Started(worker, started) => world.core.run_started(worker, started),
+            Message::RunEnded(worker, ended) => world.core.run_ended(worker, ended),
+            Message::Stop => {
+                for job in shared.jobs.reclaim() {
+                    world.core.reclaim_job(&job);
                 }
-                world.core.pause(None, true);
+                world.core.set_paused(None, true);
                 stopping = true;
             }
         }
-        world.settle();
+        world.commit();
         for signal in world.core.take_signals() {
-            if let Signal::Ask { worker, run, .. } = signal {
-                floor.asked[usize::from(worker.0)].store(run, Ordering::SeqCst);
+            if let Signal::Stop { worker, run, .. } = signal {
+                shared.stop_requested[usize::from(worker.0)].store(run, Ordering::SeqCst);
             }
         }
-        while floor.handed.len() < usize::from(WORKERS) {
+        while shared.jobs.len() < usize::from(WORKERS) {
             let Some(job) = world.core.next_job() else {
                 break;
             };
-            floor.handed.put(job);
+            shared.jobs.push(job);
         }
     }
-    floor.handed.close();
+    shared.jobs.close();
     (world, cancelled)
 }
 
-fn work(worker: u16, tell: &mpsc::Sender<Say>, floor: &Floor) {
-    while let Some(job) = floor.handed.take() {
+fn work(worker: u16, sender: &mpsc::Sender<Message>, shared: &Shared) {
+    while let Some(job) = shared.jobs.pop() {
         let id = WorkerId(worker);
         let (task, run) = (job.id, job.run);
-        let started = Started {
+        let started = RunStarted {
             id: task,
             run,
             at: at(0),
         };
-        tell.send(Say::Started(id, started)).expect("it listens");
+        sender
+            .send(Message::Started(id, started))
+            .expect("the inbox is open");
         thread::yield_now();
-        let asked = floor.asked[usize::from(worker)].load(Ordering::SeqCst) == run;
-        let outcome = if asked {
+        let stop_requested =
+            shared.stop_requested[usize::from(worker)].load(Ordering::SeqCst) == run;
+        let outcome = if stop_requested {
             RunOutcome::Cancelled
         } else {
-            *floor.ran.lock().expect("whole").entry(task).or_default() += 1;
-            good()
+            *shared
+                .ran
+                .lock()
+                .expect("not poisoned")
+                .entry(task)
+                .or_default() += 1;
+            succeeded()
         };
         let ended = RunEnded {
             id: task,
             run,
             at: at(0),
-            ran: Duration::ZERO,
+            run_time: Duration::ZERO,
             outcome,
         };
-        tell.send(Say::RunEnded(id, ended)).expect("it listens");
+        sender
+            .send(Message::RunEnded(id, ended))
+            .expect("the inbox is open");
     }
 }
 
 fn race() {
-    let floor = Arc::new(Floor::default());
-    let (tell, inbox) = mpsc::channel();
+    let shared = Arc::new(Shared::default());
+    let (sender, inbox) = mpsc::channel();
     let workers: Vec<_> = (0..WORKERS)
         .map(|worker| {
-            let (tell, floor) = (tell.clone(), Arc::clone(&floor));
-            thread::spawn(move || work(worker, &tell, &floor))
+            let (sender, shared) = (sender.clone(), Arc::clone(&shared));
+            thread::spawn(move || work(worker, &sender, &shared))
         })
         .collect();
-    let sayers: Vec<_> = [
-        vec![Say::Submit, Say::Submit],
-        vec![Say::Submit, Say::Cancel(1)],
-        vec![Say::Cancel(2), Say::Stop],
+    let senders: Vec<_> = [
+        vec![Message::Submit, Message::Submit],
+        vec![Message::Submit, Message::Cancel(1)],
+        vec![Message::Cancel(2), Message::Stop],
     ]
     .into_iter()
-    .map(|says| {
-        let tell = tell.clone();
+    .map(|messages| {
+        let sender = sender.clone();
         thread::spawn(move || {
-            for say in says {
+            for message in messages {
                 // It may have stopped already.
-                tell.send(say).ok();
+                sender.send(message).ok();
             }
         })
     })
     .collect();
-    // Nobody can say anything more when all others have gone.
-    drop(tell);
-    let shared = Arc::clone(&floor);
-    let (mut world, cancelled) = dispatch(&inbox, &shared);
-    // The inbox stays open until everybody has gone.
-    for thread in sayers.into_iter().chain(workers) {
+    // Nobody can message anything more when all others have gone.
+    drop(sender);
+    let dispatcher = Arc::clone(&shared);
+    let (mut world, cancelled) = dispatch(&inbox, &dispatcher);
+    // The inbox stays open until all threads have ended.
+    for thread in senders.into_iter().chain(workers) {
         thread.join().expect("no panic");
     }
     assert_eq!(world.core.stats(at(0)).late, 0);
-    let ran = floor.ran.lock().expect("whole").clone();
+    let ran = shared.ran.lock().expect("not poisoned").clone();
     for id in 1..=world.core.last_id {
         let state = world.state(id);
         let times = ran.get(&id).copied().unwrap_or_default();
@@ -198,7 +213,7 @@ fn race() {
 }
 
 #[test]
-fn no_order_of_submit_cancel_finish_and_shutdown_goes_wrong() {
+fn no_order_of_submit_cancel_finish_and_shutdown_breaks_a_task() {
     shuttle::check_random(race, TRIES);
     shuttle::check_pct(race, TRIES, 3);
 }

@@ -1,10 +1,12 @@
-//! Tasks in a file of SQLite that survives the process, and that `sqlite3` opens.
+//! The store in an SQLite file, which survives the process and can be opened with `sqlite3`.
 //!
-//! One connection writes, on the dispatcher's thread: that ends the whole class of "database is
-//! locked". Another, that can only read, answers questions on a thread of its own.
+//! One connection writes, on the dispatcher's thread, so that the database is never locked by this
+//! process. A second, read-only connection executes reads on a thread of its own.
 
 mod open;
+mod pragmas;
 mod read;
+mod reader_thread;
 mod salvage;
 mod schema;
 mod write;
@@ -21,7 +23,7 @@ use hdrhistogram::Histogram;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 pub(in crate::queue) use self::open::OpenError;
-use self::{read::StoreReader, reader_thread::Pages, write::Tally};
+use self::{read::StoreReader, reader_thread::ReaderThread, write::CountChanges};
 use super::{
     ArmedFailPoint, FailPoint, OpenReport, Retention, Store, StoreChange, StoreConfig, StoreError,
     SubmitRow, SweepReport,
@@ -41,37 +43,36 @@ use crate::{
     units::show_bytes,
 };
 
-/// The most rows that one step forgets: a step takes a few milliseconds.
-const STEP: usize = 500;
-/// Commits between two looks at the size of the file.
-const LOOK: u32 = 64;
-/// Bytes of arguments that are kept at hand for tasks that will soon run; others are read when it is
-/// their turn.
-const MAX_WARM: usize = 32 << 20;
+/// The most rows that one sweep deletes, which takes a few milliseconds.
+const SWEEP_BATCH: usize = 500;
+/// Commits between two checks of the size of the file.
+const SIZE_CHECK_COMMITS: u32 = 64;
+/// The size of the cache of arguments of new tasks, in bytes; all others are read from the file.
+const ARGS_CACHE_BYTES: usize = 32 << 20;
 
-/// The store that survives.
+/// The store in an SQLite file.
 #[derive(Debug)]
 pub(in crate::queue) struct Sqlite {
     db: Connection,
-    pages: Option<Pages>,
+    reader_thread: Option<ReaderThread>,
     config: StoreConfig,
-    slots: Arc<InFlightFile>,
-    ended: [usize; 8],
-    warm: HashMap<u64, Arc<str>>,
-    warm_bytes: usize,
-    /// The highest id that was written.
+    in_flight: Arc<InFlightFile>,
+    finished_counts: [usize; 8],
+    args_cache: HashMap<u64, Arc<str>>,
+    args_cache_bytes: usize,
+    /// The highest id that was stored.
     last_id: u64,
-    /// Bytes in use when last looked at, and commits since.
+    /// Bytes in use at the last size check, and the commits since.
     bytes: u64,
-    unlooked: u32,
-    commits: Histogram<u64>,
-    crash: Option<ArmedFailPoint>,
-    /// Keeps other processes out; held, and let go by the system when the process ends.
+    commits_since_check: u32,
+    commit_micros: Histogram<u64>,
+    fail_point: Option<ArmedFailPoint>,
+    /// Keeps other processes out; the system releases it when the process ends.
     _lock: LockedFile,
 }
 
 impl Sqlite {
-    /// Opens the file or makes it. A damaged one is put aside and what is whole is taken over.
+    /// Opens or creates the file. A damaged file is moved aside and its intact tasks are salvaged.
     pub(in crate::queue) fn open(config: &StoreConfig) -> Result<(Self, OpenReport), OpenError> {
         open::open(config)
     }
@@ -80,18 +81,18 @@ impl Sqlite {
         StoreReader::new(&self.db)
     }
 
-    fn write(&mut self, changes: &[StoreChange]) -> rusqlite::Result<Tally> {
-        let forgets = changes.iter().any(|c| matches!(c, StoreChange::Delete(_)));
+    fn write(&mut self, changes: &[StoreChange]) -> rusqlite::Result<CountChanges> {
+        let deletes = changes.iter().any(|c| matches!(c, StoreChange::Delete(_)));
         let last_id = self.last_id;
         self.transaction(FailPoint::BeforeCommit, |db| {
-            let mut tally = Tally::default();
+            let mut counts = CountChanges::default();
             for change in changes {
-                write::apply(db, change, &mut tally)?;
+                write::apply(db, change, &mut counts)?;
             }
-            if forgets {
-                write::remember(db, last_id)?;
+            if deletes {
+                write::save_last_id(db, last_id)?;
             }
-            Ok(tally)
+            Ok(counts)
         })
     }
 
@@ -104,55 +105,55 @@ impl Sqlite {
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = work(&tx)?;
-        come_to(&mut self.crash, before_commit);
+        reach(&mut self.fail_point, before_commit);
         tx.commit()?;
         Ok(done)
     }
 
-    fn settle(&mut self, tally: Tally) {
-        for (count, by) in self.ended.iter_mut().zip(tally) {
+    fn apply_counts(&mut self, changes: CountChanges) {
+        for (count, by) in self.finished_counts.iter_mut().zip(changes) {
             *count = count.saturating_add_signed(by);
         }
     }
 
-    /// Keeps arguments at hand, and tells the slot file the highest id.
-    fn taken(&mut self, changes: &mut Vec<StoreChange>) {
+    /// Caches the arguments of committed new tasks, and records the highest id.
+    fn drain_committed(&mut self, changes: &mut Vec<StoreChange>) {
         let mut highest = 0;
         for change in changes.drain(..) {
             let StoreChange::New(row) = change else {
                 continue;
             };
             highest = highest.max(row.id);
-            if self.warm_bytes + row.args.len() <= MAX_WARM {
-                self.warm_bytes += row.args.len();
-                self.warm.insert(row.id, row.args);
+            if self.args_cache_bytes + row.args.len() <= ARGS_CACHE_BYTES {
+                self.args_cache_bytes += row.args.len();
+                self.args_cache.insert(row.id, row.args);
             }
         }
         if highest > 0 {
             self.last_id = self.last_id.max(highest);
-            self.slots.acknowledged(self.last_id);
+            self.in_flight.record_acknowledged(self.last_id);
         }
     }
 
-    /// Only new tasks need room: whatever has happened to the others is kept as long as the disk
-    /// takes it.
-    fn has_room_for(&mut self, changes: &[StoreChange]) -> Result<(), StoreError> {
-        let most = self.config.most_bytes.unwrap_or(u64::MAX);
+    /// Fails when the file is at its maximum size and there are new tasks. Other changes are stored as
+    /// long as the disk has room.
+    fn check_room_for(&mut self, changes: &[StoreChange]) -> Result<(), StoreError> {
+        let limit = self.config.max_file_bytes.unwrap_or(u64::MAX);
         let new = |change: &StoreChange| matches!(change, StoreChange::New(_));
-        if self.bytes < most || !changes.iter().any(new) {
+        if self.bytes < limit || !changes.iter().any(new) {
             return Ok(());
         }
-        self.look_at_size();
-        if self.bytes < most {
+        self.check_size();
+        if self.bytes < limit {
             return Ok(());
         }
-        let most = show_bytes(most);
+        let limit = show_bytes(limit);
         Err(StoreError(format!(
-            "the task file is full: it has reached `max-file`, which is {most}"
+            "the task file is full: it has reached `max-file-size`, which is {limit}"
         )))
     }
 
-    fn look_at_size(&mut self) {
+    fn check_size(&mut self) {
         let pragma = |name: &str| -> rusqlite::Result<u64> {
             let value: i64 = self.db.pragma_query_value(None, name, |row| row.get(0))?;
             Ok(u64::try_from(value).unwrap_or_default())
@@ -164,83 +165,83 @@ impl Sqlite {
         if let Ok(bytes) = used() {
             self.bytes = bytes;
         }
-        self.unlooked = 0;
+        self.commits_since_check = 0;
     }
 
     fn finished(&self) -> usize {
-        self.ended.iter().sum()
+        self.finished_counts.iter().sum()
     }
 
-    /// How many finished tasks have to go before their time.
-    fn surplus(&self) -> usize {
+    /// The number of finished tasks to delete before their time.
+    fn excess(&self) -> usize {
         let Retention { count, bytes, .. } = self.config.retention;
         let too_many = self.finished().saturating_sub(count);
-        // What a task takes is known on average only, so it is looked at again after a step.
+        // The size of a task is known on average only, so it is checked again after each step.
         let each = (self.bytes / (self.finished() as u64).max(1)).max(1);
         let too_large = self.bytes.saturating_sub(bytes).div_ceil(each);
         too_many.max(usize::try_from(too_large).unwrap_or(usize::MAX))
     }
 
-    /// The next that are to be forgotten.
-    fn due(&self, now: Timestamp) -> rusqlite::Result<Vec<u64>> {
-        let (until, most) = match self.surplus() {
-            0 => (write::number(now.0), STEP),
-            surplus => (i64::MAX, surplus.min(STEP)),
+    /// The ids of the finished tasks to delete next.
+    fn eviction_batch(&self, now: Timestamp) -> rusqlite::Result<Vec<u64>> {
+        let (until, limit) = match self.excess() {
+            0 => (write::number(now.0), SWEEP_BATCH),
+            excess => (i64::MAX, excess.min(SWEEP_BATCH)),
         };
-        let step = i64::try_from(most).unwrap_or(i64::MAX);
-        let sql = "SELECT id FROM ended WHERE forget_at <= ?1 ORDER BY forget_at LIMIT ?2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let sql = "SELECT id FROM finished WHERE evict_at <= ?1 ORDER BY evict_at LIMIT ?2";
         let mut statement = self.db.prepare_cached(sql)?;
-        let ids = statement.query_map((until, step), |row| row.get::<_, i64>(0))?;
+        let ids = statement.query_map((until, limit), |row| row.get::<_, i64>(0))?;
         ids.map(|id| Ok(u64::try_from(id?).unwrap_or_default()))
             .collect()
     }
 }
 
-/// Ends the process, if this is the place and the time for it.
-fn come_to(crash: &mut Option<ArmedFailPoint>, at: FailPoint) {
-    let Some(crash) = crash.as_mut().filter(|crash| crash.at == at) else {
+/// Ends the process if a fail point is armed here and due.
+fn reach(armed: &mut Option<ArmedFailPoint>, here: FailPoint) {
+    let Some(armed) = armed.as_mut().filter(|armed| armed.at == here) else {
         return;
     };
-    if crash.after == 0 {
+    if armed.after == 0 {
         std::process::abort();
     }
-    crash.after -= 1;
+    armed.after -= 1;
 }
 
 impl Store for Sqlite {
-    fn waiting(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
-        self.reader().waiting(each)
+    fn for_each_unfinished(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+        self.reader().for_each_unfinished(each)
     }
 
     fn commit(&mut self, changes: &mut Vec<StoreChange>) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
         }
-        self.has_room_for(changes)?;
+        self.check_room_for(changes)?;
         let since = Instant::now();
-        come_to(&mut self.crash, FailPoint::BeforeWrite);
-        let tally = self.write(changes).map_err(explain)?;
-        come_to(&mut self.crash, FailPoint::BeforeAnswer);
-        self.settle(tally);
-        self.taken(changes);
+        reach(&mut self.fail_point, FailPoint::BeforeWrite);
+        let counts = self.write(changes).map_err(explain)?;
+        reach(&mut self.fail_point, FailPoint::BeforeReply);
+        self.apply_counts(counts);
+        self.drain_committed(changes);
         let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.commits.saturating_record(micros.max(1));
-        self.unlooked += 1;
-        if self.unlooked >= LOOK {
-            self.look_at_size();
-            self.checkpoint_and_crash();
+        self.commit_micros.saturating_record(micros.max(1));
+        self.commits_since_check += 1;
+        if self.commits_since_check >= SIZE_CHECK_COMMITS {
+            self.check_size();
+            self.crash_mid_checkpoint();
         }
         Ok(())
     }
 
     fn args(&mut self, id: u64) -> Result<Arc<str>, StoreError> {
-        if let Some(args) = self.warm.remove(&id) {
-            self.warm_bytes -= args.len();
+        if let Some(args) = self.args_cache.remove(&id) {
+            self.args_cache_bytes -= args.len();
             return Ok(args);
         }
         match self.row(id)? {
-            Some(row) if row.rare().error.as_deref() == Some(read::CHANGED) => {
-                Err(StoreError(read::CHANGED.into()))
+            Some(row) if row.cold().error.as_deref() == Some(read::CORRUPT) => {
+                Err(StoreError(read::CORRUPT.into()))
             }
             Some(row) => Ok(row.args),
             None => Err(StoreError(format!("task #{id} is not in the file"))),
@@ -256,81 +257,82 @@ impl Store for Sqlite {
         list(&self.reader(), running, query)
     }
 
-    fn ask(&mut self, running: &Arc<Running>, question: ReadRequest) {
-        match &self.pages {
-            Some(pages) => pages.ask(Arc::clone(running), question),
-            None => question.answer(&self.reader(), running),
+    fn read(&mut self, running: &Arc<Running>, request: ReadRequest) {
+        match &self.reader_thread {
+            Some(thread) => thread.read(Arc::clone(running), request),
+            None => request.execute(&self.reader(), running),
         }
     }
 
-    fn ended(&self) -> [usize; 8] {
-        self.ended
+    fn finished_counts(&self) -> [usize; 8] {
+        self.finished_counts
     }
 
     fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StoreError> {
-        let due = self.due(now).map_err(explain)?;
-        if !due.is_empty() {
+        let batch = self.eviction_batch(now).map_err(explain)?;
+        if !batch.is_empty() {
             let last_id = self.last_id;
-            let tally = self.transaction(FailPoint::MidRetention, |db| {
-                let mut tally = Tally::default();
-                write::apply(db, &StoreChange::Delete(due.clone()), &mut tally)?;
-                write::remember(db, last_id)?;
-                Ok(tally)
+            let counts = self.transaction(FailPoint::MidRetention, |db| {
+                let mut counts = CountChanges::default();
+                write::delete(db, &batch, &mut counts)?;
+                write::save_last_id(db, last_id)?;
+                Ok(counts)
             });
-            self.settle(tally.map_err(explain)?);
-            self.look_at_size();
+            self.apply_counts(counts.map_err(explain)?);
+            self.check_size();
         }
         let next = self
             .db
-            .prepare_cached("SELECT min(forget_at) FROM ended")
+            .prepare_cached("SELECT min(evict_at) FROM finished")
             .and_then(|mut statement| statement.query_row((), |row| row.get::<_, Option<i64>>(0)))
             .map_err(explain)?;
         Ok(SweepReport {
-            forgotten: due.len(),
+            evicted: batch.len(),
             next: next.map(|at| Timestamp(u64::try_from(at).unwrap_or_default())),
         })
     }
 
-    fn is_over(&self) -> bool {
-        self.surplus() > 0 && self.finished() > 0
+    fn is_over_retention(&self) -> bool {
+        self.excess() > 0 && self.finished() > 0
     }
 
-    fn size(&mut self) -> (u64, Percentiles) {
-        self.look_at_size();
-        (self.bytes, Percentiles::of(&self.commits))
+    fn usage(&mut self) -> (u64, Percentiles) {
+        self.check_size();
+        (self.bytes, Percentiles::of(&self.commit_micros))
     }
 
     fn submits(&mut self) -> Result<Vec<SubmitRow>, StoreError> {
         read::submits(&self.db).map_err(explain)
     }
 
-    fn begin(&mut self) -> Result<(), StoreError> {
-        let cleared = self.slots.clear(self.last_id);
-        cleared.map_err(|e| StoreError(format!("the slot file cannot be written: {e}")))
+    fn reset_in_flight(&mut self) -> Result<(), StoreError> {
+        let reset = self.in_flight.reset(self.last_id);
+        reset.map_err(|e| StoreError(format!("cannot write the in-flight record: {e}")))
     }
 
-    fn slots(&self) -> Option<Arc<InFlightFile>> {
-        Some(Arc::clone(&self.slots))
+    fn in_flight(&self) -> Option<Arc<InFlightFile>> {
+        Some(Arc::clone(&self.in_flight))
     }
 
     fn close(&mut self) {
-        // The reader goes first: a checkpoint that empties the log wants to be alone.
-        self.pages = None;
-        self.begin().ok();
+        // The reader closes first: a checkpoint that truncates the log needs exclusive access.
+        self.reader_thread = None;
+        self.reset_in_flight().ok();
         if let Err(why) = checkpoint(&self.db) {
-            tracing::warn!(%why, "the log of the task file stays");
+            tracing::warn!(%why, "the write-ahead log of the task file could not be truncated");
         }
     }
 }
 
 impl Sqlite {
-    /// Dies in the middle of a checkpoint, if that is asked for: another thread ends the process while
-    /// this one goes on moving pages.
-    fn checkpoint_and_crash(&mut self) {
-        let Some(crash) = self.crash.filter(|c| c.at == FailPoint::MidCheckpoint) else {
+    /// Ends the process in the middle of a checkpoint if that fail point is armed: another thread aborts
+    /// while this one runs checkpoints.
+    fn crash_mid_checkpoint(&mut self) {
+        let armed = self.fail_point;
+        let Some(armed) = armed.filter(|armed| armed.at == FailPoint::MidCheckpoint) else {
             return;
         };
-        let after = Duration::from_micros(u64::from(crash.after));
+        let after = Duration::from_micros(u64::from(armed.after));
         thread::spawn(move || {
             thread::sleep(after);
             std::process::abort();
@@ -341,12 +343,12 @@ impl Sqlite {
     }
 }
 
-/// Moves everything from the log into the file.
+/// Moves all pages from the write-ahead log into the file.
 fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
 }
 
-/// An error of SQLite in words that say what to do.
+/// An error of SQLite as a message for people.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "it stands in `map_err`, which passes by value"
@@ -359,7 +361,7 @@ fn explain(error: rusqlite::Error) -> StoreError {
     let what = match error.sqlite_error_code() {
         Some(DiskFull) => "the disk is full",
         Some(DatabaseBusy | DatabaseLocked) => "another program is holding the task file",
-        Some(ReadOnly) => "the task file may not be written",
+        Some(ReadOnly) => "the task file is read-only",
         Some(SystemIoFailure) => "the disk reports an error",
         Some(DatabaseCorrupt | NotADatabase) => "the task file is damaged",
         Some(CannotOpen) => "the task file cannot be opened",
@@ -375,21 +377,21 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Ended tasks by state.
-fn count_ended(db: &Connection) -> rusqlite::Result<[usize; 8]> {
+/// The number of finished tasks by state.
+fn count_finished(db: &Connection) -> rusqlite::Result<[usize; 8]> {
     let mut counts = [0; 8];
-    let mut put = |state: State, count: i64| {
-        if let Some(place) = counts.get_mut(state.index()) {
-            *place = usize::try_from(count).unwrap_or_default();
+    let mut set = |state: State, count: i64| {
+        if let Some(entry) = counts.get_mut(state.index()) {
+            *entry = usize::try_from(count).unwrap_or_default();
         }
     };
     // Every row is in the index by time, and all but the successes are in the index by state.
     let all: i64 = db.query_row(
-        "SELECT count(*) FROM ended INDEXED BY ended_forget",
+        "SELECT count(*) FROM finished INDEXED BY finished_evict_at",
         (),
         |row| row.get(0),
     )?;
-    let sql = "SELECT state, count(*) FROM ended WHERE state <> 'succeeded' GROUP BY state";
+    let sql = "SELECT state, count(*) FROM finished WHERE state <> 'succeeded' GROUP BY state";
     let mut statement = db.prepare(sql)?;
     let mut others = 0;
     let mut rows = statement.query(())?;
@@ -397,11 +399,9 @@ fn count_ended(db: &Connection) -> rusqlite::Result<[usize; 8]> {
         let count: i64 = row.get(1)?;
         others += count;
         if let Ok(state) = row.get_ref(0)?.as_str()?.parse() {
-            put(state, count);
+            set(state, count);
         }
     }
-    put(State::Succeeded, all - others);
+    set(State::Succeeded, all - others);
     Ok(counts)
 }
-mod pragmas;
-mod reader_thread;

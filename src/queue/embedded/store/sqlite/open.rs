@@ -1,4 +1,4 @@
-//! Opening the file: who else has it, is it whole, and does it keep what it is told to keep.
+//! Opens the task file: takes its lock, sets it up, migrates it, and salvages a damaged one.
 
 use std::{
     collections::HashMap,
@@ -10,9 +10,9 @@ use hdrhistogram::Histogram;
 use rusqlite::Connection;
 
 use super::{
-    Sqlite, count_ended,
-    pragmas::{Trouble, set_up_writer},
-    reader_thread::Pages,
+    Sqlite, count_finished,
+    pragmas::{SetupError, set_up_writer},
+    reader_thread::ReaderThread,
     salvage,
     schema::migrate,
 };
@@ -21,12 +21,12 @@ use crate::{
     queue::embedded::store::{Damage, OpenReport, StoreConfig, StoreError, slots::InFlightFile},
 };
 
-/// The files, by what follows `tasks.` in their names.
+/// The files in the data folder.
 const DATABASE: &str = "tasks.db";
 const LOCK: &str = "tasks.lock";
-const SLOTS: &str = "tasks.slots";
+const IN_FLIGHT: &str = "tasks.in-flight";
 
-/// Why there is no store.
+/// An error that prevents the store from opening.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::queue) enum OpenError {
     #[error(
@@ -46,53 +46,57 @@ pub(super) fn open(config: &StoreConfig) -> Result<(Sqlite, OpenReport), OpenErr
     files::create_folder(&folder).map_err(|e| unusable(&folder, e.to_string()))?;
     let lock = lock(&folder)?;
     let path = folder.join(DATABASE);
-    let slots_path = folder.join(SLOTS);
-    let (slots, noted) =
-        InFlightFile::open(&slots_path).map_err(|e| unusable(&slots_path, e.to_string()))?;
-    let fail = |why: Trouble| unusable(&path, why.words());
+    let in_flight_path = folder.join(IN_FLIGHT);
+    let (in_flight, recorded) = InFlightFile::open(&in_flight_path)
+        .map_err(|e| unusable(&in_flight_path, e.to_string()))?;
+    let fail = |why: SetupError| unusable(&path, why.message());
     // SQLite would create a file that others can read.
     files::open(&path).map_err(|e| unusable(&path, e.to_string()))?;
-    let (opening, damage) = match Opening::of(&path, config) {
-        Ok(opening) => (opening, None),
+    let (database, damage) = match Database::open(&path, config) {
+        Ok(database) => (database, None),
         Err(why) if why.is_damage() => {
-            let (opening, damage) = anew(&path, config, &why).map_err(fail)?;
-            (opening, Some(damage))
+            let (database, damage) = salvage_into_new(&path, config, &why).map_err(fail)?;
+            (database, Some(damage))
         }
         Err(why) => return Err(fail(why)),
     };
-    // What SQLite has removed on its way is not to come back after a power cut.
+    // Files that SQLite has removed must not come back after a power cut.
     files::sync_folder(&folder).map_err(|e| unusable(&folder, e.to_string()))?;
-    let pages = Pages::start(&path).map_err(|StoreError(why)| unusable(&path, why))?;
-    let known = opening.last_id;
-    let missing = (noted.acknowledged > known).then_some((known + 1, noted.acknowledged));
-    let last_id = known.max(noted.acknowledged);
+    let reader_thread =
+        ReaderThread::start(&path).map_err(|StoreError(why)| unusable(&path, why))?;
+    let stored = database.last_id;
+    let acknowledged = recorded.last_acknowledged;
+    let missing = (acknowledged > stored).then_some((stored + 1, acknowledged));
+    let last_id = stored.max(acknowledged);
     let opened = OpenReport {
         last_id,
-        running: noted.running,
+        running: recorded.running,
         missing,
         damage,
     };
     let mut store = Sqlite {
-        db: opening.db,
-        pages: Some(pages),
+        db: database.db,
+        reader_thread: Some(reader_thread),
         config: config.clone(),
-        slots: Arc::new(slots),
-        ended: opening.ended,
-        warm: HashMap::new(),
-        warm_bytes: 0,
+        in_flight: Arc::new(in_flight),
+        finished_counts: database.finished_counts,
+        args_cache: HashMap::new(),
+        args_cache_bytes: 0,
         last_id,
         bytes: 0,
-        unlooked: 0,
+        commits_since_check: 0,
         // The bounds are constants that the crate accepts.
-        commits: Histogram::new_with_bounds(1, 60_000_000, 2).expect("valid histogram bounds"),
-        crash: config.crash,
+        commit_micros: Histogram::new_with_bounds(1, 60_000_000, 2)
+            .expect("valid histogram bounds"),
+        fail_point: config.fail_point,
         _lock: lock,
     };
-    store.look_at_size();
+    store.check_size();
     Ok((store, opened))
 }
 
-/// One process has the folder at a time. The file stays, because to remove it would let two in.
+/// Locks the folder for this process. The lock file stays, because removing it would let two processes
+/// in.
 fn lock(folder: &Path) -> Result<LockedFile, OpenError> {
     let path = folder.join(LOCK);
     let unusable = |e: std::io::Error| OpenError::Unusable {
@@ -103,66 +107,74 @@ fn lock(folder: &Path) -> Result<LockedFile, OpenError> {
         LockError::Held(holder) => OpenError::InUse {
             folder: folder.display().to_string(),
             holder: match holder.trim() {
-                "" => "somebody".to_owned(),
+                "" => "unknown".to_owned(),
                 pid => pid.chars().filter(char::is_ascii_digit).take(20).collect(),
             },
         },
         LockError::Io(e) => unusable(e),
     })?;
-    let note = format!("{}\n", std::process::id());
-    lock.write_note(&note).map_err(unusable)?;
+    let pid = format!(
+        "{}
+",
+        std::process::id()
+    );
+    lock.write_note(&pid).map_err(unusable)?;
     Ok(lock)
 }
 
-/// An open file that keeps what it is told to keep.
-pub(super) struct Opening {
+/// A task file that is set up and migrated.
+pub(super) struct Database {
     pub(super) db: Connection,
-    ended: [usize; 8],
+    finished_counts: [usize; 8],
     last_id: u64,
 }
 
-impl Opening {
-    pub(super) fn of(path: &Path, config: &StoreConfig) -> Result<Self, Trouble> {
+impl Database {
+    pub(super) fn open(path: &Path, config: &StoreConfig) -> Result<Self, SetupError> {
         let mut db = Connection::open(path)?;
         set_up_writer(&db, config)?;
         migrate(&mut db)?;
-        // Everything that waits is read when the engine starts; what cannot be is found here, while
-        // something can still be done about it.
-        db.query_row("SELECT total(ready_at) FROM waiting", (), |_| Ok(()))?;
+        // All unfinished tasks are read when the engine starts. Damage among them is found here, where the
+        // file can still be salvaged.
+        db.query_row("SELECT total(ready_at) FROM unfinished", (), |_| Ok(()))?;
 
-        let ended = count_ended(&db)?;
+        let finished_counts = count_finished(&db)?;
         let last_id: i64 = db.query_row(
-            "SELECT max(coalesce((SELECT max(id) FROM waiting), 0), \
-                        coalesce((SELECT max(id) FROM ended), 0), \
+            "SELECT max(coalesce((SELECT max(id) FROM unfinished), 0), \
+                        coalesce((SELECT max(id) FROM finished), 0), \
                         (SELECT value FROM meta WHERE name = 'last_id'))",
             (),
             |row| row.get(0),
         )?;
         Ok(Self {
             db,
-            ended,
+            finished_counts,
             last_id: u64::try_from(last_id).unwrap_or_default(),
         })
     }
 }
 
-/// Puts a damaged file aside and starts a new one with what is whole in it.
-fn anew(path: &Path, config: &StoreConfig, why: &Trouble) -> Result<(Opening, Damage), Trouble> {
-    let what = match why {
-        Trouble::Sqlite(error) => error.to_string(),
+/// Moves a damaged file aside and creates a new one with its intact tasks.
+fn salvage_into_new(
+    path: &Path,
+    config: &StoreConfig,
+    why: &SetupError,
+) -> Result<(Database, Damage), SetupError> {
+    let error = match why {
+        SetupError::Sqlite(error) => error.to_string(),
         _ => String::new(),
     };
-    let kept_at = salvage::put_aside(path).map_err(Trouble::Salvage)?;
-    files::open(path).map_err(|e| Trouble::Salvage(e.to_string()))?;
-    let mut opening = Opening::of(path, config)?;
-    let (salvaged, lost) = salvage::take_over(&kept_at, &mut opening.db)?;
-    drop(opening);
-    let opening = Opening::of(path, config)?;
+    let moved_to = salvage::move_aside(path).map_err(SetupError::Salvage)?;
+    files::open(path).map_err(|e| SetupError::Salvage(e.to_string()))?;
+    let mut database = Database::open(path, config)?;
+    let (salvaged, lost) = salvage::copy_intact(&moved_to, &mut database.db)?;
+    drop(database);
+    let database = Database::open(path, config)?;
     let damage = Damage {
-        what,
-        kept_at,
+        error,
+        moved_to,
         salvaged,
         lost,
     };
-    Ok((opening, damage))
+    Ok((database, damage))
 }

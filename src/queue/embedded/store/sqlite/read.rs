@@ -1,4 +1,4 @@
-//! Rows out of the file.
+//! Reads rows from the file.
 
 use std::{
     borrow::Cow,
@@ -28,44 +28,44 @@ use crate::queue::task::{
 };
 
 /// Rows that are fetched at once.
-const CHUNK: usize = 128;
+const CHUNK_ROWS: usize = 128;
 
-/// Says that a value is not what it was when it was written.
-pub(super) const CHANGED: &str = "what is stored of this task has changed on disk";
+/// The error of a task whose checksum is wrong.
+pub(super) const CORRUPT: &str = "the stored data of this task has changed on disk";
 
-/// A connection as rows.
+/// Rows in a connection.
 #[derive(Debug)]
 pub(super) struct StoreReader<'a> {
     db: &'a Connection,
-    /// Names and queues are few and come again and again.
-    words: RefCell<HashSet<Arc<str>>>,
+    /// Names and queues, of which there are few distinct ones.
+    interned: RefCell<HashSet<Arc<str>>>,
 }
 
-/// The most words that are kept for sharing.
-const MAX_WORDS: usize = 1_000;
+/// The most strings that are interned.
+const MAX_INTERNED: usize = 1_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Table {
-    Waiting,
-    Completion,
+    Unfinished,
+    Finished,
 }
 
 impl<'a> StoreReader<'a> {
     pub(super) fn new(db: &'a Connection) -> Self {
         Self {
             db,
-            words: RefCell::default(),
+            interned: RefCell::default(),
         }
     }
 
-    pub(super) fn waiting(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
-        // Arguments are read, and checked, when it is a task's turn.
+    pub(super) fn for_each_unfinished(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+        // Arguments are read and verified when a task is dispatched.
         let columns = COLUMNS.replace(" args,", " '',");
-        let sql = format!("SELECT {columns} FROM waiting ORDER BY id");
+        let sql = format!("SELECT {columns} FROM unfinished ORDER BY id");
         let mut statement = self.db.prepare(&sql).map_err(explain)?;
         let mut rows = statement.query(()).map_err(explain)?;
         while let Some(columns) = rows.next().map_err(explain)? {
-            each(self.decode(columns, Table::Waiting));
+            each(self.decode(columns, Table::Unfinished));
         }
         Ok(())
     }
@@ -73,102 +73,112 @@ impl<'a> StoreReader<'a> {
     fn find(&self, table: Table, id: u64) -> Result<Option<Row>, StoreError> {
         let sql = format!("{} WHERE id = ?1", select(table));
         let mut statement = self.db.prepare_cached(&sql).map_err(explain)?;
-        let row = statement.query_row([number(id)], |columns| Ok(self.checked(columns, table)));
+        let row = statement.query_row([number(id)], |columns| {
+            Ok(self.decode_verified(columns, table))
+        });
         row.optional().map_err(explain)
     }
 
-    fn word(&self, text: &str) -> Arc<str> {
-        let mut words = self.words.borrow_mut();
-        if let Some(word) = words.get(text) {
-            return Arc::clone(word);
+    fn intern(&self, text: &str) -> Arc<str> {
+        let mut interned = self.interned.borrow_mut();
+        if let Some(shared) = interned.get(text) {
+            return Arc::clone(shared);
         }
-        let word: Arc<str> = text.into();
-        if words.len() < MAX_WORDS {
-            words.insert(Arc::clone(&word));
+        let shared: Arc<str> = text.into();
+        if interned.len() < MAX_INTERNED {
+            interned.insert(Arc::clone(&shared));
         }
-        word
+        shared
     }
 
-    /// A row, whatever the disk has made of it: what is not what it should be is left out, and then
-    /// the checksum says so.
+    /// Decodes a row of a file that may be corrupted: a value of a wrong type is left out, and then the
+    /// checksum is wrong.
     fn decode(&self, columns: &Columns<'_>, table: Table) -> Row {
-        let see = Columned(columns);
+        let values = ColumnValues(columns);
         let (name, args) = (
-            see.text(2).unwrap_or_default(),
-            see.text(3).unwrap_or_default(),
+            values.text(2).unwrap_or_default(),
+            values.text(3).unwrap_or_default(),
         );
         let mut row = Row::new(
-            see.number(0).unwrap_or_default(),
-            self.word(name),
+            values.number(0).unwrap_or_default(),
+            self.intern(name),
             args.into(),
-            see.time(11).unwrap_or_default(),
+            values.time(11).unwrap_or_default(),
         );
-        row.ready_at = see.time(12).unwrap_or_default();
-        row.state = match (see.text(1).and_then(|word| word.parse().ok()), table) {
+        row.ready_at = values.time(12).unwrap_or_default();
+        row.state = match (values.text(1).and_then(|word| word.parse().ok()), table) {
             (Some(state), _) => state,
-            (None, Table::Waiting) => State::Queued,
-            (None, Table::Completion) => State::Failed,
+            (None, Table::Unfinished) => State::Queued,
+            (None, Table::Finished) => State::Failed,
         };
-        row.priority = see.small(7);
-        row.attempts = see.small(8);
-        row.max_attempts = see.small(9);
-        row.crashes = see.small(10);
-        let terms = ExecOverrides {
+        row.priority = values.small(7);
+        row.attempts = values.small(8);
+        row.max_attempts = values.small(9);
+        row.crashes = values.small(10);
+        let overrides = ExecOverrides {
             limits: TimeLimits {
-                soft: see.duration(16),
-                hard: see.duration(17),
+                soft: values.duration(16),
+                hard: values.duration(17),
             },
-            keep: see.duration(18),
+            result_ttl: values.duration(18),
         };
-        row.set_rare(ColdFields {
-            queue: see.text(4).map(|queue| self.word(queue)),
-            key: see.text(5).map(|text| {
-                let rule = see.text(6).and_then(|word| word.parse().ok());
+        row.set_cold(ColdFields {
+            queue: values.text(4).map(|queue| self.intern(queue)),
+            key: values.text(5).map(|text| {
+                let rule = values.text(6).and_then(|word| word.parse().ok());
                 Box::new(Key {
                     text: text.into(),
                     rule: rule.unwrap_or_default(),
                 })
             }),
-            terms: (terms != ExecOverrides::default()).then(|| Box::new(terms)),
-            due_at: see.time(13),
-            wall_clock: see.number(14) == Some(1),
-            expires_at: see.time(15),
-            error: see.text(19).map(Into::into),
+            overrides: (overrides != ExecOverrides::default()).then(|| Box::new(overrides)),
+            due_at: values.time(13),
+            wall_clock: values.number(14) == Some(1),
+            expires_at: values.time(15),
+            error: values.text(19).map(Into::into),
         });
-        if table == Table::Completion {
-            row.end = Some(see.end());
+        if table == Table::Finished {
+            row.end = Some(values.end());
         }
         row
     }
 
-    /// A row that says so when it is not what was written.
-    fn checked(&self, columns: &Columns<'_>, table: Table) -> Row {
+    /// Decodes a row and verifies its checksums; a corrupted one gets the error [`CORRUPT`].
+    fn decode_verified(&self, columns: &Columns<'_>, table: Table) -> Row {
         let mut row = self.decode(columns, table);
-        let see = Columned(columns);
+        let values = ColumnValues(columns);
         let result = row.end.as_ref().and_then(|end| end.result.as_deref());
         let result = result.map(|result| result_checksum(row.id, result));
-        let whole = see.signed(20) == Some(checksum(&row))
-            && (table == Table::Waiting || see.signed(28) == result);
-        if !whole {
-            row.change_rare(|rare| rare.error = Some(CHANGED.into()));
+        let intact = values.signed(20) == Some(checksum(&row))
+            && (table == Table::Unfinished || values.signed(28) == result);
+        if !intact {
+            row.update_cold(|cold| cold.error = Some(CORRUPT.into()));
         }
         row
     }
 
-    /// Up to [`CHUNK`] rows of a table.
-    fn chunk(&self, source: Source, places: KeyRange, down: bool) -> Result<Chunk, StoreError> {
-        let (from, to) = (lowest(places.0), highest(places.1));
+    /// Up to [`CHUNK_ROWS`] rows of a source.
+    fn chunk(
+        &self,
+        source: Source,
+        range: KeyRange,
+        descending: bool,
+    ) -> Result<Chunk, StoreError> {
+        let (from, to) = (lowest(range.0), highest(range.1));
         let (Some(from), Some(to)) = (from, to) else {
             return Ok(Chunk::new());
         };
-        let mut statement = self.db.prepare_cached(&source.sql(down)).map_err(explain)?;
-        let chunk = i64::try_from(CHUNK).unwrap_or(i64::MAX);
+        let mut statement = self
+            .db
+            .prepare_cached(&source.sql(descending))
+            .map_err(explain)?;
+        let chunk = i64::try_from(CHUNK_ROWS).unwrap_or(i64::MAX);
         let bounds = source.bounds(from, to);
         let rows = statement.query_map(
             rusqlite::params![bounds[0], bounds[1], bounds[2], bounds[3], chunk],
             |columns| {
-                let row = self.checked(columns, source.table());
-                let key = if source == Source::Slow {
+                let row = self.decode_verified(columns, source.table());
+                let key = if source == Source::LongRuns {
                     row.slowness()
                 } else {
                     0
@@ -179,12 +189,12 @@ impl<'a> StoreReader<'a> {
         rows.and_then(Iterator::collect).map_err(explain)
     }
 
-    fn source(&self, source: Source, places: KeyRange, down: bool) -> ScanIter<'_> {
-        Box::new(Chunks {
+    fn scan_source(&self, source: Source, range: KeyRange, descending: bool) -> ScanIter<'_> {
+        Box::new(ChunkIter {
             reader: self,
             source,
-            rest: Some(places),
-            down,
+            rest: Some(range),
+            descending,
             ready: Chunk::new(),
         })
     }
@@ -192,51 +202,55 @@ impl<'a> StoreReader<'a> {
 
 type Chunk = VecDeque<(u64, Row)>;
 
-/// What one statement walks.
+/// The rows of one statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     All(Table),
     State(State),
-    Slow,
-    Brief,
+    /// Runs that are sorted by their run time.
+    LongRuns,
+    /// All other finished tasks, by id.
+    ShortRuns,
 }
 
 impl Source {
     const fn table(self) -> Table {
         match self {
             Self::All(table) => table,
-            Self::State(state) if !state.is_finished() => Table::Waiting,
-            Self::State(_) | Self::Slow | Self::Brief => Table::Completion,
+            Self::State(state) if !state.is_finished() => Table::Unfinished,
+            Self::State(_) | Self::LongRuns | Self::ShortRuns => Table::Finished,
         }
     }
 
-    /// States stand in the text itself, because a partial index serves only what is known when the
-    /// statement is prepared.
-    fn sql(self, down: bool) -> String {
-        let which = match self {
+    /// The statement. The state is part of its text, because a partial index is used only for what is
+    /// known when the statement is prepared.
+    fn sql(self, descending: bool) -> String {
+        let condition = match self {
             Self::All(_) => "",
             Self::State(state) => &format!(" AND state = '{state}'{}", index_hint(state)),
-            Self::Slow => " AND ran >= 1000 AND (ran, id) >= (?1, ?2) AND (ran, id) <= (?3, ?4)",
-            Self::Brief => " AND (ran IS NULL OR ran < 1000)",
+            Self::LongRuns => {
+                " AND run_time >= 1000 AND (run_time, id) >= (?1, ?2) AND (run_time, id) <= (?3, ?4)"
+            }
+            Self::ShortRuns => " AND (run_time IS NULL OR run_time < 1000)",
         };
-        let order = match (self, down) {
-            (Self::Slow, false) => "ran, id",
-            (Self::Slow, true) => "ran DESC, id DESC",
+        let order = match (self, descending) {
+            (Self::LongRuns, false) => "run_time, id",
+            (Self::LongRuns, true) => "run_time DESC, id DESC",
             (_, false) => "id",
             (_, true) => "id DESC",
         };
         let ids = match self {
-            Self::Slow => "true",
+            Self::LongRuns => "true",
             _ => "?1 = 0 AND id >= ?2 AND id <= ?4",
         };
         let select = select(self.table());
-        format!("{select} WHERE {ids}{which} ORDER BY {order} LIMIT ?5")
+        format!("{select} WHERE {ids}{condition} ORDER BY {order} LIMIT ?5")
     }
 
-    /// From key and id, to key and id.
+    /// The parameters of a range: first key and id, last key and id.
     fn bounds(self, from: SortKey, to: SortKey) -> [i64; 4] {
-        let place = |(key, id): SortKey| (number(key), number(id));
-        let ((from_key, from_id), (to_key, to_id)) = (place(from), place(to));
+        let params = |(key, id): SortKey| (number(key), number(id));
+        let ((from_key, from_id), (to_key, to_id)) = (params(from), params(to));
         [from_key, from_id, to_key, to_id]
     }
 }
@@ -250,31 +264,31 @@ const fn index_hint(state: State) -> &'static str {
     }
 }
 
-/// Fetches chunk after chunk, so that a page costs what a page costs and no statement stays open.
-struct Chunks<'a> {
+/// Fetches one chunk after the other, so that a page reads few rows and no statement stays open.
+struct ChunkIter<'a> {
     reader: &'a StoreReader<'a>,
     source: Source,
-    /// What has not been fetched.
+    /// The range that has not been fetched yet.
     rest: Option<KeyRange>,
-    down: bool,
+    descending: bool,
     ready: Chunk,
 }
 
-impl<'a> Iterator for Chunks<'a> {
+impl<'a> Iterator for ChunkIter<'a> {
     type Item = ScanItem<'a>;
 
     fn next(&mut self) -> Option<ScanItem<'a>> {
         if self.ready.is_empty()
             && let Some((from, to)) = self.rest.take()
         {
-            match self.reader.chunk(self.source, (from, to), self.down) {
+            match self.reader.chunk(self.source, (from, to), self.descending) {
                 Ok(chunk) => self.ready = chunk,
                 Err(why) => return Some(Err(why)),
             }
-            if self.ready.len() == CHUNK {
+            if self.ready.len() == CHUNK_ROWS {
                 let last = self.ready.back().map(|(key, row)| (*key, row.id));
                 self.rest = last.map(|last| {
-                    if self.down {
+                    if self.descending {
                         (from, Bound::Excluded(last))
                     } else {
                         (Bound::Excluded(last), to)
@@ -289,27 +303,27 @@ impl<'a> Iterator for Chunks<'a> {
 
 impl Rows for StoreReader<'_> {
     fn row(&self, id: u64) -> Result<Option<Cow<'_, Row>>, StoreError> {
-        let row = match self.find(Table::Waiting, id)? {
+        let row = match self.find(Table::Unfinished, id)? {
             Some(row) => Some(row),
-            None => self.find(Table::Completion, id)?,
+            None => self.find(Table::Finished, id)?,
         };
         Ok(row.map(Cow::Owned))
     }
 
-    fn log(&self, id: u64) -> Result<Vec<Attempt>, StoreError> {
+    fn attempts(&self, id: u64) -> Result<Vec<Attempt>, StoreError> {
         let sql = "SELECT worker, waited, started_at, ran, error FROM attempts \
                    WHERE task = ?1 ORDER BY started_at DESC LIMIT ?2";
         let read = || -> rusqlite::Result<Vec<Attempt>> {
             let mut statement = self.db.prepare_cached(sql)?;
             let most = i64::try_from(MAX_ATTEMPTS_HISTORY).unwrap_or(i64::MAX);
             let attempts = statement.query_map((number(id), most), |columns| {
-                let see = Columned(columns);
+                let values = ColumnValues(columns);
                 Ok(Attempt {
-                    worker: see.worker(0),
-                    waited: see.duration(1).unwrap_or_default(),
-                    started_at: see.time(2).unwrap_or_default(),
-                    ran: see.duration(3).unwrap_or_default(),
-                    error: see.text(4).unwrap_or(CHANGED).into(),
+                    worker: values.worker(0),
+                    waited: values.duration(1).unwrap_or_default(),
+                    started_at: values.time(2).unwrap_or_default(),
+                    ran: values.duration(3).unwrap_or_default(),
+                    error: values.text(4).unwrap_or(CORRUPT).into(),
                 })
             })?;
             attempts.collect()
@@ -319,58 +333,60 @@ impl Rows for StoreReader<'_> {
         Ok(attempts)
     }
 
-    fn walk(&self, part: Scan, places: KeyRange, down: bool) -> ScanIter<'_> {
-        match part {
+    fn scan(&self, scan: Scan, range: KeyRange, descending: bool) -> ScanIter<'_> {
+        match scan {
             Scan::All => {
-                let waiting = self.source(Source::All(Table::Waiting), places, down);
-                let ended = self.source(Source::All(Table::Completion), places, down);
-                merged(vec![waiting, ended], down)
+                let tables = [Table::Unfinished, Table::Finished];
+                let scans =
+                    tables.map(|table| self.scan_source(Source::All(table), range, descending));
+                merged(scans.into(), descending)
             }
-            Scan::State(state) => self.source(Source::State(state), places, down),
-            Scan::Slowest => {
-                let slow = self.source(Source::Slow, places, down);
-                // Those that were brief have 0 for a key, and so come before or after all others.
-                let brief = self.source(Source::Brief, of_zero(places), down);
-                if down {
-                    Box::new(slow.chain(brief))
+            Scan::State(state) => self.scan_source(Source::State(state), range, descending),
+            Scan::RunTime => {
+                let long = self.scan_source(Source::LongRuns, range, descending);
+                // The key of short runs is 0, so they come before or after all others.
+                let short = self.scan_source(Source::ShortRuns, zero_keys(range), descending);
+                if descending {
+                    Box::new(long.chain(short))
                 } else {
-                    Box::new(brief.chain(slow))
+                    Box::new(short.chain(long))
                 }
             }
         }
     }
 }
 
-/// Submits that have a name, the oldest first; one that the disk has made nonsense of is left out.
+/// Submits with an idempotency key, the oldest first; corrupted ones are left out.
 pub(super) fn submits(db: &Connection) -> rusqlite::Result<Vec<SubmitRow>> {
-    let mut statement = db.prepare("SELECT id, at, answer FROM submits ORDER BY at")?;
+    let mut statement = db.prepare("SELECT key, at, receipts FROM submits ORDER BY at")?;
     let rows = statement.query_map((), |columns| {
-        let see = Columned(columns);
-        let id: Option<[u8; 16]> = columns.get(0).ok();
-        let runs: Option<Vec<IdRange>> =
-            see.text(2).and_then(|text| serde_json::from_str(text).ok());
-        let runs = runs.filter(|runs| runs.iter().map(|run| run.count).sum::<u64>() <= MOST_IDS);
-        Ok(id.zip(runs).map(|(id, runs)| SubmitRow {
-            id: IdempotencyKey(u128::from_be_bytes(id)),
-            at: Timestamp(see.number(1).unwrap_or_default()),
-            runs,
+        let values = ColumnValues(columns);
+        let key: Option<[u8; 16]> = columns.get(0).ok();
+        let ids: Option<Vec<IdRange>> = values
+            .text(2)
+            .and_then(|text| serde_json::from_str(text).ok());
+        let ids = ids.filter(|ids| ids.iter().map(|range| range.count).sum::<u64>() <= MAX_IDS);
+        Ok(key.zip(ids).map(|(key, ids)| SubmitRow {
+            key: IdempotencyKey(u128::from_be_bytes(key)),
+            at: Timestamp(values.number(1).unwrap_or_default()),
+            ids,
         }))
     })?;
     rows.filter_map(Result::transpose).collect()
 }
 
-/// More tasks are not taken at once.
-const MOST_IDS: u64 = 100_000_000;
+/// The most ids of one submit.
+const MAX_IDS: u64 = 100_000_000;
 
 fn select(table: Table) -> String {
     match table {
-        Table::Waiting => format!("SELECT {COLUMNS} FROM waiting"),
-        Table::Completion => format!("SELECT {COLUMNS}, {END_COLUMNS} FROM ended"),
+        Table::Unfinished => format!("SELECT {COLUMNS} FROM unfinished"),
+        Table::Finished => format!("SELECT {COLUMNS}, {END_COLUMNS} FROM finished"),
     }
 }
 
 /// The part of a range in which the key is 0.
-fn of_zero((from, to): KeyRange) -> KeyRange {
+fn zero_keys((from, to): KeyRange) -> KeyRange {
     let to = match to {
         Bound::Included((key, _)) | Bound::Excluded((key, _)) if key > 0 => {
             Bound::Included((0, u64::MAX))
@@ -380,20 +396,20 @@ fn of_zero((from, to): KeyRange) -> KeyRange {
     (from, to)
 }
 
-/// The first place of a range; nothing when there is none.
+/// The first sort key of a range; `None` when the range is empty.
 fn lowest(bound: Bound<SortKey>) -> Option<SortKey> {
     match bound {
         Bound::Unbounded => Some((0, 0)),
-        Bound::Included(place) => Some(place),
+        Bound::Included(key) => Some(key),
         Bound::Excluded((key, id)) => Some((key, id.checked_add(1)?)),
     }
 }
 
-/// The last place of a range; nothing when there is none.
+/// The last sort key of a range; `None` when the range is empty.
 fn highest(bound: Bound<SortKey>) -> Option<SortKey> {
     match bound {
         Bound::Unbounded => Some((u64::MAX, u64::MAX)),
-        Bound::Included(place) => Some(place),
+        Bound::Included(key) => Some(key),
         Bound::Excluded((key, id)) => match id.checked_sub(1) {
             Some(id) => Some((key, id)),
             None => Some((key.checked_sub(1)?, u64::MAX)),
@@ -401,11 +417,11 @@ fn highest(bound: Bound<SortKey>) -> Option<SortKey> {
     }
 }
 
-/// Columns as they are, each of the type that it should have or not there.
+/// The columns of a row, each `None` when it does not have the expected type.
 #[derive(Clone, Copy)]
-struct Columned<'a, 'b>(&'a Columns<'b>);
+struct ColumnValues<'a, 'b>(&'a Columns<'b>);
 
-impl<'a> Columned<'a, '_> {
+impl<'a> ColumnValues<'a, '_> {
     fn text(self, i: usize) -> Option<&'a str> {
         match self.0.get_ref(i) {
             Ok(ValueRef::Text(bytes)) => std::str::from_utf8(bytes).ok(),
@@ -443,14 +459,14 @@ impl<'a> Columned<'a, '_> {
     }
 
     fn end(self) -> EndRow {
-        let last = self.time(21).zip(self.worker(24));
+        let last_run = self.time(21).zip(self.worker(24));
         EndRow {
             finished_at: self.time(25).unwrap_or_default(),
-            forget_at: self.time(26).unwrap_or_default(),
-            last: last.map(|(started_at, worker)| LastRun {
+            evict_at: self.time(26).unwrap_or_default(),
+            last_run: last_run.map(|(started_at, worker)| LastRun {
                 started_at,
-                waited: self.number(22).unwrap_or_default(),
-                ran: self.number(23).unwrap_or_default(),
+                wait_micros: self.number(22).unwrap_or_default(),
+                run_micros: self.number(23).unwrap_or_default(),
                 worker,
             }),
             result: self.text(27).map(Into::into),

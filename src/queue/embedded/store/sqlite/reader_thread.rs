@@ -1,5 +1,5 @@
-//! Questions are answered on a thread of their own, from a connection that can only read: a search
-//! through a million tasks holds up neither those who submit nor those who work.
+//! The thread that executes reads on a read-only connection: a search through a million tasks delays
+//! neither submits nor workers.
 
 use std::{
     path::Path,
@@ -15,64 +15,65 @@ use crate::queue::{
     embedded::store::{StoreError, reads::ReadRequest, rows::Running},
 };
 
-/// Questions that wait for an answer; beyond it they are refused.
-const MAX_QUESTIONS: usize = 1_024;
+/// The most reads that wait for the thread; further ones are rejected.
+const MAX_REQUESTS: usize = 1_024;
 
-/// The thread, and the way to it.
+/// The reader thread and its request channel.
 #[derive(Debug)]
-pub(super) struct Pages {
-    questions: Option<mpsc::SyncSender<(Arc<Running>, ReadRequest)>>,
+pub(super) struct ReaderThread {
+    requests: Option<mpsc::SyncSender<(Arc<Running>, ReadRequest)>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Pages {
+impl ReaderThread {
     pub(super) fn start(path: &Path) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags).map_err(explain)?;
         set_up_reader(&db).map_err(explain)?;
-        let (questions, inbox) = mpsc::sync_channel(MAX_QUESTIONS);
+        let (requests, inbox) = mpsc::sync_channel(MAX_REQUESTS);
         let thread = std::thread::Builder::new()
-            .name("pages".into())
-            .spawn(move || answer_all(db, &inbox))
-            .map_err(|e| StoreError(format!("there is no thread to read with: {e}")))?;
+            .name("reader".into())
+            .spawn(move || execute_all(db, &inbox))
+            .map_err(|e| StoreError(format!("cannot start the reader thread: {e}")))?;
         Ok(Self {
-            questions: Some(questions),
+            requests: Some(requests),
             thread: Some(thread),
         })
     }
 
-    pub(super) fn ask(&self, running: Arc<Running>, question: ReadRequest) {
-        let Some(questions) = &self.questions else {
-            return question.refuse(BrokerError::Closed);
+    /// Executes a read on the thread; rejects it when too many wait.
+    pub(super) fn read(&self, running: Arc<Running>, request: ReadRequest) {
+        let Some(requests) = &self.requests else {
+            return request.reject(BrokerError::Closed);
         };
-        match questions.try_send((running, question)) {
+        match requests.try_send((running, request)) {
             Ok(()) => {}
-            Err(mpsc::TrySendError::Full((_, question))) => question.refuse(BrokerError::Busy),
-            Err(mpsc::TrySendError::Disconnected((_, question))) => {
-                question.refuse(BrokerError::Closed);
+            Err(mpsc::TrySendError::Full((_, request))) => request.reject(BrokerError::Busy),
+            Err(mpsc::TrySendError::Disconnected((_, request))) => {
+                request.reject(BrokerError::Closed);
             }
         }
     }
 }
 
-impl Drop for Pages {
+impl Drop for ReaderThread {
     fn drop(&mut self) {
-        self.questions = None;
+        self.requests = None;
         if let Some(thread) = self.thread.take() {
-            // It answers what was asked, and then there is nobody left to ask.
+            // It executes the requests that wait, and then the channel is closed.
             thread.join().ok();
         }
     }
 }
 
-fn answer_all(mut db: Connection, inbox: &mpsc::Receiver<(Arc<Running>, ReadRequest)>) {
-    while let Ok((running, question)) = inbox.recv() {
-        // One transaction, so that a task on its way from one table to the other is seen once.
+fn execute_all(mut db: Connection, inbox: &mpsc::Receiver<(Arc<Running>, ReadRequest)>) {
+    while let Ok((running, request)) = inbox.recv() {
+        // One transaction, so that a task that moves from one table to the other is seen once.
         match db.transaction_with_behavior(TransactionBehavior::Deferred) {
-            Ok(tx) => question.answer(&StoreReader::new(&tx), &running),
+            Ok(tx) => request.execute(&StoreReader::new(&tx), &running),
             Err(error) => {
                 let StoreError(why) = explain(error);
-                question.refuse(BrokerError::Storage(why));
+                request.reject(BrokerError::Storage(why));
             }
         }
     }

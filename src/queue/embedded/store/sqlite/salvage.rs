@@ -1,4 +1,4 @@
-//! What to do with a damaged file: it is kept, and everything that is whole in it is taken over.
+//! Salvages a damaged file: it is moved aside, and its intact tasks are copied to a new one.
 
 use std::{
     ffi::OsString,
@@ -9,15 +9,15 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    pragmas::Trouble,
+    pragmas::SetupError,
     schema::{COLUMNS, END_COLUMNS},
 };
 
-/// Gaps that are looked behind before a table is given up.
+/// Unreadable gaps after which a table is abandoned.
 const MAX_GAPS: u32 = 10_000;
 
-/// Renames the file and what belongs to it; answers where it is now.
-pub(super) fn put_aside(path: &Path) -> Result<PathBuf, String> {
+/// Renames the file and its write-ahead log; returns the new path.
+pub(super) fn move_aside(path: &Path) -> Result<PathBuf, String> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
@@ -29,13 +29,13 @@ pub(super) fn put_aside(path: &Path) -> Result<PathBuf, String> {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => {
                 return Err(format!(
-                    "it is damaged and cannot be put aside as {}: {e}",
+                    "it is damaged and cannot be moved to {}: {e}",
                     to.display()
                 ));
             }
         }
     }
-    // An index into the log, which is made anew.
+    // The index of the log, which is created again.
     std::fs::remove_file(with_suffix(path, "-shm")).ok();
     Ok(aside)
 }
@@ -46,9 +46,11 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Copies what can be read from the damaged file; answers how many tasks that were, and how many were
-/// there and could not be copied.
-pub(super) fn take_over(damaged: &Path, db: &mut Connection) -> Result<(usize, usize), Trouble> {
+/// Copies the intact tasks of the damaged file; returns the number of tasks copied and lost.
+pub(super) fn copy_intact(
+    damaged: &Path,
+    db: &mut Connection,
+) -> Result<(usize, usize), SetupError> {
     let name = damaged.to_string_lossy();
     if db.execute("ATTACH DATABASE ?1 AS old", [&name]).is_err() {
         return Ok((0, 0));
@@ -56,31 +58,31 @@ pub(super) fn take_over(damaged: &Path, db: &mut Connection) -> Result<(usize, u
     let tx = db.transaction()?;
     let (mut saved, mut lost) = (0, 0);
     let tables = [
-        ("waiting", COLUMNS.to_owned()),
-        ("ended", format!("{COLUMNS}, {END_COLUMNS}")),
+        ("unfinished", COLUMNS.to_owned()),
+        ("finished", format!("{COLUMNS}, {END_COLUMNS}")),
     ];
     for (table, columns) in tables {
-        let (copied, refused) = copy(&tx, table, &columns);
+        let (copied, unreadable) = copy_table(&tx, table, &columns);
         saved += copied;
-        lost += refused;
+        lost += unreadable;
     }
     for table in ["attempts", "submits"] {
-        // These only belong to something; what cannot be read of them is no task less.
+        // Errors in these tables lose no task.
         tx.execute_batch(&format!(
             "INSERT OR IGNORE INTO {table} SELECT * FROM old.{table}"
         ))
         .ok();
     }
-    let number =
+    let last_id =
         "UPDATE meta SET value = max(value, (SELECT value FROM old.meta WHERE name = 'last_id'))";
-    tx.execute_batch(number).ok();
+    tx.execute_batch(last_id).ok();
     tx.commit()?;
     db.execute_batch("DETACH DATABASE old").ok();
     Ok((saved, lost))
 }
 
-/// Walks the ids of a table, and behind each gap that cannot be read tries further on.
-fn copy(db: &Connection, table: &str, columns: &str) -> (usize, usize) {
+/// Copies a table row by row, and skips gaps that cannot be read.
+fn copy_table(db: &Connection, table: &str, columns: &str) -> (usize, usize) {
     let next = format!("SELECT id FROM old.{table} WHERE id > ?1 ORDER BY id LIMIT 1");
     let one = format!(
         "INSERT OR IGNORE INTO {table} ({columns}) SELECT {columns} FROM old.{table} WHERE id = ?1"

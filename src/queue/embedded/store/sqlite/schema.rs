@@ -1,29 +1,29 @@
-//! The tables, and how older files become newer ones.
+//! The tables and their migrations.
 
 use rusqlite::Connection;
 
-/// Marks the file as ours: "dtui".
-const APPLICATION: i64 = 0x6474_7569;
-/// The version of the tables; each has a step in [`MIGRATIONS`].
+/// The application id of our files: "dtui".
+const APPLICATION_ID: i64 = 0x6474_7569;
+/// The version of the tables; each has a migration in [`MIGRATIONS`].
 pub(super) const VERSION: i64 = 2;
 
-const MIGRATIONS: [&str; 2] = [FIRST, SUBMITS];
+const MIGRATIONS: [&str; 2] = [TASKS, SUBMITS];
 
-/// Tasks that wait are apart from tasks that have ended. To take a task writes one row at the end of
-/// `waiting`, which has no index that every row is in; to start reads `waiting` and nothing else.
+/// Unfinished and finished tasks live in separate tables. Accepting a task appends one row to
+/// `unfinished`, which has no index that contains every row; a start reads only `unfinished`.
 ///
-/// Times are microseconds since 1970, durations microseconds. That a task runs is not kept: it is
-/// `queued` until it has ended. A check with `IN` would build a table of its own for every row that is
-/// written, so there is none.
-const FIRST: &str = "
-CREATE TABLE waiting (
+/// Times are microseconds since 1970, durations microseconds. The running state is not stored: a task
+/// is `queued` until it has finished. A check with `IN` would build a temporary table for every row
+/// that is written, so there is none.
+const TASKS: &str = "
+CREATE TABLE unfinished (
     id INTEGER PRIMARY KEY,
     state TEXT NOT NULL CHECK (state = 'queued' OR state = 'scheduled' OR state = 'retrying'),
     name TEXT NOT NULL,
     args TEXT NOT NULL,
     queue TEXT,
     key TEXT,
-    rule TEXT,
+    key_policy TEXT,
     priority INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     max_attempts INTEGER NOT NULL,
@@ -35,14 +35,14 @@ CREATE TABLE waiting (
     expires_at INTEGER,
     soft_limit INTEGER,
     hard_limit INTEGER,
-    keep INTEGER,
+    result_ttl INTEGER,
     error TEXT,
     checksum INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX waiting_not_queued ON waiting (state, id) WHERE state <> 'queued';
-CREATE UNIQUE INDEX waiting_unique ON waiting (name, key) WHERE rule = 'unique';
+CREATE INDEX unfinished_not_queued ON unfinished (state, id) WHERE state <> 'queued';
+CREATE UNIQUE INDEX unfinished_unique ON unfinished (name, key) WHERE key_policy = 'unique';
 
-CREATE TABLE ended (
+CREATE TABLE finished (
     id INTEGER PRIMARY KEY,
     state TEXT NOT NULL CHECK (
         state = 'succeeded' OR state = 'failed' OR state = 'cancelled' OR state = 'expired'
@@ -51,7 +51,7 @@ CREATE TABLE ended (
     args TEXT NOT NULL,
     queue TEXT,
     key TEXT,
-    rule TEXT,
+    key_policy TEXT,
     priority INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     max_attempts INTEGER NOT NULL,
@@ -63,28 +63,28 @@ CREATE TABLE ended (
     expires_at INTEGER,
     soft_limit INTEGER,
     hard_limit INTEGER,
-    keep INTEGER,
+    result_ttl INTEGER,
     error TEXT,
     checksum INTEGER NOT NULL,
     started_at INTEGER,
-    waited INTEGER,
-    ran INTEGER,
+    wait_time INTEGER,
+    run_time INTEGER,
     worker INTEGER,
     finished_at INTEGER NOT NULL,
-    forget_at INTEGER NOT NULL,
+    evict_at INTEGER NOT NULL,
     result TEXT,
     result_checksum INTEGER
 ) STRICT;
-CREATE INDEX ended_forget ON ended (forget_at);
-CREATE INDEX ended_not_succeeded ON ended (state, id) WHERE state <> 'succeeded';
-CREATE INDEX ended_slow ON ended (ran, id) WHERE ran >= 1000;
+CREATE INDEX finished_evict_at ON finished (evict_at);
+CREATE INDEX finished_not_succeeded ON finished (state, id) WHERE state <> 'succeeded';
+CREATE INDEX finished_run_time ON finished (run_time, id) WHERE run_time >= 1000;
 
 CREATE TABLE attempts (
     task INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
     worker INTEGER,
-    waited INTEGER NOT NULL,
-    ran INTEGER NOT NULL,
+    wait_time INTEGER NOT NULL,
+    run_time INTEGER NOT NULL,
     error TEXT NOT NULL,
     PRIMARY KEY (task, started_at)
 ) STRICT, WITHOUT ROWID;
@@ -93,47 +93,47 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOU
 INSERT INTO meta VALUES ('last_id', 0);
 
 CREATE VIEW tasks AS
-    SELECT id, state, name, args, queue, key, rule, priority, attempts, max_attempts, crashes,
-           submitted_at, ready_at, due_at, expires_at, NULL AS started_at, NULL AS waited, NULL AS ran,
+    SELECT id, state, name, args, queue, key, key_policy, priority, attempts, max_attempts, crashes,
+           submitted_at, ready_at, due_at, expires_at, NULL AS started_at, NULL AS wait_time, NULL AS run_time,
            NULL AS worker, NULL AS finished_at, NULL AS result, error
-    FROM waiting
+    FROM unfinished
     UNION ALL
-    SELECT id, state, name, args, queue, key, rule, priority, attempts, max_attempts, crashes,
-           submitted_at, ready_at, due_at, expires_at, started_at, waited, ran,
+    SELECT id, state, name, args, queue, key, key_policy, priority, attempts, max_attempts, crashes,
+           submitted_at, ready_at, due_at, expires_at, started_at, wait_time, run_time,
            'w' || worker, finished_at, result, error
-    FROM ended;
+    FROM finished;
 ";
 
-/// Submits that have a name, and what they were answered: `[first id, how many, there before]`.
+/// Idempotency keys with the receipts of their submits, as JSON ranges of ids.
 const SUBMITS: &str = "
 CREATE TABLE submits (
-    id BLOB PRIMARY KEY,
+    key BLOB PRIMARY KEY,
     at INTEGER NOT NULL,
-    answer TEXT NOT NULL
+    receipts TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX submits_at ON submits (at);
 ";
 
-/// What the columns of both tables are, in the order in which they are read.
-pub(super) const COLUMNS: &str = "id, state, name, args, queue, key, rule, priority, attempts, \
+/// The columns of both tables, in the order in which they are read.
+pub(super) const COLUMNS: &str = "id, state, name, args, queue, key, key_policy, priority, attempts, \
     max_attempts, crashes, submitted_at, ready_at, due_at, wall_clock, expires_at, soft_limit, \
-    hard_limit, keep, error, checksum";
+    hard_limit, result_ttl, error, checksum";
 
-/// The columns that only ended tasks have.
+/// The columns of finished tasks only.
 pub(super) const END_COLUMNS: &str =
-    "started_at, waited, ran, worker, finished_at, forget_at, result, result_checksum";
+    "started_at, wait_time, run_time, worker, finished_at, evict_at, result, result_checksum";
 
-/// Brings the tables up to date.
+/// Migrates the tables to [`VERSION`].
 ///
 /// # Errors
-/// A sentence when the file is another program's or a newer version's.
+/// [`MigrateError`] when the file belongs to another program or a newer version.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), MigrateError> {
     let pragma = |db: &Connection, name: &str| -> rusqlite::Result<i64> {
         db.pragma_query_value(None, name, |row| row.get(0))
     };
     let (application, version) = (pragma(db, "application_id")?, pragma(db, "user_version")?);
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
-    if application != APPLICATION && (application != 0 || tables > 0) {
+    if application != APPLICATION_ID && (application != 0 || tables > 0) {
         return Err(MigrateError::Foreign);
     }
     if version > VERSION {
@@ -144,18 +144,18 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), MigrateError> {
     for migration in MIGRATIONS.iter().skip(done) {
         tx.execute_batch(migration)?;
     }
-    tx.pragma_update(None, "application_id", APPLICATION)?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", VERSION)?;
     tx.commit()?;
     Ok(())
 }
 
-/// Why a file cannot be used.
+/// An error of a migration.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MigrateError {
-    #[error("it was made by another program; choose another folder with --data-dir")]
+    #[error("it belongs to another program; choose another folder with --data-dir")]
     Foreign,
-    #[error("it is of version {0}, and this program knows {VERSION}; use a newer distro-tui")]
+    #[error("its version is {0} and this program supports {VERSION}; use a newer distro-tui")]
     Newer(i64),
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),

@@ -1,4 +1,4 @@
-//! Changes as statements. Every statement is prepared once.
+//! Store changes as SQL statements, each prepared once.
 
 use std::time::Duration;
 
@@ -10,56 +10,48 @@ use super::super::{
 };
 use crate::queue::task::{Attempt, State, Timestamp};
 
-/// How the numbers of ended tasks by state change with a transaction.
-pub(super) type Tally = [isize; 8];
+/// The changes that a transaction makes to the numbers of finished tasks by state.
+pub(super) type CountChanges = [isize; 8];
 
-const NEW: &str = "INSERT INTO waiting VALUES \
+const INSERT: &str = "INSERT INTO unfinished VALUES \
     (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
 
-const WAITS: &str = "UPDATE waiting SET state = ?2, ready_at = ?3, due_at = ?4, wall_clock = ?5, \
+const RESCHEDULE: &str = "UPDATE unfinished SET state = ?2, ready_at = ?3, due_at = ?4, wall_clock = ?5, \
     expires_at = ?6, attempts = ?7, crashes = ?8, error = coalesce(?9, error) WHERE id = ?1";
 
-const ENDED: &str = "INSERT INTO ended \
-    SELECT id, ?2, name, args, queue, key, rule, priority, ?3, max_attempts, ?4, submitted_at, \
-           ready_at, due_at, wall_clock, expires_at, soft_limit, hard_limit, keep, \
+const COMPLETE: &str = "INSERT INTO finished \
+    SELECT id, ?2, name, args, queue, key, key_policy, priority, ?3, max_attempts, ?4, submitted_at, \
+           ready_at, due_at, wall_clock, expires_at, soft_limit, hard_limit, result_ttl, \
            coalesce(?5, error), checksum, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 \
-    FROM waiting WHERE id = ?1";
+    FROM unfinished WHERE id = ?1";
 
-const AGAIN: &str = "INSERT INTO waiting \
-    SELECT id, ?2, name, args, queue, key, rule, priority, ?7, max_attempts, ?8, submitted_at, \
-           ?3, ?4, ?5, ?6, soft_limit, hard_limit, keep, coalesce(?9, error), checksum \
-    FROM ended WHERE id = ?1";
+const REQUEUE: &str = "INSERT INTO unfinished \
+    SELECT id, ?2, name, args, queue, key, key_policy, priority, ?7, max_attempts, ?8, submitted_at, \
+           ?3, ?4, ?5, ?6, soft_limit, hard_limit, result_ttl, coalesce(?9, error), checksum \
+    FROM finished WHERE id = ?1";
 
-const FORGET: &str = "DELETE FROM ended WHERE id = ?1 RETURNING state";
+const DELETE: &str = "DELETE FROM finished WHERE id = ?1 RETURNING state";
 
-/// Does one change.
+/// Executes one change.
 pub(super) fn apply(
     db: &Connection,
     change: &StoreChange,
-    tally: &mut Tally,
+    counts: &mut CountChanges,
 ) -> rusqlite::Result<()> {
     match change {
         StoreChange::New(row) => insert(db, row),
-        StoreChange::Reschedule(waits) => wait(db, WAITS, waits),
-        StoreChange::Attempt(id, attempt) => log(db, *id, attempt),
-        StoreChange::Completion(id, ended) => end(db, *id, ended, tally),
-        StoreChange::Requeue(waits) => {
-            wait(db, AGAIN, waits)?;
-            forget(db, waits.id, tally).map(drop)
+        StoreChange::Reschedule(change) => reschedule(db, RESCHEDULE, change),
+        StoreChange::Attempt(id, attempt) => insert_attempt(db, *id, attempt),
+        StoreChange::Completion(id, completion) => complete(db, *id, completion, counts),
+        StoreChange::Requeue(change) => {
+            reschedule(db, REQUEUE, change)?;
+            delete_row(db, change.id, counts).map(drop)
         }
-        StoreChange::Delete(ids) => {
-            for id in ids {
-                if forget(db, *id, tally)? {
-                    db.prepare_cached("DELETE FROM attempts WHERE task = ?1")?
-                        .execute([number(*id)])?;
-                }
-            }
-            Ok(())
-        }
+        StoreChange::Delete(ids) => delete(db, ids, counts),
         StoreChange::Submit(row) => {
-            let answer = serde_json::to_string(&row.runs).unwrap_or_default();
+            let receipts = serde_json::to_string(&row.ids).unwrap_or_default();
             db.prepare_cached("INSERT OR REPLACE INTO submits VALUES (?1, ?2, ?3)")?
-                .execute(params![row.id.0.to_be_bytes(), time(row.at), answer])?;
+                .execute(params![row.key.0.to_be_bytes(), time(row.at), receipts])?;
             Ok(())
         }
         StoreChange::ExpireKeys(before) => {
@@ -71,75 +63,80 @@ pub(super) fn apply(
 }
 
 fn insert(db: &Connection, row: &Row) -> rusqlite::Result<()> {
-    let rare = row.rare();
-    let terms = rare.terms.as_deref().copied().unwrap_or_default();
-    let ExecOverrides { limits, keep } = terms;
-    db.prepare_cached(NEW)?.execute(params![
+    let cold = row.cold();
+    let overrides = cold.overrides.as_deref().copied().unwrap_or_default();
+    let ExecOverrides { limits, result_ttl } = overrides;
+    db.prepare_cached(INSERT)?.execute(params![
         number(row.id),
         row.state.word(),
         &*row.name,
         &*row.args,
-        rare.queue.as_deref(),
-        rare.key.as_deref().map(|key| &*key.text),
-        rare.key.as_deref().map(|key| key.rule.word()),
+        cold.queue.as_deref(),
+        cold.key.as_deref().map(|key| &*key.text),
+        cold.key.as_deref().map(|key| key.rule.word()),
         row.priority,
         row.attempts,
         row.max_attempts,
         row.crashes,
         time(row.submitted_at),
         time(row.ready_at),
-        rare.due_at.map(time),
-        rare.wall_clock,
-        rare.expires_at.map(time),
+        cold.due_at.map(time),
+        cold.wall_clock,
+        cold.expires_at.map(time),
         limits.soft.map(micros),
         limits.hard.map(micros),
-        keep.map(micros),
-        rare.error.as_deref(),
+        result_ttl.map(micros),
+        cold.error.as_deref(),
         checksum(row),
     ])?;
     Ok(())
 }
 
-fn wait(db: &Connection, sql: &str, waits: &Reschedule) -> rusqlite::Result<()> {
+fn reschedule(db: &Connection, sql: &str, change: &Reschedule) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute(params![
-        number(waits.id),
-        waits.state.word(),
-        time(waits.ready_at),
-        waits.due_at.map(time),
-        waits.wall_clock,
-        waits.expires_at.map(time),
-        waits.attempts,
-        waits.crashes,
-        waits.error.as_deref(),
+        number(change.id),
+        change.state.word(),
+        time(change.ready_at),
+        change.due_at.map(time),
+        change.wall_clock,
+        change.expires_at.map(time),
+        change.attempts,
+        change.crashes,
+        change.error.as_deref(),
     ])?;
     Ok(())
 }
 
-fn end(db: &Connection, id: u64, ended: &Completion, tally: &mut Tally) -> rusqlite::Result<()> {
-    let (end, last) = (&ended.end, ended.end.last);
+fn complete(
+    db: &Connection,
+    id: u64,
+    completion: &Completion,
+    counts: &mut CountChanges,
+) -> rusqlite::Result<()> {
+    let (end, last_run) = (&completion.end, completion.end.last_run);
     let result = end.result.as_deref();
-    db.prepare_cached(ENDED)?.execute(params![
+    db.prepare_cached(COMPLETE)?.execute(params![
         number(id),
-        ended.state.word(),
-        ended.attempts,
-        ended.crashes,
-        ended.error.as_deref(),
-        last.map(|run| time(run.started_at)),
-        last.map(|run| number(run.waited)),
-        last.map(|run| number(run.ran)),
-        last.map(|run| run.worker.0),
+        completion.state.word(),
+        completion.attempts,
+        completion.crashes,
+        completion.error.as_deref(),
+        last_run.map(|run| time(run.started_at)),
+        last_run.map(|run| number(run.wait_micros)),
+        last_run.map(|run| number(run.run_micros)),
+        last_run.map(|run| run.worker.0),
         time(end.finished_at),
-        time(end.forget_at),
+        time(end.evict_at),
         result,
         result.map(|text| result_checksum(id, text)),
     ])?;
-    db.prepare_cached("DELETE FROM waiting WHERE id = ?1")?
+    db.prepare_cached("DELETE FROM unfinished WHERE id = ?1")?
         .execute([number(id)])?;
-    count(tally, ended.state, 1);
+    adjust(counts, completion.state, 1);
     Ok(())
 }
 
-fn log(db: &Connection, id: u64, attempt: &Attempt) -> rusqlite::Result<()> {
+fn insert_attempt(db: &Connection, id: u64, attempt: &Attempt) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(params![
             number(id),
@@ -152,36 +149,51 @@ fn log(db: &Connection, id: u64, attempt: &Attempt) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Answers whether it was there.
-pub(super) fn forget(db: &Connection, id: u64, tally: &mut Tally) -> rusqlite::Result<bool> {
+/// Deletes finished tasks with their attempts.
+pub(super) fn delete(
+    db: &Connection,
+    ids: &[u64],
+    counts: &mut CountChanges,
+) -> rusqlite::Result<()> {
+    for id in ids {
+        if delete_row(db, *id, counts)? {
+            db.prepare_cached("DELETE FROM attempts WHERE task = ?1")?
+                .execute([number(*id)])?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the row of a finished task; returns false when there is none.
+fn delete_row(db: &Connection, id: u64, counts: &mut CountChanges) -> rusqlite::Result<bool> {
     let state: Option<String> = db
-        .prepare_cached(FORGET)?
+        .prepare_cached(DELETE)?
         .query_row([number(id)], |row| row.get(0))
         .optional()?;
     if let Some(state) = state.as_ref().and_then(|word| word.parse().ok()) {
-        count(tally, state, -1);
+        adjust(counts, state, -1);
     }
     Ok(state.is_some())
 }
 
-/// Remembers the highest id: it is not to be given again when its task has been forgotten.
-pub(super) fn remember(db: &Connection, last_id: u64) -> rusqlite::Result<()> {
+/// Stores the highest id, which is not used again when its task has been deleted.
+pub(super) fn save_last_id(db: &Connection, last_id: u64) -> rusqlite::Result<()> {
     db.prepare_cached("UPDATE meta SET value = max(value, ?1) WHERE name = 'last_id'")?
         .execute([number(last_id)])?;
     Ok(())
 }
 
-fn count(tally: &mut Tally, state: State, by: isize) {
-    if let Some(count) = tally.get_mut(state.index()) {
+fn adjust(counts: &mut CountChanges, state: State, by: isize) {
+    if let Some(count) = counts.get_mut(state.index()) {
         *count += by;
     }
 }
 
-/// Over everything that a task was submitted with: a bit that a disk has turned must not run.
+/// The checksum of everything that a task was submitted with: a corrupted task must not run.
 pub(super) fn checksum(row: &Row) -> i64 {
     let mut hash = crc32fast::Hasher::new();
     hash.update(&row.id.to_le_bytes());
-    let key = row.rare().key.as_deref().map_or("", |key| &*key.text);
+    let key = row.cold().key.as_deref().map_or("", |key| &*key.text);
     for text in [&*row.name, &*row.args, key] {
         hash.update(&text.len().to_le_bytes());
         hash.update(text.as_bytes());
@@ -189,7 +201,7 @@ pub(super) fn checksum(row: &Row) -> i64 {
     i64::from(hash.finalize())
 }
 
-/// Over what came of a task.
+/// The checksum of a result.
 pub(super) fn result_checksum(id: u64, result: &str) -> i64 {
     let mut hash = crc32fast::Hasher::new();
     hash.update(&id.to_le_bytes());
