@@ -26,7 +26,7 @@ fn panicked(main: ThreadId, folder: &Path, info: &PanicHookInfo<'_>) {
         tracing::error!(thread, "{info}");
         return;
     }
-    crate::ui::give_back_terminal();
+    crate::ui::restore_terminal();
     let report = report(info);
     // Not `eprintln!`: it panics when the terminal is gone, and a panic in here aborts.
     let mut out = std::io::stderr();

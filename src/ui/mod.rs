@@ -178,9 +178,9 @@ impl Screen {
     }
 }
 
-/// Gives the terminal back if it is taken. For panic hooks.
-pub fn give_back_terminal() {
-    term::give_back();
+/// Restores the terminal if the screen is using it. For panic hooks.
+pub fn restore_terminal() {
+    term::restore();
 }
 
 /// Everything that can be done on the screen, with its keys.

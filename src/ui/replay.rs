@@ -296,7 +296,7 @@ pub(super) async fn run(
     speed: f64,
     paused: bool,
 ) -> io::Result<()> {
-    let mut term = Term::take(false)?;
+    let mut term = Term::enter(false)?;
     model.size = term.size()?;
     player.rewind(&mut model);
     let mut show = Show {
@@ -323,13 +323,13 @@ pub(super) async fn run(
             signal = signals.next() => match signal {
                 Signal::End(_) => return Ok(()),
                 Signal::Stop => {
-                    term::give_back();
+                    term::restore();
                     super::signals::stop_ourselves();
-                    term.enter()?;
+                    term.reenter()?;
                     continue;
                 }
                 Signal::Continue => {
-                    term.enter()?;
+                    term.reenter()?;
                     continue;
                 }
             },

@@ -95,7 +95,7 @@ pub(crate) async fn run(
         mut recorder,
     } = prepared;
     let signals = Signals::listen()?;
-    let term = Term::take(model.mouse)?;
+    let term = Term::enter(model.mouse)?;
     model.size = term.size()?;
     let access = session.access();
     model.about = Header {
@@ -339,13 +339,13 @@ impl ScreenLoop {
 
     /// Gives the terminal back and stops; somebody's `fg` lets us go on behind the stop.
     fn suspend(&mut self) -> io::Result<()> {
-        term::give_back();
+        term::restore();
         super::signals::stop_ourselves();
         self.resume()
     }
 
     fn resume(&mut self) -> io::Result<()> {
-        self.term.enter()?;
+        self.term.reenter()?;
         let (width, height) = self.term.size()?;
         self.take(Msg::Resize(width, height))
     }

@@ -1,12 +1,15 @@
-//! The terminal: taken, given back on every way out, and written to once a frame.
+//! The terminal: raw mode and the alternate screen, restored on every way out, and one write per frame.
 
 use std::{
+    fmt,
     io::{self, BufWriter, Stdout, Write},
     mem::ManuallyDrop,
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use crossterm::{
+    Command,
+    clipboard::CopyToClipboard,
     cursor,
     event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
     execute, queue,
@@ -15,45 +18,43 @@ use crossterm::{
         LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
     },
 };
-use data_encoding::BASE64;
 use ratatui::{Terminal, backend::CrosstermBackend, layout::Rect};
 
 use super::{model::Model, view};
 
-/// Room for any frame, so that one frame is one write.
+/// Large enough for any frame, so that a frame is one write.
 const BUFFER: usize = 256 << 10;
-/// The longest text that terminals take for the clipboard, in bytes before encoding.
+/// The longest text that terminals accept for the clipboard, in bytes before encoding.
 pub(crate) const MAX_CLIPBOARD: usize = 74_994 / 4 * 3;
 
-/// Whether the terminal is ours; the panic hook asks.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// True while the terminal is in raw mode and on the alternate screen; [`restore`] reads it.
+static ACTIVE: AtomicBool = AtomicBool::new(false);
 
-/// The terminal while it is ours. Dropping it gives it back.
+/// The terminal in raw mode and on the alternate screen. Dropping it restores the terminal.
 pub(crate) struct Term {
-    /// Never dropped: its own drop would print an error when the terminal is gone, and printing to a
-    /// terminal that is gone panics.
+    /// Never dropped: its own drop would print an error when the terminal has hung up, and that print
+    /// panics.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     mouse: bool,
 }
 
 impl Term {
-    /// Takes the terminal.
-    pub(crate) fn take(mouse: bool) -> io::Result<Self> {
+    /// Enters raw mode and the alternate screen.
+    pub(crate) fn enter(mouse: bool) -> io::Result<Self> {
         let out = BufWriter::with_capacity(BUFFER, io::stdout());
         let mut term = Self {
             terminal: ManuallyDrop::new(Terminal::new(CrosstermBackend::new(out))?),
             mouse,
         };
-        term.enter()?;
+        term.reenter()?;
         Ok(term)
     }
 
-    /// Takes it again after [`give_back`], and draws everything anew.
-    pub(crate) fn enter(&mut self) -> io::Result<()> {
-        TAKEN.store(true, Ordering::SeqCst);
-        // After a stop that nobody can catch a shell has set the modes of its own meanwhile, and
-        // crossterm would believe that they are still ours. Where they are, nothing is touched: a key
-        // in between would be echoed.
+    /// Enters again after [`restore`], and forces a full redraw.
+    pub(crate) fn reenter(&mut self) -> io::Result<()> {
+        ACTIVE.store(true, Ordering::SeqCst);
+        // After SIGSTOP, which cannot be caught, the shell has set its own modes, and crossterm would
+        // still report ours. If ours are in place, they stay: a key pressed in between would be echoed.
         if is_cooked() {
             disable_raw_mode()?;
             enable_raw_mode()?;
@@ -69,8 +70,8 @@ impl Term {
             queue!(out, EnableMouseCapture)?;
         }
         out.flush()?;
-        // Not `clear`: that asks the terminal where its cursor is, and waits for the answer beside
-        // the event stream, which may have eaten it.
+        // Not `clear`: it queries the cursor position and waits for the reply, which the event stream
+        // may have consumed.
         let (width, height) = crossterm::terminal::size()?;
         self.terminal.resize(Rect::new(0, 0, width, height))
     }
@@ -89,10 +90,11 @@ impl Term {
         }
     }
 
-    /// Puts text on the clipboard of the terminal's own machine (OSC 52), also over SSH and in tmux.
+    /// Copies text to the clipboard of the terminal's machine (OSC 52), over SSH and in tmux too.
     pub(crate) fn copy(&mut self, text: &str, in_tmux: bool) -> io::Result<()> {
+        let sequence = clipboard_sequence(text, in_tmux).map_err(io::Error::other)?;
         let out = self.terminal.backend_mut();
-        out.write_all(clipboard(text, in_tmux).as_bytes())?;
+        out.write_all(sequence.as_bytes())?;
         out.flush()
     }
 
@@ -117,25 +119,25 @@ impl Term {
 
 impl Drop for Term {
     fn drop(&mut self) {
-        give_back();
+        restore();
     }
 }
 
-/// Whether the terminal gives lines, not keys, as it does to a shell; also when it cannot be asked.
+/// Reports whether the terminal is in line mode, as for a shell; also true if its modes are unknown.
 fn is_cooked() -> bool {
     use rustix::termios::{LocalModes, tcgetattr};
     let modes = tcgetattr(rustix::stdio::stdin());
     modes.map_or(true, |modes| modes.local_modes.contains(LocalModes::ICANON))
 }
 
-/// Gives the terminal back as it was, if it is ours. It is safe to call at any time and from any
-/// thread, also from a panic hook, and it does nothing the second time.
-pub(crate) fn give_back() {
-    if !TAKEN.swap(false, Ordering::SeqCst) {
+/// Restores the terminal if it was entered. Safe to call at any time and from any thread, also from a
+/// panic hook; a second call does nothing.
+pub(crate) fn restore() {
+    if !ACTIVE.swap(false, Ordering::SeqCst) {
         return;
     }
-    // Whatever fails here, the rest must still be tried. The screen is cleared before it is left:
-    // tmux leaves rows of it behind when the window has changed its size meanwhile.
+    // If one step fails, the rest must still run. The screen is cleared before leaving it: tmux leaves
+    // rows behind if the window was resized meanwhile.
     execute!(
         io::stdout(),
         EndSynchronizedUpdate,
@@ -149,19 +151,17 @@ pub(crate) fn give_back() {
     disable_raw_mode().ok();
 }
 
-/// The sequence that sets the clipboard; tmux passes it on when it is wrapped.
-fn clipboard(text: &str, in_tmux: bool) -> String {
+/// Returns the sequence that sets the clipboard, wrapped for tmux to pass it on.
+fn clipboard_sequence(text: &str, in_tmux: bool) -> Result<String, fmt::Error> {
     let end = text.floor_char_boundary(MAX_CLIPBOARD);
-    let encoded = BASE64.encode(text.get(..end).unwrap_or_default().as_bytes());
-    let sequence = format!("\u{1b}]52;c;{encoded}\u{7}");
-    if in_tmux {
-        format!(
-            "\u{1b}Ptmux;{}\u{1b}\\",
-            sequence.replace('\u{1b}', "\u{1b}\u{1b}")
-        )
-    } else {
-        sequence
+    let text = text.get(..end).unwrap_or_default();
+    let mut sequence = String::new();
+    CopyToClipboard::to_clipboard_from(text).write_ansi(&mut sequence)?;
+    if !in_tmux {
+        return Ok(sequence);
     }
+    let doubled = sequence.replace('\u{1b}', "\u{1b}\u{1b}");
+    Ok(format!("\u{1b}Ptmux;{doubled}\u{1b}\\"))
 }
 
 #[cfg(test)]
@@ -170,15 +170,16 @@ mod tests {
 
     #[test]
     fn the_clipboard_sequence_carries_any_text_as_letters() {
+        let sequence = |text, in_tmux| clipboard_sequence(text, in_tmux).expect("written");
         assert_eq!(
-            clipboard("Hi \u{1b}[2J", false),
-            "\u{1b}]52;c;SGkgG1sySg==\u{7}"
+            sequence("Hi \u{1b}[2J", false),
+            "\u{1b}]52;c;SGkgG1sySg==\u{1b}\\"
         );
         assert_eq!(
-            clipboard("a", true),
-            "\u{1b}Ptmux;\u{1b}\u{1b}]52;c;YQ==\u{7}\u{1b}\\"
+            sequence("a", true),
+            "\u{1b}Ptmux;\u{1b}\u{1b}]52;c;YQ==\u{1b}\u{1b}\\\u{1b}\\"
         );
-        let long = clipboard(&"é".repeat(MAX_CLIPBOARD), false);
+        let long = sequence(&"é".repeat(MAX_CLIPBOARD), false);
         assert!(long.len() < 75_010);
     }
 }
