@@ -118,7 +118,7 @@ impl Headless {
             let area = frame.area();
             regions = view::draw(frame.buffer_mut(), area, &self.model).regions;
         });
-        self.model.drawn(regions);
+        self.model.set_regions(regions);
     }
 
     /// Draws a frame and gives its text, a line a row.

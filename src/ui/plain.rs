@@ -103,7 +103,7 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<S
                     lines.how = ExitReason::Signal(number);
                     lines.ending = true;
                 }
-                Signal::Stop => super::signals::stop_ourselves(),
+                Signal::Stop => super::signals::suspend_process_group(),
                 Signal::Continue => {}
             },
             command = commands.recv(), if lines.listens() => match command {

@@ -187,7 +187,7 @@ impl Player {
 
     /// Scrolls every list to where it was when this was recorded.
     pub(super) fn scroll_back(&self, model: &mut Model) {
-        model.drawn(self.regions.clone());
+        model.set_regions(self.regions.clone());
     }
 
     /// Shows everything up to a time.
@@ -324,7 +324,7 @@ pub(super) async fn run(
                 Signal::End(_) => return Ok(()),
                 Signal::Stop => {
                     term::restore();
-                    super::signals::stop_ourselves();
+                    super::signals::suspend_process_group();
                     term.reenter()?;
                     continue;
                 }

@@ -260,12 +260,12 @@ impl ScreenLoop {
     fn take(&mut self, msg: Msg) -> io::Result<()> {
         let now = self.clock.now();
         let recorded = self.recorder.is_some().then(|| {
-            let line = self.model.line().map(str::to_owned);
+            let line = self.model.typed_text().map(str::to_owned);
             (msg.clone(), line)
         });
         let effects = update(&mut self.model, msg, now);
         if let (Some(recorder), Some((msg, before))) = (&mut self.recorder, recorded)
-            && let Err(error) = recorder.put(now, &msg, before.as_deref(), self.model.line())
+            && let Err(error) = recorder.put(now, &msg, before.as_deref(), self.model.typed_text())
         {
             tracing::warn!(%error, "the recording ends here");
             self.recorder = None;
@@ -340,7 +340,7 @@ impl ScreenLoop {
     /// Gives the terminal back and stops; somebody's `fg` lets us go on behind the stop.
     fn suspend(&mut self) -> io::Result<()> {
         term::restore();
-        super::signals::stop_ourselves();
+        super::signals::suspend_process_group();
         self.resume()
     }
 

@@ -1,4 +1,4 @@
-//! Signals: those that end the program in order, and those that stop it and let it go on.
+//! Signals that end, suspend and resume the program.
 
 use std::io::{self, IsTerminal};
 
@@ -12,28 +12,29 @@ use tokio::{
     sync::oneshot,
 };
 
+/// The number of SIGHUP.
 pub(super) const HANGUP: i32 = Number::HUP.as_raw();
 
-/// What a signal asks for.
+/// A request by a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// End in order; the number is for the exit code.
+    /// Shut down; the number decides the exit code.
     End(i32),
-    /// Stop, with the terminal given back.
+    /// Suspend, with the terminal restored.
     Stop,
-    /// Go on after a stop.
+    /// Resume after a stop.
     Continue,
 }
 
-/// The signals that are listened to.
+/// The signals that the program handles.
 pub(super) struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
     stop: tokio::signal::unix::Signal,
-    go_on: tokio::signal::unix::Signal,
-    /// Nothing when there is no terminal that could hang up.
-    line: Option<oneshot::Receiver<()>>,
+    resume: tokio::signal::unix::Signal,
+    /// Completes when the terminal hangs up; `None` without a terminal.
+    terminal_hangup: Option<oneshot::Receiver<()>>,
 }
 
 impl Signals {
@@ -44,9 +45,9 @@ impl Signals {
             interrupt: raw(Number::INT)?,
             hangup: raw(Number::HUP)?,
             stop: raw(Number::TSTP)?,
-            go_on: raw(Number::CONT)?,
-            line: match io::stdin().is_terminal() {
-                true => Some(watch_line()?),
+            resume: raw(Number::CONT)?,
+            terminal_hangup: match io::stdin().is_terminal() {
+                true => Some(watch_terminal()?),
                 false => None,
             },
         })
@@ -58,43 +59,43 @@ impl Signals {
             _ = self.interrupt.recv() => Signal::End(Number::INT.as_raw()),
             _ = self.hangup.recv() => Signal::End(HANGUP),
             _ = self.stop.recv() => Signal::Stop,
-            _ = self.go_on.recv() => Signal::Continue,
-            () = hung_up(&mut self.line) => Signal::End(HANGUP),
+            _ = self.resume.recv() => Signal::Continue,
+            () = hung_up(&mut self.terminal_hangup) => Signal::End(HANGUP),
         }
     }
 }
 
 /// Completes once, when the terminal has hung up.
-async fn hung_up(line: &mut Option<oneshot::Receiver<()>>) {
-    match line {
-        Some(told) => {
-            told.await.ok();
-            *line = None;
+async fn hung_up(hangup: &mut Option<oneshot::Receiver<()>>) {
+    match hangup {
+        Some(receiver) => {
+            receiver.await.ok();
+            *hangup = None;
         }
         None => std::future::pending().await,
     }
 }
 
-/// Waits for the hang-up of the terminal on a thread, which sleeps until then. A process that leads no
-/// session gets no signal of it, and the event stream would go on reading nothing at full speed.
-fn watch_line() -> io::Result<oneshot::Receiver<()>> {
-    let (tell, told) = oneshot::channel();
+/// Waits for the hang-up of the terminal on a sleeping thread. A process that is not a session leader gets
+/// no signal for it, and the event stream would spin on end of file.
+fn watch_terminal() -> io::Result<oneshot::Receiver<()>> {
+    let (sender, receiver) = oneshot::channel();
     std::thread::Builder::new()
         .name("hang-up".into())
         .spawn(move || {
             let terminal = io::stdin();
-            // Hang-ups and errors need not be asked for.
-            let mut asked = [PollFd::new(&terminal, PollFlags::empty())];
-            while poll(&mut asked, None) == Err(Errno::INTR) {}
-            tell.send(()).ok();
+            // Hang-ups and errors are reported without a flag.
+            let mut fds = [PollFd::new(&terminal, PollFlags::empty())];
+            while poll(&mut fds, None) == Err(Errno::INTR) {}
+            sender.send(()).ok();
         })?;
-    Ok(told)
+    Ok(receiver)
 }
 
-/// Stops the whole process group, as the terminal's own ctrl-z would: a shell looks at the group it
-/// started, and `cargo run` may be in it. Returns when somebody lets it go on.
-pub(super) fn stop_ourselves() {
+/// Suspends the whole process group, as ctrl-z in the terminal would: the shell watches the group that it
+/// started, and `cargo run` may be in it. Returns when the group is resumed.
+pub(super) fn suspend_process_group() {
     if let Err(error) = kill_current_process_group(Number::STOP) {
-        tracing::warn!(%error, "cannot stop");
+        tracing::warn!(%error, "cannot suspend");
     }
 }

@@ -112,7 +112,7 @@ impl Term {
         let out = self.terminal.backend_mut();
         queue!(out, EndSynchronizedUpdate)?;
         out.flush()?;
-        model.drawn(drawn.regions);
+        model.set_regions(drawn.regions);
         Ok(())
     }
 }

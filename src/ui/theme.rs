@@ -33,7 +33,7 @@ pub(crate) enum StyleRole {
     /// The selected row of the focused pane.
     Selected,
     /// The selected row of another pane.
-    Marked,
+    SelectedInactive,
     Good,
     Warn,
     Bad,
@@ -63,7 +63,7 @@ impl StyleRole {
         Self::Focus,
         Self::Header,
         Self::Selected,
-        Self::Marked,
+        Self::SelectedInactive,
         Self::Good,
         Self::Warn,
         Self::Bad,

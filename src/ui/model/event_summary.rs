@@ -1,4 +1,4 @@
-//! What tasks did since somebody looked: a few are told one by one, many are told in a sentence.
+//! A summary of the broker's events for the log: a few events get a line each, many get one line.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::{
     text::{fmt_count, fmt_duration},
 };
 
-/// Up to so many ends are told one by one.
-const ONE_BY_ONE: usize = 12;
+/// Up to this many finished tasks get a line each.
+const MAX_LINES: usize = 12;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EventSummary {
-    ended: Vec<(TaskId, State, Option<WorkerId>, Duration)>,
+    finished: Vec<(TaskId, State, Option<WorkerId>, Duration)>,
     counts: [usize; 8],
     submitted: usize,
     others: Vec<(Kind, Tone, String)>,
@@ -39,29 +39,29 @@ impl EventSummary {
                     if let Some(n) = self.counts.get_mut(state.index()) {
                         *n += 1;
                     }
-                    if self.ended.len() <= ONE_BY_ONE {
-                        self.ended.push((id, state, worker, ran));
+                    if self.finished.len() <= MAX_LINES {
+                        self.finished.push((id, state, worker, ran));
                     }
                 }
                 other => {
-                    let (kind, tone, text) = told(other);
-                    self.tell(kind, tone, text);
+                    let (kind, tone, text) = describe(other);
+                    self.push(kind, tone, text);
                 }
             }
         }
     }
 
-    fn tell(&mut self, kind: Kind, tone: Tone, text: String) {
-        if self.others.len() < ONE_BY_ONE {
+    fn push(&mut self, kind: Kind, tone: Tone, text: String) {
+        if self.others.len() < MAX_LINES {
             self.others.push((kind, tone, text));
         } else {
             self.dropped += 1;
         }
     }
 
-    /// The lines for the log; the tally is empty afterwards.
-    pub(crate) fn lines(&mut self, now: Timestamp) -> Vec<LogLine> {
-        let tally = std::mem::take(self);
+    /// Takes the lines for the log; the summary is empty afterwards.
+    pub(crate) fn take_lines(&mut self, now: Timestamp) -> Vec<LogLine> {
+        let summary = std::mem::take(self);
         let line = |kind, tone, text| LogLine {
             at: now,
             kind,
@@ -69,32 +69,32 @@ impl EventSummary {
             text,
         };
         let mut lines = Vec::new();
-        if tally.submitted > 1 {
-            let text = format!("{} tasks queued", fmt_count(tally.submitted));
+        if summary.submitted > 1 {
+            let text = format!("{} tasks queued", fmt_count(summary.submitted));
             lines.push(line(Kind::Task, Tone::Plain, text));
         }
-        for (kind, tone, text) in tally.others {
+        for (kind, tone, text) in summary.others {
             lines.push(line(kind, tone, text));
         }
-        let total: usize = tally.counts.iter().sum();
-        if total > ONE_BY_ONE {
+        let total: usize = summary.counts.iter().sum();
+        if total > MAX_LINES {
             let parts: Vec<String> = State::ALL
                 .into_iter()
                 .filter_map(|state| {
-                    let n = tally.counts.get(state.index()).copied()?;
+                    let n = summary.counts.get(state.index()).copied()?;
                     (n > 0).then(|| format!("{} {state}", fmt_count(n)))
                 })
                 .collect();
-            let failed = tally
+            let failed = summary
                 .counts
                 .get(State::Failed.index())
                 .is_some_and(|n| *n > 0);
             let tone = if failed { Tone::Bad } else { Tone::Good };
-            let text = format!("{} tasks ended: {}", fmt_count(total), parts.join(", "));
+            let text = format!("{} tasks finished: {}", fmt_count(total), parts.join(", "));
             lines.push(line(Kind::Task, tone, text));
             return lines;
         }
-        for (id, state, worker, ran) in tally.ended {
+        for (id, state, worker, ran) in summary.finished {
             let tone = match state {
                 State::Succeeded => Tone::Good,
                 State::Failed | State::Expired => Tone::Bad,
@@ -109,31 +109,29 @@ impl EventSummary {
     }
 }
 
-/// What is rare enough to be told in a line of its own.
-fn told(event: Event) -> (Kind, Tone, String) {
+/// Describes an event that is rare enough for its own line.
+fn describe(event: Event) -> (Kind, Tone, String) {
     use Tone::{Bad, Good, Plain, Warn};
     let task = |tone, text: String| (Kind::Task, tone, text);
     match event {
-        Event::Requeued { id } => task(Plain, format!("{id} queued again")),
-        Event::Duplicate { id } => {
-            task(Plain, format!("{id} has this key already; nothing queued"))
-        }
+        Event::Requeued { id } => task(Plain, format!("{id} requeued")),
+        Event::Duplicate { id } => task(Plain, format!("{id} has the same key; nothing submitted")),
         Event::Purged { count: n } => {
             task(Plain, format!("{} finished tasks purged", fmt_count(n)))
         }
-        Event::Paused(true) => task(Warn, "queue paused".into()),
-        Event::Paused(false) => task(Plain, "queue resumed".into()),
-        Event::QueuePaused(true) => task(Warn, "a queue paused".into()),
-        Event::QueuePaused(false) => task(Plain, "a queue resumed".into()),
+        Event::Paused(true) => task(Warn, "all queues paused".into()),
+        Event::Paused(false) => task(Plain, "all queues resumed".into()),
+        Event::QueuePaused(true) => task(Warn, "one queue paused".into()),
+        Event::QueuePaused(false) => task(Plain, "one queue resumed".into()),
         Event::Stuck { id, worker } => (
             Kind::Worker,
             Bad,
-            format!("{worker} is stuck on {id}; another worker takes its place"),
+            format!("{worker} is stuck on {id}; a new worker replaces it"),
         ),
-        Event::Persistence(false) => task(Bad, "changes cannot be saved".into()),
-        Event::Persistence(true) => task(Good, "changes are saved again".into()),
+        Event::Persistence(false) => task(Bad, "cannot save changes".into()),
+        Event::Persistence(true) => task(Good, "changes are being saved again".into()),
         Event::Worker { id, started } => {
-            let did = if started { "started" } else { "ended" };
+            let did = if started { "started" } else { "stopped" };
             (Kind::Worker, Plain, format!("worker {id} {did}"))
         }
         // These are counted.
@@ -147,7 +145,7 @@ fn told(event: Event) -> (Kind, Tone, String) {
 mod tests {
     use super::*;
 
-    fn ended(n: u128, state: State) -> Event {
+    fn finished(n: u128, state: State) -> Event {
         Event::Finished {
             id: TaskId(n),
             state,
@@ -157,26 +155,26 @@ mod tests {
     }
 
     fn lines(events: Vec<Event>) -> Vec<String> {
-        let mut tally = EventSummary::default();
-        tally.add(&EventBatch {
+        let mut summary = EventSummary::default();
+        summary.add(&EventBatch {
             events,
             ..EventBatch::default()
         });
-        tally
-            .lines(Timestamp(0))
+        summary
+            .take_lines(Timestamp(0))
             .into_iter()
             .map(|l| l.text)
             .collect()
     }
 
     #[test]
-    fn a_few_are_told_one_by_one_and_many_in_a_sentence() {
+    fn a_few_events_get_a_line_each_and_many_get_one() {
         assert_eq!(
-            lines(vec![ended(7, State::Succeeded)]),
+            lines(vec![finished(7, State::Succeeded)]),
             ["#7 succeeded on w1 in 2.00 ms"]
         );
         let many = (0..1_500).map(|n| {
-            ended(
+            finished(
                 n,
                 if n < 3 {
                     State::Failed
@@ -187,7 +185,7 @@ mod tests {
         });
         assert_eq!(
             lines(many.collect()),
-            ["1,500 tasks ended: 3 failed, 1,497 succeeded"]
+            ["1,500 tasks finished: 3 failed, 1,497 succeeded"]
         );
     }
 }

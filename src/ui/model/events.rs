@@ -1,14 +1,14 @@
-//! The log: what happened, and what the program did, with its result and how long it took.
+//! The event log: events of the system, and the actions of this screen with their results.
 
 use std::collections::VecDeque;
 
 use super::list::{Motion, Selection};
 use crate::queue::task::Timestamp;
 
-/// Lines that are kept.
-pub(crate) const KEPT: usize = 2_000;
+/// The maximum number of lines in the log.
+pub(crate) const CAPACITY: usize = 2_000;
 
-/// What a line is about; it decides its sign and colour.
+/// The subject of a line; it decides the colour of the label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Name,
@@ -30,7 +30,7 @@ impl Kind {
     }
 }
 
-/// How good or bad a line is.
+/// The severity of a line or a toast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,
@@ -51,32 +51,32 @@ pub(crate) struct LogLine {
 pub(crate) struct Log {
     /// Oldest first.
     lines: VecDeque<LogLine>,
-    /// Events that came too fast to be shown.
+    /// Events that were dropped because too many came at once.
     pub(crate) dropped: u64,
-    /// Lines ever written: a view can tell how many went since it looked.
+    /// Lines written since the start; a reader can tell how many are new.
     pub(crate) written: u64,
 }
 
 impl Log {
     pub(crate) fn push(&mut self, line: LogLine) {
-        if self.lines.len() == KEPT {
+        if self.lines.len() == CAPACITY {
             self.lines.pop_front();
         }
         self.lines.push_back(line);
         self.written += 1;
     }
 
-    /// How many lines are kept.
+    /// Returns the number of lines.
     pub(crate) fn len(&self) -> usize {
         self.lines.len()
     }
 
-    /// The newest lines, oldest first.
-    pub(crate) fn newest(&self, most: usize) -> impl Iterator<Item = &LogLine> {
-        self.lines.range(self.lines.len().saturating_sub(most)..)
+    /// Returns the newest `max` lines, oldest first.
+    pub(crate) fn newest(&self, max: usize) -> impl Iterator<Item = &LogLine> {
+        self.lines.range(self.lines.len().saturating_sub(max)..)
     }
 
-    /// Lines that match a filter, oldest first.
+    /// Returns the lines that match a filter, oldest first.
     pub(crate) fn matching<'a>(&'a self, filter: &str) -> Vec<&'a LogLine> {
         let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
         self.lines
@@ -99,11 +99,11 @@ impl LogLine {
     }
 }
 
-/// Where the log is being read.
+/// The scroll position and the filter of the log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct View {
     pub(crate) selection: Selection,
-    /// A line is held; otherwise the newest is followed.
+    /// A line is selected; otherwise the log follows the newest line.
     pub(crate) held: bool,
     pub(crate) filter: String,
 }
@@ -112,21 +112,21 @@ impl View {
     pub(crate) fn go(&mut self, motion: Motion, length: usize) {
         if !self.held {
             self.selection.at = length.saturating_sub(1);
-            self.selection.settle(length);
+            self.selection.clamp(length);
         }
         self.selection.go(motion, length);
         self.held = self.selection.at + 1 < length;
     }
 
-    /// The place to draw from, for a log of this length.
-    pub(crate) fn place(&self, length: usize, height: usize) -> Selection {
-        let mut place = self.selection;
-        place.height = height;
+    /// Returns the selection to draw, for a log of this length.
+    pub(crate) fn selection(&self, length: usize, height: usize) -> Selection {
+        let mut selection = self.selection;
+        selection.height = height;
         if !self.held {
-            place.at = length.saturating_sub(1);
+            selection.at = length.saturating_sub(1);
         }
-        place.settle(length);
-        place
+        selection.clamp(length);
+        selection
     }
 }
 
@@ -144,27 +144,27 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_bounded_and_says_how_much_it_has_seen() {
+    fn the_log_is_bounded_and_counts_its_lines() {
         let mut log = Log::default();
-        for n in 0..KEPT as u64 + 5 {
+        for n in 0..CAPACITY as u64 + 5 {
             log.push(line(n));
         }
-        assert_eq!(log.matching("").len(), KEPT);
-        assert_eq!(log.written, KEPT as u64 + 5);
+        assert_eq!(log.matching("").len(), CAPACITY);
+        assert_eq!(log.written, CAPACITY as u64 + 5);
         assert_eq!(log.matching("task !line").len(), 0);
         assert_eq!(log.matching("LINE 2004").len(), 1);
     }
 
     #[test]
-    fn the_newest_line_is_followed_until_one_is_held() {
+    fn the_log_follows_the_newest_line_until_one_is_selected() {
         let mut view = View::default();
-        assert_eq!(view.place(100, 10).visible(100), 90..100);
+        assert_eq!(view.selection(100, 10).visible(100), 90..100);
         view.selection.height = 10;
         view.go(Motion::Up(1), 100);
         assert!(view.held);
-        assert_eq!(view.place(120, 10).at, 98);
+        assert_eq!(view.selection(120, 10).at, 98);
         view.go(Motion::Bottom, 120);
         assert!(!view.held);
-        assert_eq!(view.place(130, 10).at, 129);
+        assert_eq!(view.selection(130, 10).at, 129);
     }
 }

@@ -1,4 +1,4 @@
-//! Names that were typed, what came back, and how long it took.
+//! The greeter pane: the name being typed, past calls and their latency.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -7,15 +7,15 @@ use tui_input::Input;
 
 use crate::queue::task::Timestamp;
 
-/// Calls that are kept for looking at.
-const KEPT: usize = 500;
-/// Calls under way at once.
-const MOST_UNDER_WAY: usize = 64;
+/// The maximum number of calls in the history.
+const MAX_HISTORY: usize = 500;
+/// The maximum number of concurrent calls.
+const MAX_PENDING: usize = 64;
 
-/// What became of a call.
+/// The outcome of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum GreetOutcome {
-    UnderWay,
+    Pending,
     Greeted {
         text: String,
         lookup: Duration,
@@ -33,8 +33,8 @@ pub(crate) struct Greeting {
 }
 
 impl Greeting {
-    /// From pressing enter to the answer.
-    pub(crate) fn took(&self) -> Option<Duration> {
+    /// Returns the time from pressing enter to the response.
+    pub(crate) fn duration(&self) -> Option<Duration> {
         match self.outcome {
             GreetOutcome::Greeted { lookup, call, .. } => Some(lookup + call),
             _ => None,
@@ -45,16 +45,16 @@ impl Greeting {
 #[derive(Debug)]
 pub(crate) struct Greeter {
     pub(crate) input: Input,
-    /// Why what was typed was not taken.
+    /// The reason why the typed name was rejected.
     pub(crate) hint: Option<String>,
-    /// The newest first.
+    /// Newest first.
     pub(crate) history: VecDeque<Greeting>,
-    /// Microseconds.
+    /// In microseconds.
     pub(crate) latency: Histogram<u64>,
     pub(crate) failed: u64,
     last_number: u64,
-    /// How far back in the typed names the arrows have gone, and what was typed before.
-    back: Option<(usize, String)>,
+    /// The position in the history, and the text that was typed before.
+    recalled: Option<(usize, String)>,
 }
 
 impl Default for Greeter {
@@ -63,29 +63,29 @@ impl Default for Greeter {
             input: Input::default(),
             hint: None,
             history: VecDeque::new(),
-            // The bounds are constants that the crate accepts.
+            // These constants are valid.
             latency: Histogram::new_with_bounds(1, 60_000_000, 2).expect("valid bounds"),
             failed: 0,
             last_number: 0,
-            back: None,
+            recalled: None,
         }
     }
 }
 
 impl Greeter {
-    /// Takes the typed name for a call and clears the line.
+    /// Starts a call and clears the line; returns its number.
     pub(crate) fn start(&mut self, now: Timestamp, name: String) -> u64 {
         self.last_number += 1;
         self.history.push_front(Greeting {
             number: self.last_number,
             at: now,
             name,
-            outcome: GreetOutcome::UnderWay,
+            outcome: GreetOutcome::Pending,
         });
-        self.history.truncate(KEPT);
+        self.history.truncate(MAX_HISTORY);
         self.input.reset();
         self.hint = None;
-        self.back = None;
+        self.recalled = None;
         self.last_number
     }
 
@@ -96,7 +96,7 @@ impl Greeter {
                 self.latency.saturating_record(micros.max(1));
             }
             GreetOutcome::Failed(_) => self.failed += 1,
-            GreetOutcome::UnderWay => {}
+            GreetOutcome::Pending => {}
         }
         if let Some(greeting) = self.history.iter_mut().find(|g| g.number == number) {
             greeting.outcome = outcome;
@@ -104,41 +104,41 @@ impl Greeter {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        let under_way = |g: &&Greeting| g.outcome == GreetOutcome::UnderWay;
-        self.history.iter().filter(under_way).count() >= MOST_UNDER_WAY
+        let is_pending = |g: &&Greeting| g.outcome == GreetOutcome::Pending;
+        self.history.iter().filter(is_pending).count() >= MAX_PENDING
     }
 
-    /// Goes to an earlier name, the newest first; what was being typed is kept.
-    pub(crate) fn earlier(&mut self) {
+    /// Recalls an earlier name; the text being typed is restored by [`Self::recall_later`].
+    pub(crate) fn recall_earlier(&mut self) {
         let names = self.names();
-        let (at, typed) = match self.back.take() {
+        let (at, typed) = match self.recalled.take() {
             Some((at, typed)) => (at + 1, typed),
             None => (0, self.input.value().to_owned()),
         };
         match names.get(at) {
             Some(name) => {
                 self.input = Input::new(name.clone());
-                self.back = Some((at, typed));
+                self.recalled = Some((at, typed));
             }
-            None => self.back = at.checked_sub(1).map(|at| (at, typed)),
+            None => self.recalled = at.checked_sub(1).map(|at| (at, typed)),
         }
     }
 
-    /// Comes back towards what was being typed.
-    pub(crate) fn later(&mut self) {
+    /// Recalls a later name, and at last the text that was being typed.
+    pub(crate) fn recall_later(&mut self) {
         let names = self.names();
-        if let Some((at, typed)) = self.back.take() {
+        if let Some((at, typed)) = self.recalled.take() {
             match at.checked_sub(1).and_then(|at| Some((at, names.get(at)?))) {
                 Some((at, name)) => {
                     self.input = Input::new(name.clone());
-                    self.back = Some((at, typed));
+                    self.recalled = Some((at, typed));
                 }
                 None => self.input = Input::new(typed),
             }
         }
     }
 
-    /// Typed names, the newest first, each once in a row.
+    /// Returns the names in the history, newest first, without adjacent duplicates.
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.history.iter().map(|g| g.name.clone()).collect();
         names.dedup();
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arrows_walk_through_typed_names_and_come_back_to_the_unfinished_one() {
+    fn arrows_recall_typed_names_and_return_to_the_unfinished_one() {
         let mut greeter = Greeter::default();
         for name in ["Ali", "Bea", "Bea"] {
             greeter.start(Timestamp(0), name.into());
@@ -161,16 +161,16 @@ mod tests {
             step(&mut greeter);
             greeter.input.value().to_owned()
         };
-        assert_eq!(walk(Greeter::earlier), "Bea");
-        assert_eq!(walk(Greeter::earlier), "Ali");
-        assert_eq!(walk(Greeter::earlier), "Ali");
-        assert_eq!(walk(Greeter::later), "Bea");
-        assert_eq!(walk(Greeter::later), "Ce");
-        assert_eq!(walk(Greeter::later), "Ce");
+        assert_eq!(walk(Greeter::recall_earlier), "Bea");
+        assert_eq!(walk(Greeter::recall_earlier), "Ali");
+        assert_eq!(walk(Greeter::recall_earlier), "Ali");
+        assert_eq!(walk(Greeter::recall_later), "Bea");
+        assert_eq!(walk(Greeter::recall_later), "Ce");
+        assert_eq!(walk(Greeter::recall_later), "Ce");
     }
 
     #[test]
-    fn an_answer_finds_its_own_call() {
+    fn a_response_finishes_its_own_call() {
         let mut greeter = Greeter::default();
         let first = greeter.start(Timestamp(0), "Ali".into());
         greeter.start(Timestamp(0), "Bea".into());
@@ -179,7 +179,7 @@ mod tests {
             greeter.history[1].outcome,
             GreetOutcome::Failed("no".into())
         );
-        assert_eq!(greeter.history[0].outcome, GreetOutcome::UnderWay);
+        assert_eq!(greeter.history[0].outcome, GreetOutcome::Pending);
         assert_eq!(greeter.failed, 1);
     }
 }

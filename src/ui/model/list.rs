@@ -1,15 +1,15 @@
-//! A place in a list that is held in memory whole.
+//! The selection in a list that is in memory.
 
 /// The selected row and the first visible one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Selection {
     pub(crate) at: usize,
     pub(crate) top: usize,
-    /// Rows that were visible when it was drawn last.
+    /// Visible rows in the last frame.
     pub(crate) height: usize,
 }
 
-/// A movement in a list.
+/// A movement of the selection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Motion {
     Up(usize),
@@ -33,11 +33,11 @@ impl Selection {
             Motion::Bottom => last,
         }
         .min(last);
-        self.settle(length);
+        self.clamp(length);
     }
 
-    /// Brings the selected row into view, whatever the list's length has become.
-    pub(crate) fn settle(&mut self, length: usize) {
+    /// Brings the selected row into bounds and into view, for a list of this length.
+    pub(crate) fn clamp(&mut self, length: usize) {
         let height = self.height.max(1);
         self.at = self.at.min(length.saturating_sub(1));
         self.top = self
@@ -47,7 +47,7 @@ impl Selection {
             .min(length.saturating_sub(height.min(length)));
     }
 
-    /// The rows to draw.
+    /// Returns the range of rows to draw.
     pub(crate) fn visible(&self, length: usize) -> std::ops::Range<usize> {
         let top = self.top.min(length);
         top..(top + self.height).min(length)

@@ -1,4 +1,4 @@
-//! What is on the screen, as plain data: no runtime, no sockets, no terminal.
+//! The state of the screen as plain data: no runtime, no sockets, no terminal.
 
 pub(crate) mod events;
 pub(crate) mod greeter;
@@ -30,16 +30,16 @@ use crate::{
     queue::task::{TaskId, Timestamp},
 };
 
-/// What is known of the node on the screen.
+/// The node that the screen shows.
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
     pub(crate) fingerprint: String,
     pub(crate) addr: String,
     pub(crate) engine: String,
-    /// What may be done there.
+    /// The role of this key at the node.
     pub(crate) role: Role,
     pub(crate) place: Locality,
-    /// Nothing is to be changed from this screen, whatever the role.
+    /// The screen must not change anything, whatever the role.
     pub(crate) read_only: bool,
 }
 
@@ -70,35 +70,36 @@ impl Header {
     }
 }
 
-/// A node that cannot be reached.
+/// The reason why the node is unreachable, and the next attempt.
 #[derive(Debug, Clone)]
 pub(crate) struct Lost {
-    /// When it is tried again.
+    /// The time of the next attempt.
     pub(crate) again_at: Timestamp,
     pub(crate) why: String,
 }
 
-/// How a recording is being shown.
+/// The state of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Replay {
-    /// How far it is, and how long it is.
+    /// The position.
     pub(crate) at: Duration,
+    /// The duration of the recording.
     pub(crate) length: Duration,
     pub(crate) speed: f64,
     pub(crate) paused: bool,
 }
 
-/// What comes from outside and is held still by freezing.
+/// The data that freezing holds still.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Data {
     pub(crate) overview: Overview,
     pub(crate) log: Log,
 }
 
-/// Everything that is on the screen.
+/// The whole state of the screen.
 #[derive(Debug)]
 pub(crate) struct Model {
-    /// Counts changes: a frame is drawn when it has moved.
+    /// Increases with every change; a frame is drawn when it differs from the last one.
     pub(crate) version: u64,
     pub(crate) now: Timestamp,
     pub(crate) size: (u16, u16),
@@ -110,44 +111,42 @@ pub(crate) struct Model {
     pub(crate) names: Names,
     pub(crate) greeter: Greeter,
     pub(crate) tasks: Tasks,
-    /// Workers and events are lists like any other.
     pub(crate) workers: list::Selection,
     pub(crate) events: events::View,
     live: Data,
     frozen: Option<Box<Data>>,
     pub(crate) toasts: Toasts,
     pub(crate) layers: Vec<Layer>,
-    /// The prompt whose text is being carried out: it comes back with the text if that fails.
+    /// The prompt that was submitted last; it opens again with its text if that fails.
     pub(crate) submitted: Option<layer::Prompt>,
     pub(crate) keymap: Keymap,
     pub(crate) theme: Theme,
     pub(crate) zone: TimeZone,
-    /// Where things were drawn last, for the mouse.
+    /// The positions in the last frame, for the mouse.
     pub(crate) regions: Regions,
-    /// When the counts, the workers and the tasks are to be asked for again.
+    /// The time of the next refresh of counts, workers and tasks.
     pub(crate) refresh_at: Option<Timestamp>,
     pub(crate) refreshing: bool,
     pub(crate) refreshed_at: Timestamp,
-    /// What tasks did since the last refresh.
+    /// Events since the last refresh.
     pub(crate) tally: EventSummary,
     pub(crate) leaving: bool,
-    /// The node cannot be reached.
+    /// Set while the node is unreachable.
     pub(crate) lost: Option<Lost>,
-    /// What is shown was recorded.
+    /// Set while a recording is shown.
     pub(crate) replay: Option<Replay>,
-    /// A cancellation that can be taken back, and until when.
+    /// The last cancelled task, and the time until which that can be undone.
     pub(crate) undo: Option<(TaskId, Timestamp)>,
 }
 
-/// How long a cancellation can be taken back.
+/// The time in which a cancellation can be undone.
 pub(crate) const UNDO: Duration = Duration::from_secs(5);
 
-/// Between two looks at the broker there is at least this much time: fast enough for an eye, and a
-/// hundred thousand tasks a second cost no more than ten.
+/// The minimum time between two refreshes: fast enough for the eye, and it bounds the cost under load.
 pub(crate) const REFRESH: Duration = Duration::from_millis(60);
-/// How often what moves with time alone is drawn: running times and lanes.
-const MOTION: Duration = Duration::from_millis(250);
-/// How often the throughput moves on while nothing ends.
+/// The redraw interval of what changes with time: running times and timelines.
+const ANIMATION: Duration = Duration::from_millis(250);
+/// The redraw interval of the throughput and of countdowns.
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Model {
@@ -186,17 +185,17 @@ impl Model {
         }
     }
 
-    /// What is shown: the newest, or what was there when the screen was frozen.
+    /// Returns the data to show: live, or frozen.
     pub(crate) fn data(&self) -> &Data {
         self.frozen.as_deref().unwrap_or(&self.live)
     }
 
-    /// What is coming in.
+    /// Returns the live data, also while the screen is frozen.
     pub(crate) fn live_mut(&mut self) -> &mut Data {
         &mut self.live
     }
 
-    /// Workers that have been asked for, also while the screen stands still.
+    /// Returns the desired number of workers, also while the screen is frozen.
     pub(crate) fn wanted_workers(&self) -> usize {
         self.live.overview.wanted
     }
@@ -213,8 +212,8 @@ impl Model {
         }
     }
 
-    /// A frame has been drawn: lists know now how much of them is seen.
-    pub(crate) fn drawn(&mut self, regions: Regions) {
+    /// Takes the positions of a drawn frame: the lists learn their heights.
+    pub(crate) fn set_regions(&mut self, regions: Regions) {
         for (pane, area, top) in &regions.rows {
             let selection = match pane {
                 Pane::Names => &mut self.names.selection,
@@ -229,13 +228,13 @@ impl Model {
         self.regions = regions;
     }
 
-    /// Notes that something on the screen is different now.
+    /// Marks the screen as changed, so that a frame is drawn.
     pub(crate) fn touch(&mut self) {
         self.version += 1;
     }
 
-    /// The line that is being typed on, if there is one.
-    pub(crate) fn line(&self) -> Option<&str> {
+    /// Returns the text that is being typed, if any.
+    pub(crate) fn typed_text(&self) -> Option<&str> {
         match self.layers.last() {
             Some(Layer::Prompt(prompt)) => Some(prompt.input.value()),
             Some(Layer::Palette(palette)) => Some(palette.input.value()),
@@ -255,7 +254,7 @@ impl Model {
         self.data().overview.workers.get(self.workers.at)
     }
 
-    /// A time where the person is.
+    /// Converts a timestamp to local time.
     pub(crate) fn local(&self, time: Timestamp) -> jiff::Zoned {
         let micros = i64::try_from(time.0).unwrap_or_default();
         jiff::Timestamp::from_microsecond(micros)
@@ -263,7 +262,7 @@ impl Model {
             .to_zoned(self.zone.clone())
     }
 
-    /// Whether a pane is on the screen.
+    /// Reports whether a pane is visible.
     pub(crate) fn shows(&self, pane: Pane) -> bool {
         let area = Rect::new(0, 0, self.size.0, self.size.1);
         let workers = self.data().overview.workers.len();
@@ -271,25 +270,27 @@ impl Model {
             .is_some_and(|plan| plan.panes.iter().any(|(shown, _)| *shown == pane))
     }
 
-    /// When the screen changes by itself, if it does. Without this nothing ticks.
+    /// Returns the time when the screen next changes by itself; there is no other timer.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        let motion = (self.is_moving() && !self.is_frozen()).then(|| self.now.after(MOTION));
+        let animation =
+            (self.is_animated() && !self.is_frozen()).then(|| self.now.after(ANIMATION));
         let overview = &self.data().overview;
-        let rate = (overview.rate_moves(self.now) && !self.is_frozen() && self.shows(Pane::Tasks))
-            .then(|| self.now.after(SECOND));
+        let rate =
+            (overview.rate_changes(self.now) && !self.is_frozen() && self.shows(Pane::Tasks))
+                .then(|| self.now.after(SECOND));
         let counts = self.tasks.counts_down() && !self.is_frozen() && self.shows(Pane::Tasks);
         let count = counts.then(|| self.now.after(SECOND));
         let again = self.lost.is_some().then(|| self.now.after(SECOND));
         let asked = self.refresh_at.filter(|_| !self.refreshing);
-        [self.toasts.deadline(), motion, rate, count, again, asked]
+        [self.toasts.deadline(), animation, rate, count, again, asked]
             .into_iter()
             .flatten()
             .min()
     }
 
-    fn is_moving(&self) -> bool {
+    fn is_animated(&self) -> bool {
         let overview = &self.data().overview;
-        (self.shows(Pane::Workers) && overview.lanes_move(self.now))
+        (self.shows(Pane::Workers) && overview.timelines_change(self.now))
             || (self.shows(Pane::Tasks) && overview.has_running())
     }
 }

@@ -1,4 +1,4 @@
-//! The phone book as the screen knows it.
+//! The names of the naming server, as a filtered list.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,20 +8,20 @@ use crate::net::{
     trust::key::PublicKey,
 };
 
-/// The most records that the screen keeps; what is beyond is counted.
-const MOST: usize = 100_000;
+/// The maximum number of records in memory; further ones are only counted.
+const MAX_RECORDS: usize = 100_000;
 
 type RowKey = (String, PublicKey);
 
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     records: BTreeMap<RowKey, Arc<Record>>,
-    /// The rows that are shown, in order.
+    /// The matching records, in order.
     rows: Vec<Arc<Record>>,
     stale: bool,
     frozen: bool,
     pub(crate) connected: bool,
-    /// Records that there was no room for.
+    /// Records beyond [`MAX_RECORDS`].
     pub(crate) dropped: usize,
     pub(crate) filter: String,
     pub(crate) selection: Selection,
@@ -39,13 +39,13 @@ impl Names {
                     self.dropped = 0;
                 }
                 for record in records {
-                    self.put(record);
+                    self.insert(record);
                 }
             }
             NameEvent::Changes { changes, .. } => {
                 for change in changes {
                     match change {
-                        NameChange::Put(record) => self.put(record),
+                        NameChange::Put(record) => self.insert(record),
                         NameChange::Removed { name, owner, .. } => {
                             self.records.remove(&(name, owner));
                         }
@@ -53,19 +53,19 @@ impl Names {
                 }
             }
         }
-        self.settle();
+        self.update_rows();
     }
 
     pub(crate) fn freeze(&mut self, on: bool) {
         self.frozen = on;
-        self.settle();
+        self.update_rows();
     }
 
     pub(crate) fn set_filter(&mut self, filter: &str) {
         filter.clone_into(&mut self.filter);
         self.stale = true;
         let frozen = std::mem::take(&mut self.frozen);
-        self.settle();
+        self.update_rows();
         self.frozen = frozen;
     }
 
@@ -77,11 +77,11 @@ impl Names {
         self.records.len()
     }
 
-    /// The first record under a name.
+    /// Returns the first record with a name.
     pub(crate) fn named(&self, name: &str) -> Option<Arc<Record>> {
         let first = (name.to_owned(), PublicKey::from_bytes([0; 32]));
-        let (place, record) = self.records.range(first..).next()?;
-        (place.0 == name).then(|| Arc::clone(record))
+        let (key, record) = self.records.range(first..).next()?;
+        (key.0 == name).then(|| Arc::clone(record))
     }
 
     pub(crate) fn selected(&self) -> Option<&Arc<Record>> {
@@ -98,21 +98,21 @@ impl Names {
         self.go(Motion::Down(0));
     }
 
-    fn put(&mut self, record: Record) {
-        let place = (record.name.clone(), record.owner);
-        if self.records.len() >= MOST && !self.records.contains_key(&place) {
+    fn insert(&mut self, record: Record) {
+        let key = (record.name.clone(), record.owner);
+        if self.records.len() >= MAX_RECORDS && !self.records.contains_key(&key) {
             self.dropped += 1;
             return;
         }
-        self.records.insert(place, Arc::new(record));
+        self.records.insert(key, Arc::new(record));
     }
 
     fn remember(&mut self) {
         self.selected = self.selected().map(|r| (r.name.clone(), r.owner));
     }
 
-    /// Brings the rows up to date and keeps the selection on its record.
-    fn settle(&mut self) {
+    /// Filters the records again and keeps the selection on its record.
+    fn update_rows(&mut self) {
         if !self.stale || self.frozen {
             return;
         }
@@ -122,30 +122,30 @@ impl Names {
             .split_whitespace()
             .map(str::to_lowercase)
             .collect();
-        let fits = |record: &Record| {
+        let matches = |record: &Record| {
             words.iter().all(|word| match word.strip_prefix('!') {
-                Some(word) => !has(record, word),
-                None => has(record, word),
+                Some(word) => !contains(record, word),
+                None => contains(record, word),
             })
         };
         self.rows = self
             .records
             .values()
-            .filter(|record| fits(record))
+            .filter(|record| matches(record))
             .map(Arc::clone)
             .collect();
         if let Some((name, owner)) = &self.selected {
-            let place = self
+            let key = self
                 .rows
                 .binary_search_by(|r| (r.name.as_str(), r.owner).cmp(&(name.as_str(), *owner)));
-            self.selection.at = place.unwrap_or_else(|next| next);
+            self.selection.at = key.unwrap_or_else(|next| next);
         }
-        self.selection.settle(self.rows.len());
+        self.selection.clamp(self.rows.len());
         self.remember();
     }
 }
 
-fn has(record: &Record, word: &str) -> bool {
+fn contains(record: &Record, word: &str) -> bool {
     let texts = [&record.name, &record.uri].into_iter().chain(&record.tags);
     texts
         .into_iter()
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_takes_words_and_their_opposite() {
+    fn a_filter_has_words_and_negated_words() {
         let mut names = Names::default();
         names.apply(snapshot(&["alpha", "beta", "gamma"]));
         names.set_filter("a !m");

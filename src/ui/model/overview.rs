@@ -1,4 +1,4 @@
-//! The broker in numbers, and its workers.
+//! The statistics and the workers of the broker.
 
 use crate::queue::{
     broker::{RATE_SECONDS, Stats},
@@ -10,26 +10,26 @@ use crate::queue::{
 pub(crate) struct Overview {
     pub(crate) stats: Stats,
     pub(crate) workers: Vec<WorkerStatus>,
-    /// Workers that were asked for.
+    /// The number of workers that the pool should have.
     pub(crate) wanted: usize,
-    /// Workers that work: neither stuck nor ending.
-    pub(crate) working: usize,
+    /// Workers that are neither stuck nor stopping.
+    pub(crate) active: usize,
 }
 
 impl Overview {
     pub(crate) fn new(stats: Stats, workers: Vec<WorkerStatus>) -> Self {
-        let works = |worker: &&WorkerStatus| {
+        let is_active = |worker: &&WorkerStatus| {
             !matches!(worker.state, WorkerState::Stopping | WorkerState::Stuck)
         };
         Self {
             wanted: stats.wanted,
-            working: workers.iter().filter(works).count(),
+            active: workers.iter().filter(is_active).count(),
             stats,
             workers,
         }
     }
 
-    /// Tasks that ended in each of the last `seconds` whole seconds before now, oldest first.
+    /// Returns the number of tasks that finished in each of the last `seconds` whole seconds, oldest first.
     pub(crate) fn rate(&self, now: Timestamp, seconds: usize) -> Vec<u32> {
         let passed = usize::try_from((now.0 / 1_000_000).saturating_sub(self.stats.rate_until))
             .unwrap_or(usize::MAX)
@@ -45,26 +45,26 @@ impl Overview {
         rate.split_off(rate.len() - seconds)
     }
 
-    /// Whether the throughput would look different in a second from now.
-    pub(crate) fn rate_moves(&self, now: Timestamp) -> bool {
+    /// Reports whether the throughput will look different a second from now.
+    pub(crate) fn rate_changes(&self, now: Timestamp) -> bool {
         let age = (now.0 / 1_000_000).saturating_sub(self.stats.rate_until);
-        let ended = self.stats.rate.iter().any(|n| *n > 0) || self.just_ended(now);
-        age <= RATE_SECONDS as u64 && ended
+        let finished = self.stats.rate.iter().any(|n| *n > 0) || self.just_finished(now);
+        age <= RATE_SECONDS as u64 && finished
     }
 
-    /// Something ended in the second that is not over yet, or a moment ago.
-    fn just_ended(&self, now: Timestamp) -> bool {
+    /// Reports whether a task finished in the last two seconds.
+    fn just_finished(&self, now: Timestamp) -> bool {
         let recent = |worker: &WorkerStatus| {
             worker
                 .lane
                 .iter()
                 .last()
-                .is_some_and(|stretch| now.since(stretch.end).as_secs() < 2)
+                .is_some_and(|span| now.since(span.end).as_secs() < 2)
         };
         self.workers.iter().any(recent)
     }
 
-    pub(crate) fn lanes_move(&self, now: Timestamp) -> bool {
+    pub(crate) fn timelines_change(&self, now: Timestamp) -> bool {
         self.workers
             .iter()
             .any(|worker| worker.current.is_some() || worker.lane.is_visible(now))

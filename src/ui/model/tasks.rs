@@ -1,5 +1,5 @@
-//! A window on the broker's tasks. The broker has them all; the screen has those around the selected
-//! one, and asks for more when the selection comes near an edge.
+//! A window on the broker's tasks: the rows around the selected one. More are fetched when the selection
+//! comes near an edge.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -9,55 +9,55 @@ use crate::queue::{
     task::{State, Task, TaskId},
 };
 
-/// Rows that are kept around the selected one.
+/// The maximum number of rows in memory.
 const WINDOW: usize = 300;
-/// The most tasks that are marked at once.
+/// The maximum number of marked tasks.
 pub(crate) const MAX_MARKED: usize = 1_000;
-/// Rows that are asked for at once.
+/// The minimum number of rows to fetch at once.
 const PAGE: usize = 120;
 
-/// Which part of the window a page is for.
+/// The part of the window that a page is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FetchKind {
-    /// The window as it is, brought up to date.
+    /// The current window, updated.
     Refresh,
-    /// The beginning or the end of all tasks, in place of the window.
+    /// The first or the last tasks, in place of the window.
     Jump,
     /// Rows before the window.
     Before,
-    /// Rows behind it.
-    Behind,
+    /// Rows after the window.
+    After,
 }
 
-/// A page that is to be fetched. An answer with an old number is thrown away.
+/// A page to fetch. A response with an old number is ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fetch {
     pub(crate) number: u64,
-    pub(crate) part: FetchKind,
+    pub(crate) kind: FetchKind,
     pub(crate) query: Query,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
     rows: VecDeque<Task>,
-    /// Whether nothing comes before the first row, or behind the last.
+    /// The first row is the first of all matching tasks; likewise the last.
     at_start: bool,
     at_end: bool,
     pub(crate) order: Order,
     pub(crate) filter: Filter,
     pub(crate) filter_text: String,
     pub(crate) selection: Selection,
-    /// Tasks that are to be dealt with together; at most [`MAX_MARKED`].
+    /// Marked tasks, for a bulk action; at most [`MAX_MARKED`].
     pub(crate) marked: BTreeSet<TaskId>,
-    /// The selected task; `None` follows the first row, whatever it is.
+    /// The selected task; `None` keeps the selection on the first row.
     pinned: Option<TaskId>,
     number: u64,
-    waiting: Option<Fetch>,
-    /// Something changed while a page was under way, which may not show it.
-    behind: bool,
-    /// A movement that the edge of the window stopped; it goes on when more has come.
-    stopped: Option<Motion>,
-    /// Whether an answer has come since the filter or the order changed.
+    pending: Option<Fetch>,
+    /// Something changed while a page was being fetched, which may not include it.
+    stale: bool,
+    /// A movement that stopped at the edge of the window; it continues when more rows arrive.
+    blocked: Option<Motion>,
+    /// A page has arrived since the filter or the order changed.
     pub(crate) loaded: bool,
 }
 
@@ -70,7 +70,7 @@ impl Tasks {
         self.rows.get(self.selection.at)
     }
 
-    /// Marks the selected task, or takes its mark away; answers whether there was room for another.
+    /// Marks or unmarks the selected task; returns false if too many are marked.
     pub(crate) fn toggle_mark(&mut self) -> bool {
         let Some(id) = self.selected().map(|task| task.id) else {
             return true;
@@ -85,22 +85,22 @@ impl Tasks {
         room
     }
 
-    /// Whether a task on the screen may tell how far it is.
+    /// Reports whether a visible task may show progress.
     pub(crate) fn shows_running(&self) -> bool {
-        self.seen().any(|task| task.state == State::Running)
+        self.visible().any(|task| task.state == State::Running)
     }
 
-    /// Whether a task on the screen counts down to its time.
+    /// Reports whether a visible task counts down to its due time.
     pub(crate) fn counts_down(&self) -> bool {
-        self.seen().any(|task| task.due_at.is_some())
+        self.visible().any(|task| task.due_at.is_some())
     }
 
-    fn seen(&self) -> impl Iterator<Item = &Task> {
+    fn visible(&self) -> impl Iterator<Item = &Task> {
         let visible = self.selection.visible(self.rows.len());
         self.rows.range(visible)
     }
 
-    /// Moves the selection; answers with what must be fetched for it.
+    /// Moves the selection; returns the page that this requires.
     pub(crate) fn go(&mut self, motion: Motion) -> Option<Fetch> {
         let jump = match motion {
             Motion::Top if !self.at_start => Some(From::First),
@@ -119,25 +119,25 @@ impl Tasks {
         } else {
             self.rows.len().saturating_sub(1)
         };
-        self.stopped = (before == edge && self.selection.at == edge).then_some(motion);
-        // Before the first frame a list does not know how high it is.
+        self.blocked = (before == edge && self.selection.at == edge).then_some(motion);
+        // The height of the list is unknown before the first frame.
         let height = self.selection.height.max(1);
         let near_start = self.selection.top < height;
         let near_end = self.selection.top + 2 * height >= self.rows.len();
-        let (part, from) = if near_start && !self.at_start {
+        let (kind, from) = if near_start && !self.at_start {
             let first = self.rows.front().map(|task| self.order.cursor(task))?;
             (FetchKind::Before, From::Before(first))
         } else if near_end && !self.at_end {
             let last = self.rows.back().map(|task| self.order.cursor(task))?;
-            (FetchKind::Behind, From::After(last))
+            (FetchKind::After, From::After(last))
         } else {
             return None;
         };
-        let under_way = self
-            .waiting
+        let is_pending = self
+            .pending
             .as_ref()
-            .is_some_and(|fetch| fetch.part == part);
-        (!under_way).then(|| self.fetch(part, from))
+            .is_some_and(|fetch| fetch.kind == kind);
+        (!is_pending).then(|| self.fetch(kind, from))
     }
 
     pub(crate) fn select(&mut self, row: usize) -> Option<Fetch> {
@@ -145,10 +145,10 @@ impl Tasks {
         self.go(Motion::Down(0))
     }
 
-    /// The window again, as it is now.
+    /// Fetches the window again, or later if a page is pending.
     pub(crate) fn refresh(&mut self) -> Option<Fetch> {
-        if self.waiting.is_some() {
-            self.behind = true;
+        if self.pending.is_some() {
+            self.stale = true;
             return None;
         }
         let from = match self.rows.front() {
@@ -158,8 +158,8 @@ impl Tasks {
         Some(self.fetch(FetchKind::Refresh, from))
     }
 
-    /// Shows other tasks, or in another order, from the beginning.
-    pub(crate) fn show(&mut self, filter: Filter, text: &str, order: Order) -> Fetch {
+    /// Changes the filter and the order, and starts from the first task.
+    pub(crate) fn set_query(&mut self, filter: Filter, text: &str, order: Order) -> Fetch {
         self.filter = filter;
         text.clone_into(&mut self.filter_text);
         self.order = order;
@@ -168,14 +168,14 @@ impl Tasks {
         self.fetch(FetchKind::Jump, From::First)
     }
 
-    /// Takes a page if it is the one that is waited for.
-    pub(crate) fn take(&mut self, number: u64, page: Page) {
-        let Some(fetch) = self.waiting.take_if(|fetch| fetch.number == number) else {
+    /// Applies a page if it is the pending one.
+    pub(crate) fn apply_page(&mut self, number: u64, page: Page) {
+        let Some(fetch) = self.pending.take_if(|fetch| fetch.number == number) else {
             return;
         };
         self.loaded = true;
         let full = page.tasks.len() >= fetch.query.limit;
-        match fetch.part {
+        match fetch.kind {
             FetchKind::Refresh => {
                 self.rows = page.tasks.into();
                 self.at_end = !full;
@@ -187,7 +187,7 @@ impl Tasks {
                 self.at_start = !backwards || !full;
                 self.at_end = backwards || !full;
                 self.selection.at = if backwards { self.rows.len() } else { 0 };
-                self.selection.settle(self.rows.len());
+                self.selection.clamp(self.rows.len());
                 self.pinned = None;
                 self.pin();
                 return;
@@ -205,7 +205,7 @@ impl Tasks {
                     self.at_end = false;
                 }
             }
-            FetchKind::Behind => {
+            FetchKind::After => {
                 self.at_end = !full;
                 self.rows.extend(page.tasks);
                 let surplus = self
@@ -221,32 +221,32 @@ impl Tasks {
                 }
             }
         }
-        self.find_selected();
-        if let Some(motion) = self.stopped.take_if(|_| fetch.part != FetchKind::Refresh) {
+        self.restore_selection();
+        if let Some(motion) = self.blocked.take_if(|_| fetch.kind != FetchKind::Refresh) {
             self.selection.go(motion, self.rows.len());
             self.pin();
         }
     }
 
-    /// Whether the window must be asked for again, because what came was asked for too early.
-    pub(crate) fn was_behind(&mut self) -> bool {
-        self.waiting.is_none() && std::mem::take(&mut self.behind)
+    /// Reports, once, whether the window must be refreshed because the last page was fetched too early.
+    pub(crate) fn take_stale(&mut self) -> bool {
+        self.pending.is_none() && std::mem::take(&mut self.stale)
     }
 
-    /// A page that could not be had; the next refresh asks again.
-    pub(crate) fn missed(&mut self, number: u64) {
-        self.waiting.take_if(|fetch| fetch.number == number);
+    /// Forgets a page that could not be fetched; the next refresh fetches it again.
+    pub(crate) fn fetch_failed(&mut self, number: u64) {
+        self.pending.take_if(|fetch| fetch.number == number);
     }
 
-    fn fetch(&mut self, part: FetchKind, from: From) -> Fetch {
+    fn fetch(&mut self, kind: FetchKind, from: From) -> Fetch {
         self.number += 1;
-        let limit = match part {
+        let limit = match kind {
             FetchKind::Refresh => self.rows.len().clamp(PAGE, WINDOW),
             _ => PAGE.max(2 * self.selection.height).min(WINDOW),
         };
         let fetch = Fetch {
             number: self.number,
-            part,
+            kind,
             query: Query {
                 filter: self.filter.clone(),
                 order: self.order,
@@ -254,18 +254,18 @@ impl Tasks {
                 limit,
             },
         };
-        self.waiting = Some(fetch.clone());
+        self.pending = Some(fetch.clone());
         fetch
     }
 
-    /// Remembers the selected task, unless it is the very first and new ones should show.
+    /// Remembers the selected task, unless it is the first of all: then new tasks push it down.
     fn pin(&mut self) {
         let first = self.at_start && self.selection.at == 0;
         self.pinned = self.selected().map(|task| task.id).filter(|_| !first);
     }
 
-    /// Keeps the selection on its task, and its task in its place on the screen.
-    fn find_selected(&mut self) {
+    /// Keeps the selection on its task, and the task in its row on the screen.
+    fn restore_selection(&mut self) {
         match self.pinned {
             None => {
                 self.selection.at = 0;
@@ -279,7 +279,7 @@ impl Tasks {
                 }
             }
         }
-        self.selection.settle(self.rows.len());
+        self.selection.clamp(self.rows.len());
         if self.pinned.is_some() {
             self.pin();
         }

@@ -1,13 +1,13 @@
-//! Short messages that go away by themselves.
+//! Toasts: short messages that disappear by themselves.
 
 use std::{collections::VecDeque, time::Duration};
 
 use super::events::Tone;
 use crate::queue::task::Timestamp;
 
-const SHOWN: Duration = Duration::from_secs(4);
-const BAD_SHOWN: Duration = Duration::from_secs(8);
-const MOST: usize = 4;
+const DURATION: Duration = Duration::from_secs(4);
+const BAD_DURATION: Duration = Duration::from_secs(8);
+const MAX_TOASTS: usize = 4;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Toast {
@@ -19,28 +19,32 @@ pub(crate) struct Toast {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Toasts {
     shown: VecDeque<Toast>,
-    /// How many there have been.
-    said: u64,
+    /// Toasts shown since the start.
+    total: u64,
 }
 
 impl Toasts {
     pub(crate) fn push(&mut self, now: Timestamp, tone: Tone, text: impl Into<String>) {
         let text = text.into();
-        // The same message again is the same message.
+        // A repeated message replaces the first one.
         self.shown.retain(|toast| toast.text != text);
-        if self.shown.len() == MOST {
+        if self.shown.len() == MAX_TOASTS {
             self.shown.pop_front();
         }
-        let shown = if tone == Tone::Bad { BAD_SHOWN } else { SHOWN };
+        let duration = if tone == Tone::Bad {
+            BAD_DURATION
+        } else {
+            DURATION
+        };
         self.shown.push_back(Toast {
             text,
             tone,
-            until: now.after(shown),
+            until: now.after(duration),
         });
-        self.said += 1;
+        self.total += 1;
     }
 
-    /// Takes away what has been shown long enough; answers whether anything went.
+    /// Removes the toasts whose time is over; returns true if there were any.
     pub(crate) fn expire(&mut self, now: Timestamp) -> bool {
         let before = self.shown.len();
         self.shown.retain(|toast| toast.until > now);
@@ -51,12 +55,12 @@ impl Toasts {
         self.shown.iter().map(|toast| toast.until).min()
     }
 
-    /// How many there have been, and what those say that came since there were fewer.
-    pub(crate) fn since(&self, said: u64) -> (u64, Vec<String>) {
-        let new = usize::try_from(self.said.saturating_sub(said)).unwrap_or(usize::MAX);
+    /// Returns the number of toasts so far, and the texts of those after the first `seen`.
+    pub(crate) fn since(&self, seen: u64) -> (u64, Vec<String>) {
+        let new = usize::try_from(self.total.saturating_sub(seen)).unwrap_or(usize::MAX);
         let old = self.shown.len().saturating_sub(new);
         let texts = self.shown.iter().skip(old);
-        (self.said, texts.map(|toast| toast.text.clone()).collect())
+        (self.total, texts.map(|toast| toast.text.clone()).collect())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Toast> {

@@ -16,7 +16,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, confirm: &Confirm) {
     let mut lines = wrap(&confirm.question, inner.width.into(), 2);
     lines.push(String::new());
     for (area, line) in rows(inner).zip(&lines) {
-        canvas.pieces(area, &[(line, StyleRole::Strong)]);
+        canvas.spans(area, &[(line, StyleRole::Strong)]);
     }
     let at = Rect {
         y: inner.bottom().saturating_sub(1).max(inner.y),
@@ -29,5 +29,5 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, confirm: &Confirm) {
         ("n", StyleRole::Key),
         (" or esc: leave it", StyleRole::Text),
     ];
-    canvas.pieces(at, &pieces);
+    canvas.spans(at, &pieces);
 }

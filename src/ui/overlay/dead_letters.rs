@@ -12,7 +12,7 @@ use crate::{
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
-            table::{self, Column, Mark},
+            table::{self, Column, Highlight},
         },
     },
 };
@@ -38,7 +38,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
                 Some(Err(why)) => (why.as_str(), StyleRole::Bad),
                 Some(Ok(_)) => ("no task has failed for good", StyleRole::Good),
             };
-            canvas.pieces(row(inner, 0), &[(text, role)]);
+            canvas.spans(row(inner, 0), &[(text, role)]);
             return;
         }
     };
@@ -51,12 +51,12 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     let shown = usize::from(body.height).max(1);
     let top = (view.selected + 1).saturating_sub(shown);
     let lines = reasons.iter().enumerate().skip(top).map(|(i, reason)| {
-        let mark = if i == view.selected {
-            Mark::Selected
+        let highlight = if i == view.selected {
+            Highlight::Selected
         } else {
-            Mark::None
+            Highlight::None
         };
-        (mark, cells(reason, model))
+        (highlight, cells(reason, model))
     });
     table::body(canvas, body, &COLUMNS, lines);
     let edge = Rect {

@@ -60,7 +60,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details
     let top = details.scroll.min(lines.len().saturating_sub(shown));
     for (area, (label, text, role)) in rows(inner).zip(lines.iter().skip(top)) {
         let label = format!("{label:<LABEL$}");
-        canvas.pieces(area, &[(&label, StyleRole::Dim), (text, *role)]);
+        canvas.spans(area, &[(&label, StyleRole::Dim), (text, *role)]);
     }
     let edge = Rect {
         width: inner.width + 2,

@@ -30,9 +30,9 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
     };
     let workers = format!(
         "{} of {} work, {} stuck",
-        overview.working, overview.wanted, stats.stuck
+        overview.active, overview.wanted, stats.stuck
     );
-    let sick = stats.stuck > 0 || overview.working < overview.wanted;
+    let sick = stats.stuck > 0 || overview.active < overview.wanted;
     let commits = keeping.commits;
     let times = match commits.count {
         0 => "none yet".to_owned(),

@@ -20,7 +20,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
     for (area, line) in rows(inner).zip(lines.iter().skip(top)) {
         match line {
             HelpRow::Title(title) => {
-                canvas.pieces(area, &[(title, StyleRole::Accent)]);
+                canvas.spans(area, &[(title, StyleRole::Accent)]);
             }
             HelpRow::ActionSpec {
                 keys,
@@ -36,7 +36,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
                 } else {
                     StyleRole::Text
                 };
-                canvas.pieces(
+                canvas.spans(
                     area,
                     &[
                         (&keys, StyleRole::Key),

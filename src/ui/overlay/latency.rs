@@ -12,7 +12,7 @@ use crate::{
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
-            table::{self, Column, Mark},
+            table::{self, Column, Highlight},
         },
     },
 };
@@ -33,7 +33,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
     let high = high.clamp(5, screen.height.max(5));
     let inner = canvas.popup(screen, (90, high), "Latency", "esc closes");
     if names.is_empty() {
-        canvas.pieces(row(inner, 0), &[("no task has run yet", StyleRole::Dim)]);
+        canvas.spans(row(inner, 0), &[("no task has run yet", StyleRole::Dim)]);
         return;
     }
     table::header(canvas, row(inner, 0), &COLUMNS);
@@ -44,7 +44,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
     };
     let shown = usize::from(body.height);
     let top = scroll.min(names.len().saturating_sub(shown));
-    let lines = names.iter().skip(top).map(|name| (Mark::None, cells(name)));
+    let lines = names
+        .iter()
+        .skip(top)
+        .map(|name| (Highlight::None, cells(name)));
     table::body(canvas, body, &COLUMNS, lines);
     let edge = Rect {
         width: inner.width + 2,

@@ -13,7 +13,7 @@ use crate::{
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},
-            table::{self, Cell, Column, Mark},
+            table::{self, Cell, Column, Highlight},
         },
     },
 };
@@ -40,11 +40,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     let inner = canvas.popup(screen, (100, high), "Peers", keys);
     match &view.peers {
         None => {
-            canvas.pieces(row(inner, 0), &[("looking…", StyleRole::Dim)]);
+            canvas.spans(row(inner, 0), &[("looking…", StyleRole::Dim)]);
             return;
         }
         Some(Err(why)) => {
-            canvas.pieces(row(inner, 0), &[(why, StyleRole::Bad)]);
+            canvas.spans(row(inner, 0), &[(why, StyleRole::Bad)]);
             return;
         }
         Some(Ok(_)) => {}
@@ -65,25 +65,25 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     let body = under(above, 1);
     if here.is_empty() {
         let text = "nobody yet; t makes a ticket to paste elsewhere";
-        canvas.pieces(row(body, 0), &[(text, StyleRole::Dim)]);
+        canvas.spans(row(body, 0), &[(text, StyleRole::Dim)]);
     }
     let shown = usize::from(body.height).max(1);
     let top = (view.selected + 1).saturating_sub(shown);
     let lines = here.iter().enumerate().skip(top).map(|(i, info)| {
-        let mark = if i == view.selected {
-            Mark::Selected
+        let highlight = if i == view.selected {
+            Highlight::Selected
         } else {
-            Mark::None
+            Highlight::None
         };
-        (mark, peer(info, model))
+        (highlight, peer(info, model))
     });
     table::body(canvas, body, &HERE, lines);
     table::header(canvas, row(under(below, 1), 0), &THERE);
     let body = under(below, 2);
     if there.is_empty() {
-        canvas.pieces(row(body, 0), &[("none; c joins one", StyleRole::Dim)]);
+        canvas.spans(row(body, 0), &[("none; c joins one", StyleRole::Dim)]);
     }
-    let lines = there.iter().map(|info| (Mark::None, link(info)));
+    let lines = there.iter().map(|info| (Highlight::None, link(info)));
     table::body(canvas, body, &THERE, lines);
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
     let high = screen.height.min(18);
     let inner = canvas.popup(screen, (92, high), "Palette", bottom);
     let line = row(inner, 0);
-    let used = canvas.pieces(line, &[(": ", StyleRole::Accent)]);
+    let used = canvas.spans(line, &[(": ", StyleRole::Accent)]);
     let line = Rect {
         x: line.x + used,
         width: line.width.saturating_sub(used),
@@ -30,12 +30,12 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
         ..inner
     };
     if let Some(error) = &palette.error {
-        canvas.pieces(row(inner, 1), &[(error, StyleRole::Bad)]);
+        canvas.spans(row(inner, 1), &[(error, StyleRole::Bad)]);
     }
     let entries = found(palette);
     if entries.is_empty() {
         if palette.error.is_none() {
-            canvas.pieces(row(list, 0), &[("no command fits", StyleRole::Dim)]);
+            canvas.spans(row(list, 0), &[("no command fits", StyleRole::Dim)]);
         }
         return;
     }
@@ -47,7 +47,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
             canvas.fill(area, StyleRole::Selected);
         }
         let keys = model.keymap.text(entry.action);
-        let used = canvas.pieces_right(area, &[(&keys, StyleRole::Key)]);
+        let used = canvas.spans_right(area, &[(&keys, StyleRole::Key)]);
         let area = Rect {
             width: area.width.saturating_sub(used + 1),
             ..area
@@ -67,6 +67,6 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
             Some(why) => format!("{} ({why})", entry.text),
             None => entry.text.to_owned(),
         };
-        canvas.pieces(area, &[(&name, role), (&text, StyleRole::Dim)]);
+        canvas.spans(area, &[(&name, role), (&text, StyleRole::Dim)]);
     }
 }

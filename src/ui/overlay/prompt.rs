@@ -22,7 +22,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, prompt: &Prompt) {
         "enter takes it, esc gives it up",
     );
     let line = row(inner, 0);
-    let used = canvas.pieces(line, &[("> ", StyleRole::Accent)]);
+    let used = canvas.spans(line, &[("> ", StyleRole::Accent)]);
     let line = Rect {
         x: line.x + used,
         width: line.width.saturating_sub(used),
@@ -49,6 +49,6 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, prompt: &Prompt) {
         ..below
     };
     for (area, line) in rows(below).zip(wrap(text, below.width.into(), 3)) {
-        canvas.pieces(area, &[(&line, role)]);
+        canvas.spans(area, &[(&line, role)]);
     }
 }

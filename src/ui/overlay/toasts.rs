@@ -27,7 +27,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
         Clear.render(area, canvas.buffer);
         canvas.fill(area, StyleRole::Popup);
         let pointer = canvas.symbols().pointer;
-        canvas.pieces(
+        canvas.spans(
             area,
             &[(pointer, tone_role(toast.tone)), (&text, StyleRole::Strong)],
         );

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::{empty, frame, mark};
+use super::{empty, frame, highlight};
 use crate::ui::pane::Pane;
 use crate::{
     text::fmt_count,
@@ -15,7 +15,7 @@ use crate::{
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, rows},
-            table::Mark,
+            table::Highlight,
         },
     },
 };
@@ -47,16 +47,16 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     if lines.is_empty() {
         return empty(canvas, inner, &["nothing has happened yet"]);
     }
-    let place = view.place(lines.len(), inner.height.into());
-    let visible = place.visible(lines.len());
+    let selection = view.selection(lines.len(), inner.height.into());
+    let visible = selection.visible(lines.len());
     regions.rows.push((Pane::Events, inner, visible.start));
     for (area, i) in rows(inner).zip(visible.clone()) {
         let Some(line) = lines.get(i) else { continue };
-        let selected = view.held && i == place.at;
-        match mark(model, Pane::Events, selected) {
-            Mark::None => {}
-            Mark::Selected => canvas.fill(area, StyleRole::Selected),
-            Mark::Marked => canvas.fill(area, StyleRole::Marked),
+        let selected = view.held && i == selection.at;
+        match highlight(model, Pane::Events, selected) {
+            Highlight::None => {}
+            Highlight::Selected => canvas.fill(area, StyleRole::Selected),
+            Highlight::Inactive => canvas.fill(area, StyleRole::SelectedInactive),
         }
         let at = model.local(line.at).strftime(" %H:%M:%S ").to_string();
         let kind = if area.width >= 40 {
@@ -75,7 +75,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
             (sign.as_str(), tone_role(line.tone)),
             (line.text.as_str(), text),
         ];
-        canvas.pieces(area, &pieces);
+        canvas.spans(area, &pieces);
     }
     let edge = Rect {
         width: inner.width + 1,

@@ -59,7 +59,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
             (StyleRole::Dim, StyleRole::Dim)
         };
         let key = key(model, entry);
-        let used = canvas.pieces(
+        let used = canvas.spans(
             rest,
             &[
                 (" ", role),
@@ -100,7 +100,7 @@ fn replay(canvas: &mut Canvas<'_>, area: Rect) {
         pieces.extend(text);
         pieces.extend([(does, StyleRole::Text), (" ", StyleRole::Text)]);
     }
-    canvas.pieces(area, &pieces);
+    canvas.spans(area, &pieces);
 }
 
 /// The key that is shown; in the greeter, where letters type, only one that acts there.

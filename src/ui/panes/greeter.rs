@@ -76,7 +76,7 @@ fn take(area: &mut Rect, rows: u16) -> Rect {
 }
 
 fn prompt(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
-    let used = canvas.pieces(area, &[("Name ", StyleRole::Accent)]);
+    let used = canvas.spans(area, &[("Name ", StyleRole::Accent)]);
     let line = Rect {
         x: area.x + used,
         width: area.width.saturating_sub(used),
@@ -84,7 +84,7 @@ fn prompt(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     };
     let typing = model.focus == Pane::Greeter && model.layers.is_empty();
     if model.greeter.input.value().is_empty() && !typing {
-        canvas.pieces(line, &[("press 2, type a name, enter", StyleRole::Dim)]);
+        canvas.spans(line, &[("press 2, type a name, enter", StyleRole::Dim)]);
     } else {
         input::draw(canvas, line, &model.greeter.input, typing);
     }
@@ -93,16 +93,16 @@ fn prompt(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
 /// The hint, or the newest greeting and the road it came.
 fn answer(canvas: &mut Canvas<'_>, rest: &mut Rect, model: &Model) {
     if let Some(hint) = &model.greeter.hint {
-        canvas.pieces(take(rest, 1), &[(hint, StyleRole::Warn)]);
+        canvas.spans(take(rest, 1), &[(hint, StyleRole::Warn)]);
         return;
     }
     let Some(newest) = model.greeter.history.front() else {
         let hint = "the greeter is found by name and called over QUIC";
-        canvas.pieces(take(rest, 1), &[(hint, StyleRole::Dim)]);
+        canvas.spans(take(rest, 1), &[(hint, StyleRole::Dim)]);
         return;
     };
     let (text, role) = match &newest.outcome {
-        GreetOutcome::UnderWay => ("calling…", StyleRole::Active),
+        GreetOutcome::Pending => ("calling…", StyleRole::Active),
         GreetOutcome::Greeted { text, .. } => (text.as_str(), StyleRole::Good),
         GreetOutcome::Failed(why) => (why.as_str(), StyleRole::Bad),
     };
@@ -122,7 +122,7 @@ fn answer(canvas: &mut Canvas<'_>, rest: &mut Rect, model: &Model) {
             fmt_duration(*lookup),
             fmt_duration(*call)
         );
-        canvas.pieces(take(rest, 1), &[(&road, StyleRole::Dim)]);
+        canvas.spans(take(rest, 1), &[(&road, StyleRole::Dim)]);
     }
 }
 
@@ -137,7 +137,7 @@ fn percentiles(canvas: &mut Canvas<'_>, area: Rect, greeter: &Greeter) {
         0 => String::new(),
         n => format!("  {n} failed"),
     };
-    canvas.pieces(
+    canvas.spans(
         area,
         &[
             ("p50 ", StyleRole::Dim),
@@ -174,8 +174,8 @@ fn latency(canvas: &mut Canvas<'_>, rest: &mut Rect, greeter: &Greeter) {
     };
     let time = |ln: f64| fmt_duration(std::time::Duration::from_micros(ln.exp() as u64));
     let (left, right) = (time(low), time(high));
-    canvas.pieces(shown, &[(&left, StyleRole::Dim)]);
-    canvas.pieces_right(shown, &[(&right, StyleRole::Dim)]);
+    canvas.spans(shown, &[(&left, StyleRole::Dim)]);
+    canvas.spans_right(shown, &[(&right, StyleRole::Dim)]);
 }
 
 fn history(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
@@ -186,15 +186,15 @@ fn history(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
 
 fn line(canvas: &mut Canvas<'_>, area: Rect, model: &Model, greeting: &Greeting) {
     let at = model.local(greeting.at).strftime("%H:%M:%S ").to_string();
-    let time = greeting.took().map_or(String::new(), fmt_duration);
-    let used = canvas.pieces_right(area, &[(&time, StyleRole::Dim)]);
+    let time = greeting.duration().map_or(String::new(), fmt_duration);
+    let used = canvas.spans_right(area, &[(&time, StyleRole::Dim)]);
     let room = Rect {
         width: area.width.saturating_sub(used + 1),
         ..area
     };
     let arrow = format!(" {} ", canvas.symbols().arrow);
     let (text, role) = match &greeting.outcome {
-        GreetOutcome::UnderWay => ("calling…", StyleRole::Active),
+        GreetOutcome::Pending => ("calling…", StyleRole::Active),
         GreetOutcome::Greeted { text, .. } => (text.as_str(), StyleRole::Text),
         GreetOutcome::Failed(why) => (why.as_str(), StyleRole::Bad),
     };
@@ -204,7 +204,7 @@ fn line(canvas: &mut Canvas<'_>, area: Rect, model: &Model, greeting: &Greeting)
         usize::from(room.width) / 3,
         canvas.symbols().ellipsis,
     );
-    canvas.pieces(
+    canvas.spans(
         room,
         &[
             (&at, StyleRole::Dim),

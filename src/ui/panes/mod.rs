@@ -15,7 +15,7 @@ use super::{
     theme::StyleRole,
     widgets::{
         canvas::{Canvas, TextSpan},
-        table::Mark,
+        table::Highlight,
     },
 };
 use crate::ui::pane::Pane;
@@ -62,11 +62,11 @@ fn frame(
 }
 
 /// How a selected row is marked in a pane.
-fn mark(model: &Model, pane: Pane, selected: bool) -> Mark {
+fn highlight(model: &Model, pane: Pane, selected: bool) -> Highlight {
     match (selected, model.focus == pane && model.layers.is_empty()) {
-        (false, _) => Mark::None,
-        (true, true) => Mark::Selected,
-        (true, false) => Mark::Marked,
+        (false, _) => Highlight::None,
+        (true, true) => Highlight::Selected,
+        (true, false) => Highlight::Inactive,
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::layout::Rect;
 
-use super::{empty, frame, mark};
+use super::{empty, frame, highlight};
 use crate::ui::pane::Pane;
 use crate::{
     net::naming::Health,
@@ -71,7 +71,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     };
     let mut place = names.selection;
     place.height = body.height.into();
-    place.settle(rows.len());
+    place.clamp(rows.len());
     let visible = place.visible(rows.len());
     regions.rows.push((Pane::Names, body, visible.start));
     let lines = visible.clone().filter_map(|i| {
@@ -96,7 +96,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
             (lease, StyleRole::Dim),
             (Cow::Owned(state), role),
         ];
-        Some((mark(model, Pane::Names, i == place.at), cells))
+        Some((highlight(model, Pane::Names, i == place.at), cells))
     });
     table::body(canvas, body, &COLUMNS, lines);
     let edge = Rect {

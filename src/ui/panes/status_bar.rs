@@ -77,7 +77,7 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         ),
         (paused.as_str(), StyleRole::Warn),
     ];
-    canvas.pieces_right(area, &pieces)
+    canvas.spans_right(area, &pieces)
 }
 
 /// How far a recording is.
@@ -101,7 +101,7 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let stats = &overview.stats;
     let symbols = *canvas.symbols();
     let dot = format!("  {}  ", symbols.dot);
-    let workers = match (overview.working, overview.wanted) {
+    let workers = match (overview.active, overview.wanted) {
         (1, 1) => "1 worker".to_owned(),
         (working, wanted) if working == wanted => format!("{wanted} workers"),
         (working, wanted) => format!("{working} of {wanted} workers"),
@@ -172,7 +172,7 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
         }
     }
     line.extend(doing);
-    canvas.pieces(area, &line);
+    canvas.spans(area, &line);
 }
 
 fn tabs(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {
@@ -195,7 +195,7 @@ fn tabs(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Region
         } else {
             StyleRole::Text
         };
-        let used = canvas.pieces(room, &[(&number, StyleRole::Key), (&name, role)]);
+        let used = canvas.spans(room, &[(&number, StyleRole::Key), (&name, role)]);
         let button = Rect {
             width: used,
             ..room

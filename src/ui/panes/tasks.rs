@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::layout::Rect;
 
-use super::{empty, frame, mark};
+use super::{empty, frame, highlight};
 use crate::ui::pane::Pane;
 use crate::{
     queue::task::{State, Task, Timestamp},
@@ -79,12 +79,15 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     };
     let mut place = tasks.selection;
     place.height = body.height.into();
-    place.settle(tasks.rows().len());
+    place.clamp(tasks.rows().len());
     let visible = place.visible(tasks.rows().len());
     regions.rows.push((Pane::Tasks, body, visible.start));
     let lines = visible.filter_map(|i| {
         let task = tasks.rows().get(i)?;
-        Some((mark(model, Pane::Tasks, i == place.at), cells(task, model)))
+        Some((
+            highlight(model, Pane::Tasks, i == place.at),
+            cells(task, model),
+        ))
     });
     table::body(canvas, body, &COLUMNS, lines);
 }
@@ -212,7 +215,7 @@ fn throughput(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
         width: area.width.saturating_sub(1),
         ..area
     };
-    let used = canvas.pieces(
+    let used = canvas.spans(
         label,
         &[
             (&now, StyleRole::Strong),
@@ -237,7 +240,7 @@ fn throughput(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
         ..label
     };
     let shown = if run.count > 0 && right.width > 90 {
-        canvas.pieces_right(right, &[(&times, StyleRole::Dim)])
+        canvas.spans_right(right, &[(&times, StyleRole::Dim)])
     } else {
         1
     };

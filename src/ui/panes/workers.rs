@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::layout::Rect;
 
-use super::{frame, mark};
+use super::{frame, highlight};
 use crate::ui::pane::Pane;
 use crate::{
     queue::worker::{WorkerState, WorkerStatus},
@@ -53,16 +53,16 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     };
     let mut place = model.workers;
     place.height = body.height.into();
-    place.settle(workers.len());
+    place.clamp(workers.len());
     let visible = place.visible(workers.len());
     regions.rows.push((Pane::Workers, body, visible.start));
     let lines = visible.clone().filter_map(|i| {
         let worker = workers.get(i)?;
         let cells = cells(worker, model);
-        Some((mark(model, Pane::Workers, i == place.at), cells))
+        Some((highlight(model, Pane::Workers, i == place.at), cells))
     });
     table::body(canvas, body, &COLUMNS, lines);
-    let lane_at = table::places(inner, &COLUMNS)
+    let lane_at = table::layout(inner, &COLUMNS)
         .into_iter()
         .find(|(i, ..)| *i == LANE);
     if let Some((_, x, width)) = lane_at {

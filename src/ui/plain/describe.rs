@@ -89,7 +89,7 @@ fn name(record: &Record) -> String {
 
 fn greeting(model: &Model, greeting: &Greeting) -> String {
     let outcome = match &greeting.outcome {
-        GreetOutcome::UnderWay => "calling…".to_owned(),
+        GreetOutcome::Pending => "calling…".to_owned(),
         GreetOutcome::Failed(why) => why.clone(),
         GreetOutcome::Greeted { text, lookup, call } => {
             format!("{text}  {}", fmt_duration(*lookup + *call))

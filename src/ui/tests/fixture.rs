@@ -149,7 +149,7 @@ pub(crate) fn draw(model: &mut Model, width: u16, height: u16) -> Buffer {
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
     let drawn = view::draw(&mut buffer, area, model);
-    model.drawn(drawn.regions);
+    model.set_regions(drawn.regions);
     buffer
 }
 

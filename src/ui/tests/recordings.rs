@@ -64,12 +64,12 @@ impl Recorded {
 
     fn take(&mut self, msg: Msg) {
         self.now = self.now.after(Duration::from_millis(3));
-        let before = self.model.line().map(str::to_owned);
+        let before = self.model.typed_text().map(str::to_owned);
         if let Msg::Resize(width, height) = &msg {
             self.size = (*width, *height);
         }
         let effects = update(&mut self.model, msg.clone(), self.now);
-        let after = self.model.line();
+        let after = self.model.typed_text();
         let put = self.recorder.put(self.now, &msg, before.as_deref(), after);
         put.expect("room");
         draw(&mut self.model, self.size.0, self.size.1);
@@ -168,10 +168,10 @@ fn a_ticket_that_was_typed_or_pasted_is_in_no_recording() {
         screen.press("enter");
         // A slip first: it stays, and is taken away before the next attempt.
         enter(&mut screen, &mistyped);
-        assert!(screen.model.line().is_some(), "it asks again");
+        assert!(screen.model.typed_text().is_some(), "it asks again");
         screen.press("ctrl-u");
         enter(&mut screen, ticket);
-        assert!(screen.model.line().is_none(), "it was taken");
+        assert!(screen.model.typed_text().is_none(), "it was taken");
         screen.press(":");
         enter(&mut screen, &format!("join {ticket}"));
         screen.press("3");

@@ -68,14 +68,14 @@ fn tick(model: &mut Model) -> Vec<Effect> {
         _ if model.tasks.shows_running() && !model.refreshing && !model.is_frozen() => {
             refresh(model)
         }
-        _ if model.data().overview.rate_moves(model.now) && !model.refreshing => refresh(model),
+        _ if model.data().overview.rate_changes(model.now) && !model.refreshing => refresh(model),
         _ => vec![],
     }
 }
 
 /// Asks for what the broker has now, unless that is under way or the screen is frozen.
 pub(super) fn refresh(model: &mut Model) -> Vec<Effect> {
-    let lines = model.tally.lines(model.now);
+    let lines = model.tally.take_lines(model.now);
     for line in lines {
         model.live_mut().log.push(line);
     }

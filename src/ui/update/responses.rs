@@ -80,7 +80,7 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             if let Some((stats, workers)) = answer {
                 model.live_mut().overview = Overview::new(*stats, workers);
                 let length = model.data().overview.workers.len();
-                model.workers.settle(length);
+                model.workers.clamp(length);
             }
             let mut effects = detailed_task(model);
             effects.extend(newer_reasons(model));
@@ -88,10 +88,10 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Tasks { number, page } => {
             match page {
-                Some(page) => model.tasks.take(number, page),
-                None => model.tasks.missed(number),
+                Some(page) => model.tasks.apply_page(number, page),
+                None => model.tasks.fetch_failed(number),
             }
-            if model.tasks.was_behind() {
+            if model.tasks.take_stale() {
                 return refresh_soon(model);
             }
             vec![]

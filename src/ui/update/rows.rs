@@ -83,7 +83,9 @@ pub(super) fn set_filter(model: &mut Model, pane: Pane, text: &str) -> Result<Ve
         Pane::Tasks => {
             let filter = Filter::parse(text)?;
             let order = model.tasks.order;
-            return Ok(vec![Effect::Tasks(model.tasks.show(filter, text, order))]);
+            return Ok(vec![Effect::Tasks(
+                model.tasks.set_query(filter, text, order),
+            )]);
         }
         Pane::Events => {
             text.clone_into(&mut model.events.filter);
@@ -112,10 +114,9 @@ pub(super) fn copied(model: &Model) -> Option<String> {
         Pane::Workers => model.selected_worker().map(|worker| worker.id.to_string()),
         Pane::Events => {
             let lines = model.data().log.matching(&model.events.filter);
-            let place = model
-                .events
-                .place(lines.len(), model.events.selection.height);
-            lines.get(place.at).map(|line| line.text.clone())
+            let height = model.events.selection.height;
+            let selection = model.events.selection(lines.len(), height);
+            lines.get(selection.at).map(|line| line.text.clone())
         }
     }
 }
@@ -156,7 +157,7 @@ pub(super) fn export_rows(model: &Model, pane: Pane) -> Rows {
 
 fn greeting(greeting: &Greeting) -> GreetingJson {
     let (text, error, times) = match &greeting.outcome {
-        GreetOutcome::UnderWay => (None, None, None),
+        GreetOutcome::Pending => (None, None, None),
         GreetOutcome::Failed(why) => (None, Some(why.clone()), None),
         GreetOutcome::Greeted { text, lookup, call } => {
             (Some(text.clone()), None, Some((*lookup, *call)))

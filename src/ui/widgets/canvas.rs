@@ -1,4 +1,4 @@
-//! Cells to draw on. Everything that is written goes through [`truncate`], so nothing leaves its place.
+//! The drawing surface. All text goes through [`truncate`], so nothing is drawn outside its area.
 
 use ratatui::{
     buffer::Buffer,
@@ -15,11 +15,11 @@ use crate::{
 pub(crate) struct Canvas<'a> {
     pub(crate) buffer: &'a mut Buffer,
     pub(crate) theme: &'a Theme,
-    /// Where the terminal's cursor goes, if text is being typed.
+    /// The position of the terminal's cursor, while text is being typed.
     pub(crate) cursor: Option<(u16, u16)>,
 }
 
-/// A piece of text with its role.
+/// A text with a style role.
 pub(crate) type TextSpan<'a> = (&'a str, StyleRole);
 
 impl Canvas<'_> {
@@ -36,7 +36,7 @@ impl Canvas<'_> {
         self.buffer.set_style(area, style);
     }
 
-    /// Writes text into at most `cells` cells; answers how many it took.
+    /// Writes text into at most `cells` cells; returns the number of cells used.
     pub(crate) fn write(&mut self, x: u16, y: u16, cells: u16, text: &str, style: Style) -> u16 {
         let area = self.buffer.area;
         if y < area.y || y >= area.bottom() || x < area.x || x >= area.right() {
@@ -49,10 +49,10 @@ impl Canvas<'_> {
         u16::try_from(width(&text)).unwrap_or(room)
     }
 
-    /// Writes pieces one after another into one row; answers how many cells they took.
-    pub(crate) fn pieces(&mut self, area: Rect, pieces: &[TextSpan<'_>]) -> u16 {
+    /// Writes spans into one row; returns the number of cells used.
+    pub(crate) fn spans(&mut self, area: Rect, spans: &[TextSpan<'_>]) -> u16 {
         let mut used = 0;
-        for (text, role) in pieces {
+        for (text, role) in spans {
             let room = area.width.saturating_sub(used);
             if area.height == 0 || room == 0 {
                 break;
@@ -63,9 +63,9 @@ impl Canvas<'_> {
         used
     }
 
-    /// Writes pieces so that they end at the right edge; nothing when there is no room for all.
-    pub(crate) fn pieces_right(&mut self, area: Rect, pieces: &[TextSpan<'_>]) -> u16 {
-        let wide: usize = pieces.iter().map(|(text, _)| width(text)).sum();
+    /// Writes spans aligned to the right; writes nothing if they do not all fit.
+    pub(crate) fn spans_right(&mut self, area: Rect, spans: &[TextSpan<'_>]) -> u16 {
+        let wide: usize = spans.iter().map(|(text, _)| width(text)).sum();
         let wide = u16::try_from(wide).unwrap_or(u16::MAX);
         if wide > area.width {
             return 0;
@@ -75,11 +75,10 @@ impl Canvas<'_> {
             width: wide,
             ..area
         };
-        self.pieces(at, pieces)
+        self.spans(at, spans)
     }
 
-    /// A border with a title to the left and what is to be known at a glance to the right; answers
-    /// with the room inside.
+    /// Draws a border with a title on the left and a status on the right; returns the area inside.
     pub(crate) fn frame(
         &mut self,
         area: Rect,
@@ -103,18 +102,18 @@ impl Canvas<'_> {
         block.render(area, self.buffer);
         if area.width > 4 && area.height > 0 {
             let top = Rect::new(area.x + 2, area.y, area.width - 4, 1);
-            let used = self.pieces(top, title);
+            let used = self.spans(top, title);
             let rest = Rect {
                 x: top.x + used + 1,
                 width: top.width.saturating_sub(used + 1),
                 ..top
             };
-            self.pieces_right(rest, right);
+            self.spans_right(rest, right);
         }
         inner
     }
 
-    /// An empty box over whatever is there, no larger than the screen; answers with the room inside.
+    /// Draws an empty box in the middle of the screen; returns the area inside.
     pub(crate) fn popup(
         &mut self,
         screen: Rect,
@@ -136,7 +135,7 @@ impl Canvas<'_> {
         if !bottom.is_empty() && area.height > 1 && area.width > 4 {
             let edge = Rect::new(area.x + 2, area.bottom() - 1, area.width - 4, 1);
             let bottom = format!(" {bottom} ");
-            self.pieces_right(edge, &[(&bottom, StyleRole::Dim)]);
+            self.spans_right(edge, &[(&bottom, StyleRole::Dim)]);
         }
         Rect {
             x: inner.x.saturating_add(1).min(inner.right()),
@@ -145,7 +144,7 @@ impl Canvas<'_> {
         }
     }
 
-    /// How far down a list one is, on its right border.
+    /// Draws the scroll position of a list on its right border.
     pub(crate) fn scrollbar(&mut self, area: Rect, top: usize, shown: usize, length: usize) {
         if length <= shown || area.height == 0 || area.width == 0 {
             return;
@@ -161,7 +160,7 @@ impl Canvas<'_> {
     }
 }
 
-/// The rows of an area, one by one from the top.
+/// Returns the rows of an area from the top.
 pub(crate) fn rows(area: Rect) -> impl Iterator<Item = Rect> {
     (area.y..area.bottom()).map(move |y| Rect {
         y,
@@ -170,7 +169,7 @@ pub(crate) fn rows(area: Rect) -> impl Iterator<Item = Rect> {
     })
 }
 
-/// The row at this place, empty when there is none.
+/// Returns a row of an area, empty if it is outside.
 pub(crate) fn row(area: Rect, at: u16) -> Rect {
     if at < area.height {
         Rect {

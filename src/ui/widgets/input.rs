@@ -1,4 +1,4 @@
-//! A line that is being typed on: it scrolls so that the cursor is always to be seen.
+//! A line editor; it scrolls so that the cursor is always visible.
 
 use ratatui::layout::Rect;
 use tui_input::Input;
@@ -11,12 +11,12 @@ use crate::{
     ui::theme::StyleRole,
 };
 
-/// Draws the line, and the cursor when it has the keyboard.
+/// Draws the line, and the cursor if it has the keyboard.
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, input: &Input, has_keyboard: bool) {
     if area.is_empty() {
         return;
     }
-    // Whoever looks over a shoulder, or at a picture, is not let in.
+    // A ticket is a secret, also on a shared screen and in a screenshot.
     let value = mask(input.value());
     let room = usize::from(area.width).saturating_sub(1);
     let at = value
@@ -24,8 +24,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, input: &Input, has_keybo
         .nth(input.cursor())
         .map_or(value.len(), |(at, _)| at);
     let (before, after) = value.split_at(at);
-    // As much as fits before the cursor, counted from the cursor, so that a long line costs no more
-    // than a short one.
+    // Counted back from the cursor, so that a long line costs no more than a short one.
     let mut cursor = 0;
     let before = sanitize(before);
     let mut from = before.len();

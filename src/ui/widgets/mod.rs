@@ -1,4 +1,4 @@
-//! The pieces that panes and overlays are made of.
+//! The widgets that panes and overlays are made of.
 
 pub(crate) mod canvas;
 pub(crate) mod chart;

@@ -1,4 +1,4 @@
-//! Tables. Only the rows that are to be seen are made.
+//! Tables. Only the visible rows are built.
 
 use std::borrow::Cow;
 
@@ -7,19 +7,20 @@ use ratatui::{layout::Rect, style::Modifier};
 use super::canvas::{Canvas, rows};
 use crate::ui::theme::StyleRole;
 
-/// A column: its width in cells, or a share of what is left.
+/// A column.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column {
     pub(crate) title: &'static str,
     pub(crate) width: Width,
     pub(crate) right: bool,
-    /// The table is at least so wide when this column is shown.
+    /// The minimum width of the table for which this column is shown.
     pub(crate) from: u16,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Width {
     Cells(u16),
+    /// A share of the remaining width.
     Share(u16),
 }
 
@@ -53,21 +54,21 @@ impl Column {
     }
 }
 
-/// A cell: text and role.
+/// The text of a cell with a style role.
 pub(crate) type Cell<'a> = (Cow<'a, str>, StyleRole);
 
-/// How a row stands out.
+/// The highlight of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mark {
+pub(crate) enum Highlight {
     None,
     /// Selected, in the pane that has the keyboard.
     Selected,
-    /// Selected, in another pane.
-    Marked,
+    /// Selected, in a pane without it.
+    Inactive,
 }
 
-/// The columns that are shown in an area, with their places. The first cell is for the pointer.
-pub(crate) fn places(area: Rect, columns: &[Column]) -> Vec<(usize, u16, u16)> {
+/// Returns the visible columns as (index, x, width). The first cell of the area is for the pointer.
+pub(crate) fn layout(area: Rect, columns: &[Column]) -> Vec<(usize, u16, u16)> {
     const GAP: u16 = 2;
     let shown: Vec<(usize, &Column)> = columns
         .iter()
@@ -75,7 +76,7 @@ pub(crate) fn places(area: Rect, columns: &[Column]) -> Vec<(usize, u16, u16)> {
         .filter(|(_, column)| area.width >= column.from)
         .collect();
     let gaps = u16::try_from(shown.len().saturating_sub(1)).unwrap_or_default() * GAP;
-    // A cell for the pointer, and one at the right so that nothing touches the border.
+    // One cell for the pointer, and one on the right so that nothing touches the border.
     let mut left = area.width.saturating_sub(2 + gaps);
     let mut shares = 0;
     for (_, column) in &shown {
@@ -90,10 +91,10 @@ pub(crate) fn places(area: Rect, columns: &[Column]) -> Vec<(usize, u16, u16)> {
         .iter()
         .rposition(|(_, c)| matches!(c.width, Width::Share(_)));
     let mut given = 0;
-    for (place, (i, column)) in shown.iter().enumerate() {
+    for (n, (i, column)) in shown.iter().enumerate() {
         let wide = match column.width {
             Width::Cells(cells) => cells,
-            Width::Share(_) if Some(place) == last_share => left - given,
+            Width::Share(_) if Some(n) == last_share => left - given,
             Width::Share(share) => {
                 let wide = left * share / shares.max(1);
                 given += wide;
@@ -107,34 +108,34 @@ pub(crate) fn places(area: Rect, columns: &[Column]) -> Vec<(usize, u16, u16)> {
     out
 }
 
-/// Draws the titles in the first row of the area.
+/// Draws the column titles into the first row of the area.
 pub(crate) fn header(canvas: &mut Canvas<'_>, area: Rect, columns: &[Column]) {
     let style = canvas.fg(StyleRole::Header);
-    for (i, x, wide) in places(area, columns) {
+    for (i, x, wide) in layout(area, columns) {
         if let Some(column) = columns.get(i) {
-            put(canvas, (x, area.y, wide), column, column.title, style);
+            draw_cell(canvas, (x, area.y, wide), column, column.title, style);
         }
     }
 }
 
-/// Draws rows into the area, one a line, as many as there is room for.
+/// Draws as many rows as fit into the area.
 pub(crate) fn body<'a>(
     canvas: &mut Canvas<'_>,
     area: Rect,
     columns: &[Column],
-    lines: impl Iterator<Item = (Mark, Vec<Cell<'a>>)>,
+    lines: impl Iterator<Item = (Highlight, Vec<Cell<'a>>)>,
 ) {
-    let places = places(area, columns);
-    for (line, (mark, cells)) in rows(area).zip(lines) {
-        let whole = match mark {
-            Mark::None => None,
-            Mark::Selected => Some(StyleRole::Selected),
-            Mark::Marked => Some(StyleRole::Marked),
+    let columns_at = layout(area, columns);
+    for (line, (highlight, cells)) in rows(area).zip(lines) {
+        let whole = match highlight {
+            Highlight::None => None,
+            Highlight::Selected => Some(StyleRole::Selected),
+            Highlight::Inactive => Some(StyleRole::SelectedInactive),
         };
         if let Some(role) = whole {
             canvas.fill(line, role);
         }
-        if mark == Mark::Selected {
+        if highlight == Highlight::Selected {
             let (sign, style) = (canvas.symbols().pointer, canvas.fg(StyleRole::Focus));
             canvas.write(line.x, line.y, 1, sign, style);
         }
@@ -146,19 +147,19 @@ pub(crate) fn body<'a>(
                 .add_modifier
                 .contains(Modifier::REVERSED)
         });
-        for (i, x, wide) in &places {
+        for (i, x, wide) in &columns_at {
             if let (Some((text, role)), Some(column)) = (cells.get(*i), columns.get(*i)) {
                 let mut style = canvas.fg(*role);
                 if reversed {
                     style.fg = None;
                 }
-                put(canvas, (*x, line.y, *wide), column, text, style);
+                draw_cell(canvas, (*x, line.y, *wide), column, text, style);
             }
         }
     }
 }
 
-fn put(
+fn draw_cell(
     canvas: &mut Canvas<'_>,
     (x, y, wide): (u16, u16, u16),
     column: &Column,
@@ -166,8 +167,8 @@ fn put(
     style: ratatui::style::Style,
 ) {
     let x = if column.right {
-        let taken = crate::text::width(&crate::text::truncate(text, wide.into(), ""));
-        x + wide.saturating_sub(u16::try_from(taken).unwrap_or(wide))
+        let used = crate::text::width(&crate::text::truncate(text, wide.into(), ""));
+        x + wide.saturating_sub(u16::try_from(used).unwrap_or(wide))
     } else {
         x
     };

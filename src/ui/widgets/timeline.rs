@@ -1,5 +1,5 @@
-//! A worker's last half minute in one row: the height of a bar is how busy that moment was, the
-//! colours alternate from task to task.
+//! The last 30 seconds of a worker in one row: the height of a bar shows how busy it was, the colours
+//! alternate from task to task.
 
 use ratatui::layout::Rect;
 
@@ -13,36 +13,36 @@ use crate::{
     ui::theme::StyleRole,
 };
 
-/// Draws the lane so that now is at the right edge.
+/// Draws the timeline with the present at the right edge.
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, worker: &WorkerStatus, now: Timestamp) {
     let cells = u64::from(area.width);
     if cells == 0 || area.height == 0 {
         return;
     }
-    let span = u64::try_from(WINDOW.as_micros()).unwrap_or(u64::MAX);
-    let cell = (span / cells).max(1);
-    // Cells stand on fixed moments, so that a lane glides and does not flicker.
+    let window = u64::try_from(WINDOW.as_micros()).unwrap_or(u64::MAX);
+    let cell = (window / cells).max(1);
+    // Cells cover fixed intervals, so that the timeline scrolls and does not flicker.
     let end = now.0.div_ceil(cell) * cell;
     let start = end.saturating_sub(cell * cells);
     let mut drawn = vec![(0.0, StyleRole::Border, 0.0); usize::from(area.width)];
     let running = worker.current.as_ref().map(|c| Span::of_task(c.since, now));
     let done = worker.lane.numbered().map(|(n, s)| (role(n, s), s));
     let all = done.chain(running.as_ref().map(|s| (StyleRole::Active, s)));
-    for (role, stretch) in all {
-        let from = stretch.start.0.max(start);
-        if stretch.end.0 < start || from > end {
+    for (role, span) in all {
+        let from = span.start.0.max(start);
+        if span.end.0 < start || from > end {
             continue;
         }
         let first = (from - start) / cell;
-        let last = (stretch.end.0.min(end).saturating_sub(start)) / cell;
+        let last = (span.end.0.min(end).saturating_sub(start)) / cell;
         for i in first..=last.min(cells - 1) {
             let (a, b) = (start + i * cell, start + (i + 1) * cell);
-            let busy = stretch.busy_within(Timestamp(a), Timestamp(b)) * 1e6 / cell as f64;
+            let busy = span.busy_within(Timestamp(a), Timestamp(b)) * 1e6 / cell as f64;
             if let Some((share, shown, most)) =
                 drawn.get_mut(usize::try_from(i).unwrap_or_default())
             {
                 *share += busy;
-                // The colour is that of whoever had most of the moment; a failure always shows.
+                // The colour is that of the task with the largest share; a failure always shows.
                 if busy >= *most || role == StyleRole::Bad {
                     (*shown, *most) = (role, if role == StyleRole::Bad { 2.0 } else { busy });
                 }
@@ -64,10 +64,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, worker: &WorkerStatus, n
     }
 }
 
-fn role(number: u64, stretch: &Span) -> StyleRole {
-    if stretch.failed {
+fn role(number: u64, span: &Span) -> StyleRole {
+    if span.failed {
         StyleRole::Bad
-    } else if stretch.cancelled {
+    } else if span.cancelled {
         StyleRole::Warn
     } else if number.is_multiple_of(2) {
         StyleRole::LaneEven
@@ -76,7 +76,7 @@ fn role(number: u64, stretch: &Span) -> StyleRole {
     }
 }
 
-/// The axis under the lanes.
+/// Draws the time axis below the timelines.
 pub(crate) fn axis(canvas: &mut Canvas<'_>, area: Rect) {
     let style = canvas.fg(StyleRole::Dim);
     let seconds = WINDOW.as_secs();
@@ -90,6 +90,6 @@ pub(crate) fn axis(canvas: &mut Canvas<'_>, area: Rect) {
         }
     }
     if area.width > 14 {
-        canvas.pieces_right(area, &[("now", StyleRole::Dim)]);
+        canvas.spans_right(area, &[("now", StyleRole::Dim)]);
     }
 }

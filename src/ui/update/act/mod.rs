@@ -76,11 +76,11 @@ fn act(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect>
         Action::Bottom => rows::go(model, focus, Motion::Bottom),
         Action::Greet => greet(model, argument),
         Action::HistoryBack => {
-            model.greeter.earlier();
+            model.greeter.recall_earlier();
             vec![]
         }
         Action::HistoryForward => {
-            model.greeter.later();
+            model.greeter.recall_later();
             vec![]
         }
         Action::Add => add(model, argument),

@@ -174,7 +174,7 @@ pub(super) fn sort(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
         },
     };
     let (filter, text) = (model.tasks.filter.clone(), model.tasks.filter_text.clone());
-    vec![Effect::Tasks(model.tasks.show(filter, &text, order))]
+    vec![Effect::Tasks(model.tasks.set_query(filter, &text, order))]
 }
 
 /// Before something is done to many, they are counted and it is asked whether it is meant.
