@@ -60,7 +60,7 @@ fn main() {
         Headless::start(&options, Arc::clone(&session), (200, 50)).expect("a theme")
     };
     let calm = runtime.block_on(lateness(&mut screen));
-    let broker = session.access().broker();
+    let broker = session.handle().broker();
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     runtime.block_on(async {
         let blockers = ["spin", "hold"].into_iter().cycle().take(processors + 2);

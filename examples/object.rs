@@ -49,7 +49,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
         // The client knows the name only, no address.
         let args = vec![room.into()];
         match node
-            .access()
+            .handle()
             .call_by_name("thermometer", "celsius", args, vec![])
             .await
         {

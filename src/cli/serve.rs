@@ -2,12 +2,14 @@
 
 use clap::Args;
 
+use crate::node::Component;
+
 /// `serve`
 #[derive(Debug, Clone, Args)]
 pub struct Serve {
-    /// Do without a part: naming, greeter, broker or workers
-    #[arg(long, value_name = "PART", value_delimiter = ',')]
-    pub without: Vec<String>,
+    /// Disable a component; may be given again, or as a list separated by commas
+    #[arg(long, value_name = "COMPONENT", value_delimiter = ',')]
+    pub disable: Vec<Component>,
 
     /// Join this node first; `-` reads the ticket from standard input, `@FILE` from a file
     #[arg(

@@ -20,7 +20,7 @@ pub(super) fn call(given: &Ctx<'_>, call: &Call) -> CmdResult {
     });
     let named = named.collect::<Result<Vec<_>, CmdError>>()?;
     let called = given.with(|session| async move {
-        let access = session.access();
+        let access = session.handle();
         let called = access.call_by_name(&call.name, &call.method, args, named);
         let called = called.await.map_err(CmdError::from);
         (session, called)
@@ -40,7 +40,7 @@ pub(super) fn call(given: &Ctx<'_>, call: &Call) -> CmdResult {
 
 pub(super) fn methods(given: &Ctx<'_>, methods: &Methods) -> CmdResult {
     let listed = given.with(|session| async move {
-        let access = session.access();
+        let access = session.handle();
         let called = access.call_by_name(&methods.name, METHODS, vec![], vec![]);
         let listed = called.await.map_err(CmdError::from).and_then(|called| {
             let listed: Result<Vec<Signature>, _> = called.value.to_typed();

@@ -76,9 +76,9 @@ pub(super) fn run(given: &Ctx<'_>, out: OutputArgs) -> CmdResult {
 }
 
 async fn examine(session: &Session, report: &mut Report) {
-    let access = session.access();
-    let about = access.about();
-    let place = match about.place {
+    let access = session.handle();
+    let about = access.info();
+    let place = match about.locality {
         Locality::InProcess => "in this process",
         Locality::LocalProcess => "on this data folder",
         Locality::Remote => "elsewhere",
@@ -98,7 +98,7 @@ async fn examine(session: &Session, report: &mut Report) {
 /// Whether others can reach it where it says that it is.
 async fn reach(access: &NodeHandle, report: &mut Report) {
     let me = access
-        .peers(|peers| async move { peers.who_am_i().await })
+        .members(|peers| async move { peers.who_am_i().await })
         .await;
     match me {
         Ok(me) => {
@@ -147,11 +147,11 @@ async fn names(access: &NodeHandle, report: &mut Report) {
         .naming(|naming| async move { naming.list(&query).await })
         .await;
     let Ok(listed) = listed else { return };
-    let elsewhere = !access.about().addr.ip().is_loopback();
+    let elsewhere = !access.info().addr.ip().is_loopback();
     for record in listed.records {
         let uri: Result<crate::net::uri::Uri, _> = record.uri.parse();
         let loopback = uri.is_ok_and(|uri| uri.addr.ip().is_loopback());
-        let own = record.owner == access.about().key;
+        let own = record.owner == access.info().key;
         if loopback && elsewhere && !own {
             let text = format!(
                 "{} is registered at {}, which only its own machine can reach; start it with \

@@ -116,7 +116,7 @@ impl From<BrokerError> for CmdError {
 impl From<SessionError> for CmdError {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::Nobody(_) => Self::Unreachable(error.to_string()),
+            SessionError::NotRunning(_) => Self::Unreachable(error.to_string()),
             SessionError::Unknown(_) | SessionError::Ambiguous(_) => {
                 Self::NotFound(error.to_string())
             }

@@ -41,7 +41,7 @@ pub(super) fn run(given: &Ctx<'_>, greet: Greet) -> CmdResult {
         return Err(CmdError::Usage(why.to_owned()));
     }
     given.with(|session| async move {
-        let done = all(&session.access(), greet).await;
+        let done = all(&session.handle(), greet).await;
         (session, done)
     })
 }

@@ -13,10 +13,11 @@ use super::{
     output::{Output, print_stderr},
 };
 use crate::{
-    cli::{Join, Leave, OutputArgs, Revoke, Ticket, TicketCommand},
+    cli::{self, Join, Leave, OutputArgs, Revoke, TicketCommand},
     net::{
         admission::{MemberStatus, TicketOptions},
         rpc::wire::Role,
+        trust::ticket::{ParseTicketError, Ticket},
     },
     node::{self, Session, UpstreamStatus},
     queue::task::Timestamp,
@@ -61,11 +62,11 @@ fn joined_at(peer: &MemberStatus) -> Option<String> {
 
 pub(super) fn list(given: &Ctx<'_>, out: OutputArgs) -> CmdResult {
     let (peers, links) = given.with(|session| async move {
-        let access = session.access();
+        let access = session.handle();
         let both = async {
-            let peers = access.peers(|peers| async move { peers.list().await });
+            let peers = access.members(|peers| async move { peers.list().await });
             let peers = peers.await?;
-            let links = access.node(|node| async move { node.links().await });
+            let links = access.upstreams();
             Ok::<_, CmdError>((peers, links.await?))
         };
         let both = both.await;
@@ -149,8 +150,8 @@ pub(super) fn revoke(given: &Ctx<'_>, revoke: &Revoke) -> CmdResult {
     }
     let who = revoke.who.clone();
     let gone = given.with(|session| async move {
-        let access = session.access();
-        let gone = access.peers(|peers| async move { peers.revoke(&who).await });
+        let access = session.handle();
+        let gone = access.members(|peers| async move { peers.revoke(&who).await });
         let gone = gone.await.map_err(CmdError::from);
         (session, gone)
     })?;
@@ -175,7 +176,7 @@ pub(super) fn revoke(given: &Ctx<'_>, revoke: &Revoke) -> CmdResult {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn ticket(given: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
+pub(super) fn ticket(given: &Ctx<'_>, ticket: &cli::Ticket) -> CmdResult {
     match &ticket.command {
         Some(TicketCommand::Rotate { role, out }) => rotate(given, *role, *out),
         None => print(given, ticket),
@@ -188,8 +189,8 @@ fn rotate(given: &Ctx<'_>, role: Option<Role>, out: OutputArgs) -> CmdResult {
         withdrawn: usize,
     }
     let withdrawn = given.with(|session| async move {
-        let access = session.access();
-        let rotated = access.peers(|peers| async move { peers.invalidate_tickets(role).await });
+        let access = session.handle();
+        let rotated = access.members(|peers| async move { peers.invalidate_tickets(role).await });
         let rotated = rotated.await.map_err(CmdError::from);
         (session, rotated)
     })?;
@@ -201,7 +202,7 @@ fn rotate(given: &Ctx<'_>, role: Option<Role>, out: OutputArgs) -> CmdResult {
     Ok(Output::new(out).print_result(&Rotated { withdrawn }, &told)?)
 }
 
-fn print(given: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
+fn print(given: &Ctx<'_>, ticket: &cli::Ticket) -> CmdResult {
     #[derive(Serialize)]
     struct Printed<'a> {
         ticket: &'a str,
@@ -214,8 +215,8 @@ fn print(given: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
     let expires = expires.map_err(CmdError::Usage)?.map(|span| span.as_secs());
     let (role, once) = (ticket.role, ticket.once);
     let text = given.with(|session| async move {
-        let access = session.access();
-        let made = access.peers(|peers| async move {
+        let access = session.handle();
+        let made = access.members(|peers| async move {
             peers
                 .issue_ticket(role, TicketOptions { once, expires })
                 .await
@@ -223,7 +224,7 @@ fn print(given: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
         let made = made.await.map_err(CmdError::from);
         (session, made)
     })?;
-    let read: Result<crate::net::trust::ticket::Ticket, _> = text.parse();
+    let read: Result<Ticket, _> = text.parse();
     let addrs = read.map(|ticket| ticket.addrs).unwrap_or_default();
     let mut out = Output::new(ticket.out);
     if out.json {
@@ -245,13 +246,11 @@ fn print(given: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
 }
 
 /// A ticket from where it was said to be.
-pub(super) fn read_ticket(told: Option<&str>) -> Result<String, CmdError> {
+pub(super) fn read_ticket(told: Option<&str>) -> Result<Ticket, CmdError> {
     let text = told_in(told.unwrap_or("-"))?;
     // Better here than after a dial.
-    match text.parse::<crate::net::trust::ticket::Ticket>() {
-        Ok(_) => Ok(text),
-        Err(why) => Err(CmdError::Usage(why.to_string())),
-    }
+    text.parse()
+        .map_err(|e: ParseTicketError| CmdError::Usage(e.to_string()))
 }
 
 /// What was said: with `-` a line of standard input, with `@FILE` what is in that file, else the text
@@ -324,8 +323,8 @@ pub(super) fn leave(given: &Ctx<'_>, leave: &Leave) -> CmdResult {
     }
     let who = leave.who.clone();
     let left = given.with(|session| async move {
-        let access = session.access();
-        let left = access.node(|node| async move { node.leave(&who).await });
+        let access = session.handle();
+        let left = access.leave(&who);
         let left = left.await.map_err(CmdError::from);
         (session, left)
     })?;

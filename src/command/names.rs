@@ -22,7 +22,7 @@ use crate::{
 
 pub(super) fn run(given: &Ctx<'_>, names: Names) -> CmdResult {
     given.with(|session| async move {
-        let done = ask(&session.access(), names).await;
+        let done = ask(&session.handle(), names).await;
         (session, done)
     })
 }
@@ -209,20 +209,20 @@ enum Seen<'a> {
         reason: RemovalReason,
     },
     /// The naming server is lost, and is tried again.
-    Lost { error: String, again_in_ms: u64 },
+    Lost { error: String, retry_in_ms: u64 },
 }
 
 async fn watch(access: &NodeHandle, prefix: &str, mut out: Output) -> CmdResult {
     let mut news = access.watch_names();
     while let Some(event) = news.recv().await {
         match event {
-            NamesEvent::Lost { error, again_in } => lost(&mut out, &error.to_string(), again_in)?,
-            NamesEvent::News(NameEvent::Snapshot { records, .. }) => {
+            NamesEvent::Lost { error, retry_in } => lost(&mut out, &error.to_string(), retry_in)?,
+            NamesEvent::Changed(NameEvent::Snapshot { records, .. }) => {
                 for record in records.iter().filter(|r| r.name.starts_with(prefix)) {
                     put(&mut out, record)?;
                 }
             }
-            NamesEvent::News(NameEvent::Changes { changes, .. }) => {
+            NamesEvent::Changed(NameEvent::Changes { changes, .. }) => {
                 for change in changes.iter().filter(|c| c.name().starts_with(prefix)) {
                     match change {
                         NameChange::Put(record) => put(&mut out, record)?,
@@ -265,11 +265,11 @@ fn put(out: &mut Output, record: &Record) -> Result<(), CmdError> {
     tell(out, &Seen::Put { record }, text.trim_end())
 }
 
-fn lost(out: &mut Output, error: &str, again_in: Duration) -> Result<(), CmdError> {
+fn lost(out: &mut Output, error: &str, retry_in: Duration) -> Result<(), CmdError> {
     let text = format!("naming server lost: {error}");
     let seen = Seen::Lost {
         error: error.to_owned(),
-        again_in_ms: u64::try_from(again_in.as_millis()).unwrap_or(u64::MAX),
+        retry_in_ms: u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX),
     };
     tell(out, &seen, &text)
 }

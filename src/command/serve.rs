@@ -31,14 +31,7 @@ struct Ready {
 pub(super) fn run(given: &Ctx<'_>, serve: &Serve) -> CmdResult {
     let settings = given.settings;
     let mut config = settings.node.clone();
-    for word in &serve.without {
-        let found = Component::ALL.into_iter().find(|part| part.word() == word);
-        let part = found.ok_or_else(|| {
-            let words = Component::ALL.map(Component::word).join(", ");
-            CmdError::Usage(format!("--without: `{word}` is not one of {words}"))
-        })?;
-        config.disabled.insert(part);
-    }
+    config.disabled.extend(serve.disable.iter().copied());
     let ticket = serve.join.as_deref().map(|told| read_ticket(Some(told)));
     let ticket = ticket.transpose()?;
     let _log = match given.options.log_file {
@@ -103,16 +96,15 @@ pub(super) fn run(given: &Ctx<'_>, serve: &Serve) -> CmdResult {
 /// node away, and a service that starts again has the same ticket in its environment.
 fn goes_on(
     config: &node::NodeConfig,
-    ticket: &str,
+    ticket: &Ticket,
     joined: Result<JoinOutcome, CmdError>,
 ) -> Result<Option<JoinOutcome>, CmdError> {
     let failure = match joined {
         Ok(joined) => return Ok(Some(joined)),
         Err(failure) => failure,
     };
-    let ticket: Result<Ticket, _> = ticket.parse();
     let known = node::known_nodes::read(&config.data_dir).unwrap_or_default();
-    if !ticket.is_ok_and(|ticket| known.iter().any(|known| known.key == ticket.key)) {
+    if !known.iter().any(|known| known.key == ticket.key) {
         return Err(failure);
     }
     print_stderr(

@@ -20,7 +20,7 @@ use crate::{
 
 pub(super) fn run(given: &Ctx<'_>, tasks: Tasks) -> CmdResult {
     given.with(|session| async move {
-        let done = ask(session.access().broker(), tasks).await;
+        let done = ask(session.handle().broker(), tasks).await;
         (session, done)
     })
 }

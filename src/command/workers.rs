@@ -27,7 +27,7 @@ where
     Asking: Future<Output = Result<T, CmdError>> + Send,
 {
     given.with(|session| {
-        let asking = ask(session.access().broker());
+        let asking = ask(session.handle().broker());
         async move { (session, asking.await) }
     })
 }

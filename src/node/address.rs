@@ -1,4 +1,4 @@
-//! Where others can reach this process, as far as it can tell.
+//! The addresses at which this process can be reached.
 
 use std::{
     io,
@@ -7,7 +7,7 @@ use std::{
 
 use super::known_nodes::JoinedNode;
 
-/// An address that this process itself can dial: listening on every address is no address.
+/// Returns the address at which this process reaches itself.
 pub(super) fn dialable(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -17,8 +17,8 @@ pub(super) fn dialable(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, addr.port())
 }
 
-/// Every address at which others may reach what listens on `bound`, the likeliest first. Loopback is
-/// last, for others on this machine.
+/// Returns the addresses at which others may reach a socket bound to `bound`, the likeliest first.
+/// Loopback is last, for other processes on this machine.
 pub(super) fn advertised(bound: SocketAddr) -> Vec<SocketAddr> {
     if !bound.ip().is_unspecified() {
         return vec![bound];
@@ -37,7 +37,7 @@ pub(super) fn advertised(bound: SocketAddr) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// An address of its own link means nothing without the link's name.
+/// Reports whether an address means nothing without the name of its link.
 const fn is_link_local(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_link_local(),
@@ -45,35 +45,55 @@ const fn is_link_local(ip: &IpAddr) -> bool {
     }
 }
 
-/// The address under which `there` sees what listens on `bound`: that of the way to it.
-pub(super) fn source_addr_for(bound: SocketAddr, there: SocketAddr) -> io::Result<SocketAddr> {
+/// Returns the address at which `peer` reaches a socket bound to `bound`: the source of the route to it.
+pub(super) fn source_addr_for(bound: SocketAddr, peer: SocketAddr) -> io::Result<SocketAddr> {
     if !bound.ip().is_unspecified() {
         return Ok(bound);
     }
-    let anywhere: IpAddr = match there {
+    let any: IpAddr = match peer {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    // Nothing is sent: the system only chooses the way.
-    let socket = UdpSocket::bind((anywhere, 0))?;
-    socket.connect(there)?;
+    // Nothing is sent: the system only chooses the route.
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(peer)?;
     Ok(SocketAddr::new(socket.local_addr()?.ip(), bound.port()))
 }
 
-/// What to say when others are to reach this process and cannot.
+/// The address of this node for others.
+#[derive(Clone, Copy)]
+pub(super) struct AdvertisedAddr {
+    /// The address that it listens on.
+    pub(super) bound: SocketAddr,
+    /// The address from the configuration.
+    pub(super) configured: Option<SocketAddr>,
+}
+
+impl AdvertisedAddr {
+    /// Returns the address at which `peer` reaches this node.
+    pub(super) fn as_seen_from(self, peer: SocketAddr) -> SocketAddr {
+        let seen = || source_addr_for(self.bound, peer).unwrap_or(self.bound);
+        self.configured.unwrap_or_else(seen)
+    }
+}
+
+/// Returns a warning if only this machine can reach these addresses.
 #[must_use]
 pub fn loopback_warning(addrs: &[SocketAddr]) -> Option<String> {
     addrs.iter().all(|addr| addr.ip().is_loopback()).then(|| {
         "only this machine can reach it: others need --listen 0.0.0.0:PORT, or --advertise \
-         ADDR:PORT for an address that leads here"
+         ADDR:PORT with an address that is forwarded here"
             .to_owned()
     })
 }
 
-/// The same when others are at a node that was joined, and this one is going to listen here.
+/// Returns a warning if a joined node is on another machine and this one is going to listen on loopback.
 pub(super) fn unreachable_from(listen: SocketAddr, joined: &JoinedNode) -> Option<String> {
-    let near = joined.addrs.first()?.ip().is_loopback();
-    (!near).then(|| loopback_warning(&[listen])).flatten()
+    let is_local = joined.addrs.first()?.ip().is_loopback();
+    match is_local {
+        true => None,
+        false => loopback_warning(&[listen]),
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_listens_everywhere_is_reached_somewhere() {
+    fn an_unspecified_address_is_replaced_by_ones_that_can_be_dialled() {
         assert_eq!(dialable(addr("0.0.0.0:9")), addr("127.0.0.1:9"));
         assert_eq!(dialable(addr("[::]:9")), addr("[::1]:9"));
         assert_eq!(dialable(addr("10.0.0.1:9")), addr("10.0.0.1:9"));
@@ -102,15 +122,15 @@ mod tests {
     }
 
     #[test]
-    fn the_way_to_a_neighbour_on_this_machine_is_loopback() {
-        let seen = source_addr_for(addr("0.0.0.0:9"), addr("127.0.0.1:5")).expect("there is a way");
+    fn the_route_to_a_process_on_this_machine_is_loopback() {
+        let seen = source_addr_for(addr("0.0.0.0:9"), addr("127.0.0.1:5")).expect("a route");
         assert_eq!(seen, addr("127.0.0.1:9"));
-        let bound = source_addr_for(addr("10.0.0.1:9"), addr("127.0.0.1:5")).expect("it is bound");
+        let bound = source_addr_for(addr("10.0.0.1:9"), addr("127.0.0.1:5")).expect("bound");
         assert_eq!(bound, addr("10.0.0.1:9"));
     }
 
     #[test]
-    fn it_is_said_when_nobody_else_can_reach_it() {
+    fn a_node_that_only_this_machine_reaches_is_warned_of() {
         assert!(loopback_warning(&[addr("127.0.0.1:1")]).is_some());
         assert_eq!(
             loopback_warning(&[addr("127.0.0.1:1"), addr("10.0.0.1:1")]),

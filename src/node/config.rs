@@ -1,77 +1,53 @@
-//! How a node is set up, and what it offers.
+//! The configuration of a node.
 
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use serde::de::DeserializeOwned;
+use crate::queue::embedded::{self, store};
 
-use super::session::hostname;
-use crate::{
-    net::{naming::RegisterRequest, rpc::object::Object},
-    queue::{
-        context::Context,
-        embedded,
-        embedded::store,
-        registry::{Registry, TaskError},
-    },
-};
+/// The reason of every operation on a broker that a node does not have.
+pub(super) const NO_BROKER: &str = "this node has no broker; it was started with --disable broker";
 
-/// How a node is set up.
+/// The configuration of a node.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// Where the key is kept.
+    /// The folder for the key, the names, the members and the joined nodes.
     pub data_dir: PathBuf,
-    /// The UDP address to listen on; port 0 takes a free one.
+    /// The UDP address to listen on; port 0 picks a free one, the last one if possible.
     pub listen: SocketAddr,
-    /// The broker and its workers.
+    /// The broker and its workers. Its durability applies to names as well.
     pub broker: embedded::BrokerConfig,
-    /// The TCP address of the numbers for Prometheus; `None` serves none.
+    /// The TCP address for metrics; `None` serves none.
     pub metrics: Option<SocketAddr>,
-    /// Addresses that lead to this process from elsewhere, when it cannot know them; empty lets it look.
+    /// The addresses at which others reach this process; empty detects them.
     pub advertise: Vec<SocketAddr>,
-    /// What it calls itself where it joins.
+    /// The name of this process at nodes that it joins.
     pub label: String,
-    /// Whether it tells the local network where it is, and looks there for joined nodes that moved.
+    /// Announce this node on the local network, and look there for joined nodes that have moved.
     pub discover: bool,
-    /// What it does without.
+    /// The components that do not run.
     pub disabled: BTreeSet<Component>,
 }
 
-/// A part of a node that it can do without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A component of a node that can be disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Component {
-    /// The naming server: names are registered with those that were joined only.
+    /// The naming server; names are registered at joined nodes only.
     Naming,
     /// The greeter.
     Greeter,
     /// The broker, its file and its workers.
     Broker,
-    /// The workers: tasks are taken and wait.
+    /// The workers; tasks are accepted and wait.
     Workers,
 }
 
-impl Component {
-    /// Every part.
-    pub const ALL: [Self; 4] = [Self::Naming, Self::Greeter, Self::Broker, Self::Workers];
-
-    /// The word for it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Naming => "naming",
-            Self::Greeter => "greeter",
-            Self::Broker => "broker",
-            Self::Workers => "workers",
-        }
-    }
-}
-
 impl NodeConfig {
-    /// A node that keeps everything in this folder and is reached from this machine only.
+    /// Returns the configuration of a node that stores everything in a folder and is reached from this
+    /// machine only.
     #[must_use]
     pub fn at(folder: &Path) -> Self {
         Self {
@@ -92,44 +68,14 @@ impl NodeConfig {
         }
     }
 
-    pub(super) fn has(&self, part: Component) -> bool {
-        !self.disabled.contains(&part)
+    pub(super) fn has(&self, component: Component) -> bool {
+        !self.disabled.contains(&component)
     }
 }
 
-/// What a process offers beside the greeter and the additions: objects under names, and tasks that its
-/// workers can run.
-#[derive(Default)]
-pub struct Services {
-    pub(super) objects: Vec<(RegisterRequest, Arc<dyn Object>)>,
-    pub(super) tasks: Registry,
-}
-
-impl Services {
-    /// Nothing of one's own yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Serves an object and registers it under a name, with tags.
-    #[must_use]
-    pub fn object(mut self, name: &str, tags: &[&str], object: impl Object + 'static) -> Self {
-        let mut wanted = RegisterRequest::new(name, "");
-        wanted.tags = tags.iter().map(ToString::to_string).collect();
-        self.objects.push((wanted, Arc::new(object)));
-        self
-    }
-
-    /// Makes a function available to the workers; see [`Registry::register`].
-    #[must_use]
-    pub fn task<A, F, R>(mut self, name: &str, function: F) -> Self
-    where
-        A: DeserializeOwned,
-        F: Fn(A, Context) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<String, TaskError>> + Send + 'static,
-    {
-        self.tasks.register(name, function);
-        self
-    }
+/// Returns the machine's name.
+#[must_use]
+pub fn hostname() -> String {
+    let system = rustix::system::uname();
+    system.nodename().to_string_lossy().into_owned()
 }

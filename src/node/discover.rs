@@ -1,5 +1,5 @@
-//! Finding known nodes that have moved, on the local network, by mDNS (RFC 6762, RFC 6763). Only
-//! addresses are learned from it: whoever answers there must still hold the key that is known.
+//! Finding joined nodes that have moved, on the local network, by mDNS (RFC 6762, RFC 6763). Only
+//! addresses are learned from it: a node there must still prove that it holds the known key.
 
 use std::{
     collections::BTreeSet,
@@ -11,23 +11,25 @@ use mdns_sd::{ScopedIp, ServiceDaemon, ServiceEvent, ServiceInfo};
 
 use crate::net::trust::{key::PublicKey, ticket::MAX_ADDRS};
 
-/// What nodes are announced as.
+/// The service type of nodes.
 const SERVICE: &str = "_distro-tui._udp.local.";
-/// Whoever is asked has answered by then, or is not there.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// The longest wait for replies.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Tells the local network where this node is, until it is dropped.
+/// Announces this node's addresses on the local network until it is dropped.
 pub(super) struct Announcer(ServiceDaemon);
 
 impl Announcer {
+    /// Starts announcing.
+    ///
     /// # Errors
-    /// A sentence when there is no multicast here.
-    pub(super) fn start(key: PublicKey, addrs: &[SocketAddr]) -> Result<Self, String> {
-        let daemon = ServiceDaemon::new().map_err(|e| e.to_string())?;
+    /// When the system has no multicast.
+    pub(super) fn start(key: PublicKey, addrs: &[SocketAddr]) -> mdns_sd::Result<Self> {
+        let daemon = ServiceDaemon::new()?;
         let ips: Vec<IpAddr> = addrs.iter().map(SocketAddr::ip).collect();
         let port = addrs.first().map_or(0, SocketAddr::port);
         let name = key.fingerprint();
-        // The whole key does not fit into a label, so it stands in the text.
+        // The whole key does not fit into a label, so it is in the TXT record.
         let text = [("key", key.to_string())];
         let info = ServiceInfo::new(
             SERVICE,
@@ -36,45 +38,44 @@ impl Announcer {
             &ips[..],
             port,
             &text[..],
-        );
-        let info = info.map_err(|e| e.to_string())?;
-        daemon.register(info).map_err(|e| e.to_string())?;
+        )?;
+        daemon.register(info)?;
         Ok(Self(daemon))
     }
 }
 
 impl Drop for Announcer {
     fn drop(&mut self) {
-        // Its thread says goodbye and ends; nobody waits for it.
+        // Its thread announces the end and stops by itself.
         self.0.shutdown().ok();
     }
 }
 
-/// Where a node is, as far as the local network says; it blocks for [`PATIENCE`] at most.
+/// Returns the announced addresses of a node; blocks for at most [`LOOKUP_TIMEOUT`].
 pub(super) fn find(key: PublicKey) -> Vec<SocketAddr> {
     let Ok(daemon) = ServiceDaemon::new() else {
         return Vec::new();
     };
-    let found = answers(&daemon, key);
+    let found = browse(&daemon, key);
     daemon.shutdown().ok();
     found.into_iter().take(MAX_ADDRS).collect()
 }
 
-fn answers(daemon: &ServiceDaemon, key: PublicKey) -> BTreeSet<SocketAddr> {
-    let until = Instant::now() + PATIENCE;
+fn browse(daemon: &ServiceDaemon, key: PublicKey) -> BTreeSet<SocketAddr> {
+    let until = Instant::now() + LOOKUP_TIMEOUT;
     let Ok(events) = daemon.browse(SERVICE) else {
         return BTreeSet::new();
     };
-    let wanted = key.to_string();
+    let key = key.to_string();
     while let Ok(event) = events.recv_deadline(until) {
         let ServiceEvent::ServiceResolved(service) = event else {
             continue;
         };
-        if service.get_property_val_str("key") != Some(wanted.as_str()) {
+        if service.get_property_val_str("key") != Some(key.as_str()) {
             continue;
         }
         let addr = |ip: &ScopedIp| match ip.to_ip_addr() {
-            // An address of its own link means nothing without the link's name.
+            // A link-local address means nothing without the name of its link.
             IpAddr::V6(ip) if ip.is_unicast_link_local() => None,
             ip => Some(SocketAddr::new(ip, service.port)),
         };

@@ -1,34 +1,34 @@
-//! Why a node did not start.
+//! Errors of starting a node and of connecting to one.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use super::known_nodes;
+use super::known_nodes::KnownNodesError;
 use crate::{
     net::{
-        rpc::endpoint::EndpointError,
-        trust::{identity::IdentityError, members::MembersError},
+        rpc::{endpoint::EndpointError, error::CallError},
+        trust::{identity::IdentityError, members::MembersError, ticket::ParseTicketError},
     },
     queue::embedded::StartError,
 };
 
-/// Why a node did not start. Nothing of it runs then.
+/// The reason why a node did not start. Nothing of it runs then.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The key.
+    /// The key cannot be used.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The network.
+    /// The network cannot be used.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// Who has joined.
+    /// The member list cannot be read.
     #[error(transparent)]
     Members(#[from] MembersError),
-    /// Which nodes were joined.
+    /// The joined nodes cannot be read.
     #[error(transparent)]
-    Known(#[from] known_nodes::KnownNodesError),
-    /// Another process has the data folder.
+    Known(#[from] KnownNodesError),
+    /// Another process uses the data folder.
     #[error(
-        "a node runs on {folder} already (process {pid}); this command needs one of its own: end that \
+        "a node runs on {folder} already (process {pid}), and this command starts its own: stop that \
          one, or choose another folder with --data-dir"
     )]
     Running {
@@ -42,27 +42,59 @@ pub enum NodeError {
     Folder {
         /// A file in it.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         error: io::Error,
     },
-    /// There is nobody to register with.
+    /// There is no naming server to register with.
     #[error(
         "a node without a naming server has to join one: distro-tui join TICKET, or serve --join TICKET"
     )]
     NoNaming,
-    /// The broker.
+    /// The broker did not start.
     #[error(transparent)]
     Broker(#[from] StartError),
-    /// The address of the numbers for Prometheus.
-    #[error("cannot serve metrics at {addr}: {why}; choose another address with --metrics")]
+    /// The address for metrics cannot be used.
+    #[error("cannot serve metrics at {addr}: {error}; choose another address with --metrics")]
     Metrics {
-        /// Where they were to be.
+        /// The address.
         addr: SocketAddr,
-        /// Why not.
-        why: io::Error,
+        /// The system's error.
+        #[source]
+        error: io::Error,
     },
-    /// A thread or a runtime.
+    /// The system has no more threads.
     #[error("cannot start the network: {0}")]
     Network(#[from] io::Error),
+}
+
+/// The reason why there is no connection to a node.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// No node runs on the data folder.
+    #[error(
+        "no node runs on {0}; start one with `distro-tui serve`, or name another with --connect"
+    )]
+    NotRunning(String),
+    /// The name of the node is not known.
+    #[error(
+        "`{0}` is neither a ticket nor a joined node; paste a ticket, or see `distro-tui members` for \
+         the nodes that this one has joined"
+    )]
+    Unknown(String),
+    /// More than one node fits.
+    #[error("more than one joined node has a key that begins with `{0}`; give a longer prefix")]
+    Ambiguous(String),
+    /// The node could not be reached, or refused.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The text begins like a ticket and is none.
+    #[error(transparent)]
+    Ticket(#[from] ParseTicketError),
+    /// The joined nodes cannot be read or stored.
+    #[error(transparent)]
+    Known(#[from] KnownNodesError),
+    /// This process's own network did not start.
+    #[error(transparent)]
+    Node(#[from] NodeError),
 }

@@ -1,19 +1,23 @@
-//! What a screen or a command may do on a node, wherever that node is: this process's own, another
-//! process's on this machine, or one elsewhere.
+//! The operations on a node, wherever it is: in this process, in another one on this machine, or remote.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use tokio::{runtime::Handle, sync::mpsc, time::sleep};
+use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::service::NodeClient;
+use super::{
+    client::NodeClient,
+    service::{JoinOutcome, NodeService},
+    upstreams::UpstreamStatus,
+    watch::{self, NamesEvent},
+};
 use crate::{
     net::{
         admission::AdmissionClient,
         greeter,
         naming::{
-            NameEvent, NamingClient, Record,
+            NamingClient, Record,
             proxy::{CallOutcome, Proxy},
         },
         rpc::{
@@ -22,104 +26,95 @@ use crate::{
             object::{METHODS, Signature},
             wire::Role,
         },
-        trust::key::PublicKey,
+        trust::{key::PublicKey, ticket::Ticket},
         uri::Uri,
     },
     queue::{broker::Broker, embedded::Recovery},
-    retry::Backoff,
     value::Value,
 };
 
-/// News of the phone book.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum NamesEvent {
-    /// What the naming server tells.
-    News(NameEvent),
-    /// The watch broke, and is taken up again in a while.
-    Lost {
-        /// Why.
-        error: CallError,
-        /// When it is tried again.
-        again_in: Duration,
-    },
-}
-
-/// News that wait for the screen; the naming server keeps what does not fit.
-const MAX_NEWS: usize = 64;
-
-/// Where a node is, seen from whoever has access to it.
+/// The relation of a node to this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Locality {
     /// In this process: it ends with it.
     InProcess,
     /// In another process on the same data folder.
     LocalProcess,
-    /// Elsewhere.
+    /// Anywhere else.
     Remote,
 }
 
-/// A node, and what this process may do there.
+/// A node, and the role of this process there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeInfo {
     /// The node's key.
     pub key: PublicKey,
-    /// Where it was reached.
+    /// The address at which it was reached.
     pub addr: SocketAddr,
-    /// What this process may do there.
+    /// The role of this process there.
     pub role: Role,
-    /// Where it is.
-    pub place: Locality,
+    /// Its relation to this process.
+    pub locality: Locality,
 }
 
-/// A way to a node.
+/// A handle to a node. Calls run on the network's runtime, whatever runtime awaits them; dropping their
+/// future cancels them.
 pub struct NodeHandle {
-    pub(super) about: NodeInfo,
-    /// Where the sockets and timers are.
-    pub(super) net: Handle,
-    pub(super) naming: NamingClient,
-    pub(super) greeter: Arc<Proxy>,
-    pub(super) broker: Arc<dyn Broker>,
-    pub(super) recovery: Recovery,
+    info: NodeInfo,
+    /// The runtime of the sockets and timers.
+    net: Handle,
+    naming: NamingClient,
+    greeter: Arc<Proxy>,
+    broker: Arc<dyn Broker>,
+    recovery: Recovery,
+    /// The node's own service, if it is in this process.
+    service: Option<NodeService>,
 }
 
 impl NodeHandle {
     pub(super) fn new(
-        about: NodeInfo,
+        info: NodeInfo,
         net: Handle,
         naming: NamingClient,
-        broker: Arc<dyn Broker>,
-        recovery: Recovery,
+        (broker, recovery): (Arc<dyn Broker>, Recovery),
+        service: Option<NodeService>,
     ) -> Self {
         Self {
-            about,
+            info,
             net,
             greeter: Arc::new(Proxy::new(naming.clone(), greeter::NAME)),
             naming,
             broker,
             recovery,
+            service,
         }
     }
 
-    /// Which node, and what this process may do there.
+    /// Returns the node's identity and the role of this process there.
     #[must_use]
-    pub const fn about(&self) -> &NodeInfo {
-        &self.about
+    pub const fn info(&self) -> &NodeInfo {
+        &self.info
     }
 
-    /// The node's broker.
+    /// Returns the runtime of the network, to wait for something from a thread outside of every runtime.
+    #[must_use]
+    pub fn net(&self) -> Handle {
+        self.net.clone()
+    }
+
+    /// Returns the node's broker.
     #[must_use]
     pub fn broker(&self) -> Arc<dyn Broker> {
         Arc::clone(&self.broker)
     }
 
-    /// What the process before had left to the broker.
+    /// Returns what the broker recovered from the process before.
     #[must_use]
     pub const fn recovery(&self) -> &Recovery {
         &self.recovery
     }
 
-    /// Greets a person by the real road: the naming server is asked who serves the greeter, that
-    /// server is dialled and called.
+    /// Greets a person by a remote call: the greeter is looked up, dialled and called.
     ///
     /// # Errors
     /// The call's own.
@@ -150,7 +145,7 @@ impl NodeHandle {
             .await
     }
 
-    /// Calls a method of whatever is registered under a name: the naming server is asked who that is.
+    /// Calls a method of an object by the name that it is registered under.
     ///
     /// # Errors
     /// The call's own.
@@ -167,7 +162,7 @@ impl NodeHandle {
             .await
     }
 
-    /// What may be called on a registered object.
+    /// Lists the methods of a registered object.
     ///
     /// # Errors
     /// The call's own.
@@ -178,61 +173,98 @@ impl NodeHandle {
             .map_err(|e| CallError::Protocol(format!("`{}`: {e}", record.name)))
     }
 
-    /// Follows the phone book until the receiver is dropped.
+    /// Follows the registered names until the receiver is dropped.
     #[must_use]
     pub fn watch_names(&self) -> mpsc::Receiver<NamesEvent> {
-        let (news, receiver) = mpsc::channel(MAX_NEWS);
-        self.net.spawn(follow(self.naming.clone(), news));
+        let (events, receiver) = mpsc::channel(watch::MAX_EVENTS);
+        self.net
+            .spawn(watch::watch_names(self.naming.clone(), events));
         receiver
     }
 
-    /// Asks the naming server something. What is asked runs where the sockets are.
+    /// Runs an operation of the naming server's client.
     ///
     /// # Errors
     /// The call's own.
-    pub async fn naming<T, F, Asking>(&self, ask: F) -> Result<T, CallError>
+    pub async fn naming<T, F, Call>(&self, call: F) -> Result<T, CallError>
     where
         T: Send + 'static,
-        F: FnOnce(NamingClient) -> Asking,
-        Asking: Future<Output = Result<T, CallError>> + Send + 'static,
+        F: FnOnce(NamingClient) -> Call,
+        Call: Future<Output = Result<T, CallError>> + Send + 'static,
     {
-        self.on_net(ask(self.naming.clone())).await
+        self.on_net(call(self.naming.clone())).await
     }
 
-    /// Asks the node about its peers, in the same way.
+    /// Runs an operation on the node's members and tickets.
     ///
     /// # Errors
     /// The call's own.
-    pub async fn peers<T, F, Asking>(&self, ask: F) -> Result<T, CallError>
+    pub async fn members<T, F, Call>(&self, call: F) -> Result<T, CallError>
     where
         T: Send + 'static,
-        F: FnOnce(AdmissionClient) -> Asking,
-        Asking: Future<Output = Result<T, CallError>> + Send + 'static,
+        F: FnOnce(AdmissionClient) -> Call,
+        Call: Future<Output = Result<T, CallError>> + Send + 'static,
     {
-        self.on_net(ask(AdmissionClient::new(self.client(), self.peer())))
+        self.on_net(call(AdmissionClient::new(self.client(), self.peer())))
             .await
     }
 
-    /// Asks the node about itself, in the same way.
+    /// Makes the node join another one and register its services there.
+    ///
+    /// # Errors
+    /// The other node's refusal, or the call's own.
+    pub async fn join(&self, ticket: Ticket) -> Result<JoinOutcome, CallError> {
+        match self.service.clone() {
+            Some(service) => {
+                self.on_net(async move { service.join(&ticket).await })
+                    .await
+            }
+            None => {
+                let node = self.node();
+                self.on_net(async move { node.join(&ticket).await }).await
+            }
+        }
+    }
+
+    /// Makes the node leave another one, named by a prefix of its key.
+    ///
+    /// # Errors
+    /// [`crate::net::rpc::error::Code::NotFound`], or the call's own.
+    pub async fn leave(&self, key_prefix: &str) -> Result<UpstreamStatus, CallError> {
+        let key_prefix = key_prefix.to_owned();
+        match self.service.clone() {
+            Some(service) => {
+                self.on_net(async move { Ok(service.leave(&key_prefix).await?) })
+                    .await
+            }
+            None => {
+                let node = self.node();
+                self.on_net(async move { node.leave(&key_prefix).await })
+                    .await
+            }
+        }
+    }
+
+    /// Lists the nodes that the node has joined.
     ///
     /// # Errors
     /// The call's own.
-    pub async fn node<T, F, Asking>(&self, ask: F) -> Result<T, CallError>
-    where
-        T: Send + 'static,
-        F: FnOnce(NodeClient) -> Asking,
-        Asking: Future<Output = Result<T, CallError>> + Send + 'static,
-    {
-        self.on_net(ask(NodeClient::new(self.client(), self.peer())))
-            .await
+    pub async fn upstreams(&self) -> Result<Vec<UpstreamStatus>, CallError> {
+        match &self.service {
+            Some(service) => Ok(service.upstreams()),
+            None => {
+                let node = self.node();
+                self.on_net(async move { node.upstreams().await }).await
+            }
+        }
     }
 
-    /// The node as a peer.
+    /// Returns the node's address and key.
     #[must_use]
     pub const fn peer(&self) -> PeerAddr {
         PeerAddr {
-            addr: self.about.addr,
-            key: self.about.key,
+            addr: self.info.addr,
+            key: self.info.key,
         }
     }
 
@@ -240,7 +272,11 @@ impl NodeHandle {
         self.naming.client().clone()
     }
 
-    /// Runs on the network's own thread, where its timers and sockets are; dropping it stops it there.
+    fn node(&self) -> NodeClient {
+        NodeClient::new(self.client(), self.peer())
+    }
+
+    /// Runs on the network's thread, where its timers and sockets are; dropping the future stops it there.
     async fn on_net<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, CallError>> + Send + 'static,
@@ -254,47 +290,5 @@ impl NodeHandle {
 impl std::fmt::Debug for NodeHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "NodeHandle({})", self.peer())
-    }
-}
-
-async fn follow(naming: NamingClient, news: mpsc::Sender<NamesEvent>) {
-    let (mut from, mut backoff) = (None, Backoff::default());
-    loop {
-        let error = match naming.watch(from).await {
-            Ok(mut watch) => loop {
-                let event = tokio::select! {
-                    event = watch.next() => event,
-                    () = news.closed() => return,
-                };
-                match event {
-                    Ok(Some(event)) => {
-                        backoff.reset();
-                        from = place(&event);
-                        if news.send(NamesEvent::News(event)).await.is_err() {
-                            return;
-                        }
-                    }
-                    Ok(None) => break CallError::Closed,
-                    Err(error) => break error,
-                }
-            },
-            Err(error) => error,
-        };
-        let again_in = backoff.next_delay();
-        let lost = NamesEvent::Lost { error, again_in };
-        if news.send(lost).await.is_err() {
-            return;
-        }
-        sleep(again_in).await;
-    }
-}
-
-/// Where to go on after an event: in the middle of a snapshot only from its beginning.
-fn place(event: &NameEvent) -> Option<u64> {
-    match event {
-        NameEvent::Snapshot { more: true, .. } => None,
-        NameEvent::Snapshot { revision, .. } | NameEvent::Changes { revision, .. } => {
-            Some(*revision)
-        }
     }
 }

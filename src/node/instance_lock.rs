@@ -1,4 +1,5 @@
-//! One node for each data folder: who has it, and where that one can be reached.
+//! The lock of a data folder: at most one node uses it, and others find that node by its note in the
+//! locked file.
 
 use std::{
     io,
@@ -13,81 +14,82 @@ use crate::{
     net::trust::key::PublicKey,
 };
 
-/// The file: locked by the node that has the folder, readable for those who look for it.
+/// Locked by the node that uses the folder.
 const FILE: &str = "node.json";
 
-/// Where a node is.
+/// The note in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct LockFile {
+struct LockNote {
     pid: u32,
-    /// The port it has, or had the last time.
+    /// The port of the node, or of the previous one.
     #[serde(default)]
     port: u16,
-    /// Nothing while it starts.
+    /// Absent while the node starts.
     addr: Option<SocketAddr>,
     key: Option<String>,
 }
 
-/// What a look for a running node finds.
+/// The state of a data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LockState {
-    /// Nobody has the folder.
-    Nobody,
-    /// Somebody has it and does not say yet where it is.
+    /// No node uses it.
+    Free,
+    /// A node of this process number is starting.
     Starting(u32),
-    /// A node, and how to reach it.
-    Node { addr: SocketAddr, key: PublicKey },
+    /// A node runs at this address.
+    Running { addr: SocketAddr, key: PublicKey },
 }
 
-/// The claim on a data folder; it ends with the process, however that ends.
+/// The lock of a data folder. It ends with the process, however that ends.
 #[derive(Debug)]
 pub(super) struct InstanceLock {
     file: LockedFile,
-    /// The port of the node before.
-    port: u16,
+    previous_port: u16,
 }
 
-/// Why a folder cannot be had.
+/// The reason why a folder cannot be locked.
 #[derive(Debug)]
 pub(super) enum LockError {
-    /// By this process.
-    By(u32),
+    /// This process holds the lock.
+    Held(u32),
     /// The file cannot be used.
-    Unusable(PathBuf, io::Error),
+    Io(PathBuf, io::Error),
 }
 
 impl InstanceLock {
-    /// Takes the folder, which is made if need be.
-    pub(super) fn claim(folder: &Path) -> Result<Self, LockError> {
+    /// Locks a folder, which is created if it does not exist.
+    pub(super) fn acquire(folder: &Path) -> Result<Self, LockError> {
         let path = folder.join(FILE);
-        let unusable = |e| LockError::Unusable(path.clone(), e);
-        files::create_folder(folder).map_err(unusable)?;
+        let failed = |e| LockError::Io(path.clone(), e);
+        files::create_folder(folder).map_err(failed)?;
         let file = LockedFile::try_lock(&path).map_err(|e| match e {
-            files::LockError::Held(note) => LockError::By(read(&note).map_or(0, |note| note.pid)),
-            files::LockError::Io(e) => unusable(e),
+            files::LockError::Held(note) => {
+                LockError::Held(parse(&note).map_or(0, |note| note.pid))
+            }
+            files::LockError::Io(e) => failed(e),
         })?;
-        let mut here = Self {
-            port: read(file.previous()).map_or(0, |note| note.port),
+        let mut lock = Self {
+            previous_port: parse(file.previous()).map_or(0, |note| note.port),
             file,
         };
-        here.write(None).map_err(unusable)?;
-        Ok(here)
+        lock.write(None).map_err(failed)?;
+        Ok(lock)
     }
 
-    /// The port that the node before listened on, or 0. Whoever knew it there finds this one at once.
-    pub(super) const fn port(&self) -> u16 {
-        self.port
+    /// Returns the port of the previous node, or 0. Those who knew it find this node there at once.
+    pub(super) const fn previous_port(&self) -> u16 {
+        self.previous_port
     }
 
-    /// Says where this node is.
+    /// Writes this node's address and key into the file.
     pub(super) fn announce(&mut self, addr: SocketAddr, key: PublicKey) -> io::Result<()> {
         self.write(Some((addr, key)))
     }
 
     fn write(&mut self, node: Option<(SocketAddr, PublicKey)>) -> io::Result<()> {
-        let note = LockFile {
+        let note = LockNote {
             pid: std::process::id(),
-            port: node.map_or(self.port, |(addr, _)| addr.port()),
+            port: node.map_or(self.previous_port, |(addr, _)| addr.port()),
             addr: node.map(|(addr, _)| addr),
             key: node.map(|(_, key)| key.to_string()),
         };
@@ -95,22 +97,22 @@ impl InstanceLock {
     }
 }
 
-/// Looks who has a folder.
-pub(super) fn look(folder: &Path) -> LockState {
+/// Returns the state of a data folder.
+pub(super) fn read_state(folder: &Path) -> LockState {
     let Some(note) = files::holder_note(&folder.join(FILE)) else {
-        return LockState::Nobody;
+        return LockState::Free;
     };
-    let Some(note) = read(&note) else {
+    let Some(note) = parse(&note) else {
         return LockState::Starting(0);
     };
     let key = note.key.as_deref().and_then(|key| key.parse().ok());
     match (note.addr, key) {
-        (Some(addr), Some(key)) => LockState::Node { addr, key },
+        (Some(addr), Some(key)) => LockState::Running { addr, key },
         _ => LockState::Starting(note.pid),
     }
 }
 
-fn read(note: &str) -> Option<LockFile> {
+fn parse(note: &str) -> Option<LockNote> {
     serde_json::from_str(note).ok()
 }
 
@@ -119,20 +121,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_has_the_folder_and_others_find_it() {
+    fn one_process_locks_the_folder_and_others_find_it() {
         let home = tempfile::tempdir().expect("a folder");
         let folder = home.path().join("data");
-        assert_eq!(look(&folder), LockState::Nobody);
-        let mut here = InstanceLock::claim(&folder).expect("free");
+        assert_eq!(read_state(&folder), LockState::Free);
+        let mut lock = InstanceLock::acquire(&folder).expect("free");
         let pid = std::process::id();
-        assert_eq!(look(&folder), LockState::Starting(pid));
-        assert!(matches!(InstanceLock::claim(&folder), Err(LockError::By(by)) if by == pid));
+        assert_eq!(read_state(&folder), LockState::Starting(pid));
+        assert!(matches!(InstanceLock::acquire(&folder), Err(LockError::Held(by)) if by == pid));
         let addr = SocketAddr::from(([127, 0, 0, 1], 4433));
         let key = PublicKey::from_bytes([1; 32]);
-        here.announce(addr, key).expect("written");
-        assert_eq!(look(&folder), LockState::Node { addr, key });
-        drop(here);
-        assert_eq!(look(&folder), LockState::Nobody);
-        assert_eq!(InstanceLock::claim(&folder).expect("free").port(), 4433);
+        lock.announce(addr, key).expect("written");
+        assert_eq!(read_state(&folder), LockState::Running { addr, key });
+        drop(lock);
+        assert_eq!(read_state(&folder), LockState::Free);
+        assert_eq!(
+            InstanceLock::acquire(&folder)
+                .expect("free")
+                .previous_port(),
+            4433
+        );
     }
 }

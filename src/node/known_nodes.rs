@@ -1,5 +1,4 @@
-//! The nodes that this one has joined, in a file: their keys and addresses, so that a pasted ticket is
-//! needed once.
+//! The file of joined nodes: their keys, roles and addresses, so that a ticket is needed once.
 
 use std::{
     io,
@@ -21,27 +20,28 @@ use crate::{
 };
 
 const FILE: &str = "known.json";
-/// Locked while that one is changed.
+/// Locked while that file is changed.
 const LOCK: &str = "known.lock";
+/// Limit of the file's size, in bytes.
 const MAX_FILE: u64 = 1 << 20;
-/// The most nodes that one has joined.
+/// The most joined nodes; the oldest one is dropped.
 const MAX_KNOWN: usize = 256;
 
-/// A node that was joined.
+/// A joined node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinedNode {
     /// Its key.
     pub key: PublicKey,
-    /// What this process may do there.
+    /// The role of this process there.
     pub role: Role,
-    /// Where it can be reached, the likeliest first.
+    /// Its addresses, the likeliest first.
     pub addrs: Vec<SocketAddr>,
 }
 
 impl JoinedNode {
-    /// What a ticket says, with the address that was reached first.
+    /// Creates it from a ticket, with the address that was reached first.
     #[must_use]
-    pub fn of(ticket: &Ticket, reached: SocketAddr, role: Role) -> Self {
+    pub fn new(ticket: &Ticket, reached: SocketAddr, role: Role) -> Self {
         let others = ticket.addrs.iter().copied().filter(|addr| *addr != reached);
         Self {
             key: ticket.key,
@@ -54,14 +54,14 @@ impl JoinedNode {
         }
     }
 
-    /// It was reached here: this address goes first, and the others stay for another day.
-    pub(super) fn reached_at(&mut self, addr: SocketAddr) {
+    /// Puts the address at which it was reached first; the others are kept.
+    pub(super) fn put_first(&mut self, addr: SocketAddr) {
         self.addrs.retain(|known| *known != addr);
         self.addrs.insert(0, addr);
         self.addrs.truncate(MAX_ADDRS);
     }
 
-    /// The node at each of its addresses.
+    /// Returns the node at each of its addresses.
     pub fn peers(&self) -> impl Iterator<Item = PeerAddr> {
         let key = self.key;
         self.addrs
@@ -70,7 +70,7 @@ impl JoinedNode {
     }
 }
 
-/// A text in the file is a key, as people see keys elsewhere.
+/// A joined node in the file, with its key as users see it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KnownNodeJson {
@@ -79,7 +79,7 @@ struct KnownNodeJson {
     addrs: Vec<SocketAddr>,
 }
 
-/// The file cannot be used.
+/// An error of the file.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use {path}: {why}")]
 pub struct KnownNodesError {
@@ -87,10 +87,10 @@ pub struct KnownNodesError {
     why: String,
 }
 
-/// Every node that was joined from this data folder, the newest last.
+/// Reads the nodes joined from a data folder, the newest last.
 ///
 /// # Errors
-/// When the file is there and cannot be read.
+/// When the file exists and cannot be read.
 pub fn read(folder: &Path) -> Result<Vec<JoinedNode>, KnownNodesError> {
     let path = folder.join(FILE);
     let fail = |why: String| KnownNodesError {
@@ -100,23 +100,23 @@ pub fn read(folder: &Path) -> Result<Vec<JoinedNode>, KnownNodesError> {
     let Some(text) = files::read(&path, MAX_FILE).map_err(|e| fail(e.to_string()))? else {
         return Ok(Vec::new());
     };
-    let lines: Vec<KnownNodeJson> = serde_json::from_str(&text).map_err(|e| fail(e.to_string()))?;
-    let known = |line: KnownNodeJson| {
+    let all: Vec<KnownNodeJson> = serde_json::from_str(&text).map_err(|e| fail(e.to_string()))?;
+    let joined = |json: KnownNodeJson| {
         Ok(JoinedNode {
-            key: line.key.parse().map_err(|e| fail(format!("{e}")))?,
-            role: line.role,
-            addrs: line.addrs,
+            key: json.key.parse().map_err(|e| fail(format!("{e}")))?,
+            role: json.role,
+            addrs: json.addrs,
         })
     };
-    lines.into_iter().map(known).collect()
+    all.into_iter().map(joined).collect()
 }
 
-/// Remembers a node, in place of what was known of it before.
+/// Adds a node, or replaces the entry with its key.
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub fn remember(folder: &Path, node: JoinedNode) -> Result<(), KnownNodesError> {
-    let _alone = lock(folder)?;
+pub fn add(folder: &Path, node: JoinedNode) -> Result<(), KnownNodesError> {
+    let _lock = lock(folder)?;
     let mut all = read(folder)?;
     all.retain(|known| known.key != node.key);
     if all.len() >= MAX_KNOWN {
@@ -126,24 +126,23 @@ pub fn remember(folder: &Path, node: JoinedNode) -> Result<(), KnownNodesError> 
     write(folder, &all)
 }
 
-/// Forgets a node; answers whether it was known.
+/// Removes a node; returns `false` if it was not there.
 ///
 /// # Errors
-/// As [`remember`].
-pub fn forget(folder: &Path, key: PublicKey) -> Result<bool, KnownNodesError> {
-    let _alone = lock(folder)?;
+/// As [`add`].
+pub fn remove(folder: &Path, key: PublicKey) -> Result<bool, KnownNodesError> {
+    let _lock = lock(folder)?;
     let mut all = read(folder)?;
     let before = all.len();
     all.retain(|known| known.key != key);
-    let was_known = all.len() < before;
-    if was_known {
+    let removed = all.len() < before;
+    if removed {
         write(folder, &all)?;
     }
-    Ok(was_known)
+    Ok(removed)
 }
 
-/// Commands and the node that runs may change the file at the same time: one after the other, until the
-/// lock is dropped.
+/// Serialises changes by commands and by the running node, until the lock is dropped.
 fn lock(folder: &Path) -> Result<LockedFile, KnownNodesError> {
     let path = folder.join(LOCK);
     LockedFile::lock(&path).map_err(|e| KnownNodesError {
@@ -154,13 +153,13 @@ fn lock(folder: &Path) -> Result<LockedFile, KnownNodesError> {
 
 fn write(folder: &Path, all: &[JoinedNode]) -> Result<(), KnownNodesError> {
     let path = folder.join(FILE);
-    let line = |known: &JoinedNode| KnownNodeJson {
+    let json = |known: &JoinedNode| KnownNodeJson {
         key: known.key.to_string(),
         role: known.role,
         addrs: known.addrs.clone(),
     };
-    let lines: Vec<KnownNodeJson> = all.iter().map(line).collect();
-    let written = serde_json::to_vec_pretty(&lines)
+    let all: Vec<KnownNodeJson> = all.iter().map(json).collect();
+    let written = serde_json::to_vec_pretty(&all)
         .map_err(io::Error::from)
         .and_then(|text| files::replace(&path, &text));
     written.map_err(|e| KnownNodesError {
@@ -184,22 +183,22 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_known_until_it_is_forgotten() {
+    fn a_node_is_known_until_it_is_removed() {
         let home = tempfile::tempdir().expect("a folder");
         assert_eq!(read(home.path()).expect("none yet"), []);
         for node in [known(1, 1), known(2, 2), known(1, 3)] {
-            remember(home.path(), node).expect("written");
+            add(home.path(), node).expect("written");
         }
         let all = read(home.path()).expect("reads");
         assert_eq!(all, [known(2, 2), known(1, 3)]);
-        assert!(forget(home.path(), known(2, 2).key).expect("written"));
-        assert!(!forget(home.path(), known(2, 2).key).expect("read"));
+        assert!(remove(home.path(), known(2, 2).key).expect("written"));
+        assert!(!remove(home.path(), known(2, 2).key).expect("read"));
         assert_eq!(read(home.path()).expect("reads"), [known(1, 3)]);
-        let together = (10..40).map(|n| {
+        let concurrent = (10..40).map(|n| {
             let home = home.path().to_owned();
-            std::thread::spawn(move || remember(&home, known(n, 1)))
+            std::thread::spawn(move || add(&home, known(n, 1)))
         });
-        for one in together.collect::<Vec<_>>() {
+        for one in concurrent.collect::<Vec<_>>() {
             one.join().expect("no panic").expect("written");
         }
         assert_eq!(read(home.path()).expect("reads").len(), 31);

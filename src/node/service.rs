@@ -1,63 +1,57 @@
-//! The object by which a running node is told to join others. A command on the same data folder asks it
-//! instead of doing it behind its back.
+//! The object by which a running node joins and leaves other nodes: a command on the same data folder
+//! calls it instead of changing files behind its back.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use super::{
     known_nodes::{self, JoinedNode, KnownNodesError},
     upstreams::{UpstreamStatus, Upstreams},
 };
-use crate::{
-    net::{
-        admission::require_role,
-        rpc::{
-            client::{Client, DEADLINE, PeerAddr, Request},
-            error::{CallError, Code, RemoteError},
-            object::{Caller, Service},
-            wire::Role,
-        },
-        trust::{
-            key::PublicKey,
-            ticket::{MAX_ADDRS, Ticket},
-        },
+use crate::net::{
+    admission::require_role,
+    rpc::{
+        client::Client,
+        error::{CallError, Code, RemoteError},
+        object::{Caller, Service},
+        wire::Role,
     },
-    value::Value,
+    trust::{key::PublicKey, ticket::Ticket},
 };
 
 /// The name that it is exposed under.
 pub(super) const NAME: &str = "node";
 
-/// What came of joining.
+/// The result of joining a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinOutcome {
-    /// The key of the node that was joined.
+    /// The key of the joined node.
     pub key: PublicKey,
-    /// As what.
+    /// The role granted there.
     pub role: Role,
-    /// Where it was reached.
+    /// The address at which it was reached.
     pub addr: Option<SocketAddr>,
-    /// What the person should know.
+    /// A warning for the user.
     pub warning: Option<String>,
 }
 
 impl JoinOutcome {
-    pub(super) fn new(known: &JoinedNode, warning: Option<String>) -> Self {
+    pub(super) fn new(joined: &JoinedNode, warning: Option<String>) -> Self {
         Self {
-            key: known.key,
-            role: known.role,
-            addr: known.addrs.first().copied(),
+            key: joined.key,
+            role: joined.role,
+            addr: joined.addrs.first().copied(),
             warning,
         }
     }
 }
 
-/// What the object needs.
+/// Joins and leaves nodes on behalf of one node.
 #[derive(Clone)]
 pub(super) struct NodeService {
     pub(super) client: Client,
-    pub(super) links: Upstreams,
+    pub(super) upstreams: Upstreams,
     pub(super) data_dir: PathBuf,
     pub(super) label: String,
     pub(super) own: PublicKey,
@@ -65,104 +59,111 @@ pub(super) struct NodeService {
 }
 
 impl NodeService {
-    /// Joins, remembers and registers there what is offered here.
-    pub(super) async fn join(&self, text: &str) -> Result<JoinOutcome, CallError> {
-        let ticket: Ticket = text
-            .parse()
-            .map_err(|why| RemoteError::bad_arguments(format!("{why}")))?;
+    /// Joins a node, stores it and registers this node's services there.
+    pub(super) async fn join(&self, ticket: &Ticket) -> Result<JoinOutcome, CallError> {
         if ticket.key == self.own {
             return Err(RemoteError::bad_arguments("this is a ticket of this very node").into());
         }
-        let known = join(&self.client, &ticket, &self.label).await;
-        let known = known.map_err(|error| match error {
-            CallError::Connect { .. } => self.cut_off(&ticket).unwrap_or(error),
+        let joined = redeem(&self.client, ticket, &self.label).await;
+        let joined = joined.map_err(|error| match error {
+            CallError::Connect { .. } => self.loopback_error(ticket).unwrap_or(error),
             other => other,
         })?;
-        let warning = self.links.attach(known.clone());
-        let joined = JoinOutcome::new(&known, warning);
+        let warning = self.upstreams.attach(joined.clone());
+        let outcome = JoinOutcome::new(&joined, warning);
         let folder = self.data_dir.clone();
-        in_file(move || known_nodes::remember(&folder, known))
+        on_file(move || known_nodes::add(&folder, joined))
             .await
             .map_err(|why| {
-                let why = format!("joined, but it will be forgotten with the next start: {why}");
+                let why = format!("joined, but not stored, so a restart will undo it: {why}");
                 RemoteError::new(Code::Internal, why)
             })?;
-        Ok(joined)
+        Ok(outcome)
     }
 
-    /// Why a server elsewhere cannot be reached from here, when that is because of where this node listens.
-    fn cut_off(&self, ticket: &Ticket) -> Option<CallError> {
-        let elsewhere = |addr: &SocketAddr| !addr.ip().is_loopback();
-        let cut_off = self.bound.ip().is_loopback() && ticket.addrs.iter().any(elsewhere);
+    /// Returns the reason why a server on another machine cannot be reached, if it is that this node
+    /// listens on loopback.
+    fn loopback_error(&self, ticket: &Ticket) -> Option<CallError> {
+        let is_remote = |addr: &SocketAddr| !addr.ip().is_loopback();
+        let unreachable = self.bound.ip().is_loopback() && ticket.addrs.iter().any(is_remote);
         let why = "this node listens on loopback and reaches no other machine; start it with --listen \
                    0.0.0.0:PORT";
-        cut_off.then(|| RemoteError::new(Code::Internal, why).into())
+        unreachable.then(|| RemoteError::new(Code::Internal, why).into())
     }
 
-    async fn leave(&self, who: &str) -> Result<UpstreamStatus, RemoteError> {
-        let who = who.trim().to_ascii_lowercase();
-        let links = self.links.list();
-        let mut fits = links
+    /// Leaves a node, named by a prefix of its key.
+    pub(super) async fn leave(&self, key_prefix: &str) -> Result<UpstreamStatus, RemoteError> {
+        let prefix = key_prefix.trim().to_ascii_lowercase();
+        let joined = self.upstreams.list();
+        let mut matching = joined
             .iter()
-            .filter(|link| link.key.to_string().starts_with(&who));
-        let (Some(link), None) = (fits.next(), fits.next()) else {
+            .filter(|upstream| upstream.key.to_string().starts_with(&prefix));
+        let (Some(upstream), None) = (matching.next(), matching.next()) else {
             return Err(RemoteError::not_found(format!(
-                "this node has joined no node, or more than one, whose key begins with `{who}`"
+                "this node has joined no node, or more than one, whose key begins with `{prefix}`"
             )));
         };
-        let (folder, key) = (self.data_dir.clone(), link.key);
-        self.links.detach(key);
-        in_file(move || known_nodes::forget(&folder, key))
+        let (folder, key) = (self.data_dir.clone(), upstream.key);
+        self.upstreams.detach(key);
+        on_file(move || known_nodes::remove(&folder, key))
             .await
             .map_err(|why| RemoteError::new(Code::Internal, why))?;
-        Ok(link.clone())
+        Ok(upstream.clone())
     }
 
-    /// The object, with its methods.
-    pub(super) fn object(self) -> Service {
-        let (join, leave, links) = (self.clone(), self.clone(), self);
-        Service::new("This node: which others it has joined")
+    /// Lists the nodes that this one has joined.
+    pub(super) fn upstreams(&self) -> Vec<UpstreamStatus> {
+        self.upstreams.list()
+    }
+
+    /// Returns the object, with its methods.
+    pub(super) fn object(&self) -> Service {
+        let (join, leave, upstreams) = (self.clone(), self.clone(), self.clone());
+        Service::new("The nodes that this one has joined")
             .method(
                 "join(ticket: str) -> map",
-                "Joins another node with its ticket, and registers there what is offered here.",
+                "Joins another node with its ticket and registers this node's services there.",
                 move |caller: Caller, (ticket,): (String,)| {
-                    let desk = join.clone();
+                    let service = join.clone();
                     async move {
                         require_role(Role::Admin, &caller)?;
-                        desk.join(&ticket).await.map_err(|error| match error {
-                            CallError::Remote(fault) => fault,
-                            // Whoever asked is told what it would have met itself.
-                            met => {
-                                RemoteError::new(Code::Internal, met.to_string()).with_detail(&met)
-                            }
+                        let ticket: Ticket = ticket
+                            .parse()
+                            .map_err(|e| RemoteError::bad_arguments(format!("{e}")))?;
+                        service.join(&ticket).await.map_err(|error| match error {
+                            CallError::Remote(error) => error,
+                            // The caller gets the error that it would have had itself.
+                            error => RemoteError::new(Code::Internal, error.to_string())
+                                .with_detail(&error),
                         })
                     }
                 },
             )
             .method(
-                "leave(who: str) -> map",
-                "Takes the names back that are registered at another node, and forgets it.",
-                move |caller: Caller, (who,): (String,)| {
-                    let desk = leave.clone();
+                "leave(key_prefix: str) -> map",
+                "Unregisters this node's services at another node and forgets that node.",
+                move |caller: Caller, (key_prefix,): (String,)| {
+                    let service = leave.clone();
                     async move {
                         require_role(Role::Admin, &caller)?;
-                        desk.leave(&who).await
+                        service.leave(&key_prefix).await
                     }
                 },
             )
             .method(
-                "links() -> list",
-                "The nodes that this one has joined, and how its names stand there.",
+                "upstreams() -> list",
+                "Lists the nodes that this one has joined, with the state of its names there.",
                 move |caller: Caller, []: [(); 0]| {
-                    let listed = require_role(Role::Member, &caller).map(|()| links.links.list());
+                    let listed =
+                        require_role(Role::Member, &caller).map(|()| upstreams.upstreams());
                     std::future::ready(listed)
                 },
             )
     }
 }
 
-/// File work goes to a thread for it: the network must not wait for a disk.
-async fn in_file<T: Send + 'static>(
+/// Runs file work on a thread for it: the network must not wait for a disk.
+async fn on_file<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KnownNodesError> + Send + 'static,
 ) -> Result<T, String> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -170,73 +171,12 @@ async fn in_file<T: Send + 'static>(
     done.map_err(|e| e.to_string())
 }
 
-/// Proves a ticket, and says what is to be remembered of its server.
-pub(super) async fn join(
+/// Joins the node of a ticket; returns what is to be stored of it.
+pub(super) async fn redeem(
     client: &Client,
     ticket: &Ticket,
     label: &str,
 ) -> Result<JoinedNode, CallError> {
     let (peer, role) = client.join(ticket, label).await?;
-    Ok(JoinedNode::of(ticket, peer.addr, role))
-}
-
-/// The typed way to ask a node about itself.
-#[derive(Debug, Clone)]
-pub struct NodeClient {
-    client: Client,
-    server: PeerAddr,
-}
-
-impl NodeClient {
-    pub(super) const fn new(client: Client, server: PeerAddr) -> Self {
-        Self { client, server }
-    }
-
-    /// Has the node join another.
-    ///
-    /// # Errors
-    /// The other's refusal, or the call's own.
-    pub async fn join(&self, ticket: &str) -> Result<JoinOutcome, CallError> {
-        let asked = self.ask("join", vec![ticket.into()]).await;
-        asked.map_err(|error| match error {
-            CallError::Remote(fault) => fault.detail().unwrap_or(CallError::Remote(fault)),
-            other => other,
-        })
-    }
-
-    /// Has the node leave another: the beginning of its key.
-    ///
-    /// # Errors
-    /// [`Code::NotFound`], or the call's own.
-    pub async fn leave(&self, who: &str) -> Result<UpstreamStatus, CallError> {
-        self.ask("leave", vec![who.into()]).await
-    }
-
-    /// The nodes that the node has joined.
-    ///
-    /// # Errors
-    /// The call's own.
-    pub async fn links(&self) -> Result<Vec<UpstreamStatus>, CallError> {
-        self.ask("links", vec![]).await
-    }
-
-    async fn ask<T: DeserializeOwned>(
-        &self,
-        method: &str,
-        args: Vec<Value>,
-    ) -> Result<T, CallError> {
-        let request = Request::new(NAME, method, args);
-        // Joining is a dial of its own, by the other node.
-        let long = DEADLINE * u32::try_from(MAX_ADDRS + 1).unwrap_or(u32::MAX);
-        let answer = self.client.call_encoded(self.server, request, long);
-        answer
-            .await?
-            .to_typed()
-            .map_err(|e| CallError::Protocol(e.to_string()))
-    }
-}
-
-/// An object that is shared by its desk.
-pub(super) fn object(desk: NodeService) -> Arc<Service> {
-    Arc::new(desk.object())
+    Ok(JoinedNode::new(ticket, peer.addr, role))
 }

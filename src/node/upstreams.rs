@@ -1,5 +1,5 @@
-//! The naming servers of others that this node has joined: what it offers is registered there too, and
-//! whoever has joined there may call it here.
+//! The nodes that this one has joined. Its services are registered there too, and the members there may
+//! call them.
 
 use std::{
     collections::HashMap,
@@ -11,71 +11,55 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::watch,
-    task::spawn_blocking,
+    task::{JoinHandle, spawn_blocking},
     time::{Duration, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    address, discover,
+    address::{self, AdvertisedAddr},
+    discover,
     known_nodes::{self, JoinedNode},
+    services::ServiceOffer,
 };
 use crate::net::{
     admission::{AdmissionClient, mirror_members},
-    naming::{LeaseKeeper, LeaseStatus, NamingClient, NamingServer, RegisterRequest},
+    naming::{LeaseKeeper, LeaseStatus, NamingClient, NamingServer},
     rpc::{
         client::{Client, PeerAddr},
         error::CallError,
         wire::Role,
     },
     trust::{key::PublicKey, members::Members},
-    uri::Uri,
 };
 
-/// How often it is looked whether a joined node is elsewhere.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often joined nodes that cannot be reached are looked for at other addresses.
+const RELOCATE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Where others reach this node.
-#[derive(Clone, Copy)]
-pub(super) struct AdvertisedAddr {
-    /// What it listens on.
-    pub(super) bound: SocketAddr,
-    /// The address that leads here, when it was told.
-    pub(super) told: Option<SocketAddr>,
-}
-
-impl AdvertisedAddr {
-    /// As somebody there reaches it.
-    pub(super) fn from(self, there: SocketAddr) -> SocketAddr {
-        let seen = || address::source_addr_for(self.bound, there).unwrap_or(self.bound);
-        self.told.unwrap_or_else(seen)
-    }
-}
-
-/// What goes on with one joined node.
+/// A joined node, and the tasks that run for it.
 struct Upstream {
-    known: JoinedNode,
+    joined: JoinedNode,
     peer: PeerAddr,
-    /// How each name stands there.
+    /// The state of each name there.
     names: Vec<(String, watch::Receiver<LeaseStatus>)>,
-    running: Vec<tokio::task::JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
     stop: CancellationToken,
 }
 
-/// A joined node, as others are shown it.
+/// A joined node, as reported to users.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpstreamStatus {
     /// Its key.
     pub key: PublicKey,
-    /// What this node may do there.
+    /// The role of this node there.
     pub role: Role,
-    /// Where it is.
+    /// Its address.
     pub addr: SocketAddr,
-    /// Names that are registered there, each with how that stands.
+    /// The names registered there, each with its state.
     pub names: Vec<(String, String)>,
 }
 
-/// Every joined node of one process.
+/// Every joined node of one process. Clones share them.
 #[derive(Clone)]
 pub(super) struct Upstreams(Arc<Shared>);
 
@@ -83,10 +67,10 @@ struct Shared {
     client: Client,
     members: Members,
     naming: Option<NamingServer>,
-    reached: AdvertisedAddr,
-    /// What is offered, without where it is.
-    offered: Vec<RegisterRequest>,
-    links: Mutex<HashMap<PublicKey, Upstream>>,
+    addr: AdvertisedAddr,
+    /// The services to register at each node.
+    offers: Vec<ServiceOffer>,
+    upstreams: Mutex<HashMap<PublicKey, Upstream>>,
     stop: CancellationToken,
 }
 
@@ -95,201 +79,199 @@ impl Upstreams {
         client: Client,
         members: Members,
         naming: Option<NamingServer>,
-        reached: AdvertisedAddr,
-        offered: Vec<RegisterRequest>,
+        addr: AdvertisedAddr,
+        offers: Vec<ServiceOffer>,
         stop: CancellationToken,
     ) -> Self {
         Self(Arc::new(Shared {
             client,
             members,
             naming,
-            reached,
-            offered,
-            links: Mutex::default(),
+            addr,
+            offers,
+            upstreams: Mutex::default(),
             stop,
         }))
     }
 
-    fn links(&self) -> MutexGuard<'_, HashMap<PublicKey, Upstream>> {
-        let links = self.0.links.lock();
-        links.unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<PublicKey, Upstream>> {
+        let upstreams = self.0.upstreams.lock();
+        upstreams.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes up a joined node, in place of what was known of it before. To be called on the network's
-    /// runtime. Answers a warning, if others will not be able to reach what is registered there.
-    pub(super) fn attach(&self, known: JoinedNode) -> Option<String> {
-        let peer = known.peers().next()?;
-        let at = self.0.reached.from(peer.addr);
-        let alone = at.ip().is_loopback() && !peer.addr.ip().is_loopback();
-        // What was registered before is registered again: the old work ends without taking it back.
-        // Its guests stay until it says otherwise.
-        if let Some(before) = self.links().remove(&peer.key) {
-            before.end();
+    /// Registers the services at a joined node and follows its members, in place of what ran for it
+    /// before. Must be called on the network's runtime. Returns a warning if others will not be able to
+    /// reach the services.
+    pub(super) fn attach(&self, joined: JoinedNode) -> Option<String> {
+        let peer = joined.peers().next()?;
+        let addr = self.0.addr.as_seen_from(peer.addr);
+        let unreachable = addr.ip().is_loopback() && !peer.addr.ip().is_loopback();
+        // Names that were registered before are registered again, so the old tasks end without
+        // unregistering them. The members stay until the node reports others.
+        if let Some(before) = self.lock().remove(&peer.key) {
+            before.abort();
         }
         let stop = self.0.stop.child_token();
-        let mut link = Upstream {
+        let mut upstream = Upstream {
             peer,
             names: Vec::new(),
-            running: Vec::new(),
+            tasks: Vec::new(),
             stop: stop.clone(),
-            known,
+            joined,
         };
-        if link.known.role >= Role::Member {
+        if upstream.joined.role >= Role::Member {
             let naming = NamingClient::new(self.0.client.clone(), peer);
-            for offered in &self.0.offered {
-                let mut wanted = offered.clone();
-                wanted.uri = Uri {
-                    object: wanted.uri,
-                    addr: at,
-                }
-                .to_string();
-                let registration = LeaseKeeper::new(naming.clone(), wanted);
-                link.names
-                    .push((offered.name.clone(), registration.status()));
-                link.running
-                    .push(tokio::spawn(registration.run(stop.clone())));
+            for offer in &self.0.offers {
+                let keeper = LeaseKeeper::new(naming.clone(), offer.request(addr));
+                upstream.names.push((offer.name.clone(), keeper.status()));
+                upstream.tasks.push(tokio::spawn(keeper.run(stop.clone())));
             }
-            let peers = AdmissionClient::new(self.0.client.clone(), peer);
-            let guests = mirror_members(self.0.members.clone(), peers, self.0.naming.clone());
-            link.running.push(tokio::spawn(async move {
-                stop.run_until_cancelled(guests).await;
+            let admission = AdmissionClient::new(self.0.client.clone(), peer);
+            let mirror = mirror_members(self.0.members.clone(), admission, self.0.naming.clone());
+            upstream.tasks.push(tokio::spawn(async move {
+                stop.run_until_cancelled(mirror).await;
             }));
         } else {
             self.0.members.set_delegated(peer.key, HashMap::new());
         }
-        self.links().insert(peer.key, link);
-        alone.then(|| address::loopback_warning(&[at]).unwrap_or_default())
+        self.lock().insert(peer.key, upstream);
+        unreachable.then(|| address::loopback_warning(&[addr]).unwrap_or_default())
     }
 
-    /// Looks for joined nodes that cannot be reached where they were, for as long as this node runs: at
-    /// their other addresses, and with `discover` on the local network.
+    /// Looks for joined nodes that cannot be reached, for as long as this node runs: at their other
+    /// addresses, and with `discover` on the local network.
     pub(super) async fn relocate(self, data_dir: PathBuf, discover: bool) {
-        while self.0.stop.run_until_cancelled(sleep(LOOK)).await.is_some() {
-            for before in self.lost() {
+        let stop = self.0.stop.clone();
+        while stop
+            .run_until_cancelled(sleep(RELOCATE_INTERVAL))
+            .await
+            .is_some()
+        {
+            for before in self.unreachable() {
                 let key = before.key;
-                let mut known = before.clone();
-                let mut now = self.answers(key, known.addrs.iter().copied()).await;
+                let mut joined = before.clone();
+                let mut now = self.probe(key, joined.addrs.iter().copied()).await;
                 if now.is_none() && discover {
                     let found = spawn_blocking(move || discover::find(key)).await;
-                    now = self.answers(key, found.unwrap_or_default()).await;
+                    now = self.probe(key, found.unwrap_or_default()).await;
                 }
-                // Slow is not moved, and whoever has been left meanwhile is not to be found.
+                // A slow node has not moved, and one that was left meanwhile is not to be attached.
                 let Some(now) = now.filter(|now| before.addrs.first() != Some(now)) else {
                     continue;
                 };
-                if !self.has(&before) {
+                if !self.contains(&before) {
                     continue;
                 }
                 tracing::info!(key = key.fingerprint(), %now, "a joined node has moved");
-                known.reached_at(now);
-                self.attach(known.clone());
-                self.remember(&data_dir, known).await;
+                joined.put_first(now);
+                self.attach(joined.clone());
+                self.store(&data_dir, joined).await;
             }
         }
     }
 
-    /// Keeps where a node is, unless it has been left by then.
-    async fn remember(&self, data_dir: &Path, known: JoinedNode) {
-        let (folder, links) = (data_dir.to_owned(), self.clone());
-        let kept = spawn_blocking(move || {
-            known_nodes::remember(&folder, known.clone())?;
-            match links.has(&known) {
+    /// Stores a node's addresses, unless it has been left by then.
+    async fn store(&self, data_dir: &Path, joined: JoinedNode) {
+        let (folder, upstreams) = (data_dir.to_owned(), self.clone());
+        let stored = spawn_blocking(move || {
+            known_nodes::add(&folder, joined.clone())?;
+            match upstreams.contains(&joined) {
                 true => Ok(true),
-                false => known_nodes::forget(&folder, known.key),
+                false => known_nodes::remove(&folder, joined.key),
             }
         });
-        if let Ok(Err(why)) = kept.await {
-            tracing::warn!(%why, "its new address will be forgotten");
+        if let Ok(Err(error)) = stored.await {
+            tracing::warn!(%error, "could not save the new address of a joined node");
         }
     }
 
-    /// The first of these addresses where a node holds this key: what is announced proves nothing.
-    async fn answers(
+    /// Returns the first of these addresses at which a node holds this key: what was announced proves
+    /// nothing.
+    async fn probe(
         &self,
         key: PublicKey,
         addrs: impl IntoIterator<Item = SocketAddr>,
     ) -> Option<SocketAddr> {
         let peers = addrs.into_iter().map(|addr| PeerAddr { addr, key });
-        let answered = self.0.client.connect_any(peers).await;
-        answered.ok().map(|(peer, _)| peer.addr)
+        let connected = self.0.client.connect_any(peers).await;
+        connected.ok().map(|(peer, _)| peer.addr)
     }
 
-    /// Whether a node is still joined, and known as then.
-    fn has(&self, known: &JoinedNode) -> bool {
-        let links = self.links();
-        links
-            .get(&known.key)
-            .is_some_and(|link| link.known == *known)
+    /// Reports whether a node is still joined, with the same addresses.
+    fn contains(&self, joined: &JoinedNode) -> bool {
+        let upstreams = self.lock();
+        upstreams
+            .get(&joined.key)
+            .is_some_and(|upstream| upstream.joined == *joined)
     }
 
-    /// Joined nodes with a name that cannot be kept there for want of a connection.
-    fn lost(&self) -> Vec<JoinedNode> {
-        let lost = |link: &&Upstream| {
-            link.names.iter().any(|(_, status)| {
-                let status = status.borrow();
+    /// Returns the joined nodes that cannot be reached to register a name.
+    fn unreachable(&self) -> Vec<JoinedNode> {
+        let is_unreachable = |upstream: &&Upstream| {
+            upstream.names.iter().any(|(_, status)| {
                 matches!(
-                    &*status,
+                    &*status.borrow(),
                     LeaseStatus::Failing(CallError::Connect { .. } | CallError::Deadline(_))
                 )
             })
         };
-        let links = self.links();
-        links
+        let upstreams = self.lock();
+        upstreams
             .values()
-            .filter(lost)
-            .map(|link| link.known.clone())
+            .filter(is_unreachable)
+            .map(|upstream| upstream.joined.clone())
             .collect()
     }
 
-    /// Lets go of a joined node: names are taken back, its peers are no guests any more.
+    /// Unregisters the services at a joined node; its members may no longer call them. Returns `false`
+    /// if it was not joined.
     pub(super) fn detach(&self, key: PublicKey) -> bool {
-        let link = self.links().remove(&key);
-        if let Some(link) = &link {
-            link.stop.cancel();
+        let upstream = self.lock().remove(&key);
+        if let Some(upstream) = &upstream {
+            upstream.stop.cancel();
         }
         self.0.members.set_delegated(key, HashMap::new());
-        link.is_some()
+        upstream.is_some()
     }
 
-    /// Every joined node, by key.
+    /// Lists the joined nodes, by key.
     pub(super) fn list(&self) -> Vec<UpstreamStatus> {
-        let links = self.links();
-        let mut all: Vec<_> = links.values().map(Upstream::info).collect();
-        all.sort_by_key(|link| link.key);
+        let upstreams = self.lock();
+        let mut all: Vec<_> = upstreams.values().map(Upstream::status).collect();
+        all.sort_by_key(|upstream| upstream.key);
         all
     }
 
-    /// The tasks that take names back when the node stops.
-    pub(super) fn take_running(&self) -> Vec<tokio::task::JoinHandle<()>> {
-        let mut links = self.links();
-        let all = links.values_mut();
-        all.flat_map(|link| std::mem::take(&mut link.running))
+    /// Takes the tasks that unregister the services when the node stops.
+    pub(super) fn take_tasks(&self) -> Vec<JoinHandle<()>> {
+        let mut upstreams = self.lock();
+        let all = upstreams.values_mut();
+        all.flat_map(|upstream| std::mem::take(&mut upstream.tasks))
             .collect()
     }
 }
 
 impl Upstream {
-    /// Ends what goes on, at once.
-    fn end(self) {
-        for running in self.running {
-            running.abort();
+    fn abort(self) {
+        for task in self.tasks {
+            task.abort();
         }
     }
 
-    fn info(&self) -> UpstreamStatus {
-        let word = |status: &LeaseStatus| match status {
+    fn status(&self) -> UpstreamStatus {
+        let text = |status: &LeaseStatus| match status {
             LeaseStatus::Pending => "pending".to_owned(),
             LeaseStatus::Held => "held".to_owned(),
-            LeaseStatus::Failing(why) => format!("failing: {why}"),
-            LeaseStatus::Refused(why) => format!("refused: {why}"),
+            LeaseStatus::Failing(error) => format!("failing: {error}"),
+            LeaseStatus::Refused(error) => format!("refused: {error}"),
         };
         let names = self.names.iter();
         UpstreamStatus {
             key: self.peer.key,
-            role: self.known.role,
+            role: self.joined.role,
             addr: self.peer.addr,
             names: names
-                .map(|(name, status)| (name.clone(), word(&status.borrow())))
+                .map(|(name, status)| (name.clone(), text(&status.borrow())))
                 .collect(),
         }
     }

@@ -12,6 +12,7 @@ use crate::{
         admission::{MemberStatus, TicketOptions},
         naming::Record,
         rpc::{object::Signature, wire::Role},
+        trust::ticket::Ticket,
     },
     node::{NamesEvent, UpstreamStatus},
     queue::{
@@ -69,7 +70,7 @@ pub(crate) enum Effect {
         wish: TicketOptions,
     },
     Rotate,
-    Join(String),
+    Join(Ticket),
     Leave(String),
     Revoke(String),
     Pause {

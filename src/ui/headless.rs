@@ -46,7 +46,7 @@ impl Headless {
         let mut model = Screen::new(options)?.model;
         model.zone = jiff::tz::TimeZone::UTC;
         model.size = (width, height);
-        let access = session.access();
+        let access = session.handle();
         model.about = Header {
             read_only: model.about.read_only,
             ..Header::of(&access)

@@ -60,7 +60,7 @@ enum InputGate {
 
 /// Prints until it is left.
 pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<ScreenOutcome> {
-    let access = session.access();
+    let access = session.handle();
     model.about = Header {
         read_only: model.about.read_only,
         ..Header::of(&access)

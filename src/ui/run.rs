@@ -97,7 +97,7 @@ pub(crate) async fn run(
     let signals = Signals::listen()?;
     let term = Term::enter(model.mouse)?;
     model.size = term.size()?;
-    let access = session.access();
+    let access = session.handle();
     model.about = Header {
         read_only: model.about.read_only,
         ..Header::of(&access)

@@ -147,30 +147,30 @@ impl Runner {
             Effect::Ticket { role, wish } => {
                 let access = &self.access;
                 let made =
-                    access.peers(|peers| async move { peers.issue_ticket(role, wish).await });
+                    access.members(|peers| async move { peers.issue_ticket(role, wish).await });
                 (What::Ticket(role), heard(made.await, |text| text))
             }
             Effect::Rotate => {
                 let access = &self.access;
                 let gone =
-                    access.peers(|peers| async move { peers.invalidate_tickets(None).await });
+                    access.members(|peers| async move { peers.invalidate_tickets(None).await });
                 let text = |n| format!("{n} tickets are worthless now; who has joined stays");
                 (What::Rotate, heard(gone.await, text))
             }
             Effect::Join(ticket) => {
                 let access = &self.access;
-                let joined = access.node(|node| async move { node.join(&ticket).await });
+                let joined = access.join(ticket);
                 (What::Join, heard(joined.await, |joined| joined_as(&joined)))
             }
             Effect::Leave(who) => {
                 let access = &self.access;
-                let left = access.node(|node| async move { node.leave(&who).await });
+                let left = access.leave(&who);
                 let text = |left: UpstreamStatus| format!("left {}", left.key.fingerprint());
                 (What::Leave, heard(left.await, text))
             }
             Effect::Revoke(who) => {
                 let access = &self.access;
-                let gone = access.peers(|peers| async move { peers.revoke(&who).await });
+                let gone = access.members(|peers| async move { peers.revoke(&who).await });
                 let text = |gone: Member| {
                     format!(
                         "{} {} is out; :rotate makes tickets worthless that it may know",
@@ -220,9 +220,11 @@ impl Runner {
     }
 
     async fn peers(&self) -> Result<Peers, String> {
-        let here = self.access.peers(|peers| async move { peers.list().await });
+        let here = self
+            .access
+            .members(|peers| async move { peers.list().await });
         let here = here.await.map_err(|e| e.to_string())?;
-        let there = self.access.node(|node| async move { node.links().await });
+        let there = self.access.upstreams();
         let there = there.await.map_err(|e| e.to_string())?;
         Ok(Peers { here, there })
     }

@@ -159,6 +159,10 @@ fn what_programs_are_given_of_a_system() {
     assert_eq!(node.end(), Some(0));
     let mut lost = names.until(|seen| seen["event"] == "lost");
     lost["error"] = "WHY".into();
+    // It has jitter.
+    let retry_in = lost["retry_in_ms"].as_u64().expect("a number");
+    assert!((100..=200).contains(&retry_in), "{retry_in} ms");
+    lost["retry_in_ms"] = 200.into();
     watched.push(lost);
     for seen in watched.iter().chain([&ended]) {
         all.push_str(&format!("a line of a watch: {seen}\n"));

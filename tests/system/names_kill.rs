@@ -52,7 +52,7 @@ impl Ledger {
 
     async fn check(&self, folder: &Path) {
         let node = start(folder);
-        let stored = names(&node.access()).await;
+        let stored = names(&node.handle()).await;
         for (name, registered) in &self.0 {
             assert_eq!(stored.contains(name), *registered, "{name}");
         }
@@ -146,7 +146,7 @@ async fn child() {
     let round = std::env::var("CHILD_ROUND").expect("a round");
     let node = start(Path::new(&folder));
     let registrars = (0..REGISTRARS).map(|n| {
-        let (access, round) = (node.access(), round.clone());
+        let (access, round) = (node.handle(), round.clone());
         tokio::spawn(async move {
             for i in 0..u64::MAX {
                 register(&access, format!("name-{round}-{n}-{i}"), i % 3 == 0).await;

@@ -7,7 +7,7 @@ use crate::process::Home;
 #[test]
 fn each_part_can_be_done_without() {
     let home = Home::new();
-    let node = home.serve(&["--without", "workers"]);
+    let node = home.serve(&["--disable", "workers"]);
     assert_eq!(home.json(&["workers", "list"]), Value::Array(vec![]));
     home.run(&["add", "1", "2"]);
     let queued = home.json(&["tasks", "list", "state:queued"]);
@@ -18,7 +18,7 @@ fn each_part_can_be_done_without() {
     assert_eq!(node.end(), Some(0));
 
     let home = Home::new();
-    let _node = home.serve(&["--without", "greeter,broker"]);
+    let _node = home.serve(&["--disable", "greeter,broker"]);
     let names = home.json(&["names", "list"]);
     assert_eq!(names.as_array().map(Vec::len), Some(1), "{names}");
     let greeting = home.output(&["greet", "Ali"]);
@@ -28,7 +28,7 @@ fn each_part_can_be_done_without() {
     let said = String::from_utf8_lossy(&sum.stderr).into_owned();
     assert!(said.contains("no broker"), "{said}");
 
-    let wrong = home.output(&["serve", "--without", "screen"]);
+    let wrong = home.output(&["serve", "--disable", "screen"]);
     assert_eq!(wrong.status.code(), Some(2));
 }
 
@@ -36,11 +36,11 @@ fn each_part_can_be_done_without() {
 fn a_node_without_a_naming_server_registers_with_the_one_it_joins() {
     let (a, b) = (Home::new(), Home::new());
     let _node = a.serve(&[]);
-    let alone = b.output(&["serve", "--without", "naming"]);
+    let alone = b.output(&["serve", "--disable", "naming"]);
     assert_eq!(alone.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&alone.stderr).contains("has to join one"));
     let ticket = a.ticket(&[]);
-    let node = b.serve_with(&["--without", "naming"], &[("DISTRO_TUI_TICKET", &ticket)]);
+    let node = b.serve_with(&["--disable", "naming"], &[("DISTRO_TUI_TICKET", &ticket)]);
     let key = node.key();
     let watch = a.follow(&["names", "watch"]);
     watch.until(|seen| seen["name"] == "server" && seen["owner"] == key.as_str());
@@ -63,7 +63,7 @@ fn names_are_there_after_a_restart_also_without_a_broker() {
         let names = names.map(|name| name["name"].as_str().expect("text").to_owned());
         names.collect::<Vec<_>>()
     };
-    let node = home.serve(&["--without", "broker"]);
+    let node = home.serve(&["--disable", "broker"]);
     register("kept-1");
     register("kept-2");
     node.kill();
@@ -71,7 +71,7 @@ fn names_are_there_after_a_restart_also_without_a_broker() {
     assert_eq!(listed(), ["kept-1", "kept-2"]);
     home.run(&["names", "unregister", "kept-1"]);
     assert_eq!(node.end(), Some(0));
-    let node = home.serve(&["--without", "broker"]);
+    let node = home.serve(&["--disable", "broker"]);
     assert_eq!(listed(), ["kept-2"]);
     assert_eq!(node.end(), Some(0));
     // Nothing is stored in memory only, and nothing that is stored is read.

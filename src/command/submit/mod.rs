@@ -74,7 +74,7 @@ fn run(
             args,
             parse,
             timeout,
-            broker: session.access().broker(),
+            broker: session.handle().broker(),
         };
         let result = match one {
             Some(task) => submitter.submit_one(task).await,

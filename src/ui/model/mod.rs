@@ -58,13 +58,13 @@ impl Default for Header {
 
 impl Header {
     pub(crate) fn of(access: &NodeHandle) -> Self {
-        let about = access.about();
+        let about = access.info();
         Self {
             fingerprint: about.key.fingerprint(),
             addr: about.addr.to_string(),
             engine: access.broker().engine().to_owned(),
             role: about.role,
-            place: about.place,
+            place: about.locality,
             read_only: false,
         }
     }

@@ -163,7 +163,7 @@ pub(crate) fn names() -> Msg {
         health,
         exclusive: false,
     };
-    Msg::Names(NamesEvent::News(NamingEvent::Snapshot {
+    Msg::Names(NamesEvent::Changed(NamingEvent::Snapshot {
         revision: 4,
         first: true,
         more: false,

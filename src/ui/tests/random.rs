@@ -140,7 +140,7 @@ proptest! {
                 Input::Names(records) => {
                     let records = records.into_iter().map(record).collect();
                     let event = NamingEvent::Snapshot { revision: 9, first: true, more: false, records };
-                    send(&mut model, Msg::Names(NamesEvent::News(event)))
+                    send(&mut model, Msg::Names(NamesEvent::Changed(event)))
                 }
                 Input::Ended(state, count) => {
                     let state = State::ALL[usize::from(state) % 8];

@@ -397,7 +397,7 @@ fn a_node_elsewhere_that_is_lost_on_a_read_only_screen() {
         let error = CallError::Deadline(std::time::Duration::from_secs(5));
         let lost = NamesEvent::Lost {
             error,
-            again_in: std::time::Duration::from_secs(3),
+            retry_in: std::time::Duration::from_secs(3),
         };
         send(&mut model, Msg::Names(lost));
         model

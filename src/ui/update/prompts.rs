@@ -88,7 +88,7 @@ fn take(model: &mut Model, purpose: &PromptKind, text: &str) -> Result<Vec<Effec
             }
         }
         PromptKind::Join => match text.parse::<Ticket>() {
-            Ok(ticket) => Ok(vec![Effect::Join(ticket.to_string())]),
+            Ok(ticket) => Ok(vec![Effect::Join(ticket)]),
             Err(why) => Err(why.to_string().into()),
         },
         PromptKind::Call(record) => {

@@ -26,7 +26,7 @@ use crate::{
 
 pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
-        Msg::Names(NamesEvent::News(event)) => {
+        Msg::Names(NamesEvent::Changed(event)) => {
             let back = model.lost.take().is_some();
             let mut effects = names(model, event);
             if back {
@@ -36,7 +36,7 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
             effects
         }
-        Msg::Names(NamesEvent::Lost { error, again_in }) => {
+        Msg::Names(NamesEvent::Lost { error, retry_in }) => {
             if std::mem::take(&mut model.names.connected) {
                 log(
                     model,
@@ -46,7 +46,7 @@ pub(super) fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 );
             }
             model.lost = Some(Lost {
-                again_at: model.now.after(again_in),
+                again_at: model.now.after(retry_in),
                 why: error.to_string(),
             });
             vec![]

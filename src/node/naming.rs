@@ -1,0 +1,129 @@
+//! The naming server of a node, and the one that a node without its own uses.
+
+use std::{
+    path::Path,
+    sync::{Arc, mpsc},
+};
+
+use tokio::{
+    runtime::Handle,
+    time::{Duration, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    config::NodeConfig,
+    error::NodeError,
+    known_nodes::{self, JoinedNode},
+    names_file,
+    names_journal::NamesJournal,
+};
+use crate::{
+    net::{
+        naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest},
+        rpc::{
+            client::{Client, PeerAddr},
+            endpoint::Endpoint,
+            error::{CallError, Code},
+            object::Caller,
+            wire::Role,
+        },
+        uri::Uri,
+    },
+    queue::embedded::store::Durability,
+};
+
+/// The longest wait for a naming server of a joined node: a node starts also while it is away.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Starts the naming server and exposes it. It is registered in itself.
+pub(super) fn serve(
+    config: &NodeConfig,
+    net: &Handle,
+    endpoint: &Endpoint,
+    own: PeerAddr,
+    stop: &CancellationToken,
+) -> Result<NamingServer, NodeError> {
+    // The server's timers belong to the network's runtime.
+    let _entered = net.enter();
+    let naming = open(config, net)?;
+    endpoint
+        .objects()
+        .expose(naming::NAME, Arc::new(naming.object()));
+    let uri = Uri {
+        object: naming::NAME.into(),
+        addr: own.addr,
+    };
+    let mut request = RegisterRequest::new(naming::NAME, uri);
+    request.lease_ms = Some(0);
+    request.exclusive = true;
+    request.tags = vec!["naming".into()];
+    let caller = Caller {
+        key: own.key,
+        role: Role::Admin,
+    };
+    if let Err(error) = naming.register(&caller, request) {
+        tracing::error!(%error, "the naming server could not register itself");
+    }
+    let (stop, clock) = (stop.clone(), naming.clone());
+    net.spawn(async move { clock.run(stop).await });
+    Ok(naming)
+}
+
+/// Returns an empty naming server if nothing is stored on disk, otherwise one with a journal and the
+/// names in it.
+fn open(config: &NodeConfig, net: &Handle) -> Result<NamingServer, NodeError> {
+    let limits = NamingLimits::default();
+    let sync = match config.broker.store.durability {
+        Durability::Memory => return Ok(NamingServer::new(limits)),
+        Durability::Process => false,
+        Durability::Power => true,
+    };
+    let (journal, names) =
+        NamesJournal::open(&config.data_dir, sync).map_err(|error| NodeError::Folder {
+            path: names_file::path(&config.data_dir),
+            error,
+        })?;
+    let (naming, persist) = NamingServer::persistent(limits, names, Arc::new(journal));
+    net.spawn(persist);
+    Ok(naming)
+}
+
+/// Returns the naming server of the first joined node that replies; of the first one if none does yet,
+/// and `None` without a joined node.
+pub(super) fn of_joined(
+    net: &Handle,
+    client: Client,
+    joined: &[JoinedNode],
+) -> Option<NamingClient> {
+    let peers: Vec<PeerAddr> = joined.iter().flat_map(JoinedNode::peers).collect();
+    let first = NamingClient::new(client.clone(), *peers.first()?);
+    // A node may be started on a runtime, where another one must not be waited on.
+    let (found, reply) = mpsc::channel();
+    net.spawn(async move {
+        let connecting = NamingClient::connect_any(&client, peers);
+        if let Ok(Ok(naming)) = timeout(SEARCH_TIMEOUT, connecting).await {
+            found.send(naming).ok();
+        }
+    });
+    Some(reply.recv().unwrap_or(first))
+}
+
+/// Returns the naming server of another process's node. If that runs without one and its data folder is
+/// known, it is that of the first joined node.
+pub(super) async fn of_node(
+    client: &Client,
+    peer: PeerAddr,
+    data_dir: Option<&Path>,
+) -> NamingClient {
+    let own = NamingClient::new(client.clone(), peer);
+    match (own.count().await, data_dir) {
+        (Err(CallError::Remote(error)), Some(folder)) if error.code == Code::NotFound => {
+            let joined = known_nodes::read(folder).unwrap_or_default();
+            let peers = joined.iter().flat_map(JoinedNode::peers);
+            let found = NamingClient::connect_any(client, peers).await;
+            found.unwrap_or(own)
+        }
+        _ => own,
+    }
+}
