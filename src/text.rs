@@ -1,34 +1,34 @@
-//! Text from anywhere, made safe and made to fit. Nothing from outside reaches a cell but by here.
+//! Text for the terminal: sanitized, truncated and formatted. All text from outside goes through here.
 
 use std::borrow::Cow;
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// Text in which nothing moves a cursor, changes a colour or turns the reading direction: control
-/// characters are shown as their pictures, directional marks as a replacement character, and joined
-/// emoji are taken apart, because terminals disagree on how wide they are together.
+/// Replaces everything that moves a cursor, changes a colour or turns the reading direction: control
+/// characters become their pictures, directional marks a replacement character. Joined emoji are split,
+/// because terminals disagree on the width of the joined form.
 pub(crate) fn sanitize(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(needs_care) {
+    if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.chars().filter_map(shown).collect())
+    Cow::Owned(text.chars().filter_map(replacement).collect())
 }
 
-/// One character as it is shown; `None` leaves it out.
-fn shown(c: char) -> Option<char> {
+/// Returns the character to show; `None` removes it.
+fn replacement(c: char) -> Option<char> {
     match c {
         '\u{200d}' | '\u{fe0e}' | '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' => None,
         '\n' | '\r' => Some('␤'),
         '\t' => Some(' '),
         '\u{7f}' => Some('␡'),
         '\0'..='\u{1f}' => char::from_u32('␀' as u32 + c as u32),
-        c if needs_care(c) => Some('\u{fffd}'),
+        c if is_unsafe(c) => Some('\u{fffd}'),
         c => Some(c),
     }
 }
 
-fn needs_care(c: char) -> bool {
+fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{200b}'..='\u{200f}'          // zero-width and directional marks
@@ -41,28 +41,27 @@ fn needs_care(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}')
 }
 
-/// How many cells a clean text takes.
+/// Returns the number of cells of a sanitized text.
 pub(crate) fn width(text: &str) -> usize {
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
 
-/// Clean text in at most `cells` cells; what is cut off is marked with `mark`.
+/// Sanitizes text and truncates it to `cells` cells; a cut is marked with `mark`.
 pub(crate) fn truncate<'a>(text: &'a str, cells: usize, mark: &str) -> Cow<'a, str> {
-    // No character takes more than four bytes a cell and almost none is wider than two cells, so a
-    // long text need not be read to its end to know that it does not fit.
+    // A cell seldom takes more than a few bytes, so the start of a long text shows that it does not fit.
     let head = text
         .get(..text.floor_char_boundary(cells.saturating_mul(32) + 64))
         .unwrap_or(text);
-    let clean = sanitize(head);
-    if head.len() == text.len() && width(&clean) <= cells {
-        return clean;
+    let safe = sanitize(head);
+    if head.len() == text.len() && width(&safe) <= cells {
+        return safe;
     }
     let room = cells.saturating_sub(width(mark));
-    let mut taken = 0;
+    let mut used = 0;
     let mut cut = String::new();
-    for cluster in clean.graphemes(true) {
-        taken += cluster.width();
-        if taken > room {
+    for cluster in safe.graphemes(true) {
+        used += cluster.width();
+        if used > room {
             break;
         }
         cut.push_str(cluster);
@@ -73,7 +72,7 @@ pub(crate) fn truncate<'a>(text: &'a str, cells: usize, mark: &str) -> Cow<'a, s
     Cow::Owned(cut)
 }
 
-/// Clean text cut into lines of at most `cells` cells, and at most `lines` of them.
+/// Sanitizes text and wraps it into at most `lines` lines of at most `cells` cells.
 pub(crate) fn wrap(text: &str, cells: usize, lines: usize) -> Vec<String> {
     let cells = cells.max(1);
     let mut out = Vec::new();
@@ -109,7 +108,7 @@ pub(crate) fn wrap(text: &str, cells: usize, lines: usize) -> Vec<String> {
     out
 }
 
-/// A count with thousands apart: `1,234,567`.
+/// Formats a count with thousands separators: `1,234,567`.
 pub(crate) fn fmt_count(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -122,15 +121,15 @@ pub(crate) fn fmt_count(n: usize) -> String {
     out
 }
 
-/// So many of a thing: `1 task`, `1,234 tasks`.
-pub(crate) fn pluralize(n: usize, thing: &str) -> String {
+/// Formats a count with its noun: `1 task`, `1,234 tasks`.
+pub(crate) fn pluralize(n: usize, noun: &str) -> String {
     match n {
-        1 => format!("1 {thing}"),
-        n => format!("{} {thing}s", fmt_count(n)),
+        1 => format!("1 {noun}"),
+        n => format!("{} {noun}s", fmt_count(n)),
     }
 }
 
-/// A count in at most five cells: `999`, `12.3k`, `4.5M`.
+/// Formats a count in at most six cells: `999`, `12.3k`, `4.5M`.
 pub(crate) fn fmt_compact(n: u64) -> String {
     match n {
         0..10_000 => n.to_string(),
@@ -140,7 +139,7 @@ pub(crate) fn fmt_compact(n: u64) -> String {
     }
 }
 
-/// How long something took, in at most seven cells: `850 µs`, `1.25 ms`, `3.4 s`, `2m 05s`.
+/// Formats a duration in at most seven cells: `850 µs`, `1.25 ms`, `3.4 s`, `2m 05s`.
 pub(crate) fn fmt_duration(time: std::time::Duration) -> String {
     let micros = time.as_micros();
     let seconds = time.as_secs_f64();
@@ -170,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escape_sequences_and_direction_marks_lose_their_power() {
+    fn escape_sequences_and_direction_marks_are_replaced() {
         assert_eq!(sanitize("\u{1b}[2J"), "␛[2J");
         assert_eq!(sanitize("a\nb\tc\u{7f}\u{9b}"), "a␤b c␡\u{fffd}");
         assert_eq!(sanitize("\u{202e}evil"), "\u{fffd}evil");
@@ -214,15 +213,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_fitted_fits_and_has_no_control_characters(text in "\\PC*|[\u{0}-\u{ff}\u{200b}-\u{2070}👩🏽]*", cells in 0usize..30) {
-            let fitted = truncate(&text, cells, "…");
-            prop_assert!(width(&fitted) <= cells, "{:?}", fitted);
-            prop_assert!(!fitted.chars().any(needs_care));
+        fn truncated_text_fits_and_has_no_control_characters(text in "\\PC*|[\u{0}-\u{ff}\u{200b}-\u{2070}👩🏽]*", cells in 0usize..30) {
+            let truncated = truncate(&text, cells, "…");
+            prop_assert!(width(&truncated) <= cells, "{:?}", truncated);
+            prop_assert!(!truncated.chars().any(is_unsafe));
             for line in wrap(&text, cells, 10) {
-                // One character that is wider than the room has a line of its own.
+                // A character that is wider than the line has its own line.
                 let widest = line.graphemes(true).map(UnicodeWidthStr::width).max().unwrap_or(0);
                 prop_assert!(width(&line) <= cells.max(widest), "{:?}", line);
-                prop_assert!(!line.chars().any(needs_care));
+                prop_assert!(!line.chars().any(is_unsafe));
             }
         }
     }

@@ -1,28 +1,28 @@
-//! Where everything is, for a screen of any size.
+//! The layout of the screen, for any size.
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::{action::Action, pane::Pane};
 
-/// The smallest screen that shows anything but a request for a larger one.
-pub(crate) const SMALLEST: (u16, u16) = (20, 5);
+/// The minimum size; a smaller screen shows only a request to enlarge it.
+pub(crate) const MIN_SIZE: (u16, u16) = (20, 5);
 
-/// Where the parts of one frame are.
+/// The areas of one frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// The line at the top: the process and the broker, or the panes to choose from.
+    /// The line at the top: the status bar, or the tabs.
     pub(crate) bar: Rect,
-    /// The bar lists the panes, because only one of them is to be seen.
+    /// The bar shows tabs, because only one pane is visible.
     pub(crate) tabs: bool,
     pub(crate) panes: Vec<(Pane, Rect)>,
     pub(crate) footer: Rect,
 }
 
-/// What the mouse can hit, as it was drawn last.
+/// The areas that react to the mouse in the last frame.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Regions {
     pub(crate) panes: Vec<(Pane, Rect)>,
-    /// The rows of each list: where they begin, and the first row that is shown.
+    /// The area of each list, and the index of its first visible row.
     pub(crate) rows: Vec<(Pane, Rect, usize)>,
     pub(crate) buttons: Vec<(Rect, Action)>,
 }
@@ -47,9 +47,9 @@ impl Regions {
     }
 }
 
-/// Plans a frame; `None` when there is no room for one.
+/// Lays out a frame; `None` if the screen is too small.
 pub(crate) fn plan(area: Rect, focus: Pane, zoomed: bool, workers: usize) -> Option<Plan> {
-    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+    if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
         return None;
     }
     let [bar, body, footer] = Layout::vertical([
@@ -74,18 +74,18 @@ pub(crate) fn plan(area: Rect, focus: Pane, zoomed: bool, workers: usize) -> Opt
     })
 }
 
-/// Two columns: who there is and the greeter to the left, the work to the right.
+/// Two columns: names and greeter on the left, tasks, workers and events on the right.
 fn columns(body: Rect, workers: usize) -> Vec<(Pane, Rect)> {
     let left = (body.width * 34 / 100).clamp(40, 66);
     let [left, right] =
         Layout::horizontal([Constraint::Length(left), Constraint::Fill(1)]).areas(body);
     let [names, greeter] =
         Layout::vertical([Constraint::Percentage(38), Constraint::Fill(1)]).areas(left);
-    let lanes = lanes_height(workers, body.height * 35 / 100);
+    let workers_rows = workers_height(workers, body.height * 35 / 100);
     let events = (body.height * 24 / 100).max(6);
     let [tasks, workers, events] = Layout::vertical([
         Constraint::Fill(1),
-        Constraint::Length(lanes),
+        Constraint::Length(workers_rows),
         Constraint::Length(events),
     ])
     .areas(right);
@@ -100,11 +100,11 @@ fn columns(body: Rect, workers: usize) -> Vec<(Pane, Rect)> {
 
 /// Three rows: names beside the greeter, tasks, workers beside events.
 fn stacked(body: Rect, workers: usize) -> Vec<(Pane, Rect)> {
-    let lanes = lanes_height(workers, body.height * 30 / 100).max(6);
+    let workers_rows = workers_height(workers, body.height * 30 / 100).max(6);
     let [upper, middle, lower] = Layout::vertical([
         Constraint::Length((body.height * 32 / 100).max(7)),
         Constraint::Fill(1),
-        Constraint::Length(lanes),
+        Constraint::Length(workers_rows),
     ])
     .areas(body);
     let half = [Constraint::Percentage(46), Constraint::Fill(1)];
@@ -120,10 +120,10 @@ fn stacked(body: Rect, workers: usize) -> Vec<(Pane, Rect)> {
     ]
 }
 
-/// A row for each worker, a header, an axis and the border.
-fn lanes_height(workers: usize, most: u16) -> u16 {
+/// Returns the height of the Workers pane: a row per worker, the header, the axis and the border.
+fn workers_height(workers: usize, max: u16) -> u16 {
     let wanted = u16::try_from(workers).unwrap_or(u16::MAX).max(2);
-    wanted.saturating_add(4).min(most.max(6))
+    wanted.saturating_add(4).min(max.max(6))
 }
 
 #[cfg(test)]
@@ -148,7 +148,7 @@ mod tests {
         ) {
             let area = Rect::new(0, 0, w, h);
             let Some(plan) = plan(area, Pane::Workers, zoomed, workers) else {
-                prop_assert!(w < SMALLEST.0 || h < SMALLEST.1);
+                prop_assert!(w < MIN_SIZE.0 || h < MIN_SIZE.1);
                 return Ok(());
             };
             let mut rects: Vec<Rect> = plan.panes.iter().map(|(_, rect)| *rect).collect();

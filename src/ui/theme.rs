@@ -1,30 +1,30 @@
-//! Colours by role, and what the terminal can show of them.
+//! Themes: a style for each role, adapted to the terminal.
 //!
-//! Drawing code asks for a role and gets a style that this terminal can show. With colour off it
-//! never sees a colour at all: crossterm would write a reset in its place, and the selected row would
-//! lose its highlight with it.
+//! Drawing code asks for a role and gets a style that this terminal supports. With colour off a style has
+//! no colour at all: crossterm would write a reset in its place, and the selected row would lose its
+//! highlight.
 
 use std::collections::BTreeMap;
 
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
-mod paint;
+mod color;
 mod symbols;
 
-use paint::ColorDef;
+use color::ColorDef;
 pub use symbols::SymbolSet;
 pub(crate) use symbols::Symbols;
 
-/// What a piece of the screen is.
+/// The role of a text or an area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum StyleRole {
     /// Ordinary text, and the background of everything.
     Text,
-    /// Text that matters more.
+    /// Emphasized text.
     Strong,
-    /// Text that matters less.
+    /// Secondary text.
     Dim,
     Border,
     /// The border and title of the focused pane.
@@ -37,9 +37,9 @@ pub(crate) enum StyleRole {
     Good,
     Warn,
     Bad,
-    /// Something is going on.
+    /// Something in progress.
     Active,
-    /// Something waits.
+    /// Something waiting.
     Waiting,
     /// The brand, the prompt and other small accents.
     Accent,
@@ -47,9 +47,9 @@ pub(crate) enum StyleRole {
     Key,
     /// Bars, sparklines and histograms.
     Chart,
-    /// Every second task in a lane, so that neighbours can be told apart.
-    LaneOdd,
-    LaneEven,
+    /// Every second task of a timeline, to tell neighbours apart.
+    TimelineOdd,
+    TimelineEven,
     /// The background of overlays.
     Popup,
 }
@@ -72,29 +72,29 @@ impl StyleRole {
         Self::Accent,
         Self::Key,
         Self::Chart,
-        Self::LaneOdd,
-        Self::LaneEven,
+        Self::TimelineOdd,
+        Self::TimelineEven,
         Self::Popup,
     ];
 }
 
-/// How many colours a terminal shows.
+/// The colours that a terminal supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ColorDepth {
-    /// None: weight, underline and reverse only.
+    /// No colours: bold, underline and reverse only.
     None,
-    /// The terminal's own sixteen.
+    /// The 16 colours of the terminal's palette.
     Ansi16,
-    /// The 256 of xterm.
+    /// The 256 colours of xterm.
     Ansi256,
-    /// All of them.
+    /// 24-bit colours.
     True,
 }
 
 impl ColorDepth {
-    /// What the environment says about the terminal.
+    /// Detects the colours from the environment.
     ///
-    /// `NO_COLOR` (<https://no-color.org>) wins when it is set and not empty.
+    /// `NO_COLOR` (<https://no-color.org>) takes precedence if it is set and not empty.
     #[must_use]
     pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Self {
         let term = variable("TERM").unwrap_or_default();
@@ -111,7 +111,7 @@ impl ColorDepth {
     }
 }
 
-/// The names of the themes that come with the program.
+/// The names of the built-in themes.
 pub const THEMES: [&str; 4] = ["dark", "light", "high-contrast", "colour-blind"];
 
 const FILES: [&str; 4] = [
@@ -138,7 +138,7 @@ struct StyleDef {
     reverse: bool,
 }
 
-/// A theme made ready for one terminal.
+/// A theme, adapted to one terminal.
 #[derive(Debug, Clone)]
 pub(crate) struct Theme {
     styles: [Style; StyleRole::ALL.len()],
@@ -148,10 +148,10 @@ pub(crate) struct Theme {
 }
 
 impl Theme {
-    /// One of [`THEMES`], as this terminal can show it.
+    /// Loads one of [`THEMES`] for this terminal.
     ///
     /// # Errors
-    /// A sentence that names the theme or the entry of its file that is wrong.
+    /// Names the unknown theme, or the invalid entry of its file.
     pub(crate) fn load(name: &str, depth: ColorDepth, set: SymbolSet) -> Result<Self, String> {
         let known = THEMES.iter().zip(FILES).find(|(known, _)| **known == name);
         let Some((name, text)) = known else {
@@ -163,12 +163,12 @@ impl Theme {
         let file: File = toml::from_str(text).map_err(|e| format!("theme {name}: {e}"))?;
         let mut styles = [Style::new(); StyleRole::ALL.len()];
         for role in StyleRole::ALL {
-            let look = file
+            let def = file
                 .roles
                 .get(&role)
                 .ok_or_else(|| format!("theme {name} has no role {role:?}"))?;
             if let Some(style) = styles.get_mut(role as usize) {
-                *style = look
+                *style = def
                     .style(&file.palette, depth)
                     .map_err(|e| format!("theme {name}, {role:?}: {e}"))?;
             }
@@ -181,7 +181,7 @@ impl Theme {
         })
     }
 
-    /// Another theme on the same terminal.
+    /// Loads another theme for the same terminal.
     pub(crate) fn switch(&self, name: &str) -> Result<Self, String> {
         Self::load(name, self.depth, self.set)
     }
@@ -190,7 +190,7 @@ impl Theme {
         self.styles.get(role as usize).copied().unwrap_or_default()
     }
 
-    /// A role's foreground and weight on whatever background is there.
+    /// Returns the style of a role without its background.
     pub(crate) fn fg(&self, role: StyleRole) -> Style {
         Style {
             bg: None,
@@ -207,10 +207,10 @@ impl StyleDef {
     ) -> Result<Style, String> {
         let colour = |name: &Option<String>| -> Result<Option<Color>, String> {
             let Some(name) = name else { return Ok(None) };
-            let paint = palette
+            let def = palette
                 .get(name)
                 .ok_or_else(|| format!("there is no colour `{name}` in the palette"))?;
-            Ok(paint.colour(depth))
+            Ok(def.colour(depth))
         };
         let mut style = Style {
             fg: colour(&self.fg)?,
@@ -220,7 +220,7 @@ impl StyleDef {
         for (on, modifier) in [
             (self.bold, Modifier::BOLD),
             (self.underline, Modifier::UNDERLINED),
-            // Without a background of its own, a highlighted row is a reversed one.
+            // Where its background colour is not available, the selection is reversed.
             (
                 self.reverse || (self.bg_needs_reverse() && depth <= ColorDepth::Ansi16),
                 Modifier::REVERSED,
@@ -239,7 +239,7 @@ impl StyleDef {
         Ok(style)
     }
 
-    /// Whether this look is told apart by its background alone.
+    /// Reports whether only the background distinguishes this style.
     fn bg_needs_reverse(&self) -> bool {
         self.bg.as_deref() == Some("selection")
     }
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn without_colour_no_style_has_one_and_the_selection_is_still_seen() {
+    fn without_colour_no_style_has_one_and_the_selection_is_visible() {
         for name in THEMES {
             let theme = Theme::load(name, ColorDepth::None, SymbolSet::Unicode).expect("loads");
             for role in StyleRole::ALL {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_says_how_many_colours_there_are() {
+    fn colours_are_detected_from_the_environment() {
         let depth = |variables: &[(&str, &str)]| {
             ColorDepth::detect(|name| {
                 variables

@@ -1,4 +1,4 @@
-//! A frame: the model in, cells out. It changes nothing and waits for nothing.
+//! Drawing: from the model to the cells of a frame. A pure function.
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
@@ -10,14 +10,14 @@ use super::{
     widgets::canvas::Canvas,
 };
 
-/// What a frame leaves behind besides its cells.
+/// The positions in a drawn frame.
 #[derive(Debug, Default)]
 pub(crate) struct Drawn {
     pub(crate) regions: Regions,
     pub(crate) cursor: Option<(u16, u16)>,
 }
 
-/// Draws everything.
+/// Draws the whole screen.
 pub(crate) fn draw(buffer: &mut Buffer, area: Rect, model: &Model) -> Drawn {
     let mut canvas = Canvas {
         buffer,
@@ -48,7 +48,7 @@ pub(crate) fn draw(buffer: &mut Buffer, area: Rect, model: &Model) -> Drawn {
 }
 
 fn too_small(canvas: &mut Canvas<'_>, area: Rect) {
-    let (width, height) = layout::SMALLEST;
+    let (width, height) = layout::MIN_SIZE;
     let lines = [
         "too small".to_owned(),
         format!("{}x{}", area.width, area.height),

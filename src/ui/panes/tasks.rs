@@ -181,7 +181,7 @@ pub(crate) fn bar(share: f64, model: &Model) -> String {
     let [empty, .., full] = symbols.bars;
     let done = (share.clamp(0.0, 1.0) * CELLS as f64).round() as usize;
     let rest = if empty.trim().is_empty() {
-        symbols.lane_empty
+        symbols.timeline_empty
     } else {
         empty
     };

@@ -1,4 +1,4 @@
-//! Signs, in a set that every terminal has and in one that looks better.
+//! Symbols, in Unicode or in plain ASCII.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use ratatui::symbols::border;
 
 use crate::{net::naming::Health, queue::task::State, ui::model::events::Tone};
 
-/// Which signs to draw with.
+/// A set of symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SymbolSet {
     /// Boxes, blocks and arrows.
@@ -16,7 +16,7 @@ pub enum SymbolSet {
 }
 
 impl SymbolSet {
-    /// What the locale says: UTF-8 or not.
+    /// Detects from the locale whether the terminal supports UTF-8.
     #[must_use]
     pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Self {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
@@ -42,7 +42,7 @@ pub(crate) struct Symbols {
     pub(crate) up_down: &'static str,
     /// Bars of growing height, the first of them empty.
     pub(crate) bars: [&'static str; 9],
-    pub(crate) lane_empty: &'static str,
+    pub(crate) timeline_empty: &'static str,
     pub(crate) scroll: &'static str,
     unicode: bool,
 }
@@ -69,7 +69,7 @@ impl Symbols {
                 arrow: "→",
                 up_down: "↑↓",
                 bars: [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
-                lane_empty: "·",
+                timeline_empty: "·",
                 scroll: "▐",
                 unicode: true,
             },
@@ -81,14 +81,14 @@ impl Symbols {
                 arrow: "->",
                 up_down: "up/down",
                 bars: [" ", ".", ".", ":", ":", "|", "|", "#", "#"],
-                lane_empty: ".",
+                timeline_empty: ".",
                 scroll: "#",
                 unicode: false,
             },
         }
     }
 
-    /// A sign for a task's state; the word stands beside it.
+    /// Returns the symbol of a task state; it is shown beside the word.
     pub(crate) const fn state(&self, state: State) -> &'static str {
         match (state, self.unicode) {
             (State::Running, true) => "▶",
@@ -110,8 +110,8 @@ impl Symbols {
         }
     }
 
-    /// Text of ours in the signs that there are.
-    pub(crate) fn plain<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+    /// Replaces the symbols in a text of the program by ASCII if needed.
+    pub(crate) fn adapt<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
         if self.unicode || text.is_ascii() {
             return text;
         }

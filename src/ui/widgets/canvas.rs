@@ -44,7 +44,7 @@ impl Canvas<'_> {
         }
         let room = cells.min(area.right() - x);
         let text = truncate(text, room.into(), self.theme.symbols.ellipsis);
-        let text = self.theme.symbols.plain(text);
+        let text = self.theme.symbols.adapt(text);
         self.buffer.set_stringn(x, y, &text, room.into(), style);
         u16::try_from(width(&text)).unwrap_or(room)
     }

@@ -52,7 +52,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, worker: &WorkerStatus, n
     for (x, (share, role, most)) in (area.x..area.right()).zip(drawn) {
         let symbols = canvas.symbols();
         let sign = if share <= 0.0 && most <= 0.0 {
-            symbols.lane_empty
+            symbols.timeline_empty
         } else if role == StyleRole::Bad && share < 0.2 {
             symbols.bars[2]
         } else {
@@ -70,9 +70,9 @@ fn role(number: u64, span: &Span) -> StyleRole {
     } else if span.cancelled {
         StyleRole::Warn
     } else if number.is_multiple_of(2) {
-        StyleRole::LaneEven
+        StyleRole::TimelineEven
     } else {
-        StyleRole::LaneOdd
+        StyleRole::TimelineOdd
     }
 }
 

@@ -1,12 +1,12 @@
-//! A colour three ways: all of it, the nearest of 256, and a name among the terminal's sixteen.
+//! A colour of a theme: 24-bit, the nearest of 256, and one of the 16 by name.
 
 use ratatui::style::Color;
 use serde::{Deserialize, Deserializer, de};
 
 use super::ColorDepth;
 
-/// Written `["#7aa2f7", "blue"]`; the name is chosen by hand, because what the sixteen look like is
-/// the terminal's choice.
+/// A colour, written `["#7aa2f7", "blue"]`. The name is given by hand, because the terminal decides the
+/// look of its 16 colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ColorDef {
     rgb: (u8, u8, u8),
@@ -32,11 +32,11 @@ impl<'de> Deserialize<'de> for ColorDef {
             .strip_prefix('#')
             .filter(|digits| digits.len() == 6)
             .and_then(|digits| u32::from_str_radix(digits, 16).ok())
-            .ok_or_else(|| de::Error::custom(format!("`{hex}` is no colour; write #rrggbb")))?;
+            .ok_or_else(|| de::Error::custom(format!("`{hex}` is not a colour; write #rrggbb")))?;
         let [_, r, g, b] = number.to_be_bytes();
         let named = name
             .parse()
-            .map_err(|_unknown| de::Error::custom(format!("`{name}` is no colour name")))?;
+            .map_err(|_unknown| de::Error::custom(format!("`{name}` is not a colour name")))?;
         Ok(Self {
             rgb: (r, g, b),
             named,
@@ -44,7 +44,7 @@ impl<'de> Deserialize<'de> for ColorDef {
     }
 }
 
-/// The nearest of xterm's colour cube (16 to 231) and grey ramp (232 to 255).
+/// Returns the nearest colour of xterm's cube (16 to 231) and grey ramp (232 to 255).
 fn nearest(rgb: (u8, u8, u8)) -> u8 {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let distance = |(r, g, b): (u8, u8, u8)| {
