@@ -1,4 +1,4 @@
-//! A question before something is destroyed. Only y says yes.
+//! The question before a destructive action.
 
 use ratatui::layout::Rect;
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, confirm: &Confirm) {
-    let inner = canvas.popup(screen, (64, 6), "Sure?", "");
+    let inner = canvas.popup(screen, (64, 6), "Confirm", "");
     let mut lines = wrap(&confirm.question, inner.width.into(), 2);
     lines.push(String::new());
     for (area, line) in rows(inner).zip(&lines) {

@@ -1,4 +1,4 @@
-//! Why tasks have failed for good: the dead letters, by reason.
+//! The dead letters: permanently failed tasks, grouped by name and error.
 
 use std::borrow::Cow;
 
@@ -20,9 +20,9 @@ use crate::{
 const COLUMNS: [Column; 5] = [
     Column::cells("TASKS", 9).right(),
     Column::cells("NAME", 12),
-    Column::share("REASON", 1),
+    Column::share("ERROR", 1),
     Column::cells("NEWEST", 9).from(70),
-    Column::cells("LAST", 8).from(60),
+    Column::cells("LAST AT", 8).from(60),
 ];
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &DeadLetters) {
@@ -30,13 +30,13 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     let high = u16::try_from(view.len() + 3).unwrap_or(u16::MAX);
     let high = high.clamp(6, screen.height.max(6));
     let inner = canvas.popup(screen, (100, high), "Dead letters", keys);
-    let reasons = match &view.reasons {
-        Some(Ok(reasons)) if !reasons.is_empty() => reasons,
+    let groups = match &view.reasons {
+        Some(Ok(groups)) if !groups.is_empty() => groups,
         other => {
             let (text, role) = match other {
-                None => ("looking…", StyleRole::Dim),
+                None => ("loading…", StyleRole::Dim),
                 Some(Err(why)) => (why.as_str(), StyleRole::Bad),
-                Some(Ok(_)) => ("no task has failed for good", StyleRole::Good),
+                Some(Ok(_)) => ("no dead letters", StyleRole::Good),
             };
             canvas.spans(row(inner, 0), &[(text, role)]);
             return;
@@ -50,29 +50,29 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     };
     let shown = usize::from(body.height).max(1);
     let top = (view.selected + 1).saturating_sub(shown);
-    let lines = reasons.iter().enumerate().skip(top).map(|(i, reason)| {
+    let lines = groups.iter().enumerate().skip(top).map(|(i, group)| {
         let highlight = if i == view.selected {
             Highlight::Selected
         } else {
             Highlight::None
         };
-        (highlight, cells(reason, model))
+        (highlight, cells(group, model))
     });
     table::body(canvas, body, &COLUMNS, lines);
     let edge = Rect {
         width: inner.width + 2,
         ..body
     };
-    canvas.scrollbar(edge, top, shown, reasons.len());
+    canvas.scrollbar(edge, top, shown, groups.len());
 }
 
-fn cells<'a>(reason: &'a FailureGroup, model: &Model) -> Vec<table::Cell<'a>> {
-    let last = model.local(reason.last).strftime("%H:%M:%S").to_string();
+fn cells<'a>(group: &'a FailureGroup, model: &Model) -> Vec<table::Cell<'a>> {
+    let last = model.local(group.last).strftime("%H:%M:%S").to_string();
     vec![
-        (Cow::Owned(fmt_count(reason.count)), StyleRole::Strong),
-        (Cow::Borrowed(&*reason.name), StyleRole::Text),
-        (Cow::Borrowed(&*reason.error), StyleRole::Bad),
-        (Cow::Owned(reason.newest.to_string()), StyleRole::Dim),
+        (Cow::Owned(fmt_count(group.count)), StyleRole::Strong),
+        (Cow::Borrowed(&*group.name), StyleRole::Text),
+        (Cow::Borrowed(&*group.error), StyleRole::Bad),
+        (Cow::Owned(group.newest.to_string()), StyleRole::Dim),
         (Cow::Owned(last), StyleRole::Dim),
     ]
 }

@@ -1,4 +1,4 @@
-//! Everything about one thing: a task, a worker, a name, or an answer.
+//! The details of a task, a worker, a name or a result, and the doctor report.
 
 use std::fmt::Write as _;
 
@@ -8,24 +8,24 @@ use super::doctor;
 
 use crate::{
     queue::task::{KeyPolicy, Task, Timestamp},
-    text::{fmt_duration, wrap},
+    text::{fmt_duration, pluralize, wrap},
     ui::{
         model::{
             Model,
             layer::{Details, DetailsOf},
         },
-        panes::tasks::{bar, call, state_role, when},
+        panes::tasks::{call_text, due_text, progress_bar, state_role},
         theme::StyleRole,
         widgets::canvas::{Canvas, rows},
     },
 };
 
-/// A line: a label, and a text in its role; the label is empty where a text goes on.
+/// A label, and a text with its role; the label is empty where a text continues.
 type DetailRow = (String, String, StyleRole);
 
 const LABEL: usize = 11;
-/// The most lines of one text; the whole of it can be copied and exported.
-const MOST: usize = 400;
+/// The maximum number of lines of one text; copies and exports have all of it.
+const MAX_LINES: usize = 400;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details: &Details) {
     let (title, keys) = match &details.subject {
@@ -47,7 +47,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details
         .into_iter()
         .flat_map(|(label, text, role)| {
             let mut label = Some(label);
-            wrap(&text, room, MOST)
+            wrap(&text, room, MAX_LINES)
                 .into_iter()
                 .map(move |line| (label.take().unwrap_or_default(), line, role))
         })
@@ -69,7 +69,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details
     canvas.scrollbar(edge, top, shown, lines.len());
 }
 
-/// The same as plain text, for the clipboard.
+/// Returns the details as plain text, for the clipboard.
 pub(crate) fn text(model: &Model, subject: &DetailsOf) -> String {
     let mut out = String::new();
     for (label, text, _) in lines(model, subject) {
@@ -87,14 +87,14 @@ fn lines(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
         DetailsOf::Worker(id) => {
             let workers = &model.data().overview.workers;
             let Some(worker) = workers.iter().find(|worker| worker.id == *id) else {
-                return vec![line("", "this worker has ended".into())];
+                return vec![line("", "this worker has stopped".into())];
             };
-            let current = worker.current.as_ref().map_or("nothing".to_owned(), |c| {
+            let current = worker.current.as_ref().map_or("none".to_owned(), |c| {
                 format!("{} {} since {}", c.id, c.name, clock(model, c.since))
             });
             vec![
                 line("state", worker.state.word().into()),
-                line("runs", current),
+                line("task", current),
                 line("done", worker.done.to_string()),
                 line("failed", worker.failed.to_string()),
                 line("cancelled", worker.cancelled.to_string()),
@@ -109,20 +109,20 @@ fn lines(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
             ]
         }
         DetailsOf::Name { record, methods } => {
-            let lease = record.lease_ms.map_or("for ever".to_owned(), |ms| {
+            let lease = record.lease_ms.map_or("none".to_owned(), |ms| {
                 format!("{} s, renewed every {} s", ms / 1_000, ms / 3_000)
             });
             let mut lines = vec![
                 line("name", record.name.clone()),
-                line("where", record.uri.clone()),
-                line("key", record.owner.to_string()),
+                line("uri", record.uri.clone()),
+                line("owner", record.owner.to_string()),
                 line("state", record.health.as_str().into()),
                 line("lease", lease),
                 line("tags", record.tags.join(", ")),
                 line("", String::new()),
             ];
             match methods {
-                None => lines.push(("methods".into(), "asking…".into(), StyleRole::Dim)),
+                None => lines.push(("methods".into(), "loading…".into(), StyleRole::Dim)),
                 Some(Err(why)) => lines.push(("methods".into(), why.clone(), StyleRole::Bad)),
                 Some(Ok(methods)) => {
                     let mut label = "methods";
@@ -143,71 +143,76 @@ fn lines(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
 
 fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
     let mut lines: Vec<DetailRow> = Vec::new();
-    let mut put = |label: &str, text: String, role| lines.push((label.to_owned(), text, role));
+    let mut add = |label: &str, text: String, role| lines.push((label.to_owned(), text, role));
     let state = if task.cancelling {
-        "running, asked to stop".to_owned()
+        "cancelling".to_owned()
     } else {
         task.state.word().to_owned()
     };
-    put("state", state, state_role(task.state));
-    put("call", call(task), StyleRole::Strong);
+    add("state", state, state_role(task.state));
+    add("call", call_text(task), StyleRole::Strong);
     if let Some(progress) = task.progress {
         let text = format!(
             "{}  {} of {}",
-            bar(progress.share(), model),
+            progress_bar(progress.share(), model),
             progress.done,
             progress.total
         );
-        put("progress", text, StyleRole::Active);
+        add("progress", text, StyleRole::Active);
     }
     if let Some(result) = &task.result {
-        put("result", result.to_string(), StyleRole::Good);
+        add("result", result.to_string(), StyleRole::Good);
     }
-    put(
+    add(
         "attempts",
         format!("{} of {}", task.attempts, task.max_attempts),
         StyleRole::Text,
     );
-    put("priority", task.priority.to_string(), StyleRole::Text);
+    add("priority", task.priority.to_string(), StyleRole::Text);
     if let Some(queue) = &task.queue {
-        put("queue", queue.to_string(), StyleRole::Text);
+        add("queue", queue.to_string(), StyleRole::Text);
     }
     if let Some(key) = &task.key {
-        let rule = match key.rule {
+        let policy = match key.rule {
             KeyPolicy::Tag => String::new(),
-            rule => format!(" ({})", rule.word()),
+            policy => format!(" ({})", policy.word()),
         };
-        put("key", format!("{}{rule}", key.text), StyleRole::Text);
+        add("key", format!("{}{policy}", key.text), StyleRole::Text);
     }
     if task.crashes > 0 {
-        let times = format!("{} times while it ran", task.crashes);
-        put("crashed", times, StyleRole::Bad);
+        let times = pluralize(task.crashes.into(), "time");
+        let text = format!("its process crashed {times}");
+        add("crashes", text, StyleRole::Bad);
     }
     if let Some(worker) = task.worker {
-        put("worker", worker.to_string(), StyleRole::Text);
+        add("worker", worker.to_string(), StyleRole::Text);
     }
-    put("queued", clock(model, task.submitted_at), StyleRole::Text);
+    add(
+        "submitted",
+        clock(model, task.submitted_at),
+        StyleRole::Text,
+    );
     if let Some(due) = task.due_at {
-        let text = format!("{}, {}", clock(model, due), when(due, model));
-        put("due", text, StyleRole::Waiting);
+        let text = format!("{}, {}", clock(model, due), due_text(due, model));
+        add("due", text, StyleRole::Waiting);
     }
     if let Some(expires) = task.expires_at {
-        put("expires", clock(model, expires), StyleRole::Text);
+        add("expires", clock(model, expires), StyleRole::Text);
     }
     if let Some(started) = task.started_at {
         let waited = fmt_duration(task.waited.unwrap_or_default());
-        put(
+        add(
             "started",
-            format!("{}, after {waited}", clock(model, started)),
+            format!("{}, waited {waited}", clock(model, started)),
             StyleRole::Text,
         );
     }
     if let Some(finished) = task.finished_at {
         let ran = task
             .duration()
-            .map_or(String::new(), |d| format!(", after {}", fmt_duration(d)));
-        put(
-            "ended",
+            .map_or(String::new(), |d| format!(", ran {}", fmt_duration(d)));
+        add(
+            "finished",
             format!("{}{ran}", clock(model, finished)),
             StyleRole::Text,
         );
@@ -217,14 +222,14 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
             .worker
             .map_or("?".to_owned(), |worker| worker.to_string());
         let head = format!(
-            "{}  {worker}, after {}, ran {}",
+            "{}  {worker}, waited {}, ran {}",
             clock(model, attempt.started_at),
             fmt_duration(attempt.waited),
             fmt_duration(attempt.ran),
         );
-        put(&format!("attempt {}", i + 1), head, StyleRole::Dim);
+        add(&format!("attempt {}", i + 1), head, StyleRole::Dim);
         for line in attempt.error.lines() {
-            put("", line.to_owned(), StyleRole::Bad);
+            add("", line.to_owned(), StyleRole::Bad);
         }
     }
     lines

@@ -1,13 +1,13 @@
-//! How tasks are kept, what that risks, and whether all is well.
+//! The doctor report: durability, persistence, retention, workers and totals.
 
 use crate::{
     queue::embedded::store::Durability,
-    text::{fmt_count, fmt_duration},
+    text::{fmt_count, fmt_duration, pluralize},
     ui::{model::Model, theme::StyleRole},
     units::show_bytes,
 };
 
-/// Labels, texts and their roles.
+/// Returns labels and texts with their roles.
 pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
     let overview = &model.data().overview;
     let stats = &overview.stats;
@@ -15,26 +15,23 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
     let durability = Durability::ALL
         .into_iter()
         .find(|durability| durability.word() == keeping.durability);
-    let kept = durability.map_or(keeping.durability.to_string(), |durability| {
+    let durability = durability.map_or(keeping.durability.to_string(), |durability| {
         format!("{}: {}", durability.word(), durability.risk())
     });
-    let saving = match &stats.trouble {
+    let persistence = match &stats.trouble {
         Some(why) => (
-            format!(
-                "{} changes wait to be saved: {why}",
-                fmt_count(stats.unsaved)
-            ),
+            format!("{} not saved: {why}", pluralize(stats.unsaved, "change")),
             StyleRole::Bad,
         ),
-        None => ("everything is saved".to_owned(), StyleRole::Good),
+        None => ("every change is saved".to_owned(), StyleRole::Good),
     };
     let workers = format!(
-        "{} of {} work, {} stuck",
+        "{} of {} active, {} stuck",
         overview.active, overview.wanted, stats.stuck
     );
-    let sick = stats.stuck > 0 || overview.active < overview.wanted;
+    let degraded = stats.stuck > 0 || overview.active < overview.wanted;
     let commits = keeping.commits;
-    let times = match commits.count {
+    let commits = match commits.count {
         0 => "none yet".to_owned(),
         n => format!(
             "{}, p50 {}, p99 {}, slowest {}",
@@ -45,27 +42,27 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
         ),
     };
     let size = format!(
-        "{}; over {} or {} finished tasks the oldest are forgotten",
+        "{}; retention limit {} or {} finished tasks",
         show_bytes(keeping.bytes),
         show_bytes(keeping.limit),
         fmt_count(stats.retained_limit)
     );
     let number = |n: u64| fmt_count(usize::try_from(n).unwrap_or(usize::MAX));
-    let since = format!(
-        "{} submitted, {} met a living one with their key, {} tries repeated, {} forgotten, {} late",
+    let totals = format!(
+        "{} submitted, {} deduplicated, {} retries, {} evicted, {} stale reports",
         number(stats.submitted),
         number(stats.duplicates),
         number(stats.retried),
         number(stats.forgotten),
         number(stats.late)
     );
-    let role = if sick {
+    let role = if degraded {
         StyleRole::Bad
     } else {
         StyleRole::Good
     };
     let node = match &model.lost {
-        Some(lost) => (format!("cannot be reached: {}", lost.why), StyleRole::Bad),
+        Some(lost) => (format!("unreachable: {}", lost.why), StyleRole::Bad),
         None => {
             let about = &model.about;
             let text = format!("{} at {}, as {}", about.fingerprint, about.addr, about.role);
@@ -75,12 +72,12 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
     [
         ("node", node.0, node.1),
         ("engine", model.about.engine.clone(), StyleRole::Text),
-        ("keeps", kept, StyleRole::Strong),
-        ("saving", saving.0, saving.1),
+        ("durability", durability, StyleRole::Strong),
+        ("persistence", persistence.0, persistence.1),
         ("size", size, StyleRole::Text),
-        ("commits", times, StyleRole::Text),
+        ("commits", commits, StyleRole::Text),
         ("workers", workers, role),
-        ("so far", since, StyleRole::Text),
+        ("totals", totals, StyleRole::Text),
     ]
     .map(|(label, text, role)| (label.to_owned(), text, role))
     .into()

@@ -1,4 +1,4 @@
-//! Help: every action with its keys, from the table.
+//! The help overlay: every action with its keys, from the table.
 
 use ratatui::layout::Rect;
 

@@ -1,4 +1,4 @@
-//! How long each kind of task waits and runs, since the start.
+//! The latency overlay: wait and run times of each task name since the start.
 
 use std::borrow::Cow;
 
@@ -33,7 +33,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
     let high = high.clamp(5, screen.height.max(5));
     let inner = canvas.popup(screen, (90, high), "Latency", "esc closes");
     if names.is_empty() {
-        canvas.spans(row(inner, 0), &[("no task has run yet", StyleRole::Dim)]);
+        canvas.spans(row(inner, 0), &[("no tasks have run yet", StyleRole::Dim)]);
         return;
     }
     table::header(canvas, row(inner, 0), &COLUMNS);
@@ -57,7 +57,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
 }
 
 fn cells(name: &NameStats) -> Vec<table::Cell<'_>> {
-    let of =
+    let p50_p99 =
         |percentiles: Percentiles| [fmt_duration(percentiles.p50), fmt_duration(percentiles.p99)];
     let failed = if name.failed > 0 {
         StyleRole::Bad
@@ -69,7 +69,7 @@ fn cells(name: &NameStats) -> Vec<table::Cell<'_>> {
         (Cow::Owned(fmt_compact(name.succeeded)), StyleRole::Text),
         (Cow::Owned(fmt_compact(name.failed)), failed),
     ];
-    let times = of(name.wait).into_iter().chain(of(name.run));
+    let times = p50_p99(name.wait).into_iter().chain(p50_p99(name.run));
     cells.extend(times.map(|time| (Cow::Owned(time), StyleRole::Text)));
     cells
 }

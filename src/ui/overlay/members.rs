@@ -1,11 +1,11 @@
-//! Who has joined this node, and which nodes it has joined.
+//! The members overlay: the members of this node, and its upstreams.
 
 use std::borrow::Cow;
 
 use ratatui::layout::Rect;
 
 use crate::{
-    net::{admission::MemberStatus, rpc::wire::Role as Rights},
+    net::{admission::MemberStatus, rpc::wire::Role},
     node::UpstreamStatus,
     queue::task::Timestamp,
     ui::{
@@ -18,18 +18,18 @@ use crate::{
     },
 };
 
-const HERE: [Column; 5] = [
-    Column::cells("JOINED HERE", 18),
+const MEMBERS: [Column; 5] = [
+    Column::cells("MEMBER", 18),
     Column::cells("ROLE", 7),
     Column::share("LABEL", 1),
-    Column::cells("LINES", 6).right().from(60),
-    Column::cells("SINCE", 16).from(80),
+    Column::cells("CONNS", 6).right().from(60),
+    Column::cells("JOINED", 16).from(80),
 ];
-const THERE: [Column; 4] = [
-    Column::cells("JOINED BY IT", 18),
+const UPSTREAMS: [Column; 4] = [
+    Column::cells("UPSTREAM", 18),
     Column::cells("ROLE", 7),
-    Column::cells("WHERE", 22).from(60),
-    Column::share("NAMES THERE", 1),
+    Column::cells("ADDRESS", 22).from(60),
+    Column::share("NAMES", 1),
 ];
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &MembersView) {
@@ -40,7 +40,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     let inner = canvas.popup(screen, (100, high), "Peers", keys);
     match &view.peers {
         None => {
-            canvas.spans(row(inner, 0), &[("looking…", StyleRole::Dim)]);
+            canvas.spans(row(inner, 0), &[("loading…", StyleRole::Dim)]);
             return;
         }
         Some(Err(why)) => {
@@ -49,7 +49,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
         }
         Some(Ok(_)) => {}
     }
-    // What was joined is short, and below; who has joined scrolls above it.
+    // The upstreams are few and stay below; the members scroll above them.
     let below = u16::try_from(there.len().max(1) + 2).unwrap_or(u16::MAX);
     let below = below.min(inner.height / 2);
     let above = Rect {
@@ -61,8 +61,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
         height: below,
         ..inner
     };
-    table::header(canvas, row(above, 0), &HERE);
-    let body = under(above, 1);
+    table::header(canvas, row(above, 0), &MEMBERS);
+    let body = below_rows(above, 1);
     if here.is_empty() {
         let text = "nobody yet; t makes a ticket to paste elsewhere";
         canvas.spans(row(body, 0), &[(text, StyleRole::Dim)]);
@@ -75,19 +75,21 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
         } else {
             Highlight::None
         };
-        (highlight, peer(info, model))
+        (highlight, member_cells(info, model))
     });
-    table::body(canvas, body, &HERE, lines);
-    table::header(canvas, row(under(below, 1), 0), &THERE);
-    let body = under(below, 2);
+    table::body(canvas, body, &MEMBERS, lines);
+    table::header(canvas, row(below_rows(below, 1), 0), &UPSTREAMS);
+    let body = below_rows(below, 2);
     if there.is_empty() {
         canvas.spans(row(body, 0), &[("none; c joins one", StyleRole::Dim)]);
     }
-    let lines = there.iter().map(|info| (Highlight::None, link(info)));
-    table::body(canvas, body, &THERE, lines);
+    let lines = there
+        .iter()
+        .map(|info| (Highlight::None, upstream_cells(info)));
+    table::body(canvas, body, &UPSTREAMS, lines);
 }
 
-fn under(area: Rect, rows: u16) -> Rect {
+fn below_rows(area: Rect, rows: u16) -> Rect {
     Rect {
         y: (area.y + rows).min(area.bottom()),
         height: area.height.saturating_sub(rows),
@@ -95,25 +97,25 @@ fn under(area: Rect, rows: u16) -> Rect {
     }
 }
 
-fn rights(role: Rights) -> Cell<'static> {
-    let ink = match role {
-        Rights::Admin => StyleRole::Warn,
+fn role_cell(role: Role) -> Cell<'static> {
+    let style = match role {
+        Role::Admin => StyleRole::Warn,
         _ => StyleRole::Text,
     };
-    (Cow::Borrowed(role.as_str()), ink)
+    (Cow::Borrowed(role.as_str()), style)
 }
 
-fn peer<'a>(info: &'a MemberStatus, model: &Model) -> Vec<Cell<'a>> {
+fn member_cells<'a>(info: &'a MemberStatus, model: &Model) -> Vec<Cell<'a>> {
     let since = model.local(Timestamp(info.peer.joined_at.saturating_mul(1_000_000)));
-    let lines = match info.connections {
+    let connections = match info.connections {
         0 => (Cow::Borrowed("none"), StyleRole::Dim),
         n => (Cow::Owned(n.to_string()), StyleRole::Good),
     };
     vec![
-        (short(&info.peer.key), StyleRole::Strong),
-        rights(info.peer.role),
+        (key_cell(&info.peer.key), StyleRole::Strong),
+        role_cell(info.peer.role),
         (Cow::Borrowed(info.peer.label.as_str()), StyleRole::Text),
-        lines,
+        connections,
         (
             Cow::Owned(since.strftime("%Y-%m-%d %H:%M").to_string()),
             StyleRole::Dim,
@@ -121,23 +123,23 @@ fn peer<'a>(info: &'a MemberStatus, model: &Model) -> Vec<Cell<'a>> {
     ]
 }
 
-fn link(info: &UpstreamStatus) -> Vec<Cell<'_>> {
+fn upstream_cells(info: &UpstreamStatus) -> Vec<Cell<'_>> {
     let all_held = info.names.iter().all(|(_, how)| how == "held");
     let names = info.names.iter();
     let names: Vec<_> = names.map(|(name, how)| format!("{name} {how}")).collect();
-    let ink = if all_held {
+    let style = if all_held {
         StyleRole::Good
     } else {
         StyleRole::Warn
     };
     vec![
-        (short(&info.key), StyleRole::Strong),
-        rights(info.role),
+        (key_cell(&info.key), StyleRole::Strong),
+        role_cell(info.role),
         (Cow::Owned(info.addr.to_string()), StyleRole::Text),
-        (Cow::Owned(names.join(", ")), ink),
+        (Cow::Owned(names.join(", ")), style),
     ]
 }
 
-fn short(key: &crate::net::trust::key::PublicKey) -> Cow<'static, str> {
+fn key_cell(key: &crate::net::trust::key::PublicKey) -> Cow<'static, str> {
     Cow::Owned(key.to_string().chars().take(16).collect())
 }

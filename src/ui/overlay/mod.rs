@@ -1,4 +1,4 @@
-//! What is drawn over the panes: the layers, from the bottom up, and the toasts above all.
+//! Overlays: the layers over the panes from the bottom up, and the toasts on top.
 
 pub(crate) mod confirm;
 pub(crate) mod details;

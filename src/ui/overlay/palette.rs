@@ -1,4 +1,4 @@
-//! The palette: every action by name, found by typing a part of it, with arguments where it has any.
+//! The palette: a fuzzy finder for every action, with its arguments.
 
 use ratatui::layout::Rect;
 

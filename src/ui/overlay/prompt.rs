@@ -1,4 +1,4 @@
-//! A prompt: a line to type on, what to type, and what is wrong with what was typed.
+//! A prompt: a line to type, what it expects, and the error in the typed text.
 
 use ratatui::layout::Rect;
 
@@ -38,7 +38,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, prompt: &Prompt) {
         height: inner.height.saturating_sub(1),
         ..inner
     };
-    // The cursor stands at the mistake; a mark under it says so without a cursor.
+    // The cursor is at the error; the mark below also shows it without a cursor.
     if let (Some(_), Some((x, _))) = (&prompt.error, canvas.cursor) {
         let style = canvas.fg(StyleRole::Bad);
         canvas.write(x, below.y, 1, "^", style);

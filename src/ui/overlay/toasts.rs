@@ -1,4 +1,4 @@
-//! Toasts: at the lower right, above the footer, where they cover the least.
+//! Toasts, at the lower right above the footer.
 
 use ratatui::{
     layout::Rect,

@@ -1,4 +1,4 @@
-//! Events: what happened and what the program did, the newest at the bottom.
+//! The Events pane: the event log, the newest line at the bottom.
 
 use ratatui::layout::Rect;
 
@@ -27,7 +27,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     let dropped = match log.dropped {
         0 => String::new(),
         n => format!(
-            " dropped {} ",
+            " {} dropped ",
             fmt_count(usize::try_from(n).unwrap_or(usize::MAX))
         ),
     };
@@ -35,7 +35,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         "" => String::new(),
         text => format!(" /{text} "),
     };
-    let held = if view.held { " held " } else { "" };
+    let held = if view.held { " scrolled " } else { "" };
     let total = format!(" {} ", fmt_count(lines.len()));
     let right = [
         (dropped.as_str(), StyleRole::Warn),
@@ -45,7 +45,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     ];
     let inner = frame(canvas, area, model, Pane::Events, &right);
     if lines.is_empty() {
-        return empty(canvas, inner, &["nothing has happened yet"]);
+        return empty(canvas, inner, &["no events yet"]);
     }
     let selection = view.selection(lines.len(), inner.height.into());
     let visible = selection.visible(lines.len());

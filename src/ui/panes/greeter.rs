@@ -1,4 +1,4 @@
-//! Greeter: a line to type a name on, the answer, how long answers take, and what came before.
+//! The Greeter pane: a line to type a name, the greeting, the latency, and past calls.
 
 use ratatui::layout::Rect;
 
@@ -33,19 +33,19 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
         &[(&calls, StyleRole::Dim)],
     );
     let mut rest = pad(inner);
-    prompt(canvas, take(&mut rest, 1), model);
+    prompt(canvas, split_top(&mut rest, 1), model);
     let spacious = rest.height >= 12;
-    take(&mut rest, u16::from(spacious));
-    answer(canvas, &mut rest, model);
+    split_top(&mut rest, u16::from(spacious));
+    newest(canvas, &mut rest, model);
     if greeter.latency.is_empty() {
         return;
     }
     if spacious {
-        take(&mut rest, 1);
+        split_top(&mut rest, 1);
         latency(canvas, &mut rest, greeter);
-        take(&mut rest, 1);
+        split_top(&mut rest, 1);
     } else if rest.height >= 3 {
-        percentiles(canvas, take(&mut rest, 1), greeter);
+        percentiles(canvas, split_top(&mut rest, 1), greeter);
     }
     history(canvas, rest, model);
 }
@@ -54,7 +54,7 @@ fn calls(greeter: &Greeter) -> usize {
     usize::try_from(greeter.latency.len() + greeter.failed).unwrap_or(usize::MAX)
 }
 
-/// One cell free at either side.
+/// Leaves one cell free on each side.
 const fn pad(area: Rect) -> Rect {
     Rect {
         x: area.x + if area.width > 2 { 1 } else { 0 },
@@ -63,8 +63,8 @@ const fn pad(area: Rect) -> Rect {
     }
 }
 
-/// Cuts rows off the top.
-fn take(area: &mut Rect, rows: u16) -> Rect {
+/// Splits rows off the top.
+fn split_top(area: &mut Rect, rows: u16) -> Rect {
     let rows = rows.min(area.height);
     let cut = Rect {
         height: rows,
@@ -90,18 +90,18 @@ fn prompt(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     }
 }
 
-/// The hint, or the newest greeting and the road it came.
-fn answer(canvas: &mut Canvas<'_>, rest: &mut Rect, model: &Model) {
+/// Draws the hint, or the newest greeting with its timings.
+fn newest(canvas: &mut Canvas<'_>, rest: &mut Rect, model: &Model) {
     if let Some(hint) = &model.greeter.hint {
-        canvas.spans(take(rest, 1), &[(hint, StyleRole::Warn)]);
+        canvas.spans(split_top(rest, 1), &[(hint, StyleRole::Warn)]);
         return;
     }
-    let Some(newest) = model.greeter.history.front() else {
-        let hint = "the greeter is found by name and called over QUIC";
-        canvas.spans(take(rest, 1), &[(hint, StyleRole::Dim)]);
+    let Some(greeting) = model.greeter.history.front() else {
+        let hint = "looks up the greeter by name and calls it over QUIC";
+        canvas.spans(split_top(rest, 1), &[(hint, StyleRole::Dim)]);
         return;
     };
-    let (text, role) = match &newest.outcome {
+    let (text, role) = match &greeting.outcome {
         GreetOutcome::Pending => ("calling…", StyleRole::Active),
         GreetOutcome::Greeted { text, .. } => (text.as_str(), StyleRole::Good),
         GreetOutcome::Failed(why) => (why.as_str(), StyleRole::Bad),
@@ -109,20 +109,20 @@ fn answer(canvas: &mut Canvas<'_>, rest: &mut Rect, model: &Model) {
     let lines = if rest.height > 6 { 3 } else { 1 };
     for line in wrap(text, rest.width.into(), lines) {
         let style = canvas.fg(role).add_modifier(ratatui::style::Modifier::BOLD);
-        let at = take(rest, 1);
+        let at = split_top(rest, 1);
         if at.height > 0 {
             canvas.write(at.x, at.y, at.width, &line, style);
         }
     }
-    if let GreetOutcome::Greeted { lookup, call, .. } = &newest.outcome
+    if let GreetOutcome::Greeted { lookup, call, .. } = &greeting.outcome
         && rest.height > 4
     {
-        let road = format!(
+        let timings = format!(
             "lookup {}, call {}",
             fmt_duration(*lookup),
             fmt_duration(*call)
         );
-        canvas.spans(take(rest, 1), &[(&road, StyleRole::Dim)]);
+        canvas.spans(split_top(rest, 1), &[(&timings, StyleRole::Dim)]);
     }
 }
 
@@ -151,23 +151,23 @@ fn percentiles(canvas: &mut Canvas<'_>, area: Rect, greeter: &Greeter) {
     );
 }
 
-/// Percentiles and a small histogram, whose columns double from one to the next.
+/// Draws the percentiles and a small histogram on a logarithmic scale.
 fn latency(canvas: &mut Canvas<'_>, rest: &mut Rect, greeter: &Greeter) {
-    percentiles(canvas, take(rest, 1), greeter);
-    let chart = take(rest, 3);
+    percentiles(canvas, split_top(rest, 1), greeter);
+    let chart = split_top(rest, 3);
     let columns = usize::from(chart.width.min(48)).max(1);
     let low = (greeter.latency.min().max(1) as f64).ln();
     let high = (greeter.latency.max().max(2) as f64).ln().max(low + 0.7);
     let step = (high - low) / columns as f64;
     let mut counts = vec![0; columns];
     for value in greeter.latency.iter_recorded() {
-        let place = (((value.value_iterated_to().max(1) as f64).ln() - low) / step) as usize;
-        if let Some(count) = counts.get_mut(place.min(columns - 1)) {
+        let column = (((value.value_iterated_to().max(1) as f64).ln() - low) / step) as usize;
+        if let Some(count) = counts.get_mut(column.min(columns - 1)) {
             *count += value.count_at_value();
         }
     }
     chart::histogram(canvas, chart, &counts, StyleRole::Chart);
-    let axis = take(rest, 1);
+    let axis = split_top(rest, 1);
     let shown = Rect {
         width: u16::try_from(columns).unwrap_or(axis.width).min(axis.width),
         ..axis
@@ -198,7 +198,7 @@ fn line(canvas: &mut Canvas<'_>, area: Rect, model: &Model, greeting: &Greeting)
         GreetOutcome::Greeted { text, .. } => (text.as_str(), StyleRole::Text),
         GreetOutcome::Failed(why) => (why.as_str(), StyleRole::Bad),
     };
-    // Half of the room for a name that is long itself.
+    // A long name gets a third of the width.
     let name = crate::text::truncate(
         &greeting.name,
         usize::from(room.width) / 3,

@@ -1,4 +1,4 @@
-//! The panes, one a file: each draws itself from the model and nothing else.
+//! The panes, one per file; each draws itself from the model alone.
 
 pub(crate) mod events;
 pub(crate) mod footer;
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::ui::pane::Pane;
 
-/// Draws a pane into its area and notes where its rows are.
+/// Draws a pane and records the positions of its rows.
 pub(crate) fn draw(
     pane: Pane,
     canvas: &mut Canvas<'_>,
@@ -37,7 +37,7 @@ pub(crate) fn draw(
     }
 }
 
-/// A pane's border with its number, its name and what is to be known at a glance.
+/// Draws the border of a pane with its number, its title and a status.
 fn frame(
     canvas: &mut Canvas<'_>,
     area: Rect,
@@ -61,7 +61,7 @@ fn frame(
     )
 }
 
-/// How a selected row is marked in a pane.
+/// Returns the highlight of a row.
 fn highlight(model: &Model, pane: Pane, selected: bool) -> Highlight {
     match (selected, model.focus == pane && model.layers.is_empty()) {
         (false, _) => Highlight::None,
@@ -70,7 +70,7 @@ fn highlight(model: &Model, pane: Pane, selected: bool) -> Highlight {
     }
 }
 
-/// A hint in the middle of an empty pane.
+/// Draws a hint in the middle of an empty pane.
 fn empty(canvas: &mut Canvas<'_>, area: Rect, lines: &[&str]) {
     let high = u16::try_from(lines.len()).unwrap_or_default();
     let top = area.y + area.height.saturating_sub(high) / 2;

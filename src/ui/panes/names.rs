@@ -1,4 +1,4 @@
-//! Names: what is registered, where, by whom, and whether it still lives.
+//! The Names pane: registered names with address, owner, lease and state.
 
 use std::borrow::Cow;
 
@@ -22,8 +22,8 @@ use crate::{
 
 const COLUMNS: [Column; 5] = [
     Column::share("NAME", 1),
-    Column::cells("WHERE", 21).from(58),
-    // Several may have the same name: first of all it is told whose each is.
+    Column::cells("ADDRESS", 21).from(58),
+    // Several owners can register the same name, so a narrow screen shows the owner first.
     Column::cells("OWNER", 8).from(38),
     Column::cells("LEASE", 5).right().from(66),
     Column::cells("STATE", 9),
@@ -47,7 +47,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     };
     let dropped = match names.dropped {
         0 => String::new(),
-        n => format!(" dropped {} ", fmt_count(n)),
+        n => format!(" {} not shown ", fmt_count(n)),
     };
     let right = [
         (dropped.as_str(), StyleRole::Warn),
@@ -57,8 +57,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     let inner = frame(canvas, area, model, Pane::Names, &right);
     if rows.is_empty() {
         let hint = match (names.connected, names.filter.is_empty()) {
-            (false, _) => "asking the naming server…",
-            (true, true) => "nothing is registered",
+            (false, _) => "loading names…",
+            (true, true) => "no names registered",
             (true, false) => "no name matches; esc shows all",
         };
         return empty(canvas, inner, &[hint]);
@@ -69,10 +69,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         height: inner.height.saturating_sub(1),
         ..inner
     };
-    let mut place = names.selection;
-    place.height = body.height.into();
-    place.clamp(rows.len());
-    let visible = place.visible(rows.len());
+    let mut selection = names.selection;
+    selection.height = body.height.into();
+    selection.clamp(rows.len());
+    let visible = selection.visible(rows.len());
     regions.rows.push((Pane::Names, body, visible.start));
     let lines = visible.clone().filter_map(|i| {
         let record = rows.get(i)?;
@@ -83,7 +83,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         let state = format!("{} {state}", model.theme.symbols.health(record.health));
         let lease = match record.lease_ms {
             Some(ms) => Cow::Owned(format!("{} s", ms / 1_000)),
-            None => Cow::Borrowed("ever"),
+            None => Cow::Borrowed("none"),
         };
         let at = record
             .uri
@@ -96,7 +96,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
             (lease, StyleRole::Dim),
             (Cow::Owned(state), role),
         ];
-        Some((highlight(model, Pane::Names, i == place.at), cells))
+        Some((highlight(model, Pane::Names, i == selection.at), cells))
     });
     table::body(canvas, body, &COLUMNS, lines);
     let edge = Rect {

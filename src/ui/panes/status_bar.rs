@@ -1,4 +1,4 @@
-//! The line at the top: this process and its broker in a sentence, or the panes to choose from.
+//! The status bar: the node and its broker, or the panes as tabs.
 
 use ratatui::layout::Rect;
 
@@ -30,7 +30,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, plan: &Plan, model: &Model, regions:
     }
 }
 
-/// States of the whole screen that must not be overlooked.
+/// Draws the states that must not be overlooked; returns their width.
 fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
     let overview = &model.data().overview;
     let stats = &overview.stats;
@@ -52,11 +52,11 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
     let lost = model.lost.as_ref().map(|lost| {
         let left = lost.again_at.since(model.now).as_secs_f64().ceil();
         match left {
-            left if left > 0.0 => format!(" LOST, AGAIN IN {left} S "),
+            left if left > 0.0 => format!(" DISCONNECTED, RETRY IN {left} S "),
             _ => " RECONNECTING ".to_owned(),
         }
     });
-    let replay = model.replay.as_ref().map(replayed);
+    let replay = model.replay.as_ref().map(replay_badge);
     let read_only = model.about.read_only || model.about.role == Rights::Read;
     let pieces = [
         (replay.as_deref().unwrap_or_default(), StyleRole::Active),
@@ -68,7 +68,7 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         (unsaved, StyleRole::Bad),
         (stuck.as_str(), StyleRole::Bad),
         (
-            if model.leaving { " LEAVING " } else { "" },
+            if model.leaving { " QUITTING " } else { "" },
             StyleRole::Warn,
         ),
         (
@@ -80,8 +80,8 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
     canvas.spans_right(area, &pieces)
 }
 
-/// How far a recording is.
-fn replayed(replay: &Replay) -> String {
+/// Describes the position of a replay.
+fn replay_badge(replay: &Replay) -> String {
     let clock = |time: std::time::Duration| {
         let seconds = time.as_secs();
         format!("{}:{:02}", seconds / 60, seconds % 60)
@@ -103,10 +103,10 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let dot = format!("  {}  ", symbols.dot);
     let workers = match (overview.active, overview.wanted) {
         (1, 1) => "1 worker".to_owned(),
-        (working, wanted) if working == wanted => format!("{wanted} workers"),
-        (working, wanted) => format!("{working} of {wanted} workers"),
+        (active, desired) if active == desired => format!("{desired} workers"),
+        (active, desired) => format!("{active} of {desired} workers"),
     };
-    let counted = |state: State| {
+    let state_count = |state: State| {
         (
             format!(
                 "{} {} {state}",
@@ -116,9 +116,9 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
             stats.count(state),
         )
     };
-    let (running, _) = counted(State::Running);
-    let (queued, _) = counted(State::Queued);
-    let (failed, failures) = counted(State::Failed);
+    let (running, _) = state_count(State::Running);
+    let (queued, _) = state_count(State::Queued);
+    let (failed, failures) = state_count(State::Failed);
     let rate = overview
         .rate(model.now, 1)
         .last()
@@ -130,14 +130,14 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     } else {
         StyleRole::Dim
     };
-    let (what_node, role) = match about.place {
+    let (label, role) = match about.place {
         Locality::InProcess => ("key ", ""),
         Locality::LocalProcess => ("attached to ", ""),
         Locality::Remote => ("node ", about.role.as_str()),
     };
     let joiner = if role.is_empty() { "" } else { " as " };
-    let who: [TextSpan<'_>; 7] = [
-        (what_node, StyleRole::Dim),
+    let node: [TextSpan<'_>; 7] = [
+        (label, StyleRole::Dim),
         (&about.fingerprint, StyleRole::Text),
         (" at ", StyleRole::Dim),
         (&about.addr, StyleRole::Text),
@@ -145,13 +145,13 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
         (role, StyleRole::Strong),
         (&dot, StyleRole::Border),
     ];
-    let what: [TextSpan<'_>; 4] = [
+    let broker: [TextSpan<'_>; 4] = [
         (&about.engine, StyleRole::Text),
         (", ", StyleRole::Dim),
         (&workers, StyleRole::Text),
         (&dot, StyleRole::Border),
     ];
-    let doing: [TextSpan<'_>; 7] = [
+    let counts: [TextSpan<'_>; 7] = [
         (&running, StyleRole::Active),
         ("  ", StyleRole::Dim),
         (&queued, StyleRole::Waiting),
@@ -160,18 +160,18 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
         ("  ", StyleRole::Dim),
         (&rate, StyleRole::Chart),
     ];
-    // What goes on comes last and goes last: who this is gives way to it.
+    // The counts are last, and on a narrow screen the node and the broker make room for them.
     let brand: [TextSpan<'_>; 2] = [(" distro-tui", StyleRole::Accent), ("  ", StyleRole::Dim)];
     let wide = |pieces: &[TextSpan<'_>]| pieces.iter().map(|(text, _)| width(text)).sum::<usize>();
-    let mut room = usize::from(area.width).saturating_sub(wide(&brand) + wide(&doing));
+    let mut room = usize::from(area.width).saturating_sub(wide(&brand) + wide(&counts));
     let mut line = brand.to_vec();
-    for group in [&who[..], &what[..]] {
+    for group in [&node[..], &broker[..]] {
         if wide(group) <= room {
             room -= wide(group);
             line.extend(group);
         }
     }
-    line.extend(doing);
+    line.extend(counts);
     canvas.spans(area, &line);
 }
 

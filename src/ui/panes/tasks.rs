@@ -1,4 +1,4 @@
-//! Tasks: what was asked for, how far it is and what came of it; and how much gets done.
+//! The Tasks pane: tasks with state, progress and result; below them the throughput.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ const COLUMNS: [Column; 7] = [
     Column::share("RESULT", 4).from(46),
     Column::cells("WORKER", 6).from(60),
     Column::cells("TOOK", 7).right().from(46),
-    Column::cells("QUEUED", 8).from(92),
+    Column::cells("SUBMITTED", 9).from(92),
 ];
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {
@@ -77,15 +77,15 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         height: list.height.saturating_sub(1),
         ..list
     };
-    let mut place = tasks.selection;
-    place.height = body.height.into();
-    place.clamp(tasks.rows().len());
-    let visible = place.visible(tasks.rows().len());
+    let mut selection = tasks.selection;
+    selection.height = body.height.into();
+    selection.clamp(tasks.rows().len());
+    let visible = selection.visible(tasks.rows().len());
     regions.rows.push((Pane::Tasks, body, visible.start));
     let lines = visible.filter_map(|i| {
         let task = tasks.rows().get(i)?;
         Some((
-            highlight(model, Pane::Tasks, i == place.at),
+            highlight(model, Pane::Tasks, i == selection.at),
             cells(task, model),
         ))
     });
@@ -114,7 +114,7 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
     vec![
         (Cow::Owned(id), id_role),
         (Cow::Owned(state), role),
-        (Cow::Owned(call(task)), StyleRole::Text),
+        (Cow::Owned(call_text(task)), StyleRole::Text),
         (result, result_role),
         (
             Cow::Owned(task.worker.map_or(String::new(), |w| w.to_string())),
@@ -136,8 +136,8 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
     ]
 }
 
-/// A task as one would write its call: `add(2, 3)`.
-pub(crate) fn call(task: &Task) -> String {
+/// Formats a task as a call: `add(2, 3)`.
+pub(crate) fn call_text(task: &Task) -> String {
     let args = task.args.trim();
     let inside = args
         .strip_prefix('[')
@@ -146,27 +146,30 @@ pub(crate) fn call(task: &Task) -> String {
     format!("{}({})", task.name, head.replace(',', ", "))
 }
 
-/// What came of it, or what it waits for.
+/// Returns the result, the error, the progress or the due time of a task.
 fn outcome<'a>(task: &'a Task, model: &Model) -> (Cow<'a, str>, StyleRole) {
     let last_error = task.error.as_deref();
     match (task.state, &task.result, last_error) {
         (State::Succeeded, Some(result), _) => (Cow::Borrowed(result), StyleRole::Strong),
         (State::Failed, _, Some(error)) => (Cow::Borrowed(error), StyleRole::Bad),
         (State::Retrying | State::Scheduled, _, error) => {
-            let due = task.due_at.map_or(String::new(), |at| when(at, model));
+            let due = task.due_at.map_or(String::new(), |at| due_text(at, model));
             let error = error.map_or(String::new(), |error| format!(": {error}"));
             (Cow::Owned(format!("{due}{error}")), StyleRole::Dim)
         }
         (State::Running, ..) => match task.progress {
-            Some(progress) => (Cow::Owned(bar(progress.share(), model)), StyleRole::Active),
+            Some(progress) => (
+                Cow::Owned(progress_bar(progress.share(), model)),
+                StyleRole::Active,
+            ),
             None => (Cow::Borrowed(""), StyleRole::Dim),
         },
         _ => (Cow::Borrowed(""), StyleRole::Dim),
     }
 }
 
-/// When it is due: soon in seconds, later by the clock.
-pub(crate) fn when(at: Timestamp, model: &Model) -> String {
+/// Formats a due time: soon in seconds, later by the clock.
+pub(crate) fn due_text(at: Timestamp, model: &Model) -> String {
     let left = at.since(model.now);
     if left.as_secs() < 60 {
         return format!("in {} s", left.as_secs() + 1);
@@ -174,8 +177,8 @@ pub(crate) fn when(at: Timestamp, model: &Model) -> String {
     format!("at {}", model.local(at).strftime("%H:%M:%S"))
 }
 
-/// How far it is, as a bar and in percent.
-pub(crate) fn bar(share: f64, model: &Model) -> String {
+/// Formats progress as a bar and in percent.
+pub(crate) fn progress_bar(share: f64, model: &Model) -> String {
     const CELLS: usize = 10;
     let symbols = model.theme.symbols;
     let [empty, .., full] = symbols.bars;
@@ -203,7 +206,7 @@ pub(crate) const fn state_role(state: State) -> StyleRole {
     }
 }
 
-/// How many tasks end in a second: now, at most, and for the last while.
+/// Draws the finished tasks per second: now, peak and history, and the latency percentiles.
 fn throughput(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let overview = &model.data().overview;
     let rate = overview.rate(model.now, crate::queue::broker::RATE_SECONDS);

@@ -1,4 +1,4 @@
-//! Workers: what each is doing, what it has done, and its last half minute as a lane.
+//! The Workers pane: the current task of each worker, its counts and its timeline.
 
 use std::borrow::Cow;
 
@@ -26,11 +26,11 @@ const COLUMNS: [Column; 7] = [
     Column::cells("STATE", 8).from(34),
     Column::cells("TASK", 16).from(58),
     Column::cells("DONE", 6).right(),
-    Column::cells("FAIL", 5).right().from(50),
+    Column::cells("FAILED", 6).right().from(50),
     Column::cells("BUSY", 4).right(),
     Column::share("LAST 30 S", 1),
 ];
-const LANE: usize = 6;
+const TIMELINE: usize = 6;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {
     let overview = &model.data().overview;
@@ -51,21 +51,21 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         height: inner.height.saturating_sub(1 + axis),
         ..inner
     };
-    let mut place = model.workers;
-    place.height = body.height.into();
-    place.clamp(workers.len());
-    let visible = place.visible(workers.len());
+    let mut selection = model.workers;
+    selection.height = body.height.into();
+    selection.clamp(workers.len());
+    let visible = selection.visible(workers.len());
     regions.rows.push((Pane::Workers, body, visible.start));
     let lines = visible.clone().filter_map(|i| {
         let worker = workers.get(i)?;
         let cells = cells(worker, model);
-        Some((highlight(model, Pane::Workers, i == place.at), cells))
+        Some((highlight(model, Pane::Workers, i == selection.at), cells))
     });
     table::body(canvas, body, &COLUMNS, lines);
-    let lane_at = table::layout(inner, &COLUMNS)
+    let timeline_at = table::layout(inner, &COLUMNS)
         .into_iter()
-        .find(|(i, ..)| *i == LANE);
-    if let Some((_, x, width)) = lane_at {
+        .find(|(i, ..)| *i == TIMELINE);
+    if let Some((_, x, width)) = timeline_at {
         for (y, i) in (body.y..body.bottom()).zip(visible.clone()) {
             if let Some(worker) = workers.get(i) {
                 let area = Rect::new(x, y, width, 1);

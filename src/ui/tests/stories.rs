@@ -103,7 +103,7 @@ impl App {
 async fn a_newcomer_sees_names_gets_a_greeting_and_adds_two_numbers() {
     let mut app = App::start();
     assert!(
-        app.shown().contains("asking the naming server"),
+        app.shown().contains("loading names"),
         "the first frame waits for nobody"
     );
     let screen = app.until("server ").await;
@@ -447,6 +447,6 @@ async fn any_task_is_run_from_the_palette_and_mistakes_are_explained() {
     run("run add", "write a task's name and its arguments").await;
     run("run add [2,", "not JSON").await;
     run("run sub [2,3]", "there is no task named `sub`").await;
-    run("run add [1,2] soon", "`soon` says nothing").await;
+    run("run add [1,2] soon", "`soon` is not an option").await;
     app.end().await;
 }
