@@ -214,7 +214,7 @@ fn busy() -> Terminal {
 fn the_second_q_does_not_wait_for_running_tasks() {
     let mut terminal = busy();
     terminal.press("q");
-    terminal.sees(&["LEAVING"]);
+    terminal.sees(&["QUITTING"]);
     assert!(terminal.is_running(), "the first q waits");
     terminal.press("q");
     assert_eq!(terminal.wait_exit(), 0);
@@ -231,7 +231,7 @@ fn the_second_q_does_not_wait_for_running_tasks() {
 fn the_first_q_waits_a_moment_and_tells_what_was_stopped() {
     let mut terminal = busy();
     terminal.press("q");
-    terminal.sees(&["LEAVING"]);
+    terminal.sees(&["QUITTING"]);
     assert_eq!(terminal.wait_exit(), 0);
     terminal.is_restored();
     assert!(

@@ -80,12 +80,12 @@ fn a_screen_on_a_node_elsewhere_does_everything_and_comes_back_when_the_node_doe
     assert_eq!(home.wait_exit(), 0);
     away.until("that it is lost", |screen| {
         let contents = screen.contents();
-        contents.contains("LOST, AGAIN IN") || contents.contains("RECONNECTING")
+        contents.contains("DISCONNECTED, RETRY IN") || contents.contains("RECONNECTING")
     });
     let back = on_data_of(&home).up();
     away.until("that it is back", |screen| {
         let contents = screen.contents();
-        !contents.contains("LOST, AGAIN") && !contents.contains("RECONNECTING")
+        !contents.contains("DISCONNECTED") && !contents.contains("RECONNECTING")
     });
     add(&mut away, "50 5");
     sees_sum(&away, "55");
