@@ -420,6 +420,11 @@ impl Core {
         std::mem::take(&mut self.signals)
     }
 
+    /// Returns true if there are changes or events that the dispatcher has not taken yet.
+    pub(super) fn has_output(&self) -> bool {
+        !self.changes.is_empty() || !self.events.is_empty()
+    }
+
     /// Moves the changes since the last call to the end of `into`.
     pub(super) fn drain_changes(&mut self, into: &mut Vec<StoreChange>) {
         into.append(&mut self.changes);

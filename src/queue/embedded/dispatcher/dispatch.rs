@@ -1,9 +1,9 @@
-//! Handing tasks to workers, and calling them back.
+//! Dispatching jobs to workers, and reclaiming them.
 
 use super::{CHANNEL_DEPTH, Dispatcher};
 use crate::queue::embedded::{MAX_WORKERS, store::StoreError};
 
-/// Changes that could not be kept and wait for it; with more, no further task is started.
+/// The most changes that may wait for a commit that succeeds; beyond it no task is dispatched.
 const MAX_UNSAVED: usize = 10_000;
 
 impl Dispatcher {
@@ -14,18 +14,20 @@ impl Dispatcher {
         }
     }
 
-    /// Takes everything out of the channel that no worker has taken.
+    /// Takes all jobs out of the channel that no worker has received.
     pub(super) fn reclaim(&mut self) {
-        while let Ok(job) = self.undispatched.try_recv() {
+        while let Ok(job) = self.unreceived.try_recv() {
             self.core.reclaim_job(&job);
         }
     }
 
+    /// Fills the channel with the next jobs. A task that cannot be started fails; the next round, which
+    /// then follows at once, commits that.
     pub(super) fn dispatch_ready(&mut self) {
         if self.changes.len() > MAX_UNSAVED {
             return;
         }
-        // Two for each worker, and more where tasks are so short that many end between two rounds.
+        // Two for each worker, and more when tasks are so short that many end in one round.
         let depth = (2 * self.desired_workers)
             .max(2 * self.ended_runs)
             .min(CHANNEL_DEPTH);
@@ -45,11 +47,10 @@ impl Dispatcher {
                 break;
             }
         }
-        // What could not be started has finished.
-        self.commit();
     }
 
-    pub(super) fn signal(&mut self) {
+    /// Delivers the core's signals to workers.
+    pub(super) fn deliver_signals(&mut self) {
         for signal in self.core.take_signals() {
             for id in self.pool.signal(signal, self.desired_workers) {
                 self.emit_worker_event(id, true);

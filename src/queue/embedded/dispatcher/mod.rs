@@ -1,16 +1,29 @@
-//! The dispatcher's thread: it takes commands and reports in batches, lets the core decide, keeps what
-//! has changed, and only then answers, hands tasks over and tells subscribers. It is the only one that
-//! touches the core, and the only one that writes.
+//! The dispatcher: the one thread that changes the core and writes to the store.
+//!
+//! It works in rounds of four phases, and each round has exactly one commit:
+//!
+//! 1. [collect](Dispatcher::collect): take up to [`BATCH`] reports and commands, and read the next page
+//!    of a bulk action;
+//! 2. [decide](Dispatcher::decide): let the core decide on each of them; a decision that depends on an
+//!    earlier one of the same round sees it through [`Dispatcher::current_row`];
+//! 3. [commit](Dispatcher::commit): store all changes in one transaction;
+//! 4. [publish](Dispatcher::publish): only then send the replies, execute reads, dispatch tasks, and
+//!    send signals and events.
+//!
+//! Errors, and replies to commands that change nothing in the store, are sent while deciding. Retention
+//! runs between commit and publish, in a transaction of its own.
 
-mod commands;
+mod collect;
+mod commit;
+mod decide;
 mod dispatch;
-mod notify;
-mod persist;
+mod publish;
 
 use std::{collections::VecDeque, time::Duration};
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
+use self::collect::Message;
 use super::{
     BrokerConfig, MAX_WORKERS, Recovery,
     bulk::BulkJob,
@@ -18,31 +31,32 @@ use super::{
     core::{Core, RetentionAges},
     idempotency::IdempotencyCache,
 };
-use crate::queue::executor::{
-    pool::Pool,
-    worker::{Job, SHUTDOWN_TIMEOUT, WorkerReport},
-};
 use crate::queue::{
     broker::{EventBatch, ShutdownReport, Stats},
     clock::Clock,
     embedded::store::{OpenReport, Store, StoreChange, reads::ReadRequest},
+    executor::{
+        pool::Pool,
+        worker::{Job, SHUTDOWN_TIMEOUT, WorkerReport},
+    },
+    query::Page,
     registry::Registry,
     task::Timestamp,
 };
 
-/// Commands and reports that are taken before anything is kept: one round, one commit.
+/// The most commands and reports of one round.
 const BATCH: usize = 1_024;
 /// The most jobs in the channel.
 const CHANNEL_DEPTH: usize = 2 * MAX_WORKERS;
-/// How often a dispatcher that has just been busy looks for more before it sleeps.
+/// How often a busy dispatcher polls its channels before it sleeps.
 const SPIN_LIMIT: usize = 32;
-/// Reports that wait for the dispatcher; further workers wait for room.
+/// The capacity of the report channel; further workers wait.
 const MAX_REPORTS: usize = 1_024;
-/// How often it is tried to persist them.
+/// The interval between two attempts to commit changes after a failure.
 const PERSIST_RETRY: Duration = Duration::from_secs(1);
-/// While something waits for its time, the wall clock is looked at this often.
+/// The interval between two checks of the wall clock while a deadline is pending.
 const CLOCK_CHECK: Duration = Duration::from_secs(1);
-/// While only old tasks wait to be forgotten, it is looked at this often.
+/// The longest interval between two checks of the retention while there are finished tasks.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 struct Subscriber {
@@ -50,18 +64,19 @@ struct Subscriber {
     dropped: u64,
 }
 
+/// A shutdown in progress.
 struct ShutdownState {
-    by: Instant,
+    deadline: Instant,
     unstarted: usize,
-    answer: Responder<ShutdownReport>,
+    reply: Responder<ShutdownReport>,
 }
 
+/// The dispatcher with its runtime, before its thread starts.
 pub(super) struct DispatcherThread {
     runtime: tokio::runtime::Runtime,
     dispatcher: Dispatcher,
 }
 
-/// Everything but the runtime that drives it.
 struct Dispatcher {
     core: Core,
     store: Box<dyn Store>,
@@ -73,36 +88,32 @@ struct Dispatcher {
     commands: async_channel::Receiver<DispatcherCommand>,
     reports: async_channel::Receiver<WorkerReport>,
     jobs: async_channel::Sender<Job>,
-    /// The other end of `jobs`, to call back what no worker has taken.
-    undispatched: async_channel::Receiver<Job>,
+    /// The other end of `jobs`, to reclaim jobs that no worker has received.
+    unreceived: async_channel::Receiver<Job>,
     subscribers: Vec<Subscriber>,
     shutdown: Option<ShutdownState>,
-    /// Tasks that ended in the round before.
-    ended_runs: usize,
-    /// What is to be kept; empty between two rounds unless it could not be.
-    changes: Vec<StoreChange>,
-    pending_replies: Vec<PendingReply>,
-    reads: Vec<ReadRequest>,
-    /// Who asked for numbers; they are of what has been kept.
-    stats_requests: Vec<Responder<Stats>>,
+    /// The messages of this round.
+    inbox: Vec<Message>,
     bulk_jobs: VecDeque<BulkJob>,
-    /// Idempotency keys of recent submits.
+    /// The page of a bulk action in this round.
+    bulk_page: Option<(BulkJob, Page)>,
+    /// Runs that ended in this round.
+    ended_runs: usize,
+    /// Changes to commit, in order; empty between two rounds unless a commit failed.
+    changes: Vec<StoreChange>,
+    /// Replies to send after the commit.
+    replies: Vec<PendingReply>,
+    /// Reads to execute after the commit.
+    reads: Vec<ReadRequest>,
+    stats_requests: Vec<Responder<Stats>>,
     idempotency: IdempotencyCache,
-    /// Why changes cannot be kept.
+    /// The error of the last commit, if it failed.
     persist_error: Option<String>,
-    /// When to look for what is to be forgotten.
+    /// When to check the retention next.
     next_sweep: Option<Timestamp>,
 }
 
-/// What woke the dispatcher.
-enum Wake {
-    Command(DispatcherCommand),
-    Report(WorkerReport),
-    Timer,
-    GraceOver,
-}
-
-/// Where the dispatcher hears and speaks.
+/// The parts of which a dispatcher is made.
 pub(super) struct DispatcherParts {
     pub(super) config: BrokerConfig,
     pub(super) registry: Registry,
@@ -113,53 +124,55 @@ pub(super) struct DispatcherParts {
 }
 
 impl DispatcherThread {
-    /// Takes up what was left by the process before.
-    pub(super) fn new(start: DispatcherParts) -> Result<(Self, Recovery), super::StartError> {
+    /// Recovers the tasks of the previous process and starts the workers.
+    pub(super) fn new(parts: DispatcherParts) -> Result<(Self, Recovery), super::StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
-        let (jobs, undispatched) = async_channel::bounded(CHANNEL_DEPTH);
+        let (jobs, unreceived) = async_channel::bounded(CHANNEL_DEPTH);
         let (outbox, reports) = async_channel::bounded(MAX_REPORTS);
-        let clock = start.clock;
+        let clock = parts.clock;
         let pool = Pool::new(
             clock.clone(),
-            start.store.in_flight(),
-            undispatched.clone(),
+            parts.store.in_flight(),
+            unreceived.clone(),
             outbox,
         )?;
-        let retention = start.config.store.retention;
+        let retention = parts.config.store.retention;
         let ages = RetentionAges {
             age: retention.age,
             failed_age: retention.failed_age,
         };
         let now = clock.now();
-        let core = Core::new(start.config.limits, ages, start.opened.last_id, now.0);
-        let desired_workers = start.config.workers;
+        let core = Core::new(parts.config.limits, ages, parts.opened.last_id, now.0);
+        let desired_workers = parts.config.workers;
         let mut dispatcher = Dispatcher {
             core,
-            store: start.store,
-            registry: start.registry,
-            config: start.config,
+            store: parts.store,
+            registry: parts.registry,
+            config: parts.config,
             pool,
             clock,
             desired_workers: 0,
-            commands: start.commands,
+            commands: parts.commands,
             reports,
             jobs,
-            undispatched,
+            unreceived,
             subscribers: Vec::new(),
             shutdown: None,
+            inbox: Vec::with_capacity(BATCH),
+            bulk_jobs: VecDeque::new(),
+            bulk_page: None,
             ended_runs: 0,
             changes: Vec::new(),
-            pending_replies: Vec::new(),
+            replies: Vec::new(),
             reads: Vec::new(),
             stats_requests: Vec::new(),
-            bulk_jobs: VecDeque::new(),
             idempotency: IdempotencyCache::default(),
             persist_error: None,
             next_sweep: None,
         };
-        let recovery = dispatcher.recover(now, start.opened)?;
+        let recovery = dispatcher.recover(now, parts.opened)?;
         let submits = dispatcher.store.submits().map_err(super::store_error)?;
         dispatcher.idempotency = IdempotencyCache::new(submits);
         dispatcher.next_sweep = Some(now);
@@ -175,14 +188,14 @@ impl DispatcherThread {
         ))
     }
 
-    /// Runs until a shutdown is through or nobody is left to ask.
+    /// Runs until a shutdown is complete or all handles are dropped.
     pub(super) fn run(self) {
         let Self {
             runtime,
             dispatcher,
         } = self;
         let dispatcher = runtime.block_on(dispatcher.run());
-        // Ending the workers' runtime blocks, which a thread that drives a runtime may not do.
+        // Shutting down the workers' runtime blocks, which a thread that drives a runtime may not do.
         drop(runtime);
         dispatcher.end();
     }
@@ -204,7 +217,7 @@ impl Dispatcher {
         let waiting = self.core.unfinished();
         let verdicts = self.core.attribute_crash(now, &opened.running);
         self.core.drain_changes(&mut self.changes);
-        // Whoever crashes the process must be known before anything runs again.
+        // A crash must be attributed before any task runs again.
         self.store
             .commit(&mut self.changes)
             .map_err(super::store_error)?;
@@ -214,29 +227,12 @@ impl Dispatcher {
 
     async fn run(mut self) -> Self {
         self.dispatch_ready();
-        while let Some(wake) = self.next().await {
-            self.ended_runs = 0;
-            if let Some(step) = self.clock.check() {
-                self.core.apply_clock_step(step);
-            }
-            self.handle_wake(wake);
-            for _ in 0..BATCH {
-                if let Ok(report) = self.reports.try_recv() {
-                    self.handle_report(report);
-                } else if let Ok(command) = self.commands.try_recv() {
-                    self.handle_command(command);
-                } else {
-                    break;
-                }
-            }
-            self.core.advance(self.clock.now());
-            self.run_bulk_page();
-            self.commit();
+        while let Some(wake) = self.next_wake().await {
+            self.collect(wake);
+            self.decide();
+            let committed = self.commit();
             self.sweep();
-            self.execute_reads();
-            self.dispatch_ready();
-            self.signal();
-            self.publish();
+            self.publish(&committed);
             if self.is_shut_down() {
                 break;
             }
@@ -244,112 +240,29 @@ impl Dispatcher {
         self
     }
 
-    /// What happens next. While tasks end, the next report is microseconds away: letting the workers
-    /// run and looking again costs less than to be put to sleep and woken, here and at the worker
-    /// that would have to wake this thread for every task.
-    async fn next(&self) -> Option<Wake> {
-        if !self.bulk_jobs.is_empty() {
-            return Some(Wake::Timer);
-        }
-        if self.ended_runs > 0 {
-            for _ in 0..SPIN_LIMIT {
-                std::thread::yield_now();
-                if let Ok(report) = self.reports.try_recv() {
-                    return Some(Wake::Report(report));
-                }
-                if let Ok(command) = self.commands.try_recv() {
-                    return Some(Wake::Command(command));
-                }
-            }
-        }
-        self.wait().await
-    }
-
-    /// The next thing that happens; `None` when every handle is gone.
-    async fn wait(&self) -> Option<Wake> {
-        let at = self.next_wake();
-        let timer = async {
-            match at {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        let grace = async {
-            match &self.shutdown {
-                Some(shutdown) => sleep_until(shutdown.by).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            report = self.reports.recv() => report.ok().map(Wake::Report),
-            command = self.commands.recv() => command.ok().map(Wake::Command),
-            () = timer => Some(Wake::Timer),
-            () = grace => Some(Wake::GraceOver),
-        }
-    }
-
-    /// When to wake although nothing has happened. Timers do not see that the wall clock was set or
-    /// that the machine slept, so nothing is left to a timer for long.
-    fn next_wake(&self) -> Option<Instant> {
-        let now = Instant::now();
-        let until = |at: Timestamp, most: Duration| self.clock.instant(at).min(now + most);
-        let due = self.core.next_deadline().map(|at| until(at, CLOCK_CHECK));
-        let sweep = self.next_sweep.map(|at| until(at, RETENTION_INTERVAL));
-        let persist = (!self.changes.is_empty()).then(|| now + PERSIST_RETRY);
-        [due, sweep, persist].into_iter().flatten().min()
-    }
-
-    fn handle_wake(&mut self, wake: Wake) {
-        match wake {
-            Wake::Report(report) => self.handle_report(report),
-            Wake::Command(command) => self.handle_command(command),
-            Wake::Timer => {}
-            Wake::GraceOver => {
-                if let Some(shutdown) = &mut self.shutdown {
-                    shutdown.by = Instant::now();
-                }
-            }
-        }
-    }
-
-    fn handle_report(&mut self, report: WorkerReport) {
-        let worker = report.worker;
-        if let Some(ended) = report.ended {
-            self.ended_runs += 1;
-            self.core.run_ended(worker, ended);
-        }
-        if let Some(started) = report.started {
-            self.core.run_started(worker, started);
-        }
-        if report.stopped {
-            self.pool.remove(worker);
-            self.emit_worker_event(worker, false);
-        }
-    }
-
-    /// Whether a shutdown has nothing left to wait for.
+    /// Returns true if a shutdown has nothing left to wait for.
     fn is_shut_down(&self) -> bool {
-        self.shutdown
-            .as_ref()
-            .is_some_and(|shutdown| self.core.in_flight() == 0 || Instant::now() >= shutdown.by)
+        self.shutdown.as_ref().is_some_and(|shutdown| {
+            self.core.in_flight() == 0 || Instant::now() >= shutdown.deadline
+        })
     }
 
     fn end(mut self) {
-        // What still runs is kept as waiting, and so it is handed back.
+        // A task that still runs is stored as queued, so the next process runs it again.
         let abandoned = self.core.in_flight();
         self.jobs.close();
         self.reports.close();
-        self.commit();
+        let committed = self.commit();
+        self.send_replies(&committed);
         self.store.close();
         self.pool.shut_down(SHUTDOWN_TIMEOUT);
         if let Some(shutdown) = self.shutdown {
-            let drained = ShutdownReport {
+            let report = ShutdownReport {
                 abandoned,
                 unstarted: shutdown.unstarted,
                 kept: self.config.survives() && self.changes.is_empty(),
             };
-            shutdown.answer.send(drained).ok();
+            shutdown.reply.send(report).ok();
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use super::{
-    Completion, Reschedule, Retention, Store, StoreChange, StoreError, SubmitRow, SweepReport,
+    Retention, Store, StoreChange, StoreError, SubmitRow, SweepReport,
     ids::{IdBitmap, SortKey},
     index::Index,
     list::list,
@@ -58,7 +58,7 @@ impl Memory {
                 self.tables.rows.insert(row.id, row);
             }
             StoreChange::Reschedule(change) | StoreChange::Requeue(change) => {
-                self.reschedule(change);
+                self.update_row(change.id, |row| row.reschedule(change));
             }
             StoreChange::Attempt(id, attempt) => {
                 let attempts = self.tables.attempts.entry(id).or_default();
@@ -67,7 +67,9 @@ impl Memory {
                 }
                 attempts.push(attempt);
             }
-            StoreChange::Completion(id, completion) => self.complete(id, completion),
+            StoreChange::Completion(id, completion) => {
+                self.update_row(id, |row| row.complete(completion));
+            }
             StoreChange::Delete(ids) => {
                 for id in ids {
                     self.delete(id);
@@ -76,34 +78,6 @@ impl Memory {
             // Idempotency keys live as long as the dispatcher, which holds them itself.
             StoreChange::Submit(_) | StoreChange::ExpireKeys(_) => {}
         }
-    }
-
-    fn reschedule(&mut self, change: Reschedule) {
-        self.update_row(change.id, |row| {
-            row.end = None;
-            row.state = change.state;
-            row.ready_at = change.ready_at;
-            row.attempts = change.attempts;
-            row.crashes = change.crashes;
-            row.update_cold(|cold| {
-                cold.due_at = change.due_at;
-                cold.wall_clock = change.wall_clock;
-                cold.expires_at = change.expires_at;
-                cold.error = change.error.or(cold.error.take());
-            });
-        });
-    }
-
-    fn complete(&mut self, id: u64, completion: Completion) {
-        self.update_row(id, |row| {
-            row.state = completion.state;
-            row.attempts = completion.attempts;
-            row.crashes = completion.crashes;
-            if completion.error.is_some() {
-                row.update_cold(|cold| cold.error = completion.error);
-            }
-            row.end = Some(completion.end);
-        });
     }
 
     fn update_row(&mut self, id: u64, update: impl FnOnce(&mut Row)) {

@@ -155,6 +155,26 @@ pub(super) enum StoreChange {
     ExpireKeys(Timestamp),
 }
 
+impl StoreChange {
+    /// Applies the change to the row with this id, if it concerns it.
+    pub(super) fn apply_to(&self, id: u64, row: &mut Option<Row>) {
+        match (self, row) {
+            (Self::New(new), row) if new.id == id => *row = Some(Row::clone(new)),
+            (Self::Reschedule(change) | Self::Requeue(change), Some(row)) if change.id == id => {
+                row.reschedule(change.clone());
+            }
+            (Self::Completion(done, completion), Some(row)) if *done == id => {
+                row.complete(completion.clone());
+            }
+            (Self::Delete(ids), row) if ids.contains(&id) => {
+                // Unfinished tasks are never deleted.
+                *row = row.take().filter(|row| row.end.is_none());
+            }
+            _ => {}
+        }
+    }
+}
+
 /// An idempotency key with the receipts of its submit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SubmitRow {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::{Completion, Reschedule};
 use crate::queue::{
     query::{Filter, slowness},
     task::{
@@ -129,6 +130,32 @@ impl Row {
             .map_or_else(ColdFields::default, |cold| *cold);
         change(&mut cold);
         self.set_cold(cold);
+    }
+
+    /// Makes the row that of an unfinished task with a new schedule.
+    pub(in crate::queue) fn reschedule(&mut self, change: Reschedule) {
+        self.end = None;
+        self.state = change.state;
+        self.ready_at = change.ready_at;
+        self.attempts = change.attempts;
+        self.crashes = change.crashes;
+        self.update_cold(|cold| {
+            cold.due_at = change.due_at;
+            cold.wall_clock = change.wall_clock;
+            cold.expires_at = change.expires_at;
+            cold.error = change.error.or(cold.error.take());
+        });
+    }
+
+    /// Makes the row that of a finished task.
+    pub(in crate::queue) fn complete(&mut self, completion: Completion) {
+        self.state = completion.state;
+        self.attempts = completion.attempts;
+        self.crashes = completion.crashes;
+        if completion.error.is_some() {
+            self.update_cold(|cold| cold.error = completion.error);
+        }
+        self.end = Some(completion.end);
     }
 
     /// The sort key of its run time; see [`slowness`].

@@ -43,6 +43,7 @@ on_every_store![
     a_result_is_deleted_when_its_own_time_to_live_is_over,
     tasks_over_the_size_limit_are_deleted_before_their_time,
     a_requeued_task_is_as_it_was_before,
+    a_row_with_pending_changes_is_the_row_after_their_commit,
     failures_are_grouped_by_reason,
 ];
 
@@ -486,6 +487,61 @@ fn a_requeued_task_is_as_it_was_before(kind: Kind) {
     store.commit([StoreChange::Requeue(again)]);
     assert_eq!(store.inner.row(id), Ok(Some(before)));
     assert_eq!(store.inner.finished_counts(), [0; 8]);
+}
+
+fn a_row_with_pending_changes_is_the_row_after_their_commit(kind: Kind) {
+    let mut store = TestStore::new(kind);
+    let (new, other) = (store.row(), store.row());
+    let id = new.id;
+    let later = Reschedule {
+        id,
+        state: State::Retrying,
+        ready_at: at(7),
+        due_at: Some(at(9)),
+        wall_clock: false,
+        expires_at: Some(at(11)),
+        attempts: 2,
+        crashes: 1,
+        error: Some("first".into()),
+    };
+    let queued = Reschedule {
+        state: State::Queued,
+        due_at: None,
+        error: None,
+        ..later.clone()
+    };
+    let completion = |error: Option<&str>| Completion {
+        state: State::Failed,
+        attempts: 3,
+        crashes: 1,
+        error: error.map(Into::into),
+        end: EndRow {
+            finished_at: at(20),
+            evict_at: at(30),
+            last_run: None,
+            result: None,
+        },
+    };
+    let changes = || {
+        [
+            StoreChange::New(Box::new(new.clone())),
+            StoreChange::New(Box::new(other.clone())),
+            StoreChange::Reschedule(later.clone()),
+            StoreChange::Delete(vec![id]),
+            StoreChange::Completion(id, completion(Some("last"))),
+            StoreChange::Requeue(queued.clone()),
+            StoreChange::Completion(id, completion(None)),
+            StoreChange::Delete(vec![id]),
+        ]
+    };
+    for (n, change) in changes().into_iter().enumerate() {
+        let mut pending = None;
+        for earlier in changes().iter().take(n + 1) {
+            earlier.apply_to(id, &mut pending);
+        }
+        store.commit([change]);
+        assert_eq!(store.inner.row(id), Ok(pending), "after change {n}");
+    }
 }
 
 fn failures_are_grouped_by_reason(kind: Kind) {

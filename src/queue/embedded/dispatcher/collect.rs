@@ -1,0 +1,129 @@
+//! The first phase of a round: waiting for input, and collecting a batch of it.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    BATCH, CLOCK_CHECK, Dispatcher, DispatcherCommand, PERSIST_RETRY, RETENTION_INTERVAL,
+    SPIN_LIMIT,
+};
+use crate::queue::{
+    broker::BrokerError, embedded::store::StoreError, executor::worker::WorkerReport,
+    task::Timestamp,
+};
+
+/// The input of a decision.
+pub(super) enum Message {
+    Command(DispatcherCommand),
+    Report(WorkerReport),
+}
+
+/// The reason for a round.
+pub(super) enum Wake {
+    Message(Message),
+    Timer,
+    /// The grace of a shutdown is over.
+    GraceOver,
+}
+
+impl Dispatcher {
+    /// Collects the input of a round: what woke the dispatcher, everything else that has arrived, and
+    /// the next page of a bulk action.
+    pub(super) fn collect(&mut self, wake: Wake) {
+        match wake {
+            Wake::Message(message) => self.inbox.push(message),
+            Wake::Timer => {}
+            Wake::GraceOver => {
+                if let Some(shutdown) = &mut self.shutdown {
+                    shutdown.deadline = Instant::now();
+                }
+            }
+        }
+        while self.inbox.len() < BATCH
+            && let Some(message) = self.try_receive()
+        {
+            self.inbox.push(message);
+        }
+        self.collect_bulk_page();
+    }
+
+    /// The next message, if there is one; reports come first.
+    fn try_receive(&self) -> Option<Message> {
+        let report = self.reports.try_recv().map(Message::Report);
+        report
+            .or_else(|_| self.commands.try_recv().map(Message::Command))
+            .ok()
+    }
+
+    /// Reads the next page of the first bulk action. All changes of earlier rounds are committed, so
+    /// the page is current.
+    fn collect_bulk_page(&mut self) {
+        let Some(job) = self.bulk_jobs.pop_front() else {
+            return;
+        };
+        let running = self.running();
+        match self.store.list(&running, job.query()) {
+            Ok(page) => self.bulk_page = Some((job, page)),
+            Err(StoreError(why)) => job.fail(BrokerError::Storage(why)),
+        }
+    }
+
+    /// Waits for the reason of the next round; `None` when all handles are dropped.
+    ///
+    /// While tasks end, the next report is microseconds away: polling a few times costs less than to
+    /// sleep and be woken, here and for the worker that would have to wake this thread for every task.
+    pub(super) async fn next_wake(&self) -> Option<Wake> {
+        if !self.bulk_jobs.is_empty() || self.core.has_output() {
+            return Some(Wake::Timer);
+        }
+        if self.ended_runs > 0 {
+            for _ in 0..SPIN_LIMIT {
+                std::thread::yield_now();
+                if let Some(message) = self.try_receive() {
+                    return Some(Wake::Message(message));
+                }
+            }
+        }
+        self.sleep().await
+    }
+
+    /// Sleeps until a message or a deadline.
+    async fn sleep(&self) -> Option<Wake> {
+        let at = self.next_alarm();
+        let timer = async {
+            match at {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let grace = async {
+            match &self.shutdown {
+                Some(shutdown) => sleep_until(shutdown.deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            report = self.reports.recv() => {
+                report.ok().map(|report| Wake::Message(Message::Report(report)))
+            }
+            command = self.commands.recv() => {
+                command.ok().map(|command| Wake::Message(Message::Command(command)))
+            }
+            () = timer => Some(Wake::Timer),
+            () = grace => Some(Wake::GraceOver),
+        }
+    }
+
+    /// When to start a round without input. A timer does not notice that the wall clock was set or that
+    /// the machine slept, so no deadline is left to a timer for long.
+    fn next_alarm(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let until = |at: Timestamp, most: Duration| self.clock.instant(at).min(now + most);
+        let due = self.core.next_deadline().map(|at| until(at, CLOCK_CHECK));
+        let sweep = self.next_sweep.map(|at| until(at, RETENTION_INTERVAL));
+        let persist = (!self.changes.is_empty()).then(|| now + PERSIST_RETRY);
+        [due, sweep, persist].into_iter().flatten().min()
+    }
+}

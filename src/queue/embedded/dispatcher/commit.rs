@@ -1,0 +1,77 @@
+//! The third phase of a round: one commit of all changes. Retention follows it.
+
+use std::collections::BTreeSet;
+
+use super::{CLOCK_CHECK, Dispatcher};
+use crate::queue::{
+    broker::Event,
+    embedded::store::{StoreChange, StoreError},
+    task::IdempotencyKey,
+};
+
+impl Dispatcher {
+    /// Commits all changes. When that fails, new tasks are rolled back, and all other changes stay for
+    /// the next attempt.
+    pub(super) fn commit(&mut self) -> Result<(), String> {
+        self.core.drain_changes(&mut self.changes);
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        let Err(StoreError(why)) = self.store.commit(&mut self.changes) else {
+            if self.persist_error.take().is_some() {
+                self.core.emit(Event::Persistence(true));
+            }
+            return Ok(());
+        };
+        self.roll_back_new();
+        // The rest is smaller and may fit.
+        self.store.commit(&mut self.changes).ok();
+        if self.persist_error.is_none() {
+            tracing::error!(%why, "cannot save changes");
+            self.core.emit(Event::Persistence(false));
+        }
+        self.persist_error = Some(why.clone());
+        Err(why)
+    }
+
+    /// Removes the new tasks of this round with their idempotency keys.
+    fn roll_back_new(&mut self) {
+        let key = |change: &StoreChange| match change {
+            StoreChange::Submit(submit) => Some(submit.key),
+            _ => None,
+        };
+        let mut removed: BTreeSet<IdempotencyKey> = self.changes.iter().filter_map(key).collect();
+        self.core.rollback_new(&mut self.changes);
+        for kept in self.changes.iter().filter_map(key) {
+            removed.remove(&kept);
+        }
+        for key in removed {
+            self.idempotency.remove(key);
+        }
+    }
+
+    /// Deletes finished tasks that are over the retention, one step of a bounded number.
+    pub(super) fn sweep(&mut self) {
+        let now = self.clock.now();
+        let next = [self.next_sweep, self.core.take_next_eviction()];
+        self.next_sweep = next.into_iter().flatten().min();
+        if !self.store.is_over_retention() && self.next_sweep.is_none_or(|at| at > now) {
+            return;
+        }
+        match self.store.sweep(now) {
+            Ok(report) => {
+                self.core.count_evicted(report.evicted);
+                // While there is too much, the next step follows at once.
+                self.next_sweep = if self.store.is_over_retention() {
+                    Some(now)
+                } else {
+                    report.next
+                };
+            }
+            Err(StoreError(why)) => {
+                tracing::warn!(%why, "cannot delete old tasks");
+                self.next_sweep = Some(now.after(CLOCK_CHECK * 60));
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The second phase of a round: the decision on each message. It changes the core, and adds to the
+//! changes, replies and reads that the later phases carry out.
+
+use tokio::time::Instant;
+
+use super::{Dispatcher, ShutdownState, Subscriber, collect::Message};
+use crate::queue::{
+    broker::{BrokerError, BulkAction, BulkOutcome, Event},
+    embedded::{
+        bulk::{BulkJob, Next},
+        command::{DispatcherCommand, PendingReply, TryResponder},
+        core::ValidatedTask,
+        store::{StoreChange, StoreError, row::Row},
+    },
+    executor::worker::WorkerReport,
+    query::Page,
+    task::{IdempotencyKey, Receipt, State, TaskId, TaskOptions, Transition},
+};
+
+impl Dispatcher {
+    /// Decides on everything that was collected, and lets the time pass.
+    pub(super) fn decide(&mut self) {
+        self.ended_runs = 0;
+        if let Some(step) = self.clock.check() {
+            self.core.apply_clock_step(step);
+        }
+        // The page comes first: it was read before any decision of this round.
+        if let Some((job, page)) = self.bulk_page.take() {
+            self.apply_bulk_page(job, &page);
+        }
+        let mut inbox = std::mem::take(&mut self.inbox);
+        for message in inbox.drain(..) {
+            match message {
+                Message::Report(report) => self.handle_report(report),
+                Message::Command(command) => self.handle_command(command),
+            }
+        }
+        // It keeps its capacity.
+        self.inbox = inbox;
+        self.core.advance(self.clock.now());
+    }
+
+    fn handle_report(&mut self, report: WorkerReport) {
+        let worker = report.worker;
+        if let Some(ended) = report.ended {
+            self.ended_runs += 1;
+            self.core.run_ended(worker, ended);
+        }
+        if let Some(started) = report.started {
+            self.core.run_started(worker, started);
+        }
+        if report.stopped {
+            self.pool.remove(worker);
+            self.emit_worker_event(worker, false);
+        }
+    }
+
+    fn handle_command(&mut self, command: DispatcherCommand) {
+        // A caller that no longer waits for its reply is no error.
+        match command {
+            DispatcherCommand::Submit(tasks, key, reply) => self.submit(tasks, key, reply),
+            DispatcherCommand::Read(request) => self.reads.push(request),
+            DispatcherCommand::Cancel(id, reply) => {
+                let decision = self.cancel(id);
+                self.reply_after_commit(decision, reply);
+            }
+            DispatcherCommand::Restore(id, reply) => {
+                let decision = self.requeue(id, Transition::Restore);
+                self.reply_after_commit(decision, reply);
+            }
+            DispatcherCommand::Retry(id, reply) => {
+                let decision = self.requeue(id, Transition::Retry);
+                self.reply_after_commit(decision, reply);
+            }
+            DispatcherCommand::Bulk(action, filter, reply) => {
+                self.bulk_jobs
+                    .push_back(BulkJob::new(action, filter, reply));
+            }
+            DispatcherCommand::Pause(queue, paused, reply) => {
+                self.reclaim();
+                self.core.set_paused(queue.as_deref(), paused);
+                reply.send(()).ok();
+            }
+            DispatcherCommand::Stats(reply) => self.stats_requests.push(reply),
+            DispatcherCommand::Histograms(reply) => drop(reply.send(self.core.histograms())),
+            DispatcherCommand::Workers(reply) => drop(reply.send(self.pool.statuses())),
+            DispatcherCommand::Scale(workers, reply) => {
+                self.scale(workers);
+                reply.send(self.desired_workers).ok();
+            }
+            DispatcherCommand::Subscribe(batches) => {
+                self.core.set_recording(true);
+                self.subscribers.push(Subscriber {
+                    batches,
+                    dropped: 0,
+                });
+            }
+            DispatcherCommand::Shutdown(grace, reply) => {
+                self.reclaim();
+                self.core.set_paused(None, true);
+                self.shutdown = Some(ShutdownState {
+                    deadline: Instant::now() + grace,
+                    unstarted: self.core.unfinished().saturating_sub(self.core.in_flight()),
+                    reply,
+                });
+            }
+        }
+    }
+
+    fn submit(
+        &mut self,
+        tasks: Vec<ValidatedTask>,
+        key: Option<IdempotencyKey>,
+        reply: TryResponder<Vec<Receipt>>,
+    ) {
+        if let Some(key) = key
+            && let Some(receipts) = self.idempotency.receipts(key)
+        {
+            // The first submit may not be committed yet.
+            let pending =
+                |change: &StoreChange| matches!(change, StoreChange::Submit(row) if row.key == key);
+            if self.changes.iter().any(pending) {
+                self.replies.push(PendingReply::Submitted(receipts, reply));
+            } else {
+                reply.send(Ok(receipts)).ok();
+            }
+            return;
+        }
+        if self.shutdown.is_some() {
+            reply.send(Err(BrokerError::Closed)).ok();
+            return;
+        }
+        let default = TaskOptions::default().priority;
+        if tasks.iter().any(|task| task.options.priority > default) {
+            // A higher priority also goes before the jobs in the channel.
+            self.reclaim();
+        }
+        let now = self.clock.now();
+        match self.core.submit(now, tasks) {
+            Ok(receipts) => {
+                if let Some(key) = key {
+                    let row = self.idempotency.insert(now, key, &receipts);
+                    self.push_change(StoreChange::Submit(row));
+                    if let Some(before) = self.idempotency.expire(now) {
+                        self.push_change(StoreChange::ExpireKeys(before));
+                    }
+                }
+                self.replies.push(PendingReply::Submitted(receipts, reply));
+            }
+            Err(why) => drop(reply.send(Err(why))),
+        }
+    }
+
+    fn reply_after_commit(
+        &mut self,
+        decision: Result<State, BrokerError>,
+        reply: TryResponder<State>,
+    ) {
+        match decision {
+            Ok(state) => self.replies.push(PendingReply::StateChanged(state, reply)),
+            Err(why) => drop(reply.send(Err(why))),
+        }
+    }
+
+    fn cancel(&mut self, id: TaskId) -> Result<State, BrokerError> {
+        self.reclaim();
+        if let Some(state) = self.core.cancel(self.clock.now(), sequence(id)?) {
+            return Ok(state);
+        }
+        let state = self.current_row(id)?.state;
+        Err(invalid(id, state, Transition::Cancel))
+    }
+
+    /// Requeues a finished task: retries it, or undoes its cancellation.
+    fn requeue(&mut self, id: TaskId, transition: Transition) -> Result<State, BrokerError> {
+        if let Some(state) = self.core.state(sequence(id)?) {
+            return Err(invalid(id, state, transition));
+        }
+        let row = self.current_row(id)?;
+        let now = self.clock.now();
+        let function = self.registry.get(&row.name).cloned();
+        match transition {
+            Transition::Retry => self.core.retry(now, row, function),
+            _ => self.core.undo_cancel(now, row, function),
+        }
+    }
+
+    /// The row of a task with all pending changes, as it will be stored by the commit.
+    fn current_row(&mut self, id: TaskId) -> Result<Row, BrokerError> {
+        let number = sequence(id)?;
+        let stored = self.store.row(number);
+        let mut row = stored.map_err(|StoreError(why)| BrokerError::Storage(why))?;
+        self.core.drain_changes(&mut self.changes);
+        for change in &self.changes {
+            change.apply_to(number, &mut row);
+        }
+        row.ok_or(BrokerError::NotFound(id))
+    }
+
+    /// Adds a change behind those that the core has made.
+    fn push_change(&mut self, change: StoreChange) {
+        self.core.drain_changes(&mut self.changes);
+        self.changes.push(change);
+    }
+
+    fn apply_bulk_page(&mut self, job: BulkJob, page: &Page) {
+        let outcome = self.apply_to_page(job.action, page);
+        match job.add_page(page, outcome) {
+            Next::Continue(job) => self.bulk_jobs.push_back(*job),
+            Next::Finished(outcome, reply) => {
+                self.replies.push(PendingReply::BulkDone(outcome, reply));
+            }
+        }
+    }
+
+    fn apply_to_page(&mut self, action: BulkAction, page: &Page) -> BulkOutcome {
+        let ids = page.tasks.iter().map(|task| task.id);
+        let mut outcome = BulkOutcome::default();
+        if action == BulkAction::Purge {
+            let ids: Vec<u64> = ids.filter_map(|id| sequence(id).ok()).collect();
+            outcome.done = ids.len();
+            if !ids.is_empty() {
+                self.core.count_evicted(ids.len());
+                self.core.emit(Event::Purged { count: ids.len() });
+                self.push_change(StoreChange::Delete(ids));
+            }
+            return outcome;
+        }
+        for id in ids {
+            let decision = match action {
+                BulkAction::Cancel => self.cancel(id),
+                BulkAction::Retry | BulkAction::Purge => self.requeue(id, Transition::Retry),
+            };
+            match decision {
+                Ok(_) => outcome.done += 1,
+                Err(_skipped) => outcome.skipped += 1,
+            }
+        }
+        outcome
+    }
+}
+
+/// The error of a transition that a task in this state cannot make.
+fn invalid(id: TaskId, state: State, transition: Transition) -> BrokerError {
+    match state.apply(transition) {
+        Err(why) => BrokerError::InvalidTransition { id, why },
+        Ok(_) => BrokerError::NotFound(id),
+    }
+}
+
+/// The sequence number of a task of this engine.
+fn sequence(id: TaskId) -> Result<u64, BrokerError> {
+    u64::try_from(id.0).map_err(|_not_ours| BrokerError::NotFound(id))
+}

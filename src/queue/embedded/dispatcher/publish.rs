@@ -1,0 +1,105 @@
+//! The last phase of a round: everything that others see of it.
+
+use std::sync::Arc;
+
+use super::Dispatcher;
+use crate::queue::{
+    broker::{Event, EventBatch, Stats, StorageStats},
+    embedded::store::rows::Running,
+    task::WorkerId,
+};
+
+impl Dispatcher {
+    /// Publishes the round: replies, reads, jobs, signals and events.
+    pub(super) fn publish(&mut self, committed: &Result<(), String>) {
+        self.deliver_signals();
+        // A task that fails to start while tasks are dispatched belongs to the next round, and so do its
+        // events.
+        let events = self.core.take_events();
+        self.send_replies(committed);
+        self.send_stats();
+        self.execute_reads();
+        self.dispatch_ready();
+        self.publish_events(&events);
+    }
+
+    pub(super) fn send_replies(&mut self, committed: &Result<(), String>) {
+        for reply in self.replies.drain(..) {
+            reply.send(committed);
+        }
+    }
+
+    fn send_stats(&mut self) {
+        for reply in std::mem::take(&mut self.stats_requests) {
+            reply.send(self.stats()).ok();
+        }
+    }
+
+    fn execute_reads(&mut self) {
+        if self.reads.is_empty() {
+            return;
+        }
+        let running = Arc::new(self.running());
+        for request in std::mem::take(&mut self.reads) {
+            self.store.read(&running, request);
+        }
+    }
+
+    /// The running tasks with their progress.
+    pub(super) fn running(&self) -> Running {
+        let running = self.core.running().map(|(id, _, mut run)| {
+            run.progress = self.pool.progress(run.worker);
+            (id, run)
+        });
+        running.collect()
+    }
+
+    fn stats(&mut self) -> Stats {
+        let mut stats = self.core.stats(self.clock.now());
+        for (count, finished) in stats.counts.iter_mut().zip(self.store.finished_counts()) {
+            *count += finished;
+        }
+        let (bytes, commits) = self.store.usage();
+        let retention = self.config.store.retention;
+        stats.retained_limit = retention.count;
+        stats.wanted = self.desired_workers;
+        stats.stuck = self.pool.stuck();
+        stats.trouble.clone_from(&self.persist_error);
+        stats.unsaved = self.changes.len();
+        stats.keeping = StorageStats {
+            durability: self.config.durability().word().into(),
+            bytes,
+            limit: retention.bytes,
+            commits,
+        };
+        stats
+    }
+
+    pub(super) fn emit_worker_event(&mut self, id: WorkerId, started: bool) {
+        self.core.emit(Event::Worker { id, started });
+    }
+
+    /// Sends events to every subscriber. A slow subscriber loses events and gets their number.
+    fn publish_events(&mut self, events: &[Event]) {
+        if events.is_empty() {
+            return;
+        }
+        let at = self.clock.now();
+        self.subscribers.retain_mut(|subscriber| {
+            let batch = EventBatch {
+                at,
+                events: events.to_vec(),
+                dropped: subscriber.dropped,
+            };
+            match subscriber.batches.try_send(batch) {
+                Ok(()) => subscriber.dropped = 0,
+                Err(async_channel::TrySendError::Full(_)) => {
+                    subscriber.dropped += events.len() as u64;
+                }
+                Err(async_channel::TrySendError::Closed(_)) => return false,
+            }
+            true
+        });
+        self.core.set_recording(!self.subscribers.is_empty());
+    }
+}
