@@ -311,7 +311,7 @@ impl Rows for StoreReader<'_> {
     }
 
     fn attempts(&self, id: u64) -> Result<Vec<Attempt>, StoreError> {
-        let sql = "SELECT worker, waited, started_at, ran, error FROM attempts \
+        let sql = "SELECT worker, wait_time, started_at, run_time, error FROM attempts \
                    WHERE task = ?1 ORDER BY started_at DESC LIMIT ?2";
         let read = || -> rusqlite::Result<Vec<Attempt>> {
             let mut statement = self.db.prepare_cached(sql)?;
