@@ -193,7 +193,7 @@ fn another_programs_file_is_left_alone() {
     let refused = Embedded::start(setup.config(1, CoreLimits::default()), registry().0);
     let refused = refused.expect_err("it is not ours").to_string();
     assert!(
-        refused.contains("made by another program") && refused.contains("--data-dir"),
+        refused.contains("belongs to another program") && refused.contains("--data-dir"),
         "{refused}"
     );
 }
