@@ -1,11 +1,10 @@
-//! What the screen wants from the world, and what the world tells the screen: both as data.
+//! Effects, which the screen asks for, and messages, which it receives: both as data.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{key::Key, model::tasks::Fetch};
-use crate::ui::pane::Pane;
+use super::{key::Key, model::tasks::Fetch, pane::Pane, verbs::Action};
 use crate::{
     export::Table,
     net::{
@@ -19,13 +18,13 @@ use crate::{
         broker::{BulkAction, EventBatch, FailureGroup, Stats},
         embedded::Recovery,
         query::{Filter, Order, Page},
-        task::{NewTask, State, Task, TaskId},
+        task::{NewTask, Task, TaskId},
         worker::WorkerStatus,
     },
     value::Value,
 };
 
-/// Something to be done outside of the model.
+/// Something to be done outside of the model. The verb that asks for it also carries it out.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Effect {
     Greet {
@@ -40,36 +39,33 @@ pub(crate) enum Effect {
     },
     Submit {
         tasks: Vec<NewTask>,
-        /// What it is, for the log: `2 + 3`, or a burst.
+        /// A description for the log: `2 + 3`, or `load of 100`.
         what: String,
     },
     Cancel(TaskId),
     Retry(TaskId),
-    /// Take a cancellation back.
-    Restore(TaskId),
-    /// Do one thing to all tasks that match.
+    UndoCancel(TaskId),
+    /// Applies an action to all matching tasks.
     Bulk {
-        deed: BulkAction,
+        action: BulkAction,
         filter: Filter,
     },
-    /// Count them first, to ask whether it is meant.
+    /// Counts the matching tasks, to ask for confirmation.
     Count {
-        deed: BulkAction,
+        action: BulkAction,
         filter: Filter,
-        /// Which they are, for the question: `that match /x`.
+        /// The end of the question: `that match /x`.
         which: String,
     },
-    /// Why tasks have failed.
     DeadLetters,
-    /// What the process before had left.
+    /// What was recovered from the previous process.
     Recovery,
-    /// Who has joined, and what was joined.
-    Peers,
+    Members,
     Ticket {
         role: Role,
-        wish: TicketOptions,
+        options: TicketOptions,
     },
-    Rotate,
+    InvalidateTickets,
     Join(Ticket),
     Leave(String),
     Revoke(String),
@@ -81,12 +77,12 @@ pub(crate) enum Effect {
     /// Counts and workers.
     Overview,
     Tasks(Fetch),
-    /// One task for its details.
-    Task(TaskId),
-    /// The same to open them.
-    Show(TaskId),
+    /// Opens the details of a task.
+    Details(TaskId),
+    /// Refreshes details that are open.
+    RefreshDetails(TaskId),
     Export(Export),
-    /// Put this on the clipboard.
+    /// Copies a text to the clipboard.
     Copy(String),
     Mouse(bool),
     Suspend,
@@ -108,18 +104,18 @@ pub(crate) enum Rows {
     Tasks { filter: Filter, order: Order },
 }
 
-/// Something that happened.
+/// Something that the screen receives.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Msg {
     Key(Key),
     Paste(String),
     Mouse(Mouse),
     Resize(u16, u16),
-    /// Time has passed that the model asked for.
+    /// The deadline of the model has passed.
     Tick,
     /// The first frame has been drawn.
     Started,
-    /// Somebody outside asks the program to end.
+    /// A signal asks the program to end.
     Terminate,
     Names(NamesEvent),
     Broker(EventBatch),
@@ -136,30 +132,30 @@ pub(crate) enum Msg {
         number: u64,
         page: Option<Page>,
     },
-    Task(Option<Task>),
     Counted {
-        deed: BulkAction,
+        action: BulkAction,
         filter: Filter,
         which: String,
         count: Result<usize, String>,
     },
     DeadLetters(Result<Vec<FailureGroup>, String>),
     Recovery(Recovery),
-    Peers(Result<Peers, String>),
-    /// An effect has been carried out.
-    EffectDone(EffectDone),
-    /// A task that was asked for by its number.
-    Shown {
+    Members(Result<Members, String>),
+    /// A task whose details were asked for.
+    Details {
         id: TaskId,
         task: Result<Option<Task>, String>,
     },
+    RefreshedDetails(Option<Task>),
+    /// An effect has been carried out.
+    EffectDone(EffectDone),
 }
 
-/// Who has joined a node, and which nodes it has joined.
+/// The members of a node, and its upstreams: the nodes it has joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Peers {
-    pub(crate) here: Vec<MemberStatus>,
-    pub(crate) there: Vec<UpstreamStatus>,
+pub(crate) struct Members {
+    pub(crate) members: Vec<MemberStatus>,
+    pub(crate) upstreams: Vec<UpstreamStatus>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,33 +165,34 @@ pub(crate) struct Greeted {
     pub(crate) call: Duration,
 }
 
-/// What was done, for the log and a toast.
+/// The result of an effect, for the log and a toast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EffectDone {
-    pub(crate) what: What,
+    /// The verb that asked for the effect.
+    pub(crate) action: Action,
+    /// What was done, for the log: `cancel #5`.
+    pub(crate) what: String,
     pub(crate) result: Result<String, String>,
+    /// A task whose cancellation can be undone now.
+    pub(crate) cancelled: Option<TaskId>,
     pub(crate) took: Duration,
 }
 
-/// Which effect was carried out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum What {
-    Submit(String),
-    Cancel(TaskId, Option<State>),
-    Retry(TaskId),
-    Restore(TaskId),
-    Bulk(BulkAction),
-    Pause(bool),
-    Scale,
-    Call(String),
-    /// The text is a secret.
-    Ticket(Role),
-    Rotate,
-    Join,
-    Leave,
-    Revoke,
-    Export,
-    Copy,
+impl EffectDone {
+    /// A result whose duration is not known yet.
+    pub(crate) fn new(
+        action: Action,
+        what: impl Into<String>,
+        result: Result<String, impl ToString>,
+    ) -> Self {
+        Self {
+            action,
+            what: what.into(),
+            result: result.map_err(|e| e.to_string()),
+            cancelled: None,
+            took: Duration::ZERO,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

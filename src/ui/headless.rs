@@ -10,7 +10,7 @@ use super::{
     effect::{Effect, Msg},
     key::{Code, Key},
     model::{Header, Model},
-    runner::{MAX_ANSWERS, Runner},
+    runner::{MAX_RESULTS, Runner},
     update::update,
     view,
 };
@@ -51,7 +51,7 @@ impl Headless {
             read_only: model.about.read_only,
             ..Header::of(&access)
         };
-        let (outbox, answers) = mpsc::channel(MAX_ANSWERS);
+        let (outbox, answers) = mpsc::channel(MAX_RESULTS);
         let terminal = Terminal::new(TestBackend::new(width, height));
         let mut screen = Self {
             model,

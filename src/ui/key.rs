@@ -65,6 +65,7 @@ impl Key {
         Self::plain(Code::Char(c))
     }
 
+    #[cfg(test)]
     pub(crate) const fn ctrl(c: char) -> Self {
         Self {
             code: Code::Char(c),
@@ -73,7 +74,7 @@ impl Key {
         }
     }
 
-    /// The character that this key types, if it types one.
+    /// The character that this key types, if any.
     pub(crate) fn typed(self) -> Option<char> {
         match self.code {
             Code::Char(c) if !self.ctrl && !self.alt && !c.is_control() => Some(c),
@@ -81,7 +82,7 @@ impl Key {
         }
     }
 
-    /// What the terminal reports, if it is a key that anything here could mean.
+    /// The key of a terminal event, if it is one that can be bound.
     pub(crate) fn from_terminal(event: KeyEvent) -> Option<Self> {
         let code = match event.code {
             KeyCode::Char(c) => Code::Char(c),
@@ -139,7 +140,7 @@ impl FromStr for Key {
             (None, Some(c), None) if !c.is_control() => Code::Char(c),
             _ => {
                 return Err(format!(
-                    "`{text}` is no key; write a character, ctrl-x, or one of enter, esc, tab, shift-tab, \
+                    "`{text}` is not a key; use a character, ctrl-x, or one of enter, esc, tab, shift-tab, \
                      space, up, down, left, right, home, end, pgup, pgdn, backspace, delete"
                 ));
             }

@@ -9,7 +9,6 @@
 //!
 //! Nothing in here waits for the network, and nothing outside of here knows that there is a screen.
 
-mod action;
 mod effect;
 mod headless;
 mod key;
@@ -27,6 +26,7 @@ mod signals;
 mod term;
 mod theme;
 mod update;
+mod verbs;
 mod view;
 mod widgets;
 

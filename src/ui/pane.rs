@@ -1,7 +1,9 @@
 //! The five panes, in the order of their numbers.
 
+use serde::{Deserialize, Serialize};
+
 /// A pane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Pane {
     Names,
     Greeter,

@@ -16,7 +16,7 @@ use super::{
     effect::{Effect, Msg},
     model::{Header, Model},
     pane::Pane,
-    runner::{MAX_ANSWERS, Runner},
+    runner::{MAX_RESULTS, Runner},
     signals::{Signal, Signals},
     update::{self, update},
 };
@@ -66,8 +66,8 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<S
         ..Header::of(&access)
     };
     let mut signals = Signals::listen()?;
-    let (outbox, mut answers) = mpsc::channel(MAX_ANSWERS);
-    let (outbox_for_asked, mut asked) = mpsc::channel(MAX_ANSWERS);
+    let (outbox, mut answers) = mpsc::channel(MAX_RESULTS);
+    let (outbox_for_asked, mut asked) = mpsc::channel(MAX_RESULTS);
     let mut names = access.watch_names();
     let broker = access.broker().subscribe();
     let mut commands = read_commands();
@@ -214,7 +214,7 @@ impl PlainUi {
             ("help" | "keys", _) => self.help(),
             (_, Some(pane)) => self.list(pane),
             _ => {
-                let effects = update::say_command(&mut self.model, line, self.clock.now());
+                let effects = update::run_line(&mut self.model, line, self.clock.now());
                 self.perform(effects, true)?;
                 self.news()
             }

@@ -2,7 +2,7 @@
 //! same times make the same screens again, so a recording is also a fixture.
 //!
 //! ```text
-//! "distro-tui recording 1\n"
+//! "distro-tui recording 2\n"
 //! u32 big-endian length, postcard Start
 //! u32 big-endian length, postcard Frame, and so on; a tail that is cut off is left out
 //! ```
@@ -17,9 +17,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    effect::{EffectDone, Msg, What},
+    effect::{EffectDone, Msg},
     key::{Code, Key},
     model::Header,
+    verbs::Action,
 };
 use crate::{
     files,
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// What every recording begins with.
-pub(super) const MAGIC: &[u8] = b"distro-tui recording 1\n";
+pub(super) const MAGIC: &[u8] = b"distro-tui recording 2\n";
 /// No recording becomes larger, in bytes.
 pub(super) const MOST: u64 = 1 << 30;
 
@@ -256,15 +257,12 @@ fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<Row<&'a Task>> {
 fn redacted(msg: &Msg) -> Option<Msg> {
     match msg {
         Msg::Paste(text) if contains_ticket(text) => Some(Msg::Paste(redact(text))),
-        Msg::EffectDone(EffectDone {
-            what: What::Ticket(role),
-            result: Ok(_),
-            took,
-        }) => Some(Msg::EffectDone(EffectDone {
-            what: What::Ticket(*role),
-            result: Ok("(not recorded)".into()),
-            took: *took,
-        })),
+        Msg::EffectDone(done) if done.action == Action::Ticket && done.result.is_ok() => {
+            Some(Msg::EffectDone(EffectDone {
+                result: Ok("(not recorded)".into()),
+                ..done.clone()
+            }))
+        }
         _ => None,
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     effect::Msg,
-    key::{Code, Key},
+    key::Key,
     layout::Regions,
     model::{Model, Replay},
     record::{Frame, MAGIC, MOST, Received, RecordingHeader, rows},
@@ -23,6 +23,7 @@ use super::{
     signals::{Signal, Signals},
     term::{self, Term},
     update::update,
+    verbs::{Action, scope},
     view,
 };
 use crate::queue::{
@@ -238,27 +239,26 @@ impl Show {
         Some(since + next.saturating_sub(at).div_f64(self.speed))
     }
 
-    /// Answers whether to go on.
+    /// Acts on a key, and returns whether to go on.
     fn press(&mut self, key: Key) -> bool {
         let now = self.should_be();
-        match key.code {
-            Code::Char('q') | Code::Esc => return false,
-            Code::Char('c') if key.ctrl => return false,
-            Code::Char(' ') => {
+        match self.model.keymap.action(scope::REPLAY, key) {
+            Some(Action::Close | Action::Interrupt) => return false,
+            Some(Action::ReplayPause) => {
                 self.mark(now);
                 self.paused = !self.paused;
             }
-            Code::Char('+' | '=') => self.set_speed(now, self.speed * 2.0),
-            Code::Char('-') => self.set_speed(now, self.speed / 2.0),
-            Code::Char('.') => {
+            Some(Action::ReplayFaster) => self.set_speed(now, self.speed * 2.0),
+            Some(Action::ReplaySlower) => self.set_speed(now, self.speed / 2.0),
+            Some(Action::ReplayStep) => {
                 self.paused = true;
                 self.player.step(&mut self.model);
                 self.mark(self.player.at());
             }
-            Code::Right => self.leap(now + LEAP),
-            Code::Left => self.leap(now.saturating_sub(LEAP)),
-            Code::Home | Code::Char('g') => self.leap(Duration::ZERO),
-            Code::End | Code::Char('G') => self.leap(self.player.length),
+            Some(Action::ReplayForward) => self.leap(now + LEAP),
+            Some(Action::ReplayBack) => self.leap(now.saturating_sub(LEAP)),
+            Some(Action::Top) => self.leap(Duration::ZERO),
+            Some(Action::Bottom) => self.leap(self.player.length),
             _ => {}
         }
         self.model.touch();

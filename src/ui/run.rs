@@ -12,14 +12,15 @@ use tokio::{
 
 use super::{
     ExitReason, ScreenOutcome,
-    effect::{Click, Effect, EffectDone, Mouse, Msg, What},
+    effect::{Click, Effect, EffectDone, Mouse, Msg},
     key::Key,
     model::{Header, Model},
     record::Recorder,
-    runner::{MAX_ANSWERS, Runner},
+    runner::{MAX_RESULTS, Runner},
     signals::{Signal, Signals},
     term::{self, MAX_CLIPBOARD, Term},
     update::update,
+    verbs::Action,
 };
 use crate::{
     node::{NamesEvent, Session},
@@ -106,7 +107,7 @@ pub(crate) async fn run(
     if let Some(recorder) = &mut recorder {
         recorder.begin(&model.about, model.size, clock.now())?;
     }
-    let (outbox, answers) = mpsc::channel(MAX_ANSWERS);
+    let (outbox, answers) = mpsc::channel(MAX_RESULTS);
     let mut screen = ScreenLoop {
         model,
         term,
@@ -290,12 +291,11 @@ impl ScreenLoop {
                 let since = Instant::now();
                 let result = self.term.copy(&text, self.in_tmux);
                 let length = text.len().min(MAX_CLIPBOARD);
-                let result = result
-                    .map(|()| format!("{length} bytes sent to the clipboard"))
-                    .map_err(|e| e.to_string());
-                let took = since.elapsed();
-                let what = What::Copy;
-                self.take(Msg::EffectDone(EffectDone { what, result, took }))
+                let result = result.map(|()| format!("{length} bytes sent to the clipboard"));
+                self.take(Msg::EffectDone(EffectDone {
+                    took: since.elapsed(),
+                    ..EffectDone::new(Action::Copy, "copy", result)
+                }))
             }
             Effect::Mouse(on) => self.term.set_mouse(on),
             Effect::Suspend => self.suspend(),

@@ -16,7 +16,7 @@ fn a_custom_dashboard_has_its_own_object_and_task() {
     let mut terminal = Start::command(&example.to_string_lossy()).up();
     terminal.until("its object", |screen| screen.contents().contains("uptime"));
     terminal.press(":");
-    terminal.type_text(r#"run shout {"text":"hello"}"#);
+    terminal.type_text(r#"submit shout {"text":"hello"}"#);
     terminal.press("enter");
     terminal.until("its task", |screen| screen.contents().contains("\"HELLO\""));
     terminal.press("q");

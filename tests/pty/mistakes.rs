@@ -191,9 +191,9 @@ fn a_file_that_is_there_already_is_explained() {
 fn a_command_with_a_wrong_argument_is_explained() {
     let mut terminal = Start::new().up();
     for (command, answer) in [
-        ("burst many", "a burst has 1 to"),
+        ("load many", "load submits 1 to"),
         ("sort loudest", "sort by newest, oldest, state or slowest"),
-        ("scale x", "scale takes a number of workers"),
+        ("scale x", "type a number of workers"),
         ("theme drak", "did you mean `dark`"),
         ("filter state:x", "`x` is no state"),
     ] {

@@ -141,17 +141,17 @@ fn a_ticket_is_created_and_used_on_the_screen() {
     other.paste(ticket.trim());
     other.press("enter");
     other.sees(&["joined"]);
-    // The other's greeter is registered here, and its key is among the peers.
+    // The other's greeter is registered here, and its key is among the members.
     home.until("two greeters", |screen| {
         rows_with(screen, "1 Names", &["server", "live"]).len() == 2
     });
     home.press("n");
-    home.until("peers", |screen| {
-        !rows_with(screen, "Peers", &["member"]).is_empty()
+    home.until("members", |screen| {
+        !rows_with(screen, "Members", &["member"]).is_empty()
     });
     // Removed, it is gone at once.
     home.press("D");
-    home.sees(&["Sure?", "Throw"]);
+    home.sees(&["Sure?", "Remove"]);
     home.press("y");
     home.until("one greeter", |screen| {
         rows_with(screen, "1 Names", &["server", "live"]).len() == 1
@@ -235,13 +235,13 @@ fn without_a_terminal_the_screen_is_lines() {
         }
     };
     until(&["distro-tui: node", "as admin", "naming server lists"]);
-    let commands = "greet Ali\nadd 20 22\nnames\npeers\nnonsense\nmethods server\n";
+    let commands = "greet Ali\nadd 20 22\nnames\nmembers\nnonsense\nmethods server\n";
     stdin.write_all(commands.as_bytes()).expect("read");
     until(&[
         "Hi welcome Ali",
         "welcomeMessage(name: str) -> str",
         "#1 succeeded",
-        "`nonsense` is no command",
+        "`nonsense` is not a command",
         "0 members, 0 upstreams",
     ]);
     stdin.write_all(b"quit\n").expect("read");

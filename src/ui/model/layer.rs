@@ -12,7 +12,7 @@ use crate::{
         query::Filter,
         task::{Task, WorkerId},
     },
-    ui::{effect::Peers, pane::Pane},
+    ui::{effect::Members, pane::Pane},
 };
 
 #[derive(Debug)]
@@ -31,21 +31,21 @@ pub(crate) enum Layer {
 #[derive(Debug, Default)]
 pub(crate) struct MembersView {
     /// Nothing while it is being asked for.
-    pub(crate) peers: Option<Result<Peers, String>>,
+    pub(crate) peers: Option<Result<Members, String>>,
     pub(crate) selected: usize,
 }
 
 impl MembersView {
     pub(crate) fn here(&self) -> &[MemberStatus] {
         match &self.peers {
-            Some(Ok(peers)) => &peers.here,
+            Some(Ok(peers)) => &peers.members,
             _ => &[],
         }
     }
 
     pub(crate) fn there(&self) -> &[UpstreamStatus] {
         match &self.peers {
-            Some(Ok(peers)) => &peers.there,
+            Some(Ok(peers)) => &peers.upstreams,
             _ => &[],
         }
     }
@@ -145,7 +145,7 @@ pub(crate) struct Confirm {
 /// What is done on yes.
 #[derive(Debug, Clone)]
 pub(crate) enum ConfirmAction {
-    Tasks { deed: BulkAction, filter: Filter },
+    Tasks { action: BulkAction, filter: Filter },
     Peer(String),
 }
 

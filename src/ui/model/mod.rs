@@ -296,3 +296,5 @@ impl Model {
 }
 mod availability;
 pub(crate) mod event_summary;
+mod notices;
+mod refresh;

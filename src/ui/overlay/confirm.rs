@@ -5,13 +5,14 @@ use ratatui::layout::Rect;
 use crate::{
     text::wrap,
     ui::{
-        model::layer::Confirm,
+        model::{Model, layer::Confirm},
         theme::StyleRole,
+        verbs::{Action, scope},
         widgets::canvas::{Canvas, rows},
     },
 };
 
-pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, confirm: &Confirm) {
+pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, confirm: &Confirm) {
     let inner = canvas.popup(screen, (64, 6), "Confirm", "");
     let mut lines = wrap(&confirm.question, inner.width.into(), 2);
     lines.push(String::new());
@@ -23,11 +24,20 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, confirm: &Confirm) {
         height: inner.height.min(1),
         ..inner
     };
-    let pieces = [
-        ("y", StyleRole::Key),
-        (" yes, do it    ", StyleRole::Bad),
-        ("n", StyleRole::Key),
-        (" or esc: leave it", StyleRole::Text),
-    ];
-    canvas.spans(at, &pieces);
+    let answers = model.keymap.acting(scope::CONFIRM);
+    let answers = answers.filter(|(spec, _)| !spec.hint.is_empty());
+    let answers: Vec<_> = answers
+        .map(|(spec, key)| (spec, key.to_string(), format!(" {}    ", spec.hint)))
+        .collect();
+    let spans: Vec<_> = answers
+        .iter()
+        .flat_map(|(spec, key, text)| {
+            let role = match spec.action {
+                Action::Yes => StyleRole::Bad,
+                _ => StyleRole::Text,
+            };
+            [(key.as_str(), StyleRole::Key), (text.as_str(), role)]
+        })
+        .collect();
+    canvas.spans(at, &spans);
 }

@@ -10,6 +10,7 @@ use crate::{
     ui::{
         model::{Model, layer::DeadLetters},
         theme::StyleRole,
+        verbs::scope,
         widgets::{
             canvas::{Canvas, row},
             table::{self, Column, Highlight},
@@ -26,10 +27,10 @@ const COLUMNS: [Column; 5] = [
 ];
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &DeadLetters) {
-    let keys = "enter shows them, R runs them again, D forgets them, esc closes";
+    let keys = model.keymap.hints(scope::DEAD_LETTERS);
     let high = u16::try_from(view.len() + 3).unwrap_or(u16::MAX);
     let high = high.clamp(6, screen.height.max(6));
-    let inner = canvas.popup(screen, (100, high), "Dead letters", keys);
+    let inner = canvas.popup(screen, (100, high), "Dead letters", &keys);
     let groups = match &view.reasons {
         Some(Ok(groups)) if !groups.is_empty() => groups,
         other => {

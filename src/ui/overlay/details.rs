@@ -16,6 +16,7 @@ use crate::{
         },
         panes::tasks::{call_text, due_text, progress_bar, state_role},
         theme::StyleRole,
+        verbs::scope,
         widgets::canvas::{Canvas, rows},
     },
 };
@@ -28,19 +29,14 @@ const LABEL: usize = 11;
 const MAX_LINES: usize = 400;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details: &Details) {
-    let (title, keys) = match &details.subject {
-        DetailsOf::Task(task) => (
-            format!("Task {}", task.id),
-            "x cancel, r retry, y copy, esc closes",
-        ),
-        DetailsOf::Worker(id) => (format!("Worker {id}"), "y copy, esc closes"),
-        DetailsOf::Doctor => ("Doctor".to_owned(), "y copy, esc closes"),
-        DetailsOf::Name { record, .. } => (
-            format!("Name {}", record.name),
-            "c call, y copy, esc closes",
-        ),
-        DetailsOf::Answer { title, .. } => (title.clone(), "y copy, esc closes"),
+    let title = match &details.subject {
+        DetailsOf::Task(task) => format!("Task {}", task.id),
+        DetailsOf::Worker(id) => format!("Worker {id}"),
+        DetailsOf::Doctor => "Doctor".to_owned(),
+        DetailsOf::Name { record, .. } => format!("Name {}", record.name),
+        DetailsOf::Answer { title, .. } => title.clone(),
     };
+    let keys = model.keymap.hints(scope::details(&details.subject));
     let wide = screen.width.min(96);
     let room = usize::from(wide).saturating_sub(4 + LABEL).max(1);
     let lines: Vec<DetailRow> = lines(model, &details.subject)
@@ -55,7 +51,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details
     let high = u16::try_from(lines.len() + 2)
         .unwrap_or(u16::MAX)
         .clamp(5, screen.height.max(5));
-    let inner = canvas.popup(screen, (wide, high), &title, keys);
+    let inner = canvas.popup(screen, (wide, high), &title, &keys);
     let shown = usize::from(inner.height);
     let top = details.scroll.min(lines.len().saturating_sub(shown));
     for (area, (label, text, role)) in rows(inner).zip(lines.iter().skip(top)) {

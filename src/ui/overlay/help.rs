@@ -4,16 +4,29 @@ use ratatui::layout::Rect;
 
 use crate::ui::pane::Pane;
 use crate::ui::{
-    action::{Scope, TABLE},
     model::Model,
     theme::StyleRole,
+    verbs::{
+        Action, ActionSpec, TABLE,
+        scope::{self, Scope},
+    },
     widgets::canvas::{Canvas, rows},
 };
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll: usize) {
     let lines = lines(model);
     let high = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
-    let bottom = format!("{} scroll, esc closes", canvas.symbols().up_down);
+    let scroll_keys = [Action::Up, Action::Down].map(|action| {
+        model
+            .keymap
+            .key(action, scope::SCROLL)
+            .map_or(String::new(), |key| key.to_string())
+    });
+    let bottom = format!(
+        "{} scroll, {}",
+        scroll_keys.join(" "),
+        model.keymap.hints(scope::SCROLL)
+    );
     let inner = canvas.popup(screen, (86, high), "Help", &bottom);
     let shown = usize::from(inner.height);
     let top = scroll.min(lines.len().saturating_sub(shown));
@@ -22,12 +35,12 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
             HelpRow::Title(title) => {
                 canvas.spans(area, &[(title, StyleRole::Accent)]);
             }
-            HelpRow::ActionSpec {
+            HelpRow::Verb {
                 keys,
                 text,
                 why_not,
             } => {
-                let keys = format!("  {keys:<14} ");
+                let keys = format!("  {keys:<20} ");
                 let why = why_not
                     .as_ref()
                     .map_or(String::new(), |why| format!("  ({why})"));
@@ -57,50 +70,63 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
 
 enum HelpRow {
     Title(String),
-    ActionSpec {
+    Verb {
         keys: String,
-        text: String,
+        text: &'static str,
         why_not: Option<String>,
     },
     Gap,
 }
 
-/// First what the focused pane has, then what is everywhere, then the other panes.
+/// First the keys of the focused pane, then those everywhere, those of other panes and of overlays.
 fn lines(model: &Model) -> Vec<HelpRow> {
     let mut lines = Vec::new();
-    let mut section = |title: String, wanted: &dyn Fn(&Scope) -> bool| {
-        let entries: Vec<_> = TABLE.iter().filter(|entry| wanted(&entry.at)).collect();
-        if entries.is_empty() {
+    let mut section = |title: &str, scopes: &[Scope]| {
+        let rows = TABLE.iter().filter_map(|spec| row(model, spec, scopes));
+        let mut rows = rows.peekable();
+        if rows.peek().is_none() {
             return;
         }
         if !lines.is_empty() {
             lines.push(HelpRow::Gap);
         }
-        lines.push(HelpRow::Title(title));
-        for entry in entries {
-            let keys = match model.keymap.text(entry.action) {
-                keys if keys.is_empty() => format!(":{}", entry.name),
-                keys => keys,
-            };
-            lines.push(HelpRow::ActionSpec {
-                keys,
-                text: entry.text.to_owned(),
-                why_not: model.why_not(entry.action),
-            });
-        }
+        lines.push(HelpRow::Title(title.to_owned()));
+        lines.extend(rows);
     };
-    let own = |at: &Scope, pane: Pane| match at {
-        Scope::Everywhere => false,
-        Scope::In(panes) => panes.contains(&pane),
-    };
-    section(format!("{} (here)", model.focus.title()), &|at| {
-        own(at, model.focus)
-    });
-    section("Everywhere".to_owned(), &|at| *at == Scope::Everywhere);
+    let focus = Scope::Pane(model.focus);
+    let here = format!("{} (here)", focus.title());
+    let lists = scope::pane(model.focus).contains(&Scope::Lists);
+    if lists {
+        section(&here, &[focus, Scope::Lists]);
+    } else {
+        section(&here, &[focus]);
+    }
+    section("Everywhere", &[Scope::Panes, Scope::Always]);
     for pane in Pane::ALL.into_iter().filter(|pane| *pane != model.focus) {
-        section(pane.title().to_owned(), &|at| {
-            own(at, pane) && !own(at, model.focus)
-        });
+        section(pane.title(), &[Scope::Pane(pane)]);
+    }
+    if !lists {
+        section("Lists", &[Scope::Lists]);
+    }
+    for overlay in scope::OVERLAYS {
+        section(overlay.title(), &[overlay]);
     }
     lines
+}
+
+/// The row of a verb that acts in one of these scopes; without a key it is shown as a command.
+fn row(model: &Model, spec: &ActionSpec, scopes: &[Scope]) -> Option<HelpRow> {
+    let scope = spec.scopes().find(|scope| scopes.contains(scope))?;
+    let keys = match model.keymap.keys_in(spec.action, scope) {
+        keys if !keys.is_empty() => keys,
+        _ if scope.is_pane() => format!(":{}", spec.name),
+        _ => return None,
+    };
+    // In an overlay it is about something else than what is selected now.
+    let why_not = scope.is_pane().then(|| model.disabled_reason(spec.action));
+    Some(HelpRow::Verb {
+        keys,
+        text: spec.text,
+        why_not: why_not.flatten(),
+    })
 }

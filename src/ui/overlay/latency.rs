@@ -10,6 +10,7 @@ use crate::{
     ui::{
         model::Model,
         theme::StyleRole,
+        verbs::scope,
         widgets::{
             canvas::{Canvas, row},
             table::{self, Column, Highlight},
@@ -31,7 +32,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
     let names = &model.data().overview.stats.names;
     let high = u16::try_from(names.len() + 3).unwrap_or(u16::MAX);
     let high = high.clamp(5, screen.height.max(5));
-    let inner = canvas.popup(screen, (90, high), "Latency", "esc closes");
+    let keys = model.keymap.hints(scope::LATENCY);
+    let inner = canvas.popup(screen, (90, high), "Latency", &keys);
     if names.is_empty() {
         canvas.spans(row(inner, 0), &[("no tasks have run yet", StyleRole::Dim)]);
         return;

@@ -11,6 +11,7 @@ use crate::{
     ui::{
         model::{Model, layer::MembersView},
         theme::StyleRole,
+        verbs::{Action, scope},
         widgets::{
             canvas::{Canvas, row},
             table::{self, Cell, Column, Highlight},
@@ -33,11 +34,16 @@ const UPSTREAMS: [Column; 4] = [
 ];
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &MembersView) {
-    let keys = "t makes a ticket, c joins another node, D throws out, esc closes";
+    let keys = model.keymap.hints(scope::MEMBERS);
+    let key = |action| model.keymap.key(action, scope::MEMBERS);
+    let hint = |action, text: &str| match key(action) {
+        Some(key) => format!("none; {key} {text}"),
+        None => "none".to_owned(),
+    };
     let (here, there) = (view.here(), view.there());
     let high = u16::try_from(here.len() + there.len() + 7).unwrap_or(u16::MAX);
     let high = high.clamp(8, screen.height.max(8));
-    let inner = canvas.popup(screen, (100, high), "Peers", keys);
+    let inner = canvas.popup(screen, (100, high), "Members", &keys);
     match &view.peers {
         None => {
             canvas.spans(row(inner, 0), &[("loading…", StyleRole::Dim)]);
@@ -64,8 +70,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     table::header(canvas, row(above, 0), &MEMBERS);
     let body = below_rows(above, 1);
     if here.is_empty() {
-        let text = "nobody yet; t makes a ticket to paste elsewhere";
-        canvas.spans(row(body, 0), &[(text, StyleRole::Dim)]);
+        let text = hint(Action::Ticket, "makes a ticket for others to join with");
+        canvas.spans(row(body, 0), &[(&text, StyleRole::Dim)]);
     }
     let shown = usize::from(body.height).max(1);
     let top = (view.selected + 1).saturating_sub(shown);
@@ -81,7 +87,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     table::header(canvas, row(below_rows(below, 1), 0), &UPSTREAMS);
     let body = below_rows(below, 2);
     if there.is_empty() {
-        canvas.spans(row(body, 0), &[("none; c joins one", StyleRole::Dim)]);
+        let text = hint(Action::Join, "joins a node");
+        canvas.spans(row(body, 0), &[(&text, StyleRole::Dim)]);
     }
     let lines = there
         .iter()

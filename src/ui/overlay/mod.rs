@@ -22,8 +22,8 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
         match layer {
             Layer::Help { scroll } => help::draw(canvas, screen, model, *scroll),
             Layer::Palette(palette) => palette::draw(canvas, screen, model, palette),
-            Layer::Prompt(prompt) => prompt::draw(canvas, screen, prompt),
-            Layer::Confirm(confirm) => confirm::draw(canvas, screen, confirm),
+            Layer::Prompt(prompt) => prompt::draw(canvas, screen, model, prompt),
+            Layer::Confirm(confirm) => confirm::draw(canvas, screen, model, confirm),
             Layer::Details(details) => details::draw(canvas, screen, model, details),
             Layer::DeadLetters(view) => dead_letters::draw(canvas, screen, model, view),
             Layer::Peers(view) => members::draw(canvas, screen, model, view),

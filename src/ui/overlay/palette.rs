@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use crate::ui::{
     model::{Model, layer::Palette},
     theme::StyleRole,
-    update::found,
+    verbs::{palette::matches, scope},
     widgets::{
         canvas::{Canvas, row, rows},
         input,
@@ -13,9 +13,9 @@ use crate::ui::{
 };
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette: &Palette) {
-    let bottom = "enter runs, tab completes, esc closes";
+    let bottom = model.keymap.hints(scope::PALETTE);
     let high = screen.height.min(18);
-    let inner = canvas.popup(screen, (92, high), "Palette", bottom);
+    let inner = canvas.popup(screen, (92, high), "Palette", &bottom);
     let line = row(inner, 0);
     let used = canvas.spans(line, &[(": ", StyleRole::Accent)]);
     let line = Rect {
@@ -32,10 +32,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
     if let Some(error) = &palette.error {
         canvas.spans(row(inner, 1), &[(error, StyleRole::Bad)]);
     }
-    let entries = found(palette);
+    let entries = matches(palette);
     if entries.is_empty() {
         if palette.error.is_none() {
-            canvas.spans(row(list, 0), &[("no command fits", StyleRole::Dim)]);
+            canvas.spans(row(list, 0), &[("no command matches", StyleRole::Dim)]);
         }
         return;
     }
@@ -46,13 +46,13 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
         if i == selected {
             canvas.fill(area, StyleRole::Selected);
         }
-        let keys = model.keymap.text(entry.action);
+        let keys = model.keymap.pane_keys(entry.action);
         let used = canvas.spans_right(area, &[(&keys, StyleRole::Key)]);
         let area = Rect {
             width: area.width.saturating_sub(used + 1),
             ..area
         };
-        let why = model.why_not(entry.action);
+        let why = model.disabled_reason(entry.action);
         let role = if why.is_some() && i != selected {
             StyleRole::Dim
         } else {

@@ -5,8 +5,9 @@ use ratatui::layout::Rect;
 use crate::{
     text::wrap,
     ui::{
-        model::layer::Prompt,
+        model::{Model, layer::Prompt},
         theme::StyleRole,
+        verbs::scope,
         widgets::{
             canvas::{Canvas, row, rows},
             input,
@@ -14,13 +15,9 @@ use crate::{
     },
 };
 
-pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, prompt: &Prompt) {
-    let inner = canvas.popup(
-        screen,
-        (84, 6),
-        &prompt.title(),
-        "enter takes it, esc gives it up",
-    );
+pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, prompt: &Prompt) {
+    let keys = model.keymap.hints(scope::PROMPT);
+    let inner = canvas.popup(screen, (84, 6), &prompt.title(), &keys);
     let line = row(inner, 0);
     let used = canvas.spans(line, &[("> ", StyleRole::Accent)]);
     let line = Rect {

@@ -1,14 +1,18 @@
-//! The footer: what can be done here, with its keys; what cannot be done right now is dim.
+//! The footer: the keys of the focused pane, and what they do; what cannot be done now is dim.
 
 use ratatui::layout::Rect;
 
 use crate::{
     text::width,
     ui::{
-        action::{Action, ActionSpec, Scope, TABLE},
+        key::Key,
         layout::Regions,
         model::Model,
         theme::StyleRole,
+        verbs::{
+            Action, ActionSpec,
+            scope::{self, Scope, Scopes},
+        },
         widgets::canvas::Canvas,
     },
 };
@@ -18,104 +22,92 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         return;
     }
     if model.replay.is_some() {
-        return replay(canvas, area);
+        return replay(canvas, area, model);
     }
-    // Help and quit are always to be seen; the pane's own actions come before what is everywhere.
-    let always = [Action::Help, Action::Quit];
-    let last: Vec<&ActionSpec> = always
-        .iter()
-        .map(|action| action.entry())
-        .filter(|entry| !key(model, entry).is_empty())
-        .collect();
-    let reserved: usize = last.iter().map(|entry| wide(model, entry)).sum();
-    let own = TABLE.iter().filter(|e| e.at != Scope::Everywhere);
-    let everywhere = TABLE.iter().filter(|e| e.at == Scope::Everywhere);
-    let here = own
-        .chain(everywhere)
-        .filter(|e| !e.hint.is_empty() && e.at.has(model.focus) && !always.contains(&e.action))
-        .filter(|e| !key(model, e).is_empty());
-    let mut room = usize::from(area.width).saturating_sub(reserved + 1);
-    let mut shown = Vec::new();
-    for entry in here {
-        let needed = wide(model, entry);
-        if needed > room {
-            break;
-        }
-        room -= needed;
-        shown.push(entry);
-    }
-    shown.extend(last);
     let mut x = area.x;
-    for entry in shown {
+    for (spec, key) in shown(model, scope::pane(model.focus), area.width.into()) {
         let rest = Rect {
             x,
             width: area.right().saturating_sub(x),
             ..area
         };
-        let possible = model.why_not(entry.action).is_none();
-        let (key_role, role) = if possible {
-            (StyleRole::Key, StyleRole::Text)
-        } else {
-            (StyleRole::Dim, StyleRole::Dim)
+        let enabled = model.disabled_reason(spec.action).is_none();
+        let used = hint(canvas, rest, spec, key, enabled);
+        let button = Rect {
+            width: used,
+            ..rest
         };
-        let key = key(model, entry);
-        let used = canvas.spans(
-            rest,
-            &[
-                (" ", role),
-                (&key, key_role),
-                (" ", role),
-                (entry.hint, role),
-                (" ", role),
-            ],
-        );
-        regions.buttons.push((
-            Rect {
-                width: used,
-                ..rest
-            },
-            entry.action,
-        ));
+        regions.buttons.push((button, spec.action));
         x += used;
     }
 }
 
+/// The hints that fit: those of the pane before those of every pane; help and quit are always there.
+fn shown(model: &Model, active: Scopes, width: usize) -> Vec<(&'static ActionSpec, Key)> {
+    let key = |action| model.keymap.key(action, active);
+    let help = key(Action::Help).map(|key| (Action::Help.spec(), key));
+    let quit = key(Action::Quit).or_else(|| key(Action::Interrupt));
+    let quit = quit.map(|key| (Action::Quit.spec(), key));
+    let always: Vec<_> = help.into_iter().chain(quit).collect();
+    let reserved: usize = always.iter().map(|(spec, key)| wide(spec, *key)).sum();
+    let hints = || {
+        let hints = model.keymap.acting(active);
+        hints.filter(|(spec, _)| {
+            !spec.hint.is_empty() && !always.iter().any(|(a, _)| a.action == spec.action)
+        })
+    };
+    let everywhere = |spec: &ActionSpec| spec.scopes().any(|scope| scope == Scope::Panes);
+    let own = hints().filter(|(spec, _)| !everywhere(spec));
+    let rest = hints().filter(|(spec, _)| everywhere(spec));
+    let mut room = width.saturating_sub(reserved + 1);
+    let mut shown = Vec::new();
+    for (spec, key) in own.chain(rest) {
+        let needed = wide(spec, key);
+        if needed > room {
+            break;
+        }
+        room -= needed;
+        shown.push((spec, key));
+    }
+    shown.extend(always);
+    shown
+}
+
 /// A recording has keys of its own.
-fn replay(canvas: &mut Canvas<'_>, area: Rect) {
-    let keys = [
-        ("space", "pause"),
-        (".", "step"),
-        ("+ -", "speed"),
-        ("left right", "10 s"),
-        ("g G", "start, end"),
-        ("q", "quit"),
-    ];
-    let mut pieces = Vec::new();
-    for (key, does) in keys {
-        let text = [
-            (" ", StyleRole::Text),
-            (key, StyleRole::Key),
-            (" ", StyleRole::Text),
-        ];
-        pieces.extend(text);
-        pieces.extend([(does, StyleRole::Text), (" ", StyleRole::Text)]);
+fn replay(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
+    let mut x = area.x;
+    for (spec, key) in model.keymap.acting(scope::REPLAY) {
+        if !spec.hint.is_empty() {
+            let rest = Rect {
+                x,
+                width: area.right().saturating_sub(x),
+                ..area
+            };
+            x += hint(canvas, rest, spec, key, true);
+        }
     }
-    canvas.spans(area, &pieces);
 }
 
-/// The key that is shown; in the greeter, where letters type, only one that acts there.
-fn key(model: &Model, entry: &ActionSpec) -> String {
-    let keys = model.keymap.keys(entry.action);
-    let acts =
-        |key: &&crate::ui::key::Key| model.keymap.action(model.focus, **key) == Some(entry.action);
-    keys.iter()
-        .find(acts)
-        .map_or(String::new(), ToString::to_string)
+/// Draws a key and its hint; returns the width.
+fn hint(canvas: &mut Canvas<'_>, area: Rect, spec: &ActionSpec, key: Key, enabled: bool) -> u16 {
+    let (key_role, role) = if enabled {
+        (StyleRole::Key, StyleRole::Text)
+    } else {
+        (StyleRole::Dim, StyleRole::Dim)
+    };
+    let key = key.to_string();
+    canvas.spans(
+        area,
+        &[
+            (" ", role),
+            (&key, key_role),
+            (" ", role),
+            (spec.hint, role),
+            (" ", role),
+        ],
+    )
 }
 
-fn wide(model: &Model, entry: &ActionSpec) -> usize {
-    match width(&key(model, entry)) {
-        0 => 0,
-        key => key + width(entry.hint) + 3,
-    }
+fn wide(spec: &ActionSpec, key: Key) -> usize {
+    width(&key.to_string()) + width(spec.hint) + 3
 }

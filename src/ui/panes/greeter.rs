@@ -12,6 +12,7 @@ use crate::{
             greeter::{GreetOutcome, Greeter, Greeting},
         },
         theme::StyleRole,
+        verbs::Action,
         widgets::{
             canvas::{Canvas, row},
             chart, input,
@@ -84,7 +85,10 @@ fn prompt(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     };
     let typing = model.focus == Pane::Greeter && model.layers.is_empty();
     if model.greeter.input.value().is_empty() && !typing {
-        canvas.spans(line, &[("press 2, type a name, enter", StyleRole::Dim)]);
+        let focus = model.keymap.text(Action::Focus(Pane::Greeter));
+        let greet = model.keymap.text(Action::Greet);
+        let hint = format!("press {focus}, type a name, press {greet}");
+        canvas.spans(line, &[(&hint, StyleRole::Dim)]);
     } else {
         input::draw(canvas, line, &model.greeter.input, typing);
     }

@@ -13,6 +13,7 @@ use crate::{
         layout::Regions,
         model::Model,
         theme::StyleRole,
+        verbs::Action,
         widgets::{
             canvas::{Canvas, row},
             table::{self, Column},
@@ -56,10 +57,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     ];
     let inner = frame(canvas, area, model, Pane::Names, &right);
     if rows.is_empty() {
+        let all = model.keymap.text(Action::Clear);
         let hint = match (names.connected, names.filter.is_empty()) {
             (false, _) => "loading names…",
             (true, true) => "no names registered",
-            (true, false) => "no name matches; esc shows all",
+            (true, false) => &format!("no name matches; {all} shows all"),
         };
         return empty(canvas, inner, &[hint]);
     }

@@ -13,6 +13,7 @@ use crate::{
         layout::Regions,
         model::Model,
         theme::StyleRole,
+        verbs::Action,
         widgets::{
             canvas::{Canvas, row},
             chart,
@@ -62,14 +63,17 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         throughput(canvas, row(inner, inner.height - 1), model);
     }
     if tasks.rows().is_empty() {
-        let hints: &[&str] = if !tasks.loaded {
-            &["looking…"]
-        } else if tasks.filter.is_empty() {
-            &["no tasks yet", "a adds two numbers, b queues a hundred"]
-        } else {
-            &["no task matches; esc shows all"]
-        };
-        return empty(canvas, list, hints);
+        let key = |action| model.keymap.text(action);
+        if !tasks.loaded {
+            return empty(canvas, list, &["loading…"]);
+        }
+        if tasks.filter.is_empty() {
+            let (add, load) = (key(Action::Add), key(Action::Load));
+            let hint = format!("{add} adds two numbers, {load} submits a hundred additions");
+            return empty(canvas, list, &["no tasks yet", &hint]);
+        }
+        let hint = format!("no task matches; {} shows all", key(Action::Clear));
+        return empty(canvas, list, &[&hint]);
     }
     table::header(canvas, row(list, 0), &COLUMNS);
     let body = Rect {

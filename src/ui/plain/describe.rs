@@ -10,7 +10,7 @@ use crate::{
     },
     text::{fmt_duration, pluralize},
     ui::{
-        effect::Peers,
+        effect::Members,
         model::{
             Model,
             events::LogLine,
@@ -74,7 +74,7 @@ pub(super) fn layer(model: &Model, layer: &Layer) -> Option<String> {
         },
         Layer::Peers(view) => match view.peers.as_ref()? {
             Err(why) => why.clone(),
-            Ok(peers) => members(peers),
+            Ok(both) => members(both),
         },
         Layer::Help { .. } | Layer::Palette(_) | Layer::Latency { .. } => String::new(),
     })
@@ -137,12 +137,12 @@ fn dead_letters(groups: &[FailureGroup]) -> String {
     format!("{}\n{}", pluralize(lines.len(), "reason"), lines.join("\n"))
 }
 
-fn members(peers: &Peers) -> String {
-    let members = peers.here.iter().map(|status: &MemberStatus| {
+fn members(both: &Members) -> String {
+    let members = both.members.iter().map(|status: &MemberStatus| {
         let member = &status.peer;
         format!("member: {} {} {}", member.key, member.role, member.label)
     });
-    let upstreams = peers.there.iter().map(|upstream: &UpstreamStatus| {
+    let upstreams = both.upstreams.iter().map(|upstream: &UpstreamStatus| {
         format!(
             "upstream: {} {} at {}",
             upstream.key, upstream.role, upstream.addr
@@ -150,8 +150,8 @@ fn members(peers: &Peers) -> String {
     });
     let counts = format!(
         "{}, {}",
-        pluralize(peers.here.len(), "member"),
-        pluralize(peers.there.len(), "upstream")
+        pluralize(both.members.len(), "member"),
+        pluralize(both.upstreams.len(), "upstream")
     );
     let lines: Vec<_> = [counts]
         .into_iter()

@@ -13,9 +13,9 @@ use crate::{
         task::{State, Task, TaskId, Timestamp, WorkerId},
     },
     ui::{
-        action::TABLE,
-        effect::{Click, EffectDone, Greeted, Mouse, Msg, What},
+        effect::{Click, EffectDone, Greeted, Mouse, Msg},
         key::{Code, Key},
+        verbs::{Action, TABLE},
     },
 };
 
@@ -47,7 +47,8 @@ fn nasty() -> impl Strategy<Value = String> {
 fn key() -> impl Strategy<Value = Key> {
     let known: Vec<Key> = TABLE
         .iter()
-        .flat_map(|entry| entry.keys)
+        .flat_map(|spec| spec.keys)
+        .flat_map(|(_, keys)| *keys)
         .map(|key| key.parse().expect("a key of ours"))
         .collect();
     let edits = [
@@ -168,8 +169,8 @@ proptest! {
                 }
                 Input::Said(text, ok) => {
                     let result = if ok { Ok(text) } else { Err(text) };
-                    let what = if ok { What::Call("x.y()".into()) } else { What::Export };
-                    send(&mut model, Msg::EffectDone(EffectDone { what, result, took: Default::default() }))
+                    let (action, what) = if ok { (Action::Call, "x.y()") } else { (Action::Export, "export") };
+                    send(&mut model, Msg::EffectDone(EffectDone::new(action, what, result)))
                 }
                 Input::Later(ms) => {
                     now = Timestamp(now.0 + ms * 1_000);

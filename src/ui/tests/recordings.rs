@@ -20,13 +20,13 @@ use crate::{
         task::{State, TaskId, Timestamp, WorkerId},
     },
     ui::{
-        action::TABLE,
-        effect::{Click, Effect, EffectDone, Greeted, Mouse, Msg, What},
+        effect::{Click, Effect, EffectDone, Greeted, Mouse, Msg},
         key::{Code, Key},
         model::Model,
         record::Recorder,
         replay::Player,
         update::update,
+        verbs::{Action, TABLE},
     },
 };
 
@@ -136,11 +136,13 @@ fn answer(effect: Effect) -> Option<Msg> {
             let number = fetch.number;
             Msg::Tasks { number, page }
         }
-        Effect::Join(_) => Msg::EffectDone(EffectDone {
-            what: What::Join,
-            result: Ok("joined k3yk3yk3 as member".into()),
-            took: Duration::from_millis(4),
-        }),
+        Effect::Join(_) => {
+            let joined: Result<_, String> = Ok("joined k3yk3yk3 as member".to_owned());
+            Msg::EffectDone(EffectDone {
+                took: Duration::from_millis(4),
+                ..EffectDone::new(Action::Join, "join", joined)
+            })
+        }
         _ => return None,
     })
 }
@@ -297,7 +299,8 @@ enum Transition {
 fn step() -> impl Strategy<Value = Transition> {
     let known: Vec<Key> = TABLE
         .iter()
-        .flat_map(|entry| entry.keys)
+        .flat_map(|spec| spec.keys)
+        .flat_map(|(_, keys)| *keys)
         .map(|key| key.parse().expect("a key of ours"))
         .collect();
     let edits = [Code::Esc, Code::Enter, Code::Backspace, Code::Left].map(Key::plain);

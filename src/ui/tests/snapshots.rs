@@ -23,8 +23,9 @@ use crate::{
     },
     ui::{
         ColorDepth, SymbolSet,
-        effect::{EffectDone, Msg, Peers, What},
+        effect::{EffectDone, Members, Msg},
         model::Model,
+        verbs::Action,
     },
 };
 
@@ -181,7 +182,7 @@ fn confirm() {
     at_every_size("confirm", || {
         let mut model = busy_after(&["3", "D"]);
         let counted = Msg::Counted {
-            deed: BulkAction::Purge,
+            action: BulkAction::Purge,
             filter: Filter::default(),
             which: String::new(),
             count: Ok(1_344),
@@ -268,9 +269,8 @@ fn toasts_and_badges() {
             Err("the queue is full".to_owned()),
         ] {
             let done = EffectDone {
-                what: What::Submit("2 + 3".into()),
-                result,
                 took: std::time::Duration::from_micros(90),
+                ..EffectDone::new(Action::Submit, "add 2 + 3", result)
             };
             send(&mut model, Msg::EffectDone(done));
         }
@@ -317,7 +317,7 @@ fn every_theme_and_every_kind_of_terminal() {
     }
 }
 
-fn peers() -> Peers {
+fn members_and_upstreams() -> Members {
     let key = |n: u8| PublicKey::from_bytes([n; 32]);
     let peer = |n: u8, role, label: &str, connections| MemberStatus {
         peer: members::Member {
@@ -329,13 +329,13 @@ fn peers() -> Peers {
         connections,
     };
     let held = |name: &str| (name.to_owned(), "held".to_owned());
-    Peers {
-        here: vec![
+    Members {
+        members: vec![
             peer(1, Rights::Member, "web1", 1),
             peer(2, Rights::Admin, "ali's laptop", 2),
             peer(3, Rights::Read, "a screen \u{1b}[2J in the hall", 0),
         ],
-        there: vec![UpstreamStatus {
+        upstreams: vec![UpstreamStatus {
             key: key(9),
             role: Rights::Member,
             addr: ([192, 168, 1, 20], 9090).into(),
@@ -354,16 +354,16 @@ fn peers() -> Peers {
 fn who_has_joined_and_what_was_joined() {
     at_every_size("peers", || {
         let mut model = busy_after(&["3", "n", "j"]);
-        send(&mut model, Msg::Peers(Ok(peers())));
+        send(&mut model, Msg::Members(Ok(members_and_upstreams())));
         model
     });
     at_every_size("peers_nobody", || {
         let mut model = busy_after(&["3", "n"]);
-        let none = Peers {
-            here: vec![],
-            there: vec![],
+        let none = Members {
+            members: vec![],
+            upstreams: vec![],
         };
-        send(&mut model, Msg::Peers(Ok(none)));
+        send(&mut model, Msg::Members(Ok(none)));
         model
     });
 }
@@ -372,10 +372,10 @@ fn who_has_joined_and_what_was_joined() {
 fn a_ticket_and_where_one_is_pasted() {
     at_every_size("ticket", || {
         let mut model = busy_after(&["3"]);
+        let ticket: Result<_, String> = Ok(format!("distro1{}", "abcdefgh".repeat(14)));
         let done = EffectDone {
-            what: What::Ticket(Rights::Member),
-            result: Ok(format!("distro1{}", "abcdefgh".repeat(14))),
             took: std::time::Duration::from_millis(1),
+            ..EffectDone::new(Action::Ticket, "ticket for the role member", ticket)
         };
         send(&mut model, Msg::EffectDone(done));
         model

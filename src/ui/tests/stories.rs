@@ -19,14 +19,28 @@ impl App {
         Self::at(tempfile::tempdir().expect("a folder"))
     }
 
+    /// The program with configured keys.
+    fn with_keys(keys: &[(&str, &str)]) -> Self {
+        let keys = keys.iter();
+        let keys = keys.map(|(name, key)| ((*name).to_owned(), vec![(*key).to_owned()]));
+        let options = UiOptions {
+            keys: keys.collect(),
+            ..UiOptions::default()
+        };
+        Self::with(tempfile::tempdir().expect("a folder"), &options)
+    }
+
     /// The program with what it finds at home.
     fn at(home: tempfile::TempDir) -> Self {
+        Self::with(home, &UiOptions::default())
+    }
+
+    fn with(home: tempfile::TempDir, options: &UiOptions) -> Self {
         let mut config = NodeConfig::at(home.path());
         config.broker.workers = 2;
         let node = Node::start(&config).expect("starts");
         let session = Arc::new(Session::from(node));
-        let options = UiOptions::default();
-        let screen = Headless::start(&options, session, (140, 40)).expect("a theme of ours");
+        let screen = Headless::start(options, session, (140, 40)).expect("a theme of ours");
         Self { screen, home }
     }
 
@@ -131,7 +145,7 @@ async fn a_newcomer_sees_names_gets_a_greeting_and_adds_two_numbers() {
 }
 
 #[tokio::test]
-async fn a_burst_fills_the_lanes_and_can_be_paused_and_purged() {
+async fn a_load_fills_the_timelines_and_can_be_paused_and_purged() {
     let mut app = App::start();
     app.press("3 b");
     app.until("100 tasks queued").await;
@@ -149,9 +163,9 @@ async fn a_burst_fills_the_lanes_and_can_be_paused_and_purged() {
         "its lane shows what it ran: {lane}"
     );
     app.press("D");
-    app.until("Forget").await;
+    app.until("Purge").await;
     app.press("y");
-    app.until("forgotten").await;
+    app.until("purged").await;
     app.press("p");
     app.until("of 2 busy").await;
     app.end().await;
@@ -168,7 +182,7 @@ async fn workers_are_scaled_with_plus_and_minus() {
     app.press("- - - -");
     app.until("0 of 1 busy").await;
     app.press("-");
-    app.until("one worker always stays").await;
+    app.until("at least one worker must remain").await;
     app.end().await;
 }
 
@@ -180,11 +194,43 @@ async fn a_running_task_is_cancelled_and_retried_by_hand() {
     app.press("x");
     app.until("⊘ cancelled").await;
     app.press("x");
-    app.until("#1 has cancelled already").await;
+    app.until("#1 is already cancelled").await;
     app.press("r");
     app.until("▶ running").await;
     app.press("x");
     app.until("⊘ cancelled").await;
+    app.end().await;
+}
+
+#[tokio::test]
+async fn a_configured_key_is_shown_and_obeyed_in_every_place() {
+    let mut app = App::with_keys(&[("retry", "t"), ("close", "w")]);
+    app.press("3 p");
+    app.until("PAUSED").await;
+    app.press("a").type_text("2 3").press("enter");
+    app.until("◦ queued").await;
+    app.press("x");
+    app.until("⊘ cancelled").await;
+    let footer = app.shown().lines().last().expect("a footer").to_owned();
+    assert!(footer.contains(" t retry "), "{footer}");
+    assert!(!footer.contains(" r retry "), "{footer}");
+    // The old key means nothing, in the list and in the details.
+    app.press("r enter r");
+    let details = app.until("Task #1").await;
+    assert!(details.contains("t retry, y copy, w close"), "{details}");
+    app.press("t");
+    app.told("#1 is queued again").await;
+    app.press("w x");
+    app.told("#1 is cancelled").await;
+    app.press("t");
+    app.until("◦ queued").await;
+    app.press("?");
+    let help = app.until("Help").await;
+    assert!(
+        help.contains("t                    retry the selected"),
+        "{help}"
+    );
+    app.press("w");
     app.end().await;
 }
 
@@ -204,7 +250,7 @@ async fn wrong_input_is_explained_and_kept_for_mending() {
     app.press("esc e").type_text("x").press("enter");
     app.until("must end in .json or .csv").await;
     app.press("esc :").type_text("zzzzqq").press("enter");
-    app.until("no command fits").await;
+    app.until("no command matches").await;
     app.press("esc");
     app.end().await;
 }
@@ -245,7 +291,7 @@ async fn the_palette_takes_arguments() {
 #[tokio::test]
 async fn a_hundred_thousand_tasks_are_scrolled_end_to_end() {
     let mut app = App::start();
-    app.press(":").type_text("burst 100000").press("enter");
+    app.press(":").type_text("load 100000").press("enter");
     app.until("100,000 tasks queued").await;
     app.press("p");
     app.until("PAUSED").await;
@@ -344,7 +390,7 @@ async fn what_fails_for_good_is_a_dead_letter_until_it_is_run_again() {
     let screen = app.until("attempt 1 was told to fail").await;
     assert!(screen.contains("Dead letters"), "{screen}");
     app.press("R");
-    app.until("Run 3 failed, cancelled or expired tasks that failed with")
+    app.until("Retry 3 failed, cancelled or expired tasks that failed with")
         .await;
     app.press("y");
     app.told("3 tasks queued again").await;
@@ -385,15 +431,15 @@ async fn a_cancellation_is_taken_back_and_marked_tasks_are_dealt_with_together()
     let mut app = App::start();
     app.press("3 p");
     app.until("PAUSED").await;
-    app.press(":").type_text("burst 5").press("enter");
+    app.press(":").type_text("load 5").press("enter");
     app.at_task(5).await;
     app.press("x");
-    app.told("u brings it back").await;
+    app.told("u undoes it").await;
     app.until("⊘ cancelled").await;
     app.press("u");
     app.told("#5 is queued again").await;
     app.press("u");
-    app.told("nothing was cancelled a moment ago").await;
+    app.told("there is no recent cancellation to undo").await;
     app.press("g space space x");
     app.told("2 tasks cancelled or asked to stop").await;
     app.press("X");
@@ -401,7 +447,7 @@ async fn a_cancellation_is_taken_back_and_marked_tasks_are_dealt_with_together()
     app.press("y");
     app.told("3 tasks cancelled or asked to stop").await;
     app.press("R");
-    app.until("Run 5 failed, cancelled or expired tasks again?")
+    app.until("Retry 5 failed, cancelled or expired tasks?")
         .await;
     app.press("n");
     app.end().await;
@@ -416,7 +462,7 @@ async fn what_was_queued_goes_on_after_a_restart() {
     app.until("◦ 100 queued").await;
     let home = app.restart_later().await;
     let mut app = App::at(home);
-    app.until("100 tasks had not ended before and go on").await;
+    app.until("100 unfinished tasks recovered").await;
     app.press("3 G");
     app.until("✓ succeeded").await;
     app.end().await;
@@ -443,10 +489,10 @@ async fn any_task_is_run_from_the_palette_and_mistakes_are_explained() {
         app.press(":").type_text(text).press("enter");
         app.told(says).await;
     };
-    run("run add [20,22] priority:9", "queued as #1").await;
-    run("run add", "write a task's name and its arguments").await;
-    run("run add [2,", "not JSON").await;
-    run("run sub [2,3]", "there is no task named `sub`").await;
-    run("run add [1,2] soon", "`soon` is not an option").await;
+    run("submit add [20,22] priority:9", "queued as #1").await;
+    run("submit add", "write a task's name and its arguments").await;
+    run("submit add [2,", "not JSON").await;
+    run("submit sub [2,3]", "there is no task named `sub`").await;
+    run("submit add [1,2] soon", "`soon` is not an option").await;
     app.end().await;
 }

@@ -39,7 +39,6 @@ pub(crate) struct Symbols {
     pub(crate) pointer: &'static str,
     pub(crate) dot: &'static str,
     pub(crate) arrow: &'static str,
-    pub(crate) up_down: &'static str,
     /// Bars of growing height, the first of them empty.
     pub(crate) bars: [&'static str; 9],
     pub(crate) timeline_empty: &'static str,
@@ -67,7 +66,6 @@ impl Symbols {
                 pointer: "▌",
                 dot: "·",
                 arrow: "→",
-                up_down: "↑↓",
                 bars: [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
                 timeline_empty: "·",
                 scroll: "▐",
@@ -79,7 +77,6 @@ impl Symbols {
                 pointer: ">",
                 dot: "-",
                 arrow: "->",
-                up_down: "up/down",
                 bars: [" ", ".", ".", ":", ":", "|", "|", "#", "#"],
                 timeline_empty: ".",
                 scroll: "#",

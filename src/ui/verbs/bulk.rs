@@ -1,0 +1,147 @@
+//! What the verbs on tasks share: one task, the marked ones, or all that match the filter.
+
+use super::{Action, details};
+use crate::{
+    node::NodeHandle,
+    queue::{
+        broker::{BulkAction, BulkOutcome},
+        query::Filter,
+        task::{Task, TaskId},
+    },
+    text::{fmt_count, pluralize},
+    ui::{
+        effect::{Effect, EffectDone, Msg},
+        model::{
+            Model,
+            events::Tone,
+            layer::{Confirm, ConfirmAction, Layer},
+        },
+    },
+};
+
+/// Reads the id of a task.
+pub(super) fn task_id(text: &str) -> Result<TaskId, String> {
+    let id = text.trim_start_matches('#').parse();
+    id.map(TaskId)
+        .map_err(|_no_number| format!("`{text}` is not a task id; try 5 or #5"))
+}
+
+/// The task that a verb is about: the one whose details are open, or the selected one.
+pub(super) fn subject(model: &Model) -> Option<&Task> {
+    details::shown_task(model).or_else(|| model.tasks.selected())
+}
+
+/// Whether a verb is about the marked tasks and not about one.
+pub(super) fn on_marked(model: &Model) -> bool {
+    details::shown_task(model).is_none() && !model.tasks.marked.is_empty()
+}
+
+/// Applies a verb to the named task, to the marked ones, or to the selected one.
+pub(super) fn on_tasks(
+    model: &mut Model,
+    action: BulkAction,
+    one: fn(TaskId) -> Effect,
+    named: Option<&str>,
+) -> Vec<Effect> {
+    if let Some(text) = named {
+        return match task_id(text) {
+            Ok(id) => vec![one(id)],
+            Err(why) => {
+                model.toast(Tone::Warn, why);
+                vec![]
+            }
+        };
+    }
+    if on_marked(model) {
+        let filter = Filter::of(std::mem::take(&mut model.tasks.marked));
+        return vec![Effect::Bulk { action, filter }];
+    }
+    subject(model)
+        .map(|task| one(task.id))
+        .into_iter()
+        .collect()
+}
+
+/// Counts the marked tasks or those that match the filter, to ask for confirmation.
+pub(super) fn count_matching(model: &Model, action: BulkAction) -> Vec<Effect> {
+    let tasks = &model.tasks;
+    let (filter, which) = if !tasks.marked.is_empty() {
+        let marked = Filter::of(tasks.marked.iter().copied());
+        (marked, "that are marked".to_owned())
+    } else if tasks.filter.is_empty() {
+        (Filter::default(), String::new())
+    } else {
+        let which = format!("that match `{}`", tasks.filter_text);
+        (tasks.filter.clone(), which)
+    };
+    vec![Effect::Count {
+        action,
+        filter,
+        which,
+    }]
+}
+
+pub(crate) async fn run_count(
+    node: &NodeHandle,
+    action: BulkAction,
+    filter: Filter,
+    which: String,
+) -> Msg {
+    let counted = filter.clone().within(action.applies_to());
+    let count = node.broker().count(counted).await;
+    Msg::Counted {
+        action,
+        filter,
+        which,
+        count: count.map_err(|e| e.to_string()),
+    }
+}
+
+/// Asks for confirmation, with the exact number of tasks.
+pub(crate) fn counted_matching(
+    model: &mut Model,
+    action: BulkAction,
+    filter: Filter,
+    which: &str,
+    matching: Result<usize, String>,
+) {
+    let (verb, kind, end) = match action {
+        BulkAction::Cancel => ("Cancel", "unfinished", ""),
+        BulkAction::Retry => ("Retry", "failed, cancelled or expired", ""),
+        BulkAction::Purge => ("Purge", "finished", ", with their results and errors"),
+    };
+    let gap = if which.is_empty() { "" } else { " " };
+    match matching {
+        Err(why) => model.toast(Tone::Bad, why),
+        Ok(0) => model.toast(Tone::Warn, format!("there are no {kind} tasks{gap}{which}")),
+        Ok(n) => {
+            let tasks = if n == 1 { "task" } else { "tasks" };
+            let question = format!("{verb} {} {kind} {tasks}{gap}{which}{end}?", fmt_count(n));
+            model.layers.push(Layer::Confirm(Confirm {
+                question,
+                yes: ConfirmAction::Tasks { action, filter },
+            }));
+        }
+    }
+}
+
+pub(crate) async fn run(node: &NodeHandle, action: BulkAction, filter: Filter) -> EffectDone {
+    let (verb, what, did) = match action {
+        BulkAction::Cancel => (
+            Action::CancelAll,
+            "cancel all",
+            "cancelled or asked to stop",
+        ),
+        BulkAction::Retry => (Action::RetryAll, "retry all", "queued again"),
+        BulkAction::Purge => (Action::Purge, "purge", "purged"),
+    };
+    let outcome = node.broker().bulk(action, filter).await;
+    let text = |outcome: BulkOutcome| {
+        let skipped = match outcome.skipped {
+            0 => String::new(),
+            n => format!(", {} skipped", fmt_count(n)),
+        };
+        format!("{} {did}{skipped}", pluralize(outcome.done, "task"))
+    };
+    EffectDone::new(verb, what, outcome.map(text))
+}

@@ -1,0 +1,14 @@
+//! `cancel-all`: cancels all matching unfinished tasks.
+
+use super::{Action, ActionSpec, Impact, bulk, scope};
+use crate::{net::rpc::wire::Role, queue::broker::BulkAction};
+
+pub(super) const SPEC: ActionSpec = ActionSpec {
+    action: Action::CancelAll,
+    name: "cancel-all",
+    keys: &[(&[scope::TASKS], &["X"])],
+    text: "cancel all matching unfinished tasks",
+    impact: Impact::Destroys(Role::Member),
+    press: |model, _| bulk::count_matching(model, BulkAction::Cancel),
+    ..ActionSpec::BASE
+};

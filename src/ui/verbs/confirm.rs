@@ -1,0 +1,42 @@
+//! `yes` and `no`: answer a confirmation.
+
+use super::{Action, ActionSpec, Scope::Confirm, navigation};
+use crate::ui::{
+    effect::Effect,
+    model::{
+        Model,
+        layer::{ConfirmAction, Layer},
+    },
+};
+
+pub(super) const YES: ActionSpec = ActionSpec {
+    action: Action::Yes,
+    name: "yes",
+    keys: &[(&[Confirm], &["y", "Y"])],
+    hint: "yes",
+    text: "confirm",
+    is_command: false,
+    press: |model, _| confirm(model),
+    ..ActionSpec::BASE
+};
+pub(super) const NO: ActionSpec = ActionSpec {
+    action: Action::No,
+    name: "no",
+    keys: &[(&[Confirm], &["n", "N"])],
+    hint: "no",
+    text: "do nothing",
+    ..navigation::CLOSE
+};
+
+fn confirm(model: &mut Model) -> Vec<Effect> {
+    let Some(Layer::Confirm(confirm)) = model.layers.pop() else {
+        return vec![];
+    };
+    match confirm.yes {
+        ConfirmAction::Tasks { action, filter } => {
+            model.tasks.marked.clear();
+            vec![Effect::Bulk { action, filter }]
+        }
+        ConfirmAction::Peer(key) => vec![Effect::Revoke(key)],
+    }
+}

@@ -1,0 +1,16 @@
+//! `doctor`: shows the health of the broker.
+
+use super::{Action, ActionSpec, Scope, details};
+use crate::ui::model::layer::DetailsOf;
+
+pub(super) const SPEC: ActionSpec = ActionSpec {
+    action: Action::Doctor,
+    name: "doctor",
+    keys: &[(&[Scope::Panes], &[])],
+    text: "show how tasks are stored, what a crash would lose, and any problems",
+    press: |model, _| {
+        details::open(model, DetailsOf::Doctor);
+        vec![]
+    },
+    ..ActionSpec::BASE
+};

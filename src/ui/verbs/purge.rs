@@ -1,0 +1,26 @@
+//! `purge`: removes all matching finished tasks, with their results.
+
+use super::{Action, ActionSpec, Impact, bulk, dead_letters, scope};
+use crate::{
+    net::rpc::wire::Role,
+    queue::broker::BulkAction,
+    ui::{effect::Effect, model::Model, verbs::scope::Scope},
+};
+
+pub(super) const SPEC: ActionSpec = ActionSpec {
+    action: Action::Purge,
+    name: "purge",
+    keys: &[(&[scope::TASKS, Scope::DeadLetters], &["D"])],
+    hint: "purge",
+    text: "remove all matching finished tasks, with their results",
+    impact: Impact::Destroys(Role::Member),
+    press,
+    ..ActionSpec::BASE
+};
+
+fn press(model: &mut Model, _: Option<&str>) -> Vec<Effect> {
+    if dead_letters::is_open(model) {
+        return dead_letters::count_group(model, BulkAction::Purge);
+    }
+    bulk::count_matching(model, BulkAction::Purge)
+}

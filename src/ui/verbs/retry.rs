@@ -1,0 +1,58 @@
+//! `retry`: retries a task, the marked ones, or a group of dead letters.
+
+use super::{Action, ActionSpec, Impact, bulk, dead_letters, scope};
+use crate::{
+    net::rpc::wire::Role,
+    node::NodeHandle,
+    queue::{
+        broker::BulkAction,
+        task::{TaskId, Transition},
+    },
+    ui::{
+        effect::{Effect, EffectDone},
+        model::Model,
+        verbs::scope::Scope,
+    },
+};
+
+pub(super) const SPEC: ActionSpec = ActionSpec {
+    action: Action::Retry,
+    name: "retry",
+    keys: &[(
+        &[scope::TASKS, Scope::TaskDetails, Scope::DeadLetters],
+        &["r"],
+    )],
+    hint: "retry",
+    text: "retry the selected task with its original arguments, or the marked ones",
+    argument: "[TASK]",
+    impact: Impact::Changes(Role::Member),
+    press: retry,
+    unavailable,
+    ..ActionSpec::BASE
+};
+
+fn unavailable(model: &Model) -> Option<String> {
+    if dead_letters::is_open(model) || bulk::on_marked(model) {
+        return None;
+    }
+    match bulk::subject(model) {
+        None => Some("no task is selected".to_owned()),
+        Some(task) => {
+            let refused = task.state.apply(Transition::Retry).err();
+            refused.map(|why| format!("{}: {why}", task.id))
+        }
+    }
+}
+
+fn retry(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
+    if dead_letters::is_open(model) {
+        return dead_letters::count_group(model, BulkAction::Retry);
+    }
+    bulk::on_tasks(model, BulkAction::Retry, Effect::Retry, argument)
+}
+
+pub(crate) async fn run(node: &NodeHandle, id: TaskId) -> EffectDone {
+    let state = node.broker().retry(id).await;
+    let text = state.map(|_| format!("{id} is queued again"));
+    EffectDone::new(Action::Retry, format!("retry {id}"), text)
+}

@@ -1,0 +1,25 @@
+//! `retry-all`: retries all matching failed, cancelled or expired tasks.
+
+use super::{Action, ActionSpec, Impact, bulk, dead_letters, scope};
+use crate::{
+    net::rpc::wire::Role,
+    queue::broker::BulkAction,
+    ui::{effect::Effect, model::Model, verbs::scope::Scope},
+};
+
+pub(super) const SPEC: ActionSpec = ActionSpec {
+    action: Action::RetryAll,
+    name: "retry-all",
+    keys: &[(&[scope::TASKS, Scope::DeadLetters], &["R"])],
+    text: "retry all matching failed, cancelled or expired tasks",
+    impact: Impact::Changes(Role::Member),
+    press,
+    ..ActionSpec::BASE
+};
+
+fn press(model: &mut Model, _: Option<&str>) -> Vec<Effect> {
+    if dead_letters::is_open(model) {
+        return dead_letters::count_group(model, BulkAction::Retry);
+    }
+    bulk::count_matching(model, BulkAction::Retry)
+}

@@ -1,0 +1,195 @@
+//! The places in which a key can act, and which of them are active.
+
+use crate::ui::{
+    model::{
+        Model,
+        layer::{Details, DetailsOf, Layer},
+    },
+    pane::Pane,
+};
+
+/// A place in which a key acts: a pane, an overlay, or a group of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Scope {
+    /// Every pane and overlay, also while text is being typed.
+    Always,
+    /// Every pane.
+    Panes,
+    /// The panes with rows.
+    Lists,
+    Pane(Pane),
+    /// Every overlay.
+    Overlays,
+    /// The overlays with text that scrolls.
+    Scroll,
+    /// The details of anything.
+    Details,
+    TaskDetails,
+    NameDetails,
+    Latency,
+    DeadLetters,
+    Members,
+    Palette,
+    Prompt,
+    Confirm,
+    /// A recording that is being shown.
+    Replay,
+}
+
+pub(crate) const NAMES: Scope = Scope::Pane(Pane::Names);
+pub(crate) const GREETER: Scope = Scope::Pane(Pane::Greeter);
+pub(crate) const TASKS: Scope = Scope::Pane(Pane::Tasks);
+pub(crate) const WORKERS: Scope = Scope::Pane(Pane::Workers);
+const EVENTS: Scope = Scope::Pane(Pane::Events);
+
+/// The scopes that are active together, the innermost first.
+pub(crate) type Scopes = &'static [Scope];
+
+/// Every combination of scopes that can be active. A key has one meaning in each.
+pub(crate) const ALL: [Scopes; 16] = [
+    pane(Pane::Names),
+    pane(Pane::Greeter),
+    pane(Pane::Tasks),
+    pane(Pane::Workers),
+    pane(Pane::Events),
+    SCROLL,
+    DETAILS,
+    TASK_DETAILS,
+    NAME_DETAILS,
+    LATENCY,
+    DEAD_LETTERS,
+    MEMBERS,
+    PALETTE,
+    PROMPT,
+    CONFIRM,
+    REPLAY,
+];
+pub(crate) const SCROLL: Scopes = &[Scope::Scroll, Scope::Overlays, Scope::Always];
+const DETAILS: Scopes = &[
+    Scope::Details,
+    Scope::Scroll,
+    Scope::Overlays,
+    Scope::Always,
+];
+pub(crate) const TASK_DETAILS: Scopes = &[
+    Scope::TaskDetails,
+    Scope::Details,
+    Scope::Scroll,
+    Scope::Overlays,
+    Scope::Always,
+];
+const NAME_DETAILS: Scopes = &[
+    Scope::NameDetails,
+    Scope::Details,
+    Scope::Scroll,
+    Scope::Overlays,
+    Scope::Always,
+];
+pub(crate) const LATENCY: Scopes = &[
+    Scope::Latency,
+    Scope::Scroll,
+    Scope::Overlays,
+    Scope::Always,
+];
+pub(crate) const DEAD_LETTERS: Scopes = &[Scope::DeadLetters, Scope::Overlays, Scope::Always];
+pub(crate) const MEMBERS: Scopes = &[Scope::Members, Scope::Overlays, Scope::Always];
+pub(crate) const PALETTE: Scopes = &[Scope::Palette, Scope::Overlays, Scope::Always];
+pub(crate) const PROMPT: Scopes = &[Scope::Prompt, Scope::Overlays, Scope::Always];
+pub(crate) const CONFIRM: Scopes = &[Scope::Confirm, Scope::Overlays, Scope::Always];
+/// The scopes of overlays, as help lists them.
+pub(crate) const OVERLAYS: [Scope; 11] = [
+    Scope::Overlays,
+    Scope::Scroll,
+    Scope::Details,
+    Scope::TaskDetails,
+    Scope::NameDetails,
+    Scope::Latency,
+    Scope::DeadLetters,
+    Scope::Members,
+    Scope::Palette,
+    Scope::Prompt,
+    Scope::Confirm,
+];
+/// The keys of a recording that is being shown; the keys that were recorded do not pass here.
+pub(crate) const REPLAY: Scopes = &[Scope::Replay, Scope::Always];
+
+/// The scopes of a pane.
+pub(crate) const fn pane(pane: Pane) -> Scopes {
+    match pane {
+        Pane::Names => &[NAMES, Scope::Lists, Scope::Panes, Scope::Always],
+        Pane::Greeter => &[GREETER, Scope::Panes, Scope::Always],
+        Pane::Tasks => &[TASKS, Scope::Lists, Scope::Panes, Scope::Always],
+        Pane::Workers => &[WORKERS, Scope::Lists, Scope::Panes, Scope::Always],
+        Pane::Events => &[EVENTS, Scope::Lists, Scope::Panes, Scope::Always],
+    }
+}
+
+/// The scopes of an overlay.
+pub(crate) const fn layer(layer: &Layer) -> Scopes {
+    match layer {
+        Layer::Help { .. } => SCROLL,
+        Layer::Latency { .. } => LATENCY,
+        Layer::Details(Details { subject, .. }) => details(subject),
+        Layer::DeadLetters(_) => DEAD_LETTERS,
+        Layer::Peers(_) => MEMBERS,
+        Layer::Palette(_) => PALETTE,
+        Layer::Prompt(_) => PROMPT,
+        Layer::Confirm(_) => CONFIRM,
+    }
+}
+
+/// The scopes of details.
+pub(crate) const fn details(subject: &DetailsOf) -> Scopes {
+    match subject {
+        DetailsOf::Task(_) => TASK_DETAILS,
+        DetailsOf::Name { .. } => NAME_DETAILS,
+        DetailsOf::Worker(_) | DetailsOf::Doctor | DetailsOf::Answer { .. } => DETAILS,
+    }
+}
+
+impl Model {
+    /// The scopes that are active now: those of the top overlay, or of the focused pane.
+    pub(crate) fn scopes(&self) -> Scopes {
+        self.layers.last().map_or(pane(self.focus), layer)
+    }
+}
+
+impl Scope {
+    /// The title in help and documentation.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Always => "everywhere, also while typing",
+            Self::Panes => "everywhere",
+            Self::Lists => "lists",
+            Self::Pane(pane) => pane.title(),
+            Self::Overlays => "overlays",
+            Self::Scroll => "text overlays",
+            Self::Details => "details",
+            Self::TaskDetails => "task details",
+            Self::NameDetails => "name details",
+            Self::Latency => "latency",
+            Self::DeadLetters => "dead letters",
+            Self::Members => "members",
+            Self::Palette => "palette",
+            Self::Prompt => "prompt",
+            Self::Confirm => "confirmation",
+            Self::Replay => "replay",
+        }
+    }
+
+    /// Whether the scope is a pane or a group of panes.
+    pub(crate) const fn is_pane(self) -> bool {
+        matches!(self, Self::Panes | Self::Lists | Self::Pane(_))
+    }
+}
+
+/// Whether characters are text in these scopes, so that only other keys can act.
+pub(crate) const fn takes_text(scopes: Scopes) -> bool {
+    matches!(
+        scopes,
+        [
+            Scope::Pane(Pane::Greeter) | Scope::Palette | Scope::Prompt,
+            ..
+        ]
+    )
+}
