@@ -59,10 +59,15 @@ fn details(model: &mut Model, task: Option<&str>) -> Vec<Effect> {
         Pane::Workers => model.selected_worker().map(|w| DetailsOf::Worker(w.id)),
         Pane::Greeter | Pane::Events => None,
     };
-    if let Some(subject) = subject {
-        open(model, subject);
-    }
-    vec![]
+    let Some(subject) = subject else {
+        return vec![];
+    };
+    open(model, subject);
+    // The rows of a list do not have the attempts of a task.
+    shown_task(model)
+        .map(|task| Effect::RefreshDetails(task.id))
+        .into_iter()
+        .collect()
 }
 
 /// Opens details over what is shown.
