@@ -19,13 +19,16 @@ use std::{
 
 use distro_tui::queue::{
     add::{self, Add},
-    broker::{Broker, Event, Subscription},
+    broker::Broker,
     embedded::{
         BrokerConfig, Embedded,
         store::{self, Retention},
     },
+    event::{Event, Subscription},
+    id::TaskId,
     registry::Registry,
-    task::{NewTask, State, TaskId},
+    state::State,
+    task::NewTask,
 };
 use support::{Bound, Cases, Results, SPAN, Sample};
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinSet};
@@ -226,7 +229,7 @@ async fn retained_bytes() -> f64 {
     }
     let bytes = memory::resident("self").saturating_sub(before);
     let stats = broker.stats().await.expect("it runs");
-    assert_eq!((stats.total(), stats.forgotten), (RETAINED, 0));
+    assert_eq!((stats.total(), stats.evicted), (RETAINED, 0));
     broker.shutdown(SPAN).await.expect("it runs");
     bytes as f64 / (RETAINED - BIG) as f64
 }

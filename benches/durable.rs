@@ -25,13 +25,13 @@ use std::{
 use distro_tui::queue::{
     add,
     broker::Broker,
-    embedded::{
-        BrokerConfig, CoreLimits, Embedded,
-        store::{self, Durability},
-    },
-    query::{Cursor, From, Query},
+    embedded::{BrokerConfig, CoreLimits, Embedded, store},
+    id::TaskId,
+    query::{Cursor, PageStart, Query},
     registry::Registry,
-    task::{NewTask, State, TaskId},
+    state::State,
+    storage::Durability,
+    task::NewTask,
 };
 use support::{Bound, Cases, SPAN, Sample};
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinSet};
@@ -266,7 +266,7 @@ async fn with_backlog(home: &Path) -> Backlog {
             id: TaskId(BACKLOG as u128 / 2),
         };
         let query = Query {
-            from: From::At(middle),
+            from: PageStart::At(middle),
             limit: 50,
             ..Query::default()
         };

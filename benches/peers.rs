@@ -24,12 +24,11 @@ use apalis::prelude::{BoxDynError, MemoryStorage, TaskSink, WorkerBuilder};
 use distro_tui::queue::{
     add,
     broker::Broker,
-    embedded::{
-        BrokerConfig, Embedded,
-        store::{self, Durability},
-    },
+    embedded::{BrokerConfig, Embedded, store},
     registry::Registry,
-    task::{NewTask, State},
+    state::State,
+    storage::Durability,
+    task::NewTask,
 };
 use serde::{Deserialize, Serialize};
 use support::{Bound, Cases, Sample};

@@ -9,12 +9,13 @@ use std::{error::Error, time::Duration};
 use distro_tui::queue::{
     broker::Broker,
     context::Context,
-    embedded::{
-        BrokerConfig, Embedded,
-        store::{self, Durability},
-    },
+    embedded::{BrokerConfig, Embedded, store},
+    id::TaskId,
+    options::{Key, KeyPolicy},
     registry::{Registry, TaskError},
-    task::{Key, KeyPolicy, NewTask, State, TaskId},
+    state::State,
+    storage::Durability,
+    task::NewTask,
 };
 use serde::Deserialize;
 
@@ -65,7 +66,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     );
     task.options.key = Some(Key {
         text: "a.iso".into(),
-        rule: KeyPolicy::Unique,
+        policy: KeyPolicy::Unique,
     });
     let first = broker.submit(vec![task.clone()]).await?[0];
     let again = broker.submit(vec![task]).await?[0];
@@ -82,7 +83,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
         done.attempts,
         done.result.unwrap_or_default()
     );
-    for attempt in done.log {
+    for attempt in done.attempts_history {
         println!("  before that: {}", attempt.error);
     }
     broker.shutdown(Duration::from_secs(1)).await?;

@@ -21,7 +21,7 @@ use crate::{
     queue::{
         broker::Broker,
         paging::fetch_full_page,
-        query::{Filter, From, MAX_PAGE, Order, Query},
+        query::{Filter, MAX_PAGE, Order, PageStart, Query},
     },
 };
 
@@ -67,7 +67,7 @@ pub(crate) async fn tasks(
     order: Order,
 ) -> io::Result<usize> {
     let mut writer = blocking(move || Writer::create(&path, TaskJson::COLUMNS)).await?;
-    let mut from = From::First;
+    let mut from = PageStart::First;
     let mut rows = 0;
     while rows < MAX_ROWS {
         let query = Query {
@@ -80,7 +80,7 @@ pub(crate) async fn tasks(
             .await
             .map_err(io::Error::other)?;
         let Some(last) = page.tasks.last() else { break };
-        from = From::After(order.cursor(last));
+        from = PageStart::After(order.cursor(last));
         rows += page.tasks.len();
         writer = blocking(move || {
             for task in &page.tasks {

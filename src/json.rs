@@ -12,8 +12,12 @@ use serde_json::value::RawValue;
 use crate::{
     net::naming::Record,
     queue::{
-        broker::{Percentiles, Stats},
-        task::{Attempt, DEFAULT_QUEUE, State, Task, TaskId, Timestamp},
+        clock::Timestamp,
+        id::TaskId,
+        options::DEFAULT_QUEUE,
+        state::State,
+        stats::{Percentiles, Stats},
+        task::{Attempt, Task},
         worker::WorkerStatus,
     },
     text::sanitize,
@@ -102,7 +106,7 @@ impl<'a> From<&'a Task> for TaskJson<'a> {
             id: task.id.into(),
             name: &task.name,
             args: Payload::new(&task.args),
-            state: task.state.word(),
+            state: task.state.as_str(),
             cancelling: task.cancelling,
             result: task.result.as_deref().map(Payload::new),
             error: task.error.as_deref(),
@@ -118,9 +122,13 @@ impl<'a> From<&'a Task> for TaskJson<'a> {
             expires_at: task.expires_at.and_then(time),
             started_at: task.started_at.and_then(time),
             finished_at: task.finished_at.and_then(time),
-            waited_ms: task.waited.map(ms),
-            ran_ms: task.ran.map(ms),
-            log: task.log.iter().map(AttemptJson::from).collect(),
+            waited_ms: task.wait_time.map(ms),
+            ran_ms: task.run_time.map(ms),
+            log: task
+                .attempts_history
+                .iter()
+                .map(AttemptJson::from)
+                .collect(),
         }
     }
 }
@@ -130,7 +138,7 @@ impl<'a> From<&'a Attempt> for AttemptJson<'a> {
         Self {
             worker: attempt.worker.map(|worker| worker.to_string()),
             started_at: time(attempt.started_at),
-            ran_ms: ms(attempt.ran),
+            ran_ms: ms(attempt.run_time),
             error: &attempt.error,
         }
     }
@@ -155,7 +163,7 @@ impl WorkerJson {
         let current = worker.current.as_ref();
         Self {
             id: worker.id.to_string(),
-            state: worker.state.word(),
+            state: worker.state.as_str(),
             task: current.map(|current| current.id.into()),
             task_name: current.map(|current| current.name.to_string()),
             done: worker.done,
@@ -215,23 +223,23 @@ impl<'a> From<&'a Stats> for StatsJson<'a> {
         let counts = State::ALL.into_iter();
         Self {
             counts: counts
-                .map(|state| (state.word().to_owned(), stats.count(state).into()))
+                .map(|state| (state.as_str().to_owned(), stats.count(state).into()))
                 .collect(),
             paused: stats.paused,
             paused_queues: &stats.paused_queues,
-            workers: stats.wanted,
+            workers: stats.desired_workers,
             stuck: stats.stuck,
-            oldest_ms: stats.oldest.map(ms),
+            oldest_ms: stats.oldest_ready.map(ms),
             submitted: stats.submitted,
             duplicates: stats.duplicates,
             retried: stats.retried,
-            forgotten: stats.forgotten,
+            forgotten: stats.evicted,
             per_second: stats.rate.last().copied().unwrap_or_default(),
             wait: stats.wait.into(),
             run: stats.run.into(),
-            durability: &stats.keeping.durability,
-            bytes: stats.keeping.bytes,
-            trouble: stats.trouble.as_deref(),
+            durability: stats.storage.durability.as_str(),
+            bytes: stats.storage.bytes,
+            trouble: stats.persist_error.as_deref(),
         }
     }
 }

@@ -113,7 +113,7 @@ fn again(settings: &Settings, replay: &Replay) -> ExitCode {
 
 /// Says what was left undone, and turns who ended it into an exit code.
 fn farewell(outcome: ScreenOutcome) -> ExitCode {
-    let undone = if outcome.drained.kept {
+    let undone = if outcome.drained.persisted {
         [
             (
                 outcome.drained.abandoned,

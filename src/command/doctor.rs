@@ -170,16 +170,16 @@ async fn broker(access: &NodeHandle, report: &mut Report) {
             let text = format!(
                 "{}, keeps {}, {}",
                 broker.engine(),
-                stats.keeping.durability,
-                pluralize(stats.wanted, "worker")
+                stats.storage.durability,
+                pluralize(stats.desired_workers, "worker")
             );
             report.add("broker", Verdict::Good, text);
-            match &stats.trouble {
+            match &stats.persist_error {
                 Some(why) => report.add("saving", Verdict::Bad, why.clone()),
                 None => report.add("saving", Verdict::Good, "everything is saved"),
             }
             match stats.stuck {
-                0 if stats.wanted == 0 => {
+                0 if stats.desired_workers == 0 => {
                     report.add("workers", Verdict::Warning, "none: tasks wait");
                 }
                 0 => report.add("workers", Verdict::Good, "none is stuck"),

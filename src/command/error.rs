@@ -9,7 +9,7 @@ use crate::{
     json,
     net::rpc::error::{CallError, Code},
     node::{NodeError, SessionError},
-    queue::broker::BrokerError,
+    queue::error::BrokerError,
 };
 
 /// What went wrong. The exit codes are told by `--help`.

@@ -20,7 +20,7 @@ use crate::{
         trust::ticket::{ParseTicketError, Ticket},
     },
     node::{self, Session, UpstreamStatus},
-    queue::task::Timestamp,
+    queue::clock::Timestamp,
     units,
 };
 

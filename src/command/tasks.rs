@@ -10,10 +10,12 @@ use crate::{
     export,
     json::{IdJson, TaskJson, ms, time},
     queue::{
-        broker::{Broker, BulkAction, Event},
+        broker::{Broker, BulkAction},
+        event::Event,
+        id::TaskId,
         paging::fetch_full_page,
-        query::{Filter, From, MAX_PAGE, Order, Query},
-        task::{Task, TaskId},
+        query::{Filter, MAX_PAGE, Order, PageStart, Query},
+        task::Task,
     },
     text::{fmt_duration, pluralize},
 };
@@ -36,7 +38,7 @@ async fn ask(broker: Arc<dyn Broker>, tasks: Tasks) -> CmdResult {
             let query = Query {
                 filter: read_filter(&filter)?,
                 order: read_order(&sort)?,
-                from: From::First,
+                from: PageStart::First,
                 limit,
             };
             list(&*broker, query, Output::new(out)).await
@@ -79,7 +81,7 @@ fn read_filter(words: &[String]) -> Result<Filter, CmdError> {
 }
 
 fn read_order(word: &str) -> Result<Order, CmdError> {
-    let found = Order::ALL.into_iter().find(|order| order.word() == word);
+    let found = Order::ALL.into_iter().find(|order| order.as_str() == word);
     let words = "newest, oldest, state or slowest";
     found.ok_or_else(|| CmdError::Usage(format!("`{word}` is no order: sort by {words}")))
 }
@@ -102,7 +104,7 @@ async fn list(broker: &dyn Broker, mut query: Query, mut out: Output) -> CmdResu
         query.limit = left.min(MAX_PAGE);
         let page = fetch_full_page(broker, query.clone()).await?;
         let Some(last) = page.tasks.last() else { break };
-        query.from = From::After(query.order.cursor(last));
+        query.from = PageStart::After(query.order.cursor(last));
         left -= page.tasks.len().min(left);
         tasks.extend(page.tasks);
     }
@@ -131,11 +133,11 @@ fn row(task: &Task) -> Vec<String> {
     let first = result.unwrap_or_default().lines().next();
     vec![
         task.id.to_string(),
-        task.state.word().to_owned(),
+        task.state.as_str().to_owned(),
         task.name.to_string(),
         task.args.to_string(),
         first.unwrap_or_default().to_owned(),
-        task.ran.map_or(String::new(), fmt_duration),
+        task.run_time.map_or(String::new(), fmt_duration),
         task.worker.map_or(String::new(), |w| w.to_string()),
     ]
 }
@@ -160,7 +162,7 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
     let attempts = format!("{} of {}", task.attempts, task.max_attempts);
     let facts = [
         ("task", task.id.to_string()),
-        ("state", task.state.word().to_owned()),
+        ("state", task.state.as_str().to_owned()),
         ("runs", format!("{} {}", task.name, task.args)),
         (
             "result",
@@ -190,12 +192,16 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
         ("due", at(task.due_at)),
         ("started", at(task.started_at)),
         ("finished", at(task.finished_at)),
-        ("waited", task.waited.map_or(String::new(), fmt_duration)),
-        ("ran", task.ran.map_or(String::new(), fmt_duration)),
+        ("waited", task.wait_time.map_or(String::new(), fmt_duration)),
+        ("ran", task.run_time.map_or(String::new(), fmt_duration)),
     ];
-    let log = task.log.iter().map(|attempt| {
+    let log = task.attempts_history.iter().map(|attempt| {
         let worker = attempt.worker.map_or("?".to_owned(), |w| w.to_string());
-        let text = format!("{worker}, {}: {}", fmt_duration(attempt.ran), attempt.error);
+        let text = format!(
+            "{worker}, {}: {}",
+            fmt_duration(attempt.run_time),
+            attempt.error
+        );
         ("attempt", text)
     });
     let told = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
@@ -226,10 +232,10 @@ async fn each(broker: &dyn Broker, deed: BulkAction, which: TaskSelector) -> Cmd
                 state: &'static str,
             }
             let told = format!("{id} is {state}");
-            let (id, state) = (id.into(), state.word());
+            let (id, state) = (id.into(), state.as_str());
             return Ok(out.print_result(&One { id, state }, &told)?);
         }
-        Ok(ids) if !all => Filter::of(ids),
+        Ok(ids) if !all => Filter::by_ids(ids),
         _ if all => Filter::default(),
         _ => read_filter(&which)?,
     };
@@ -347,15 +353,15 @@ fn told(event: Event) -> (Seen, String) {
             id,
             state,
             worker,
-            ran,
+            run_time,
         } => {
             let on = worker.map_or(String::new(), |worker| format!(" on {worker}"));
-            let text = format!("{id} {state}{on} after {}", fmt_duration(ran));
+            let text = format!("{id} {state}{on} after {}", fmt_duration(run_time));
             let seen = Seen::Ended {
                 id: id.into(),
-                state: state.word(),
+                state: state.as_str(),
                 worker: worker.map(|worker| worker.to_string()),
-                ran_ms: ms(ran),
+                ran_ms: ms(run_time),
             };
             (seen, text)
         }

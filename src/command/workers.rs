@@ -9,9 +9,10 @@ use crate::{
     cli::{OutputArgs, Queue, Workers},
     json::{StatsJson, WorkerJson},
     queue::{
-        broker::{Broker, Percentiles, Stats},
+        broker::Broker,
         clock::Clock,
-        task::State,
+        state::State,
+        stats::{Percentiles, Stats},
         worker::WorkerStatus,
     },
     text::{fmt_duration, pluralize},
@@ -68,7 +69,7 @@ fn list(workers: &[WorkerStatus], out: OutputArgs) -> CmdResult {
             let current = worker.current.as_ref();
             vec![
                 worker.id.to_string(),
-                worker.state.word().to_owned(),
+                worker.state.as_str().to_owned(),
                 current.map_or(String::new(), |c| format!("{} {}", c.id, c.name)),
                 current.map_or(String::new(), |c| fmt_duration(now.since(c.since))),
                 format!("{:.0} %", worker.busy_share(now) * 100.0),
@@ -127,7 +128,7 @@ fn paused(out: OutputArgs, queue: Option<&str>, paused: bool) -> CmdResult {
 }
 
 fn facts(stats: &Stats) -> Vec<(&'static str, String)> {
-    let counts = State::ALL.map(|state| (state.word(), stats.count(state).to_string()));
+    let counts = State::ALL.map(|state| (state.as_str(), stats.count(state).to_string()));
     let times = |times: Percentiles| match times.count {
         0 => "none yet".to_owned(),
         n => format!(
@@ -143,18 +144,18 @@ fn facts(stats: &Stats) -> Vec<(&'static str, String)> {
         (false, queues) if queues.is_empty() => "nothing".to_owned(),
         (false, queues) => queues,
     };
-    let trouble = stats.trouble.clone();
+    let trouble = stats.persist_error.clone();
     let rest = [
         ("paused", paused),
-        ("workers", stats.wanted.to_string()),
+        ("workers", stats.desired_workers.to_string()),
         ("waits", times(stats.wait)),
         ("runs", times(stats.run)),
         (
             "keeps",
             format!(
                 "{}, {}",
-                stats.keeping.durability,
-                show_bytes(stats.keeping.bytes)
+                stats.storage.durability,
+                show_bytes(stats.storage.bytes)
             ),
         ),
         ("trouble", trouble.unwrap_or_else(|| "none".to_owned())),

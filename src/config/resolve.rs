@@ -17,9 +17,10 @@ use crate::{
     queue::{
         embedded::{
             self, CoreLimits, MAX_WORKERS,
-            store::{self, Durability, Retention},
+            store::{self, Retention},
         },
-        task::TimeLimits,
+        options::TimeLimits,
+        storage::Durability,
     },
     ui::{self, ColorDepth, SymbolSet, THEMES},
     units,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::{
     input::suggest::nearest,
-    queue::embedded::store::Durability,
+    queue::storage::Durability,
     ui::{ColorDepth, SymbolSet},
 };
 
@@ -62,8 +62,8 @@ pub(super) fn depth(text: &str) -> Result<ColorDepth, String> {
 }
 
 pub(super) fn durability(text: &str) -> Result<Durability, String> {
-    let word = one_of(text, &Durability::ALL.map(Durability::word))?;
-    let found = Durability::ALL.into_iter().find(|d| d.word() == word);
+    let word = one_of(text, &Durability::ALL.map(Durability::as_str))?;
+    let found = Durability::ALL.into_iter().find(|d| d.as_str() == word);
     Ok(found.unwrap_or_default())
 }
 

@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::queue::{
-    task::{State, Task, TaskId, Timestamp, WorkerId},
+    clock::Timestamp,
+    id::{TaskId, WorkerId},
+    state::State,
+    task::Task,
     timeline::ActivityTimeline,
     worker::{WorkerState, WorkerStatus},
 };
@@ -73,12 +76,12 @@ fn task(id: u64) -> Task {
         expires_at: None,
         started_at: Some(Timestamp(1_500_000)),
         finished_at: Some(Timestamp(2_000_000)),
-        waited: Some(Duration::from_millis(500)),
-        ran: Some(Duration::from_micros(1_500)),
+        wait_time: Some(Duration::from_millis(500)),
+        run_time: Some(Duration::from_micros(1_500)),
         worker: None,
         result: Some("Infinity".into()),
         error: None,
-        log: Vec::new(),
+        attempts_history: Vec::new(),
     }
 }
 
@@ -150,7 +153,7 @@ fn columns_are_the_fields() {
         failed: 0,
         cancelled: 0,
         started_at: Timestamp(0),
-        lane: ActivityTimeline::default(),
+        timeline: ActivityTimeline::default(),
     };
     check(&WorkerJson::new(&worker, Timestamp(1)));
     check(&GreetingJson {

@@ -5,7 +5,8 @@ use super::options::{self, ParseError, PartialOptions};
 use crate::queue::{
     add::{Add, MAX_SECONDS},
     number::Number,
-    task::{NewTask, TaskOptions},
+    options::TaskOptions,
+    task::NewTask,
 };
 
 /// An addition and the options of its task.

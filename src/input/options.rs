@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     input::suggest::nearest,
-    queue::task::{Key, KeyPolicy, MAX_ATTEMPTS, MAX_PRIORITY, TaskOptions, TimeLimits, Timestamp},
+    queue::{
+        clock::Timestamp,
+        options::{Key, KeyPolicy, MAX_ATTEMPTS, MAX_PRIORITY, TaskOptions, TimeLimits},
+    },
     units,
 };
 
@@ -234,12 +237,12 @@ impl PartialOptions {
             eta: self.at,
             expires: self.expires,
             max_attempts: self.attempts.unwrap_or(default.max_attempts),
-            key: self.key.clone().map(|text| Key { text, rule: policy }),
+            key: self.key.clone().map(|text| Key { text, policy }),
             limits: TimeLimits {
                 soft: self.soft_limit,
                 hard: self.limit,
             },
-            keep: self.result_ttl,
+            result_ttl: self.result_ttl,
         }
     }
 }
@@ -273,7 +276,7 @@ pub(crate) fn parse(
     match (options.policy, &options.key) {
         (Some(policy), None) => Err(ParseError {
             at: policy_at,
-            why: format!("`{}` needs a key, for example key:acme", policy.word()),
+            why: format!("`{}` needs a key, for example key:acme", policy.as_str()),
         }),
         _ => Ok(options),
     }
@@ -379,11 +382,11 @@ mod tests {
         ("attempts:3", |o| o.max_attempts = 3),
         ("limit:10s", |o| o.limits.hard = Some(seconds(10))),
         ("soft-limit:8s", |o| o.limits.soft = Some(seconds(8))),
-        ("result-ttl:1d", |o| o.keep = Some(seconds(86_400))),
+        ("result-ttl:1d", |o| o.result_ttl = Some(seconds(86_400))),
         ("key:acme", |o| {
             o.key = Some(Key {
                 text: "acme".into(),
-                rule: KeyPolicy::Tag,
+                policy: KeyPolicy::Tag,
             });
         }),
         ("fails:2", |_| {}),
@@ -417,7 +420,7 @@ mod tests {
             let options = read(&format!("key:acme {word}"))
                 .expect("fine")
                 .task_options();
-            assert_eq!(options.key.expect("given").rule, policy);
+            assert_eq!(options.key.expect("given").policy, policy);
         }
     }
 
@@ -476,7 +479,7 @@ mod tests {
         };
         let options = parse("key:acme", &flags, &noon()).expect("fine");
         let key = options.task_options().key.expect("given");
-        assert_eq!((&*key.text, key.rule), ("acme", KeyPolicy::Serial));
+        assert_eq!((&*key.text, key.policy), ("acme", KeyPolicy::Serial));
         assert!(
             parse("", &flags, &noon()).is_err(),
             "serial needs a key somewhere"

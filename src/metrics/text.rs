@@ -10,8 +10,8 @@ use prometheus_client::{
 };
 
 use crate::queue::{
-    broker::{BUCKET_BOUNDS, Buckets, NameHistograms, Percentiles, Stats},
-    task::State,
+    state::State,
+    stats::{BUCKET_BOUNDS, Buckets, NameHistograms, Percentiles, Stats},
     worker::{WorkerState, WorkerStatus},
 };
 
@@ -59,9 +59,9 @@ impl Collector for Numbers {
 impl Numbers {
     fn tasks(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let stats = &self.stats;
-        let states = State::ALL.map(|state| (state.word(), stats.count(state) as f64));
+        let states = State::ALL.map(|state| (state.as_str(), stats.count(state) as f64));
         gauges(page, "tasks", "Tasks that are kept", "state", &states)?;
-        let oldest = stats.oldest.unwrap_or_default().as_secs_f64();
+        let oldest = stats.oldest_ready.unwrap_or_default().as_secs_f64();
         let help = "How long the task that goes next has been ready, in seconds";
         gauge(page, "oldest_ready_seconds", help, oldest)?;
         let paused = f64::from(u8::from(stats.paused));
@@ -71,21 +71,16 @@ impl Numbers {
         counter(page, "duplicates", help, stats.duplicates)?;
         let ended = State::ALL.into_iter().filter(|state| state.is_finished());
         let ended = ended.map(|state| {
-            let count = stats.ended.get(state.index()).copied();
-            (state.word(), count.unwrap_or_default())
+            let count = stats.finished.get(state.index()).copied();
+            (state.as_str(), count.unwrap_or_default())
         });
         let ended: Vec<_> = ended.collect();
         counters(page, "ended", "Tasks that ended", "state", &ended)?;
         let help = "Attempts that failed and were followed by another";
         counter(page, "retried", help, stats.retried)?;
-        counter(
-            page,
-            "forgotten",
-            "Finished tasks forgotten",
-            stats.forgotten,
-        )?;
+        counter(page, "forgotten", "Finished tasks forgotten", stats.evicted)?;
         let help = "Results that came too late and were dropped";
-        counter(page, "late", help, stats.late)
+        counter(page, "late", help, stats.stale_reports)
     }
 
     fn workers(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -97,10 +92,10 @@ impl Numbers {
         ];
         let workers = states.map(|state| {
             let those = self.workers.iter().filter(|worker| worker.state == state);
-            (state.word(), those.count() as f64)
+            (state.as_str(), those.count() as f64)
         });
         gauges(page, "workers", "Workers", "state", &workers)?;
-        let wanted = self.stats.wanted as f64;
+        let wanted = self.stats.desired_workers as f64;
         gauge(page, "workers_wanted", "Workers asked for", wanted)
     }
 
@@ -112,7 +107,7 @@ impl Numbers {
     }
 
     fn keeping(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let keeping = &self.stats.keeping;
+        let keeping = &self.stats.storage;
         let help = "Bytes that tasks and results take";
         gauge(page, "kept_bytes", help, keeping.bytes as f64)?;
         let help = "Changes that are done and could not be saved yet";
@@ -203,7 +198,7 @@ mod tests {
     fn the_page_has_every_number_with_its_help() {
         let mut stats = Stats::default();
         stats.counts[State::Queued.index()] = 7;
-        stats.ended[State::Succeeded.index()] = 41;
+        stats.finished[State::Succeeded.index()] = 41;
         let counts = Buckets {
             within: vec![1; BUCKET_BOUNDS.len() + 1],
             seconds: 2.5,

@@ -29,8 +29,8 @@ use crate::{
     },
     queue::{
         broker::Broker,
-        embedded::Recovery,
         remote::{self, Remote},
+        storage::Recovery,
         unavailable::UnavailableBroker,
     },
 };

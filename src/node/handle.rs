@@ -29,7 +29,7 @@ use crate::{
         trust::{key::PublicKey, ticket::Ticket},
         uri::Uri,
     },
-    queue::{broker::Broker, embedded::Recovery},
+    queue::{broker::Broker, storage::Recovery},
     value::Value,
 };
 

@@ -30,7 +30,7 @@ use crate::{
         },
         uri::Uri,
     },
-    queue::embedded::store::Durability,
+    queue::storage::Durability,
 };
 
 /// The longest wait for a naming server of a joined node: a node starts also while it is away.

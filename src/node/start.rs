@@ -39,9 +39,10 @@ use crate::{
     queue::{
         add,
         broker::Broker,
-        embedded::{self, Embedded, Recovery},
+        embedded::{self, Embedded},
         registry::Registry,
         remote,
+        storage::Recovery,
         unavailable::UnavailableBroker,
     },
 };

@@ -1,4 +1,4 @@
-//! The task of the classic example: add two numbers, and take some time over it when asked to.
+//! The `add` task: adds two numbers, optionally slowly or after failed attempts.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::{
     task::NewTask,
 };
 
-/// The name it is registered under.
+/// The registered name of the task.
 pub const NAME: &str = "add";
 
-/// The longest that it pretends to work, in seconds.
+/// The maximum of [`Add::seconds`].
 pub const MAX_SECONDS: f64 = 3_600.0;
 
-/// What to add.
+/// The arguments of the task.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Add {
@@ -25,16 +25,16 @@ pub struct Add {
     pub x: Number,
     /// The second number.
     pub y: Number,
-    /// How long to take over it, so that people can watch it run: 0 to [`MAX_SECONDS`].
+    /// The time that it takes, to watch it run: 0 to [`MAX_SECONDS`].
     #[serde(default, deserialize_with = "seconds")]
     pub seconds: Option<f64>,
-    /// How many attempts fail before one succeeds, so that people can watch it being tried again.
+    /// The number of attempts that fail before one succeeds, to watch retries.
     #[serde(default)]
     pub fails: Option<u8>,
 }
 
 impl Add {
-    /// The task that adds these.
+    /// Returns a task with these arguments.
     #[must_use]
     pub fn task(&self) -> NewTask {
         let (x, y) = (self.x.to_json(), self.y.to_json());
@@ -54,28 +54,28 @@ fn seconds<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<f64>, D::Err
         Some(s) if !(0.0..=MAX_SECONDS).contains(&s) => Err(serde::de::Error::custom(
             format_args!("{s} seconds are outside 0 to {MAX_SECONDS}"),
         )),
-        fine => Ok(fine),
+        valid => Ok(valid),
     }
 }
 
 async fn add(args: Add, context: Context) -> Result<String, TaskError> {
     if let Some(seconds) = args.seconds.filter(|s| *s > 0.0) {
-        work(Duration::from_secs_f64(seconds), &context).await;
+        wait_with_progress(Duration::from_secs_f64(seconds), &context).await;
     }
     let attempt = context.attempt();
     if args.fails.is_some_and(|fails| attempt <= fails) {
-        let why = format!("attempt {attempt} was told to fail");
+        let why = format!("attempt {attempt} fails on request");
         return Err(TaskError::retryable(why));
     }
     let sum = args.x.add(&args.y).map_err(TaskError::permanent)?;
     Ok(sum.to_json())
 }
 
-/// How often it tells how far it is.
-const STEP: Duration = Duration::from_millis(100);
+/// The interval between progress reports.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Takes its time, and tells how far it is.
-async fn work(time: Duration, context: &Context) {
+/// Waits for some time and reports progress.
+async fn wait_with_progress(time: Duration, context: &Context) {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let since = tokio::time::Instant::now();
     while let Some(left) = time
@@ -83,11 +83,11 @@ async fn work(time: Duration, context: &Context) {
         .filter(|left| !left.is_zero())
     {
         context.progress(millis(since.elapsed()), millis(time));
-        tokio::time::sleep(left.min(STEP)).await;
+        tokio::time::sleep(left.min(PROGRESS_INTERVAL)).await;
     }
 }
 
-/// Makes `add(x, y, seconds, fails)` available to workers.
+/// Registers `add(x, y, seconds, fails)`.
 pub fn register(registry: &mut Registry) {
     registry.register(NAME, add);
 }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_arguments_survive_the_trip_through_json() {
+    fn arguments_survive_a_round_trip_through_json() {
         for (x, y, seconds) in [
             ("2", "3", None),
             ("-1", "2.5", Some(0.5)),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn time_has_limits() {
+    fn seconds_have_limits() {
         assert!(serde_json::from_str::<Add>("[1,2,-1]").is_err());
         assert!(serde_json::from_str::<Add>("[1,2,1e9]").is_err());
         assert!(serde_json::from_str::<Add>("[1,2,null]").is_ok());

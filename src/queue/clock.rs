@@ -1,9 +1,9 @@
-//! The one clock of an engine: the time of the wall, measured with something that never jumps.
+//! The clock of an engine: wall-clock time that is measured on a monotonic clock.
 //!
-//! Due times are written in wall time, because they must mean the same after a restart. Durations are
-//! measured on a steady count, because a wall clock is set back and forth. The two are joined by an
-//! offset that changes only in [`Clock::check`], so between two checks time never goes back, and
-//! whoever calls it hears by how much the wall clock was moved.
+//! Due times are stored in wall-clock time, because they must mean the same after a restart.
+//! Durations are measured on the monotonic clock, because the wall clock can be set. An offset joins
+//! the two. It changes only in [`Clock::detect_step`], so that between two calls time never goes
+//! back; the caller is told by how much the wall clock was moved.
 
 use std::{
     fmt,
@@ -14,35 +14,62 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::task::Timestamp;
+/// Microseconds since 1970 by the engine's [`Clock`].
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct Timestamp(pub u64);
 
-/// Where time comes from.
-pub trait TimeSource: Send + Sync {
-    /// What a clock on the wall shows; it may jump.
-    fn wall(&self) -> Timestamp;
+impl Timestamp {
+    /// Returns the time this much later, saturating.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        let wait = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(wait))
+    }
 
-    /// A count that never jumps and goes on while the machine sleeps.
-    fn steady(&self) -> Duration;
+    /// Returns the time this much earlier, saturating.
+    #[must_use]
+    pub fn before(self, wait: Duration) -> Self {
+        let wait = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(wait))
+    }
+
+    /// Returns the time since `earlier`; zero if `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
 }
 
-/// The machine's clocks.
+/// A source of time.
+pub trait TimeSource: Send + Sync {
+    /// The wall-clock time; it may jump.
+    fn wall_clock(&self) -> Timestamp;
+
+    /// A monotonic count that continues while the machine sleeps.
+    fn monotonic(&self) -> Duration;
+}
+
+/// The clocks of the machine.
 #[derive(Debug, Clone, Copy)]
 struct Machine;
 
 impl TimeSource for Machine {
-    fn wall(&self) -> Timestamp {
+    fn wall_clock(&self) -> Timestamp {
         let since = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
         Timestamp::default().after(since)
     }
 
-    fn steady(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         use rustix::time::{ClockId, clock_gettime};
-        // On Linux the plain monotonic clock stands still while the machine sleeps; elsewhere it does
-        // not, or there is no other.
+        // On Linux the plain monotonic clock stops while the machine sleeps; elsewhere it does not,
+        // or there is no other.
         #[cfg(target_os = "linux")]
         let clock = ClockId::Boottime;
         #[cfg(not(target_os = "linux"))]
@@ -51,20 +78,20 @@ impl TimeSource for Machine {
     }
 }
 
-/// How far apart wall and count may drift before it counts as a jump.
-const JUMP: u64 = 500_000;
+/// The drift between the two clocks that counts as a step, in microseconds.
+const MIN_STEP: u64 = 500_000;
 
-/// By how much a wall clock was moved.
+/// A change of the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockStep {
-    /// It shows a later time now.
+    /// It was set to a later time.
     Forward(Duration),
-    /// It shows an earlier time now.
+    /// It was set to an earlier time.
     Back(Duration),
 }
 
 impl ClockStep {
-    /// The same moment after the jump.
+    /// Returns the same moment after the step.
     #[must_use]
     pub fn apply(self, at: Timestamp) -> Timestamp {
         match self {
@@ -80,18 +107,18 @@ pub struct Clock(Arc<Inner>);
 
 struct Inner {
     source: Box<dyn TimeSource>,
-    /// The wall time at which the count was zero, in microseconds since 1970.
+    /// The wall-clock time at which the monotonic clock was zero, in microseconds since 1970.
     offset: AtomicU64,
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// Returns the clock of the machine.
     #[must_use]
     pub fn start() -> Self {
         Self::with(Machine)
     }
 
-    /// A clock that takes its time from somewhere else.
+    /// Returns a clock with an injected source of time.
     pub fn with(source: impl TimeSource + 'static) -> Self {
         let offset = AtomicU64::new(offset(&source));
         Self(Arc::new(Inner {
@@ -100,21 +127,21 @@ impl Clock {
         }))
     }
 
-    /// The time.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let offset = self.0.offset.load(Ordering::Relaxed);
-        Timestamp(offset).after(self.0.source.steady())
+        Timestamp(offset).after(self.0.source.monotonic())
     }
 
-    /// Looks whether the wall clock was moved; from then on [`Clock::now`] goes by it.
+    /// Returns the step of the wall clock since the last call, and follows it from now on.
     #[must_use]
-    pub fn check(&self) -> Option<ClockStep> {
+    pub fn detect_step(&self) -> Option<ClockStep> {
         let (new, old) = (
             offset(&*self.0.source),
             self.0.offset.load(Ordering::Relaxed),
         );
-        if new.abs_diff(old) < JUMP {
+        if new.abs_diff(old) < MIN_STEP {
             return None;
         }
         self.0.offset.store(new, Ordering::Relaxed);
@@ -126,7 +153,7 @@ impl Clock {
         })
     }
 
-    /// When it will be a certain time, for a timer.
+    /// Converts a time to an instant for a timer.
     #[must_use]
     pub fn instant(&self, at: Timestamp) -> Instant {
         Instant::now() + at.since(self.now())
@@ -134,7 +161,7 @@ impl Clock {
 }
 
 fn offset(source: &dyn TimeSource) -> u64 {
-    source.wall().before(source.steady()).0
+    source.wall_clock().before(source.monotonic()).0
 }
 
 impl fmt::Debug for Clock {
@@ -150,36 +177,36 @@ mod tests {
     use super::*;
 
     #[derive(Clone)]
-    struct Hands(Arc<Mutex<(u64, u64)>>);
+    struct FakeTime(Arc<Mutex<(u64, u64)>>);
 
-    impl TimeSource for Hands {
-        fn wall(&self) -> Timestamp {
+    impl TimeSource for FakeTime {
+        fn wall_clock(&self) -> Timestamp {
             Timestamp(self.0.lock().expect("whole").0)
         }
 
-        fn steady(&self) -> Duration {
+        fn monotonic(&self) -> Duration {
             Duration::from_micros(self.0.lock().expect("whole").1)
         }
     }
 
     #[test]
-    fn it_goes_by_the_count_until_somebody_looks_at_the_wall() {
+    fn it_follows_the_monotonic_clock_until_a_step_is_detected() {
         let hour = 3_600_000_000;
-        let hands = Hands(Arc::new(Mutex::new((10 * hour, 5))));
-        let clock = Clock::with(hands.clone());
+        let time = FakeTime(Arc::new(Mutex::new((10 * hour, 5))));
+        let clock = Clock::with(time.clone());
         assert_eq!(clock.now(), Timestamp(10 * hour));
-        *hands.0.lock().expect("whole") = (9 * hour, 1_000_005);
+        *time.0.lock().expect("whole") = (9 * hour, 1_000_005);
         assert_eq!(clock.now(), Timestamp(10 * hour + 1_000_000));
         let back = Duration::from_micros(hour + 1_000_000);
-        assert_eq!(clock.check(), Some(ClockStep::Back(back)));
+        assert_eq!(clock.detect_step(), Some(ClockStep::Back(back)));
         assert_eq!(clock.now(), Timestamp(9 * hour));
-        assert_eq!(clock.check(), None);
-        *hands.0.lock().expect("whole") = (9 * hour + 100_000, 1_000_005);
-        assert_eq!(clock.check(), None, "a tenth of a second is drift");
+        assert_eq!(clock.detect_step(), None);
+        *time.0.lock().expect("whole") = (9 * hour + 100_000, 1_000_005);
+        assert_eq!(clock.detect_step(), None, "a tenth of a second is drift");
     }
 
     #[test]
-    fn the_machine_has_a_wall_and_a_count() {
+    fn the_machine_has_a_wall_clock_and_a_monotonic_clock() {
         let clock = Clock::start();
         let before = clock.now();
         assert!(before.0 > 1_700_000_000_000_000, "after 2023");

@@ -1,16 +1,18 @@
-//! What a task function knows of its own run, and what it can say about it.
+//! The context of a task function: its id and attempt, progress and requests to stop.
 
 use std::sync::Arc;
 
 use super::{
+    clock::Timestamp,
     executor::control::WorkerControl,
-    task::{Progress, TaskId, Timestamp, WorkerId},
+    id::{TaskId, WorkerId},
+    task::Progress,
 };
 
-/// One run of one task, seen from inside it. Clones speak for the same run.
+/// The context of one run of one task. Clones refer to the same run.
 ///
-/// A task that others must not do twice can be told apart by its [`Context::id`], and one run of it
-/// by its [`Context::run`]: after a crash a task may run again.
+/// Delivery is at-least-once: after a crash a task may run again. Non-idempotent work can detect a
+/// rerun by [`Context::id`], and tell runs apart by [`Context::run`].
 #[derive(Debug, Clone)]
 pub struct Context {
     id: TaskId,
@@ -34,14 +36,14 @@ impl Context {
         }
     }
 
-    /// A run that nobody watches, to call a task function by hand.
+    /// Returns a context without a worker, to call a task function directly.
     #[must_use]
     pub fn detached(id: TaskId, attempt: u8) -> Self {
         let control = WorkerControl::new(WorkerId(0), Timestamp::default());
         Self::new(id, 1, attempt, Arc::new(control))
     }
 
-    /// Which task.
+    /// The id of the task.
     #[must_use]
     pub const fn id(&self) -> TaskId {
         self.id
@@ -53,28 +55,27 @@ impl Context {
         self.run
     }
 
-    /// Which attempt this is, from 1.
+    /// The number of the attempt, from 1.
     #[must_use]
     pub const fn attempt(&self) -> u8 {
         self.attempt
     }
 
-    /// Tells how far the task is; the screen draws it as a bar. It costs next to nothing and may be
-    /// called as often as one likes.
+    /// Reports progress, which the screen draws as a bar. It is cheap enough for a tight loop.
     pub fn progress(&self, done: u64, total: u64) {
         let total = total.max(done);
         self.control
             .report_progress(self.run, Progress { done, total });
     }
 
-    /// Whether the run should end: its soft time limit is over or somebody cancelled it. What runs on
-    /// another thread has to ask; everything else is ended at its next `await` when it must be.
+    /// Returns true if the run should stop: its soft time limit has passed or it has been cancelled.
+    /// Work on another thread has to check it; a task function is stopped at an `await`.
     #[must_use]
-    pub fn is_asked_to_stop(&self) -> bool {
+    pub fn is_stop_requested(&self) -> bool {
         self.control.is_stop_requested(self.run)
     }
 
-    /// Waits until the run should end.
+    /// Waits until the run should stop.
     pub async fn stop_requested(&self) {
         self.control.stop_requested(self.run).await;
     }

@@ -1,30 +1,37 @@
-//! Tasks, brokers and workers. It knows nothing of a screen, and only [`remote`] knows of the network.
+//! Tasks, brokers and workers. Only [`remote`] depends on the network.
 //!
-//! | room | what it is for |
+//! | module | contents |
 //! |---|---|
-//! | [`task`] | a task, its states, and the one function that says which may follow which |
-//! | [`broker`] | what every engine can do: the trait that screens and programs see |
-//! | [`query`], [`pages`] | finding tasks: filter, order, page |
-//! | [`registry`] | typed Rust functions as tasks, one line each |
-//! | [`context`] | what a task knows of its own run: progress, being asked to stop |
+//! | [`task`], [`options`], [`id`] | tasks before and after they are submitted, their options and identifiers |
+//! | [`state`] | the states of a task and the transitions between them |
+//! | [`broker`], [`error`] | the interface of every engine, and its errors |
+//! | [`query`], [`paging`] | queries: filter, order, page |
+//! | [`event`], [`stats`], [`storage`] | events, statistics, durability and recovery |
+//! | [`worker`], [`timeline`] | the status of a worker, and its activity in the last half minute |
+//! | [`registry`], [`context`] | typed Rust functions as tasks, and the context in which they run |
 //! | [`number`], [`add`] | integers of any size, and the task that adds them |
-//! | [`clock`] | one time for due times and durations, whatever is done to the wall clock |
-//! | [`worker`], [`lane`] | what a worker is doing, and what it did in the last half minute |
-//! | [`store`] | what is kept of tasks: in memory, or in a file that survives the process |
-//! | [`embedded`], [`absent`] | the engine inside this process; what stands where there is none |
-//! | [`remote`] | the engine inside another process, over `net` |
+//! | [`clock`] | wall-clock time that is measured on a monotonic clock |
+//! | [`embedded`], [`unavailable`] | the engine inside this process, and a placeholder where there is none |
+//! | [`remote`] | a client of the engine inside another process |
 
 pub mod add;
 pub mod broker;
 pub mod clock;
 pub mod context;
 pub mod embedded;
+pub mod error;
+pub mod event;
 mod executor;
+pub mod id;
 pub mod number;
+pub mod options;
 pub mod paging;
 pub mod query;
 pub mod registry;
 pub mod remote;
+pub mod state;
+pub mod stats;
+pub mod storage;
 pub mod task;
 pub mod timeline;
 pub mod unavailable;

@@ -1,4 +1,4 @@
-//! Numbers as Python has them: integers without end, and floats.
+//! Numbers with the semantics of Python: integers of any size, and floats.
 
 use std::fmt;
 
@@ -12,34 +12,34 @@ use serde_json::value::RawValue;
 pub enum Number {
     /// An integer.
     Int(BigInt),
-    /// A float; it may be infinite, never by input but by adding.
+    /// A float. It may be infinite as the result of an addition, never as input.
     Float(f64),
 }
 
-/// The longest number that is read, in characters.
+/// The maximum length of a number, in characters.
 pub const MAX_DIGITS: usize = 20_000;
 
-/// Why a text is no number.
+/// The reason why a text is not a number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseNumberError {
-    /// It is something else.
+    /// It is not a number.
     #[error("`{0}` is not a number")]
     Other(String),
     /// It is too long.
     #[error("a number of {0} characters is over the limit of {MAX_DIGITS}")]
     TooLong(usize),
-    /// It is a float beyond the largest.
+    /// It exceeds the largest float.
     #[error("`{0}` is too large for a float; write it without a point or exponent")]
     TooLarge(String),
 }
 
-/// An integer that no float can hold.
+/// An integer that exceeds the largest float.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("int too large to convert to float")]
 pub struct IntTooLarge;
 
 impl Number {
-    /// Reads `12`, `-3`, `2.5`, `1e6` or `1_000`.
+    /// Parses `12`, `-3`, `2.5`, `1e6` or `1_000`.
     ///
     /// # Errors
     /// [`ParseNumberError`].
@@ -51,7 +51,7 @@ impl Number {
         if text.len() > MAX_DIGITS {
             return Err(ParseNumberError::TooLong(text.len()));
         }
-        // Almost all numbers are short integers, and the rest of this is slow.
+        // Almost all numbers are short integers; the general case is slow.
         if text.len() < 19
             && text
                 .trim_start_matches('-')
@@ -61,11 +61,11 @@ impl Number {
         {
             return Ok(Self::Int(n.into()));
         }
-        // Underscores between digits, as Python and Rust read them.
+        // Underscores are allowed between digits, as in Python and Rust.
         let stray = text.starts_with('_') || text.ends_with('_') || text.contains("__");
         let digits: String = text.chars().filter(|c| *c != '_').collect();
         let unsigned = digits.strip_prefix(['-', '+']).unwrap_or(&digits);
-        // Rust also reads "inf" and "nan"; those are words here.
+        // Rust also parses "inf" and "nan"; those are not numbers here.
         if stray || !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
             return Err(ParseNumberError::Other(shown()));
         }
@@ -82,7 +82,7 @@ impl Number {
         }
     }
 
-    /// The sum, as Python's `+`: exact for integers; a float as soon as one of the two is.
+    /// Returns the sum as Python's `+`: exact for integers, a float if one of the two is.
     ///
     /// # Errors
     /// [`IntTooLarge`] when an integer meets a float and is beyond the largest float.
@@ -100,7 +100,7 @@ impl Number {
         }
     }
 
-    /// As JSON, in Python's dialect: what lies beyond the largest float is `Infinity`.
+    /// Converts to JSON in Python's dialect: a float beyond the largest is `Infinity`.
     #[must_use]
     pub fn to_json(&self) -> String {
         match self {
@@ -121,7 +121,7 @@ impl fmt::Display for Number {
 }
 
 impl<'de> Deserialize<'de> for Number {
-    /// From JSON only: the digits are read as they stand, so that none is lost.
+    /// Deserializes from JSON only: the digits are parsed as written, so that none is lost.
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(d)?;
         Self::parse(raw.get()).map_err(de::Error::custom)
@@ -144,7 +144,7 @@ mod tests {
 
     /// The right column is what Python prints for the sum.
     #[test]
-    fn it_adds_as_python_does() {
+    fn sums_match_python() {
         let huge = "9".repeat(400);
         for (x, y, expected) in [
             ("2", "3", "5"),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_named() {
+    fn invalid_numbers_are_named() {
         for text in [
             "", "x", "-", "+", "inf", "nan", "1_", "_1", "1__0", "1e", "0x10", "--1", "1.2.3", ".",
         ] {
@@ -185,12 +185,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in ".{0,40}") {
+        fn parsing_never_panics(text in ".{0,40}") {
             let _ = Number::parse(&text);
         }
 
         #[test]
-        fn what_it_writes_it_reads(x in -1e300..1e300f64, n: i128) {
+        fn numbers_survive_a_round_trip(x in -1e300..1e300f64, n: i128) {
             let float = Number::Float(x);
             prop_assert_eq!(Number::parse(&float.to_json()), Ok(float));
             let int = Number::Int(n.into());

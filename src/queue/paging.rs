@@ -1,16 +1,17 @@
-//! Whole pages: an engine may answer with a part of one, because it looks at so many tasks per call or
-//! because no more fits into a frame.
+//! Full pages: an engine may return a part of a page, because a call scans a limited number of tasks
+//! or because no more fits into a frame.
 
 use super::{
-    broker::{Broker, BrokerError},
-    query::{From, Page, Query},
+    broker::Broker,
+    error::BrokerError,
+    query::{Page, PageStart, Query},
     task::Task,
 };
 
-/// A page that is full or ends where the tasks end, in as many calls as it takes.
+/// Fetches a page that is full or ends with the last task, in as many calls as necessary.
 ///
 /// # Errors
-/// The broker's own.
+/// Those of [`Broker::list`].
 pub async fn fetch_full_page(broker: &dyn Broker, mut query: Query) -> Result<Page, BrokerError> {
     let backwards = query.from.is_backwards();
     let mut tasks: Vec<Task> = Vec::new();
@@ -22,13 +23,13 @@ pub async fn fetch_full_page(broker: &dyn Broker, mut query: Query) -> Result<Pa
         } else {
             tasks.extend(page.tasks);
         }
-        match page.more_from.filter(|_| query.limit > 0) {
-            Some(place) if backwards => query.from = From::Before(place),
-            Some(place) => query.from = From::After(place),
+        match page.resume_at.filter(|_| query.limit > 0) {
+            Some(cursor) if backwards => query.from = PageStart::Before(cursor),
+            Some(cursor) => query.from = PageStart::After(cursor),
             None => {
                 return Ok(Page {
                     tasks,
-                    more_from: None,
+                    resume_at: None,
                 });
             }
         }

@@ -1,89 +1,40 @@
-//! Finding tasks: which, in what order, and a page at a time by key, so that a page costs the same
-//! at the start and in the middle of a million.
+//! Queries for tasks: a filter, an order and a page. Pages start at a key, so that a page in the
+//! middle of a million tasks costs as much as the first.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::task::{State, Task, TaskId};
+use super::{
+    id::TaskId,
+    state::{State, StateSet},
+    task::Task,
+};
 
-/// A set of states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<State>", into = "Vec<State>")]
-pub struct StateSet(u8);
-
-impl StateSet {
-    /// Every state.
-    pub const ALL: Self = Self(u8::MAX);
-    /// No state.
-    pub const NONE: Self = Self(0);
-
-    /// These states and one more.
-    #[must_use]
-    pub const fn with(self, state: State) -> Self {
-        Self(self.0 | 1 << state.index())
-    }
-
-    /// The states that both have.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// Whether a state is one of them.
-    #[must_use]
-    pub const fn has(self, state: State) -> bool {
-        self.0 & (1 << state.index()) != 0
-    }
-
-    /// The states in it, in the order of [`State::ALL`].
-    pub fn iter(self) -> impl DoubleEndedIterator<Item = State> {
-        State::ALL.into_iter().filter(move |state| self.has(*state))
-    }
-}
-
-impl FromIterator<State> for StateSet {
-    fn from_iter<T: IntoIterator<Item = State>>(states: T) -> Self {
-        states.into_iter().fold(Self::NONE, Self::with)
-    }
-}
-
-impl std::convert::From<Vec<State>> for StateSet {
-    fn from(states: Vec<State>) -> Self {
-        states.into_iter().collect()
-    }
-}
-
-impl std::convert::From<StateSet> for Vec<State> {
-    fn from(states: StateSet) -> Self {
-        states.iter().collect()
-    }
-}
-
-/// In what order tasks are listed.
+/// The order of a list of tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
-    /// The newest first.
+    /// Newest first.
     #[default]
     Newest,
-    /// The oldest first.
+    /// Oldest first.
     Oldest,
-    /// By state, in the order of [`State::ALL`], and the newest first within one.
+    /// By state in the order of [`State::ALL`], and newest first within a state.
     State,
-    /// Finished tasks, the slowest first; those that ran less than [`BRIEF`] are all alike, and the
-    /// newest of them goes first.
+    /// Finished tasks by the time that they ran, longest first; those below [`MIN_SORTED`] are equal
+    /// and sorted newest first.
     Slowest,
 }
 
-/// Tasks that ran less than this are not sorted by how long they ran.
-pub const BRIEF: Duration = Duration::from_millis(1);
+/// Tasks that ran for less time are not sorted by it.
+pub const MIN_SORTED: Duration = Duration::from_millis(1);
 
 impl Order {
-    /// Every order, in the order in which a key goes through them.
+    /// Every order, in the order in which a key cycles through them.
     pub const ALL: [Self; 4] = [Self::Newest, Self::Oldest, Self::State, Self::Slowest];
 
-    /// The next one.
+    /// The next order in the cycle.
     #[must_use]
     pub const fn next(self) -> Self {
         match self {
@@ -94,9 +45,9 @@ impl Order {
         }
     }
 
-    /// The word for it.
+    /// The name in lower case.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Newest => "newest",
             Self::Oldest => "oldest",
@@ -104,20 +55,30 @@ impl Order {
             Self::Slowest => "slowest",
         }
     }
+
+    /// The position of a task in this order.
+    #[must_use]
+    pub fn cursor(self, task: &Task) -> Cursor {
+        let key = match self {
+            Self::Newest | Self::Oldest => 0,
+            Self::State => task.state.index() as u64,
+            Self::Slowest => duration_key(task.run_time),
+        };
+        Cursor { key, id: task.id }
+    }
 }
 
-/// Which tasks.
+/// The conditions that a task must meet, all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {
     /// In one of these states.
     pub states: StateSet,
-    /// With all of these texts in their id, name, key, arguments, result or error; upper and lower
-    /// case are the same.
-    pub has: Vec<String>,
+    /// With each of these texts in its id, name, key, arguments, result or error; case is ignored.
+    pub contains: Vec<String>,
     /// With none of these texts.
-    pub lacks: Vec<String>,
-    /// Of this name.
+    pub excludes: Vec<String>,
+    /// With this name.
     pub name: Option<String>,
     /// In this queue.
     pub queue: Option<String>,
@@ -125,7 +86,7 @@ pub struct Filter {
     pub key: Option<String>,
     /// Last run by this worker.
     pub worker: Option<u16>,
-    /// Only these, if any are given.
+    /// With one of these ids, if any are given.
     pub ids: Option<BTreeSet<TaskId>>,
 }
 
@@ -133,8 +94,8 @@ impl Default for Filter {
     fn default() -> Self {
         Self {
             states: StateSet::ALL,
-            has: Vec::new(),
-            lacks: Vec::new(),
+            contains: Vec::new(),
+            excludes: Vec::new(),
             name: None,
             queue: None,
             key: None,
@@ -144,44 +105,46 @@ impl Default for Filter {
     }
 }
 
-/// The words before a colon that a filter understands.
-pub const FILTER_WORDS: [&str; 5] = ["state", "name", "queue", "key", "worker"];
+/// The fields that a filter text can name before a colon.
+pub const FILTER_FIELDS: [&str; 5] = ["state", "name", "queue", "key", "worker"];
 
 impl Filter {
-    /// Only these tasks.
+    /// Returns a filter for tasks with these ids.
     #[must_use]
-    pub fn of(ids: impl IntoIterator<Item = TaskId>) -> Self {
+    pub fn by_ids(ids: impl IntoIterator<Item = TaskId>) -> Self {
         Self {
             ids: Some(ids.into_iter().collect()),
             ..Self::default()
         }
     }
 
-    /// Reads what a person types: words that a task must have, `!word` for what it must not have,
+    /// Parses a filter as a person types it: words to contain, `!word` to exclude,
     /// `state:failed,retrying`, `name:add`, `queue:mail`, `key:acme` and `worker:w2`.
     ///
     /// # Errors
-    /// A sentence that names the word that means nothing.
+    /// A sentence that names the invalid word.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut filter = Self::default();
         for word in text.split_whitespace() {
             match word.split_once(':') {
-                Some((what, value)) if FILTER_WORDS.contains(&what) => filter.word(what, value)?,
+                Some((field, value)) if FILTER_FIELDS.contains(&field) => {
+                    filter.set_field(field, value)?;
+                }
                 _ => match word.strip_prefix('!') {
                     Some("") => {}
-                    Some(text) => filter.lacks.push(text.to_lowercase()),
-                    None => filter.has.push(word.to_lowercase()),
+                    Some(text) => filter.excludes.push(text.to_lowercase()),
+                    None => filter.contains.push(word.to_lowercase()),
                 },
             }
         }
         Ok(filter)
     }
 
-    fn word(&mut self, what: &str, value: &str) -> Result<(), String> {
+    fn set_field(&mut self, field: &str, value: &str) -> Result<(), String> {
         if value.is_empty() {
-            return Err(format!("`{what}:` lacks what to look for"));
+            return Err(format!("`{field}:` needs a value"));
         }
-        match what {
+        match field {
             "state" => {
                 let states = value.split(',');
                 let states = states.map(|s| s.parse::<State>().map_err(|()| unknown_state(s)));
@@ -192,29 +155,28 @@ impl Filter {
             "key" => self.key = Some(value.to_owned()),
             _ => {
                 let number = value.trim_start_matches('w').parse();
-                self.worker =
-                    Some(number.map_err(|_not_a_number| {
-                        format!("`{value}` is no worker; write worker:w2")
-                    })?);
+                self.worker = Some(number.map_err(|_not_a_number| {
+                    format!("`{value}` is not a worker; write worker:w2")
+                })?);
             }
         }
         Ok(())
     }
 
-    /// Whether it lets everything through.
+    /// Returns true for a filter that matches every task.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The same for fewer states.
+    /// Returns the filter restricted to these states.
     #[must_use]
     pub fn within(mut self, states: StateSet) -> Self {
         self.states = self.states.and(states);
         self
     }
 
-    /// Whether only states are asked for, which an index answers.
+    /// Returns true for a filter that names states only, which an index serves.
     #[must_use]
     pub fn only_states(&self) -> bool {
         let by_state = Self {
@@ -226,91 +188,80 @@ impl Filter {
 }
 
 fn unknown_state(text: &str) -> String {
-    let words: Vec<_> = State::ALL.into_iter().map(State::word).collect();
-    format!("`{text}` is no state; there is {}", words.join(", "))
+    let names: Vec<_> = State::ALL.into_iter().map(State::as_str).collect();
+    format!("`{text}` is not a state; use one of {}", names.join(", "))
 }
 
-/// The place of a task in an order. It stays meaningful when the task itself has gone.
+/// The position of a task in an order. It stays valid after the task has been removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cursor {
-    /// What the order compares first: the state's index, or the duration in microseconds.
+    /// The sort key of the order: the index of the state, or the duration in microseconds.
     pub key: u64,
-    /// Which task, among equals.
+    /// The task among those with an equal key.
     pub id: TaskId,
 }
 
-/// Where a page starts.
+/// The start of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum From {
-    /// At the first task of the order.
+pub enum PageStart {
+    /// The first task of the order.
     #[default]
     First,
-    /// At this place, with the task that is there.
+    /// This position, including its task.
     At(Cursor),
-    /// Behind this place.
+    /// After this position.
     After(Cursor),
-    /// The page that ends before this place.
+    /// The page that ends before this position.
     Before(Cursor),
     /// The page that ends with the last task.
     Last,
 }
 
-impl From {
-    /// Whether the page is filled towards the beginning.
+impl PageStart {
+    /// Returns true for a page that is filled towards the beginning.
     #[must_use]
     pub const fn is_backwards(self) -> bool {
         matches!(self, Self::Before(_) | Self::Last)
     }
 }
 
-/// The most tasks on one page.
+/// The largest number of tasks on one page.
 pub const MAX_PAGE: usize = 1_000;
 
-/// A question to a broker.
+/// A query for one page of tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Query {
-    /// Which tasks.
+    /// The conditions.
     pub filter: Filter,
-    /// In what order.
+    /// The order.
     pub order: Order,
-    /// From where.
-    pub from: From,
-    /// How many at most; at most [`MAX_PAGE`].
+    /// The start of the page.
+    pub from: PageStart,
+    /// The maximum number of tasks, up to [`MAX_PAGE`].
     pub limit: usize,
 }
 
-/// Tasks in the order that was asked for.
+/// A page of tasks in the requested order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Page {
     /// The tasks.
     pub tasks: Vec<Task>,
-    /// The broker looked at as many tasks as one call may and stopped here: ask again from this
-    /// place, after it or before it as the page was asked for. `None`: the page is full, or there is
-    /// no more.
-    pub more_from: Option<Cursor>,
+    /// The position at which the broker stopped because one call has a limit: the page resumes after
+    /// it, or before it for a page that is filled backwards. `None`: the page is full or complete.
+    pub resume_at: Option<Cursor>,
 }
 
-/// What [`Order::Slowest`] compares: microseconds, and nothing for what ran briefly or not at all.
-/// Most tasks run briefly, and to sort those would cost each of them a place in an index.
+/// The sort key of [`Order::Slowest`] in microseconds; 0 for a task that ran for less than
+/// [`MIN_SORTED`] or not at all. Most tasks are short, and sorting them would cost each of them an
+/// index entry.
 #[must_use]
-pub fn slowness(ran: Option<Duration>) -> u64 {
-    let ran = ran.filter(|ran| *ran >= BRIEF).unwrap_or_default();
-    u64::try_from(ran.as_micros()).unwrap_or(u64::MAX)
-}
-
-impl Order {
-    /// Where a task is in this order.
-    #[must_use]
-    pub fn cursor(self, task: &Task) -> Cursor {
-        let key = match self {
-            Self::Newest | Self::Oldest => 0,
-            Self::State => task.state.index() as u64,
-            Self::Slowest => slowness(task.ran),
-        };
-        Cursor { key, id: task.id }
-    }
+pub fn duration_key(run_time: Option<Duration>) -> u64 {
+    let run_time = run_time
+        .filter(|run_time| *run_time >= MIN_SORTED)
+        .unwrap_or_default();
+    u64::try_from(run_time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -318,26 +269,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_reads_states_words_and_their_opposite() {
+    fn a_filter_parses_fields_words_and_exclusions() {
         let filter = Filter::parse("state:failed,run Add !ali worker:w2").expect("reads");
-        assert!(filter.states.has(State::Failed) && filter.states.has(State::Running));
-        assert!(!filter.states.has(State::Queued));
-        assert_eq!(filter.has, ["add"]);
-        assert_eq!(filter.lacks, ["ali"]);
+        assert!(filter.states.contains(State::Failed) && filter.states.contains(State::Running));
+        assert!(!filter.states.contains(State::Queued));
+        assert_eq!(filter.contains, ["add"]);
+        assert_eq!(filter.excludes, ["ali"]);
         assert_eq!(filter.worker, Some(2));
         assert!(Filter::parse("").expect("reads").is_empty());
         assert!(Filter::parse("state:failed").expect("reads").only_states());
     }
 
     #[test]
-    fn a_filter_that_means_nothing_says_which_word() {
+    fn an_invalid_filter_names_the_word() {
         let why = Filter::parse("state:done").expect_err("no such state");
         assert!(why.contains("`done`") && why.contains("succeeded"), "{why}");
         assert!(Filter::parse("worker:x").is_err());
     }
 
     #[test]
-    fn every_order_comes_round() {
+    fn orders_cycle() {
         let mut order = Order::default();
         for expected in Order::ALL {
             assert_eq!(order, expected);

@@ -1,4 +1,4 @@
-//! What workers can run: typed Rust functions under names.
+//! The functions that workers can run: typed Rust functions, registered under names.
 //!
 //! ```
 //! use distro_tui::queue::{
@@ -12,16 +12,16 @@
 //! }
 //!
 //! async fn shout(args: Shout, _: Context) -> Result<String, TaskError> {
-//!     Ok(serde_json::to_string(&args.text.to_uppercase()).map_err(TaskError::fatal)?)
+//!     Ok(serde_json::to_string(&args.text.to_uppercase()).map_err(TaskError::permanent)?)
 //! }
 //!
 //! let mut registry = Registry::new();
 //! registry.register("shout", shout);
 //! ```
 //!
-//! Arguments come as a JSON array in the order of the struct's fields, or as a JSON object by name;
-//! fields with `#[serde(default)]` may be left out. What does not fit is refused when it is
-//! submitted, not when it is run.
+//! Arguments are a JSON array in the order of the struct's fields, or a JSON object by name; fields
+//! with `#[serde(default)]` are optional. Invalid arguments are rejected when a task is submitted, not
+//! when it runs.
 
 use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -29,31 +29,32 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     context::Context,
-    task::{MAX_NAME, MAX_PAYLOAD, NewTask},
+    options::MAX_NAME,
+    task::{MAX_PAYLOAD, NewTask},
 };
 
-/// Why a task is not taken.
+/// The reason why a task is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum InvalidTask {
-    /// No such task is registered.
-    #[error("there is no task named `{name}`; there is {known}")]
+    /// The name is not registered.
+    #[error("no task is named `{name}`; available: {known}")]
     UnknownTask {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The registered names.
         known: String,
     },
-    /// The arguments do not fit the task.
-    #[error("{name}: {why}")]
+    /// The arguments or options are invalid.
+    #[error("{name}: {reason}")]
     BadArguments {
-        /// The task's name.
+        /// The task name.
         name: String,
-        /// What is wrong with them.
-        why: String,
+        /// The problem.
+        reason: String,
     },
 }
 
-/// Why a task failed.
+/// The error of a task function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskError {
     /// Another attempt would fail in the same way.
@@ -63,47 +64,47 @@ pub enum TaskError {
 }
 
 impl TaskError {
-    /// An error that another attempt would not mend.
+    /// Returns an error that no other attempt would avoid.
     pub fn permanent(why: impl ToString) -> Self {
         Self::Permanent(why.to_string())
     }
 
-    /// An error that another attempt may mend.
+    /// Returns an error that another attempt may avoid.
     pub fn retryable(why: impl ToString) -> Self {
         Self::Retryable(why.to_string())
     }
 
-    /// The same for an error with its causes, each in a line of its own.
+    /// Converts an error to a retryable one, with each cause on a line of its own.
     pub fn from_error(error: &dyn std::error::Error) -> Self {
-        Self::Retryable(chain(error))
+        Self::Retryable(error_with_causes(error))
     }
 
-    /// The same for an error with its causes, each in a line of its own.
-    pub fn fatal_with_causes(error: &dyn std::error::Error) -> Self {
-        Self::Permanent(chain(error))
+    /// Converts an error to a permanent one, with each cause on a line of its own.
+    pub fn permanent_from_error(error: &dyn std::error::Error) -> Self {
+        Self::Permanent(error_with_causes(error))
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    /// An error that names itself as its cause has no end.
-    const DEEPEST: usize = 16;
+fn error_with_causes(error: &dyn std::error::Error) -> String {
+    /// Stops at an error that names itself as its cause.
+    const MAX_DEPTH: usize = 16;
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     let mut text = error.to_string();
-    for cause in causes.take(DEEPEST) {
+    for cause in causes.take(MAX_DEPTH) {
         text.push_str("\ncaused by: ");
         text.push_str(&cause.to_string());
     }
     text
 }
 
-/// A run of a task: its result as JSON, or its error.
+/// A run of a task function: its result as JSON, or its error.
 pub type TaskFuture = Pin<Box<dyn Future<Output = Result<String, TaskError>> + Send>>;
 
 type Check = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 type Start = Box<dyn Fn(&str, Context) -> Result<TaskFuture, String> + Send + Sync>;
 
-/// A function that workers can run. Dropping the [`TaskFuture`] cancels it, so a function must wait with
-/// `await`; work that does not belongs on `tokio::task::spawn_blocking`.
+/// A registered function. Dropping the [`TaskFuture`] cancels it, so a function must wait with `await`;
+/// blocking work belongs on `tokio::task::spawn_blocking`.
 pub(super) struct TaskFunction {
     pub(super) name: Arc<str>,
     check: Check,
@@ -122,19 +123,19 @@ impl fmt::Debug for TaskFunction {
     }
 }
 
-/// Task functions by name.
+/// The registered task functions by name.
 #[derive(Debug, Clone, Default)]
 pub struct Registry(BTreeMap<String, Arc<TaskFunction>>);
 
 impl Registry {
-    /// An empty registry.
+    /// Returns an empty registry.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes a function available under a name, in place of an earlier one. It takes its arguments
-    /// as one type that serde can read, and answers with JSON.
+    /// Registers a function under a name, replacing an earlier one. Its arguments are one type that
+    /// serde can deserialize; it returns JSON.
     pub fn register<A, F, R>(&mut self, name: &str, function: F) -> &mut Self
     where
         A: DeserializeOwned,
@@ -143,9 +144,9 @@ impl Registry {
     {
         let function = TaskFunction {
             name: name.into(),
-            check: Box::new(|args| read::<A>(args).map(drop)),
+            check: Box::new(|args| parse_args::<A>(args).map(drop)),
             start: Box::new(move |args, context| {
-                let run: TaskFuture = Box::pin(function(read(args)?, context));
+                let run: TaskFuture = Box::pin(function(parse_args(args)?, context));
                 Ok(run)
             }),
         };
@@ -153,51 +154,51 @@ impl Registry {
         self
     }
 
-    /// The names there are, in order.
+    /// The registered names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// The function that is registered under a name.
+    /// Returns the function that is registered under a name.
     pub(super) fn get(&self, name: &str) -> Option<&Arc<TaskFunction>> {
         self.0.get(name)
     }
 
-    /// The function for a task, after a look at everything that was said about it.
-    pub(super) fn find(&self, task: &NewTask) -> Result<Arc<TaskFunction>, InvalidTask> {
+    /// Validates a task and returns its function.
+    pub(super) fn resolve(&self, task: &NewTask) -> Result<Arc<TaskFunction>, InvalidTask> {
         let function = self
             .get(&task.name)
             .ok_or_else(|| InvalidTask::UnknownTask {
                 name: task.name.chars().take(80).collect(),
                 known: self.names().collect::<Vec<_>>().join(", "),
             })?;
-        let checked = checked(task).and_then(|()| (function.check)(&task.args));
-        match checked {
+        let valid = validate(task).and_then(|()| (function.check)(&task.args));
+        match valid {
             Ok(()) => Ok(Arc::clone(function)),
-            Err(why) => Err(InvalidTask::BadArguments {
+            Err(reason) => Err(InvalidTask::BadArguments {
                 name: task.name.clone(),
-                why,
+                reason,
             }),
         }
     }
 }
 
-fn checked(task: &NewTask) -> Result<(), String> {
-    let long = task.args.len();
-    if long > MAX_PAYLOAD {
+fn validate(task: &NewTask) -> Result<(), String> {
+    let size = task.args.len();
+    if size > MAX_PAYLOAD {
         return Err(format!(
-            "arguments of {long} bytes are over the limit of {MAX_PAYLOAD}"
+            "arguments of {size} bytes are over the limit of {MAX_PAYLOAD}"
         ));
     }
-    let words = [
+    let names = [
         ("queue", task.options.queue.as_ref()),
         ("key", task.options.key.as_ref().map(|key| &key.text)),
     ];
-    for (what, word) in words {
-        match word {
-            Some(word) if word.is_empty() => return Err(format!("the {what} is empty")),
-            Some(word) if word.len() > MAX_NAME => {
-                return Err(format!("a {what} has at most {MAX_NAME} bytes"));
+    for (option, name) in names {
+        match name {
+            Some(name) if name.is_empty() => return Err(format!("the {option} is empty")),
+            Some(name) if name.len() > MAX_NAME => {
+                return Err(format!("the {option} is longer than {MAX_NAME} bytes"));
             }
             _ => {}
         }
@@ -205,14 +206,14 @@ fn checked(task: &NewTask) -> Result<(), String> {
     Ok(())
 }
 
-fn read<A: DeserializeOwned>(args: &str) -> Result<A, String> {
+fn parse_args<A: DeserializeOwned>(args: &str) -> Result<A, String> {
     serde_json::from_str(args).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::task::TaskId;
+    use crate::queue::id::TaskId;
 
     #[derive(serde::Deserialize)]
     struct Pair {
@@ -230,24 +231,26 @@ mod tests {
     }
 
     async fn run(args: &str) -> Result<String, TaskError> {
-        let function = registry().find(&NewTask::new("pair", args)).expect("fits");
+        let function = registry()
+            .resolve(&NewTask::new("pair", args))
+            .expect("fits");
         let context = Context::detached(TaskId(1), 1);
         function.start(args, context).expect("fits").await
     }
 
     #[tokio::test]
-    async fn arguments_come_by_position_or_by_name() {
+    async fn arguments_are_given_by_position_or_by_name() {
         assert_eq!(run("[5, 2]").await, Ok("3".into()));
         assert_eq!(run("[5]").await, Ok("5".into()));
         assert_eq!(run(r#"{"y": 2, "x": 5}"#).await, Ok("3".into()));
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_before_it_is_queued() {
+    fn invalid_arguments_are_rejected_before_the_task_is_queued() {
         let registry = registry();
         for args in ["", "[]", "[1, 2, 3]", r#"["x"]"#, "{}", "5"] {
             let refused = registry
-                .find(&NewTask::new("pair", args))
+                .resolve(&NewTask::new("pair", args))
                 .expect_err("refused");
             assert!(
                 matches!(refused, InvalidTask::BadArguments { .. }),
@@ -255,8 +258,8 @@ mod tests {
             );
         }
         let refused = registry
-            .find(&NewTask::new("pear", "[1]"))
+            .resolve(&NewTask::new("pear", "[1]"))
             .expect_err("refused");
-        assert!(refused.to_string().contains("there is pair"), "{refused}");
+        assert!(refused.to_string().contains("available: pair"), "{refused}");
     }
 }

@@ -1,50 +1,50 @@
-//! A worker's last half minute: which stretches it worked, and how that ended. A lane is bounded
-//! however many tasks there were, because stretches that no eye could tell apart are one.
+//! The activity of a worker in the last half minute. A timeline is bounded however many tasks there
+//! were, because spans that are too short to be told apart on a screen are merged.
 
 use std::{collections::VecDeque, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::task::Timestamp;
+use super::clock::Timestamp;
 
-/// How far back a lane reaches.
+/// The period that a timeline covers.
 pub const WINDOW: Duration = Duration::from_secs(30);
-/// Tasks that follow each other within this time are drawn as one stretch.
+/// Tasks that follow each other within this time are merged into one span.
 const RESOLUTION: Duration = Duration::from_millis(100);
-/// The most stretches of one lane: all of them at the least length, and one more.
-const MAX_STRETCHES: usize = 512;
+/// The maximum number of spans of one timeline: all of them at the minimum length, and one more.
+const MAX_SPANS: usize = 512;
 
-/// A time in which a worker worked.
+/// A period in which a worker was busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// When it began.
+    /// Its start.
     pub start: Timestamp,
-    /// When it ended.
+    /// Its end.
     pub end: Timestamp,
-    /// How much of it was work.
+    /// The busy time in it.
     pub busy: Duration,
-    /// How many tasks ended in it.
+    /// The number of tasks that ended in it.
     pub tasks: u32,
-    /// Whether one of them failed.
+    /// True if one of them failed.
     pub failed: bool,
-    /// Whether one of them was cancelled.
+    /// True if one of them was cancelled.
     pub cancelled: bool,
 }
 
-/// Stretches in the order of time.
+/// Spans in chronological order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Packed", into = "Packed")]
 pub struct ActivityTimeline {
-    stretches: VecDeque<Span>,
-    /// Stretches that have been forgotten.
-    gone: u64,
+    spans: VecDeque<Span>,
+    /// The number of spans that have been removed.
+    removed: u64,
 }
 
 impl ActivityTimeline {
-    /// Adds a task that ended. It joins the last stretch when the two together are shorter than an
-    /// eye can tell.
+    /// Adds a finished task. It is merged into the last span if the two together are shorter than the
+    /// resolution.
     pub fn push(&mut self, new: Span) {
-        match self.stretches.back_mut() {
+        match self.spans.back_mut() {
             Some(last) if new.end.since(last.start) < RESOLUTION => {
                 last.end = new.end;
                 last.busy += new.busy;
@@ -53,85 +53,81 @@ impl ActivityTimeline {
                 last.cancelled |= new.cancelled;
             }
             _ => {
-                self.forget(new.end);
-                self.stretches.push_back(new);
+                self.remove_expired(new.end);
+                self.spans.push_back(new);
             }
         }
     }
 
-    /// Forgets all but the newest stretches.
-    pub fn keep_newest(&mut self, most: usize) {
-        let surplus = self.stretches.len().saturating_sub(most);
-        self.stretches.drain(..surplus);
-        self.gone += surplus as u64;
+    /// Removes all but the newest spans.
+    pub fn truncate_oldest(&mut self, limit: usize) {
+        let surplus = self.spans.len().saturating_sub(limit);
+        self.spans.drain(..surplus);
+        self.removed += surplus as u64;
     }
 
-    /// The stretches, oldest first. The oldest may have ended before the lane's time.
+    /// The spans, oldest first. The oldest may have ended before the period of the timeline.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Span> {
-        self.stretches.iter()
+        self.spans.iter()
     }
 
-    /// The stretches with their numbers, oldest first. A stretch keeps its number for as long as it
-    /// is there, so that it can keep its colour.
+    /// The spans with their numbers, oldest first. The number of a span never changes, so that it can
+    /// keep its colour.
     pub fn numbered(&self) -> impl Iterator<Item = (u64, &Span)> {
-        (self.gone..).zip(&self.stretches)
+        (self.removed..).zip(&self.spans)
     }
 
-    /// The share of the time from `from` to `now` that was work, 0 to 1.
+    /// Returns the busy share of the time from `from` to `now`, 0 to 1.
     #[must_use]
     pub fn busy_share(&self, from: Timestamp, now: Timestamp) -> f64 {
         let window = now.since(from).as_secs_f64();
         if window <= 0.0 {
             return 0.0;
         }
-        let busy: f64 = self
-            .stretches
-            .iter()
-            .map(|s| s.busy_within(from, now))
-            .sum();
+        let busy: f64 = self.spans.iter().map(|s| s.busy_within(from, now)).sum();
         (busy / window).min(1.0)
     }
 
-    /// Whether anything of it would be seen at this time.
+    /// Returns true if a part of it is visible at this time.
     #[must_use]
     pub fn is_visible(&self, now: Timestamp) -> bool {
-        self.stretches
+        self.spans
             .back()
             .is_some_and(|last| now.since(last.end) < WINDOW)
     }
 
-    fn forget(&mut self, now: Timestamp) {
-        while self.stretches.len() >= MAX_STRETCHES
+    fn remove_expired(&mut self, now: Timestamp) {
+        while self.spans.len() >= MAX_SPANS
             || self
-                .stretches
+                .spans
                 .front()
                 .is_some_and(|old| now.since(old.end) > WINDOW)
         {
-            self.stretches.pop_front();
-            self.gone += 1;
+            self.spans.pop_front();
+            self.removed += 1;
         }
     }
 }
 
-/// A lane as it travels: stretches are many and small, so they go as bytes, each with its distance from
-/// the one before.
+/// The serialized form of a timeline: spans are many and small, so they are packed into bytes, each
+/// relative to the one before.
 #[derive(Serialize, Deserialize)]
 struct Packed {
-    gone: u64,
+    removed: u64,
     #[serde(with = "bytes")]
-    stretches: Vec<u8>,
+    spans: Vec<u8>,
 }
 
-/// Gap, length and work in microseconds, tasks, and what went wrong.
-type Short = (u64, u64, u64, u32, bool, bool);
+/// Gap, length and busy time in microseconds, tasks, failed, cancelled.
+type PackedSpan = (u64, u64, u64, u32, bool, bool);
 
 impl From<ActivityTimeline> for Packed {
-    fn from(lane: ActivityTimeline) -> Self {
+    fn from(timeline: ActivityTimeline) -> Self {
         let mut at = Timestamp::default();
-        let mut stretches = Vec::new();
-        for s in &lane.stretches {
+        let mut spans = Vec::new();
+        for s in &timeline.spans {
             let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-            let short: Short = (
+            let short: PackedSpan = (
                 micros(s.start.since(at)),
                 micros(s.end.since(s.start)),
                 micros(s.busy),
@@ -141,11 +137,11 @@ impl From<ActivityTimeline> for Packed {
             );
             at = s.start;
             // Writing to memory does not fail.
-            stretches = postcard::to_extend(&short, stretches).unwrap_or_default();
+            spans = postcard::to_extend(&short, spans).unwrap_or_default();
         }
         Self {
-            gone: lane.gone,
-            stretches,
+            removed: timeline.removed,
+            spans,
         }
     }
 }
@@ -154,16 +150,16 @@ impl TryFrom<Packed> for ActivityTimeline {
     type Error = postcard::Error;
 
     fn try_from(packed: Packed) -> Result<Self, postcard::Error> {
-        let mut lane = Self {
-            gone: packed.gone,
+        let mut timeline = Self {
+            removed: packed.removed,
             ..Self::default()
         };
-        let (mut rest, mut at) = (packed.stretches.as_slice(), Timestamp::default());
-        while !rest.is_empty() && lane.stretches.len() < MAX_STRETCHES {
-            let (short, behind): (Short, _) = postcard::take_from_bytes(rest)?;
+        let (mut rest, mut at) = (packed.spans.as_slice(), Timestamp::default());
+        while !rest.is_empty() && timeline.spans.len() < MAX_SPANS {
+            let (short, behind): (PackedSpan, _) = postcard::take_from_bytes(rest)?;
             let (gap, length, busy, tasks, failed, cancelled) = short;
             let start = at.after(Duration::from_micros(gap));
-            lane.stretches.push_back(Span {
+            timeline.spans.push_back(Span {
                 start,
                 end: start.after(Duration::from_micros(length)),
                 busy: Duration::from_micros(busy),
@@ -173,11 +169,11 @@ impl TryFrom<Packed> for ActivityTimeline {
             });
             (rest, at) = (behind, start);
         }
-        Ok(lane)
+        Ok(timeline)
     }
 }
 
-/// Bytes as bytes: serde would make a list of numbers of them.
+/// Serializes bytes as bytes: serde would produce a list of numbers.
 mod bytes {
     use serde::{Deserializer, Serializer, de};
 
@@ -203,7 +199,7 @@ mod bytes {
 }
 
 impl Span {
-    /// A single task's time.
+    /// Returns the span of a single task.
     #[must_use]
     pub const fn of_task(start: Timestamp, end: Timestamp) -> Self {
         Self {
@@ -216,7 +212,7 @@ impl Span {
         }
     }
 
-    /// Seconds of work between two times, taking it as spread evenly over the stretch.
+    /// Returns the busy seconds between two times, spread evenly over the span.
     #[must_use]
     pub fn busy_within(&self, from: Timestamp, to: Timestamp) -> f64 {
         let overlap = self.end.min(to).since(self.start.max(from)).as_secs_f64();
@@ -239,41 +235,41 @@ mod tests {
     }
 
     #[test]
-    fn long_tasks_stay_apart_and_short_ones_join() {
-        let mut lane = ActivityTimeline::default();
-        lane.push(Span::of_task(ms(0), ms(500)));
-        lane.push(Span::of_task(ms(500), ms(900)));
-        assert_eq!(lane.iter().count(), 2);
+    fn long_tasks_stay_separate_and_short_ones_are_merged() {
+        let mut timeline = ActivityTimeline::default();
+        timeline.push(Span::of_task(ms(0), ms(500)));
+        timeline.push(Span::of_task(ms(500), ms(900)));
+        assert_eq!(timeline.iter().count(), 2);
         for n in 0..50 {
-            lane.push(Span::of_task(ms(1_000 + n), ms(1_001 + n)));
+            timeline.push(Span::of_task(ms(1_000 + n), ms(1_001 + n)));
         }
-        let last = lane.iter().last().expect("there");
+        let last = timeline.iter().last().expect("there");
         assert_eq!((last.tasks, last.busy), (50, Duration::from_millis(50)));
-        assert_eq!(lane.iter().count(), 3);
+        assert_eq!(timeline.iter().count(), 3);
     }
 
     #[test]
     fn half_the_time_busy_is_half() {
-        let mut lane = ActivityTimeline::default();
-        lane.push(Span::of_task(ms(0), ms(5_000)));
-        let share = lane.busy_share(ms(0), ms(10_000));
+        let mut timeline = ActivityTimeline::default();
+        timeline.push(Span::of_task(ms(0), ms(5_000)));
+        let share = timeline.busy_share(ms(0), ms(10_000));
         assert!((share - 0.5).abs() < 1e-9, "{share}");
-        assert!(lane.is_visible(ms(34_999)));
-        assert!(!lane.is_visible(ms(35_000)));
+        assert!(timeline.is_visible(ms(34_999)));
+        assert!(!timeline.is_visible(ms(35_000)));
     }
 
     proptest! {
         #[test]
-        fn a_lane_is_bounded_and_its_share_is_one(tasks in proptest::collection::vec((0u64..300, 0u64..300), 0..2_000)) {
-            let (mut lane, mut now) = (ActivityTimeline::default(), 0);
+        fn a_timeline_is_bounded_and_its_share_is_at_most_one(tasks in proptest::collection::vec((0u64..300, 0u64..300), 0..2_000)) {
+            let (mut timeline, mut now) = (ActivityTimeline::default(), 0);
             for (pause, length) in tasks {
                 let start = ms(now + pause);
                 now += pause + length;
-                lane.push(Span::of_task(start, ms(now)));
+                timeline.push(Span::of_task(start, ms(now)));
             }
-            prop_assert!(lane.iter().count() <= MAX_STRETCHES);
-            prop_assert!(lane.iter().zip(lane.iter().skip(1)).all(|(a, b)| a.end <= b.start));
-            let share = lane.busy_share(ms(now.saturating_sub(30_000)), ms(now));
+            prop_assert!(timeline.iter().count() <= MAX_SPANS);
+            prop_assert!(timeline.iter().zip(timeline.iter().skip(1)).all(|(a, b)| a.end <= b.start));
+            let share = timeline.busy_share(ms(now.saturating_sub(30_000)), ms(now));
             prop_assert!((0.0..=1.0).contains(&share));
         }
     }

@@ -1,41 +1,43 @@
-//! What stands where there is no broker: everything that is asked of it is refused with the reason.
+//! A placeholder where no broker is available: every operation fails with the reason.
 
 use std::time::Duration;
 
 use futures_util::{FutureExt, future::ready};
 
 use super::{
-    broker::{
-        Broker, BrokerError, BrokerFuture, BulkAction, BulkOutcome, FailureGroup, ShutdownReport,
-        Stats, Subscription,
-    },
+    broker::{Broker, BrokerFuture, BulkAction, BulkOutcome, ShutdownReport},
+    error::{BrokerError, FailureGroup},
+    event::{EventBatch, Subscription},
+    id::{IdempotencyKey, TaskId},
     query::{Filter, Page, Query},
-    task::{IdempotencyKey, NewTask, Receipt, State, Task, TaskId},
+    state::State,
+    stats::Stats,
+    task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
 };
 
-/// No broker, and why.
+/// A broker that is not available, with the reason.
 #[derive(Debug, Clone)]
 pub struct UnavailableBroker {
-    why: String,
-    /// Never written to: who listens hears nothing, for as long as this lives.
-    silence: async_channel::Receiver<super::broker::EventBatch>,
-    _open: async_channel::Sender<super::broker::EventBatch>,
+    reason: String,
+    /// Never written to: a subscription stays open and receives nothing.
+    events: async_channel::Receiver<EventBatch>,
+    _sender: async_channel::Sender<EventBatch>,
 }
 
 impl UnavailableBroker {
-    /// With the reason, as a sentence for people.
-    pub fn new(why: impl Into<String>) -> Self {
-        let (open, silence) = async_channel::bounded(1);
+    /// Returns a placeholder with a reason for people.
+    pub fn new(reason: impl Into<String>) -> Self {
+        let (sender, events) = async_channel::bounded(1);
         Self {
-            why: why.into(),
-            silence,
-            _open: open,
+            reason: reason.into(),
+            events,
+            _sender: sender,
         }
     }
 
-    fn no<T: Send + 'static>(&self) -> BrokerFuture<'_, T> {
-        ready(Err(BrokerError::Unreachable(self.why.clone()))).boxed()
+    fn unavailable<T: Send + 'static>(&self) -> BrokerFuture<'_, T> {
+        ready(Err(BrokerError::Unreachable(self.reason.clone()))).boxed()
     }
 }
 
@@ -45,7 +47,7 @@ impl Broker for UnavailableBroker {
     }
 
     fn submit(&self, _: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>> {
-        self.no()
+        self.unavailable()
     }
 
     fn submit_idempotent(
@@ -53,63 +55,63 @@ impl Broker for UnavailableBroker {
         _: IdempotencyKey,
         _: Vec<NewTask>,
     ) -> BrokerFuture<'_, Vec<Receipt>> {
-        self.no()
+        self.unavailable()
     }
 
     fn get(&self, _: TaskId) -> BrokerFuture<'_, Option<Task>> {
-        self.no()
+        self.unavailable()
     }
 
     fn list(&self, _: Query) -> BrokerFuture<'_, Page> {
-        self.no()
+        self.unavailable()
     }
 
     fn count(&self, _: Filter) -> BrokerFuture<'_, usize> {
-        self.no()
+        self.unavailable()
     }
 
-    fn reasons(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
-        self.no()
+    fn dead_letters(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
+        self.unavailable()
     }
 
     fn cancel(&self, _: TaskId) -> BrokerFuture<'_, State> {
-        self.no()
+        self.unavailable()
     }
 
-    fn restore(&self, _: TaskId) -> BrokerFuture<'_, State> {
-        self.no()
+    fn undo_cancel(&self, _: TaskId) -> BrokerFuture<'_, State> {
+        self.unavailable()
     }
 
     fn retry(&self, _: TaskId) -> BrokerFuture<'_, State> {
-        self.no()
+        self.unavailable()
     }
 
     fn bulk(&self, _: BulkAction, _: Filter) -> BrokerFuture<'_, BulkOutcome> {
-        self.no()
+        self.unavailable()
     }
 
     fn pause(&self, _: Option<&str>) -> BrokerFuture<'_, ()> {
-        self.no()
+        self.unavailable()
     }
 
     fn resume(&self, _: Option<&str>) -> BrokerFuture<'_, ()> {
-        self.no()
+        self.unavailable()
     }
 
     fn stats(&self) -> BrokerFuture<'_, Stats> {
-        self.no()
+        self.unavailable()
     }
 
     fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>> {
-        self.no()
+        self.unavailable()
     }
 
     fn scale(&self, _: usize) -> BrokerFuture<'_, usize> {
-        self.no()
+        self.unavailable()
     }
 
     fn subscribe(&self) -> Subscription {
-        Subscription::new(self.silence.clone())
+        Subscription::new(self.events.clone())
     }
 
     fn shutdown(&self, _: Duration) -> BrokerFuture<'_, ShutdownReport> {

@@ -1,32 +1,34 @@
-//! What a worker is doing, for showing.
+//! The status of a worker, for display.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    task::{Progress, TaskId, Timestamp, WorkerId},
+    clock::Timestamp,
+    id::{TaskId, WorkerId},
+    task::Progress,
     timeline::{ActivityTimeline, WINDOW},
 };
 
-/// What a worker is doing.
+/// The state of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkerState {
     /// It waits for a task.
     Idle,
-    /// It runs one.
+    /// It runs a task.
     Busy,
-    /// It runs its last one.
+    /// It runs its last task.
     Stopping,
-    /// Its task did not stop when it had to. It is given up, and another has taken its place.
+    /// Its task did not stop in time: the worker is abandoned and has been replaced.
     Stuck,
 }
 
 impl WorkerState {
-    /// The word for it.
+    /// The name in lower case.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Idle => "idle",
             Self::Busy => "busy",
@@ -36,42 +38,42 @@ impl WorkerState {
     }
 }
 
-/// The task that a worker runs.
+/// A task that a worker runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningTask {
-    /// Which task.
+    /// The task.
     pub id: TaskId,
-    /// What it runs.
+    /// The task name.
     pub name: Arc<str>,
-    /// Since when.
+    /// The start of the run.
     pub since: Timestamp,
-    /// How far it is, if it tells.
+    /// The progress that it reports, if any.
     pub progress: Option<Progress>,
 }
 
-/// A worker as its broker shows it.
+/// The status of a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerStatus {
-    /// Which worker.
+    /// Its id.
     pub id: WorkerId,
-    /// What it is doing.
+    /// Its state.
     pub state: WorkerState,
-    /// What it runs.
+    /// The task that it runs.
     pub current: Option<RunningTask>,
-    /// Tasks that succeeded on it.
+    /// The number of tasks that succeeded on it.
     pub done: u64,
-    /// Attempts that failed on it.
+    /// The number of attempts that failed on it.
     pub failed: u64,
-    /// Tasks that were stopped on it.
+    /// The number of tasks that were stopped on it.
     pub cancelled: u64,
     /// When it started.
     pub started_at: Timestamp,
-    /// The last half minute.
-    pub lane: ActivityTimeline,
+    /// Its activity in the last half minute.
+    pub timeline: ActivityTimeline,
 }
 
 impl WorkerStatus {
-    /// The share of the last half minute, or of its life if that is shorter, that it worked: 0 to 1.
+    /// Returns the busy share of the last half minute, or of its lifetime if that is shorter, 0 to 1.
     #[must_use]
     pub fn busy_share(&self, now: Timestamp) -> f64 {
         let half_minute = u64::try_from(WINDOW.as_micros()).unwrap_or(u64::MAX);
@@ -80,6 +82,6 @@ impl WorkerStatus {
         let current = self.current.as_ref().map_or(0.0, |current| {
             now.since(current.since.max(from)).as_secs_f64() / window.max(f64::MIN_POSITIVE)
         });
-        (self.lane.busy_share(from, now) + current).min(1.0)
+        (self.timeline.busy_share(from, now) + current).min(1.0)
     }
 }

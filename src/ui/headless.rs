@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     node::{NamesEvent, Session},
-    queue::{broker::Subscription, clock::Clock},
+    queue::{clock::Clock, event::Subscription},
 };
 
 /// A screen in memory on a real process. Make and use it inside a tokio runtime.

@@ -29,10 +29,7 @@ use crate::{
         trust::ticket::{contains_ticket, redact},
     },
     node::Locality,
-    queue::{
-        query::Page,
-        task::{Task, TaskId, Timestamp},
-    },
+    queue::{clock::Timestamp, id::TaskId, query::Page, task::Task},
 };
 
 /// What every recording begins with.

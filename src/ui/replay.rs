@@ -26,10 +26,7 @@ use super::{
     verbs::{Action, scope},
     view,
 };
-use crate::queue::{
-    query::Page,
-    task::{Task, Timestamp},
-};
+use crate::queue::{clock::Timestamp, query::Page, task::Task};
 
 /// The least time between two frames on the terminal.
 const FRAME: Duration = Duration::from_millis(16);
@@ -162,7 +159,7 @@ impl Player {
                     self.rows = rows(&self.rows, new);
                     Page {
                         tasks: self.rows.clone(),
-                        more_from: None,
+                        resume_at: None,
                     }
                 }),
             },

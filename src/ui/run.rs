@@ -24,11 +24,7 @@ use super::{
 };
 use crate::{
     node::{NamesEvent, Session},
-    queue::{
-        broker::{ShutdownReport, Subscription},
-        clock::Clock,
-        task::State,
-    },
+    queue::{broker::ShutdownReport, clock::Clock, event::Subscription, state::State},
 };
 
 /// The least time between two frames.
@@ -226,7 +222,7 @@ impl ScreenLoop {
         ShutdownReport {
             abandoned: running,
             unstarted: stats.unfinished().saturating_sub(running),
-            kept: stats.survives() && stats.unsaved == 0,
+            persisted: stats.storage.durability.is_durable() && stats.unsaved == 0,
         }
     }
 
@@ -249,7 +245,7 @@ impl ScreenLoop {
         if self.gone {
             return Ok(());
         }
-        if self.clock.check().is_some() {
+        if self.clock.detect_step().is_some() {
             // The wall clock was set, and the screen goes by it.
             self.model.now = self.clock.now();
         }

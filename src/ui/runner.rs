@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     node::NodeHandle,
-    queue::{broker::Stats, paging::fetch_full_page, worker::WorkerStatus},
+    queue::{paging::fetch_full_page, stats::Stats, worker::WorkerStatus},
 };
 
 /// Results that wait for the screen; further effects wait for room.

@@ -61,7 +61,7 @@ fn an_addition_of_letters_is_explained() {
 fn a_filter_that_means_nothing_is_explained() {
     for size in [ROOMY, NARROW] {
         let mut terminal = Start::new().size(size).up();
-        let answer = "`nonsense` is no state";
+        let answer = "`nonsense` is not a state";
         mistake(
             &mut terminal,
             ["3", "/"],
@@ -69,7 +69,7 @@ fn a_filter_that_means_nothing_is_explained() {
             "state:nonsense",
             answer,
         );
-        let answer = "`x` is no worker";
+        let answer = "`x` is not a worker";
         mistake(
             &mut terminal,
             ["3", "/"],
@@ -195,7 +195,7 @@ fn a_command_with_a_wrong_argument_is_explained() {
         ("sort loudest", "sort by newest, oldest, state or slowest"),
         ("scale x", "type a number of workers"),
         ("theme drak", "did you mean `dark`"),
-        ("filter state:x", "`x` is no state"),
+        ("filter state:x", "`x` is not a state"),
     ] {
         terminal.press(":");
         terminal.until("the palette", |screen| has_frames(screen, &["Palette"]));

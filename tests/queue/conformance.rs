@@ -3,11 +3,16 @@
 use std::collections::HashSet;
 
 use distro_tui::queue::{
-    broker::{BrokerError, BulkAction, BulkOutcome, Event, EventBatch},
+    broker::{BulkAction, BulkOutcome},
     embedded::CoreLimits,
-    query::{Filter, From, Order, Query},
+    error::BrokerError,
+    event::{Event, EventBatch},
+    id::{IdempotencyKey, TaskId},
+    options::{Key, KeyPolicy},
+    query::{Filter, Order, PageStart, Query},
     registry::InvalidTask,
-    task::{IdempotencyKey, Key, KeyPolicy, NewTask, State, TaskId},
+    state::State,
+    task::NewTask,
     worker::WorkerState,
 };
 use futures_util::FutureExt;
@@ -64,7 +69,7 @@ async fn a_sum_is_computed_by_a_named_worker(setup: Setup) {
     let id = submit(broker, sum(2, 3)).await;
     let done = until(broker, id, State::Succeeded).await;
     assert_eq!(done.result.as_deref(), Some("5"));
-    assert!(done.worker.is_some() && done.duration().is_some());
+    assert!(done.worker.is_some() && done.run_time.is_some());
 }
 
 async fn a_batch_is_accepted_and_each_task_runs_once(setup: Setup) {
@@ -151,7 +156,10 @@ async fn a_panic_fails_its_task_and_no_worker(setup: Setup) {
     let broker = &*engine.broker;
     let bad = submit(broker, task("panic")).await;
     let failed = until(broker, bad, State::Failed).await;
-    assert!(failed.log[0].error.contains("on purpose"), "{failed:?}");
+    assert!(
+        failed.attempts_history[0].error.contains("on purpose"),
+        "{failed:?}"
+    );
     assert_eq!(failed.attempts, 1, "a panic is not tried again");
     let tasks = (0..200).map(|n| if n % 2 == 0 { task("panic") } else { sum(n, 0) });
     let ids = all(broker, tasks.collect()).await;
@@ -172,13 +180,16 @@ async fn a_failed_task_is_retried_with_its_own_arguments(setup: Setup) {
     let huge = "9".repeat(400);
     let id = submit(broker, NewTask::new("add", format!("[{huge},1.5]"))).await;
     let failed = until(broker, id, State::Failed).await;
-    assert_eq!(&*failed.log[0].error, "int too large to convert to float");
+    assert_eq!(
+        &*failed.attempts_history[0].error,
+        "int too large to convert to float"
+    );
     assert_eq!(broker.retry(id).await, Ok(State::Queued));
     // It fails again, in a second run of its own.
     let events = broker.subscribe();
     let again = loop {
         let task = broker.get(id).await.expect("answers").expect("kept");
-        if task.log.len() == 2 && task.state == State::Failed {
+        if task.attempts_history.len() == 2 && task.state == State::Failed {
             break task;
         }
         events.next().await.expect("alive");
@@ -354,7 +365,11 @@ async fn pages_go_on_where_they_ended_however_large_the_tasks_are(setup: Setup) 
     let ids = all(broker, (0..40).map(large).collect()).await;
     for order in [Order::Oldest, Order::Newest] {
         for backwards in [false, true] {
-            let mut from = if backwards { From::Last } else { From::First };
+            let mut from = if backwards {
+                PageStart::Last
+            } else {
+                PageStart::First
+            };
             let mut seen = Vec::new();
             loop {
                 let query = Query {
@@ -369,13 +384,13 @@ async fn pages_go_on_where_they_ended_however_large_the_tasks_are(setup: Setup) 
                 }
                 let place = page.tasks.last().map(|task| order.cursor(task));
                 seen.extend(page.tasks.iter().map(|task| task.id));
-                let Some(place) = page.more_from.or(place) else {
+                let Some(place) = page.resume_at.or(place) else {
                     break;
                 };
                 from = if backwards {
-                    From::Before(place)
+                    PageStart::Before(place)
                 } else {
-                    From::After(place)
+                    PageStart::After(place)
                 };
             }
             if (order == Order::Newest) != backwards {
@@ -392,7 +407,7 @@ async fn matching_tasks_are_counted_cancelled_and_retried_in_bulk(setup: Setup) 
     broker.pause(None).await.expect("answers");
     let ids = all(broker, vec![sum(1, 1); 600]).await;
     assert_eq!(broker.count(Filter::default()).await, Ok(600));
-    let three = Filter::of(ids.iter().copied().take(3));
+    let three = Filter::by_ids(ids.iter().copied().take(3));
     let some = broker.bulk(BulkAction::Cancel, three.clone()).await;
     assert_eq!(
         some,
@@ -401,9 +416,9 @@ async fn matching_tasks_are_counted_cancelled_and_retried_in_bulk(setup: Setup) 
             skipped: 0
         })
     );
-    assert_eq!(broker.restore(ids[0]).await, Ok(State::Queued));
+    assert_eq!(broker.undo_cancel(ids[0]).await, Ok(State::Queued));
     assert!(
-        broker.restore(ids[9]).await.is_err(),
+        broker.undo_cancel(ids[9]).await.is_err(),
         "it was not cancelled"
     );
     let rest = broker.bulk(BulkAction::Cancel, Filter::default()).await;
@@ -432,7 +447,7 @@ async fn a_unique_key_gives_the_living_task_and_a_queue_pauses_alone(setup: Setu
     letter.options.queue = Some("mail".into());
     letter.options.key = Some(Key {
         text: "acme".into(),
-        rule: KeyPolicy::Unique,
+        policy: KeyPolicy::Unique,
     });
     let first = submit(broker, letter.clone()).await;
     let again = broker.submit(vec![letter]).await.expect("answers");
@@ -465,8 +480,8 @@ async fn a_task_reports_its_progress_and_its_attempts(setup: Setup) {
     loop {
         let task = broker.get(id).await.expect("answers").expect("there");
         if task.state == State::Succeeded {
-            assert_eq!((task.attempts, task.log.len()), (3, 2));
-            assert_eq!(&*task.log[1].error, "attempt 2 failed");
+            assert_eq!((task.attempts, task.attempts_history.len()), (3, 2));
+            assert_eq!(&*task.attempts_history[1].error, "attempt 2 failed");
             break;
         }
         events.next().await.expect("alive");

@@ -7,7 +7,8 @@ use distro_tui::queue::{
     broker::Broker,
     embedded::{CoreLimits, Embedded},
     query::{Order, Query},
-    task::{State, Task},
+    state::State,
+    task::Task,
 };
 use proptest::prelude::*;
 
@@ -99,7 +100,7 @@ async fn shown(broker: &Embedded) -> Option<Vec<Task>> {
         let Some(last) = page.tasks.last() else {
             return Some(tasks);
         };
-        query.from = distro_tui::queue::query::From::After(Order::Oldest.cursor(last));
+        query.from = distro_tui::queue::query::PageStart::After(Order::Oldest.cursor(last));
         tasks.extend(page.tasks);
     }
 }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use distro_tui::queue::{
-    broker::{Broker, BrokerError, Event},
-    embedded::CoreLimits,
-    task::{State, TaskOptions},
+    broker::Broker, embedded::CoreLimits, error::BrokerError, event::Event, options::TaskOptions,
+    state::State,
 };
 
 use crate::support::{Setup, all, submit, sum, task, until};

@@ -8,11 +8,17 @@ use std::{
 };
 
 use distro_tui::queue::{
-    broker::{Broker, BrokerError, BulkAction, Event},
+    broker::{Broker, BulkAction},
+    clock::Timestamp,
     clock::{Clock, TimeSource},
     embedded::{BrokerConfig, CoreLimits, Embedded, store},
+    error::BrokerError,
+    event::Event,
+    id::TaskId,
+    options::{TaskOptions, TimeLimits},
     query::Filter,
-    task::{NewTask, State, TaskId, TaskOptions, TimeLimits, Timestamp},
+    state::State,
+    task::NewTask,
     worker::WorkerState,
 };
 
@@ -59,7 +65,7 @@ async fn a_full_file_rejects_with_the_reason_loses_nothing_and_recovers() {
         "{why}"
     );
     let stats = broker.stats().await.expect("answers");
-    assert!(stats.trouble.clone().expect("shown").contains("full"));
+    assert!(stats.persist_error.clone().expect("shown").contains("full"));
     assert_eq!(
         stats.unfinished(),
         taken.len(),
@@ -76,7 +82,7 @@ async fn a_full_file_rejects_with_the_reason_loses_nothing_and_recovers() {
     assert_eq!(finished.expect("there is room to purge").done, taken.len());
     let id = submit(broker, sum(1, 1)).await;
     until(broker, id, State::Succeeded).await;
-    assert_eq!(broker.stats().await.expect("answers").trouble, None);
+    assert_eq!(broker.stats().await.expect("answers").persist_error, None);
 }
 
 /// Mounts a small disk in a namespace of its own. Skipped without the right to mount one; the test
@@ -133,7 +139,10 @@ async fn on_a_small_disk() {
     all_there(&engine.broker, &taken).await;
     std::fs::remove_file(&ballast).expect("it is there");
     taken.push(submit(&engine.broker, sum(1, 1)).await);
-    assert_eq!(engine.broker.stats().await.expect("answers").trouble, None);
+    assert_eq!(
+        engine.broker.stats().await.expect("answers").persist_error,
+        None
+    );
     engine.broker.shutdown(Duration::ZERO).await.expect("ends");
     let again = start(config);
     all_there(&again.broker, &taken).await;
@@ -144,11 +153,11 @@ async fn on_a_small_disk() {
 struct ManualClock(Arc<Mutex<(Timestamp, Duration)>>);
 
 impl TimeSource for ManualClock {
-    fn wall(&self) -> Timestamp {
+    fn wall_clock(&self) -> Timestamp {
         self.0.lock().expect("whole").0
     }
 
-    fn steady(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         self.0.lock().expect("whole").1
     }
 }
@@ -206,7 +215,7 @@ async fn panics_fail_their_tasks_and_no_worker() {
     assert_eq!(workers.len(), 3);
     let failed: u64 = workers.iter().map(|worker| worker.failed).sum();
     assert_eq!(failed, 1_000);
-    let reasons = broker.reasons().await.expect("answers");
+    let reasons = broker.dead_letters().await.expect("answers");
     assert_eq!((reasons.len(), reasons[0].count), (1, 1_000));
 }
 
@@ -244,7 +253,7 @@ async fn hung_tasks_meet_their_limit_and_their_workers_are_replaced() {
         );
     }
     let stats = broker.stats().await.expect("answers");
-    assert_eq!((stats.stuck, stats.wanted), (ids.len(), 2));
+    assert_eq!((stats.stuck, stats.desired_workers), (ids.len(), 2));
     let workers = broker.workers().await.expect("answers");
     let stuck = workers
         .iter()
@@ -346,7 +355,7 @@ async fn the_poisoned() {
         (stats.count(State::Succeeded), stats.count(State::Failed)),
         (20, 1)
     );
-    let reasons = broker.reasons().await.expect("answers");
+    let reasons = broker.dead_letters().await.expect("answers");
     assert_eq!(
         &*reasons[0].error,
         "crashed the process 3 times while it ran"
@@ -385,7 +394,7 @@ async fn unfinished_tasks_go_on_and_the_next_start_reports_them() {
         .shutdown(Duration::from_millis(10))
         .await
         .expect("ends");
-    assert!(drained.kept);
+    assert!(drained.persisted);
     assert_eq!((drained.abandoned, drained.unstarted), (1, 6));
     let again = setup.engine(1, CoreLimits::default());
     let recovery = again.broker.recovery();

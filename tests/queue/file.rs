@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use distro_tui::queue::{broker::Broker, embedded::CoreLimits, task::State};
+use distro_tui::queue::{broker::Broker, embedded::CoreLimits, state::State};
 use rusqlite::{Connection, types::Value};
 
 use crate::support::{Setup, submit, sum, task, until};

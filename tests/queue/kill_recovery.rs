@@ -17,12 +17,15 @@ use std::{
 };
 
 use distro_tui::queue::{
-    broker::{Broker, Event},
+    broker::Broker,
     embedded::{
         BrokerConfig, CoreLimits,
         store::{ArmedFailPoint, FailPoint, Retention, StoreConfig},
     },
-    task::{NewTask, State, TaskId},
+    event::Event,
+    id::TaskId,
+    state::State,
+    task::NewTask,
 };
 use rusqlite::Connection;
 

@@ -15,9 +15,11 @@ use distro_tui::{
     },
     queue::{
         broker::Broker,
-        embedded::{CoreLimits, Recovery},
+        embedded::CoreLimits,
+        id::IdempotencyKey,
         remote::{self, Remote},
-        task::{IdempotencyKey, State},
+        state::State,
+        storage::Recovery,
     },
 };
 use tokio::{net::UdpSocket, runtime::Handle, sync::watch};

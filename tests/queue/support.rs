@@ -11,11 +11,14 @@ use distro_tui::{
         add,
         broker::Broker,
         context::Context,
-        embedded::{BrokerConfig, CoreLimits, Embedded, Recovery, store},
+        embedded::{BrokerConfig, CoreLimits, Embedded, store},
+        id::TaskId,
         query::Query,
         registry::{Registry, TaskError},
         remote::{self, Remote},
-        task::{NewTask, State, Task, TaskId},
+        state::State,
+        storage::Recovery,
+        task::{NewTask, Task},
     },
 };
 use serde::Deserialize;

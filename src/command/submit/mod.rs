@@ -13,8 +13,11 @@ use crate::{
     input::{addition, submission},
     json::{IdJson, Payload},
     queue::{
-        broker::{Broker, Subscription},
-        task::{NewTask, State, Task, TaskId},
+        broker::Broker,
+        event::Subscription,
+        id::TaskId,
+        state::State,
+        task::{NewTask, Task},
     },
     units,
 };
@@ -159,7 +162,7 @@ impl Submitter<'_> {
         self.out.document(&ResultJson {
             line,
             id: task.id.into(),
-            state: task.state.word(),
+            state: task.state.as_str(),
             result: task.result.as_deref().map(Payload::new),
             error: task.error.as_deref(),
         })

@@ -21,10 +21,13 @@ use crate::{
         stdin::{self, Lines},
     },
     queue::{
-        broker::{BrokerError, Subscription},
+        error::BrokerError,
+        event::Subscription,
+        id::TaskId,
         paging::fetch_full_page,
         query::{Filter, Page, Query},
-        task::{NewTask, Receipt, State, Task, TaskId},
+        state::State,
+        task::{NewTask, Receipt, Task},
     },
 };
 
@@ -175,7 +178,7 @@ impl Submitter<'_> {
             return Ok(false);
         }
         let query = Query {
-            filter: Filter::of(open.iter().copied()),
+            filter: Filter::by_ids(open.iter().copied()),
             limit: PAGE,
             ..Query::default()
         };

@@ -2,8 +2,9 @@
 
 use super::command::TryResponder;
 use crate::queue::{
-    broker::{BrokerError, BulkAction, BulkOutcome},
-    query::{Filter, From, Order, Page, Query},
+    broker::{BulkAction, BulkOutcome},
+    error::BrokerError,
+    query::{Filter, Order, Page, PageStart, Query},
 };
 
 /// The tasks of one round.
@@ -36,7 +37,7 @@ impl BulkJob {
             query: Query {
                 filter: filter.within(action.applies_to()),
                 order: Order::Oldest,
-                from: From::First,
+                from: PageStart::First,
                 limit: PAGE_SIZE,
             },
             outcome: BulkOutcome::default(),
@@ -61,9 +62,9 @@ impl BulkJob {
         let full = page.tasks.len() == PAGE_SIZE;
         let last = page.tasks.last().filter(|_| full);
         let last = last.map(|task| Order::Oldest.cursor(task));
-        match page.more_from.or(last) {
+        match page.resume_at.or(last) {
             Some(cursor) => {
-                self.query.from = From::After(cursor);
+                self.query.from = PageStart::After(cursor);
                 Next::Continue(Box::new(self))
             }
             None => Next::Finished(self.outcome, self.reply),

@@ -6,12 +6,15 @@ use tokio::sync::oneshot;
 
 use super::core::ValidatedTask;
 use crate::queue::{
-    broker::{
-        BrokerError, BulkAction, BulkOutcome, EventBatch, NameHistograms, ShutdownReport, Stats,
-    },
+    broker::{BulkAction, BulkOutcome, ShutdownReport},
     embedded::store::reads::ReadRequest,
+    error::BrokerError,
+    event::EventBatch,
+    id::{IdempotencyKey, TaskId},
     query::Filter,
-    task::{IdempotencyKey, Receipt, State, TaskId},
+    state::State,
+    stats::{NameHistograms, Stats},
+    task::Receipt,
     worker::WorkerStatus,
 };
 

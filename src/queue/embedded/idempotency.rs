@@ -5,8 +5,10 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::queue::{
     broker::IDEMPOTENCY_WINDOW,
+    clock::Timestamp,
     embedded::store::{IdRange, SubmitRow},
-    task::{IdempotencyKey, Receipt, TaskId, Timestamp},
+    id::{IdempotencyKey, TaskId},
+    task::Receipt,
 };
 
 /// The most keys in the cache; beyond it the oldest are removed before their time.

@@ -26,25 +26,28 @@ use std::{
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
+pub use self::core::CoreLimits;
 use self::{
     command::DispatcherCommand,
     core::ValidatedTask,
     dispatcher::{DispatcherParts, DispatcherThread},
 };
-pub use self::{core::CoreLimits, recovery::Recovery};
 use super::{
-    broker::{
-        Broker, BrokerError, BrokerFuture, BulkAction, BulkOutcome, FailureGroup, NameHistograms,
-        ShutdownReport, Stats, Subscription,
-    },
+    broker::{Broker, BrokerFuture, BulkAction, BulkOutcome, ShutdownReport},
     clock::Clock,
     embedded::store::{
-        Durability, Memory, OpenReport, Sqlite, Store, StoreError,
+        Memory, OpenReport, Sqlite, Store, StoreError,
         reads::{ReadRequest, ReadResponder},
     },
+    error::{BrokerError, FailureGroup},
+    event::Subscription,
+    id::{IdempotencyKey, TaskId},
     query::{Filter, Page, Query},
     registry::Registry,
-    task::{IdempotencyKey, NewTask, Receipt, State, Task, TaskId},
+    state::State,
+    stats::{NameHistograms, Stats},
+    storage::{Durability, Recovery},
+    task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
 };
 
@@ -231,7 +234,7 @@ impl Embedded {
         tasks
             .into_iter()
             .map(|task| {
-                let function = self.0.registry.find(&task)?;
+                let function = self.0.registry.resolve(&task)?;
                 Ok(ValidatedTask::new(function, task))
             })
             .collect()
@@ -267,7 +270,7 @@ impl Broker for Embedded {
         self.read(|reply| ReadRequest::Count(filter, reply))
     }
 
-    fn reasons(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
+    fn dead_letters(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
         self.read(ReadRequest::FailureGroups)
     }
 
@@ -275,7 +278,7 @@ impl Broker for Embedded {
         self.try_request(|reply| DispatcherCommand::Cancel(id, reply))
     }
 
-    fn restore(&self, id: TaskId) -> BrokerFuture<'_, State> {
+    fn undo_cancel(&self, id: TaskId) -> BrokerFuture<'_, State> {
         self.try_request(|reply| DispatcherCommand::Restore(id, reply))
     }
 

@@ -13,7 +13,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::{
-    task::{Progress, TaskId, Timestamp, WorkerId},
+    clock::Timestamp,
+    id::{TaskId, WorkerId},
+    task::Progress,
     timeline::{ActivityTimeline, Span},
     worker::{RunningTask, WorkerState, WorkerStatus},
 };
@@ -65,7 +67,7 @@ impl WorkerControl {
                 failed: 0,
                 cancelled: 0,
                 started_at: now,
-                lane: ActivityTimeline::default(),
+                timeline: ActivityTimeline::default(),
             }),
             soft_limit: AtomicU64::new(0),
             hard_limit: AtomicU64::new(0),
@@ -206,7 +208,7 @@ impl WorkerControl {
                 span.cancelled = true;
             }
         }
-        status.lane.push(span);
+        status.timeline.push(span);
         status.state = WorkerState::Idle;
         now.since(started)
     }

@@ -10,7 +10,8 @@ use crate::queue::{
     clock::Clock,
     embedded::store::slots::InFlightFile,
     executor::control::WorkerControl,
-    task::{Progress, WorkerId},
+    id::WorkerId,
+    task::Progress,
     worker::{WorkerState, WorkerStatus},
 };
 

@@ -7,11 +7,13 @@ use futures_util::FutureExt;
 
 use crate::queue::{
     clock::Clock,
+    clock::Timestamp,
     context::Context,
     embedded::store::slots::InFlightFile,
     executor::control::{RunEnd, StopReason, WorkerControl},
+    id::{TaskId, WorkerId},
     registry::{TaskError, TaskFunction},
-    task::{MAX_PAYLOAD, TaskId, Timestamp, WorkerId},
+    task::MAX_PAYLOAD,
 };
 
 // Workers survive the panics of their tasks by unwinding.

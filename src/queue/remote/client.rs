@@ -21,13 +21,15 @@ use crate::{
         error::{CallError, Code},
     },
     queue::{
-        broker::{
-            Broker, BrokerError, BrokerFuture, BulkAction, BulkOutcome, EventBatch, FailureGroup,
-            ShutdownReport, Stats, Subscription,
-        },
-        embedded::Recovery,
+        broker::{Broker, BrokerFuture, BulkAction, BulkOutcome, ShutdownReport},
+        error::{BrokerError, FailureGroup},
+        event::{EventBatch, Subscription},
+        id::{IdempotencyKey, TaskId},
         query::{Filter, Page, Query},
-        task::{IdempotencyKey, NewTask, Receipt, State, Task, TaskId},
+        state::State,
+        stats::Stats,
+        storage::Recovery,
+        task::{NewTask, Receipt, Task},
         worker::WorkerStatus,
     },
     retry::Backoff,
@@ -185,8 +187,8 @@ impl Remote {
                 Err(why) if receipts.is_empty() => return Err(why),
                 Err(why) => {
                     return Err(BrokerError::PartialSubmit {
-                        taken: receipts.len(),
-                        why: Box::new(why),
+                        accepted: receipts.len(),
+                        source: Box::new(why),
                     });
                 }
             }
@@ -318,16 +320,16 @@ impl Broker for Remote {
         self.ask("count", value(&filter).map(|filter| vec![filter]), LONG)
     }
 
-    fn reasons(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
-        self.ask("reasons", Ok(vec![]), LONG)
+    fn dead_letters(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
+        self.ask("dead_letters", Ok(vec![]), LONG)
     }
 
     fn cancel(&self, id: TaskId) -> BrokerFuture<'_, State> {
         self.ask("cancel", value(&id).map(|id| vec![id]), DEADLINE)
     }
 
-    fn restore(&self, id: TaskId) -> BrokerFuture<'_, State> {
-        self.ask("restore", value(&id).map(|id| vec![id]), DEADLINE)
+    fn undo_cancel(&self, id: TaskId) -> BrokerFuture<'_, State> {
+        self.ask("undo_cancel", value(&id).map(|id| vec![id]), DEADLINE)
     }
 
     fn retry(&self, id: TaskId) -> BrokerFuture<'_, State> {
@@ -366,7 +368,7 @@ impl Broker for Remote {
         self.0.net.spawn(async move {
             unwanted.run_until_cancelled(this.follow(batches)).await;
         });
-        Subscription::ending(subscription, end)
+        Subscription::with_guard(subscription, end)
     }
 
     /// The broker goes on: it belongs to another process.

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::queue::{
-    broker::{Broker, BrokerError, Event, EventBatch},
-    task::Timestamp,
+    broker::Broker,
+    clock::Timestamp,
+    error::BrokerError,
+    event::{Event, EventBatch},
 };
 
 /// Events that are kept.
@@ -218,7 +220,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::queue::task::TaskId;
+    use crate::queue::id::TaskId;
 
     fn event(n: u64) -> Event {
         Event::Requeued {

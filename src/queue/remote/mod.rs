@@ -3,7 +3,7 @@
 //! What is asked goes over as values, so that any caller can ask it; a refusal comes back as the
 //! [`BrokerError`] that it was. Answers that would not fit into a frame come in parts.
 //!
-//! [`BrokerError`]: super::broker::BrokerError
+//! [`BrokerError`]: super::error::BrokerError
 
 mod client;
 mod service;

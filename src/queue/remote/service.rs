@@ -23,10 +23,12 @@ use crate::{
         },
     },
     queue::{
-        broker::{Broker, BrokerError, BulkAction},
-        embedded::Recovery,
+        broker::{Broker, BulkAction},
+        error::BrokerError,
+        id::{IdempotencyKey, TaskId},
         query::{Filter, Page, Query},
-        task::{IdempotencyKey, NewTask, Task, TaskId},
+        storage::Recovery,
+        task::{NewTask, Task},
     },
 };
 
@@ -119,12 +121,12 @@ fn looking(service: Service, broker: &Arc<dyn Broker>) -> Service {
             },
         )
         .method(
-            "reasons() -> list",
+            "dead_letters() -> list",
             "Why tasks have failed for good, the most frequent reason first.",
             move |_, []: [(); 0]| {
                 let broker = Arc::clone(&reasons);
                 async move {
-                    let mut reasons = broker.reasons().await?;
+                    let mut reasons = broker.dead_letters().await?;
                     for reason in &mut reasons {
                         cut(&mut reason.error);
                     }
@@ -149,7 +151,7 @@ fn looking(service: Service, broker: &Arc<dyn Broker>) -> Service {
                     let mut workers = broker.workers().await?;
                     let each = ROOM / workers.len().max(1) / STRETCH;
                     for worker in &mut workers {
-                        worker.lane.keep_newest(each);
+                        worker.timeline.truncate_oldest(each);
                     }
                     Ok::<_, BrokerError>(workers)
                 }
@@ -184,11 +186,11 @@ fn doing(service: Service, broker: &Arc<dyn Broker>) -> Service {
             },
         )
         .method(
-            "restore(id: int) -> str",
+            "undo_cancel(id: int) -> str",
             "Takes the cancellation of a task back that had not been started.",
             move |caller, (id,): (TaskId,)| {
                 let broker = Arc::clone(&restore);
-                as_member(caller, move || async move { broker.restore(id).await })
+                as_member(caller, move || async move { broker.undo_cancel(id).await })
             },
         )
         .method(
@@ -296,7 +298,7 @@ fn in_a_frame(query: &Query, mut page: Page) -> Page {
     }
     if fits < page.tasks.len() {
         page.tasks.truncate(fits);
-        page.more_from = page.tasks.last().map(|task| query.order.cursor(task));
+        page.resume_at = page.tasks.last().map(|task| query.order.cursor(task));
     }
     if backwards {
         page.tasks.reverse();
@@ -312,7 +314,7 @@ fn size(task: &Task) -> usize {
 
 /// A task whose log fits into a frame: long errors are cut.
 fn fitted(mut task: Task) -> Task {
-    for attempt in &mut task.log {
+    for attempt in &mut task.attempts_history {
         cut(&mut attempt.error);
     }
     task

@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::events::{Kind, LogLine, Tone};
 use crate::{
     queue::{
-        broker::{Event, EventBatch},
-        task::{State, TaskId, Timestamp, WorkerId},
+        clock::Timestamp,
+        event::{Event, EventBatch},
+        id::{TaskId, WorkerId},
+        state::State,
     },
     text::{fmt_count, fmt_duration},
 };
@@ -34,13 +36,13 @@ impl EventSummary {
                     id,
                     state,
                     worker,
-                    ran,
+                    run_time,
                 } => {
                     if let Some(n) = self.counts.get_mut(state.index()) {
                         *n += 1;
                     }
                     if self.finished.len() <= MAX_LINES {
-                        self.finished.push((id, state, worker, ran));
+                        self.finished.push((id, state, worker, run_time));
                     }
                 }
                 other => {
@@ -150,7 +152,7 @@ mod tests {
             id: TaskId(n),
             state,
             worker: Some(WorkerId(1)),
-            ran: Duration::from_millis(2),
+            run_time: Duration::from_millis(2),
         }
     }
 

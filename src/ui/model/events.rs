@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::list::{Motion, Selection};
-use crate::queue::task::Timestamp;
+use crate::queue::clock::Timestamp;
 
 /// The maximum number of lines in the log.
 pub(crate) const CAPACITY: usize = 2_000;

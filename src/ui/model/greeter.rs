@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use hdrhistogram::Histogram;
 use tui_input::Input;
 
-use crate::queue::task::Timestamp;
+use crate::queue::clock::Timestamp;
 
 /// The maximum number of calls in the history.
 const MAX_HISTORY: usize = 500;

@@ -7,11 +7,7 @@ use tui_input::Input;
 use crate::{
     net::{admission::MemberStatus, naming::Record, rpc::object::Signature},
     node::UpstreamStatus,
-    queue::{
-        broker::{BulkAction, FailureGroup},
-        query::Filter,
-        task::{Task, WorkerId},
-    },
+    queue::{broker::BulkAction, error::FailureGroup, id::WorkerId, query::Filter, task::Task},
     ui::{effect::Members, pane::Pane},
 };
 

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     net::rpc::wire::Role,
     node::{Locality, NodeHandle},
-    queue::task::{TaskId, Timestamp},
+    queue::{clock::Timestamp, id::TaskId},
 };
 
 /// The node that the screen shows.

@@ -1,8 +1,9 @@
 //! The statistics and the workers of the broker.
 
 use crate::queue::{
-    broker::{RATE_SECONDS, Stats},
-    task::{State, Timestamp},
+    clock::Timestamp,
+    state::State,
+    stats::{RATE_SECONDS, Stats},
     worker::{WorkerState, WorkerStatus},
 };
 
@@ -22,7 +23,7 @@ impl Overview {
             !matches!(worker.state, WorkerState::Stopping | WorkerState::Stuck)
         };
         Self {
-            wanted: stats.wanted,
+            wanted: stats.desired_workers,
             active: workers.iter().filter(is_active).count(),
             stats,
             workers,
@@ -56,7 +57,7 @@ impl Overview {
     fn just_finished(&self, now: Timestamp) -> bool {
         let recent = |worker: &WorkerStatus| {
             worker
-                .lane
+                .timeline
                 .iter()
                 .last()
                 .is_some_and(|span| now.since(span.end).as_secs() < 2)
@@ -67,7 +68,7 @@ impl Overview {
     pub(crate) fn timelines_change(&self, now: Timestamp) -> bool {
         self.workers
             .iter()
-            .any(|worker| worker.current.is_some() || worker.lane.is_visible(now))
+            .any(|worker| worker.current.is_some() || worker.timeline.is_visible(now))
     }
 
     pub(crate) fn has_running(&self) -> bool {

@@ -5,8 +5,10 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::list::{Motion, Selection};
 use crate::queue::{
-    query::{Filter, From, Order, Page, Query},
-    task::{State, Task, TaskId},
+    id::TaskId,
+    query::{Filter, Order, Page, PageStart, Query},
+    state::State,
+    task::Task,
 };
 
 /// The maximum number of rows in memory.
@@ -103,8 +105,8 @@ impl Tasks {
     /// Moves the selection; returns the page that this requires.
     pub(crate) fn go(&mut self, motion: Motion) -> Option<Fetch> {
         let jump = match motion {
-            Motion::Top if !self.at_start => Some(From::First),
-            Motion::Bottom if !self.at_end => Some(From::Last),
+            Motion::Top if !self.at_start => Some(PageStart::First),
+            Motion::Bottom if !self.at_end => Some(PageStart::Last),
             _ => None,
         };
         if let Some(from) = jump {
@@ -126,10 +128,10 @@ impl Tasks {
         let near_end = self.selection.top + 2 * height >= self.rows.len();
         let (kind, from) = if near_start && !self.at_start {
             let first = self.rows.front().map(|task| self.order.cursor(task))?;
-            (FetchKind::Before, From::Before(first))
+            (FetchKind::Before, PageStart::Before(first))
         } else if near_end && !self.at_end {
             let last = self.rows.back().map(|task| self.order.cursor(task))?;
-            (FetchKind::After, From::After(last))
+            (FetchKind::After, PageStart::After(last))
         } else {
             return None;
         };
@@ -152,8 +154,8 @@ impl Tasks {
             return None;
         }
         let from = match self.rows.front() {
-            Some(first) if !self.at_start => From::At(self.order.cursor(first)),
-            _ => From::First,
+            Some(first) if !self.at_start => PageStart::At(self.order.cursor(first)),
+            _ => PageStart::First,
         };
         Some(self.fetch(FetchKind::Refresh, from))
     }
@@ -165,7 +167,7 @@ impl Tasks {
         self.order = order;
         self.pinned = None;
         self.loaded = false;
-        self.fetch(FetchKind::Jump, From::First)
+        self.fetch(FetchKind::Jump, PageStart::First)
     }
 
     /// Applies a page if it is the pending one.
@@ -179,7 +181,7 @@ impl Tasks {
             FetchKind::Refresh => {
                 self.rows = page.tasks.into();
                 self.at_end = !full;
-                self.at_start = fetch.query.from == From::First;
+                self.at_start = fetch.query.from == PageStart::First;
             }
             FetchKind::Jump => {
                 let backwards = fetch.query.from.is_backwards();
@@ -238,7 +240,7 @@ impl Tasks {
         self.pending.take_if(|fetch| fetch.number == number);
     }
 
-    fn fetch(&mut self, kind: FetchKind, from: From) -> Fetch {
+    fn fetch(&mut self, kind: FetchKind, from: PageStart) -> Fetch {
         self.number += 1;
         let limit = match kind {
             FetchKind::Refresh => self.rows.len().clamp(PAGE, WINDOW),

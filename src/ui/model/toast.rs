@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use super::events::Tone;
-use crate::queue::task::Timestamp;
+use crate::queue::clock::Timestamp;
 
 const DURATION: Duration = Duration::from_secs(4);
 const BAD_DURATION: Duration = Duration::from_secs(8);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use crate::{
-    queue::broker::FailureGroup,
+    queue::error::FailureGroup,
     text::fmt_count,
     ui::{
         model::{Model, layer::DeadLetters},

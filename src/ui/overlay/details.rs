@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use super::doctor;
 
 use crate::{
-    queue::task::{KeyPolicy, Task, Timestamp},
+    queue::{clock::Timestamp, options::KeyPolicy, task::Task},
     text::{fmt_duration, pluralize, wrap},
     ui::{
         model::{
@@ -89,7 +89,7 @@ fn lines(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
                 format!("{} {} since {}", c.id, c.name, clock(model, c.since))
             });
             vec![
-                line("state", worker.state.word().into()),
+                line("state", worker.state.as_str().into()),
                 line("task", current),
                 line("done", worker.done.to_string()),
                 line("failed", worker.failed.to_string()),
@@ -143,7 +143,7 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
     let state = if task.cancelling {
         "cancelling".to_owned()
     } else {
-        task.state.word().to_owned()
+        task.state.as_str().to_owned()
     };
     add("state", state, state_role(task.state));
     add("call", call_text(task), StyleRole::Strong);
@@ -169,9 +169,9 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
         add("queue", queue.to_string(), StyleRole::Text);
     }
     if let Some(key) = &task.key {
-        let policy = match key.rule {
+        let policy = match key.policy {
             KeyPolicy::Tag => String::new(),
-            policy => format!(" ({})", policy.word()),
+            policy => format!(" ({})", policy.as_str()),
         };
         add("key", format!("{}{policy}", key.text), StyleRole::Text);
     }
@@ -196,7 +196,7 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
         add("expires", clock(model, expires), StyleRole::Text);
     }
     if let Some(started) = task.started_at {
-        let waited = fmt_duration(task.waited.unwrap_or_default());
+        let waited = fmt_duration(task.wait_time.unwrap_or_default());
         add(
             "started",
             format!("{}, waited {waited}", clock(model, started)),
@@ -205,7 +205,7 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
     }
     if let Some(finished) = task.finished_at {
         let ran = task
-            .duration()
+            .run_time
             .map_or(String::new(), |d| format!(", ran {}", fmt_duration(d)));
         add(
             "finished",
@@ -213,15 +213,15 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
             StyleRole::Text,
         );
     }
-    for (i, attempt) in task.log.iter().enumerate() {
+    for (i, attempt) in task.attempts_history.iter().enumerate() {
         let worker = attempt
             .worker
             .map_or("?".to_owned(), |worker| worker.to_string());
         let head = format!(
             "{}  {worker}, waited {}, ran {}",
             clock(model, attempt.started_at),
-            fmt_duration(attempt.waited),
-            fmt_duration(attempt.ran),
+            fmt_duration(attempt.wait_time),
+            fmt_duration(attempt.run_time),
         );
         add(&format!("attempt {}", i + 1), head, StyleRole::Dim);
         for line in attempt.error.lines() {

@@ -1,7 +1,6 @@
 //! The doctor report: durability, persistence, retention, workers and totals.
 
 use crate::{
-    queue::embedded::store::Durability,
     text::{fmt_count, fmt_duration, pluralize},
     ui::{model::Model, theme::StyleRole},
     units::show_bytes,
@@ -11,14 +10,13 @@ use crate::{
 pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
     let overview = &model.data().overview;
     let stats = &overview.stats;
-    let keeping = &stats.keeping;
-    let durability = Durability::ALL
-        .into_iter()
-        .find(|durability| durability.word() == keeping.durability);
-    let durability = durability.map_or(keeping.durability.to_string(), |durability| {
-        format!("{}: {}", durability.word(), durability.risk())
-    });
-    let persistence = match &stats.trouble {
+    let keeping = &stats.storage;
+    let durability = format!(
+        "{}: {}",
+        keeping.durability,
+        keeping.durability.description()
+    );
+    let persistence = match &stats.persist_error {
         Some(why) => (
             format!("{} not saved: {why}", pluralize(stats.unsaved, "change")),
             StyleRole::Bad,
@@ -45,7 +43,7 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
         "{}; retention limit {} or {} finished tasks",
         show_bytes(keeping.bytes),
         show_bytes(keeping.limit),
-        fmt_count(stats.retained_limit)
+        fmt_count(stats.retention_limit)
     );
     let number = |n: u64| fmt_count(usize::try_from(n).unwrap_or(usize::MAX));
     let totals = format!(
@@ -53,8 +51,8 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
         number(stats.submitted),
         number(stats.duplicates),
         number(stats.retried),
-        number(stats.forgotten),
-        number(stats.late)
+        number(stats.evicted),
+        number(stats.stale_reports)
     );
     let role = if degraded {
         StyleRole::Bad

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use crate::{
-    queue::broker::{NameStats, Percentiles},
+    queue::stats::{NameStats, Percentiles},
     text::{fmt_compact, fmt_duration},
     ui::{
         model::Model,

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use crate::{
     net::{admission::MemberStatus, rpc::wire::Role},
     node::UpstreamStatus,
-    queue::task::Timestamp,
+    queue::clock::Timestamp,
     ui::{
         model::{Model, layer::MembersView},
         theme::StyleRole,

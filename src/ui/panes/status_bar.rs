@@ -6,7 +6,7 @@ use crate::ui::pane::Pane;
 use crate::{
     net::rpc::wire::Role as Rights,
     node::Locality,
-    queue::task::State,
+    queue::state::State,
     text::{fmt_compact, fmt_count, truncate, width},
     ui::{
         layout::{Plan, Regions},
@@ -38,7 +38,7 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         0 => String::new(),
         n => format!(" {n} STUCK "),
     };
-    let unsaved = if stats.trouble.is_some() {
+    let unsaved = if stats.persist_error.is_some() {
         " NOT SAVED "
     } else {
         ""

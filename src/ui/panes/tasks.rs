@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use super::{empty, frame, highlight};
 use crate::ui::pane::Pane;
 use crate::{
-    queue::task::{State, Task, Timestamp},
+    queue::{clock::Timestamp, state::State, task::Task},
     text::{fmt_compact, fmt_count, fmt_duration},
     ui::{
         layout::Regions,
@@ -36,7 +36,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     let tasks = &model.tasks;
     let stats = &model.data().overview.stats;
     let total = format!(" {} ", fmt_count(stats.total()));
-    let order = format!(" {} ", tasks.order.word());
+    let order = format!(" {} ", tasks.order.as_str());
     let filter = match tasks.filter_text.as_str() {
         "" => String::new(),
         text => format!(" /{text} "),
@@ -101,7 +101,7 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
     let word = if task.cancelling {
         "cancelling"
     } else {
-        task.state.word()
+        task.state.as_str()
     };
     let state = format!("{} {word}", model.theme.symbols.state(task.state));
     let marked = model.tasks.marked.contains(&task.id);
@@ -111,7 +111,7 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
         (task.id.to_string(), StyleRole::Dim)
     };
     let (result, result_role) = outcome(task, model);
-    let time = task.duration().or_else(|| {
+    let time = task.run_time.or_else(|| {
         let running = task.state == State::Running;
         Some(model.now.since(task.started_at?)).filter(|_| running)
     });
@@ -213,7 +213,7 @@ pub(crate) const fn state_role(state: State) -> StyleRole {
 /// Draws the finished tasks per second: now, peak and history, and the latency percentiles.
 fn throughput(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let overview = &model.data().overview;
-    let rate = overview.rate(model.now, crate::queue::broker::RATE_SECONDS);
+    let rate = overview.rate(model.now, crate::queue::stats::RATE_SECONDS);
     let now = rate.last().copied().unwrap_or_default();
     let peak = rate.iter().copied().max().unwrap_or_default();
     let (now, peak) = (fmt_compact(now.into()), fmt_compact(peak.into()));

@@ -106,7 +106,7 @@ fn cells<'a>(worker: &'a WorkerStatus, model: &Model) -> Vec<table::Cell<'a>> {
     let busy = (worker.busy_share(model.now) * 100.0).round() as u64;
     vec![
         (Cow::Owned(worker.id.to_string()), StyleRole::Strong),
-        (Cow::Borrowed(worker.state.word()), role),
+        (Cow::Borrowed(worker.state.as_str()), role),
         (Cow::Owned(current), StyleRole::Text),
         (Cow::Owned(fmt_compact(worker.done)), StyleRole::Text),
         (Cow::Owned(fmt_compact(worker.failed)), failed),

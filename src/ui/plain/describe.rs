@@ -3,11 +3,7 @@
 use crate::{
     net::{admission::MemberStatus, naming::Record},
     node::UpstreamStatus,
-    queue::{
-        broker::FailureGroup,
-        task::{Task, Timestamp},
-        worker::WorkerStatus,
-    },
+    queue::{clock::Timestamp, error::FailureGroup, task::Task, worker::WorkerStatus},
     text::{fmt_duration, pluralize},
     ui::{
         effect::Members,
@@ -124,7 +120,7 @@ fn worker(worker: &WorkerStatus, now: Timestamp) -> String {
     format!(
         "{} {}  {} done, {} failed, {:.0}% busy{current}",
         worker.id,
-        worker.state.word(),
+        worker.state.as_str(),
         worker.done,
         worker.failed,
         worker.busy_share(now) * 100.0

@@ -12,9 +12,14 @@ use crate::{
     },
     node::NamesEvent,
     queue::{
-        broker::{Event, EventBatch, NameStats, Percentiles, Stats, StorageStats},
+        clock::Timestamp,
+        event::{Event, EventBatch},
+        id::{TaskId, WorkerId},
         query::Page,
-        task::{Attempt, Progress, State, Task, TaskId, Timestamp, WorkerId},
+        state::State,
+        stats::{NameStats, Percentiles, Stats},
+        storage::{Durability, StorageStats},
+        task::{Attempt, Progress, Task},
         timeline::{ActivityTimeline, Span},
         worker::{RunningTask, WorkerState, WorkerStatus},
     },
@@ -80,7 +85,7 @@ pub(crate) fn busy() -> Model {
                     State::Succeeded
                 },
                 worker: Some(WorkerId(1 + (n % 3) as u16)),
-                ran: Duration::from_millis(180 + 40 * n as u64),
+                run_time: Duration::from_millis(180 + 40 * n as u64),
             })
             .collect(),
         dropped: 0,
@@ -104,10 +109,10 @@ pub(crate) fn answer_all(model: &mut Model) {
 
 pub(crate) fn answer(model: &mut Model, effect: &Effect) {
     if let Effect::Tasks(fetch) = effect {
-        let fits = |task: &Task| fetch.query.filter.states.has(task.state);
+        let fits = |task: &Task| fetch.query.filter.states.contains(task.state);
         let page = Page {
             tasks: tasks().into_iter().filter(fits).collect(),
-            more_from: None,
+            resume_at: None,
         };
         let number = fetch.number;
         send(
@@ -215,21 +220,21 @@ fn task(id: u64, args: &str, state: State) -> Task {
             total: 2_000,
         }),
         expires_at: None,
-        waited: started.then(|| Duration::from_millis(3_000)),
-        ran: finished.then(|| ago(8_800 - id * 433).since(ago(9_000 - id * 400))),
+        wait_time: started.then(|| Duration::from_millis(3_000)),
+        run_time: finished.then(|| ago(8_800 - id * 433).since(ago(9_000 - id * 400))),
         error: None,
-        log: Vec::new(),
+        attempts_history: Vec::new(),
     }
 }
 
 pub(crate) fn tasks() -> Vec<Task> {
     let failed = Task {
         error: Some("int too large to convert to float".into()),
-        log: vec![Attempt {
+        attempts_history: vec![Attempt {
             worker: Some(WorkerId(2)),
-            waited: Duration::from_millis(12),
+            wait_time: Duration::from_millis(12),
             started_at: ago(6_000),
-            ran: Duration::from_micros(80),
+            run_time: Duration::from_micros(80),
             error: "int too large to convert to float".into(),
         }],
         ..task(7, "[99999999999999999999999999,1.5]", State::Failed)
@@ -237,7 +242,7 @@ pub(crate) fn tasks() -> Vec<Task> {
     let retrying = Task {
         due_at: Some(Timestamp(NOW.0 + 4_000_000)),
         error: failed.error.clone(),
-        log: failed.log.clone(),
+        attempts_history: failed.attempts_history.clone(),
         attempts: 2,
         ..task(9, "[1,2]", State::Retrying)
     };
@@ -283,10 +288,10 @@ pub(crate) fn stats() -> Stats {
     Stats {
         counts,
         submitted: 13,
-        wanted: 2,
+        desired_workers: 2,
         backlog_limit: 1_000_000,
-        keeping: StorageStats {
-            durability: "power".into(),
+        storage: StorageStats {
+            durability: Durability::Power,
             bytes: 12 << 20,
             limit: 512 << 20,
             commits: Percentiles {
@@ -316,7 +321,7 @@ pub(crate) fn stats() -> Stats {
                 max: ms(400),
             },
         }],
-        retained_limit: 100_000,
+        retention_limit: 100_000,
         rate: (0..120)
             .map(|n| (n * n / 7 % 23) * u32::from(n > 60))
             .collect(),
@@ -371,7 +376,7 @@ pub(crate) fn workers() -> Vec<WorkerStatus> {
                 failed: u64::from(n == 2),
                 cancelled: 0,
                 started_at: ago(60_000),
-                lane,
+                timeline: lane,
             }
         })
         .collect()

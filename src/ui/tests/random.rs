@@ -8,9 +8,12 @@ use crate::{
     net::naming::{Health, NameEvent as NamingEvent, Record},
     node::NamesEvent,
     queue::{
-        broker::{Event, EventBatch},
+        clock::Timestamp,
+        event::{Event, EventBatch},
+        id::{TaskId, WorkerId},
         query::Page,
-        task::{State, Task, TaskId, Timestamp, WorkerId},
+        state::State,
+        task::Task,
     },
     ui::{
         effect::{Click, EffectDone, Greeted, Mouse, Msg},
@@ -149,13 +152,13 @@ proptest! {
                         id: TaskId(n.into()),
                         state,
                         worker: Some(WorkerId(1)),
-                        ran: std::time::Duration::from_millis(n),
+                        run_time: std::time::Duration::from_millis(n),
                     });
                     let batch = EventBatch { at: now, events: events.collect(), dropped: count };
                     send(&mut model, Msg::Broker(batch))
                 }
                 Input::Tasks(tasks) => {
-                    let page = Some(Page { tasks: tasks.into_iter().map(task).collect(), more_from: None });
+                    let page = Some(Page { tasks: tasks.into_iter().map(task).collect(), resume_at: None });
                     match model.tasks.refresh() {
                         Some(fetch) => send(&mut model, Msg::Tasks { number: fetch.number, page }),
                         None => vec![],

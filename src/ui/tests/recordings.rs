@@ -15,9 +15,11 @@ use super::{
 };
 use crate::{
     queue::{
-        broker::{Event, EventBatch},
+        clock::Timestamp,
+        event::{Event, EventBatch},
+        id::{TaskId, WorkerId},
         query::Page,
-        task::{State, TaskId, Timestamp, WorkerId},
+        state::State,
     },
     ui::{
         effect::{Click, Effect, EffectDone, Greeted, Mouse, Msg},
@@ -127,11 +129,12 @@ fn answer(effect: Effect) -> Option<Msg> {
         },
         Effect::Overview => Msg::Overview(Some((Box::new(stats()), workers()))),
         Effect::Tasks(fetch) => {
-            let fits = |task: &crate::queue::task::Task| fetch.query.filter.states.has(task.state);
+            let fits =
+                |task: &crate::queue::task::Task| fetch.query.filter.states.contains(task.state);
             let tasks = tasks().into_iter().filter(fits).collect();
             let page = Some(Page {
                 tasks,
-                more_from: None,
+                resume_at: None,
             });
             let number = fetch.number;
             Msg::Tasks { number, page }
@@ -340,7 +343,7 @@ proptest! {
                         id: TaskId(n.into()),
                         state,
                         worker: Some(WorkerId(1)),
-                        ran: Duration::from_millis(n),
+                        run_time: Duration::from_millis(n),
                     });
                     let batch = EventBatch { at: screen.now, events: events.collect(), dropped: 0 };
                     screen.take(Msg::Broker(batch));

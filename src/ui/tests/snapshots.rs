@@ -16,11 +16,7 @@ use crate::{
         trust::{key::PublicKey, members},
     },
     node::{Locality, NamesEvent, UpstreamStatus},
-    queue::{
-        broker::{BulkAction, FailureGroup},
-        query::Filter,
-        task::{TaskId, Timestamp},
-    },
+    queue::{broker::BulkAction, clock::Timestamp, error::FailureGroup, id::TaskId, query::Filter},
     ui::{
         ColorDepth, SymbolSet,
         effect::{EffectDone, Members, Msg},
@@ -228,7 +224,7 @@ fn marks_and_what_must_not_be_overlooked() {
         let mut stats = model.data().overview.stats.clone();
         stats.paused_queues = vec!["mail".into()];
         stats.stuck = 2;
-        stats.trouble = Some("the disk is full".into());
+        stats.persist_error = Some("the disk is full".into());
         let workers = model.data().overview.workers.clone();
         send(&mut model, Msg::Overview(Some((Box::new(stats), workers))));
         model

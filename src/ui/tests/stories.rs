@@ -244,7 +244,7 @@ async fn wrong_input_is_explained_and_kept_for_mending() {
     app.press("ctrl-k").type_text("3").press("enter");
     app.until("#1 succeeded").await;
     app.press("/").type_text("state:done").press("enter");
-    app.until("`done` is no state").await;
+    app.until("`done` is not a state").await;
     app.press("esc 2 enter");
     app.until("type a name first").await;
     app.press("esc e").type_text("x").press("enter");
@@ -370,8 +370,8 @@ async fn a_task_that_fails_twice_succeeds_and_its_attempts_are_told() {
     app.press("enter");
     let screen = app.until("attempt 2").await;
     assert!(screen.contains("3 of 5"), "{screen}");
-    assert!(screen.contains("attempt 1 was told to fail"), "{screen}");
-    assert!(screen.contains("attempt 2 was told to fail"), "{screen}");
+    assert!(screen.contains("attempt 1 fails on request"), "{screen}");
+    assert!(screen.contains("attempt 2 fails on request"), "{screen}");
     app.press("esc");
     app.end().await;
 }
@@ -387,7 +387,7 @@ async fn what_fails_for_good_is_a_dead_letter_until_it_is_run_again() {
     }
     app.until("✗ 3 failed").await;
     app.press("d");
-    let screen = app.until("attempt 1 was told to fail").await;
+    let screen = app.until("attempt 1 fails on request").await;
     assert!(screen.contains("Dead letters"), "{screen}");
     app.press("R");
     app.until("Retry 3 failed, cancelled or expired tasks that failed with")
@@ -492,7 +492,7 @@ async fn any_task_is_run_from_the_palette_and_mistakes_are_explained() {
     run("submit add [20,22] priority:9", "queued as #1").await;
     run("submit add", "write a task's name and its arguments").await;
     run("submit add [2,", "not JSON").await;
-    run("submit sub [2,3]", "there is no task named `sub`").await;
+    run("submit sub [2,3]", "no task is named `sub`").await;
     run("submit add [1,2] soon", "`soon` is not an option").await;
     app.end().await;
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::symbols::border;
 
-use crate::{net::naming::Health, queue::task::State, ui::model::events::Tone};
+use crate::{net::naming::Health, queue::state::State, ui::model::events::Tone};
 
 /// A set of symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

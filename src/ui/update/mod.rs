@@ -12,7 +12,7 @@ use super::{
     pane::Pane,
     verbs::{self, navigation, palette, quit},
 };
-use crate::queue::task::Timestamp;
+use crate::queue::clock::Timestamp;
 
 /// The longest text that a line accepts, in bytes; a longer paste is cut.
 pub(crate) const MAX_INPUT: usize = 64 << 10;

@@ -3,7 +3,7 @@
 use crate::{
     net::naming::{Health, NameChange, NameEvent, RemovalReason},
     node::NamesEvent,
-    queue::{embedded::Recovery, task::TaskId},
+    queue::{id::TaskId, storage::Recovery},
     text,
     ui::{
         effect::{Effect, Msg},

@@ -5,8 +5,9 @@ use crate::{
     node::NodeHandle,
     queue::{
         broker::{BulkAction, BulkOutcome},
+        id::TaskId,
         query::Filter,
-        task::{Task, TaskId},
+        task::Task,
     },
     text::{fmt_count, pluralize},
     ui::{
@@ -53,7 +54,7 @@ pub(super) fn on_tasks(
         };
     }
     if on_marked(model) {
-        let filter = Filter::of(std::mem::take(&mut model.tasks.marked));
+        let filter = Filter::by_ids(std::mem::take(&mut model.tasks.marked));
         return vec![Effect::Bulk { action, filter }];
     }
     subject(model)
@@ -66,7 +67,7 @@ pub(super) fn on_tasks(
 pub(super) fn count_matching(model: &Model, action: BulkAction) -> Vec<Effect> {
     let tasks = &model.tasks;
     let (filter, which) = if !tasks.marked.is_empty() {
-        let marked = Filter::of(tasks.marked.iter().copied());
+        let marked = Filter::by_ids(tasks.marked.iter().copied());
         (marked, "that are marked".to_owned())
     } else if tasks.filter.is_empty() {
         (Filter::default(), String::new())

@@ -4,10 +4,7 @@ use super::{Action, ActionSpec, Impact, bulk, log, scope::Scope};
 use crate::{
     net::rpc::wire::Role,
     node::NodeHandle,
-    queue::{
-        broker::BulkAction,
-        task::{State, TaskId},
-    },
+    queue::{broker::BulkAction, id::TaskId, state::State},
     ui::{
         effect::{Effect, EffectDone},
         model::{Model, UNDO, events::Tone},

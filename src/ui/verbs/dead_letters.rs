@@ -4,9 +4,10 @@ use super::{Action, ActionSpec, filter, scope};
 use crate::{
     node::NodeHandle,
     queue::{
-        broker::{BulkAction, FailureGroup},
-        query::{FILTER_WORDS, Filter},
-        task::State,
+        broker::BulkAction,
+        error::FailureGroup,
+        query::{FILTER_FIELDS, Filter},
+        state::State,
     },
     ui::{
         effect::{Effect, Msg},
@@ -57,7 +58,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
 }
 
 pub(crate) async fn run(node: &NodeHandle) -> Msg {
-    let groups = node.broker().reasons().await;
+    let groups = node.broker().dead_letters().await;
     Msg::DeadLetters(groups.map_err(|e| e.to_string()))
 }
 
@@ -117,7 +118,7 @@ fn selected(model: &Model) -> Option<&FailureGroup> {
 fn filter_text(group: &FailureGroup) -> String {
     let is_filter_syntax = |word: &&str| {
         let before = word.split(':').next().unwrap_or_default();
-        word.starts_with('!') || (word.contains(':') && FILTER_WORDS.contains(&before))
+        word.starts_with('!') || (word.contains(':') && FILTER_FIELDS.contains(&before))
     };
     let words = group.error.split_whitespace();
     let words: Vec<&str> = words

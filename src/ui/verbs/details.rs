@@ -3,7 +3,7 @@
 use super::{Action, ActionSpec, bulk, methods, scope};
 use crate::{
     node::NodeHandle,
-    queue::task::{Task, TaskId},
+    queue::{id::TaskId, task::Task},
     ui::{
         effect::{Effect, Msg},
         model::{

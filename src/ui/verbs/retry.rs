@@ -4,10 +4,7 @@ use super::{Action, ActionSpec, Impact, bulk, dead_letters, scope};
 use crate::{
     net::rpc::wire::Role,
     node::NodeHandle,
-    queue::{
-        broker::BulkAction,
-        task::{TaskId, Transition},
-    },
+    queue::{broker::BulkAction, id::TaskId, state::Transition},
     ui::{
         effect::{Effect, EffectDone},
         model::Model,

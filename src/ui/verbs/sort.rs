@@ -23,7 +23,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
 fn sort(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     let order = match argument {
         None => Some(model.tasks.order.next()),
-        Some(word) => Order::ALL.into_iter().find(|order| order.word() == word),
+        Some(word) => Order::ALL.into_iter().find(|order| order.as_str() == word),
     };
     let Some(order) = order else {
         model.toast(Tone::Warn, "sort by newest, oldest, state or slowest");

@@ -4,7 +4,7 @@ use super::{Action, ActionSpec, Impact, scope};
 use crate::{
     net::rpc::wire::Role,
     node::NodeHandle,
-    queue::task::TaskId,
+    queue::id::TaskId,
     ui::{
         effect::{Effect, EffectDone},
         model::Model,
@@ -42,7 +42,7 @@ fn unavailable(model: &Model) -> Option<String> {
 }
 
 pub(crate) async fn run(node: &NodeHandle, id: TaskId) -> EffectDone {
-    let state = node.broker().restore(id).await;
+    let state = node.broker().undo_cancel(id).await;
     let text = state.map(|state| format!("{id} is {state} again"));
     EffectDone::new(Action::Undo, format!("undo cancel {id}"), text)
 }

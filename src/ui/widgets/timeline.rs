@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::canvas::Canvas;
 use crate::{
     queue::{
-        task::Timestamp,
+        clock::Timestamp,
         timeline::{Span, WINDOW},
         worker::WorkerStatus,
     },
@@ -26,7 +26,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, worker: &WorkerStatus, n
     let start = end.saturating_sub(cell * cells);
     let mut drawn = vec![(0.0, StyleRole::Border, 0.0); usize::from(area.width)];
     let running = worker.current.as_ref().map(|c| Span::of_task(c.since, now));
-    let done = worker.lane.numbered().map(|(n, s)| (role(n, s), s));
+    let done = worker.timeline.numbered().map(|(n, s)| (role(n, s), s));
     let all = done.chain(running.as_ref().map(|s| (StyleRole::Active, s)));
     for (role, span) in all {
         let from = span.start.0.max(start);

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use super::{Core, Signal, live_task::LiveTask, task_id};
 use crate::queue::{
-    broker::Event,
     clock::ClockStep,
+    clock::Timestamp,
     embedded::store::row::{LastRun, RunningInfo},
+    event::Event,
     executor::control::StopReason,
-    task::{State, TimeLimits, Timestamp, WorkerId},
+    id::WorkerId,
+    options::TimeLimits,
+    state::State,
 };
 
 /// A run whose start was reported.

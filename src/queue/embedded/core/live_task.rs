@@ -6,12 +6,14 @@ use std::sync::Arc;
 use super::{UniqueKey, rank};
 use crate::queue::{
     clock::ClockStep,
+    clock::Timestamp,
     embedded::store::{
         Reschedule,
         row::{ExecOverrides, Row},
     },
+    options::{Key, KeyPolicy},
     registry::TaskFunction,
-    task::{Key, KeyPolicy, State, Timestamp},
+    state::State,
 };
 
 /// The index of a queue.
@@ -72,7 +74,7 @@ impl LiveTask {
     /// The key of which only one task runs at a time.
     pub(super) fn serial_key(&self) -> Option<&Arc<str>> {
         let key = self.key.as_deref()?;
-        (key.rule == KeyPolicy::Serial).then_some(&key.text)
+        (key.policy == KeyPolicy::Serial).then_some(&key.text)
     }
 
     /// Makes the task ready to run from now on.
@@ -111,6 +113,6 @@ impl LiveTask {
 }
 
 pub(super) fn unique_key(name: &Arc<str>, key: Option<&Key>) -> Option<UniqueKey> {
-    let key = key.filter(|key| key.rule == KeyPolicy::Unique)?;
+    let key = key.filter(|key| key.policy == KeyPolicy::Unique)?;
     Some((Arc::clone(name), Arc::clone(&key.text)))
 }

@@ -5,8 +5,9 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use hdrhistogram::Histogram;
 
 use crate::queue::{
-    broker::{Buckets, NameHistograms, NameStats, Percentiles, RATE_SECONDS, Stats},
-    task::{State, Timestamp},
+    clock::Timestamp,
+    state::State,
+    stats::{Buckets, NameHistograms, NameStats, Percentiles, RATE_SECONDS, Stats},
 };
 
 pub(super) struct Metrics {
@@ -104,8 +105,8 @@ impl Metrics {
             name: Arc::clone(&name.name),
             succeeded: name.succeeded,
             failed: name.failed,
-            wait: Percentiles::of(&name.wait),
-            run: Percentiles::of(&name.run),
+            wait: Percentiles::from_histogram(&name.wait),
+            run: Percentiles::from_histogram(&name.run),
         });
         let mut names: Vec<NameStats> = names.collect();
         names.sort_by(|a, b| a.name.cmp(&b.name));
@@ -113,9 +114,9 @@ impl Metrics {
             submitted: self.submitted,
             duplicates: self.duplicates,
             retried: self.retried,
-            ended: self.ended,
-            forgotten: self.evicted,
-            late: self.stale_reports,
+            finished: self.ended,
+            evicted: self.evicted,
+            stale_reports: self.stale_reports,
             rate: self.rate.iter().take(whole).copied().collect(),
             rate_until: self.until,
             wait: self.combined(|name| &name.wait),
@@ -129,8 +130,8 @@ impl Metrics {
     pub(super) fn histograms(&self) -> Vec<NameHistograms> {
         let names = self.names.iter().map(|name| NameHistograms {
             name: Arc::clone(&name.name),
-            wait: Buckets::of(&name.wait),
-            run: Buckets::of(&name.run),
+            wait: Buckets::from_histogram(&name.wait),
+            run: Buckets::from_histogram(&name.run),
         });
         names.collect()
     }
@@ -139,14 +140,14 @@ impl Metrics {
     fn combined(&self, of: impl Fn(&NameMetrics) -> &Histogram<u64>) -> Percentiles {
         match self.names.as_slice() {
             [] => Percentiles::default(),
-            [only] => Percentiles::of(of(only)),
+            [only] => Percentiles::from_histogram(of(only)),
             many => {
                 let mut sum = histogram();
                 for name in many {
                     // All have the same bounds, so adding cannot fail.
                     sum.add(of(name)).ok();
                 }
-                Percentiles::of(&sum)
+                Percentiles::from_histogram(&sum)
             }
         }
     }

@@ -21,18 +21,21 @@ pub(super) use self::recover::CrashVerdict;
 use self::{deadlines::ActiveRun, live_task::LiveTask, metrics::Metrics, queues::Queues};
 use crate::queue::executor::worker::Job;
 use crate::queue::{
-    broker::{BrokerError, Event, NameHistograms, Stats},
     clock::ClockStep,
+    clock::Timestamp,
     embedded::store::{
         StoreChange,
         row::{ColdFields, ExecOverrides, Row, RunningInfo},
     },
+    error::BrokerError,
+    event::Event,
     executor::control::StopReason,
+    id::{TaskId, WorkerId},
+    options::{MAX_ATTEMPTS, MAX_PRIORITY, TaskOptions, TimeLimits},
     registry::{InvalidTask, TaskFunction},
-    task::{
-        MAX_ATTEMPTS, MAX_PRIORITY, NewTask, Receipt, State, TaskId, TaskOptions, TimeLimits,
-        Timestamp, WorkerId,
-    },
+    state::State,
+    stats::{NameHistograms, Stats},
+    task::{NewTask, Receipt},
 };
 
 /// The limits of one engine.
@@ -184,7 +187,7 @@ impl Core {
             if !self.queues.has_room_for(task.options.queue.as_ref()) {
                 return Err(BrokerError::InvalidTask(InvalidTask::BadArguments {
                     name: task.function.name.to_string(),
-                    why: format!(
+                    reason: format!(
                         "there are {} queues already; use one of them",
                         queues::MAX_QUEUES
                     ),
@@ -226,7 +229,7 @@ impl Core {
         let due_at = countdown.max(task.options.eta.filter(|eta| *eta > now));
         let overrides = ExecOverrides {
             limits: task.options.limits,
-            result_ttl: task.options.keep,
+            result_ttl: task.options.result_ttl,
         };
         let mut row = Row::new(id, Arc::clone(&task.function.name), task.args, now);
         if due_at.is_some() {
@@ -370,7 +373,7 @@ impl Core {
             paused: self.queues.is_paused(),
             paused_queues: self.queues.paused().collect(),
             backlog_limit: self.limits.backlog,
-            oldest: next.map(|task| now.since(task.ready_at)),
+            oldest_ready: next.map(|task| now.since(task.ready_at)),
             ..self.metrics.stats(now)
         }
     }

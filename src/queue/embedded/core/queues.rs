@@ -8,7 +8,8 @@ use std::{
 use super::live_task::{LiveTask, QueueId};
 use crate::queue::{
     embedded::store::ids::{IdBitmap, SortKey},
-    task::{DEFAULT_QUEUE, State},
+    options::DEFAULT_QUEUE,
+    state::State,
 };
 
 /// The most queues of one engine.

@@ -5,9 +5,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{Core, task_id, transitions::MAX_BACKOFF};
 use crate::queue::{
+    clock::Timestamp,
     embedded::store::{StoreChange, row::Row},
+    id::TaskId,
     registry::TaskFunction,
-    task::{State, TaskId, Timestamp},
+    state::State,
 };
 
 /// How often a task may be running when its process crashes; then it fails.
@@ -78,9 +80,9 @@ impl Core {
     fn record_crash(&mut self, now: Timestamp, id: u64) {
         let attempt = crate::queue::task::Attempt {
             worker: None,
-            waited: Duration::ZERO,
+            wait_time: Duration::ZERO,
             started_at: now,
-            ran: Duration::ZERO,
+            run_time: Duration::ZERO,
             error: "the process ended while it ran".into(),
         };
         self.changes.push(StoreChange::Attempt(id, attempt));

@@ -5,14 +5,19 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use super::{Core, Timer, deadlines::ActiveRun, live_task::LiveTask, task_id};
 use crate::{
     queue::{
-        broker::{BrokerError, Event},
+        clock::Timestamp,
         embedded::store::{
             Completion, StoreChange,
             row::{EndRow, LastRun, Row},
         },
+        error::BrokerError,
+        event::Event,
         executor::worker::{RunEnded, RunOutcome, RunStarted},
+        id::WorkerId,
+        options::TimeLimits,
         registry::TaskFunction,
-        task::{Attempt, State, TimeLimits, Timestamp, Transition, WorkerId},
+        state::{State, Transition},
+        task::Attempt,
     },
     retry,
 };
@@ -99,7 +104,7 @@ impl Core {
                 id: task_id(id),
                 state: State::Retrying,
                 worker: Some(worker),
-                ran: run_time,
+                run_time,
             });
         } else {
             self.finish_task(at, id, State::Failed, Some(error), last_run, None);
@@ -115,9 +120,9 @@ impl Core {
     ) {
         let attempt = Attempt {
             worker: run.map(|run| run.worker),
-            waited: run.map(|run| run.wait_time).unwrap_or_default(),
+            wait_time: run.map(|run| run.wait_time).unwrap_or_default(),
             started_at: run.map(|run| run.started_at).unwrap_or_default(),
-            ran: run_time,
+            run_time,
             error: error.into(),
         };
         self.changes.push(StoreChange::Attempt(id, attempt));
@@ -163,7 +168,7 @@ impl Core {
             id: task_id(id),
             state,
             worker: last_run.map(|run| run.worker),
-            ran: Duration::from_micros(last_run.map(|run| run.run_micros).unwrap_or_default()),
+            run_time: Duration::from_micros(last_run.map(|run| run.run_micros).unwrap_or_default()),
         });
     }
 
@@ -244,8 +249,8 @@ impl Core {
     ) -> Result<State, BrokerError> {
         row.update_cold(|cold| cold.due_at = cold.due_at.filter(|due| *due > now));
         let transition = match row.cold().due_at {
-            Some(_) => Transition::Postpone,
-            None => Transition::Restore,
+            Some(_) => Transition::UndoCancelScheduled,
+            None => Transition::UndoCancel,
         };
         row.state = self.check_requeue(&row, transition)?;
         self.requeue(row, function)
@@ -255,7 +260,7 @@ impl Core {
     fn check_requeue(&self, row: &Row, transition: Transition) -> Result<State, BrokerError> {
         let id = task_id(row.id);
         let state = row.state.apply(transition);
-        let state = state.map_err(|why| BrokerError::InvalidTransition { id, why })?;
+        let state = state.map_err(|why| BrokerError::InvalidTransition { id, source: why })?;
         let (backlog, limit) = (self.unfinished(), self.limits.backlog);
         if backlog >= limit {
             return Err(BrokerError::Overloaded { backlog, limit });
@@ -264,7 +269,7 @@ impl Core {
         match unique.and_then(|key| self.unique.get(&key)) {
             Some(by) => Err(BrokerError::DuplicateKey {
                 id,
-                by: task_id(*by),
+                holder: task_id(*by),
             }),
             None => Ok(state),
         }

@@ -9,8 +9,8 @@ use super::{
     SPIN_LIMIT,
 };
 use crate::queue::{
-    broker::BrokerError, embedded::store::StoreError, executor::worker::WorkerReport,
-    task::Timestamp,
+    clock::Timestamp, embedded::store::StoreError, error::BrokerError,
+    executor::worker::WorkerReport,
 };
 
 /// The input of a decision.

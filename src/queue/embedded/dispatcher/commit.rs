@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{CLOCK_CHECK, Dispatcher};
 use crate::queue::{
-    broker::Event,
     embedded::store::{StoreChange, StoreError},
-    task::IdempotencyKey,
+    event::Event,
+    id::IdempotencyKey,
 };
 
 impl Dispatcher {

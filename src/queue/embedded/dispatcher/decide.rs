@@ -5,23 +5,28 @@ use tokio::time::Instant;
 
 use super::{Dispatcher, ShutdownState, Subscriber, collect::Message};
 use crate::queue::{
-    broker::{BrokerError, BulkAction, BulkOutcome, Event},
+    broker::{BulkAction, BulkOutcome},
     embedded::{
         bulk::{BulkJob, Next},
         command::{DispatcherCommand, PendingReply, TryResponder},
         core::ValidatedTask,
         store::{StoreChange, StoreError, row::Row},
     },
+    error::BrokerError,
+    event::Event,
     executor::worker::WorkerReport,
+    id::{IdempotencyKey, TaskId},
+    options::TaskOptions,
     query::Page,
-    task::{IdempotencyKey, Receipt, State, TaskId, TaskOptions, Transition},
+    state::{State, Transition},
+    task::Receipt,
 };
 
 impl Dispatcher {
     /// Decides on everything that was collected, and lets the time pass.
     pub(super) fn decide(&mut self) {
         self.ended_runs = 0;
-        if let Some(step) = self.clock.check() {
+        if let Some(step) = self.clock.detect_step() {
             self.core.apply_clock_step(step);
         }
         // The page comes first: it was read before any decision of this round.
@@ -65,7 +70,7 @@ impl Dispatcher {
                 self.reply_after_commit(decision, reply);
             }
             DispatcherCommand::Restore(id, reply) => {
-                let decision = self.requeue(id, Transition::Restore);
+                let decision = self.requeue(id, Transition::UndoCancel);
                 self.reply_after_commit(decision, reply);
             }
             DispatcherCommand::Retry(id, reply) => {
@@ -243,7 +248,7 @@ impl Dispatcher {
 /// The error of a transition that a task in this state cannot make.
 fn invalid(id: TaskId, state: State, transition: Transition) -> BrokerError {
     match state.apply(transition) {
-        Err(why) => BrokerError::InvalidTransition { id, why },
+        Err(why) => BrokerError::InvalidTransition { id, source: why },
         Ok(_) => BrokerError::NotFound(id),
     }
 }

@@ -25,23 +25,27 @@ use tokio::time::Instant;
 
 use self::collect::Message;
 use super::{
-    BrokerConfig, MAX_WORKERS, Recovery,
+    BrokerConfig, MAX_WORKERS,
     bulk::BulkJob,
     command::{DispatcherCommand, PendingReply, Responder},
     core::{Core, RetentionAges},
     idempotency::IdempotencyCache,
+    recovery::recovery,
 };
 use crate::queue::{
-    broker::{EventBatch, ShutdownReport, Stats},
+    broker::ShutdownReport,
     clock::Clock,
+    clock::Timestamp,
     embedded::store::{OpenReport, Store, StoreChange, reads::ReadRequest},
+    event::EventBatch,
     executor::{
         pool::Pool,
         worker::{Job, SHUTDOWN_TIMEOUT, WorkerReport},
     },
     query::Page,
     registry::Registry,
-    task::Timestamp,
+    stats::Stats,
+    storage::Recovery,
 };
 
 /// The most commands and reports of one round.
@@ -222,7 +226,7 @@ impl Dispatcher {
             .commit(&mut self.changes)
             .map_err(super::store_error)?;
         self.store.reset_in_flight().map_err(super::store_error)?;
-        Ok(Recovery::new(waiting, verdicts, opened))
+        Ok(recovery(waiting, verdicts, opened))
     }
 
     async fn run(mut self) -> Self {
@@ -260,7 +264,7 @@ impl Dispatcher {
             let report = ShutdownReport {
                 abandoned,
                 unstarted: shutdown.unstarted,
-                kept: self.config.survives() && self.changes.is_empty(),
+                persisted: self.config.survives() && self.changes.is_empty(),
             };
             shutdown.reply.send(report).ok();
         }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::Dispatcher;
 use crate::queue::{
-    broker::{Event, EventBatch, Stats, StorageStats},
     embedded::store::rows::Running,
-    task::WorkerId,
+    event::{Event, EventBatch},
+    id::WorkerId,
+    stats::Stats,
+    storage::StorageStats,
 };
 
 impl Dispatcher {
@@ -61,13 +63,13 @@ impl Dispatcher {
         }
         let (bytes, commits) = self.store.usage();
         let retention = self.config.store.retention;
-        stats.retained_limit = retention.count;
-        stats.wanted = self.desired_workers;
+        stats.retention_limit = retention.count;
+        stats.desired_workers = self.desired_workers;
         stats.stuck = self.pool.stuck();
-        stats.trouble.clone_from(&self.persist_error);
+        stats.persist_error.clone_from(&self.persist_error);
         stats.unsaved = self.changes.len();
-        stats.keeping = StorageStats {
-            durability: self.config.durability().word().into(),
+        stats.storage = StorageStats {
+            durability: self.config.durability(),
             bytes,
             limit: retention.bytes,
             commits,

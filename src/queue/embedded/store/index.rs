@@ -6,7 +6,7 @@ use super::{
     ids::{IdBitmap, SortKey},
     row::Row,
 };
-use crate::queue::task::State;
+use crate::queue::state::State;
 
 #[derive(Debug, Default)]
 pub(super) struct Index {

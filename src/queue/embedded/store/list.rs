@@ -9,8 +9,10 @@ use super::{
     rows::{KeyRange, Rows, Running, Scan, ScanItem, ScanIter},
 };
 use crate::queue::{
-    query::{Cursor, Filter, From, MAX_PAGE, Order, Page, Query, StateSet},
-    task::{State, TaskId},
+    id::TaskId,
+    query::{Cursor, Filter, MAX_PAGE, Order, Page, PageStart, Query},
+    state::State,
+    state::StateSet,
 };
 
 /// The most rows that one call scans. A rare match among many tasks then takes several calls, and none
@@ -32,7 +34,7 @@ pub(super) fn list(rows: &dyn Rows, running: &Running, query: &Query) -> Result<
             break;
         }
         if scanned >= SCAN_LIMIT {
-            page.more_from = last;
+            page.resume_at = last;
             break;
         }
         let (key, row) = item?;
@@ -62,7 +64,7 @@ pub(super) fn matching<'a>(
         running,
         filter,
     };
-    scan.items(Order::Oldest, From::First)
+    scan.items(Order::Oldest, PageStart::First)
         .filter(move |item| match item {
             Ok((_, row)) => row.matches(filter, running.get(&row.id)),
             Err(_) => true,
@@ -78,7 +80,7 @@ struct ListScan<'a> {
 }
 
 impl<'a> ListScan<'a> {
-    fn items(self, order: Order, from: From) -> ScanIter<'a> {
+    fn items(self, order: Order, from: PageStart) -> ScanIter<'a> {
         match order {
             Order::Newest => self.by_age(from, true),
             Order::Oldest => self.by_age(from, false),
@@ -87,13 +89,15 @@ impl<'a> ListScan<'a> {
         }
     }
 
-    fn by_age(self, from: From, newest_first: bool) -> ScanIter<'a> {
+    fn by_age(self, from: PageStart, newest_first: bool) -> ScanIter<'a> {
         // Exactly one of the two reverses the scan; both together do not.
         let descending = newest_first != from.is_backwards();
         let edge = match from {
-            From::First | From::Last => Bound::Unbounded,
-            From::At(cursor) => Bound::Included((0, id(cursor))),
-            From::After(cursor) | From::Before(cursor) => Bound::Excluded((0, id(cursor))),
+            PageStart::First | PageStart::Last => Bound::Unbounded,
+            PageStart::At(cursor) => Bound::Included((0, id(cursor))),
+            PageStart::After(cursor) | PageStart::Before(cursor) => {
+                Bound::Excluded((0, id(cursor)))
+            }
         };
         let range = if descending {
             (Bound::Unbounded, edge)
@@ -120,13 +124,13 @@ impl<'a> ListScan<'a> {
     }
 
     /// One state after the other, and the newest first within each.
-    fn by_state(self, from: From) -> ScanIter<'a> {
+    fn by_state(self, from: PageStart) -> ScanIter<'a> {
         let backwards = from.is_backwards();
         let start = match from {
-            From::First | From::Last => None,
-            From::At(c) | From::After(c) | From::Before(c) => Some((c.key, id(c))),
+            PageStart::First | PageStart::Last => None,
+            PageStart::At(c) | PageStart::After(c) | PageStart::Before(c) => Some((c.key, id(c))),
         };
-        let inclusive = matches!(from, From::At(_));
+        let inclusive = matches!(from, PageStart::At(_));
         let rows_of = move |state: State| -> ScanIter<'a> {
             let key = state.index() as u64;
             let edge = match start {
@@ -154,14 +158,14 @@ impl<'a> ListScan<'a> {
         }
     }
 
-    fn by_run_time(self, from: From) -> ScanIter<'a> {
+    fn by_run_time(self, from: PageStart) -> ScanIter<'a> {
         let key = |c: Cursor| (c.key, id(c));
         let (range, descending) = match from {
-            From::First => ((Bound::Unbounded, Bound::Unbounded), true),
-            From::At(c) => ((Bound::Unbounded, Bound::Included(key(c))), true),
-            From::After(c) => ((Bound::Unbounded, Bound::Excluded(key(c))), true),
-            From::Last => ((Bound::Unbounded, Bound::Unbounded), false),
-            From::Before(c) => ((Bound::Excluded(key(c)), Bound::Unbounded), false),
+            PageStart::First => ((Bound::Unbounded, Bound::Unbounded), true),
+            PageStart::At(c) => ((Bound::Unbounded, Bound::Included(key(c))), true),
+            PageStart::After(c) => ((Bound::Unbounded, Bound::Excluded(key(c))), true),
+            PageStart::Last => ((Bound::Unbounded, Bound::Unbounded), false),
+            PageStart::Before(c) => ((Bound::Excluded(key(c)), Bound::Unbounded), false),
         };
         self.rows.scan(Scan::RunTime, range, descending)
     }

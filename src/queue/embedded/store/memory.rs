@@ -12,9 +12,11 @@ use super::{
     rows::{KeyRange, Rows, Running, Scan, ScanIter},
 };
 use crate::queue::{
-    broker::Percentiles,
+    clock::Timestamp,
     query::{Page, Query},
-    task::{Attempt, MAX_ATTEMPTS_HISTORY, State, Timestamp},
+    state::State,
+    stats::Percentiles,
+    task::{Attempt, MAX_ATTEMPTS_HISTORY},
 };
 
 /// The size of a row without its texts, in bytes, as measured with a million of them.

@@ -29,50 +29,14 @@ use self::{
     slots::InFlightFile,
 };
 use crate::queue::{
-    broker::Percentiles,
+    clock::Timestamp,
+    id::IdempotencyKey,
     query::{Page, Query},
-    task::{Attempt, IdempotencyKey, State, Timestamp},
+    state::State,
+    stats::Percentiles,
+    storage::{Damage, Durability},
+    task::Attempt,
 };
-
-/// The failures that acknowledged tasks survive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// A power cut: a change is on disk before it is acknowledged.
-    #[default]
-    Power,
-    /// The end of the process, however it ends. A power cut or a crash of the system may lose the
-    /// newest changes.
-    Process,
-    /// None: tasks are only in memory.
-    Memory,
-}
-
-impl Durability {
-    /// All levels, the safest first.
-    pub const ALL: [Self; 3] = [Self::Power, Self::Process, Self::Memory];
-
-    /// The word for it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Power => "power",
-            Self::Process => "process",
-            Self::Memory => "memory",
-        }
-    }
-
-    /// A sentence for people that says what may be lost.
-    #[must_use]
-    pub const fn risk(self) -> &'static str {
-        match self {
-            Self::Power => "acknowledged tasks survive a power cut",
-            Self::Process => {
-                "acknowledged tasks survive a crash of the program; a power cut may lose the newest ones"
-            }
-            Self::Memory => "all tasks are lost when the program ends",
-        }
-    }
-}
 
 /// The retention of finished tasks. Beyond any of the limits the oldest are deleted first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,19 +198,6 @@ pub(super) struct OpenReport {
     pub(super) missing: Option<(u64, u64)>,
     /// The damage that was repaired.
     pub(super) damage: Option<Damage>,
-}
-
-/// A damaged task file and the result of its repair.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Damage {
-    /// The error that SQLite reported.
-    pub error: String,
-    /// The path to which the damaged file was moved.
-    pub moved_to: PathBuf,
-    /// Intact tasks that were copied to the new file.
-    pub salvaged: usize,
-    /// Tasks that could not be read.
-    pub lost: usize,
 }
 
 /// The result of one step of [`Store::sweep`].

@@ -10,9 +10,11 @@ use super::{
     rows::{Rows, Running, Scan},
 };
 use crate::queue::{
-    broker::{BrokerError, FailureGroup, MAX_FAILURES, MAX_REASONS},
+    error::{BrokerError, FailureGroup, MAX_FAILURE_GROUPS, MAX_FAILURES},
+    id::TaskId,
     query::{Filter, Page, Query},
-    task::{State, Task, TaskId},
+    state::State,
+    task::Task,
 };
 
 /// The sender of a reply to a read.
@@ -60,7 +62,7 @@ fn get(rows: &dyn Rows, running: &Running, id: TaskId) -> Result<Option<Task>, S
         return Ok(None);
     };
     let mut task = row.to_task(running.get(&key));
-    task.log = rows.attempts(key)?;
+    task.attempts_history = rows.attempts(key)?;
     Ok(Some(task))
 }
 
@@ -101,6 +103,6 @@ fn failure_groups(rows: &dyn Rows) -> Result<Vec<FailureGroup>, StoreError> {
     }
     let mut groups: Vec<FailureGroup> = groups.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse((group.count, group.newest)));
-    groups.truncate(MAX_REASONS);
+    groups.truncate(MAX_FAILURE_GROUPS);
     Ok(groups)
 }

@@ -4,10 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Completion, Reschedule};
 use crate::queue::{
-    query::{Filter, slowness},
-    task::{
-        Attempt, DEFAULT_QUEUE, Key, Progress, State, Task, TaskId, TimeLimits, Timestamp, WorkerId,
-    },
+    clock::Timestamp,
+    id::{TaskId, WorkerId},
+    options::{DEFAULT_QUEUE, Key, TimeLimits},
+    query::{Filter, duration_key},
+    state::State,
+    task::{Attempt, Progress, Task},
 };
 
 /// One task as it is stored, unfinished or finished. The running state is not stored: it ends with the
@@ -161,7 +163,7 @@ impl Row {
     /// The sort key of its run time; see [`slowness`].
     pub(super) fn slowness(&self) -> u64 {
         let last_run = self.end.as_ref().and_then(|end| end.last_run);
-        slowness(last_run.map(|run| Duration::from_micros(run.run_micros)))
+        duration_key(last_run.map(|run| Duration::from_micros(run.run_micros)))
     }
 
     /// The task without its attempts. For a finished row `running` is out of date and ignored.
@@ -188,16 +190,16 @@ impl Row {
                 .map(|run| run.started_at)
                 .or(last_run.map(|run| run.started_at)),
             finished_at: self.end.as_ref().map(|end| end.finished_at),
-            waited: running
+            wait_time: running
                 .map(|run| run.wait_time)
                 .or(last_run.map(|run| Duration::from_micros(run.wait_micros))),
-            ran: last_run.map(|run| Duration::from_micros(run.run_micros)),
+            run_time: last_run.map(|run| Duration::from_micros(run.run_micros)),
             worker: running
                 .map(|run| run.worker)
                 .or(last_run.map(|run| run.worker)),
             result: self.end.as_ref().and_then(|end| end.result.clone()),
             error: self.cold().error.clone(),
-            log: Vec::<Attempt>::new(),
+            attempts_history: Vec::<Attempt>::new(),
         }
     }
 
@@ -218,7 +220,7 @@ impl Row {
         let equals = |wanted: &Option<String>, value: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == value)
         };
-        filter.states.has(self.current_state(running))
+        filter.states.contains(self.current_state(running))
             && (filter.worker.is_none() || filter.worker == worker)
             && equals(&filter.name, &self.name)
             && equals(
@@ -234,7 +236,7 @@ impl Row {
     }
 
     fn matches_texts(&self, filter: &Filter) -> bool {
-        if filter.has.is_empty() && filter.lacks.is_empty() {
+        if filter.contains.is_empty() && filter.excludes.is_empty() {
             return true;
         }
         let id = format!("#{}", self.id);
@@ -246,7 +248,7 @@ impl Row {
                 .chain(self.cold().error.as_deref())
         };
         let found = |wanted: &String| texts().any(|text| contains(text, wanted));
-        filter.has.iter().all(found) && !filter.lacks.iter().any(found)
+        filter.contains.iter().all(found) && !filter.excludes.iter().any(found)
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     ids::SortKey,
     row::{Row, RunningInfo},
 };
-use crate::queue::task::{Attempt, State};
+use crate::queue::{state::State, task::Attempt};
 
 /// The current runs by task id.
 pub(in crate::queue) type Running = BTreeMap<u64, RunningInfo>;

@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeSet, fs::File, io, os::unix::fs::FileExt, path::Path};
 
-use crate::{files, queue::task::WorkerId};
+use crate::{files, queue::id::WorkerId};
 
 /// The format and its version.
 const MAGIC: &[u8; 8] = b"dtflght1";

@@ -10,9 +10,11 @@ use super::{
     *,
 };
 use crate::queue::{
-    broker::FailureGroup,
-    query::{Filter, From, Order},
-    task::{Key, KeyPolicy, Task, TaskId, WorkerId},
+    error::FailureGroup,
+    id::{TaskId, WorkerId},
+    options::{Key, KeyPolicy},
+    query::{Filter, Order, PageStart},
+    task::Task,
 };
 
 /// Runs every test with every store.
@@ -145,7 +147,7 @@ impl TestStore {
         reply.blocking_recv().expect("answered").expect("readable")
     }
 
-    fn list(&mut self, filter: &Filter, order: Order, from: From, limit: usize) -> Page {
+    fn list(&mut self, filter: &Filter, order: Order, from: PageStart, limit: usize) -> Page {
         let query = Query {
             filter: filter.clone(),
             order,
@@ -157,7 +159,7 @@ impl TestStore {
 
     fn ids(&mut self, filter: &str) -> Vec<u128> {
         let filter = Filter::parse(filter).expect("reads");
-        let page = self.list(&filter, Order::Oldest, From::First, 1_000);
+        let page = self.list(&filter, Order::Oldest, PageStart::First, 1_000);
         let count = self.read(|reply| ReadRequest::Count(filter, reply));
         assert_eq!(count, page.tasks.len());
         page.tasks.iter().map(|task| task.id.0).collect()
@@ -201,35 +203,35 @@ fn every_order_pages_forwards_and_backwards_through_the_same_tasks(kind: Kind) {
     for order in Order::ALL {
         for filter in ["", "state:failed", "state:failed,queued,running", "#1"] {
             let filter = Filter::parse(filter).expect("reads");
-            let all = store.list(&filter, order, From::First, 1_000).tasks;
-            let (mut forwards, mut from) = (Vec::new(), From::First);
+            let all = store.list(&filter, order, PageStart::First, 1_000).tasks;
+            let (mut forwards, mut from) = (Vec::new(), PageStart::First);
             loop {
                 let page = store.list(&filter, order, from, 4).tasks;
                 let Some(last) = page.last() else { break };
-                from = From::After(order.cursor(last));
+                from = PageStart::After(order.cursor(last));
                 forwards.extend(page);
             }
             assert_eq!(ids(&forwards), ids(&all), "{order:?} {filter:?}");
-            let (mut backwards, mut from) = (Vec::new(), From::Last);
+            let (mut backwards, mut from) = (Vec::new(), PageStart::Last);
             loop {
                 let mut page = store.list(&filter, order, from, 4).tasks;
                 let Some(first) = page.first() else { break };
-                from = From::Before(order.cursor(first));
+                from = PageStart::Before(order.cursor(first));
                 page.extend(backwards);
                 backwards = page;
             }
             assert_eq!(ids(&backwards), ids(&all), "{order:?} {filter:?}");
             if let Some(middle) = all.get(all.len() / 2) {
-                let page = store.list(&filter, order, From::At(order.cursor(middle)), 1);
+                let page = store.list(&filter, order, PageStart::At(order.cursor(middle)), 1);
                 assert_eq!(ids(&page.tasks), [middle.id.0], "{order:?}");
             }
         }
     }
-    let slowest = store.list(&Filter::default(), Order::Slowest, From::First, 100);
+    let slowest = store.list(&Filter::default(), Order::Slowest, PageStart::First, 100);
     let key = |task: &Task| std::cmp::Reverse(Order::Slowest.cursor(task));
     assert!(slowest.tasks.is_sorted_by_key(key));
     assert_eq!(slowest.tasks.len(), 18, "finished tasks");
-    let by_state = store.list(&Filter::default(), Order::State, From::First, 100);
+    let by_state = store.list(&Filter::default(), Order::State, PageStart::First, 100);
     assert!(by_state.tasks.is_sorted_by_key(|task| task.state));
     assert_eq!(by_state.tasks.len(), 36);
 }
@@ -259,28 +261,28 @@ fn a_rare_match_among_many_tasks_is_found_in_several_calls_in_both_directions(ki
     let mut store = TestStore::new(kind);
     let rows: Vec<Row> = (0..25_000).map(|_| store.row()).collect();
     store.commit(rows.into_iter().map(|row| StoreChange::New(Box::new(row))));
-    let mut calls_to_find = |id: u128, start: From| {
+    let mut calls_to_find = |id: u128, start: PageStart| {
         // No other id contains this one.
         let filter = Filter {
-            has: vec![format!("#{id}")],
+            contains: vec![format!("#{id}")],
             ..Filter::default()
         };
         let mut from = start;
         for call in 1.. {
             let page = store.list(&filter, Order::Newest, from, 1);
-            match (page.tasks.first(), page.more_from) {
+            match (page.tasks.first(), page.resume_at) {
                 (Some(task), _) => return (call, task.id.0),
-                (None, Some(place)) if start.is_backwards() => from = From::Before(place),
-                (None, Some(place)) => from = From::After(place),
+                (None, Some(place)) if start.is_backwards() => from = PageStart::Before(place),
+                (None, Some(place)) => from = PageStart::After(place),
                 (None, None) => break,
             }
         }
         panic!("#{id} was not found");
     };
-    assert_eq!(calls_to_find(25_000, From::First), (1, 25_000));
-    assert_eq!(calls_to_find(25_000, From::Last), (3, 25_000));
-    assert_eq!(calls_to_find(10_000, From::First), (2, 10_000));
-    assert_eq!(calls_to_find(10_000, From::Last), (1, 10_000));
+    assert_eq!(calls_to_find(25_000, PageStart::First), (1, 25_000));
+    assert_eq!(calls_to_find(25_000, PageStart::Last), (3, 25_000));
+    assert_eq!(calls_to_find(10_000, PageStart::First), (2, 10_000));
+    assert_eq!(calls_to_find(10_000, PageStart::Last), (1, 10_000));
 }
 
 fn every_term_of_a_filter_selects(kind: Kind) {
@@ -292,7 +294,7 @@ fn every_term_of_a_filter_selects(kind: Kind) {
         queue: Some("slow".into()),
         key: Some(Box::new(Key {
             text: "acme".into(),
-            rule: KeyPolicy::Serial,
+            policy: KeyPolicy::Serial,
         })),
         ..ColdFields::default()
     });
@@ -321,9 +323,12 @@ fn every_term_of_a_filter_selects(kind: Kind) {
         assert_eq!(store.ids(filter), [2], "{filter}");
     }
     assert!(store.ids("key:ac").is_empty());
-    let both = Filter::of([TaskId(1), TaskId(2), TaskId(99)]);
+    let both = Filter::by_ids([TaskId(1), TaskId(2), TaskId(99)]);
     assert_eq!(
-        store.list(&both, Order::Newest, From::First, 9).tasks.len(),
+        store
+            .list(&both, Order::Newest, PageStart::First, 9)
+            .tasks
+            .len(),
         2
     );
 }
@@ -337,10 +342,10 @@ fn a_row_keeps_every_field(kind: Kind) {
         queue: Some("mail".into()),
         key: Some(Box::new(Key {
             text: "é'\"".into(),
-            rule: KeyPolicy::Unique,
+            policy: KeyPolicy::Unique,
         })),
         overrides: Some(Box::new(ExecOverrides {
-            limits: crate::queue::task::TimeLimits {
+            limits: crate::queue::options::TimeLimits {
                 soft: Some(Duration::from_millis(1_500)),
                 hard: Some(DAY),
             },
@@ -364,18 +369,18 @@ fn a_row_keeps_every_field(kind: Kind) {
     assert_eq!(seen, [row]);
     let attempt = |n: u64| Attempt {
         worker: (n > 0).then_some(WorkerId(3)),
-        waited: Duration::from_micros(n),
+        wait_time: Duration::from_micros(n),
         started_at: at(n),
-        ran: Duration::from_millis(n),
+        run_time: Duration::from_millis(n),
         error: format!("attempt {n}").into(),
     };
     store.commit((0..3).map(|n| StoreChange::Attempt(1, attempt(n))));
     assert_eq!(
-        store.get(1).expect("there").log,
+        store.get(1).expect("there").attempts_history,
         [attempt(0), attempt(1), attempt(2)]
     );
     store.commit((3..203).map(|n| StoreChange::Attempt(1, attempt(n))));
-    let log = store.get(1).expect("there").log;
+    let log = store.get(1).expect("there").attempts_history;
     assert_eq!((log.len(), log.last()), (100, Some(&attempt(202))));
 }
 
@@ -428,9 +433,9 @@ fn a_result_is_deleted_when_its_own_time_to_live_is_over(kind: Kind) {
         brief,
         Attempt {
             worker: None,
-            waited: Duration::ZERO,
+            wait_time: Duration::ZERO,
             started_at: at(1),
-            ran: Duration::ZERO,
+            run_time: Duration::ZERO,
             error: "once".into(),
         },
     )]);

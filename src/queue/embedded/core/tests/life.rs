@@ -1,5 +1,5 @@
 use super::{super::transitions::MIN_BACKOFF, *};
-use crate::queue::task::Transition;
+use crate::queue::state::Transition;
 
 #[test]
 fn a_task_is_queued_started_and_succeeds_with_its_worker_and_times() {
@@ -18,7 +18,7 @@ fn a_task_is_queued_started_and_succeeds_with_its_worker_and_times() {
         (State::Succeeded, Some("5"))
     );
     assert_eq!(
-        (task.worker, task.ran, task.waited),
+        (task.worker, task.run_time, task.wait_time),
         (
             Some(W),
             Some(Duration::from_millis(7)),
@@ -27,7 +27,7 @@ fn a_task_is_queued_started_and_succeeds_with_its_worker_and_times() {
     );
     let stats = world.core.stats(at(10));
     assert_eq!(
-        (stats.unfinished(), stats.ended[State::Succeeded.index()]),
+        (stats.unfinished(), stats.finished[State::Succeeded.index()]),
         (0, 1)
     );
     assert_eq!(stats.wait.max.as_millis(), 2);
@@ -43,7 +43,7 @@ fn a_stale_report_is_counted_and_changes_nothing() {
     world.end(run, failed(false));
     world.end((99, 99), succeeded());
     assert_eq!(world.state(id), State::Succeeded);
-    assert_eq!(world.core.stats(at(2)).late, 2);
+    assert_eq!(world.core.stats(at(2)).stale_reports, 2);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_retryable_failure_is_retried_and_the_last_one_keeps_every_error() {
         }
     }
     assert_eq!(world.state(id), State::Failed);
-    assert_eq!(world.task(id).expect("stored").log.len(), 3);
+    assert_eq!(world.task(id).expect("stored").attempts_history.len(), 3);
     assert_eq!(world.core.next_deadline(), None);
     // A retry by hand starts over, and earlier errors are kept.
     assert_eq!(world.requeue(id, Transition::Retry), Ok(State::Queued));
@@ -79,7 +79,7 @@ fn a_retryable_failure_is_retried_and_the_last_one_keeps_every_error() {
     world.end(run, succeeded());
     let task = world.task(id).expect("stored");
     assert_eq!(
-        (task.state, task.attempts, task.log.len()),
+        (task.state, task.attempts, task.attempts_history.len()),
         (State::Succeeded, 1, 3)
     );
 }
@@ -134,9 +134,12 @@ fn undoing_a_cancellation_restores_the_old_place() {
     world.cancel(first);
     world.cancel(later);
     world.now = 5_000;
-    assert_eq!(world.requeue(first, Transition::Restore), Ok(State::Queued));
     assert_eq!(
-        world.requeue(later, Transition::Restore),
+        world.requeue(first, Transition::UndoCancel),
+        Ok(State::Queued)
+    );
+    assert_eq!(
+        world.requeue(later, Transition::UndoCancel),
         Ok(State::Scheduled)
     );
     assert_eq!(
@@ -146,7 +149,7 @@ fn undoing_a_cancellation_restores_the_old_place() {
     );
     world.pass(MINUTE);
     assert_eq!(world.state(later), State::Queued);
-    let refused = world.requeue(second, Transition::Restore);
+    let refused = world.requeue(second, Transition::UndoCancel);
     assert!(matches!(
         refused,
         Err(BrokerError::InvalidTransition { .. })

@@ -70,7 +70,7 @@ fn a_run_that_does_not_stop_is_abandoned_with_its_worker() {
     // Its later report is stale.
     world.end(run, succeeded());
     assert_eq!(world.state(id), State::Failed);
-    assert_eq!(world.core.stats(at(0)).late, 1);
+    assert_eq!(world.core.stats(at(0)).stale_reports, 1);
 }
 
 #[test]

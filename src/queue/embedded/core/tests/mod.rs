@@ -12,9 +12,10 @@ use crate::queue::{
     add,
     embedded::store::{Memory, Retention, Store, reads::ReadRequest},
     executor::worker::{RunEnded, RunOutcome, RunStarted},
+    options::{Key, KeyPolicy},
     query::{Page, Query},
     registry::Registry,
-    task::{Key, KeyPolicy, Task},
+    task::Task,
 };
 
 pub(super) fn at(ms: u64) -> Timestamp {
@@ -129,13 +130,13 @@ impl World {
     pub(super) fn requeue(
         &mut self,
         id: u64,
-        step: crate::queue::task::Transition,
+        step: crate::queue::state::Transition,
     ) -> Result<State, BrokerError> {
         let row = self.store.row(id).expect("readable");
         let row = row.ok_or(BrokerError::NotFound(task_id(id)))?;
         let function = Some(function());
         let state = match step {
-            crate::queue::task::Transition::Retry => self.core.retry(at(self.now), row, function),
+            crate::queue::state::Transition::Retry => self.core.retry(at(self.now), row, function),
             _ => self.core.undo_cancel(at(self.now), row, function),
         };
         self.commit();
@@ -194,11 +195,11 @@ pub(super) fn validated(options: TaskOptions) -> ValidatedTask {
     }
 }
 
-pub(super) fn key(text: &str, rule: KeyPolicy) -> TaskOptions {
+pub(super) fn key(text: &str, policy: KeyPolicy) -> TaskOptions {
     TaskOptions {
         key: Some(Key {
             text: text.into(),
-            rule,
+            policy,
         }),
         ..TaskOptions::default()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::queue::{broker::BulkAction, query::Filter, task::Transition};
+use crate::queue::{broker::BulkAction, query::Filter, state::Transition};
 
 #[derive(Debug, Clone)]
 enum Move {
@@ -100,7 +100,7 @@ fn options(one: &Move) -> TaskOptions {
         max_attempts: 2,
         key: key.map(|(text, rule)| Key {
             text: text.to_string().into(),
-            rule,
+            policy: rule,
         }),
         limits: TimeLimits {
             soft: None,
@@ -156,7 +156,7 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
             }
         }
         Move::Retry(id) => requeue(world, model, *id, Transition::Retry),
-        Move::Restore(id) => requeue(world, model, *id, Transition::Restore),
+        Move::Restore(id) => requeue(world, model, *id, Transition::UndoCancel),
         Move::Wait(ms) => {
             world.pass(Duration::from_millis(*ms));
             time_passed(world, model);
@@ -240,9 +240,9 @@ fn requeue(world: &mut World, model: &mut Model, id: u64, step: Transition) {
         .filter(|(_, rule)| *rule == KeyPolicy::Unique);
     let taken = taken.and_then(|key| model.find_unfinished(*key));
     match world.requeue(id, step) {
-        Ok(State::Scheduled) => model.step(id, Transition::Postpone),
+        Ok(State::Scheduled) => model.step(id, Transition::UndoCancelScheduled),
         Ok(_) => model.step(id, step),
-        Err(BrokerError::DuplicateKey { by, .. }) => assert_eq!(Some(number(by)), taken),
+        Err(BrokerError::DuplicateKey { holder: by, .. }) => assert_eq!(Some(number(by)), taken),
         Err(BrokerError::NotFound(_)) => assert!(!model.states.contains_key(&id)),
         Err(_) => assert!(model.states[&id].apply(step).is_err()),
     }

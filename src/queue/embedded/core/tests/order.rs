@@ -96,7 +96,7 @@ fn a_unique_key_returns_the_id_of_the_unfinished_task() {
     assert!(!second.deduplicated && number(second.id) != first);
     assert_eq!(world.core.stats(at(0)).duplicates, 3);
     // The first cannot be retried while the second is unfinished.
-    let refused = world.requeue(first, crate::queue::task::Transition::Retry);
+    let refused = world.requeue(first, crate::queue::state::Transition::Retry);
     assert!(
         matches!(refused, Err(BrokerError::DuplicateKey { .. })),
         "{refused:?}"

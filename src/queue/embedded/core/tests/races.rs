@@ -195,7 +195,7 @@ fn race() {
     for thread in senders.into_iter().chain(workers) {
         thread.join().expect("no panic");
     }
-    assert_eq!(world.core.stats(at(0)).late, 0);
+    assert_eq!(world.core.stats(at(0)).stale_reports, 0);
     let ran = shared.ran.lock().expect("not poisoned").clone();
     for id in 1..=world.core.last_id {
         let state = world.state(id);

@@ -74,7 +74,7 @@ fn a_task_that_crashed_three_times_fails_and_the_others_run_on() {
     }
     assert_eq!(world.start().0, innocent);
     // It can be retried by hand.
-    let retried = world.requeue(poison, crate::queue::task::Transition::Retry);
+    let retried = world.requeue(poison, crate::queue::state::Transition::Retry);
     assert_eq!(retried, Ok(State::Queued));
 }
 

@@ -36,9 +36,10 @@ use super::{
 use crate::{
     files::LockedFile,
     queue::{
-        broker::Percentiles,
+        clock::Timestamp,
         query::{Page, Query},
-        task::{State, Timestamp},
+        state::State,
+        stats::Percentiles,
     },
     units::show_bytes,
 };
@@ -298,7 +299,7 @@ impl Store for Sqlite {
 
     fn usage(&mut self) -> (u64, Percentiles) {
         self.check_size();
-        (self.bytes, Percentiles::of(&self.commit_micros))
+        (self.bytes, Percentiles::from_histogram(&self.commit_micros))
     }
 
     fn submits(&mut self) -> Result<Vec<SubmitRow>, StoreError> {

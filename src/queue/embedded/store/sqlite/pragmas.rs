@@ -5,7 +5,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::{explain, is_damage, schema::MigrateError};
-use crate::queue::embedded::store::{Durability, StoreConfig, StoreError};
+use crate::queue::{
+    embedded::store::{StoreConfig, StoreError},
+    storage::Durability,
+};
 
 /// How long to wait for another program, such as an `sqlite3` shell, to release the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -23,8 +23,12 @@ use super::{
     schema::{COLUMNS, END_COLUMNS},
     write::{checksum, number, result_checksum},
 };
-use crate::queue::task::{
-    Attempt, IdempotencyKey, Key, MAX_ATTEMPTS_HISTORY, State, TimeLimits, Timestamp, WorkerId,
+use crate::queue::{
+    clock::Timestamp,
+    id::{IdempotencyKey, WorkerId},
+    options::{Key, TimeLimits},
+    state::State,
+    task::{Attempt, MAX_ATTEMPTS_HISTORY},
 };
 
 /// Rows that are fetched at once.
@@ -128,7 +132,7 @@ impl<'a> StoreReader<'a> {
                 let rule = values.text(6).and_then(|word| word.parse().ok());
                 Box::new(Key {
                     text: text.into(),
-                    rule: rule.unwrap_or_default(),
+                    policy: rule.unwrap_or_default(),
                 })
             }),
             overrides: (overrides != ExecOverrides::default()).then(|| Box::new(overrides)),
@@ -320,9 +324,9 @@ impl Rows for StoreReader<'_> {
                 let values = ColumnValues(columns);
                 Ok(Attempt {
                     worker: values.worker(0),
-                    waited: values.duration(1).unwrap_or_default(),
+                    wait_time: values.duration(1).unwrap_or_default(),
                     started_at: values.time(2).unwrap_or_default(),
-                    ran: values.duration(3).unwrap_or_default(),
+                    run_time: values.duration(3).unwrap_or_default(),
                     error: values.text(4).unwrap_or(CORRUPT).into(),
                 })
             })?;

@@ -11,8 +11,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{explain, pragmas::set_up_reader, read::StoreReader};
 use crate::queue::{
-    broker::BrokerError,
     embedded::store::{StoreError, reads::ReadRequest, rows::Running},
+    error::BrokerError,
 };
 
 /// The most reads that wait for the thread; further ones are rejected.

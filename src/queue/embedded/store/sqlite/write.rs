@@ -8,7 +8,7 @@ use super::super::{
     Completion, Reschedule, StoreChange,
     row::{ExecOverrides, Row},
 };
-use crate::queue::task::{Attempt, State, Timestamp};
+use crate::queue::{clock::Timestamp, state::State, task::Attempt};
 
 /// The changes that a transaction makes to the numbers of finished tasks by state.
 pub(super) type CountChanges = [isize; 8];
@@ -68,12 +68,12 @@ fn insert(db: &Connection, row: &Row) -> rusqlite::Result<()> {
     let ExecOverrides { limits, result_ttl } = overrides;
     db.prepare_cached(INSERT)?.execute(params![
         number(row.id),
-        row.state.word(),
+        row.state.as_str(),
         &*row.name,
         &*row.args,
         cold.queue.as_deref(),
         cold.key.as_deref().map(|key| &*key.text),
-        cold.key.as_deref().map(|key| key.rule.word()),
+        cold.key.as_deref().map(|key| key.policy.as_str()),
         row.priority,
         row.attempts,
         row.max_attempts,
@@ -95,7 +95,7 @@ fn insert(db: &Connection, row: &Row) -> rusqlite::Result<()> {
 fn reschedule(db: &Connection, sql: &str, change: &Reschedule) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute(params![
         number(change.id),
-        change.state.word(),
+        change.state.as_str(),
         time(change.ready_at),
         change.due_at.map(time),
         change.wall_clock,
@@ -117,7 +117,7 @@ fn complete(
     let result = end.result.as_deref();
     db.prepare_cached(COMPLETE)?.execute(params![
         number(id),
-        completion.state.word(),
+        completion.state.as_str(),
         completion.attempts,
         completion.crashes,
         completion.error.as_deref(),
@@ -142,8 +142,8 @@ fn insert_attempt(db: &Connection, id: u64, attempt: &Attempt) -> rusqlite::Resu
             number(id),
             time(attempt.started_at),
             attempt.worker.map(|worker| worker.0),
-            micros(attempt.waited),
-            micros(attempt.ran),
+            micros(attempt.wait_time),
+            micros(attempt.run_time),
             &*attempt.error,
         ])?;
     Ok(())

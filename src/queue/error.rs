@@ -1,0 +1,94 @@
+//! Errors of a broker, and groups of failed tasks.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{clock::Timestamp, id::TaskId, registry::InvalidTask, state::InvalidTransition};
+
+/// An error of a broker. Except for [`BrokerError::PersistPending`] and
+/// [`BrokerError::PartialSubmit`], nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum BrokerError {
+    /// The backlog is full.
+    #[error("the backlog is full: {backlog} unfinished tasks, limit {limit}; try again later")]
+    Overloaded {
+        /// The number of unfinished tasks.
+        backlog: usize,
+        /// The maximum number of unfinished tasks.
+        limit: usize,
+    },
+    /// The task name is not registered, or the arguments or options are invalid.
+    #[error(transparent)]
+    InvalidTask(#[from] InvalidTask),
+    /// There is no task with this id, or it has been purged.
+    #[error("there is no task {0}; it may have been purged")]
+    NotFound(TaskId),
+    /// The state of the task does not allow the operation.
+    #[error("{id}: {source}")]
+    InvalidTransition {
+        /// The task.
+        id: TaskId,
+        /// Its state and the requested transition.
+        source: InvalidTransition,
+    },
+    /// It cannot run again while another unfinished task has its unique key.
+    #[error("{id} cannot run again: {holder} has its unique key")]
+    DuplicateKey {
+        /// The task.
+        id: TaskId,
+        /// The unfinished task with the same name and key.
+        holder: TaskId,
+    },
+    /// The change could not be persisted and was not made.
+    #[error("not accepted, because it cannot be saved: {0}")]
+    NotPersisted(String),
+    /// The change was made and is not persisted yet; the broker keeps trying.
+    #[error("done, but not saved yet: {0}")]
+    PersistPending(String),
+    /// The storage cannot be read.
+    #[error("the task file cannot be read: {0}")]
+    Storage(String),
+    /// Too many requests are pending.
+    #[error("too many requests at once; try again")]
+    Busy,
+    /// A large submit was sent in parts, and only the first were accepted.
+    #[error("only the first {accepted} tasks were accepted: {source}")]
+    PartialSubmit {
+        /// The number of accepted tasks.
+        accepted: usize,
+        /// The error of the first part that was not accepted.
+        source: Box<Self>,
+    },
+    /// The role of the caller does not allow the operation.
+    #[error("{0}")]
+    Denied(String),
+    /// The broker cannot be reached. It may have carried out the operation.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The broker has stopped.
+    #[error("the broker has stopped")]
+    Closed,
+}
+
+/// The maximum number of groups that [`Broker::dead_letters`](super::broker::Broker::dead_letters)
+/// returns.
+pub const MAX_FAILURE_GROUPS: usize = 200;
+/// The number of failures, newest first, from which the groups are built.
+pub const MAX_FAILURES: usize = 100_000;
+
+/// Failed tasks with the same name and error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureGroup {
+    /// The task name.
+    pub name: Arc<str>,
+    /// The first line of the error of the last attempt.
+    pub error: Box<str>,
+    /// The number of tasks.
+    pub count: usize,
+    /// The newest task.
+    pub newest: TaskId,
+    /// The time of the last failure.
+    pub last: Timestamp,
+}

@@ -1,0 +1,295 @@
+//! The states of a task and the transitions between them.
+//!
+//! ```text
+//! scheduled ─ due ─▶ queued ─ start ─▶ running ─▶ succeeded
+//!                      ▲                  ├─────▶ failed ──────┐
+//!                      └──── due ─ retrying ◀─────┤            │
+//!                      ▲                  └─────▶ cancelled ───┤
+//!                      └────────────────── retry ──────────────┘
+//! ```
+//!
+//! A pending task can be cancelled or expire; a finished task changes only by an explicit retry.
+//! [`State::apply`] is the only definition of these rules.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// The state of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// A worker executes it.
+    Running,
+    /// It failed and waits for another attempt.
+    Retrying,
+    /// It is ready and waits for a worker.
+    Queued,
+    /// It waits for its time.
+    Scheduled,
+    /// It failed and no attempt is left; the error of every attempt is stored.
+    Failed,
+    /// It was cancelled, before or while it ran.
+    Cancelled,
+    /// It was not started in time.
+    Expired,
+    /// It ran, and its result is stored.
+    Succeeded,
+}
+
+/// A change of a task's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transition {
+    /// The time that it waited for has come.
+    Due,
+    /// A worker starts it.
+    Start,
+    /// It returned a result.
+    Succeed,
+    /// It failed and has attempts left.
+    FailRetryable,
+    /// It failed for the last time.
+    FailPermanent,
+    /// It is cancelled, or has stopped after a request to cancel it.
+    Cancel,
+    /// Its time to start has passed.
+    Expire,
+    /// Its worker returns it to the queue.
+    Release,
+    /// It is retried by hand.
+    Retry,
+    /// Its cancellation is undone and it is ready.
+    UndoCancel,
+    /// Its cancellation is undone and it waits for its time.
+    UndoCancelScheduled,
+}
+
+/// A transition that the state of a task does not allow; nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("a task that is {state} cannot {transition}")]
+pub struct InvalidTransition {
+    /// The state of the task.
+    pub state: State,
+    /// The transition that was requested.
+    pub transition: Transition,
+}
+
+impl State {
+    /// Every state in the order of display: active, failed, finished.
+    pub const ALL: [Self; 8] = [
+        Self::Running,
+        Self::Retrying,
+        Self::Queued,
+        Self::Scheduled,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Expired,
+        Self::Succeeded,
+    ];
+
+    /// Returns the state after a transition.
+    ///
+    /// # Errors
+    /// [`InvalidTransition`] when this state does not allow it.
+    pub const fn apply(self, transition: Transition) -> Result<Self, InvalidTransition> {
+        Ok(match (self, transition) {
+            (Self::Scheduled | Self::Retrying, Transition::Due)
+            | (Self::Running, Transition::Release)
+            | (Self::Failed | Self::Cancelled | Self::Expired, Transition::Retry)
+            | (Self::Cancelled, Transition::UndoCancel) => Self::Queued,
+            (Self::Cancelled, Transition::UndoCancelScheduled) => Self::Scheduled,
+            (Self::Queued, Transition::Start) => Self::Running,
+            (Self::Running, Transition::Succeed) => Self::Succeeded,
+            (Self::Running, Transition::FailRetryable) => Self::Retrying,
+            (Self::Running, Transition::FailPermanent) => Self::Failed,
+            (
+                Self::Scheduled | Self::Queued | Self::Retrying | Self::Running,
+                Transition::Cancel,
+            ) => Self::Cancelled,
+            (Self::Scheduled | Self::Queued | Self::Retrying, Transition::Expire) => Self::Expired,
+            (state, transition) => return Err(InvalidTransition { state, transition }),
+        })
+    }
+
+    /// Returns true for a task that only a retry or an undone cancellation changes.
+    #[must_use]
+    pub const fn is_finished(self) -> bool {
+        matches!(
+            self,
+            Self::Succeeded | Self::Failed | Self::Cancelled | Self::Expired
+        )
+    }
+
+    /// The index in [`State::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The name in lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Retrying => "retrying",
+            Self::Queued => "queued",
+            Self::Scheduled => "scheduled",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Succeeded => "succeeded",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for State {
+    type Err = ();
+
+    /// Parses a name, or an unambiguous prefix of one.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let text = text.to_lowercase();
+        let mut matching = Self::ALL
+            .into_iter()
+            .filter(|state| state.as_str().starts_with(&text));
+        match (matching.next(), matching.next()) {
+            (Some(state), None) => Ok(state),
+            _ => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for Transition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Due => "become due",
+            Self::Start => "start",
+            Self::Succeed => "succeed",
+            Self::FailRetryable | Self::FailPermanent => "fail",
+            Self::Cancel => "be cancelled",
+            Self::Expire => "expire",
+            Self::Release => "be returned to the queue",
+            Self::Retry => "be retried",
+            Self::UndoCancel | Self::UndoCancelScheduled => "have its cancellation undone",
+        })
+    }
+}
+
+/// A set of states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<State>", into = "Vec<State>")]
+pub struct StateSet(u8);
+
+impl StateSet {
+    /// Every state.
+    pub const ALL: Self = Self(u8::MAX);
+    /// No state.
+    pub const NONE: Self = Self(0);
+
+    /// Returns the set with one more state.
+    #[must_use]
+    pub const fn with(self, state: State) -> Self {
+        Self(self.0 | 1 << state.index())
+    }
+
+    /// Returns the intersection of two sets.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Returns true if the state is in the set.
+    #[must_use]
+    pub const fn contains(self, state: State) -> bool {
+        self.0 & (1 << state.index()) != 0
+    }
+
+    /// The states in the set, in the order of [`State::ALL`].
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = State> {
+        State::ALL
+            .into_iter()
+            .filter(move |state| self.contains(*state))
+    }
+}
+
+impl FromIterator<State> for StateSet {
+    fn from_iter<T: IntoIterator<Item = State>>(states: T) -> Self {
+        states.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
+impl From<Vec<State>> for StateSet {
+    fn from(states: Vec<State>) -> Self {
+        states.into_iter().collect()
+    }
+}
+
+impl From<StateSet> for Vec<State> {
+    fn from(states: StateSet) -> Self {
+        states.iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRANSITIONS: [Transition; 11] = [
+        Transition::Due,
+        Transition::Start,
+        Transition::Succeed,
+        Transition::FailRetryable,
+        Transition::FailPermanent,
+        Transition::Cancel,
+        Transition::Expire,
+        Transition::Release,
+        Transition::Retry,
+        Transition::UndoCancel,
+        Transition::UndoCancelScheduled,
+    ];
+
+    /// The whole table, written a second time by hand. `-` is an invalid transition.
+    #[test]
+    fn transitions_follow_the_table() {
+        let table = "
+            .         due    start   succeed   again    fail   cancel    expire  release retry  undo   undo-scheduled
+            scheduled queued -       -         -        -      cancelled expired -      -      -       -
+            queued    -      running -         -        -      cancelled expired -      -      -       -
+            running   -      -       succeeded retrying failed cancelled -       queued -      -       -
+            retrying  queued -       -         -        -      cancelled expired -      -      -       -
+            succeeded -      -       -         -        -      -         -       -      -      -       -
+            failed    -      -       -         -        -      -         -       -      queued -       -
+            cancelled -      -       -         -        -      -         -       -      queued queued  scheduled
+            expired   -      -       -         -        -      -         -       -      queued -       -";
+        let rows = table.trim().lines().skip(1);
+        assert_eq!(rows.clone().count(), State::ALL.len());
+        for row in rows {
+            let mut words = row.split_whitespace();
+            let state: State = words
+                .next()
+                .and_then(|word| word.parse().ok())
+                .expect("a state");
+            assert_eq!(words.clone().count(), TRANSITIONS.len());
+            for (transition, expected) in TRANSITIONS.into_iter().zip(words) {
+                let found = state.apply(transition).map_or("-", State::as_str);
+                assert_eq!(found, expected, "{state} + {transition:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn states_are_in_the_order_of_their_index() {
+        for (i, state) in State::ALL.into_iter().enumerate() {
+            assert_eq!(state.index(), i);
+            assert_eq!(state.as_str().parse(), Ok(state));
+        }
+        assert_eq!("succ".parse(), Ok(State::Succeeded));
+        assert_eq!("s".parse::<State>(), Err(()), "scheduled or succeeded");
+    }
+}

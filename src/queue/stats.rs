@@ -1,0 +1,194 @@
+//! Statistics of a broker: counts, throughput and latencies.
+
+use std::{sync::Arc, time::Duration};
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::{clock::Timestamp, state::State, storage::StorageStats};
+
+/// Statistics of a broker.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stats {
+    /// The number of tasks by state, in the order of [`State::ALL`].
+    pub counts: [usize; 8],
+    /// All queues are paused.
+    pub paused: bool,
+    /// The queues that are paused individually.
+    pub paused_queues: Vec<Arc<str>>,
+    /// The requested number of workers; fewer are available while some are stuck or stopping.
+    pub desired_workers: usize,
+    /// The number of abandoned workers, whose task did not stop in time.
+    pub stuck: usize,
+    /// The reason why changes cannot be persisted, if they cannot.
+    pub persist_error: Option<String>,
+    /// The number of changes that are not persisted yet.
+    pub unsaved: usize,
+    /// The time for which the oldest ready task has been waiting.
+    pub oldest_ready: Option<Duration>,
+    /// The number of tasks submitted since the start.
+    pub submitted: u64,
+    /// The number of submits that were deduplicated by a unique key.
+    pub duplicates: u64,
+    /// The number of tasks that finished since the start by final state, in the order of
+    /// [`State::ALL`].
+    pub finished: [u64; 8],
+    /// The number of failed attempts that were retried since the start.
+    pub retried: u64,
+    /// The number of finished tasks that were evicted by the retention limits or purged.
+    pub evicted: u64,
+    /// The number of results that were discarded because their task had already finished.
+    pub stale_reports: u64,
+    /// The maximum number of unfinished tasks.
+    pub backlog_limit: usize,
+    /// The maximum number of finished tasks that are stored.
+    pub retention_limit: usize,
+    /// The number of tasks that finished in each of the last [`RATE_SECONDS`] whole seconds, oldest
+    /// first.
+    pub rate: Vec<u32>,
+    /// The end of [`Stats::rate`] in seconds since 1970, exclusive.
+    pub rate_until: u64,
+    /// The time from being ready to being started.
+    pub wait: Percentiles,
+    /// The time from the start to the end of a run.
+    pub run: Percentiles,
+    /// Statistics of each task name that has run, sorted by name.
+    pub names: Vec<NameStats>,
+    /// Statistics of the storage.
+    pub storage: StorageStats,
+    /// The time of the measurement.
+    pub at: Timestamp,
+}
+
+/// The number of seconds of throughput in [`Stats::rate`].
+pub const RATE_SECONDS: usize = 120;
+
+impl Stats {
+    /// Returns the number of tasks in a state.
+    #[must_use]
+    pub fn count(&self, state: State) -> usize {
+        self.counts.get(state.index()).copied().unwrap_or_default()
+    }
+
+    /// Returns the number of unfinished tasks.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        State::ALL
+            .into_iter()
+            .filter(|state| !state.is_finished())
+            .map(|state| self.count(state))
+            .sum()
+    }
+
+    /// Returns the number of tasks in all states.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.counts.iter().sum()
+    }
+}
+
+/// Statistics of one task name since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameStats {
+    /// The task name.
+    pub name: Arc<str>,
+    /// The number of runs that succeeded.
+    pub succeeded: u64,
+    /// The number of runs that failed.
+    pub failed: u64,
+    /// The time from being ready to being started.
+    pub wait: Percentiles,
+    /// The time from the start to the end of a run.
+    pub run: Percentiles,
+}
+
+/// The latencies of one task name as counts in [`BUCKET_BOUNDS`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct NameHistograms {
+    /// The task name.
+    pub name: Arc<str>,
+    /// The time from being ready to being started.
+    pub wait: Buckets,
+    /// The time from the start to the end of a run.
+    pub run: Buckets,
+}
+
+/// The upper bounds of [`Buckets`]; one more bucket counts everything above the last.
+pub const BUCKET_BOUNDS: [Duration; 14] = [
+    Duration::from_micros(10),
+    Duration::from_micros(50),
+    Duration::from_micros(100),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(300),
+];
+
+/// A histogram of durations.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Buckets {
+    /// The count of each bucket of [`BUCKET_BOUNDS`], and of the bucket above all.
+    pub within: Vec<u64>,
+    /// The sum of all durations in seconds, within one percent.
+    pub seconds: f64,
+}
+
+impl Buckets {
+    /// Converts a histogram in microseconds.
+    pub(super) fn from_histogram(histogram: &Histogram<u64>) -> Self {
+        let micros = |bound: &Duration| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
+        let mut from = 0;
+        let mut within: Vec<u64> = Vec::with_capacity(BUCKET_BOUNDS.len() + 1);
+        for bound in BUCKET_BOUNDS.iter().map(micros) {
+            within.push(histogram.count_between(from, bound));
+            // Equivalent values are counted together, so the next bucket begins behind them.
+            from = histogram.highest_equivalent(bound) + 1;
+        }
+        let counted: u64 = within.iter().sum();
+        within.push(histogram.len().saturating_sub(counted));
+        Self {
+            within,
+            seconds: histogram.mean() * histogram.len() as f64 / 1e6,
+        }
+    }
+}
+
+/// Percentiles of a set of durations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// The number of measurements.
+    pub count: u64,
+    /// The median.
+    pub p50: Duration,
+    /// The 95th percentile.
+    pub p95: Duration,
+    /// The 99th percentile.
+    pub p99: Duration,
+    /// The maximum.
+    pub max: Duration,
+}
+
+impl Percentiles {
+    /// Converts a histogram in microseconds.
+    #[must_use]
+    pub(super) fn from_histogram(histogram: &Histogram<u64>) -> Self {
+        if histogram.is_empty() {
+            return Self::default();
+        }
+        let at = |quantile| Duration::from_micros(histogram.value_at_quantile(quantile));
+        Self {
+            count: histogram.len(),
+            p50: at(0.50),
+            p95: at(0.95),
+            p99: at(0.99),
+            max: Duration::from_micros(histogram.max()),
+        }
+    }
+}

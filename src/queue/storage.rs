@@ -1,0 +1,108 @@
+//! How safely an engine stores tasks, how much it stores, and what it found when it started.
+
+use std::{fmt, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{id::TaskId, stats::Percentiles};
+
+/// The failure that an acknowledged task survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// A power loss: the data is on disk before a task is acknowledged.
+    #[default]
+    Power,
+    /// A crash of the process. A power loss or a crash of the system may lose the last moments.
+    Process,
+    /// None: there is no file.
+    Memory,
+}
+
+impl Durability {
+    /// Every level, the safest first.
+    pub const ALL: [Self; 3] = [Self::Power, Self::Process, Self::Memory];
+
+    /// The name in lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Power => "power",
+            Self::Process => "process",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// A description of what acknowledged tasks survive.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Power => "acknowledged tasks survive a power loss",
+            Self::Process => {
+                "acknowledged tasks survive a crash of the program; a power loss may lose the last moments"
+            }
+            Self::Memory => "tasks are lost when the program ends",
+        }
+    }
+
+    /// Returns true if acknowledged tasks survive the end of the process.
+    #[must_use]
+    pub const fn is_durable(self) -> bool {
+        !matches!(self, Self::Memory)
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Statistics of the storage of an engine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StorageStats {
+    /// The failure that acknowledged tasks survive.
+    pub durability: Durability,
+    /// The bytes that tasks and results take.
+    pub bytes: u64,
+    /// The size in bytes above which the oldest finished tasks are evicted.
+    pub limit: u64,
+    /// The duration of commits.
+    pub commits: Percentiles,
+}
+
+/// The state in which the previous process left the storage.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Recovery {
+    /// The number of unfinished tasks that go on.
+    pub waiting: usize,
+    /// The tasks that were running when the process died and are requeued.
+    pub requeued: Vec<TaskId>,
+    /// The tasks that have crashed the process too often and have failed.
+    pub crashed: Vec<TaskId>,
+    /// The range of acknowledged tasks that are missing: the first and the last id.
+    pub missing: Option<(TaskId, TaskId)>,
+    /// A damaged file that was moved aside.
+    pub damage: Option<Damage>,
+}
+
+impl Recovery {
+    /// Returns true if there is nothing to report.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A damaged file and what was salvaged from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damage {
+    /// The error that was reported.
+    pub error: String,
+    /// The path to which the file was moved.
+    pub moved_to: PathBuf,
+    /// The number of intact tasks that were salvaged.
+    pub salvaged: usize,
+    /// The number of tasks that could not be read completely.
+    pub lost: usize,
+}
