@@ -65,7 +65,7 @@ fn show(
         screen.record(path)?;
     }
     let outcome = if options.plain {
-        screen.lines(session)?
+        screen.run_plain(session)?
     } else {
         screen.run(session)?
     };
@@ -113,18 +113,18 @@ fn again(settings: &Settings, replay: &Replay) -> ExitCode {
 
 /// Says what was left undone, and turns who ended it into an exit code.
 fn farewell(outcome: ScreenOutcome) -> ExitCode {
-    let undone = if outcome.drained.persisted {
+    let undone = if outcome.report.persisted {
         [
             (
-                outcome.drained.abandoned,
+                outcome.report.abandoned,
                 "stopped unfinished and will run again",
             ),
-            (outcome.drained.unstarted, "kept waiting for the next start"),
+            (outcome.report.unstarted, "kept waiting for the next start"),
         ]
     } else {
         [
-            (outcome.drained.abandoned, "stopped unfinished"),
-            (outcome.drained.unstarted, "never started"),
+            (outcome.report.abandoned, "stopped unfinished"),
+            (outcome.report.unstarted, "never started"),
         ]
     };
     for (count, what) in undone {
@@ -134,7 +134,7 @@ fn farewell(outcome: ScreenOutcome) -> ExitCode {
             n => print_stderr(format_args!("{n} tasks were {what}"), true),
         }
     }
-    match outcome.how {
+    match outcome.reason {
         ExitReason::Quit => ExitCode::SUCCESS,
         // 128 and the signal's number, as shells have it.
         ExitReason::Signal(number) => {

@@ -1,4 +1,4 @@
-//! The screen without a terminal: for tests, benches and anybody who wants to drive it by program.
+//! The screen without a terminal, for tests and benchmarks.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     queue::{clock::Clock, event::Subscription},
 };
 
-/// A screen in memory on a real process. Make and use it inside a tokio runtime.
+/// A screen in memory, attached to a node. Requires a tokio runtime.
 pub struct Headless {
     pub(crate) model: Model,
     terminal: Terminal<TestBackend>,
@@ -29,12 +29,12 @@ pub struct Headless {
     answers: mpsc::Receiver<Msg>,
     names: mpsc::Receiver<NamesEvent>,
     broker: Subscription,
-    /// What was asked of the terminal: the clipboard, the mouse, to stop, to quit.
+    /// Effects for the terminal: clipboard, mouse, suspend, quit.
     pub(crate) terminal_effects: Vec<Effect>,
 }
 
 impl Headless {
-    /// Starts a screen of this size (columns, rows), in UTC.
+    /// Starts a screen of this size (columns, rows) in UTC.
     ///
     /// # Errors
     /// As [`Screen::new`].
@@ -64,36 +64,36 @@ impl Headless {
             answers,
             terminal_effects: Vec::new(),
         };
-        screen.take(Msg::Started);
+        screen.handle(Msg::Started);
         Ok(screen)
     }
 
-    /// The time with the node that is on the screen.
+    /// Returns the session with the node.
     #[must_use]
     pub const fn session(&self) -> &Arc<Session> {
         &self.session
     }
 
-    /// Presses keys, separated by spaces and written as the configuration writes them.
+    /// Presses keys, separated by spaces and named as in the configuration.
     ///
     /// # Errors
-    /// A sentence that names the text that is no key.
+    /// Names the text that is not a key.
     pub fn press(&mut self, keys: &str) -> Result<(), String> {
         for key in keys.split(' ') {
             let key: Key = key.parse()?;
-            self.take(Msg::Key(key));
+            self.handle(Msg::Key(key));
         }
         Ok(())
     }
 
-    /// Types text, a key a character.
+    /// Types text, one key per character.
     pub fn type_text(&mut self, text: &str) {
         for c in text.chars() {
-            self.take(Msg::Key(Key::plain(Code::Char(c))));
+            self.handle(Msg::Key(Key::plain(Code::Char(c))));
         }
     }
 
-    /// Waits for the next thing to happen and takes it.
+    /// Waits for the next event and handles it.
     pub async fn next(&mut self) {
         let deadline = self.model.deadline().map(|at| self.clock.instant(at));
         let timer = async {
@@ -108,7 +108,7 @@ impl Headless {
             Some(batch) = self.broker.next() => Msg::Broker(batch),
             () = timer => Msg::Tick,
         };
-        self.take(msg);
+        self.handle(msg);
     }
 
     /// Draws a frame.
@@ -121,13 +121,13 @@ impl Headless {
         self.model.set_regions(regions);
     }
 
-    /// Draws a frame and gives its text, a line a row.
+    /// Draws a frame and returns its text, one line per row.
     pub fn shown(&mut self) -> String {
         self.draw();
         self.terminal.backend().to_string()
     }
 
-    fn take(&mut self, msg: Msg) {
+    fn handle(&mut self, msg: Msg) {
         for effect in update(&mut self.model, msg, self.clock.now()) {
             match effect {
                 Effect::Copy(_) | Effect::Mouse(_) | Effect::Suspend | Effect::Quit => {

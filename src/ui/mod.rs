@@ -1,4 +1,5 @@
-//! The screen. A pure core (`model`, `update`, `view`) in a thin shell (`run`, `runner`, `term`).
+//! The terminal user interface: a pure core (`model`, `update`, `view`) in a thin shell (`run`, `runner`,
+//! `term`).
 //!
 //! ```text
 //! key ─▶ keymap ─▶ action ─▶ update(model, msg) ─▶ effects ─▶ runner ─▶ node
@@ -7,7 +8,7 @@
 //! model.version moved ─▶ view::draw ─▶ one write to the terminal
 //! ```
 //!
-//! Nothing in here waits for the network, and nothing outside of here knows that there is a screen.
+//! Nothing here awaits the network, and nothing outside depends on this module except `main` and tests.
 
 mod effect;
 mod headless;
@@ -18,6 +19,7 @@ mod model;
 mod overlay;
 mod pane;
 mod panes;
+mod plain;
 mod record;
 mod replay;
 mod run;
@@ -40,27 +42,27 @@ pub use self::{
 use self::{keymap::Keymap, model::Model, record::Recorder, replay::Player, theme::Theme};
 use crate::{export, node::Session, queue::broker::ShutdownReport};
 
-/// How the screen is to look and listen.
+/// The options of the screen.
 #[derive(Debug, Clone)]
 pub struct UiOptions {
     /// The name of one of [`THEMES`].
     pub theme: String,
-    /// How many colours the terminal shows.
+    /// The colours of the terminal.
     pub depth: ColorDepth,
-    /// Which signs to draw with.
+    /// The symbols to draw with.
     pub symbols: SymbolSet,
-    /// Whether to listen to the mouse.
+    /// Enables the mouse.
     pub mouse: bool,
-    /// Keys in place of the usual ones, by the name of the action.
+    /// Keys that replace the defaults, by action name.
     pub keys: BTreeMap<String, Vec<String>>,
-    /// Whether nothing is to be changed from the screen.
+    /// Disables every action that changes something.
     pub read_only: bool,
-    /// Crash after the first frame, to see that the terminal is given back.
+    /// Panics after the first frame, to test that the terminal is restored.
     pub crash_test: bool,
 }
 
 impl Default for UiOptions {
-    /// Dark, with every colour and sign, for a terminal that can do everything.
+    /// The dark theme, 24-bit colours and Unicode symbols.
     fn default() -> Self {
         Self {
             theme: THEMES[0].into(),
@@ -74,7 +76,7 @@ impl Default for UiOptions {
     }
 }
 
-/// The screen, made ready but not shown.
+/// The screen, ready to be shown.
 #[derive(Debug)]
 pub struct Screen {
     model: Model,
@@ -82,31 +84,31 @@ pub struct Screen {
     recorder: Option<Recorder>,
 }
 
-/// How the screen was left.
+/// The outcome of a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScreenOutcome {
-    /// By whom.
-    pub how: ExitReason,
-    /// It was asked for twice, and nothing was waited for.
+    /// The reason for the exit.
+    pub reason: ExitReason,
+    /// A second quit skipped the shutdown.
     pub forced: bool,
-    /// What was left undone.
-    pub drained: ShutdownReport,
+    /// The tasks that were left unfinished.
+    pub report: ShutdownReport,
 }
 
-/// Who ended the screen.
+/// The reason why a screen ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitReason {
-    /// The person in front of it.
+    /// The user quit.
     Quit,
-    /// A signal, by its number.
+    /// A signal, with its number.
     Signal(i32),
 }
 
 impl Screen {
-    /// Reads the theme and the keys.
+    /// Creates a screen from the theme and the keys.
     ///
     /// # Errors
-    /// A sentence that names what is wrong with them.
+    /// Names what is wrong with them.
     pub fn new(options: &UiOptions) -> Result<Self, String> {
         let theme = Theme::load(&options.theme, options.depth, options.symbols)?;
         let keymap = Keymap::new(&options.keys).map_err(|why| format!("[keys]: {why}"))?;
@@ -120,20 +122,20 @@ impl Screen {
         })
     }
 
-    /// Records what it receives to a new file, for [`Screen::replay`].
+    /// Records the session to a new file, for [`Screen::replay`].
     ///
     /// # Errors
-    /// A sentence when the file is there already or cannot be made.
+    /// When the file exists or cannot be created.
     pub fn record(&mut self, path: &Path) -> Result<(), String> {
         let recorder = Recorder::create(path).map_err(|e| export::describe_error(path, &e))?;
         self.recorder = Some(recorder);
         Ok(())
     }
 
-    /// Shows what was recorded: the same screen, as fast as it was or faster.
+    /// Replays a recording on the terminal.
     ///
     /// # Errors
-    /// When the file is no recording, or the terminal cannot be read or written.
+    /// When the file is not a recording, or the terminal cannot be read or written.
     pub fn replay(
         self,
         path: &Path,
@@ -148,12 +150,11 @@ impl Screen {
         Ok(())
     }
 
-    /// Prints what the screen would show as lines, and takes commands from standard input, until it is
-    /// left.
+    /// Runs the plain interface: events as lines on standard output, commands from standard input.
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub fn lines(self, session: Arc<Session>) -> io::Result<ScreenOutcome> {
+    pub fn run_plain(self, session: Arc<Session>) -> io::Result<ScreenOutcome> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -162,17 +163,17 @@ impl Screen {
         outcome
     }
 
-    /// Shows the screen on the terminal until it is left.
+    /// Runs the screen on the terminal until it ends.
     ///
     /// # Errors
-    /// When the terminal cannot be read or written. It is given back all the same.
+    /// When the terminal cannot be read or written. The terminal is restored in any case.
     pub fn run(self, session: Arc<Session>) -> io::Result<ScreenOutcome> {
         let in_tmux = std::env::var_os("TMUX").is_some();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let outcome = runtime.block_on(run::run(self, session, in_tmux));
-        // A file that is still being written may take its time; the person need not.
+        // Does not wait for an export that is still being written.
         runtime.shutdown_background();
         outcome
     }
@@ -183,18 +184,17 @@ pub fn restore_terminal() {
     term::restore();
 }
 
-/// Everything that can be done on the screen, with its keys.
+/// Returns every action of the screen with its keys.
 #[must_use]
 pub fn keys() -> Vec<KeyLine> {
     keymap::lines()
 }
 
-/// All keys as a Markdown table, made from the table of actions.
+/// Returns all keys as a Markdown table.
 #[must_use]
 pub fn keys_markdown() -> String {
     keymap::markdown()
 }
 
-mod plain;
 #[cfg(test)]
 mod tests;

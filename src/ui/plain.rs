@@ -1,5 +1,5 @@
-//! The screen as lines: what happens is printed as it happens, and commands are read from standard
-//! input. For screen readers, for logs, and for terminals that are none.
+//! The plain interface: events are printed as lines, and commands are read from standard input. For
+//! screen readers, logs and pipes.
 
 use std::{
     io::{self, BufRead, Write},
@@ -22,43 +22,44 @@ use super::{
 };
 use crate::{node::Session, queue::clock::Clock, text::sanitize};
 
-/// Running tasks get this long to end when it is left.
+/// The time that running tasks have to finish at shutdown.
 const GRACE: Duration = Duration::from_secs(5);
-/// Lines that wait to be carried out, and commands under way; the reader waits with them.
+/// The maximum number of queued and of pending commands; the reader waits beyond it.
 const MAX_COMMANDS: usize = 64;
 
 struct PlainUi {
     model: Model,
     clock: Clock,
     runner: Runner,
-    /// Carries out what was typed, so that its answers can be told from others.
-    asked: Runner,
-    /// Answers to what was typed that have not come yet.
+    /// Performs the effects of typed commands, to tell their responses from others.
+    command_runner: Runner,
+    /// Effects of typed commands without a response so far.
     pending: usize,
     out: io::Stdout,
-    /// Lines of the log that have been printed.
+    /// The number of log lines printed so far.
     printed: u64,
+    /// The number of toasts printed so far.
     toasts: u64,
-    /// Something was typed.
+    /// A command has been read.
     typed: bool,
-    ears: InputGate,
-    /// It is to end when everything that was typed has been answered.
+    input: InputGate,
+    /// The loop ends when all typed commands have their responses.
     quitting: bool,
     ending: bool,
-    how: ExitReason,
+    exit_reason: ExitReason,
 }
 
-/// Whether commands are heard.
+/// The state of command input.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum InputGate {
-    /// Not before it is known what there is: an answer would be of nothing.
-    NotYet,
+    /// Waits for the first data, so that commands do not run on an empty model.
+    Waiting,
     Open,
-    /// Nothing more will be said.
+    /// The input has ended.
     Closed,
 }
 
-/// Prints until it is left.
+/// Runs the plain interface until it ends.
 pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<ScreenOutcome> {
     let access = session.handle();
     model.about = Header {
@@ -67,30 +68,30 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<S
     };
     let mut signals = Signals::listen()?;
     let (outbox, mut answers) = mpsc::channel(MAX_RESULTS);
-    let (outbox_for_asked, mut asked) = mpsc::channel(MAX_RESULTS);
+    let (command_outbox, mut command_answers) = mpsc::channel(MAX_RESULTS);
     let mut names = access.watch_names();
     let broker = access.broker().subscribe();
     let mut commands = read_commands();
-    let mut lines = PlainUi {
+    let mut ui = PlainUi {
         model,
         clock: Clock::start(),
         runner: Runner::new(Arc::clone(&access), outbox),
-        asked: Runner::new(Arc::clone(&access), outbox_for_asked),
+        command_runner: Runner::new(Arc::clone(&access), command_outbox),
         pending: 0,
         out: io::stdout(),
         printed: 0,
         toasts: 0,
         typed: false,
-        ears: InputGate::NotYet,
+        input: InputGate::Waiting,
         quitting: false,
         ending: false,
-        how: ExitReason::Quit,
+        exit_reason: ExitReason::Quit,
     };
-    lines.hello()?;
-    lines.begin()?;
-    let mut heard_of_names = false;
-    while !lines.ending && (!lines.quitting || lines.pending > 0) {
-        let deadline = lines.model.deadline().map(|at| lines.clock.instant(at));
+    ui.print_greeting()?;
+    ui.start()?;
+    let mut names_received = false;
+    while !ui.ending && (!ui.quitting || ui.pending > 0) {
+        let deadline = ui.model.deadline().map(|at| ui.clock.instant(at));
         let timer = async {
             match deadline {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -100,45 +101,45 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<S
         tokio::select! {
             signal = signals.next() => match signal {
                 Signal::End(number) => {
-                    lines.how = ExitReason::Signal(number);
-                    lines.ending = true;
+                    ui.exit_reason = ExitReason::Signal(number);
+                    ui.ending = true;
                 }
                 Signal::Stop => super::signals::suspend_process_group(),
                 Signal::Continue => {}
             },
-            command = commands.recv(), if lines.listens() => match command {
-                Some(command) => lines.command(&command)?,
-                // A script ends with its last line; who never said anything wants to watch.
-                None if lines.typed => lines.quitting = true,
-                None => lines.ears = InputGate::Closed,
+            command = commands.recv(), if ui.accepts_command() => match command {
+                Some(command) => ui.command(&command)?,
+                // A script ends with its last line; without any command the interface only watches.
+                None if ui.typed => ui.quitting = true,
+                None => ui.input = InputGate::Closed,
             },
-            Some(msg) = asked.recv() => {
-                lines.pending -= 1;
-                lines.take(msg)?;
+            Some(msg) = command_answers.recv() => {
+                ui.pending -= 1;
+                ui.handle(msg)?;
             }
-            Some(msg) = answers.recv() => lines.take(msg)?,
+            Some(msg) = answers.recv() => ui.handle(msg)?,
             Some(event) = names.recv() => {
-                lines.take(Msg::Names(event))?;
-                heard_of_names = true;
+                ui.handle(Msg::Names(event))?;
+                names_received = true;
             }
-            Some(batch) = broker.next() => lines.take(Msg::Broker(batch))?,
-            () = timer => lines.take(Msg::Tick)?,
+            Some(batch) = broker.next() => ui.handle(Msg::Broker(batch))?,
+            () = timer => ui.handle(Msg::Tick)?,
         }
-        if heard_of_names && lines.pending == 0 && lines.ears == InputGate::NotYet {
-            lines.ears = InputGate::Open;
+        if names_received && ui.pending == 0 && ui.input == InputGate::Waiting {
+            ui.input = InputGate::Open;
         }
     }
-    let drained = session.end(GRACE).await;
+    let report = session.end(GRACE).await;
     Ok(ScreenOutcome {
-        how: lines.how,
+        reason: ui.exit_reason,
         forced: false,
-        drained,
+        report,
     })
 }
 
 fn read_commands() -> mpsc::Receiver<String> {
     let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
-    // It ends with the process: a read that waits for a person cannot be called back.
+    // The thread ends with the process: a blocking read cannot be cancelled.
     std::thread::spawn(move || {
         let mut input = io::stdin().lock();
         let mut line = Vec::new();
@@ -154,7 +155,7 @@ fn read_commands() -> mpsc::Receiver<String> {
 }
 
 impl PlainUi {
-    fn toast(&mut self, text: &str) -> io::Result<()> {
+    fn print(&mut self, text: &str) -> io::Result<()> {
         let mut out = self.out.lock();
         for line in text.lines() {
             writeln!(out, "{}", sanitize(line))?;
@@ -162,35 +163,35 @@ impl PlainUi {
         out.flush()
     }
 
-    fn hello(&mut self) -> io::Result<()> {
+    fn print_greeting(&mut self) -> io::Result<()> {
         let about = self.model.about.clone();
-        self.toast(&format!(
-            "distro-tui: node {} at {} as {}, {} broker. Type a command: help lists them, quit ends.",
+        self.print(&format!(
+            "distro-tui: node {} at {} as {}, {} broker. Type help for the commands, quit to exit.",
             about.fingerprint, about.addr, about.role, about.engine
         ))
     }
 
-    /// Asks what there is.
-    fn begin(&mut self) -> io::Result<()> {
+    /// Requests the first data.
+    fn start(&mut self) -> io::Result<()> {
         let effects = update(&mut self.model, Msg::Started, self.clock.now());
         self.perform(effects, true)
     }
 
-    fn take(&mut self, msg: Msg) -> io::Result<()> {
+    fn handle(&mut self, msg: Msg) -> io::Result<()> {
         let effects = update(&mut self.model, msg, self.clock.now());
         self.perform(effects, false)?;
-        self.news()
+        self.print_news()
     }
 
     fn perform(&mut self, effects: Vec<Effect>, typed: bool) -> io::Result<()> {
         for effect in effects {
             match effect {
                 Effect::Quit => self.quitting = true,
-                Effect::Copy(text) => self.toast(&text)?,
+                Effect::Copy(text) => self.print(&text)?,
                 Effect::Mouse(_) | Effect::Suspend => {}
                 effect if typed => {
                     self.pending += 1;
-                    self.asked.start(effect);
+                    self.command_runner.start(effect);
                 }
                 effect => self.runner.start(effect),
             }
@@ -198,9 +199,9 @@ impl PlainUi {
         Ok(())
     }
 
-    /// Whether another command can be taken now.
-    const fn listens(&self) -> bool {
-        !self.quitting && matches!(self.ears, InputGate::Open) && self.pending < MAX_COMMANDS
+    /// Reports whether the next command can be read.
+    const fn accepts_command(&self) -> bool {
+        !self.quitting && matches!(self.input, InputGate::Open) && self.pending < MAX_COMMANDS
     }
 
     fn command(&mut self, line: &str) -> io::Result<()> {
@@ -216,30 +217,29 @@ impl PlainUi {
             _ => {
                 let effects = update::run_line(&mut self.model, line, self.clock.now());
                 self.perform(effects, true)?;
-                self.news()
+                self.print_news()
             }
         }
     }
 
     fn help(&mut self) -> io::Result<()> {
-        let mut text = String::from("names, tasks, workers, events: list what there is\n");
+        let mut text = String::from("names, tasks, workers, events: list the rows of a pane\n");
         for line in super::keymap::lines() {
             text.push_str(&format!("{}: {}\n", line.name, line.does));
         }
-        self.toast(&text)
+        self.print(&text)
     }
 
     fn list(&mut self, pane: Pane) -> io::Result<()> {
         let lines = describe::rows(&self.model, pane);
         match lines.is_empty() {
-            true => self.toast(&format!("no {}", pane.title().to_lowercase())),
-            false => self.toast(&lines.join("\n")),
+            true => self.print(&format!("no {}", pane.title().to_lowercase())),
+            false => self.print(&lines.join("\n")),
         }
     }
 
-    /// Prints what is new: lines of the log, what would have been shown for a moment, and what would
-    /// have been shown over the panes.
-    fn news(&mut self) -> io::Result<()> {
+    /// Prints new log lines, toasts and overlays.
+    fn print_news(&mut self) -> io::Result<()> {
         let log = &self.model.data().log;
         let new = usize::try_from(log.written.saturating_sub(self.printed)).unwrap_or(usize::MAX);
         let (written, dropped) = (log.written, new.saturating_sub(log.len()));
@@ -249,17 +249,17 @@ impl PlainUi {
             .collect();
         self.printed = written;
         if dropped > 0 {
-            self.toast(&format!("{dropped} lines were left out"))?;
+            self.print(&format!("{dropped} lines dropped"))?;
         }
         if !lines.is_empty() {
-            self.toast(&lines.join("\n"))?;
+            self.print(&lines.join("\n"))?;
         }
         let (shown, toasts) = self.model.toasts.since(self.toasts);
         self.toasts = shown;
         for toast in toasts {
-            // Most of it is in the log as well.
+            // Most toasts are also in the log.
             if !lines.iter().any(|line| line.contains(&toast)) {
-                self.toast(&toast)?;
+                self.print(&toast)?;
             }
         }
         while let Some(layer) = self.model.layers.pop() {
@@ -267,7 +267,7 @@ impl PlainUi {
                 self.model.layers.push(layer);
                 break;
             };
-            self.toast(&text)?;
+            self.print(&text)?;
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
-//! Recording: everything that the screen's core received, with when, in a file. The same messages at the
-//! same times make the same screens again, so a recording is also a fixture.
+//! Recording: a file with every message to the screen's core and its time. The same messages produce the
+//! same screens again, so a recording is also a test fixture.
 //!
 //! ```text
 //! "distro-tui recording 2\n"
-//! u32 big-endian length, postcard Start
-//! u32 big-endian length, postcard Frame, and so on; a tail that is cut off is left out
+//! u32 big-endian length, postcard RecordingHeader
+//! u32 big-endian length, postcard Frame, and so on; an incomplete last frame is ignored
 //! ```
 
 use std::{
@@ -32,16 +32,16 @@ use crate::{
     queue::{clock::Timestamp, id::TaskId, query::Page, task::Task},
 };
 
-/// What every recording begins with.
+/// The first bytes of every recording.
 pub(super) const MAGIC: &[u8] = b"distro-tui recording 2\n";
-/// No recording becomes larger, in bytes.
-pub(super) const MOST: u64 = 1 << 30;
+/// The maximum size of a recording, in bytes.
+pub(super) const MAX_BYTES: u64 = 1 << 30;
 
-/// How a recording begins.
+/// The first frame of a recording.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RecordingHeader {
     pub(super) at: Timestamp,
-    /// How large the terminal was.
+    /// The size of the terminal.
     pub(super) size: (u16, u16),
     fingerprint: String,
     addr: String,
@@ -77,19 +77,19 @@ impl RecordingHeader {
     }
 }
 
-/// Something that was received.
+/// A recorded message.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Frame {
-    /// Microseconds after the frame before.
+    /// Microseconds since the previous frame.
     pub(super) after: u64,
-    pub(super) what: Received,
+    pub(super) message: FrameBody,
 }
 
-/// What was received; the same as [`FrameRef`], owned.
+/// The body of a frame; the owned form of [`FrameBodyRef`].
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Received {
+pub(super) enum FrameBody {
     Msg(Box<Msg>),
-    /// Most rows of a page of tasks were in the page before: those are only pointed at.
+    /// A page of tasks. Most rows repeat the previous page, and those are only references.
     Tasks {
         number: u64,
         rows: Option<Vec<Row<Task>>>,
@@ -98,14 +98,14 @@ pub(super) enum Received {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Row<T> {
-    /// As in the page before, at this place.
+    /// The row at this index of the previous page.
     Same(u32),
     New(T),
 }
 
-/// What is written, without being copied first.
+/// The body of a frame, borrowed for writing.
 #[derive(Serialize)]
-enum FrameRef<'a> {
+enum FrameBodyRef<'a> {
     Msg(&'a Msg),
     Tasks {
         number: u64,
@@ -114,24 +114,23 @@ enum FrameRef<'a> {
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
+struct FrameRef<'a> {
     after: u64,
-    what: FrameRef<'a>,
+    message: FrameBodyRef<'a>,
 }
 
-/// A recording being made.
+/// A recording that is being written.
 #[derive(Debug)]
 pub(super) struct Recorder {
     out: BufWriter<File>,
     last: Timestamp,
     bytes: u64,
-    /// The rows of the page before.
+    /// The rows of the previous page.
     rows: Vec<Task>,
 }
 
 impl Recorder {
-    /// Makes the file; one that is there already is left alone. What is on a screen is not for everybody,
-    /// so only its user can read it.
+    /// Creates the file, readable only by its user; fails if it exists.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         Ok(Self {
             out: BufWriter::new(files::create_new(path)?),
@@ -149,13 +148,12 @@ impl Recorder {
     ) -> io::Result<()> {
         self.last = now;
         self.out.write_all(MAGIC)?;
-        self.frame(&RecordingHeader::new(about, size, now))
+        self.write_frame(&RecordingHeader::new(about, size, now))
     }
 
-    /// Writes what was received, with the line that was being typed on before it and after. A recording is
-    /// for others to see: what lets its bearer in is left out. A ticket that is typed is written as one for
-    /// nothing, all at once.
-    pub(super) fn put(
+    /// Writes a message; `before` and `after` are the typed text around it. Recordings are meant for
+    /// sharing, so secrets are left out: a typed ticket is recorded redacted, as one paste.
+    pub(super) fn record(
         &mut self,
         now: Timestamp,
         msg: &Msg,
@@ -189,14 +187,14 @@ impl Recorder {
         let after = now.0 - self.last.0;
         self.last = now;
         let redacted = redacted(msg);
-        let what = match redacted.as_ref().unwrap_or(msg) {
-            Msg::Tasks { number, page } => FrameRef::Tasks {
+        let message = match redacted.as_ref().unwrap_or(msg) {
+            Msg::Tasks { number, page } => FrameBodyRef::Tasks {
                 number: *number,
                 rows: page.as_ref().map(|page| difference(&self.rows, page)),
             },
-            other => FrameRef::Msg(other),
+            other => FrameBodyRef::Msg(other),
         };
-        let body = encoded(&Written { after, what })?;
+        let body = encode(&FrameRef { after, message })?;
         if let Msg::Tasks {
             page: Some(page), ..
         } = msg
@@ -206,15 +204,15 @@ impl Recorder {
         self.write(&body)
     }
 
-    fn frame<T: Serialize>(&mut self, frame: &T) -> io::Result<()> {
-        self.write(&encoded(frame)?)
+    fn write_frame<T: Serialize>(&mut self, frame: &T) -> io::Result<()> {
+        self.write(&encode(frame)?)
     }
 
     fn write(&mut self, body: &[u8]) -> io::Result<()> {
         let length = u32::try_from(body.len()).map_err(io::Error::other)?;
         self.bytes += body.len() as u64 + 4;
-        if self.bytes > MOST {
-            return Err(io::Error::other("a recording has at most 1 GiB"));
+        if self.bytes > MAX_BYTES {
+            return Err(io::Error::other("a recording is limited to 1 GiB"));
         }
         self.out.write_all(&length.to_be_bytes())?;
         self.out.write_all(body)
@@ -229,18 +227,18 @@ impl Drop for Recorder {
     }
 }
 
-fn encoded<T: Serialize>(frame: &T) -> io::Result<Vec<u8>> {
+fn encode<T: Serialize>(frame: &T) -> io::Result<Vec<u8>> {
     postcard::to_stdvec(frame).map_err(io::Error::other)
 }
 
 fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<Row<&'a Task>> {
-    let places: HashMap<TaskId, usize> = before
+    let positions: HashMap<TaskId, usize> = before
         .iter()
         .enumerate()
         .map(|(i, task)| (task.id, i))
         .collect();
     let row = |task: &'a Task| {
-        let at = places.get(&task.id).copied();
+        let at = positions.get(&task.id).copied();
         let same = at.filter(|at| before.get(*at) == Some(task));
         match same.and_then(|at| u32::try_from(at).ok()) {
             Some(at) => Row::Same(at),
@@ -250,7 +248,7 @@ fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<Row<&'a Task>> {
     page.tasks.iter().map(row).collect()
 }
 
-/// The same message without what lets its bearer in.
+/// Returns the message without secrets, if it has any.
 fn redacted(msg: &Msg) -> Option<Msg> {
     match msg {
         Msg::Paste(text) if contains_ticket(text) => Some(Msg::Paste(redact(text))),
@@ -264,7 +262,7 @@ fn redacted(msg: &Msg) -> Option<Msg> {
     }
 }
 
-/// The rows of a page, from what was recorded of it and the page before.
+/// Restores the rows of a page from the recorded ones and the previous page.
 pub(super) fn rows(before: &[Task], recorded: Vec<Row<Task>>) -> Vec<Task> {
     let row = |row: Row<Task>| match row {
         Row::New(task) => Some(task),

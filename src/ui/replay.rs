@@ -1,4 +1,4 @@
-//! Showing what was recorded: the same messages into the same core, at the same times or faster.
+//! Replaying a recording: the same messages into the same core, at the same times or faster.
 
 use std::{
     fmt,
@@ -18,8 +18,8 @@ use super::{
     key::Key,
     layout::Regions,
     model::{Model, Replay},
-    record::{Frame, MAGIC, MOST, Received, RecordingHeader, rows},
-    run::message,
+    record::{Frame, FrameBody, MAGIC, MAX_BYTES, RecordingHeader, rows},
+    run::to_message,
     signals::{Signal, Signals},
     term::{self, Term},
     update::update,
@@ -28,68 +28,68 @@ use super::{
 };
 use crate::queue::{clock::Timestamp, query::Page, task::Task};
 
-/// The least time between two frames on the terminal.
-const FRAME: Duration = Duration::from_millis(16);
-/// How far one key goes.
-const LEAP: Duration = Duration::from_secs(10);
-/// The slowest and the fastest.
+/// The minimum time between two frames.
+const FRAME_INTERVAL: Duration = Duration::from_millis(16);
+/// The distance that one key skips.
+const SKIP: Duration = Duration::from_secs(10);
+/// The minimum and the maximum speed.
 const SPEEDS: (f64, f64) = (0.125, 128.0);
 
-/// A recording that cannot be shown.
+/// The reason why a recording cannot be replayed.
 #[derive(Debug)]
-pub(super) struct NoRecording {
+pub(super) struct ReplayError {
     path: PathBuf,
     why: String,
 }
 
-impl fmt::Display for NoRecording {
+impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path.display(), self.why)
     }
 }
 
-impl std::error::Error for NoRecording {}
+impl std::error::Error for ReplayError {}
 
-/// A recording, and how far it has been shown.
+/// A recording and the position in it.
 pub(super) struct Player {
     bytes: Vec<u8>,
     start: RecordingHeader,
-    /// Where the frames begin.
+    /// The offset of the first frame.
     first: usize,
-    /// Where the next frame is.
+    /// The offset of the next frame.
     next: usize,
-    /// The time of what was shown last.
+    /// The time of the last frame.
     now: Timestamp,
     length: Duration,
-    /// The rows of the page before.
+    /// The rows of the previous page.
     rows: Vec<Task>,
-    /// How large the terminal was: what a key or a click meant depends on it.
+    /// The size of the recorded terminal: the effect of a key or a click depends on it.
     size: (u16, u16),
-    /// What was where on it, the last time that mattered.
+    /// The positions on it when they were last needed.
     regions: Regions,
 }
 
 impl Player {
-    pub(super) fn open(path: &Path) -> Result<Self, NoRecording> {
-        let wrong = |why: String| NoRecording {
+    pub(super) fn open(path: &Path) -> Result<Self, ReplayError> {
+        let wrong = |why: String| ReplayError {
             path: path.to_owned(),
             why,
         };
         let mut bytes = Vec::new();
         File::open(path)
-            .and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes))
+            .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
             .map_err(|e| wrong(e.to_string()))?;
         Self::new(bytes).map_err(|why| wrong(why.to_owned()))
     }
 
-    /// Reads a whole recording, which may have lost its tail.
+    /// Reads a recording, which may be truncated.
     pub(super) fn new(bytes: Vec<u8>) -> Result<Self, &'static str> {
-        let other = "this is no recording of distro-tui, or one of another version";
+        let invalid = "this is not a distro-tui recording, or it is one of another version";
         if !bytes.starts_with(MAGIC) {
-            return Err(other);
+            return Err(invalid);
         }
-        let (start, first) = frame(&bytes, MAGIC.len()).ok_or(other)?;
-        let start: RecordingHeader = postcard::from_bytes(start).map_err(|_changed| other)?;
+        let (start, first) = frame(&bytes, MAGIC.len()).ok_or(invalid)?;
+        let start: RecordingHeader = postcard::from_bytes(start).map_err(|_changed| invalid)?;
         let mut player = Self {
             now: start.at,
             size: start.size,
@@ -104,14 +104,14 @@ impl Player {
         let mut at = first;
         while let Some((body, next)) = frame(&player.bytes, at) {
             let (after, _rest): (u64, _) =
-                postcard::take_from_bytes(body).map_err(|_changed| other)?;
+                postcard::take_from_bytes(body).map_err(|_changed| invalid)?;
             player.length += Duration::from_micros(after);
             at = next;
         }
         Ok(player)
     }
 
-    /// Begins anew on a screen.
+    /// Returns to the start and resets the model.
     pub(super) fn rewind(&mut self, model: &mut Model) {
         self.next = self.first;
         self.now = self.start.at;
@@ -127,33 +127,33 @@ impl Player {
         *model = fresh;
     }
 
-    /// How far it is.
+    /// Returns the position.
     pub(super) fn at(&self) -> Duration {
         self.now.since(self.start.at)
     }
 
-    /// When the next frame is due, counted from the beginning.
+    /// Returns the time of the next frame, from the start.
     fn next_at(&self) -> Option<Duration> {
         let (body, _) = frame(&self.bytes, self.next)?;
         let (after, _rest): (u64, _) = postcard::take_from_bytes(body).ok()?;
         Some(self.at() + Duration::from_micros(after))
     }
 
-    /// Shows the next frame; answers whether there was one.
+    /// Applies the next frame; returns false at the end.
     pub(super) fn step(&mut self, model: &mut Model) -> bool {
         let Some((body, next)) = frame(&self.bytes, self.next) else {
             return false;
         };
-        let Ok(Frame { after, what }) = postcard::from_bytes(body) else {
-            // What cannot be read ends it, as the end does.
+        let Ok(Frame { after, message }) = postcard::from_bytes(body) else {
+            // An unreadable frame ends the recording.
             self.bytes.truncate(self.next);
             return false;
         };
         self.next = next;
         self.now = self.now.after(Duration::from_micros(after));
-        let msg = match what {
-            Received::Msg(msg) => *msg,
-            Received::Tasks { number, rows: new } => Msg::Tasks {
+        let msg = match message {
+            FrameBody::Msg(msg) => *msg,
+            FrameBody::Tasks { number, rows: new } => Msg::Tasks {
                 number,
                 page: new.map(|new| {
                     self.rows = rows(&self.rows, new);
@@ -164,32 +164,35 @@ impl Player {
                 }),
             },
         };
-        // It is shown at the size of this terminal, and nothing is done to the world.
+        // Effects are ignored: a replay changes nothing outside.
         match msg {
-            Msg::Resize(..) | Msg::Key(_) | Msg::Mouse(_) => self.as_it_was(model, msg),
+            Msg::Resize(..) | Msg::Key(_) | Msg::Mouse(_) => {
+                self.apply_at_recorded_size(model, msg)
+            }
             other => drop(update(model, other, self.now)),
         }
         true
     }
 
-    /// What a key does depends on how many rows were seen, and a click on what was where.
-    fn as_it_was(&mut self, model: &mut Model, msg: Msg) {
+    /// Applies a message at the recorded size: the effect of a key depends on the visible rows, and that
+    /// of a click on the positions.
+    fn apply_at_recorded_size(&mut self, model: &mut Model, msg: Msg) {
         let shown = std::mem::replace(&mut model.size, self.size);
         let area = Rect::new(0, 0, self.size.0, self.size.1);
-        self.scroll_back(model);
+        self.restore_scroll(model);
         self.regions = view::draw(&mut Buffer::empty(area), area, model).regions;
-        self.scroll_back(model);
+        self.restore_scroll(model);
         update(model, msg, self.now);
         self.size = std::mem::replace(&mut model.size, shown);
     }
 
-    /// Scrolls every list to where it was when this was recorded.
-    pub(super) fn scroll_back(&self, model: &mut Model) {
+    /// Scrolls every list to its recorded position.
+    pub(super) fn restore_scroll(&self, model: &mut Model) {
         model.set_regions(self.regions.clone());
     }
 
-    /// Shows everything up to a time.
-    pub(super) fn go_to(&mut self, to: Duration, model: &mut Model) {
+    /// Applies all frames up to a time.
+    pub(super) fn seek(&mut self, to: Duration, model: &mut Model) {
         if to < self.at() {
             self.rewind(model);
         }
@@ -197,7 +200,7 @@ impl Player {
     }
 }
 
-/// The body of the frame at a place, and the place behind it.
+/// Returns the body of the frame at an offset, and the offset after it.
 fn frame(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     let head = bytes.get(at..)?.first_chunk::<4>()?;
     let length = usize::try_from(u32::from_be_bytes(*head)).ok()?;
@@ -205,44 +208,44 @@ fn frame(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     Some((bytes.get(at + 4..end)?, end))
 }
 
-/// How it is being shown.
-struct Show {
+/// A replay in progress.
+struct ReplayLoop {
     model: Model,
     player: Player,
     speed: f64,
     paused: bool,
-    /// When it was where, to know how far it should be now.
-    since: (Instant, Duration),
+    /// A point in time and the position then; the current position follows from it.
+    anchor: (Instant, Duration),
 }
 
-impl Show {
-    /// How far it should be by now.
-    fn should_be(&self) -> Duration {
-        let (since, at) = self.since;
+impl ReplayLoop {
+    /// Returns the position that is due now.
+    fn position(&self) -> Duration {
+        let (since, at) = self.anchor;
         if self.paused {
             return at;
         }
         at + since.elapsed().mul_f64(self.speed)
     }
 
-    fn mark(&mut self, at: Duration) {
-        self.since = (Instant::now(), at.min(self.player.length));
+    fn set_anchor(&mut self, at: Duration) {
+        self.anchor = (Instant::now(), at.min(self.player.length));
     }
 
-    /// When the next frame is due.
+    /// Returns the time of the next frame.
     fn due(&self) -> Option<Instant> {
         let next = self.player.next_at().filter(|_| !self.paused)?;
-        let (since, at) = self.since;
+        let (since, at) = self.anchor;
         Some(since + next.saturating_sub(at).div_f64(self.speed))
     }
 
-    /// Acts on a key, and returns whether to go on.
+    /// Handles a key; returns false to quit.
     fn press(&mut self, key: Key) -> bool {
-        let now = self.should_be();
+        let now = self.position();
         match self.model.keymap.action(scope::REPLAY, key) {
             Some(Action::Close | Action::Interrupt) => return false,
             Some(Action::ReplayPause) => {
-                self.mark(now);
+                self.set_anchor(now);
                 self.paused = !self.paused;
             }
             Some(Action::ReplayFaster) => self.set_speed(now, self.speed * 2.0),
@@ -250,12 +253,12 @@ impl Show {
             Some(Action::ReplayStep) => {
                 self.paused = true;
                 self.player.step(&mut self.model);
-                self.mark(self.player.at());
+                self.set_anchor(self.player.at());
             }
-            Some(Action::ReplayForward) => self.leap(now + LEAP),
-            Some(Action::ReplayBack) => self.leap(now.saturating_sub(LEAP)),
-            Some(Action::Top) => self.leap(Duration::ZERO),
-            Some(Action::Bottom) => self.leap(self.player.length),
+            Some(Action::ReplayForward) => self.skip_to(now + SKIP),
+            Some(Action::ReplayBack) => self.skip_to(now.saturating_sub(SKIP)),
+            Some(Action::Top) => self.skip_to(Duration::ZERO),
+            Some(Action::Bottom) => self.skip_to(self.player.length),
             _ => {}
         }
         self.model.touch();
@@ -263,20 +266,20 @@ impl Show {
     }
 
     fn set_speed(&mut self, now: Duration, speed: f64) {
-        self.mark(now);
+        self.set_anchor(now);
         self.speed = speed.clamp(SPEEDS.0, SPEEDS.1);
     }
 
-    fn leap(&mut self, to: Duration) {
+    fn skip_to(&mut self, to: Duration) {
         let to = to.min(self.player.length);
-        self.player.go_to(to, &mut self.model);
-        self.mark(to);
+        self.player.seek(to, &mut self.model);
+        self.set_anchor(to);
     }
 
-    /// Shows what is due.
+    /// Applies the frames that are due.
     fn catch_up(&mut self) {
-        let to = self.should_be();
-        self.player.go_to(to, &mut self.model);
+        let to = self.position();
+        self.player.seek(to, &mut self.model);
         self.model.replay = Some(Replay {
             at: self.player.at().max(to).min(self.player.length),
             length: self.player.length,
@@ -286,7 +289,7 @@ impl Show {
     }
 }
 
-/// Shows a recording until somebody has seen enough.
+/// Shows a recording until the user quits.
 pub(super) async fn run(
     mut model: Model,
     mut player: Player,
@@ -296,12 +299,12 @@ pub(super) async fn run(
     let mut term = Term::enter(false)?;
     model.size = term.size()?;
     player.rewind(&mut model);
-    let mut show = Show {
+    let mut show = ReplayLoop {
         model,
         player,
         speed: speed.clamp(SPEEDS.0, SPEEDS.1),
         paused,
-        since: (Instant::now(), Duration::ZERO),
+        anchor: (Instant::now(), Duration::ZERO),
     };
     let mut keys = EventStream::new();
     let mut signals = Signals::listen()?;
@@ -309,7 +312,7 @@ pub(super) async fn run(
         show.catch_up();
         term.draw(&mut show.model)?;
         let drawn = Instant::now();
-        let due = show.due().map(|due| due.max(drawn + FRAME));
+        let due = show.due().map(|due| due.max(drawn + FRAME_INTERVAL));
         let next = async {
             match due {
                 Some(due) => sleep_until(due).await,
@@ -341,7 +344,7 @@ pub(super) async fn run(
                 show.model.size = (width, height);
                 show.model.touch();
             }
-            Some(Some(Ok(event))) => match message(event) {
+            Some(Some(Ok(event))) => match to_message(event) {
                 Some(Msg::Key(key)) if !show.press(key) => return Ok(()),
                 _ => {}
             },

@@ -1,5 +1,5 @@
-//! The loop: one task owns the model and the terminal. It sleeps until something happens, takes all
-//! that has happened, and draws once, at most every 16 ms; a key is answered sooner.
+//! The event loop. One task owns the model and the terminal: it sleeps until an event, handles all that
+//! are ready, and draws once, at most every 16 ms; after a key sooner.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -27,19 +27,19 @@ use crate::{
     queue::{broker::ShutdownReport, clock::Clock, event::Subscription, state::State},
 };
 
-/// The least time between two frames.
+/// The minimum time between two frames.
 const FRAME_INTERVAL: Duration = Duration::from_millis(16);
-/// The same after a key: whoever presses it waits for it, and keys that are held down come no faster.
+/// The minimum time after a key, which should show at once; a held key does not repeat faster.
 const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(3);
-/// Messages that are taken before a frame is drawn.
+/// The maximum number of messages handled before a frame is drawn.
 const BATCH: usize = 512;
-/// Running tasks get this long to end when the program is left.
+/// The time that running tasks have to finish at shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What woke the loop.
+/// The event that woke the loop.
 #[expect(
     clippy::large_enum_variant,
-    reason = "there is one of them, and it lives for a moment"
+    reason = "there is one at a time, and it is short-lived"
 )]
 enum Wake {
     Signal(Signal),
@@ -50,7 +50,7 @@ enum Wake {
     ShutdownReport(ShutdownReport),
 }
 
-/// Where messages come from.
+/// The sources of events.
 struct Sources {
     signals: Signals,
     keys: EventStream,
@@ -66,21 +66,22 @@ struct ScreenLoop {
     recorder: Option<Recorder>,
     runner: Runner,
     session: Arc<Session>,
+    /// The version of the model in the last frame.
     drawn: u64,
     last_frame: Instant,
-    /// The least time from it to the next.
-    pace: Duration,
+    /// The minimum time to the next frame.
+    frame_interval: Duration,
     in_tmux: bool,
-    /// Nobody is there to draw for any more.
-    gone: bool,
-    how: ExitReason,
-    /// The shutdown under way.
-    leaving: Option<tokio::task::JoinHandle<ShutdownReport>>,
-    /// It was asked for twice.
+    /// The terminal has hung up.
+    hung_up: bool,
+    exit_reason: ExitReason,
+    /// The pending shutdown.
+    shutdown: Option<tokio::task::JoinHandle<ShutdownReport>>,
+    /// A second quit skipped the shutdown.
     forced: bool,
 }
 
-/// Shows the screen until it is left. The terminal is given back before this returns.
+/// Runs the screen until it ends. The terminal is restored before this returns.
 pub(crate) async fn run(
     prepared: super::Screen,
     session: Arc<Session>,
@@ -113,16 +114,16 @@ pub(crate) async fn run(
         session,
         drawn: 0,
         last_frame: Instant::now(),
-        pace: FRAME_INTERVAL,
+        frame_interval: FRAME_INTERVAL,
         in_tmux,
-        gone: false,
-        how: ExitReason::Quit,
-        leaving: None,
+        hung_up: false,
+        exit_reason: ExitReason::Quit,
+        shutdown: None,
         forced: false,
     };
-    // The first frame comes before anything is asked of anybody.
+    // The first frame comes before any request.
     screen.draw()?;
-    assert!(!crash_test, "this crash was asked for");
+    assert!(!crash_test, "crash test");
     let mut sources = Sources {
         signals,
         keys: EventStream::new(),
@@ -130,84 +131,85 @@ pub(crate) async fn run(
         names: access.watch_names(),
         broker: access.broker().subscribe(),
     };
-    screen.take(Msg::Started)?;
+    screen.handle(Msg::Started)?;
     loop {
-        let wake = screen.sleep(&mut sources).await;
-        if let Wake::ShutdownReport(drained) = wake {
-            return Ok(screen.outcome(drained));
+        let wake = screen.next_event(&mut sources).await;
+        if let Wake::ShutdownReport(report) = wake {
+            return Ok(screen.outcome(report));
         }
-        if let Err(error) = screen.wake(wake, &mut sources) {
-            screen.lose(&error);
+        if let Err(error) = screen.on_wake(wake, &mut sources) {
+            screen.on_hangup(&error);
         }
         if screen.forced {
-            return Ok(screen.outcome(screen.dropped()));
+            return Ok(screen.outcome(screen.unfinished()));
         }
     }
 }
 
 impl ScreenLoop {
-    /// Takes what woke the loop and whatever else has happened, and draws if it is time to.
-    fn wake(&mut self, wake: Wake, sources: &mut Sources) -> io::Result<()> {
+    /// Handles an event and all others that are ready, and draws a frame if it is time.
+    fn on_wake(&mut self, wake: Wake, sources: &mut Sources) -> io::Result<()> {
         match wake {
-            Wake::Signal(signal) => self.signal(signal)?,
+            Wake::Signal(signal) => self.on_signal(signal)?,
             Wake::Terminal(Some(Ok(event))) => {
-                self.pace = KEY_FRAME_INTERVAL;
-                self.terminal(event)?;
+                self.frame_interval = KEY_FRAME_INTERVAL;
+                self.on_terminal_event(event)?;
             }
             Wake::Terminal(Some(Err(error))) => return Err(error),
             Wake::Terminal(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Wake::Msg(msg) => self.take(msg)?,
-            Wake::Deadline => self.take(Msg::Tick)?,
+            Wake::Msg(msg) => self.handle(msg)?,
+            Wake::Deadline => self.handle(Msg::Tick)?,
             Wake::ShutdownReport(_) | Wake::Frame => {}
         }
         self.drain(sources)?;
-        if self.wants_frame() && self.last_frame.elapsed() >= self.pace {
+        if self.wants_frame() && self.last_frame.elapsed() >= self.frame_interval {
             self.draw()?;
         }
         Ok(())
     }
 
-    /// The terminal cannot be read or written any more, so nobody is there: that is a hang-up, and
-    /// its signal may come before or after.
-    fn lose(&mut self, error: &io::Error) {
-        if std::mem::replace(&mut self.gone, true) {
+    /// Shuts down after a terminal error. It means a hang-up, whose signal may come before or after.
+    fn on_hangup(&mut self, error: &io::Error) {
+        if std::mem::replace(&mut self.hung_up, true) {
             return;
         }
-        tracing::info!(%error, "the terminal is gone");
-        self.how = ExitReason::Signal(super::signals::HANGUP);
-        if self.leaving.is_none() {
-            self.leave();
+        tracing::info!(%error, "the terminal has hung up");
+        self.exit_reason = ExitReason::Signal(super::signals::HANGUP);
+        if self.shutdown.is_none() {
+            self.shut_down();
         }
     }
 
-    /// Waits for the next thing to happen, signals and keys before all else.
-    async fn sleep(&mut self, sources: &mut Sources) -> Wake {
+    /// Waits for the next event; signals and keys come first.
+    async fn next_event(&mut self, sources: &mut Sources) -> Wake {
         let deadline = self.model.deadline().map(|at| self.clock.instant(at));
-        let frame = self.wants_frame().then_some(self.last_frame + self.pace);
-        let open = self.leaving.is_none();
+        let frame = self
+            .wants_frame()
+            .then_some(self.last_frame + self.frame_interval);
+        let open = self.shutdown.is_none();
         tokio::select! {
             biased;
             signal = sources.signals.next() => Wake::Signal(signal),
-            event = sources.keys.next(), if !self.gone => Wake::Terminal(event),
-            () = at(frame) => Wake::Frame,
-            drained = drained(&mut self.leaving) => Wake::ShutdownReport(drained),
+            event = sources.keys.next(), if !self.hung_up => Wake::Terminal(event),
+            () = sleep_until_or_never(frame) => Wake::Frame,
+            report = shutdown_report(&mut self.shutdown) => Wake::ShutdownReport(report),
             Some(msg) = sources.answers.recv() => Wake::Msg(msg),
             Some(event) = sources.names.recv(), if open => Wake::Msg(Msg::Names(event)),
             Some(batch) = sources.broker.next(), if open => Wake::Msg(Msg::Broker(batch)),
-            () = at(deadline) => Wake::Deadline,
+            () = sleep_until_or_never(deadline) => Wake::Deadline,
         }
     }
 
-    /// Takes what else has happened already, so that many things cost one frame. Keys are not among
-    /// it: their stream must only be polled by the one who waits for it.
+    /// Handles all messages that are ready, so that they cost one frame. Keys are not among them: their
+    /// stream must only be polled in one place.
     fn drain(&mut self, sources: &mut Sources) -> io::Result<()> {
         for _ in 0..BATCH {
             if let Ok(msg) = sources.answers.try_recv() {
-                self.take(msg)?;
+                self.handle(msg)?;
             } else if let Ok(event) = sources.names.try_recv() {
-                self.take(Msg::Names(event))?;
+                self.handle(Msg::Names(event))?;
             } else if let Some(batch) = sources.broker.try_next() {
-                self.take(Msg::Broker(batch))?;
+                self.handle(Msg::Broker(batch))?;
             } else {
                 break;
             }
@@ -215,8 +217,8 @@ impl ScreenLoop {
         Ok(())
     }
 
-    /// What is left undone without waiting, as far as the screen knows.
-    fn dropped(&self) -> ShutdownReport {
+    /// Reports the unfinished tasks for an exit without shutdown, as far as the screen knows.
+    fn unfinished(&self) -> ShutdownReport {
         let stats = &self.model.data().overview.stats;
         let running = stats.count(State::Running);
         ShutdownReport {
@@ -226,11 +228,11 @@ impl ScreenLoop {
         }
     }
 
-    fn outcome(&self, drained: ShutdownReport) -> ScreenOutcome {
+    fn outcome(&self, report: ShutdownReport) -> ScreenOutcome {
         ScreenOutcome {
-            how: self.how,
+            reason: self.exit_reason,
             forced: self.forced,
-            drained,
+            report,
         }
     }
 
@@ -241,20 +243,20 @@ impl ScreenLoop {
     fn draw(&mut self) -> io::Result<()> {
         self.drawn = self.model.version;
         self.last_frame = Instant::now();
-        self.pace = FRAME_INTERVAL;
-        if self.gone {
+        self.frame_interval = FRAME_INTERVAL;
+        if self.hung_up {
             return Ok(());
         }
         if self.clock.detect_step().is_some() {
-            // The wall clock was set, and the screen goes by it.
+            // The wall clock was set, and the screen follows it.
             self.model.now = self.clock.now();
         }
         self.model.now = self.model.now.max(self.clock.now());
         self.term.draw(&mut self.model)
     }
 
-    /// Brings the model up to date with a message and carries out what it asks for.
-    fn take(&mut self, msg: Msg) -> io::Result<()> {
+    /// Updates the model with a message and performs the resulting effects.
+    fn handle(&mut self, msg: Msg) -> io::Result<()> {
         let now = self.clock.now();
         let recorded = self.recorder.is_some().then(|| {
             let line = self.model.typed_text().map(str::to_owned);
@@ -262,9 +264,10 @@ impl ScreenLoop {
         });
         let effects = update(&mut self.model, msg, now);
         if let (Some(recorder), Some((msg, before))) = (&mut self.recorder, recorded)
-            && let Err(error) = recorder.put(now, &msg, before.as_deref(), self.model.typed_text())
+            && let Err(error) =
+                recorder.record(now, &msg, before.as_deref(), self.model.typed_text())
         {
-            tracing::warn!(%error, "the recording ends here");
+            tracing::warn!(%error, "the recording ends early");
             self.recorder = None;
         }
         for effect in effects {
@@ -273,14 +276,14 @@ impl ScreenLoop {
         Ok(())
     }
 
-    fn terminal(&mut self, event: Event) -> io::Result<()> {
-        match message(event) {
-            Some(msg) => self.take(msg),
+    fn on_terminal_event(&mut self, event: Event) -> io::Result<()> {
+        match to_message(event) {
+            Some(msg) => self.handle(msg),
             None => Ok(()),
         }
     }
 
-    /// The terminal's own effects are carried out here, all others by the runner.
+    /// Performs an effect: those of the terminal here, all others in the runner.
     fn perform(&mut self, effect: Effect) -> io::Result<()> {
         match effect {
             Effect::Copy(text) => {
@@ -288,7 +291,7 @@ impl ScreenLoop {
                 let result = self.term.copy(&text, self.in_tmux);
                 let length = text.len().min(MAX_CLIPBOARD);
                 let result = result.map(|()| format!("{length} bytes sent to the clipboard"));
-                self.take(Msg::EffectDone(EffectDone {
+                self.handle(Msg::EffectDone(EffectDone {
                     took: since.elapsed(),
                     ..EffectDone::new(Action::Copy, "copy", result)
                 }))
@@ -296,7 +299,7 @@ impl ScreenLoop {
             Effect::Mouse(on) => self.term.set_mouse(on),
             Effect::Suspend => self.suspend(),
             Effect::Quit => {
-                self.leave();
+                self.shut_down();
                 Ok(())
             }
             effect => {
@@ -306,34 +309,34 @@ impl ScreenLoop {
         }
     }
 
-    /// Starts to leave; asked again, leaves at once.
-    fn leave(&mut self) {
-        if self.leaving.is_some() {
+    /// Starts the shutdown; a second call skips it.
+    fn shut_down(&mut self) {
+        if self.shutdown.is_some() {
             self.forced = true;
             return;
         }
         let session = Arc::clone(&self.session);
-        self.leaving = Some(tokio::spawn(async move { session.end(GRACE).await }));
+        self.shutdown = Some(tokio::spawn(async move { session.end(GRACE).await }));
     }
 
-    fn signal(&mut self, signal: Signal) -> io::Result<()> {
+    fn on_signal(&mut self, signal: Signal) -> io::Result<()> {
         match signal {
             Signal::Stop => self.suspend(),
-            // A hang-up brings this signal too.
-            Signal::Continue if self.gone => Ok(()),
+            // A hang-up sends this signal too.
+            Signal::Continue if self.hung_up => Ok(()),
             Signal::Continue => self.resume(),
             Signal::End(super::signals::HANGUP) => {
-                self.lose(&io::ErrorKind::BrokenPipe.into());
+                self.on_hangup(&io::ErrorKind::BrokenPipe.into());
                 Ok(())
             }
             Signal::End(number) => {
-                self.how = ExitReason::Signal(number);
-                self.take(Msg::Terminate)
+                self.exit_reason = ExitReason::Signal(number);
+                self.handle(Msg::Terminate)
             }
         }
     }
 
-    /// Gives the terminal back and stops; somebody's `fg` lets us go on behind the stop.
+    /// Restores the terminal and suspends the process; `fg` continues after the stop.
     fn suspend(&mut self) -> io::Result<()> {
         term::restore();
         super::signals::suspend_process_group();
@@ -343,25 +346,28 @@ impl ScreenLoop {
     fn resume(&mut self) -> io::Result<()> {
         self.term.reenter()?;
         let (width, height) = self.term.size()?;
-        self.take(Msg::Resize(width, height))
+        self.handle(Msg::Resize(width, height))
     }
 }
 
-async fn drained(leaving: &mut Option<tokio::task::JoinHandle<ShutdownReport>>) -> ShutdownReport {
-    match leaving {
+async fn shutdown_report(
+    shutdown: &mut Option<tokio::task::JoinHandle<ShutdownReport>>,
+) -> ShutdownReport {
+    match shutdown {
         Some(task) => task.await.unwrap_or_default(),
         None => std::future::pending().await,
     }
 }
 
-async fn at(time: Option<Instant>) {
+async fn sleep_until_or_never(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
     }
 }
 
-pub(super) fn message(event: Event) -> Option<Msg> {
+/// Converts a terminal event to a message; `None` for events that the screen ignores.
+pub(super) fn to_message(event: Event) -> Option<Msg> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => {
             Key::from_terminal(key).map(Msg::Key)

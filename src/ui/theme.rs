@@ -16,6 +16,8 @@ use color::ColorDef;
 pub use symbols::SymbolSet;
 pub(crate) use symbols::Symbols;
 
+use crate::queue::state::State;
+
 /// The role of a text or an area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -76,6 +78,18 @@ impl StyleRole {
         Self::TimelineEven,
         Self::Popup,
     ];
+}
+
+impl From<State> for StyleRole {
+    fn from(state: State) -> Self {
+        match state {
+            State::Running => Self::Active,
+            State::Retrying | State::Scheduled | State::Queued => Self::Waiting,
+            State::Failed | State::Expired => Self::Bad,
+            State::Cancelled => Self::Warn,
+            State::Succeeded => Self::Good,
+        }
+    }
 }
 
 /// The colours that a terminal supports.

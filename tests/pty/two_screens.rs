@@ -212,7 +212,7 @@ fn what_was_recorded_is_shown_again() {
         ])
         .go();
     assert_eq!(none.wait_exit(), 1);
-    none.sees(&["no recording"]);
+    none.sees(&["not a distro-tui recording"]);
 }
 
 #[test]

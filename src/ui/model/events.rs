@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 
 use super::list::{Motion, Selection};
-use crate::queue::clock::Timestamp;
+use crate::{
+    queue::clock::Timestamp,
+    ui::theme::{StyleRole, Symbols},
+};
 
 /// The maximum number of lines in the log.
 pub(crate) const CAPACITY: usize = 2_000;
@@ -39,6 +42,30 @@ pub(crate) enum Tone {
     Bad,
 }
 
+impl Tone {
+    pub(crate) const fn role(self) -> StyleRole {
+        match self {
+            Self::Plain => StyleRole::Text,
+            Self::Good => StyleRole::Good,
+            Self::Warn => StyleRole::Warn,
+            Self::Bad => StyleRole::Bad,
+        }
+    }
+
+    pub(crate) const fn sign(self, symbols: &Symbols) -> &'static str {
+        match (self, symbols.unicode) {
+            (Self::Plain, true) => "·",
+            (Self::Plain, false) => "-",
+            (Self::Good, true) => "✓",
+            (Self::Good, false) => "+",
+            (Self::Warn, _) => "!",
+            (Self::Bad, true) => "✗",
+            (Self::Bad, false) => "x",
+        }
+    }
+}
+
+/// A line of the event log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogLine {
     pub(crate) at: Timestamp,

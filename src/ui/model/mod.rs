@@ -262,6 +262,15 @@ impl Model {
             .to_zoned(self.zone.clone())
     }
 
+    /// Formats a due time: soon in seconds, later by the clock.
+    pub(crate) fn due_text(&self, at: Timestamp) -> String {
+        let left = at.since(self.now);
+        if left.as_secs() < 60 {
+            return format!("in {} s", left.as_secs() + 1);
+        }
+        format!("at {}", self.local(at).strftime("%H:%M:%S"))
+    }
+
     /// Reports whether a pane is visible.
     pub(crate) fn shows(&self, pane: Pane) -> bool {
         let area = Rect::new(0, 0, self.size.0, self.size.1);

@@ -287,3 +287,13 @@ impl Tasks {
         }
     }
 }
+
+/// Formats a task as a call: `add(2, 3)`.
+pub(crate) fn call_text(task: &Task) -> String {
+    let args = task.args.trim();
+    let inside = args
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let head: String = inside.unwrap_or(args).chars().take(400).collect();
+    format!("{}({})", task.name, head.replace(',', ", "))
+}

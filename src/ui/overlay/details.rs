@@ -13,11 +13,14 @@ use crate::{
         model::{
             Model,
             layer::{Details, DetailsOf},
+            tasks::call_text,
         },
-        panes::tasks::{call_text, due_text, progress_bar, state_role},
         theme::StyleRole,
         verbs::scope,
-        widgets::canvas::{Canvas, rows},
+        widgets::{
+            canvas::{Canvas, rows},
+            progress,
+        },
     },
 };
 
@@ -145,12 +148,12 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
     } else {
         task.state.as_str().to_owned()
     };
-    add("state", state, state_role(task.state));
+    add("state", state, StyleRole::from(task.state));
     add("call", call_text(task), StyleRole::Strong);
     if let Some(progress) = task.progress {
         let text = format!(
             "{}  {} of {}",
-            progress_bar(progress.share(), model),
+            progress::bar(progress.share(), &model.theme.symbols),
             progress.done,
             progress.total
         );
@@ -189,7 +192,7 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
         StyleRole::Text,
     );
     if let Some(due) = task.due_at {
-        let text = format!("{}, {}", clock(model, due), due_text(due, model));
+        let text = format!("{}, {}", clock(model, due), model.due_text(due));
         add("due", text, StyleRole::Waiting);
     }
     if let Some(expires) = task.expires_at {

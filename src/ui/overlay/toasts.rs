@@ -7,7 +7,7 @@ use ratatui::{
 
 use crate::{
     text::{truncate, width},
-    ui::{model::Model, panes::events::tone_role, theme::StyleRole, widgets::canvas::Canvas},
+    ui::{model::Model, theme::StyleRole, widgets::canvas::Canvas},
 };
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
@@ -29,7 +29,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
         let pointer = canvas.symbols().pointer;
         canvas.spans(
             area,
-            &[(pointer, tone_role(toast.tone)), (&text, StyleRole::Strong)],
+            &[(pointer, toast.tone.role()), (&text, StyleRole::Strong)],
         );
         y -= 1;
     }

@@ -64,15 +64,15 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         } else {
             String::new()
         };
-        let sign = format!("{} ", canvas.symbols().tone(line.tone));
+        let sign = format!("{} ", line.tone.sign(canvas.symbols()));
         let text = match line.tone {
             Tone::Plain | Tone::Good => StyleRole::Text,
-            Tone::Warn | Tone::Bad => tone_role(line.tone),
+            Tone::Warn | Tone::Bad => line.tone.role(),
         };
         let pieces = [
             (at.as_str(), StyleRole::Dim),
             (kind.as_str(), kind_role(line.kind)),
-            (sign.as_str(), tone_role(line.tone)),
+            (sign.as_str(), line.tone.role()),
             (line.text.as_str(), text),
         ];
         canvas.spans(area, &pieces);
@@ -91,14 +91,5 @@ const fn kind_role(kind: Kind) -> StyleRole {
         Kind::Task => StyleRole::Chart,
         Kind::Worker => StyleRole::Waiting,
         Kind::Program => StyleRole::Key,
-    }
-}
-
-pub(crate) const fn tone_role(tone: Tone) -> StyleRole {
-    match tone {
-        Tone::Plain => StyleRole::Text,
-        Tone::Good => StyleRole::Good,
-        Tone::Warn => StyleRole::Warn,
-        Tone::Bad => StyleRole::Bad,
     }
 }

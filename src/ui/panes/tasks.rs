@@ -7,16 +7,16 @@ use ratatui::layout::Rect;
 use super::{empty, frame, highlight};
 use crate::ui::pane::Pane;
 use crate::{
-    queue::{clock::Timestamp, state::State, task::Task},
+    queue::{state::State, task::Task},
     text::{fmt_compact, fmt_count, fmt_duration},
     ui::{
         layout::Regions,
-        model::Model,
+        model::{Model, tasks::call_text},
         theme::StyleRole,
         verbs::Action,
         widgets::{
             canvas::{Canvas, row},
-            chart,
+            chart, progress,
             table::{self, Column},
         },
     },
@@ -97,7 +97,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
 }
 
 fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
-    let role = state_role(task.state);
+    let role = StyleRole::from(task.state);
     let word = if task.cancelling {
         "cancelling"
     } else {
@@ -140,16 +140,6 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
     ]
 }
 
-/// Formats a task as a call: `add(2, 3)`.
-pub(crate) fn call_text(task: &Task) -> String {
-    let args = task.args.trim();
-    let inside = args
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    let head: String = inside.unwrap_or(args).chars().take(400).collect();
-    format!("{}({})", task.name, head.replace(',', ", "))
-}
-
 /// Returns the result, the error, the progress or the due time of a task.
 fn outcome<'a>(task: &'a Task, model: &Model) -> (Cow<'a, str>, StyleRole) {
     let last_error = task.error.as_deref();
@@ -157,56 +147,18 @@ fn outcome<'a>(task: &'a Task, model: &Model) -> (Cow<'a, str>, StyleRole) {
         (State::Succeeded, Some(result), _) => (Cow::Borrowed(result), StyleRole::Strong),
         (State::Failed, _, Some(error)) => (Cow::Borrowed(error), StyleRole::Bad),
         (State::Retrying | State::Scheduled, _, error) => {
-            let due = task.due_at.map_or(String::new(), |at| due_text(at, model));
+            let due = task.due_at.map_or(String::new(), |at| model.due_text(at));
             let error = error.map_or(String::new(), |error| format!(": {error}"));
             (Cow::Owned(format!("{due}{error}")), StyleRole::Dim)
         }
         (State::Running, ..) => match task.progress {
             Some(progress) => (
-                Cow::Owned(progress_bar(progress.share(), model)),
+                Cow::Owned(progress::bar(progress.share(), &model.theme.symbols)),
                 StyleRole::Active,
             ),
             None => (Cow::Borrowed(""), StyleRole::Dim),
         },
         _ => (Cow::Borrowed(""), StyleRole::Dim),
-    }
-}
-
-/// Formats a due time: soon in seconds, later by the clock.
-pub(crate) fn due_text(at: Timestamp, model: &Model) -> String {
-    let left = at.since(model.now);
-    if left.as_secs() < 60 {
-        return format!("in {} s", left.as_secs() + 1);
-    }
-    format!("at {}", model.local(at).strftime("%H:%M:%S"))
-}
-
-/// Formats progress as a bar and in percent.
-pub(crate) fn progress_bar(share: f64, model: &Model) -> String {
-    const CELLS: usize = 10;
-    let symbols = model.theme.symbols;
-    let [empty, .., full] = symbols.bars;
-    let done = (share.clamp(0.0, 1.0) * CELLS as f64).round() as usize;
-    let rest = if empty.trim().is_empty() {
-        symbols.timeline_empty
-    } else {
-        empty
-    };
-    format!(
-        "{}{} {:>3.0}%",
-        full.repeat(done),
-        rest.repeat(CELLS - done),
-        share * 100.0
-    )
-}
-
-pub(crate) const fn state_role(state: State) -> StyleRole {
-    match state {
-        State::Running => StyleRole::Active,
-        State::Retrying | State::Scheduled | State::Queued => StyleRole::Waiting,
-        State::Failed | State::Expired => StyleRole::Bad,
-        State::Cancelled => StyleRole::Warn,
-        State::Succeeded => StyleRole::Good,
     }
 }
 

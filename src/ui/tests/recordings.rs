@@ -72,8 +72,10 @@ impl Recorded {
         }
         let effects = update(&mut self.model, msg.clone(), self.now);
         let after = self.model.typed_text();
-        let put = self.recorder.put(self.now, &msg, before.as_deref(), after);
-        put.expect("room");
+        let recorded = self
+            .recorder
+            .record(self.now, &msg, before.as_deref(), after);
+        recorded.expect("room");
         draw(&mut self.model, self.size.0, self.size.1);
         for effect in effects {
             if let Some(answer) = answer(effect) {
@@ -112,7 +114,7 @@ impl Recorded {
         while player.step(&mut model) {
             draw(&mut model, size.0, size.1);
         }
-        player.scroll_back(&mut model);
+        player.restore_scroll(&mut model);
         (was, draw(&mut model, width, height), bytes)
     }
 }
@@ -265,7 +267,7 @@ fn a_recording_of_an_earlier_build_is_shown() {
     model.size = (120, 36);
     player.rewind(&mut model);
     for second in [1, 60, 3_600] {
-        player.go_to(Duration::from_secs(second), &mut model);
+        player.seek(Duration::from_secs(second), &mut model);
         let screen = draw(&mut model, 120, 36);
         insta::assert_snapshot!(format!("recorded_{second}_s"), shown(&screen));
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::symbols::border;
 
-use crate::{net::naming::Health, queue::state::State, ui::model::events::Tone};
+use crate::{net::naming::Health, queue::state::State};
 
 /// A set of symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) struct Symbols {
     pub(crate) bars: [&'static str; 9],
     pub(crate) timeline_empty: &'static str,
     pub(crate) scroll: &'static str,
-    unicode: bool,
+    pub(crate) unicode: bool,
 }
 
 const ASCII_BORDER: border::Set<'static> = border::Set {
@@ -113,18 +113,6 @@ impl Symbols {
             return text;
         }
         Cow::Owned(text.replace('µ', "u").replace('…', self.ellipsis))
-    }
-
-    pub(crate) const fn tone(&self, tone: Tone) -> &'static str {
-        match (tone, self.unicode) {
-            (Tone::Plain, true) => "·",
-            (Tone::Plain, false) => "-",
-            (Tone::Good, true) => "✓",
-            (Tone::Good, false) => "+",
-            (Tone::Warn, _) => "!",
-            (Tone::Bad, true) => "✗",
-            (Tone::Bad, false) => "x",
-        }
     }
 
     pub(crate) const fn health(&self, health: Health) -> &'static str {

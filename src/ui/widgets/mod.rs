@@ -3,5 +3,6 @@
 pub(crate) mod canvas;
 pub(crate) mod chart;
 pub(crate) mod input;
+pub(crate) mod progress;
 pub(crate) mod table;
 pub(crate) mod timeline;
