@@ -23,6 +23,7 @@ pub mod error;
 pub mod event;
 mod executor;
 pub mod id;
+mod index;
 pub mod number;
 pub mod options;
 pub mod paging;

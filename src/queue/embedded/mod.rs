@@ -1,17 +1,14 @@
-//! The engine inside this process: nothing to install, nothing to configure.
+//! The embedded engine, inside this process.
 //!
-//! One thread, the dispatcher, owns the truth about every task ([`core`](self)) and takes commands
-//! and reports in batches. It hands tasks over through a short channel to workers on a runtime of
-//! their own, so that a task that hogs a processor delays neither the screen nor the network. A task
-//! waits at the dispatcher and never in the channel: what is in the channel can be called back, but
-//! only what waits at the dispatcher is in order.
-//!
-//! What changes is kept before anybody hears of it: a round of commands and reports is one commit, and
-//! answers wait for it.
+//! One thread, the dispatcher, owns every unfinished task and handles commands and worker reports in
+//! batches. It dispatches tasks through a short channel to workers on a runtime of their own, so that a
+//! task that blocks a thread delays neither the screen nor the network. Tasks wait at the dispatcher,
+//! where they are in order, and not in the channel; what is in the channel can be reclaimed. A change is
+//! committed to the [store] before it is acknowledged.
 
 mod bulk;
 mod command;
-pub(crate) mod core;
+mod core;
 mod dispatcher;
 mod idempotency;
 mod recovery;
@@ -36,7 +33,7 @@ use super::{
     broker::{Broker, BrokerFuture, BulkAction, BulkOutcome, ShutdownReport},
     clock::Clock,
     embedded::store::{
-        Memory, OpenReport, Sqlite, Store, StoreError,
+        Memory, OpenReport, Sqlite, Store,
         reads::{ReadRequest, ReadResponder},
     },
     error::{BrokerError, FailureGroup},
@@ -50,6 +47,7 @@ use super::{
     task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
 };
+use crate::queue::index::rows::StorageError;
 
 /// The most workers of one engine.
 pub const MAX_WORKERS: usize = 256;
@@ -106,7 +104,7 @@ pub enum StartError {
     Store(String),
 }
 
-fn store_error(StoreError(why): StoreError) -> StartError {
+fn store_error(StorageError(why): StorageError) -> StartError {
     StartError::Store(why)
 }
 

@@ -30,13 +30,26 @@ pub(in crate::queue) enum RunEnd {
 
 /// Why a run is asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StopReason {
+pub(in crate::queue) enum StopReason {
     /// Its soft time limit is over: the task may finish in its own way.
     SoftLimit,
     /// Its hard time limit is over: it is dropped at its next `await`.
     HardLimit,
     /// It was cancelled: it is dropped at its next `await`.
     Cancelled,
+}
+
+/// A message to a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::queue) enum Signal {
+    /// Stop this run.
+    Stop {
+        worker: WorkerId,
+        run: u64,
+        reason: StopReason,
+    },
+    /// It did not stop: replace the worker.
+    Abandon { worker: WorkerId },
 }
 
 /// The control block of one worker. Runs are numbered, so a request to stop one never reaches another.

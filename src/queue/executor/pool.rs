@@ -4,12 +4,14 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use tokio::runtime::Runtime;
 
-use super::worker::{Job, Worker, WorkerReport};
-use crate::queue::embedded::core::Signal;
+use super::worker::Worker;
 use crate::queue::{
     clock::Clock,
-    embedded::store::slots::InFlightFile,
-    executor::control::WorkerControl,
+    executor::{
+        control::{Signal, WorkerControl},
+        in_flight::InFlightFile,
+        job::{Job, WorkerReport},
+    },
     id::WorkerId,
     task::Progress,
     worker::{WorkerState, WorkerStatus},
@@ -33,6 +35,8 @@ struct PoolSlot {
     runtime: usize,
 }
 
+/// How long a shutdown waits for the threads of one runtime.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(200);
 /// The most runtimes. When all of their threads are blocked, tasks wait until one is free.
 const MAX_RUNTIMES: usize = 8;
 
@@ -172,9 +176,9 @@ impl Pool {
     }
 
     /// Shuts the runtimes down; a task that blocks a thread is left to the end of the process.
-    pub(in crate::queue) fn shut_down(self, timeout: Duration) {
+    pub(in crate::queue) fn shut_down(self) {
         for runtime in self.runtimes {
-            runtime.shutdown_timeout(timeout);
+            runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
         }
     }
 }

@@ -1,18 +1,20 @@
 //! One worker: it takes one task at a time from the short channel of jobs, and survives whatever the
 //! task does.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
 
 use crate::queue::{
-    clock::Clock,
-    clock::Timestamp,
+    clock::{Clock, Timestamp},
     context::Context,
-    embedded::store::slots::InFlightFile,
-    executor::control::{RunEnd, StopReason, WorkerControl},
+    executor::{
+        control::{RunEnd, StopReason, WorkerControl},
+        in_flight::InFlightFile,
+        job::{Job, RunEnded, RunOutcome, RunStarted, WorkerReport},
+    },
     id::{TaskId, WorkerId},
-    registry::{TaskError, TaskFunction},
+    registry::TaskError,
     task::MAX_PAYLOAD,
 };
 
@@ -21,60 +23,6 @@ use crate::queue::{
 compile_error!(
     "distro-tui must be built with `panic = \"unwind\"`: a panicking task fails, not the process"
 );
-
-/// A task on its way to a worker.
-#[derive(Debug)]
-pub(in crate::queue) struct Job {
-    pub(in crate::queue) id: u64,
-    /// The number of this run among all runs of all tasks; a report about another run is stale.
-    pub(in crate::queue) run: u64,
-    pub(in crate::queue) attempt: u8,
-    pub(in crate::queue) function: Arc<TaskFunction>,
-    pub(in crate::queue) args: Arc<str>,
-}
-
-/// The outcome of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::queue) enum RunOutcome {
-    Succeeded(Box<str>),
-    Failed {
-        error: Box<str>,
-        /// Another attempt may succeed.
-        retryable: bool,
-    },
-    Cancelled,
-    /// Its hard time limit was over.
-    TimedOut,
-}
-
-/// A message from a worker. In a steady stream there is one per task: the end of one run and the
-/// start of the next.
-#[derive(Debug)]
-pub(in crate::queue) struct WorkerReport {
-    pub(in crate::queue) worker: WorkerId,
-    pub(in crate::queue) ended: Option<RunEnded>,
-    pub(in crate::queue) started: Option<RunStarted>,
-    /// It is the worker's last report.
-    pub(in crate::queue) stopped: bool,
-}
-
-/// The start of a run.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::queue) struct RunStarted {
-    pub(in crate::queue) id: u64,
-    pub(in crate::queue) run: u64,
-    pub(in crate::queue) at: Timestamp,
-}
-
-/// The end of a run.
-#[derive(Debug)]
-pub(in crate::queue) struct RunEnded {
-    pub(in crate::queue) id: u64,
-    pub(in crate::queue) run: u64,
-    pub(in crate::queue) at: Timestamp,
-    pub(in crate::queue) run_time: Duration,
-    pub(in crate::queue) outcome: RunOutcome,
-}
 
 /// A worker and its ends of the channels.
 #[derive(Clone)]
@@ -115,7 +63,7 @@ impl Worker {
             }
             let started = next.as_ref().map(|job| self.start_job(job, ended.at));
             if started.is_none() {
-                self.record_in_flight(0);
+                self.record_in_flight(None);
             }
             if !self.report(Some(ended), started).await {
                 break;
@@ -150,9 +98,8 @@ impl Worker {
     }
 
     fn start_job(&self, job: &Job, at: Timestamp) -> RunStarted {
-        self.record_in_flight(job.id);
-        self.control
-            .start_run(TaskId(job.id.into()), &job.function.name, at);
+        self.record_in_flight(Some(job.id));
+        self.control.start_run(job.id, &job.function.name, at);
         RunStarted {
             id: job.id,
             run: job.run,
@@ -160,19 +107,14 @@ impl Worker {
         }
     }
 
-    fn record_in_flight(&self, task: u64) {
+    fn record_in_flight(&self, task: Option<TaskId>) {
         if let Some(file) = &self.in_flight {
             file.record(self.id, task);
         }
     }
 
     async fn run_job(&self, job: &Job) -> RunEnded {
-        let context = Context::new(
-            TaskId(job.id.into()),
-            job.run,
-            job.attempt,
-            Arc::clone(&self.control),
-        );
+        let context = Context::new(job.id, job.run, job.attempt, Arc::clone(&self.control));
         let work = AssertUnwindSafe(async {
             match job.function.start(&job.args, context) {
                 Ok(run) => run.await,
@@ -248,6 +190,3 @@ fn truncated(text: &str) -> Box<str> {
         .unwrap_or_default()
         .into()
 }
-
-/// How long a shutdown waits for the threads of the workers.
-pub(in crate::queue) const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(200);

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Core, Signal, live_task::LiveTask, task_id};
+use super::{Core, live_task::LiveTask, task_id};
 use crate::queue::{
-    clock::ClockStep,
-    clock::Timestamp,
-    embedded::store::row::{LastRun, RunningInfo},
+    clock::{ClockStep, Timestamp},
     event::Event,
-    executor::control::StopReason,
+    executor::control::{Signal, StopReason},
     id::WorkerId,
+    index::row::{LastRun, RunningInfo},
     options::TimeLimits,
     state::State,
 };

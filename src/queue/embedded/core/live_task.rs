@@ -5,12 +5,8 @@ use std::sync::Arc;
 
 use super::{UniqueKey, rank};
 use crate::queue::{
-    clock::ClockStep,
-    clock::Timestamp,
-    embedded::store::{
-        Reschedule,
-        row::{ExecOverrides, Row},
-    },
+    clock::{ClockStep, Timestamp},
+    index::row::{ExecOverrides, Reschedule, Row},
     options::{Key, KeyPolicy},
     registry::TaskFunction,
     state::State,

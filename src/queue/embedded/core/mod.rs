@@ -19,18 +19,14 @@ use std::{
 
 pub(super) use self::recover::CrashVerdict;
 use self::{deadlines::ActiveRun, live_task::LiveTask, metrics::Metrics, queues::Queues};
-use crate::queue::executor::worker::Job;
 use crate::queue::{
-    clock::ClockStep,
-    clock::Timestamp,
-    embedded::store::{
-        StoreChange,
-        row::{ColdFields, ExecOverrides, Row, RunningInfo},
-    },
+    clock::{ClockStep, Timestamp},
+    embedded::store::StoreChange,
     error::BrokerError,
     event::Event,
-    executor::control::StopReason,
-    id::{TaskId, WorkerId},
+    executor::{control::Signal, job::Job},
+    id::TaskId,
+    index::row::{ColdFields, ExecOverrides, Row, RunningInfo},
     options::{MAX_ATTEMPTS, MAX_PRIORITY, TaskOptions, TimeLimits},
     registry::{InvalidTask, TaskFunction},
     state::State,
@@ -90,19 +86,6 @@ impl ValidatedTask {
             options: task.options,
         }
     }
-}
-
-/// A message to a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
-    /// Stop this run.
-    Stop {
-        worker: WorkerId,
-        run: u64,
-        reason: StopReason,
-    },
-    /// It did not stop: replace the worker.
-    Abandon { worker: WorkerId },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -288,7 +271,7 @@ impl Core {
             return self.next_job();
         };
         Some(Job {
-            id,
+            id: task_id(id),
             run: task.run,
             attempt: task.attempts.saturating_add(1),
             function: Arc::clone(function),
@@ -298,12 +281,13 @@ impl Core {
 
     /// Returns a job that was dispatched but not started to its old place among the ready tasks.
     pub(super) fn reclaim_job(&mut self, job: &Job) {
-        if let Some(task) = self.tasks.get_mut(&job.id)
+        let id = sequence(job.id);
+        if let Some(task) = self.tasks.get_mut(&id)
             && task.run == job.run
             && task.state == State::Queued
         {
             task.run = 0;
-            self.queues.insert_ready(job.id, task);
+            self.queues.insert_ready(id, task);
             self.dispatched -= 1;
         }
     }
@@ -452,6 +436,11 @@ impl Core {
 
 fn task_id(id: u64) -> TaskId {
     TaskId(id.into())
+}
+
+/// The sequence number of a task of this engine; 0, which is never used, for any other.
+pub(super) fn sequence(id: TaskId) -> u64 {
+    u64::try_from(id.0).unwrap_or_default()
 }
 
 /// The sort key of a ready task, lowest first. Each step of priority is worth [`PRIORITY_AGING`] of

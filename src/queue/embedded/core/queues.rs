@@ -7,7 +7,7 @@ use std::{
 
 use super::live_task::{LiveTask, QueueId};
 use crate::queue::{
-    embedded::store::ids::{IdBitmap, SortKey},
+    index::bitmap::{IdBitmap, SortKey},
     options::DEFAULT_QUEUE,
     state::State,
 };

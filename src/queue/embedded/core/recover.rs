@@ -5,11 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{Core, task_id, transitions::MAX_BACKOFF};
 use crate::queue::{
-    clock::Timestamp,
-    embedded::store::{StoreChange, row::Row},
-    id::TaskId,
-    registry::TaskFunction,
-    state::State,
+    clock::Timestamp, embedded::store::StoreChange, id::TaskId, index::row::Row,
+    registry::TaskFunction, state::State,
 };
 
 /// How often a task may be running when its process crashes; then it fails.

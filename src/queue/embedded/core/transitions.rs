@@ -2,18 +2,16 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{Core, Timer, deadlines::ActiveRun, live_task::LiveTask, task_id};
+use super::{Core, Timer, deadlines::ActiveRun, live_task::LiveTask, sequence, task_id};
 use crate::{
     queue::{
         clock::Timestamp,
-        embedded::store::{
-            Completion, StoreChange,
-            row::{EndRow, LastRun, Row},
-        },
+        embedded::store::StoreChange,
         error::BrokerError,
         event::Event,
-        executor::worker::{RunEnded, RunOutcome, RunStarted},
+        executor::job::{RunEnded, RunOutcome, RunStarted},
         id::WorkerId,
+        index::row::{Completion, EndRow, LastRun, Row},
         options::TimeLimits,
         registry::TaskFunction,
         state::{State, Transition},
@@ -34,6 +32,7 @@ impl Core {
         started: RunStarted,
     ) {
         let RunStarted { id, run, at } = started;
+        let id = sequence(id);
         let Some(task) = self.tasks.get_mut(&id).filter(|task| task.run == run) else {
             return;
         };
@@ -69,6 +68,7 @@ impl Core {
             run_time,
             outcome,
         } = report;
+        let id = sequence(id);
         let known = self.running.get(&id).filter(|run| run.run == number);
         let (Some(run), Some(task)) = (known.copied(), self.tasks.get(&id)) else {
             self.metrics.stale_reports += 1;

@@ -9,8 +9,7 @@ use super::{
     SPIN_LIMIT,
 };
 use crate::queue::{
-    clock::Timestamp, embedded::store::StoreError, error::BrokerError,
-    executor::worker::WorkerReport,
+    clock::Timestamp, error::BrokerError, executor::job::WorkerReport, index::rows::StorageError,
 };
 
 /// The input of a decision.
@@ -65,7 +64,7 @@ impl Dispatcher {
         let running = self.running();
         match self.store.list(&running, job.query()) {
             Ok(page) => self.bulk_page = Some((job, page)),
-            Err(StoreError(why)) => job.fail(BrokerError::Storage(why)),
+            Err(StorageError(why)) => job.fail(BrokerError::Storage(why)),
         }
     }
 

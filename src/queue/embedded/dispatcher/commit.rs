@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{CLOCK_CHECK, Dispatcher};
 use crate::queue::{
-    embedded::store::{StoreChange, StoreError},
-    event::Event,
-    id::IdempotencyKey,
+    embedded::store::StoreChange, event::Event, id::IdempotencyKey, index::rows::StorageError,
 };
 
 impl Dispatcher {
@@ -17,7 +15,7 @@ impl Dispatcher {
         if self.changes.is_empty() {
             return Ok(());
         }
-        let Err(StoreError(why)) = self.store.commit(&mut self.changes) else {
+        let Err(StorageError(why)) = self.store.commit(&mut self.changes) else {
             if self.persist_error.take().is_some() {
                 self.core.emit(Event::Persistence(true));
             }
@@ -68,7 +66,7 @@ impl Dispatcher {
                     report.next
                 };
             }
-            Err(StoreError(why)) => {
+            Err(StorageError(why)) => {
                 tracing::warn!(%why, "cannot delete old tasks");
                 self.next_sweep = Some(now.after(CLOCK_CHECK * 60));
             }

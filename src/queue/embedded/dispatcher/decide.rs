@@ -10,12 +10,13 @@ use crate::queue::{
         bulk::{BulkJob, Next},
         command::{DispatcherCommand, PendingReply, TryResponder},
         core::ValidatedTask,
-        store::{StoreChange, StoreError, row::Row},
+        store::StoreChange,
     },
     error::BrokerError,
     event::Event,
-    executor::worker::WorkerReport,
+    executor::job::WorkerReport,
     id::{IdempotencyKey, TaskId},
+    index::{row::Row, rows::StorageError},
     options::TaskOptions,
     query::Page,
     state::{State, Transition},
@@ -194,7 +195,7 @@ impl Dispatcher {
     fn current_row(&mut self, id: TaskId) -> Result<Row, BrokerError> {
         let number = sequence(id)?;
         let stored = self.store.row(number);
-        let mut row = stored.map_err(|StoreError(why)| BrokerError::Storage(why))?;
+        let mut row = stored.map_err(|StorageError(why)| BrokerError::Storage(why))?;
         self.core.drain_changes(&mut self.changes);
         for change in &self.changes {
             change.apply_to(number, &mut row);

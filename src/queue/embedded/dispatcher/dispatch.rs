@@ -1,7 +1,10 @@
 //! Dispatching jobs to workers, and reclaiming them.
 
 use super::{CHANNEL_DEPTH, Dispatcher};
-use crate::queue::embedded::{MAX_WORKERS, store::StoreError};
+use crate::queue::{
+    embedded::{MAX_WORKERS, core::sequence},
+    index::rows::StorageError,
+};
 
 /// The most changes that may wait for a commit that succeeds; beyond it no task is dispatched.
 const MAX_UNSAVED: usize = 10_000;
@@ -35,10 +38,11 @@ impl Dispatcher {
             let Some(mut job) = self.core.next_job() else {
                 break;
             };
-            match self.store.args(job.id) {
+            let id = sequence(job.id);
+            match self.store.args(id) {
                 Ok(args) => job.args = args,
-                Err(StoreError(why)) => {
-                    self.core.fail_to_start(job.id, &why);
+                Err(StorageError(why)) => {
+                    self.core.fail_to_start(id, &why);
                     continue;
                 }
             }

@@ -34,13 +34,12 @@ use super::{
 };
 use crate::queue::{
     broker::ShutdownReport,
-    clock::Clock,
-    clock::Timestamp,
+    clock::{Clock, Timestamp},
     embedded::store::{OpenReport, Store, StoreChange, reads::ReadRequest},
     event::EventBatch,
     executor::{
+        job::{Job, WorkerReport},
         pool::Pool,
-        worker::{Job, SHUTDOWN_TIMEOUT, WorkerReport},
     },
     query::Page,
     registry::Registry,
@@ -259,7 +258,7 @@ impl Dispatcher {
         let committed = self.commit();
         self.send_replies(&committed);
         self.store.close();
-        self.pool.shut_down(SHUTDOWN_TIMEOUT);
+        self.pool.shut_down();
         if let Some(shutdown) = self.shutdown {
             let report = ShutdownReport {
                 abandoned,

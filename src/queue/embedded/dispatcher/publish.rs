@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::Dispatcher;
 use crate::queue::{
-    embedded::store::rows::Running,
     event::{Event, EventBatch},
     id::WorkerId,
+    index::rows::Running,
     stats::Stats,
     storage::StorageStats,
 };

@@ -1,22 +1,20 @@
 //! The store in the memory of this process.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use super::{
-    Retention, Store, StoreChange, StoreError, SubmitRow, SweepReport,
-    ids::{IdBitmap, SortKey},
-    index::Index,
-    list::list,
-    reads::ReadRequest,
-    row::{EndRow, Row},
-    rows::{KeyRange, Rows, Running, Scan, ScanIter},
-};
+use super::{Retention, Store, StoreChange, SubmitRow, SweepReport, reads::ReadRequest};
 use crate::queue::{
     clock::Timestamp,
+    index::{
+        bitmap::{IdBitmap, SortKey},
+        page::list,
+        row::{EndRow, Row},
+        rows::{Running, StorageError},
+        table::Table,
+    },
     query::{Page, Query},
     state::State,
     stats::Percentiles,
-    task::{Attempt, MAX_ATTEMPTS_HISTORY},
 };
 
 /// The size of a row without its texts, in bytes, as measured with a million of them.
@@ -29,24 +27,17 @@ const SWEEP_BATCH: usize = 512;
 #[derive(Debug)]
 pub(in crate::queue) struct Memory {
     retention: Retention,
-    tables: Tables,
+    table: Table,
     /// Finished rows by the second of their eviction.
     evictions: IdBitmap,
     bytes: u64,
-}
-
-#[derive(Debug, Default)]
-struct Tables {
-    rows: BTreeMap<u64, Box<Row>>,
-    attempts: BTreeMap<u64, Vec<Attempt>>,
-    index: Index,
 }
 
 impl Memory {
     pub(in crate::queue) fn new(retention: Retention) -> Self {
         Self {
             retention,
-            tables: Tables::default(),
+            table: Table::default(),
             evictions: IdBitmap::default(),
             bytes: 0,
         }
@@ -56,19 +47,12 @@ impl Memory {
         match change {
             StoreChange::New(row) => {
                 self.bytes += row_bytes(&row);
-                self.tables.index.insert(&row);
-                self.tables.rows.insert(row.id, row);
+                self.table.insert(row);
             }
             StoreChange::Reschedule(change) | StoreChange::Requeue(change) => {
                 self.update_row(change.id, |row| row.reschedule(change));
             }
-            StoreChange::Attempt(id, attempt) => {
-                let attempts = self.tables.attempts.entry(id).or_default();
-                if attempts.len() >= MAX_ATTEMPTS_HISTORY {
-                    attempts.remove(0);
-                }
-                attempts.push(attempt);
-            }
+            StoreChange::Attempt(id, attempt) => self.table.add_attempt(id, attempt),
             StoreChange::Completion(id, completion) => {
                 self.update_row(id, |row| row.complete(completion));
             }
@@ -83,33 +67,29 @@ impl Memory {
     }
 
     fn update_row(&mut self, id: u64, update: impl FnOnce(&mut Row)) {
-        let Some(row) = self.tables.rows.get_mut(&id) else {
-            return;
-        };
-        self.tables.index.remove(row);
-        self.bytes -= row_bytes(row);
-        if let Some(end) = &row.end {
-            self.evictions.remove(eviction_key(end, id));
-        }
-        update(row);
-        self.tables.index.insert(row);
-        self.bytes += row_bytes(row);
-        if let Some(end) = &row.end {
-            self.evictions.insert(eviction_key(end, id));
-        }
+        let (bytes, evictions) = (&mut self.bytes, &mut self.evictions);
+        self.table.update(id, |row| {
+            *bytes -= row_bytes(row);
+            if let Some(end) = &row.end {
+                evictions.remove(eviction_key(end, id));
+            }
+            update(row);
+            *bytes += row_bytes(row);
+            if let Some(end) = &row.end {
+                evictions.insert(eviction_key(end, id));
+            }
+        });
     }
 
     /// Deletes a finished row; returns false when there is none.
     fn delete(&mut self, id: u64) -> bool {
-        let Some(end) = self.tables.rows.get(&id).and_then(|row| row.end.as_ref()) else {
+        let Some(end) = self.table.get(id).and_then(|row| row.end.as_ref()) else {
             return false;
         };
         self.evictions.remove(eviction_key(end, id));
-        if let Some(row) = self.tables.rows.remove(&id) {
+        if let Some(row) = self.table.remove(id) {
             self.bytes -= row_bytes(&row);
-            self.tables.index.remove(&row);
         }
-        self.tables.attempts.remove(&id);
         true
     }
 
@@ -131,40 +111,40 @@ fn row_bytes(row: &Row) -> u64 {
 }
 
 impl Store for Memory {
-    fn for_each_unfinished(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
-        let waiting = self.tables.rows.values().filter(|row| row.end.is_none());
-        waiting.for_each(|row| each(Row::clone(row)));
+    fn for_each_unfinished(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StorageError> {
+        let unfinished = self.table.rows().filter(|row| row.end.is_none());
+        unfinished.for_each(|row| each(Row::clone(row)));
         Ok(())
     }
 
-    fn commit(&mut self, changes: &mut Vec<StoreChange>) -> Result<(), StoreError> {
+    fn commit(&mut self, changes: &mut Vec<StoreChange>) -> Result<(), StorageError> {
         for change in changes.drain(..) {
             self.apply(change);
         }
         Ok(())
     }
 
-    fn args(&mut self, id: u64) -> Result<Arc<str>, StoreError> {
-        match self.tables.rows.get(&id) {
+    fn args(&mut self, id: u64) -> Result<Arc<str>, StorageError> {
+        match self.table.get(id) {
             Some(row) => Ok(Arc::clone(&row.args)),
-            None => Err(StoreError(format!("there is no task #{id}"))),
+            None => Err(StorageError(format!("there is no task #{id}"))),
         }
     }
 
-    fn row(&mut self, id: u64) -> Result<Option<Row>, StoreError> {
-        Ok(self.tables.rows.get(&id).map(|row| Row::clone(row)))
+    fn row(&mut self, id: u64) -> Result<Option<Row>, StorageError> {
+        Ok(self.table.get(id).cloned())
     }
 
-    fn list(&mut self, running: &Running, query: &Query) -> Result<Page, StoreError> {
-        list(&self.tables, running, query)
+    fn list(&mut self, running: &Running, query: &Query) -> Result<Page, StorageError> {
+        list(&self.table, running, query)
     }
 
     fn read(&mut self, running: &Arc<Running>, request: ReadRequest) {
-        request.execute(&self.tables, running);
+        request.execute(&self.table, running);
     }
 
     fn finished_counts(&self) -> [usize; 8] {
-        let mut counts = self.tables.index.counts();
+        let mut counts = self.table.counts();
         for state in State::ALL {
             if !state.is_finished()
                 && let Some(count) = counts.get_mut(state.index())
@@ -175,7 +155,7 @@ impl Store for Memory {
         counts
     }
 
-    fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StoreError> {
+    fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StorageError> {
         let mut report = SweepReport::default();
         let this_second = now.0 / MICROS_PER_SECOND;
         while report.evicted < SWEEP_BATCH {
@@ -200,52 +180,9 @@ impl Store for Memory {
         (self.bytes, Percentiles::default())
     }
 
-    fn submits(&mut self) -> Result<Vec<SubmitRow>, StoreError> {
+    fn submits(&mut self) -> Result<Vec<SubmitRow>, StorageError> {
         Ok(Vec::new())
     }
 
     fn close(&mut self) {}
-}
-
-impl Rows for Tables {
-    fn row(&self, id: u64) -> Result<Option<Cow<'_, Row>>, StoreError> {
-        Ok(self.rows.get(&id).map(|row| Cow::Borrowed(&**row)))
-    }
-
-    fn attempts(&self, id: u64) -> Result<Vec<Attempt>, StoreError> {
-        Ok(self.attempts.get(&id).cloned().unwrap_or_default())
-    }
-
-    fn scan(&self, scan: Scan, range: KeyRange, descending: bool) -> ScanIter<'_> {
-        let row = |(key, id)| {
-            let row = self.rows.get(&id)?;
-            Some(Ok((key, Cow::Borrowed(&**row))))
-        };
-        match scan {
-            Scan::All => {
-                let ids = (range.0.map(|(_, id)| id), range.1.map(|(_, id)| id));
-                let rows = self
-                    .rows
-                    .range(ids)
-                    .map(|(_, row)| Ok((0, Cow::Borrowed(&**row))));
-                directed(rows, descending)
-            }
-            Scan::State(state) => directed(
-                self.index.in_state(state, range).filter_map(row),
-                descending,
-            ),
-            Scan::RunTime => directed(self.index.by_run_time(range).filter_map(row), descending),
-        }
-    }
-}
-
-fn directed<'a, T>(
-    ascending: impl DoubleEndedIterator<Item = T> + 'a,
-    descending: bool,
-) -> Box<dyn Iterator<Item = T> + 'a> {
-    if descending {
-        Box::new(ascending.rev())
-    } else {
-        Box::new(ascending)
-    }
 }

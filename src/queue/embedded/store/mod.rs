@@ -7,32 +7,25 @@
 //! Unfinished and finished tasks live in separate tables, so accepting a task appends one row, and a
 //! start reads only the unfinished ones.
 
-pub(super) mod ids;
-mod index;
-mod list;
 mod memory;
 pub(super) mod reads;
-pub(super) mod row;
-pub(super) mod rows;
-pub(crate) mod slots;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use self::reads::ReadRequest;
 pub(super) use self::{memory::Memory, sqlite::Sqlite};
-use self::{
-    reads::ReadRequest,
-    row::{EndRow, Row},
-    rows::Running,
-    slots::InFlightFile,
-};
 use crate::queue::{
     clock::Timestamp,
+    executor::in_flight::InFlightFile,
     id::IdempotencyKey,
+    index::{
+        row::{Completion, Reschedule, Row},
+        rows::{Running, StorageError},
+    },
     query::{Page, Query},
-    state::State,
     stats::Percentiles,
     storage::{Damage, Durability},
     task::Attempt,
@@ -156,37 +149,6 @@ pub(super) struct IdRange {
     pub(super) deduplicated: bool,
 }
 
-/// The new schedule of an unfinished task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reschedule {
-    pub(super) id: u64,
-    pub(super) state: State,
-    pub(super) ready_at: Timestamp,
-    pub(super) due_at: Option<Timestamp>,
-    pub(super) wall_clock: bool,
-    pub(super) expires_at: Option<Timestamp>,
-    pub(super) attempts: u8,
-    pub(super) crashes: u8,
-    /// Replaces the last error, if present.
-    pub(super) error: Option<Box<str>>,
-}
-
-/// The final state of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Completion {
-    pub(super) state: State,
-    pub(super) attempts: u8,
-    pub(super) crashes: u8,
-    /// Replaces the last error, if present.
-    pub(super) error: Option<Box<str>>,
-    pub(super) end: EndRow,
-}
-
-/// A failed write or read, as a message for people.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct StoreError(pub(super) String);
-
 /// The report of an opened store.
 #[derive(Debug, Default)]
 pub(super) struct OpenReport {
@@ -212,19 +174,19 @@ pub(super) struct SweepReport {
 /// A store of tasks.
 pub(super) trait Store: Send {
     /// Calls `each` with every unfinished row, in the order of their ids; arguments may be left out.
-    fn for_each_unfinished(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
+    fn for_each_unfinished(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StorageError>;
 
     /// Stores changes, all or none, and removes those it has stored from the list.
-    fn commit(&mut self, changes: &mut Vec<StoreChange>) -> Result<(), StoreError>;
+    fn commit(&mut self, changes: &mut Vec<StoreChange>) -> Result<(), StorageError>;
 
     /// The arguments of a task to run.
-    fn args(&mut self, id: u64) -> Result<Arc<str>, StoreError>;
+    fn args(&mut self, id: u64) -> Result<Arc<str>, StorageError>;
 
     /// A row as of the last commit.
-    fn row(&mut self, id: u64) -> Result<Option<Row>, StoreError>;
+    fn row(&mut self, id: u64) -> Result<Option<Row>, StorageError>;
 
     /// A page as of the last commit.
-    fn list(&mut self, running: &Running, query: &Query) -> Result<Page, StoreError>;
+    fn list(&mut self, running: &Running, query: &Query) -> Result<Page, StorageError>;
 
     /// Executes a read, at once or on a thread of its own.
     fn read(&mut self, running: &Arc<Running>, request: ReadRequest);
@@ -233,7 +195,7 @@ pub(super) trait Store: Send {
     fn finished_counts(&self) -> [usize; 8];
 
     /// Deletes finished tasks that are over the retention, a bounded number in one step.
-    fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StoreError>;
+    fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StorageError>;
 
     /// Returns true while the finished tasks are over the retention by number or size.
     fn is_over_retention(&self) -> bool;
@@ -242,10 +204,10 @@ pub(super) trait Store: Send {
     fn usage(&mut self) -> (u64, Percentiles);
 
     /// The submits with an idempotency key, the oldest first.
-    fn submits(&mut self) -> Result<Vec<SubmitRow>, StoreError>;
+    fn submits(&mut self) -> Result<Vec<SubmitRow>, StorageError>;
 
     /// Resets the in-flight record, after the crash of the previous process was attributed.
-    fn reset_in_flight(&mut self) -> Result<(), StoreError> {
+    fn reset_in_flight(&mut self) -> Result<(), StorageError> {
         Ok(())
     }
 

@@ -1,19 +1,16 @@
 //! Read requests and their execution on any kind of rows.
 
-use std::{collections::HashMap, ops::Bound, sync::Arc};
-
 use tokio::sync::oneshot;
 
-use super::{
-    StoreError,
-    list::{self, list},
-    rows::{Rows, Running, Scan},
-};
 use crate::queue::{
-    error::{BrokerError, FailureGroup, MAX_FAILURE_GROUPS, MAX_FAILURES},
+    error::{BrokerError, FailureGroup},
     id::TaskId,
+    index::{
+        groups::failure_groups,
+        page::{count, get, list},
+        rows::{Rows, Running, StorageError},
+    },
     query::{Filter, Page, Query},
-    state::State,
     task::Task,
 };
 
@@ -50,59 +47,6 @@ impl ReadRequest {
 }
 
 /// Sends a reply; a caller that no longer waits for it is no error.
-fn send<T>(reply: ReadResponder<T>, result: Result<T, StoreError>) {
-    drop(reply.send(result.map_err(|StoreError(why)| BrokerError::Storage(why))));
-}
-
-fn get(rows: &dyn Rows, running: &Running, id: TaskId) -> Result<Option<Task>, StoreError> {
-    let Ok(key) = u64::try_from(id.0) else {
-        return Ok(None);
-    };
-    let Some(row) = rows.row(key)? else {
-        return Ok(None);
-    };
-    let mut task = row.to_task(running.get(&key));
-    task.attempts_history = rows.attempts(key)?;
-    Ok(Some(task))
-}
-
-fn count(rows: &dyn Rows, running: &Running, filter: &Filter) -> Result<usize, StoreError> {
-    let mut count = 0;
-    for item in list::matching(rows, running, filter) {
-        item?;
-        count += 1;
-    }
-    Ok(count)
-}
-
-/// Failures grouped by name and by the first line of their error.
-fn failure_groups(rows: &dyn Rows) -> Result<Vec<FailureGroup>, StoreError> {
-    let everything = (Bound::Unbounded, Bound::Unbounded);
-    let mut groups: HashMap<(Arc<str>, Box<str>), FailureGroup> = HashMap::new();
-    let failures = rows.scan(Scan::State(State::Failed), everything, true);
-    for item in failures.take(MAX_FAILURES) {
-        let (_, row) = item?;
-        let error = row.cold().error.as_deref().unwrap_or_default();
-        let error: Box<str> = error.lines().next().unwrap_or_default().into();
-        let last = row
-            .end
-            .as_ref()
-            .map(|end| end.finished_at)
-            .unwrap_or_default();
-        let group = groups
-            .entry((Arc::clone(&row.name), error.clone()))
-            .or_insert_with(|| FailureGroup {
-                name: Arc::clone(&row.name),
-                error,
-                count: 0,
-                newest: TaskId(row.id.into()),
-                last,
-            });
-        group.count += 1;
-        group.last = group.last.max(last);
-    }
-    let mut groups: Vec<FailureGroup> = groups.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse((group.count, group.newest)));
-    groups.truncate(MAX_FAILURE_GROUPS);
-    Ok(groups)
+fn send<T>(reply: ReadResponder<T>, result: Result<T, StorageError>) {
+    drop(reply.send(result.map_err(|StorageError(why)| BrokerError::Storage(why))));
 }

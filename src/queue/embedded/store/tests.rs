@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{
-    reads::ReadResponder,
-    row::{ColdFields, ExecOverrides, LastRun, RunningInfo},
-    *,
-};
+use super::{reads::ReadResponder, *};
 use crate::queue::{
+    clock::Timestamp,
     error::FailureGroup,
     id::{TaskId, WorkerId},
+    index::row::{
+        ColdFields, Completion, EndRow, ExecOverrides, LastRun, Reschedule, Row, RunningInfo,
+    },
     options::{Key, KeyPolicy},
     query::{Filter, Order, PageStart},
+    state::State,
     task::Task,
 };
 

@@ -178,7 +178,10 @@ fn a_delayed_task_waits_for_its_time_and_a_late_one_expires() {
     );
     assert!(world.core.next_job().is_none(), "paused");
     world.core.set_paused(None, false);
-    assert_eq!(world.core.next_job().map(|job| job.id), Some(delayed));
+    assert_eq!(
+        world.core.next_job().map(|job| number(job.id)),
+        Some(delayed)
+    );
 }
 
 #[test]
@@ -220,7 +223,7 @@ fn a_task_that_could_not_be_stored_is_rolled_back() {
     world.core.run_ended(
         W,
         RunEnded {
-            id: run.0,
+            id: task_id(run.0),
             run: run.1,
             at: at(1),
             run_time: MINUTE,

@@ -11,7 +11,11 @@ use super::*;
 use crate::queue::{
     add,
     embedded::store::{Memory, Retention, Store, reads::ReadRequest},
-    executor::worker::{RunEnded, RunOutcome, RunStarted},
+    executor::{
+        control::StopReason,
+        job::{RunEnded, RunOutcome, RunStarted},
+    },
+    id::WorkerId,
     options::{Key, KeyPolicy},
     query::{Page, Query},
     registry::Registry,
@@ -92,7 +96,7 @@ impl World {
     pub(super) fn start(&mut self) -> (u64, u64) {
         let job = self.core.next_job().expect("ready");
         self.started(&job);
-        (job.id, job.run)
+        (number(job.id), job.run)
     }
 
     pub(super) fn started(&mut self, job: &Job) {
@@ -111,7 +115,7 @@ impl World {
         self.core.run_ended(
             W,
             RunEnded {
-                id,
+                id: task_id(id),
                 run,
                 at: at(self.now),
                 run_time: run_time.unwrap_or_default(),

@@ -138,8 +138,8 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
         Move::Start => {
             if let Some(job) = model.dispatched.pop() {
                 world.started(&job);
-                model.step(job.id, Transition::Start);
-                model.running.push((job.id, job.run));
+                model.step(number(job.id), Transition::Start);
+                model.running.push((number(job.id), job.run));
             }
         }
         Move::End(kind) => {
@@ -312,7 +312,7 @@ fn check(world: &mut World, model: &Model) {
             .running
             .iter()
             .map(|(id, _)| *id)
-            .chain(model.dispatched.iter().map(|job| job.id));
+            .chain(model.dispatched.iter().map(|job| number(job.id)));
         let active = active.filter(|id| model.keys.get(id) == Some(&(text, KeyPolicy::Serial)));
         assert!(active.count() <= 1, "key {text}");
     }

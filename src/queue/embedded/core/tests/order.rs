@@ -2,7 +2,7 @@ use super::*;
 
 fn order(world: &mut World) -> Vec<u64> {
     std::iter::from_fn(|| world.core.next_job())
-        .map(|job| job.id)
+        .map(|job| number(job.id))
         .collect()
 }
 

@@ -145,7 +145,7 @@ fn work(worker: u16, sender: &mpsc::Sender<Message>, shared: &Shared) {
                 .ran
                 .lock()
                 .expect("not poisoned")
-                .entry(task)
+                .entry(number(task))
                 .or_default() += 1;
             succeeded()
         };

@@ -25,18 +25,19 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 pub(in crate::queue) use self::open::OpenError;
 use self::{read::StoreReader, reader_thread::ReaderThread, write::CountChanges};
 use super::{
-    ArmedFailPoint, FailPoint, OpenReport, Retention, Store, StoreChange, StoreConfig, StoreError,
-    SubmitRow, SweepReport,
-    list::list,
-    reads::ReadRequest,
-    row::Row,
-    rows::{Rows, Running},
-    slots::InFlightFile,
+    ArmedFailPoint, FailPoint, OpenReport, Retention, Store, StoreChange, StoreConfig, SubmitRow,
+    SweepReport, reads::ReadRequest,
 };
 use crate::{
     files::LockedFile,
     queue::{
         clock::Timestamp,
+        executor::in_flight::InFlightFile,
+        index::{
+            page::list,
+            row::Row,
+            rows::{Rows, Running, StorageError},
+        },
         query::{Page, Query},
         state::State,
         stats::Percentiles,
@@ -138,7 +139,7 @@ impl Sqlite {
 
     /// Fails when the file is at its maximum size and there are new tasks. Other changes are stored as
     /// long as the disk has room.
-    fn check_room_for(&mut self, changes: &[StoreChange]) -> Result<(), StoreError> {
+    fn check_room_for(&mut self, changes: &[StoreChange]) -> Result<(), StorageError> {
         let limit = self.config.max_file_bytes.unwrap_or(u64::MAX);
         let new = |change: &StoreChange| matches!(change, StoreChange::New(_));
         if self.bytes < limit || !changes.iter().any(new) {
@@ -149,7 +150,7 @@ impl Sqlite {
             return Ok(());
         }
         let limit = show_bytes(limit);
-        Err(StoreError(format!(
+        Err(StorageError(format!(
             "the task file is full: it has reached `max-file-size`, which is {limit}"
         )))
     }
@@ -210,11 +211,11 @@ fn reach(armed: &mut Option<ArmedFailPoint>, here: FailPoint) {
 }
 
 impl Store for Sqlite {
-    fn for_each_unfinished(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+    fn for_each_unfinished(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StorageError> {
         self.reader().for_each_unfinished(each)
     }
 
-    fn commit(&mut self, changes: &mut Vec<StoreChange>) -> Result<(), StoreError> {
+    fn commit(&mut self, changes: &mut Vec<StoreChange>) -> Result<(), StorageError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -235,26 +236,26 @@ impl Store for Sqlite {
         Ok(())
     }
 
-    fn args(&mut self, id: u64) -> Result<Arc<str>, StoreError> {
+    fn args(&mut self, id: u64) -> Result<Arc<str>, StorageError> {
         if let Some(args) = self.args_cache.remove(&id) {
             self.args_cache_bytes -= args.len();
             return Ok(args);
         }
         match self.row(id)? {
             Some(row) if row.cold().error.as_deref() == Some(read::CORRUPT) => {
-                Err(StoreError(read::CORRUPT.into()))
+                Err(StorageError(read::CORRUPT.into()))
             }
             Some(row) => Ok(row.args),
-            None => Err(StoreError(format!("task #{id} is not in the file"))),
+            None => Err(StorageError(format!("task #{id} is not in the file"))),
         }
     }
 
-    fn row(&mut self, id: u64) -> Result<Option<Row>, StoreError> {
+    fn row(&mut self, id: u64) -> Result<Option<Row>, StorageError> {
         let row = self.reader().row(id)?.map(Cow::into_owned);
         Ok(row)
     }
 
-    fn list(&mut self, running: &Running, query: &Query) -> Result<Page, StoreError> {
+    fn list(&mut self, running: &Running, query: &Query) -> Result<Page, StorageError> {
         list(&self.reader(), running, query)
     }
 
@@ -269,7 +270,7 @@ impl Store for Sqlite {
         self.finished_counts
     }
 
-    fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StoreError> {
+    fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StorageError> {
         let batch = self.eviction_batch(now).map_err(explain)?;
         if !batch.is_empty() {
             let last_id = self.last_id;
@@ -302,13 +303,13 @@ impl Store for Sqlite {
         (self.bytes, Percentiles::from_histogram(&self.commit_micros))
     }
 
-    fn submits(&mut self) -> Result<Vec<SubmitRow>, StoreError> {
+    fn submits(&mut self) -> Result<Vec<SubmitRow>, StorageError> {
         read::submits(&self.db).map_err(explain)
     }
 
-    fn reset_in_flight(&mut self) -> Result<(), StoreError> {
+    fn reset_in_flight(&mut self) -> Result<(), StorageError> {
         let reset = self.in_flight.reset(self.last_id);
-        reset.map_err(|e| StoreError(format!("cannot write the in-flight record: {e}")))
+        reset.map_err(|e| StorageError(format!("cannot write the in-flight record: {e}")))
     }
 
     fn in_flight(&self) -> Option<Arc<InFlightFile>> {
@@ -354,7 +355,7 @@ fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
     clippy::needless_pass_by_value,
     reason = "it stands in `map_err`, which passes by value"
 )]
-fn explain(error: rusqlite::Error) -> StoreError {
+fn explain(error: rusqlite::Error) -> StorageError {
     use ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase,
         ReadOnly, SystemIoFailure,
@@ -368,7 +369,7 @@ fn explain(error: rusqlite::Error) -> StoreError {
         Some(CannotOpen) => "the task file cannot be opened",
         _ => "SQLite reports an error",
     };
-    StoreError(format!("{what} ({error})"))
+    StorageError(format!("{what} ({error})"))
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {

@@ -18,7 +18,11 @@ use super::{
 };
 use crate::{
     files::{self, LockError, LockedFile},
-    queue::embedded::store::{Damage, OpenReport, StoreConfig, StoreError, slots::InFlightFile},
+    queue::{
+        embedded::store::{Damage, OpenReport, StoreConfig},
+        executor::in_flight::InFlightFile,
+        index::rows::StorageError,
+    },
 };
 
 /// The files in the data folder.
@@ -63,7 +67,7 @@ pub(super) fn open(config: &StoreConfig) -> Result<(Sqlite, OpenReport), OpenErr
     // Files that SQLite has removed must not come back after a power cut.
     files::sync_folder(&folder).map_err(|e| unusable(&folder, e.to_string()))?;
     let reader_thread =
-        ReaderThread::start(&path).map_err(|StoreError(why)| unusable(&path, why))?;
+        ReaderThread::start(&path).map_err(|StorageError(why)| unusable(&path, why))?;
     let stored = database.last_id;
     let acknowledged = recorded.last_acknowledged;
     let missing = (acknowledged > stored).then_some((stored + 1, acknowledged));

@@ -5,10 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::{explain, is_damage, schema::MigrateError};
-use crate::queue::{
-    embedded::store::{StoreConfig, StoreError},
-    storage::Durability,
-};
+use crate::queue::{embedded::store::StoreConfig, index::rows::StorageError, storage::Durability};
 
 /// How long to wait for another program, such as an `sqlite3` shell, to release the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,7 +49,7 @@ impl SetupError {
     pub(super) fn message(self) -> String {
         match self {
             Self::Sqlite(error) => {
-                let StoreError(why) = explain(error);
+                let StorageError(why) = explain(error);
                 why
             }
             Self::Migrate(error) => error.to_string(),

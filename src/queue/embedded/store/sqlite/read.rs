@@ -12,13 +12,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Row as Columns, types::ValueRef};
 
 use super::{
-    super::{
-        IdRange, StoreError, SubmitRow,
-        ids::SortKey,
-        list::merged,
-        row::{ColdFields, EndRow, ExecOverrides, LastRun, Row},
-        rows::{KeyRange, Rows, Scan, ScanItem, ScanIter},
-    },
+    super::{IdRange, SubmitRow},
     explain,
     schema::{COLUMNS, END_COLUMNS},
     write::{checksum, number, result_checksum},
@@ -26,6 +20,12 @@ use super::{
 use crate::queue::{
     clock::Timestamp,
     id::{IdempotencyKey, WorkerId},
+    index::{
+        bitmap::SortKey,
+        merged,
+        row::{ColdFields, EndRow, ExecOverrides, LastRun, Row},
+        rows::{KeyRange, Rows, Scan, ScanItem, ScanIter, StorageError},
+    },
     options::{Key, TimeLimits},
     state::State,
     task::{Attempt, MAX_ATTEMPTS_HISTORY},
@@ -62,7 +62,10 @@ impl<'a> StoreReader<'a> {
         }
     }
 
-    pub(super) fn for_each_unfinished(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+    pub(super) fn for_each_unfinished(
+        &self,
+        each: &mut dyn FnMut(Row),
+    ) -> Result<(), StorageError> {
         // Arguments are read and verified when a task is dispatched.
         let columns = COLUMNS.replace(" args,", " '',");
         let sql = format!("SELECT {columns} FROM unfinished ORDER BY id");
@@ -74,7 +77,7 @@ impl<'a> StoreReader<'a> {
         Ok(())
     }
 
-    fn find(&self, table: Table, id: u64) -> Result<Option<Row>, StoreError> {
+    fn find(&self, table: Table, id: u64) -> Result<Option<Row>, StorageError> {
         let sql = format!("{} WHERE id = ?1", select(table));
         let mut statement = self.db.prepare_cached(&sql).map_err(explain)?;
         let row = statement.query_row([number(id)], |columns| {
@@ -167,7 +170,7 @@ impl<'a> StoreReader<'a> {
         source: Source,
         range: KeyRange,
         descending: bool,
-    ) -> Result<Chunk, StoreError> {
+    ) -> Result<Chunk, StorageError> {
         let (from, to) = (lowest(range.0), highest(range.1));
         let (Some(from), Some(to)) = (from, to) else {
             return Ok(Chunk::new());
@@ -183,7 +186,7 @@ impl<'a> StoreReader<'a> {
             |columns| {
                 let row = self.decode_verified(columns, source.table());
                 let key = if source == Source::LongRuns {
-                    row.slowness()
+                    row.duration_key()
                 } else {
                     0
                 };
@@ -306,7 +309,7 @@ impl<'a> Iterator for ChunkIter<'a> {
 }
 
 impl Rows for StoreReader<'_> {
-    fn row(&self, id: u64) -> Result<Option<Cow<'_, Row>>, StoreError> {
+    fn row(&self, id: u64) -> Result<Option<Cow<'_, Row>>, StorageError> {
         let row = match self.find(Table::Unfinished, id)? {
             Some(row) => Some(row),
             None => self.find(Table::Finished, id)?,
@@ -314,7 +317,7 @@ impl Rows for StoreReader<'_> {
         Ok(row.map(Cow::Owned))
     }
 
-    fn attempts(&self, id: u64) -> Result<Vec<Attempt>, StoreError> {
+    fn attempts(&self, id: u64) -> Result<Vec<Attempt>, StorageError> {
         let sql = "SELECT worker, wait_time, started_at, run_time, error FROM attempts \
                    WHERE task = ?1 ORDER BY started_at DESC LIMIT ?2";
         let read = || -> rusqlite::Result<Vec<Attempt>> {

@@ -11,8 +11,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{explain, pragmas::set_up_reader, read::StoreReader};
 use crate::queue::{
-    embedded::store::{StoreError, reads::ReadRequest, rows::Running},
+    embedded::store::reads::ReadRequest,
     error::BrokerError,
+    index::rows::{Running, StorageError},
 };
 
 /// The most reads that wait for the thread; further ones are rejected.
@@ -26,7 +27,7 @@ pub(super) struct ReaderThread {
 }
 
 impl ReaderThread {
-    pub(super) fn start(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn start(path: &Path) -> Result<Self, StorageError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags).map_err(explain)?;
         set_up_reader(&db).map_err(explain)?;
@@ -34,7 +35,7 @@ impl ReaderThread {
         let thread = std::thread::Builder::new()
             .name("reader".into())
             .spawn(move || execute_all(db, &inbox))
-            .map_err(|e| StoreError(format!("cannot start the reader thread: {e}")))?;
+            .map_err(|e| StorageError(format!("cannot start the reader thread: {e}")))?;
         Ok(Self {
             requests: Some(requests),
             thread: Some(thread),
@@ -72,7 +73,7 @@ fn execute_all(mut db: Connection, inbox: &mpsc::Receiver<(Arc<Running>, ReadReq
         match db.transaction_with_behavior(TransactionBehavior::Deferred) {
             Ok(tx) => request.execute(&StoreReader::new(&tx), &running),
             Err(error) => {
-                let StoreError(why) = explain(error);
+                let StorageError(why) = explain(error);
                 request.reject(BrokerError::Storage(why));
             }
         }

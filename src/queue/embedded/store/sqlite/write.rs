@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::{
-    Completion, Reschedule, StoreChange,
-    row::{ExecOverrides, Row},
+use super::super::StoreChange;
+use crate::queue::{
+    clock::Timestamp,
+    index::row::{Completion, ExecOverrides, Reschedule, Row},
+    state::State,
+    task::Attempt,
 };
-use crate::queue::{clock::Timestamp, state::State, task::Attempt};
 
 /// The changes that a transaction makes to the numbers of finished tasks by state.
 pub(super) type CountChanges = [isize; 8];

@@ -8,11 +8,14 @@
 
 use std::{collections::BTreeSet, fs::File, io, os::unix::fs::FileExt, path::Path};
 
-use crate::{files, queue::id::WorkerId};
+use crate::{
+    files,
+    queue::id::{TaskId, WorkerId},
+};
 
 /// The format and its version.
 const MAGIC: &[u8; 8] = b"dtflght1";
-/// Workers with a place; those with higher numbers are not recorded.
+/// Workers with an entry; those with higher numbers are not recorded.
 const MAX_RECORDED: u16 = 1_024;
 const ENTRY: usize = 8;
 const LAST_ACKNOWLEDGED: u64 = 8;
@@ -34,7 +37,7 @@ pub(in crate::queue) struct Recorded {
 
 impl InFlightFile {
     /// Opens or creates the file and reads it. A file of another format counts as empty.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Recorded)> {
+    pub(in crate::queue) fn open(path: &Path) -> io::Result<(Self, Recorded)> {
         let file = files::open(path)?;
         let mut bytes = vec![0; LENGTH];
         let mut length = 0;
@@ -49,7 +52,7 @@ impl InFlightFile {
 
     /// Empties the record but for the highest acknowledged id. The crash of the previous process has
     /// been attributed by now.
-    pub(super) fn reset(&self, last_acknowledged: u64) -> io::Result<()> {
+    pub(in crate::queue) fn reset(&self, last_acknowledged: u64) -> io::Result<()> {
         let mut bytes = vec![0; LENGTH];
         if let Some(head) = bytes.first_chunk_mut() {
             *head = *MAGIC;
@@ -59,17 +62,20 @@ impl InFlightFile {
         Ok(())
     }
 
-    /// Records the task that a worker runs; 0 is none. A failed write only loses the attribution of a
-    /// crash, so it does not stop the worker.
-    pub(in crate::queue) fn record(&self, worker: WorkerId, task: u64) {
+    /// Records the task that a worker runs, or that it runs none. Only tasks with a sequence number can be
+    /// recorded. A failed write only loses the attribution of a crash, so it does not stop the worker.
+    pub(in crate::queue) fn record(&self, worker: WorkerId, task: Option<TaskId>) {
+        let number = task.and_then(|id| u64::try_from(id.0).ok());
         if worker.0 < MAX_RECORDED {
             let offset = FIRST_WORKER + u64::from(worker.0) * ENTRY as u64;
-            self.0.write_all_at(&task.to_le_bytes(), offset).ok();
+            self.0
+                .write_all_at(&number.unwrap_or_default().to_le_bytes(), offset)
+                .ok();
         }
     }
 
     /// Records the highest acknowledged id.
-    pub(super) fn record_acknowledged(&self, id: u64) {
+    pub(in crate::queue) fn record_acknowledged(&self, id: u64) {
         self.0
             .write_all_at(&id.to_le_bytes(), LAST_ACKNOWLEDGED)
             .ok();
@@ -103,10 +109,10 @@ mod tests {
             let (file, recorded) = InFlightFile::open(&path).expect("opens");
             assert_eq!(recorded, Recorded::default());
             file.reset(0).expect("written");
-            file.record(WorkerId(1), 41);
-            file.record(WorkerId(2), 42);
-            file.record(WorkerId(2), 0);
-            file.record(WorkerId(9_999), 43);
+            file.record(WorkerId(1), Some(TaskId(41)));
+            file.record(WorkerId(2), Some(TaskId(42)));
+            file.record(WorkerId(2), None);
+            file.record(WorkerId(9_999), Some(TaskId(43)));
             file.record_acknowledged(77);
         }
         let (file, recorded) = InFlightFile::open(&path).expect("opens");

@@ -1,18 +1,18 @@
-//! Pages of tasks. Every order scans the rows from a sort key, so a page in the middle of a million
-//! costs as much as the first.
+//! Tasks by id, pages of tasks, and counts. Every order scans the rows from a sort key, so a page in the
+//! middle of a million costs as much as the first.
 
-use std::{cmp::Ordering, ops::Bound};
+use std::ops::Bound;
 
 use super::{
-    StoreError,
-    ids::SortKey,
-    rows::{KeyRange, Rows, Running, Scan, ScanItem, ScanIter},
+    bitmap::SortKey,
+    merge::merged,
+    rows::{KeyRange, Rows, Running, Scan, ScanItem, ScanIter, StorageError},
 };
 use crate::queue::{
     id::TaskId,
     query::{Cursor, Filter, MAX_PAGE, Order, Page, PageStart, Query},
-    state::State,
-    state::StateSet,
+    state::{State, StateSet},
+    task::Task,
 };
 
 /// The most rows that one call scans. A rare match among many tasks then takes several calls, and none
@@ -20,7 +20,11 @@ use crate::queue::{
 const SCAN_LIMIT: usize = 10_000;
 
 /// A page of the tasks that match a query.
-pub(super) fn list(rows: &dyn Rows, running: &Running, query: &Query) -> Result<Page, StoreError> {
+pub(in crate::queue) fn list(
+    rows: &dyn Rows,
+    running: &Running,
+    query: &Query,
+) -> Result<Page, StorageError> {
     let limit = query.limit.clamp(1, MAX_PAGE);
     let mut page = Page::default();
     let mut last = None;
@@ -53,8 +57,39 @@ pub(super) fn list(rows: &dyn Rows, running: &Running, query: &Query) -> Result<
     Ok(page)
 }
 
+/// One task with its attempts.
+pub(in crate::queue) fn get(
+    rows: &dyn Rows,
+    running: &Running,
+    id: TaskId,
+) -> Result<Option<Task>, StorageError> {
+    let Ok(key) = u64::try_from(id.0) else {
+        return Ok(None);
+    };
+    let Some(row) = rows.row(key)? else {
+        return Ok(None);
+    };
+    let mut task = row.to_task(running.get(&key));
+    task.attempts_history = rows.attempts(key)?;
+    Ok(Some(task))
+}
+
+/// The number of tasks that match a filter.
+pub(in crate::queue) fn count(
+    rows: &dyn Rows,
+    running: &Running,
+    filter: &Filter,
+) -> Result<usize, StorageError> {
+    let mut count = 0;
+    for item in matching(rows, running, filter) {
+        item?;
+        count += 1;
+    }
+    Ok(count)
+}
+
 /// Every row that matches a filter, oldest first, without a scan limit.
-pub(super) fn matching<'a>(
+fn matching<'a>(
     rows: &'a dyn Rows,
     running: &'a Running,
     filter: &'a Filter,
@@ -206,45 +241,4 @@ fn id(cursor: Cursor) -> u64 {
 
 fn within(range: KeyRange, key: SortKey) -> bool {
     std::ops::RangeBounds::contains(&range, &key)
-}
-
-/// Several scans by id as one.
-pub(super) fn merged(scans: Vec<ScanIter<'_>>, descending: bool) -> ScanIter<'_> {
-    let scans = scans.into_iter().map(Iterator::peekable).collect();
-    Box::new(Merge { scans, descending })
-}
-
-struct Merge<'a> {
-    scans: Vec<std::iter::Peekable<ScanIter<'a>>>,
-    descending: bool,
-}
-
-impl<'a> Iterator for Merge<'a> {
-    type Item = ScanItem<'a>;
-
-    fn next(&mut self) -> Option<ScanItem<'a>> {
-        let mut first: Option<(usize, Option<u64>)> = None;
-        for (i, scan) in self.scans.iter_mut().enumerate() {
-            let Some(head) = scan.peek() else { continue };
-            // Errors come before rows.
-            let id = head.as_ref().ok().map(|(_, row)| row.id);
-            let sooner = match (id, first) {
-                (_, None) | (None, _) => true,
-                (Some(_), Some((_, None))) => false,
-                (Some(id), Some((_, Some(best)))) => {
-                    id.cmp(&best)
-                        == if self.descending {
-                            Ordering::Greater
-                        } else {
-                            Ordering::Less
-                        }
-                }
-            };
-            if sooner {
-                first = Some((i, id));
-            }
-        }
-        let (i, _) = first?;
-        self.scans.get_mut(i)?.next()
-    }
 }

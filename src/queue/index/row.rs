@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Completion, Reschedule};
 use crate::queue::{
     clock::Timestamp,
     id::{TaskId, WorkerId},
@@ -95,6 +94,32 @@ pub(in crate::queue) struct RunningInfo {
     pub(in crate::queue) progress: Option<Progress>,
 }
 
+/// The new schedule of an unfinished task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::queue) struct Reschedule {
+    pub(in crate::queue) id: u64,
+    pub(in crate::queue) state: State,
+    pub(in crate::queue) ready_at: Timestamp,
+    pub(in crate::queue) due_at: Option<Timestamp>,
+    pub(in crate::queue) wall_clock: bool,
+    pub(in crate::queue) expires_at: Option<Timestamp>,
+    pub(in crate::queue) attempts: u8,
+    pub(in crate::queue) crashes: u8,
+    /// Replaces the last error, if present.
+    pub(in crate::queue) error: Option<Box<str>>,
+}
+
+/// The final state of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::queue) struct Completion {
+    pub(in crate::queue) state: State,
+    pub(in crate::queue) attempts: u8,
+    pub(in crate::queue) crashes: u8,
+    /// Replaces the last error, if present.
+    pub(in crate::queue) error: Option<Box<str>>,
+    pub(in crate::queue) end: EndRow,
+}
+
 impl Row {
     /// A ready task that has never run.
     pub(in crate::queue) fn new(id: u64, name: Arc<str>, args: Arc<str>, now: Timestamp) -> Self {
@@ -160,14 +185,14 @@ impl Row {
         self.end = Some(completion.end);
     }
 
-    /// The sort key of its run time; see [`slowness`].
-    pub(super) fn slowness(&self) -> u64 {
+    /// The sort key of its run time; see [`duration_key`].
+    pub(in crate::queue) fn duration_key(&self) -> u64 {
         let last_run = self.end.as_ref().and_then(|end| end.last_run);
         duration_key(last_run.map(|run| Duration::from_micros(run.run_micros)))
     }
 
     /// The task without its attempts. For a finished row `running` is out of date and ignored.
-    pub(super) fn to_task(&self, running: Option<&RunningInfo>) -> Task {
+    pub(in crate::queue) fn to_task(&self, running: Option<&RunningInfo>) -> Task {
         let running = running.filter(|_| self.end.is_none());
         let last_run = self.end.as_ref().and_then(|end| end.last_run);
         Task {
@@ -210,7 +235,7 @@ impl Row {
         }
     }
 
-    pub(super) fn matches(&self, filter: &Filter, running: Option<&RunningInfo>) -> bool {
+    pub(in crate::queue) fn matches(&self, filter: &Filter, running: Option<&RunningInfo>) -> bool {
         let last_run = self.end.as_ref().and_then(|end| end.last_run);
         let worker = running
             .filter(|_| self.end.is_none())

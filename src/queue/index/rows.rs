@@ -3,23 +3,27 @@
 use std::{borrow::Cow, collections::BTreeMap, ops::Bound};
 
 use super::{
-    StoreError,
-    ids::SortKey,
+    bitmap::SortKey,
     row::{Row, RunningInfo},
 };
 use crate::queue::{state::State, task::Attempt};
+
+/// A failed write or read, as a message for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(in crate::queue) struct StorageError(pub(in crate::queue) String);
 
 /// The current runs by task id.
 pub(in crate::queue) type Running = BTreeMap<u64, RunningInfo>;
 
 /// A row with its sort key in the scan.
-pub(super) type ScanItem<'a> = Result<(u64, Cow<'a, Row>), StoreError>;
+pub(in crate::queue) type ScanItem<'a> = Result<(u64, Cow<'a, Row>), StorageError>;
 /// The rows of a scan.
-pub(super) type ScanIter<'a> = Box<dyn Iterator<Item = ScanItem<'a>> + 'a>;
+pub(in crate::queue) type ScanIter<'a> = Box<dyn Iterator<Item = ScanItem<'a>> + 'a>;
 
 /// A set of rows in a fixed order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scan {
+pub(in crate::queue) enum Scan {
     /// Every row, by id; the key is 0.
     All,
     /// Rows in a state, by id; the key is 0.
@@ -29,14 +33,14 @@ pub(super) enum Scan {
 }
 
 /// A range of sort keys.
-pub(super) type KeyRange = (Bound<SortKey>, Bound<SortKey>);
+pub(in crate::queue) type KeyRange = (Bound<SortKey>, Bound<SortKey>);
 
 /// Read access to rows.
-pub(super) trait Rows {
-    fn row(&self, id: u64) -> Result<Option<Cow<'_, Row>>, StoreError>;
+pub(in crate::queue) trait Rows {
+    fn row(&self, id: u64) -> Result<Option<Cow<'_, Row>>, StorageError>;
 
     /// The newest failed attempts of a task, oldest first.
-    fn attempts(&self, id: u64) -> Result<Vec<Attempt>, StoreError>;
+    fn attempts(&self, id: u64) -> Result<Vec<Attempt>, StorageError>;
 
     /// The rows of a scan within a range, in ascending or descending order.
     fn scan(&self, scan: Scan, range: KeyRange, descending: bool) -> ScanIter<'_>;

@@ -1,0 +1,17 @@
+//! Rows of tasks, and the scans and pages over them.
+//!
+//! A [`Row`](row::Row) is the compact form of a task. [`Rows`](rows::Rows) is read access by id and by
+//! ordered scans; whoever implements it gets pages, counts and failure groups for every filter and order
+//! from [`page`] and [`groups`]. [`Table`](table::Table) holds rows in memory, and
+//! [`IdBitmap`](bitmap::IdBitmap) is the ordered set behind its indexes. Nothing here knows an engine or
+//! a file.
+
+pub(in crate::queue) mod bitmap;
+pub(in crate::queue) mod groups;
+mod merge;
+pub(in crate::queue) mod page;
+pub(in crate::queue) mod row;
+pub(in crate::queue) mod rows;
+pub(in crate::queue) mod table;
+
+pub(in crate::queue) use self::merge::merged;
