@@ -20,6 +20,7 @@ mod network;
 mod pin;
 mod support;
 
+use distro_tui::net::trust::role::Role;
 use std::{
     net::UdpSocket,
     process::ExitCode,
@@ -34,7 +35,6 @@ use distro_tui::net::{
         client::{Client, DEADLINE, PeerAddr, Request},
         endpoint::Endpoint,
         object::Caller,
-        wire::Role,
     },
     trust::{identity::Identity, key::PublicKey},
     uri::Uri,
@@ -221,10 +221,7 @@ fn serve_names(client: PublicKey) -> PeerAddr {
 
 /// Registers the greeter of a server for ever.
 fn register(naming: &NamingServer, peer: PeerAddr, name: &str) {
-    let uri = Uri {
-        object: greeter::NAME.into(),
-        addr: peer.addr,
-    };
+    let uri = Uri::distro(greeter::NAME, peer.addr);
     let mut wanted = RegisterRequest::new(name, uri);
     wanted.lease_ms = Some(0);
     let owner = Caller {

@@ -13,6 +13,7 @@ mod memory;
 mod network;
 mod support;
 
+use distro_tui::net::trust::role::Role;
 use std::{
     sync::{
         Arc,
@@ -30,7 +31,6 @@ use distro_tui::{
         rpc::{
             client::{Client, DEADLINE, PeerAddr, Request},
             object::Caller,
-            wire::Role,
         },
         trust::key::PublicKey,
     },

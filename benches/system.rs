@@ -20,6 +20,7 @@ mod node;
 mod pin;
 mod support;
 
+use distro_tui::net::trust::role::Role;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, UdpSocket},
@@ -35,7 +36,6 @@ use distro_tui::net::{
     rpc::{
         client::{Client, DEADLINE, PeerAddr, Request},
         object::Caller,
-        wire::Role,
     },
     trust::{identity::Identity, key::PublicKey},
 };

@@ -12,7 +12,7 @@ use clap::Parser;
 use distro_tui::{
     cli::Cli,
     config,
-    net::rpc::{error::RemoteError, object::Service},
+    net::rpc::{error::RemoteError, service::Service},
     node::{Node, Services, Session},
     queue::registry::TaskError,
     ui::Screen,

@@ -7,7 +7,7 @@
 use std::{error::Error, time::Duration};
 
 use distro_tui::{
-    net::rpc::{error::RemoteError, object::Service},
+    net::rpc::{error::RemoteError, service::Service},
     node::{Node, NodeConfig, Services},
 };
 

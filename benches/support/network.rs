@@ -1,5 +1,6 @@
 //! Both ends of a loopback network: a server in a thread of its own, and callers that never rest.
 
+use distro_tui::net::trust::role::Role;
 use std::{
     net::SocketAddr,
     sync::mpsc,
@@ -7,7 +8,7 @@ use std::{
 };
 
 use distro_tui::net::{
-    rpc::{client::PeerAddr, endpoint::Endpoint, wire::Role},
+    rpc::{client::PeerAddr, endpoint::Endpoint},
     trust::{identity::Identity, key::PublicKey, members::Members},
 };
 use tokio::{runtime::Runtime, task::JoinSet};

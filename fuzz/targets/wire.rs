@@ -2,7 +2,10 @@
 //! bytes.
 #![no_main]
 
-use distro_tui::net::rpc::wire::{Call, Hello, Join, Reply, decode, encode};
+use distro_tui::net::rpc::{
+    join::JoinRequest,
+    wire::{Call, Hello, Reply, decode, encode},
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -16,5 +19,5 @@ fuzz_target!(|bytes: &[u8]| {
         encode(&reply).ok();
     }
     decode::<Hello>(bytes).ok();
-    decode::<Join>(bytes).ok();
+    decode::<JoinRequest>(bytes).ok();
 });

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::OutputArgs;
-use crate::net::rpc::wire::Role;
+use crate::net::trust::role::Role;
 
 /// `revoke`
 #[derive(Debug, Clone, Args)]

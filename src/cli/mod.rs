@@ -60,7 +60,7 @@ Files, unless told otherwise:
   key            $XDG_DATA_HOME/distro-tui/identity.pem       (~/.local/share)
   tasks          $XDG_DATA_HOME/distro-tui/tasks.db           (sqlite3 opens it)
   names          $XDG_DATA_HOME/distro-tui/names.journal
-  peers          $XDG_DATA_HOME/distro-tui/peers.json         (who has joined; known.json: what was)
+  peers          $XDG_DATA_HOME/distro-tui/members.json       (who has joined; known.json: what was)
   log, crashes   $XDG_STATE_HOME/distro-tui/                  (~/.local/state)
 
 Examples:

@@ -149,8 +149,10 @@ async fn names(access: &NodeHandle, report: &mut Report) {
     let Ok(listed) = listed else { return };
     let elsewhere = !access.info().addr.ip().is_loopback();
     for record in listed.records {
-        let uri: Result<crate::net::uri::Uri, _> = record.uri.parse();
-        let loopback = uri.is_ok_and(|uri| uri.addr.ip().is_loopback());
+        let loopback = matches!(
+            record.uri.parse(),
+            Ok(crate::net::uri::Uri::Distro { addr, .. }) if addr.ip().is_loopback()
+        );
         let own = record.owner == access.info().key;
         if loopback && elsewhere && !own {
             let text = format!(

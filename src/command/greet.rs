@@ -130,7 +130,7 @@ fn tell_one(
             from: called
                 .as_ref()
                 .ok()
-                .map(|called| called.from.owner.to_string()),
+                .map(|called| called.server.owner.to_string()),
             error,
             lookup_ms: called.as_ref().ok().map(|called| ms(called.lookup)),
             call_ms: called.as_ref().ok().map(|called| ms(called.call)),

@@ -16,7 +16,7 @@ use crate::{
     cli::{self, Join, Leave, OutputArgs, Revoke, TicketCommand},
     net::{
         admission::{MemberStatus, TicketOptions},
-        rpc::wire::Role,
+        trust::role::Role,
         trust::ticket::{ParseTicketError, Ticket},
     },
     node::{self, Session, UpstreamStatus},
@@ -57,7 +57,7 @@ struct Shape<'a> {
 }
 
 fn joined_at(peer: &MemberStatus) -> Option<String> {
-    crate::json::time(Timestamp(peer.peer.joined_at.saturating_mul(1_000_000)))
+    crate::json::time(Timestamp(peer.member.joined_at.saturating_mul(1_000_000)))
 }
 
 pub(super) fn list(given: &Ctx<'_>, out: OutputArgs) -> CmdResult {
@@ -81,9 +81,9 @@ pub(super) fn list(given: &Ctx<'_>, out: OutputArgs) -> CmdResult {
     } else {
         let row = |peer: &MemberStatus| {
             vec![
-                peer.peer.key.to_string().chars().take(16).collect(),
-                peer.peer.role.to_string(),
-                peer.peer.label.clone(),
+                peer.member.key.to_string().chars().take(16).collect(),
+                peer.member.role.to_string(),
+                peer.member.label.clone(),
                 peer.connections.to_string(),
                 joined_at(peer).unwrap_or_default(),
             ]
@@ -122,9 +122,9 @@ pub(super) fn list(given: &Ctx<'_>, out: OutputArgs) -> CmdResult {
 
 fn peer_shape(peer: &MemberStatus) -> PeerJson<'_> {
     PeerJson {
-        key: peer.peer.key.to_string(),
-        role: peer.peer.role,
-        label: &peer.peer.label,
+        key: peer.member.key.to_string(),
+        role: peer.member.role,
+        label: &peer.member.label,
         joined_at: joined_at(peer),
         connections: peer.connections,
     }

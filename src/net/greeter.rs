@@ -1,17 +1,17 @@
-//! The object that greets: what the classic example calls `server`.
+//! The greeter, which the classic example calls `server`.
 
-use super::rpc::{error::RemoteError, object::Service};
+use super::rpc::{error::RemoteError, service::Service};
 
-/// The name it is registered under.
+/// The name under which it is registered.
 pub const NAME: &str = "server";
 
-/// Its one method.
+/// Its method.
 pub const METHOD: &str = "welcomeMessage";
 
-/// The longest name it greets, in bytes.
+/// Limit of a name, in bytes.
 pub const MAX_NAME: usize = 64 << 10;
 
-/// An object with `welcomeMessage(name)`, which answers `Hi welcome NAME`.
+/// Returns an object with `welcomeMessage(name)`, which returns `Hi welcome NAME`.
 #[must_use]
 pub fn greeter() -> Service {
     Service::new("Greets people by name").method(
@@ -23,13 +23,11 @@ pub fn greeter() -> Service {
 
 fn welcome(name: &str) -> Result<String, RemoteError> {
     if name.trim().is_empty() {
-        return Err(RemoteError::bad_arguments(
-            "a name is needed; an empty one cannot be greeted",
-        ));
+        return Err(RemoteError::bad_arguments("the name is empty"));
     }
     if name.len() > MAX_NAME {
         return Err(RemoteError::bad_arguments(format!(
-            "a name may have {MAX_NAME} bytes, this one has {}",
+            "the name has {} bytes; the limit is {MAX_NAME}",
             name.len()
         )));
     }

@@ -1,5 +1,6 @@
 //! The operations on a node, wherever it is: in this process, in another one on this machine, or remote.
 
+use crate::net::trust::role::Role;
 use std::{net::SocketAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
@@ -21,13 +22,11 @@ use crate::{
             proxy::{CallOutcome, Proxy},
         },
         rpc::{
-            client::{Client, DEADLINE, PeerAddr, Request},
+            client::{Client, PeerAddr},
             error::CallError,
-            object::{METHODS, Signature},
-            wire::Role,
+            object::Signature,
         },
         trust::{key::PublicKey, ticket::Ticket},
-        uri::Uri,
     },
     queue::{broker::Broker, storage::Recovery},
     value::Value,
@@ -134,14 +133,8 @@ impl NodeHandle {
         method: &str,
         args: Vec<Value>,
     ) -> Result<Value, CallError> {
-        let uri: Uri = record
-            .uri
-            .parse()
-            .map_err(|e| CallError::Protocol(format!("`{}`: {e}", record.name)))?;
-        let peer = self.naming.resolve(record, &uri);
-        let request = Request::new(uri.object, method, args);
-        let client = self.client();
-        self.on_net(async move { client.call(peer, request, DEADLINE).await })
+        let (object, method) = (self.naming.connect(record)?, method.to_owned());
+        self.on_net(async move { object.call(&method, args, Vec::new()).await })
             .await
     }
 
@@ -167,10 +160,8 @@ impl NodeHandle {
     /// # Errors
     /// The call's own.
     pub async fn methods(&self, record: &Record) -> Result<Vec<Signature>, CallError> {
-        let listed = self.call(record, METHODS, vec![]).await?;
-        listed
-            .to_typed()
-            .map_err(|e| CallError::Protocol(format!("`{}`: {e}", record.name)))
+        let object = self.naming.connect(record)?;
+        self.on_net(async move { object.methods().await }).await
     }
 
     /// Follows the registered names until the receiver is dropped.

@@ -1,5 +1,6 @@
 //! The file of joined nodes: their keys, roles and addresses, so that a ticket is needed once.
 
+use crate::net::trust::role::Role;
 use std::{
     io,
     net::SocketAddr,
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     files::{self, LockedFile},
     net::{
-        rpc::{client::PeerAddr, wire::Role},
+        rpc::client::PeerAddr,
         trust::{
             key::PublicKey,
             ticket::{MAX_ADDRS, Ticket},

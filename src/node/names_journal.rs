@@ -1,13 +1,18 @@
 //! The journal of registered names, written by a thread of its own: what is appended while the disk is
 //! busy is written together afterwards.
 
-use std::{io, path::Path, sync::mpsc, thread::JoinHandle};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::oneshot;
 
 use super::names_file::NamesFile;
-use crate::net::naming::{Journal, JournalEntry, StoredRegistration};
+use crate::net::naming::{Journal, JournalEntry, JournalError, StoredRegistration};
 
 /// A journal in a file. Dropping it waits for the writes that were begun.
 pub(super) struct NamesJournal {
@@ -17,7 +22,7 @@ pub(super) struct NamesJournal {
 
 struct Write {
     entries: Vec<JournalEntry>,
-    done: oneshot::Sender<Result<(), String>>,
+    done: oneshot::Sender<Result<(), JournalError>>,
 }
 
 impl NamesJournal {
@@ -42,21 +47,22 @@ impl NamesJournal {
 
 fn run(mut file: NamesFile, writes: &mpsc::Receiver<Write>) {
     while let Ok(Write { entries, done }) = writes.recv() {
-        let written = file.append(&entries).map_err(|e| e.to_string());
+        let written = file.append(&entries);
+        let written = written.map_err(|error| Arc::new(error) as JournalError);
         // A caller that has given up needs no reply.
         done.send(written).ok();
     }
 }
 
 impl Journal for NamesJournal {
-    fn append(&self, entries: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>> {
+    fn append(&self, entries: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), JournalError>> {
         let (done, written) = oneshot::channel();
         if let Some(writes) = &self.writes {
             // Without a thread the reply fails.
             writes.send(Write { entries, done }).ok();
         }
         written
-            .map(|written| written.unwrap_or_else(|_ended| Err("the journal is closed".into())))
+            .map(|written| written.unwrap_or_else(|closed| Err(Arc::new(closed))))
             .boxed()
     }
 }

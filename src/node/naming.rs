@@ -1,5 +1,6 @@
 //! The naming server of a node, and the one that a node without its own uses.
 
+use crate::net::trust::role::Role;
 use std::{
     path::Path,
     sync::{Arc, mpsc},
@@ -26,7 +27,6 @@ use crate::{
             endpoint::Endpoint,
             error::{CallError, Code},
             object::Caller,
-            wire::Role,
         },
         uri::Uri,
     },
@@ -50,10 +50,7 @@ pub(super) fn serve(
     endpoint
         .objects()
         .expose(naming::NAME, Arc::new(naming.object()));
-    let uri = Uri {
-        object: naming::NAME.into(),
-        addr: own.addr,
-    };
+    let uri = Uri::distro(naming::NAME, own.addr);
     let mut request = RegisterRequest::new(naming::NAME, uri);
     request.lease_ms = Some(0);
     request.exclusive = true;

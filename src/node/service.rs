@@ -1,7 +1,7 @@
 //! The object by which a running node joins and leaves other nodes: a command on the same data folder
 //! calls it instead of changing files behind its back.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,18 +10,38 @@ use super::{
     upstreams::{UpstreamStatus, Upstreams},
 };
 use crate::net::{
-    admission::require_role,
     rpc::{
         client::Client,
         error::{CallError, Code, RemoteError},
-        object::{Caller, Service},
-        wire::Role,
+        service::{Method, NoArgs, Service},
     },
-    trust::{key::PublicKey, ticket::Ticket},
+    trust::{
+        key::PublicKey,
+        role::Role,
+        ticket::{ParseTicketError, Ticket},
+    },
 };
 
 /// The name that it is exposed under.
 pub(super) const NAME: &str = "node";
+
+pub(super) const JOIN: Method<(String,), JoinOutcome> = Method::new(
+    "join(ticket: str) -> map",
+    "Joins another node with its ticket and registers this node's services there.",
+)
+.requires(Role::Admin);
+
+pub(super) const LEAVE: Method<(String,), UpstreamStatus> = Method::new(
+    "leave(key_prefix: str) -> map",
+    "Unregisters this node's services at another node and forgets that node.",
+)
+.requires(Role::Admin);
+
+pub(super) const UPSTREAMS: Method<NoArgs, Vec<UpstreamStatus>> = Method::new(
+    "upstreams() -> list",
+    "Lists the nodes that this one has joined, with the state of its names there.",
+)
+.requires(Role::Member);
 
 /// The result of joining a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,47 +138,26 @@ impl NodeService {
 
     /// Returns the object, with its methods.
     pub(super) fn object(&self) -> Service {
-        let (join, leave, upstreams) = (self.clone(), self.clone(), self.clone());
+        let service = Arc::new(self.clone());
         Service::new("The nodes that this one has joined")
-            .method(
-                "join(ticket: str) -> map",
-                "Joins another node with its ticket and registers this node's services there.",
-                move |caller: Caller, (ticket,): (String,)| {
-                    let service = join.clone();
-                    async move {
-                        require_role(Role::Admin, &caller)?;
-                        let ticket: Ticket = ticket
-                            .parse()
-                            .map_err(|e| RemoteError::bad_arguments(format!("{e}")))?;
-                        service.join(&ticket).await.map_err(|error| match error {
-                            CallError::Remote(error) => error,
-                            // The caller gets the error that it would have had itself.
-                            error => RemoteError::new(Code::Internal, error.to_string())
-                                .with_detail(&error),
-                        })
+            .serve(&JOIN, &service, |service, _, (ticket,)| async move {
+                let ticket: Ticket = ticket
+                    .parse()
+                    .map_err(|e: ParseTicketError| RemoteError::bad_arguments(e.to_string()))?;
+                service.join(&ticket).await.map_err(|error| match error {
+                    CallError::Remote(error) => error,
+                    // The caller gets the error that it would have had itself.
+                    error => {
+                        RemoteError::new(Code::Internal, error.to_string()).with_detail(&error)
                     }
-                },
-            )
-            .method(
-                "leave(key_prefix: str) -> map",
-                "Unregisters this node's services at another node and forgets that node.",
-                move |caller: Caller, (key_prefix,): (String,)| {
-                    let service = leave.clone();
-                    async move {
-                        require_role(Role::Admin, &caller)?;
-                        service.leave(&key_prefix).await
-                    }
-                },
-            )
-            .method(
-                "upstreams() -> list",
-                "Lists the nodes that this one has joined, with the state of its names there.",
-                move |caller: Caller, []: [(); 0]| {
-                    let listed =
-                        require_role(Role::Member, &caller).map(|()| upstreams.upstreams());
-                    std::future::ready(listed)
-                },
-            )
+                })
+            })
+            .serve(&LEAVE, &service, |service, _, (key_prefix,)| async move {
+                service.leave(&key_prefix).await
+            })
+            .serve(&UPSTREAMS, &service, |service, _, []| {
+                std::future::ready(Ok::<_, RemoteError>(service.upstreams()))
+            })
     }
 }
 

@@ -58,10 +58,7 @@ impl ServiceOffer {
 
     /// Returns the request that registers the object at an address of this process.
     pub(super) fn request(&self, addr: SocketAddr) -> RegisterRequest {
-        let uri = Uri {
-            object: self.object.clone(),
-            addr,
-        };
+        let uri = Uri::distro(self.object.clone(), addr);
         let mut request = RegisterRequest::new(self.name.as_str(), uri);
         request.tags.clone_from(&self.tags);
         request.exclusive = self.exclusive;

@@ -1,5 +1,6 @@
 //! Starting a node, in order.
 
+use crate::net::trust::role::Role;
 use std::{
     net::SocketAddr,
     path::Path,
@@ -32,7 +33,6 @@ use crate::{
         rpc::{
             client::PeerAddr,
             endpoint::{Endpoint, EndpointError},
-            wire::Role,
         },
         trust::{identity::Identity, members::Members},
     },
@@ -285,7 +285,7 @@ fn expose(
     };
     let objects = endpoint.objects();
     objects.expose(service::NAME, Arc::new(service.object()));
-    objects.expose(admission::NAME, admission::object(admission));
+    objects.expose(admission::NAME, Arc::new(admission.object()));
 }
 
 /// Registers the services with the node's own naming server.

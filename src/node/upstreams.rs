@@ -1,6 +1,7 @@
 //! The nodes that this one has joined. Its services are registered there too, and the members there may
 //! call them.
 
+use crate::net::trust::role::Role;
 use std::{
     collections::HashMap,
     net::SocketAddr,
@@ -28,7 +29,6 @@ use crate::net::{
     rpc::{
         client::{Client, PeerAddr},
         error::CallError,
-        wire::Role,
     },
     trust::{key::PublicKey, members::Members},
 };

@@ -1,5 +1,6 @@
 //! Effects, which the screen asks for, and messages, which it receives: both as data.
 
+use crate::net::trust::role::Role;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use crate::{
     net::{
         admission::{MemberStatus, TicketOptions},
         naming::Record,
-        rpc::{object::Signature, wire::Role},
+        rpc::object::Signature,
         trust::ticket::Ticket,
     },
     node::{NamesEvent, UpstreamStatus},

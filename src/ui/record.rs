@@ -25,7 +25,7 @@ use super::{
 use crate::{
     files,
     net::{
-        rpc::wire::Role,
+        trust::role::Role,
         trust::ticket::{contains_ticket, redact},
     },
     node::Locality,

@@ -1,7 +1,7 @@
-//! How a [`Value`] lies on the wire: an enum in serde's data model, variant number first.
+//! Encoding and decoding of a [`Value`]: an enum in serde's data model, variant number first.
 //!
 //! Variants are append-only, because postcard writes their position and not their name. Decoding
-//! counts its depth by hand: a derived decoder would follow a peer's nesting until the stack ends.
+//! counts its depth by hand: a derived decoder would follow a peer's nesting until the stack overflows.
 
 use std::fmt;
 
@@ -11,14 +11,14 @@ use serde::{
     de::{self, DeserializeSeed, EnumAccess, SeqAccess, VariantAccess, Visitor},
 };
 
-use super::{MAX_DEPTH, Value};
+use super::{MAX_DEPTH, Value, ValueError};
 
 const NAME: &str = "Value";
 const VARIANTS: &[&str] = &[
-    "Null", "Bool", "Int", "Big", "Float", "Str", "Bytes", "List", "Map",
+    "Null", "Bool", "Int", "Big", "Float", "Str", "Bytes", "List", "Map", "Tuple", "Set",
 ];
 
-/// Bytes as bytes; serde would take a `Vec<u8>` for a list.
+/// Bytes serialized as bytes; serde treats a `Vec<u8>` as a list.
 struct Raw<'a>(&'a [u8]);
 
 impl Serialize for Raw<'_> {
@@ -41,6 +41,8 @@ impl Serialize for Value {
             Self::Bytes(bytes) => s.serialize_newtype_variant(NAME, 6, "Bytes", &Raw(bytes)),
             Self::List(items) => s.serialize_newtype_variant(NAME, 7, "List", items),
             Self::Map(entries) => s.serialize_newtype_variant(NAME, 8, "Map", entries),
+            Self::Tuple(items) => s.serialize_newtype_variant(NAME, 9, "Tuple", items),
+            Self::Set(items) => s.serialize_newtype_variant(NAME, 10, "Set", items),
         }
     }
 }
@@ -51,7 +53,7 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// Decodes a value that lies this deep.
+/// Decodes a value at this depth.
 #[derive(Clone, Copy)]
 struct Level(usize);
 
@@ -60,9 +62,7 @@ impl<'de> DeserializeSeed<'de> for Level {
 
     fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
         if self.0 > MAX_DEPTH {
-            return Err(de::Error::custom(format_args!(
-                "lists and maps nest deeper than {MAX_DEPTH}"
-            )));
+            return Err(de::Error::custom(ValueError::too_deep()));
         }
         d.deserialize_enum(NAME, VARIANTS, self)
     }
@@ -92,14 +92,16 @@ impl<'de> Visitor<'de> for Level {
             Tag::Bytes => Value::Bytes(body.newtype_variant_seed(Octets)?),
             Tag::List => Value::List(body.newtype_variant_seed(Items(Self(self.0 + 1)))?),
             Tag::Map => Value::Map(body.newtype_variant_seed(Items(Entry(Self(self.0 + 1))))?),
+            Tag::Tuple => Value::Tuple(body.newtype_variant_seed(Items(Self(self.0 + 1)))?),
+            Tag::Set => Value::Set(body.newtype_variant_seed(Items(Self(self.0 + 1)))?),
         })
     }
 }
 
-/// What a value begins with; one byte, because there are less than 128.
+/// The first byte of an encoded value; one byte, because there are fewer than 128 tags.
 #[derive(Clone, Copy, Deserialize)]
 #[repr(u8)]
-pub(crate) enum Tag {
+pub(super) enum Tag {
     Null,
     Bool,
     Int,
@@ -109,9 +111,11 @@ pub(crate) enum Tag {
     Bytes,
     List,
     Map,
+    Tuple,
+    Set,
 }
 
-/// A byte string.
+/// Decodes a byte string.
 struct Octets;
 
 impl<'de> DeserializeSeed<'de> for Octets {
@@ -138,7 +142,7 @@ impl Visitor<'_> for Octets {
     }
 }
 
-/// A sequence whose items are decoded by a copy of the same seed.
+/// Decodes a sequence, each item with a copy of the same seed.
 struct Items<S>(S);
 
 impl<'de, S: DeserializeSeed<'de> + Copy> DeserializeSeed<'de> for Items<S> {
@@ -157,7 +161,7 @@ impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for Items<S> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        // The announced length is a peer's word: it reserves little, the items themselves the rest.
+        // The announced length comes from a peer and is not trusted: it reserves little.
         let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(64));
         while let Some(item) = seq.next_element_seed(self.0)? {
             items.push(item);
@@ -166,7 +170,7 @@ impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for Items<S> {
     }
 }
 
-/// A named value: a tuple of text and value.
+/// Decodes a map entry: a tuple of text and value.
 #[derive(Clone, Copy)]
 struct Entry(Level);
 

@@ -1,4 +1,4 @@
-//! How a person reads a [`Value`]: as Python or JSON would print it, on one line.
+//! Text and JSON for people and programs.
 
 use std::fmt::{self, Write as _};
 
@@ -7,9 +7,21 @@ use serde_json::value::RawValue;
 
 use super::Value;
 
+/// Limit of untrusted text that is quoted in a message, in bytes.
+const MAX_EXCERPT: usize = 80;
+
+/// Returns the beginning of an untrusted text with control characters escaped, to quote it in a message.
+pub(crate) fn excerpt(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_EXCERPT);
+    text.get(..end)
+        .unwrap_or_default()
+        .escape_debug()
+        .to_string()
+}
+
 impl Value {
-    /// The same as JSON: integers of any size as they are, bytes as base64 text, and what JSON has no
-    /// number for as null.
+    /// Converts the value into JSON: integers of any size as numbers, bytes as base64 text, tuples and sets
+    /// as arrays, and floats that JSON cannot express as null.
     #[must_use]
     pub fn to_json(&self) -> Box<RawValue> {
         let mut text = String::new();
@@ -29,7 +41,7 @@ fn write_json(value: &Value, out: &mut String) {
         Value::Float(_) => out.push_str("null"),
         Value::Str(text) => out.push_str(&quoted(text)),
         Value::Bytes(bytes) => out.push_str(&quoted(&BASE64.encode(bytes))),
-        Value::List(items) => {
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
             out.push('[');
             for (i, item) in items.iter().enumerate() {
                 out.push_str(if i == 0 { "" } else { "," });
@@ -50,6 +62,7 @@ fn write_json(value: &Value, out: &mut String) {
     }
 }
 
+/// One line, in the notation of Python and JSON.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -59,24 +72,34 @@ impl fmt::Display for Value {
             Self::Big(n) => n.fmt(f),
             // Debug keeps the point in 2.0, so that a float never looks like an integer.
             Self::Float(x) => write!(f, "{x:?}"),
-            Self::Str(text) => quoted(f, text),
+            Self::Str(text) => write_quoted(f, text),
             Self::Bytes(bytes) => {
                 f.write_str("0x")?;
                 bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))
             }
             Self::List(items) => {
                 f.write_char('[')?;
-                for (i, item) in items.iter().enumerate() {
-                    f.write_str(if i == 0 { "" } else { ", " })?;
-                    item.fmt(f)?;
-                }
+                write_items(f, items)?;
                 f.write_char(']')
+            }
+            Self::Tuple(items) => {
+                f.write_char('(')?;
+                write_items(f, items)?;
+                // A comma tells a tuple of one from a value in parentheses.
+                f.write_str(if items.len() == 1 { ",)" } else { ")" })
+            }
+            // `{}` is an empty map.
+            Self::Set(items) if items.is_empty() => f.write_str("set()"),
+            Self::Set(items) => {
+                f.write_char('{')?;
+                write_items(f, items)?;
+                f.write_char('}')
             }
             Self::Map(entries) => {
                 f.write_char('{')?;
                 for (i, (key, value)) in entries.iter().enumerate() {
                     f.write_str(if i == 0 { "" } else { ", " })?;
-                    quoted(f, key)?;
+                    write_quoted(f, key)?;
                     write!(f, ": {value}")?;
                 }
                 f.write_char('}')
@@ -85,8 +108,16 @@ impl fmt::Display for Value {
     }
 }
 
-/// Text in quotes; what would leave the line or the quotes is escaped, all else stays readable.
-fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+fn write_items(f: &mut fmt::Formatter<'_>, items: &[Value]) -> fmt::Result {
+    for (i, item) in items.iter().enumerate() {
+        f.write_str(if i == 0 { "" } else { ", " })?;
+        write!(f, "{item}")?;
+    }
+    Ok(())
+}
+
+/// Writes text in quotes; only quotes, backslashes and control characters are escaped.
+fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_char('"')?;
     for c in text.chars() {
         if c == '"' || c == '\\' || c.is_control() {

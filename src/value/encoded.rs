@@ -1,24 +1,24 @@
-//! A value as it lies on the wire, made of a Rust type and read as one without a [`Value`] in between.
+//! Encoded values, converted from and into Rust types without a [`Value`] in between.
 
 use std::fmt;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Value, ValueError, read::WireDeserializer, write::Serializer};
+use super::{Value, ValueError, codec::Tag, from_wire::WireDeserializer, to_wire::Serializer};
 
-/// A value that has been written. One that came from a peer is read, and found wrong, when it is asked for.
+/// An encoded value. One that came from a peer is validated when it is decoded.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Encoded {
     bytes: Vec<u8>,
-    /// Where it begins: the room before it is for the head of a frame.
-    at: usize,
+    /// The offset of the value: the bytes before it are room for a frame's header.
+    offset: usize,
 }
 
 impl Encoded {
-    /// Room that is left before what is written.
+    /// Bytes of room before a value that was encoded here.
     pub(crate) const HEADROOM: usize = 5;
 
-    /// Writes a Rust value.
+    /// Encodes a Rust value.
     ///
     /// # Errors
     /// As [`Value::from_typed`].
@@ -27,25 +27,25 @@ impl Encoded {
         bytes.extend_from_slice(&[0; Self::HEADROOM]);
         let out = &mut bytes;
         value.serialize(Serializer { out, depth: 0 })?;
-        let at = Self::HEADROOM;
-        Ok(Self { bytes, at })
+        let offset = Self::HEADROOM;
+        Ok(Self { bytes, offset })
     }
 
-    /// What somebody has written. It is looked at when it is read.
+    /// Wraps bytes that are supposed to be an encoded value.
     #[must_use]
     pub const fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, offset: 0 }
     }
 
-    /// What a peer has sent, behind a head of this length.
-    pub(crate) const fn received(bytes: Vec<u8>, at: usize) -> Self {
-        Self { bytes, at }
+    /// Wraps a received frame in which a value follows a header of `offset` bytes.
+    pub(crate) const fn received(bytes: Vec<u8>, offset: usize) -> Self {
+        Self { bytes, offset }
     }
 
-    /// Reads it as a Rust type.
+    /// Decodes a Rust type.
     ///
     /// # Errors
-    /// As [`Value::to_typed`], and when it is no value at all.
+    /// As [`Value::to_typed`], and when the bytes are not a value.
     pub fn to_typed<T: DeserializeOwned>(&self) -> Result<T, ValueError> {
         let mut reader = WireDeserializer::new(self.body());
         let value = T::deserialize(&mut reader)?;
@@ -53,26 +53,34 @@ impl Encoded {
         Ok(value)
     }
 
-    /// Reads it as whatever it is.
+    /// Decodes the value.
     ///
     /// # Errors
-    /// When it is no value at all.
-    pub fn value(&self) -> Result<Value, ValueError> {
+    /// When the bytes are not a value.
+    pub fn to_value(&self) -> Result<Value, ValueError> {
         let (value, rest) = postcard::take_from_bytes(self.body())
-            .map_err(|e| ValueError(format!("it is not readable: {e}")))?;
+            .map_err(|e| ValueError(format!("malformed value: {e}")))?;
         match rest {
             [] => Ok(value),
             _ => Err(ValueError(format!("{} bytes are left over", rest.len()))),
         }
     }
 
+    /// The encoded value, without the room before it.
     fn body(&self) -> &[u8] {
-        self.bytes.get(self.at..).unwrap_or_default()
+        self.bytes.get(self.offset..).unwrap_or_default()
     }
 
-    /// Its bytes with [`Self::HEADROOM`] before them.
-    pub(crate) fn with_headroom(self) -> Vec<u8> {
-        if self.at == Self::HEADROOM {
+    /// Returns the encoded length and items of a tuple or a list.
+    pub(crate) fn items(&self) -> Option<&[u8]> {
+        let (tag, items) = self.body().split_first()?;
+        let is_sequence = *tag == Tag::Tuple as u8 || *tag == Tag::List as u8;
+        is_sequence.then_some(items)
+    }
+
+    /// Returns the bytes with [`Self::HEADROOM`] bytes of room before the value.
+    pub(crate) fn into_bytes_with_headroom(self) -> Vec<u8> {
+        if self.offset == Self::HEADROOM {
             return self.bytes;
         }
         let mut bytes = vec![0; Self::HEADROOM];
@@ -84,18 +92,18 @@ impl Encoded {
 impl From<&Value> for Encoded {
     fn from(value: &Value) -> Self {
         let room = vec![0; Self::HEADROOM];
-        // A value always encodes.
+        // Encoding a value does not fail.
         let bytes = postcard::to_extend(value, room).unwrap_or_default();
-        let at = Self::HEADROOM;
-        Self { bytes, at }
+        let offset = Self::HEADROOM;
+        Self { bytes, offset }
     }
 }
 
 impl fmt::Debug for Encoded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.value() {
+        match self.to_value() {
             Ok(value) => write!(f, "Encoded({value})"),
-            Err(why) => write!(f, "Encoded({why})"),
+            Err(error) => write!(f, "Encoded({error})"),
         }
     }
 }

@@ -1,75 +1,98 @@
-//! The values that calls carry: self-describing, so that any caller can call any method.
+//! Self-describing values, so that any caller can call any method.
 //!
-//! Rust types come and go through serde ([`Value::from_typed`], [`Value::to_typed`]); peers see the
-//! encoding in `codec`, whose nesting is bounded before it is followed. Answers, which may be long, are
-//! written and read without a value in between ([`Encoded`]).
+//! Rust types are converted through serde ([`Value::from_typed`], [`Value::to_typed`]). Results, which may
+//! be long, are encoded from Rust types and decoded into them without a [`Value`] in between
+//! ([`Encoded`]). The encoding is in `codec`; nesting is bounded in both directions.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `codec` | [`Value`] to and from the wire, and the tags of the encoding |
+//! | `to_wire` | a serde serializer: Rust types to the wire |
+//! | `from_wire` | a serde deserializer: the wire to Rust types; for results |
+//! | `from_value` | a serde deserializer: [`Value`] to Rust types; for arguments, which arrive decoded |
+//! | `encoded` | an encoded value, and the room for a frame's header |
+//! | [`signature`], [`bind`] | method signatures; arguments checked against them |
+//! | `display` | text and JSON for people |
 
+pub mod bind;
 mod codec;
-mod de;
+mod display;
 mod encoded;
-mod read;
-mod write;
+mod error;
+mod from_value;
+mod from_wire;
+pub mod signature;
+#[cfg(test)]
+mod tests;
+mod to_wire;
 
 use num_bigint::BigInt;
 use num_traits::ToPrimitive;
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use self::{encoded::Encoded, write::ValueError};
+pub(crate) use self::display::excerpt;
+pub use self::{encoded::Encoded, error::ValueError};
 
-/// How deep lists and maps may nest. Deeper input is refused before the stack is at risk.
+/// Limit of how deep collections may nest. Deeper input is rejected before the stack is at risk.
 pub const MAX_DEPTH: usize = 64;
 
 /// One argument or result of a call.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {
-    /// Nothing.
+    /// The absence of a value.
     #[default]
     Null,
     /// True or false.
     Bool(bool),
     /// An integer that fits in 64 bits.
     Int(i64),
-    /// An integer that does not fit in 64 bits. Build it with [`Value::integer`], which keeps this
+    /// An integer that does not fit in 64 bits. Build it with [`Value::integer`], which uses this
     /// variant for large ones only, so that equal numbers are equal values.
     Big(BigInt),
     /// A floating-point number.
     Float(f64),
     /// Text.
     Str(String),
-    /// Bytes that are not text.
+    /// Binary data.
     Bytes(Vec<u8>),
-    /// Values in order.
+    /// A list.
     List(Vec<Self>),
-    /// Named values, in the order in which they were put in.
+    /// Named values, in insertion order.
     Map(Vec<(String, Self)>),
+    /// A sequence of fixed length, as Rust tuples and arrays are. It is read as a list where a list is
+    /// expected.
+    Tuple(Vec<Self>),
+    /// A set, in the order in which it was received; duplicates are the sender's affair. It is read as a
+    /// list where a list is expected.
+    Set(Vec<Self>),
 }
 
 impl Value {
-    /// An integer of any size.
+    /// Creates an integer of any size.
     #[must_use]
     pub fn integer(n: BigInt) -> Self {
         n.to_i64().map_or(Self::Big(n), Self::Int)
     }
 
-    /// Turns a Rust value into a `Value`.
+    /// Converts a Rust value into a `Value`.
     ///
     /// # Errors
-    /// When the value has no such form, for example a map whose keys are not text, or when its own
-    /// `Serialize` refuses.
+    /// When the type has no such form, for example a map whose keys are not text, or when its
+    /// `Serialize` implementation fails.
     pub fn from_typed<T: Serialize + ?Sized>(value: &T) -> Result<Self, ValueError> {
-        Encoded::from_typed(value)?.value()
+        Encoded::from_typed(value)?.to_value()
     }
 
-    /// Turns this value into a Rust type.
+    /// Converts this value into a Rust type.
     ///
     /// # Errors
-    /// When the value has another shape than the type asks for; the message says what was expected
-    /// and what was there.
+    /// When the value has another shape than the type; the message names the expected and the actual
+    /// one.
     pub fn to_typed<T: DeserializeOwned>(self) -> Result<T, ValueError> {
         T::deserialize(self)
     }
 
-    /// The name of this value's type, as method signatures write it.
+    /// Returns the name of this value's type, as used in method signatures.
     #[must_use]
     pub const fn type_name(&self) -> &'static str {
         match self {
@@ -81,6 +104,8 @@ impl Value {
             Self::Bytes(_) => "bytes",
             Self::List(_) => "list",
             Self::Map(_) => "map",
+            Self::Tuple(_) => "tuple",
+            Self::Set(_) => "set",
         }
     }
 }
@@ -102,9 +127,3 @@ impl From<i64> for Value {
         Self::Int(n)
     }
 }
-
-pub(crate) mod bind;
-mod display;
-pub mod signature;
-#[cfg(test)]
-mod tests;

@@ -1,54 +1,66 @@
-//! What a method takes and gives, written on one line and read by people and programs.
+//! Method signatures, written on one line for people and programs.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A method's name, parameters, result and one sentence about it.
+/// A method's name, parameters, result type and description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
     /// The method's name.
     pub name: String,
-    /// Its parameters, in order.
-    pub params: Vec<Param>,
+    /// The parameters in order; `None` if they are not known, as with objects of other systems. Unknown
+    /// parameters take any arguments by position.
+    pub params: Option<Vec<Param>>,
     /// The type of the result.
     pub returns: String,
-    /// What it does.
+    /// One sentence of documentation.
     pub doc: String,
 }
 
 /// One parameter of a method.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Param {
-    /// Its name, for calls by name.
+    /// The name, for arguments by name.
     pub name: String,
-    /// Its type: `null`, `bool`, `int`, `float`, `str`, `bytes`, `list`, `map` or any word that says
-    /// more.
+    /// The type: `null`, `bool`, `int`, `float`, `str`, `bytes`, `list`, `map`, `tuple`, `set` or another
+    /// word.
     pub kind: String,
-    /// Whether it may be left out.
+    /// An optional parameter is null if it is left out.
     pub optional: bool,
 }
 
+/// A text that is not a method signature.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseSignatureError {
+    /// A part of the notation is absent.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A parameter has no type.
+    #[error("`{0}` has no type")]
+    NoType(String),
+}
+
 impl Signature {
-    /// Reads `name(param: type, other: type?) -> type`.
+    /// Parses `name(param: type, other: type?) -> type`; a type that ends in `?` is that of an optional
+    /// parameter. `name(...) -> type` has unknown parameters.
     ///
     /// # Errors
-    /// A sentence that says what is missing.
-    pub fn parse(text: &str, doc: &str) -> Result<Self, String> {
-        let (name, rest) = text.split_once('(').ok_or("`(` is missing")?;
-        let (params, returns) = rest.rsplit_once(')').ok_or("`)` is missing")?;
-        let returns = returns
-            .trim()
-            .strip_prefix("->")
-            .ok_or("`-> type` is missing")?;
-        let params = params
-            .split(',')
-            .map(str::trim)
-            .filter(|param| !param.is_empty())
-            .map(Param::parse)
-            .collect::<Result<Vec<_>, _>>()?;
-        if name.trim().is_empty() || returns.trim().is_empty() {
-            return Err("the name or the result's type is missing".into());
+    /// [`ParseSignatureError`] with the first part that is missing.
+    pub fn parse(text: &str, doc: &str) -> Result<Self, ParseSignatureError> {
+        use ParseSignatureError::Missing;
+        let (name, rest) = text.split_once('(').ok_or(Missing("("))?;
+        let (params, returns) = rest.rsplit_once(')').ok_or(Missing(")"))?;
+        let returns = returns.trim().strip_prefix("->").ok_or(Missing("->"))?;
+        let params = match params.trim() {
+            UNKNOWN => None,
+            params => Some(parse_params(params)?),
+        };
+        if name.trim().is_empty() {
+            return Err(Missing("name"));
+        }
+        if returns.trim().is_empty() {
+            return Err(Missing("-> type"));
         }
         Ok(Self {
             name: name.trim().to_owned(),
@@ -58,35 +70,62 @@ impl Signature {
         })
     }
 
-    /// How many arguments it needs at least.
+    /// Creates the signature of a method of which only the name is known.
     #[must_use]
-    pub fn required(&self) -> usize {
-        self.params.iter().filter(|p| !p.optional).count()
+    pub fn unknown(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            params: None,
+            returns: "any".to_owned(),
+            doc: String::new(),
+        }
     }
 }
 
+/// The notation for unknown parameters.
+const UNKNOWN: &str = "...";
+
+fn parse_params(text: &str) -> Result<Vec<Param>, ParseSignatureError> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|param| !param.is_empty())
+        .map(Param::parse)
+        .collect()
+}
+
 impl Param {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, ParseSignatureError> {
         let (name, kind) = text
             .split_once(':')
-            .ok_or_else(|| format!("`{text}` has no type"))?;
+            .ok_or_else(|| ParseSignatureError::NoType(text.to_owned()))?;
         let kind = kind.trim();
-        let bare = kind.strip_suffix('?');
+        let required = kind.strip_suffix('?');
         Ok(Self {
             name: name.trim().to_owned(),
-            kind: bare.unwrap_or(kind).to_owned(),
-            optional: bare.is_some(),
+            kind: required.unwrap_or(kind).to_owned(),
+            optional: required.is_some(),
         })
+    }
+}
+
+impl fmt::Display for Param {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.optional { "?" } else { "" };
+        write!(f, "{}: {}{mark}", self.name, self.kind)
     }
 }
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}(", self.name)?;
-        for (i, param) in self.params.iter().enumerate() {
-            let comma = if i == 0 { "" } else { ", " };
-            let mark = if param.optional { "?" } else { "" };
-            write!(f, "{comma}{}: {}{mark}", param.name, param.kind)?;
+        match &self.params {
+            None => f.write_str(UNKNOWN)?,
+            Some(params) => {
+                for (i, param) in params.iter().enumerate() {
+                    let comma = if i == 0 { "" } else { ", " };
+                    write!(f, "{comma}{param}")?;
+                }
+            }
         }
         write!(f, ") -> {}", self.returns)
     }

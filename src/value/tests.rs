@@ -26,7 +26,9 @@ pub(crate) fn any_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 40, 5, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::List),
-            proptest::collection::vec((".{0,8}", inner), 0..5).prop_map(Value::Map),
+            proptest::collection::vec((".{0,8}", inner.clone()), 0..5).prop_map(Value::Map),
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::Tuple),
+            proptest::collection::vec(inner, 0..5).prop_map(Value::Set),
         ]
     })
 }
@@ -50,6 +52,8 @@ fn golden_bytes() {
             Value::Map(vec![("k".into(), Value::Bool(false))]),
             "0801016b0100",
         ),
+        (Value::Tuple(vec![Value::Int(1), Value::Null]), "0902020200"),
+        (Value::Set(vec![Value::from("a")]), "0a01050161"),
     ];
     for (value, bytes) in cases {
         assert_eq!(hex(&encoded(&value)), bytes, "{value}");
@@ -133,6 +137,47 @@ fn typed_values_come_back() {
     assert_eq!(value.to_typed::<Drawing>(), Ok(drawing));
 }
 
+#[test]
+fn tuples_and_sets_are_read_as_lists_and_tuples_stay_tuples() {
+    let pair = Value::from_typed(&(1_u8, "a")).expect("serializes");
+    assert_eq!(pair, Value::Tuple(vec![Value::Int(1), "a".into()]));
+    assert_eq!(pair.clone().to_typed::<(u8, String)>(), Ok((1, "a".into())));
+    assert_eq!(pair.to_json().get(), r#"[1,"a"]"#);
+    let items = vec![Value::Int(1), Value::Int(2)];
+    for value in [Value::Tuple(items.clone()), Value::Set(items)] {
+        assert_eq!(Encoded::from(&value).to_typed::<Vec<u8>>(), Ok(vec![1, 2]));
+        assert_eq!(value.to_typed::<Vec<u8>>(), Ok(vec![1, 2]));
+    }
+}
+
+#[test]
+fn tuples_and_sets_are_displayed_as_in_python() {
+    let one = || vec![Value::Int(1)];
+    let two = || vec![Value::Int(1), Value::Int(2)];
+    for (value, text) in [
+        (Value::Tuple(vec![]), "()"),
+        (Value::Tuple(one()), "(1,)"),
+        (Value::Tuple(two()), "(1, 2)"),
+        (Value::Set(vec![]), "set()"),
+        (Value::Set(two()), "{1, 2}"),
+    ] {
+        assert_eq!(value.to_string(), text);
+    }
+}
+
+#[test]
+fn unknown_parameters_take_any_arguments_by_position() {
+    let signature = signature::Signature::parse("run(...) -> any", "").expect("a signature");
+    assert_eq!(signature.to_string(), "run(...) -> any");
+    assert_eq!(signature, signature::Signature::unknown("run"));
+    let bound: (i64, String) =
+        bind::bind(&signature, vec![Value::Int(1), "a".into()], vec![]).expect("any arguments");
+    assert_eq!(bound, (1, "a".to_owned()));
+    let named = vec![("x".to_owned(), Value::Null)];
+    let error = bind::bind::<(i64,)>(&signature, vec![], named).expect_err("no names");
+    assert!(error.to_string().contains("by position"), "{error}");
+}
+
 /// What says no length before is written as well, and only text can be a key.
 #[test]
 fn maps_of_every_kind_are_written() {
@@ -148,7 +193,7 @@ fn maps_of_every_kind_are_written() {
     };
     let written = Encoded::from_typed(&outer).expect("serializes");
     assert_eq!(
-        written.value().expect("a value").to_string(),
+        written.to_value().expect("a value").to_string(),
         r#"{"a": 1, "b": 2, "c": 3}"#
     );
     assert_eq!(written.to_typed::<Outer>(), Ok(outer));
@@ -162,7 +207,7 @@ fn what_is_no_value_is_refused() {
         |bytes: &[u8]| Encoded::from_bytes(bytes.to_vec()).to_typed::<serde::de::IgnoredAny>();
     for bytes in [
         &[][..],
-        &[9],
+        &[11],
         &[1, 2],
         &[2, 0x80],
         &[2, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2],
@@ -175,7 +220,7 @@ fn what_is_no_value_is_refused() {
     ] {
         assert!(read(bytes).is_err(), "{bytes:?}");
         assert!(
-            Encoded::from_bytes(bytes.to_vec()).value().is_err(),
+            Encoded::from_bytes(bytes.to_vec()).to_value().is_err(),
             "{bytes:?}"
         );
     }
@@ -228,7 +273,7 @@ proptest! {
     ) {
         let drawing = Drawing { title, shapes, tags, pair };
         let written = Encoded::from_typed(&drawing).expect("serializes");
-        let value = written.value().expect("a value");
+        let value = written.to_value().expect("a value");
         prop_assert_eq!(&Encoded::from(&value), &written);
         prop_assert_eq!(written.to_typed::<Drawing>().expect("reads"), drawing.clone());
         prop_assert_eq!(value.to_typed::<Drawing>().expect("reads"), drawing);

@@ -15,7 +15,7 @@ use distro_tui::{
         rpc::{
             client::{DEADLINE, PeerAddr, Request},
             error::{CallError, Code, RemoteError},
-            object::Service,
+            service::Service,
         },
     },
     value::Value,
@@ -49,7 +49,7 @@ async fn a_process_greets_itself_by_way_of_the_naming_server() {
         .await
         .expect("greeted");
     assert_eq!(called.value, Value::from("Hi welcome Ali"));
-    assert_eq!(called.from.owner, me.public());
+    assert_eq!(called.server.owner, me.public());
 
     stop.cancel();
     keeping.await.expect("ended well");

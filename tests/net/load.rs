@@ -1,6 +1,7 @@
 //! Many peers, silent peers, slow peers and peers that send too much: other peers are unaffected, and
 //! memory and open files stay bounded.
 
+use distro_tui::net::trust::role::Role;
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
 use distro_tui::net::{
@@ -9,7 +10,7 @@ use distro_tui::net::{
         client::{DEADLINE, PeerAddr, Request},
         endpoint::Endpoint,
         error::CallError,
-        wire::{MAX_FRAME, Role},
+        wire::MAX_FRAME,
     },
     trust::{identity::Identity, members::Members},
 };
@@ -203,7 +204,7 @@ async fn slow_and_huge_requests_cost_their_senders_only() {
         "{refused:?}"
     );
     // As many unfinished calls as one connection may have, and the other calls as before.
-    let never = distro_tui::net::rpc::object::Service::new("Never answers").method(
+    let never = distro_tui::net::rpc::service::Service::new("Never answers").method(
         "wait() -> null",
         "Waits for ever.",
         |_, []: [(); 0]| {

@@ -1,13 +1,14 @@
 //! Lookup and greeting on a lossy network: two hundred seeds of loss and jitter, a partition longer than
 //! the lease, a naming server that crashes and comes back.
 
+use distro_tui::net::trust::role::Role;
 use std::net::SocketAddr;
 
 use distro_tui::{
     net::{
         greeter,
         naming::{self, Health, LeaseStatus, NamingClient, proxy::Proxy},
-        rpc::{endpoint::Endpoint, error::CallError, wire::Role},
+        rpc::{endpoint::Endpoint, error::CallError},
         trust::{identity::Identity, members::Members},
     },
     value::Value,
@@ -300,7 +301,7 @@ fn duplicated_datagrams_do_not_run_a_call_twice() {
             let server = endpoint(&network, NAMING, &server_id, &[&client_id]);
             let runs = Arc::new(AtomicU64::new(0));
             let counted = Arc::clone(&runs);
-            let object = distro_tui::net::rpc::object::Service::new("Counts").method(
+            let object = distro_tui::net::rpc::service::Service::new("Counts").method(
                 "count() -> int",
                 "Counts.",
                 move |_, []: [(); 0]| {

@@ -1,5 +1,6 @@
 //! Persistent names: written before the reply to their owner, and restored at the next start.
 
+use distro_tui::net::trust::role::Role;
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicBool, Ordering},
@@ -8,13 +9,12 @@ use std::sync::{
 use distro_tui::{
     net::{
         naming::{
-            Health, Journal, JournalEntry, NamingLimits, NamingServer, Record, RegisterRequest,
-            StoredRegistration,
+            Health, Journal, JournalEntry, JournalError, NamingLimits, NamingServer, Record,
+            RegisterRequest, StoredRegistration,
         },
         rpc::{
             error::Code,
-            object::{Answer, Caller, Invocation, Object},
-            wire::Role,
+            object::{Caller, Invocation, Object, Response},
         },
         trust::key::PublicKey,
     },
@@ -32,9 +32,10 @@ struct MemoryJournal {
 }
 
 impl Journal for MemoryJournal {
-    fn append(&self, changes: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>> {
+    fn append(&self, changes: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), JournalError>> {
         if self.broken.load(Ordering::Relaxed) {
-            return std::future::ready(Err("the disk is full".to_owned())).boxed();
+            let full: JournalError = Arc::new(std::io::Error::other("the disk is full"));
+            return std::future::ready(Err(full)).boxed();
         }
         self.kept.lock().expect("whole").extend(changes);
         std::future::ready(Ok(())).boxed()
@@ -63,7 +64,7 @@ async fn call(naming: &NamingServer, n: u8, method: &str, args: Vec<Value>) -> R
         kwargs: vec![],
     };
     match naming.object().call(invocation).await {
-        Ok(Answer::One(answer)) => Ok(answer.value().expect("a value")),
+        Ok(Response::One(answer)) => Ok(answer.to_value().expect("a value")),
         Ok(_) => panic!("{method} gives one value"),
         Err(error) => Err(error.code),
     }

@@ -1,11 +1,12 @@
 //! A process's network, as the tests start it.
 
+use distro_tui::net::trust::role::Role;
 use std::{net::SocketAddr, sync::Arc};
 
 use distro_tui::net::{
     greeter,
     naming::{self, LeaseKeeper, NamingClient, NamingLimits, NamingServer, RegisterRequest},
-    rpc::{client::PeerAddr, endpoint::Endpoint, object::Caller, wire::Role},
+    rpc::{client::PeerAddr, endpoint::Endpoint, object::Caller},
     trust::{identity::Identity, members::Members},
     uri::Uri,
 };
@@ -53,10 +54,7 @@ impl Server {
 }
 
 pub(crate) fn uri(object: &str, addr: SocketAddr) -> Uri {
-    Uri {
-        object: object.into(),
-        addr,
-    }
+    Uri::distro(object, addr)
 }
 
 /// A real endpoint on loopback that serves itself and the given others.

@@ -1,5 +1,6 @@
 //! Attacks on authentication and authorization, on real sockets.
 
+use distro_tui::net::trust::role::Role;
 use std::{net::SocketAddr, sync::Arc};
 
 use distro_tui::net::{
@@ -10,7 +11,6 @@ use distro_tui::net::{
         client::{DEADLINE, PeerAddr, Request},
         endpoint::Endpoint,
         error::{CallError, Code},
-        wire::Role,
     },
     trust::{identity::Identity, members::Members, ticket::Ticket},
 };
@@ -41,7 +41,7 @@ impl Home {
         let objects = endpoint.objects();
         objects.expose(naming::NAME, Arc::new(naming.object()));
         objects.expose(greeter::NAME, Arc::new(greeter::greeter()));
-        objects.expose(admission::NAME, admission::object(service.clone()));
+        objects.expose(admission::NAME, Arc::new(service.clone().object()));
         let peer = PeerAddr {
             addr,
             key: endpoint.key(),
@@ -55,7 +55,11 @@ impl Home {
     }
 
     async fn ticket(&self, role: Role, options: TicketOptions) -> Ticket {
-        let text = self.service.ticket(role, options).await.expect("given out");
+        let text = self
+            .service
+            .issue_ticket(role, options)
+            .await
+            .expect("given out");
         text.parse().expect("a ticket")
     }
 
@@ -103,7 +107,7 @@ fn denied<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
 
 fn not_connected<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
     match result {
-        Err(CallError::Connect { reason, .. }) => reason,
+        Err(CallError::Connect { reason, .. }) => reason.to_string(),
         Err(error @ CallError::Unauthorized(_)) => error.to_string(),
         other => panic!("it got through: {other:?}"),
     }
@@ -131,7 +135,7 @@ async fn a_ticket_admits_a_key_and_later_the_key_is_enough() {
     let listed = home.peers(&member).list().await.expect("listed");
     assert_eq!(listed.len(), 1);
     assert_eq!(
-        (listed[0].peer.label.as_str(), listed[0].connections),
+        (listed[0].member.label.as_str(), listed[0].connections),
         ("web1", 1)
     );
 }

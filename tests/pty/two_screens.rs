@@ -136,7 +136,7 @@ fn a_ticket_is_created_and_used_on_the_screen() {
     other.until("a prompt", |screen| has_frames(screen, &["Join"]));
     other.type_text("nonsense");
     other.press("enter");
-    other.sees(&["> nonsense", "this is no ticket"]);
+    other.sees(&["> nonsense", "this is not a ticket"]);
     other.press("ctrl-u");
     other.paste(ticket.trim());
     other.press("enter");

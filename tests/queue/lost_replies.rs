@@ -1,5 +1,6 @@
 //! A submit whose reply is lost: the resubmission is deduplicated.
 
+use distro_tui::net::trust::role::Role;
 use std::{
     net::SocketAddr,
     sync::{
@@ -10,7 +11,7 @@ use std::{
 
 use distro_tui::{
     net::{
-        rpc::{client::PeerAddr, endpoint::Endpoint, wire::Role},
+        rpc::{client::PeerAddr, endpoint::Endpoint},
         trust::{identity::Identity, members::Members},
     },
     queue::{

@@ -1,44 +1,42 @@
-//! What changed, in order: the part of the registry that watchers follow.
-
-use std::collections::VecDeque;
+//! Changes of the registry, and the events that watchers receive.
 
 use serde::{Deserialize, Serialize};
 
 use super::record::Record;
-use crate::net::trust::key::PublicKey;
+use crate::net::{revision_log::RevisionLog, trust::key::PublicKey};
 
-/// Changes that are kept. A watcher that falls further behind gets everything anew.
+/// Number of changes held. A watcher that falls further behind starts again with a snapshot.
 const CAPACITY: usize = 4_096;
 
-/// Why a record went.
+/// The reason why a record was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RemovalReason {
-    /// Its owner, or an admin, took it back.
+    /// Its owner, or an admin, unregistered it.
     Unregistered,
-    /// Its lease ran out.
+    /// Its lease expired.
     Expired,
 }
 
-/// One change.
+/// One change of the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NameChange {
-    /// A record is new, or is now as given.
+    /// A record is new or has changed.
     Put(Record),
-    /// A record is gone.
+    /// A record was removed.
     Removed {
-        /// Its name.
+        /// The record's name.
         name: String,
-        /// Whose it was.
+        /// The record's owner.
         owner: PublicKey,
-        /// Why it went.
+        /// The reason.
         reason: RemovalReason,
     },
 }
 
 impl NameChange {
-    /// The name that it concerns.
+    /// Returns the name of the record.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -48,62 +46,53 @@ impl NameChange {
     }
 }
 
-/// What a watcher is sent.
+/// An event of a watch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NameEvent {
-    /// Everything there is, in one or more parts: forget what you knew when `first` is set.
+    /// All records, in one or more parts; the first part replaces earlier state.
     Snapshot {
-        /// The revision that the whole snapshot has brought you to.
+        /// The revision of the whole snapshot.
         revision: u64,
-        /// This is the first part.
+        /// Set for the first part.
         first: bool,
-        /// More parts follow.
+        /// Set if more parts follow.
         more: bool,
         /// Records, in the order of their names.
         records: Vec<Record>,
     },
     /// Changes since the last event, in order.
     Changes {
-        /// The revision that they have brought you to.
+        /// The revision after the last of them.
         revision: u64,
         /// The changes.
         changes: Vec<NameChange>,
     },
 }
 
-/// The newest changes. A change's revision is its place in the order of all changes ever made.
-#[derive(Debug, Default)]
-pub(super) struct ChangeLog {
-    revision: u64,
-    changes: VecDeque<NameChange>,
+/// The newest changes by revision.
+#[derive(Debug)]
+pub(super) struct ChangeLog(RevisionLog<NameChange>);
+
+impl Default for ChangeLog {
+    fn default() -> Self {
+        Self(RevisionLog::new(CAPACITY))
+    }
 }
 
 impl ChangeLog {
     pub(super) const fn revision(&self) -> u64 {
-        self.revision
+        self.0.revision()
     }
 
     pub(super) fn push(&mut self, change: NameChange) {
-        if self.changes.len() == CAPACITY {
-            self.changes.pop_front();
-        }
-        self.changes.push_back(change);
-        self.revision += 1;
+        self.0.push(change);
     }
 
-    /// Up to `limit` changes after `revision` and the revision they lead to, or `None` when they are
-    /// no longer kept (or the revision is from another life of this server).
+    /// Returns up to `limit` changes after `revision` and the revision that they lead to; `None` when some
+    /// are no longer held, or when the revision is of an earlier start of this server.
     pub(super) fn since(&self, revision: u64, limit: usize) -> Option<(u64, Vec<NameChange>)> {
-        let behind = usize::try_from(self.revision.checked_sub(revision)?).ok()?;
-        let skip = self.changes.len().checked_sub(behind)?;
-        let changes: Vec<_> = self
-            .changes
-            .iter()
-            .skip(skip)
-            .take(limit)
-            .cloned()
-            .collect();
+        let changes: Vec<_> = self.0.all_after(revision)?.take(limit).cloned().collect();
         Some((revision + changes.len() as u64, changes))
     }
 }

@@ -1,7 +1,7 @@
-//! Names that survive the naming server: what was registered is kept somewhere before its owner is
-//! told, and comes back, *suspect*, when the server starts anew.
+//! The journal of registrations: each is stored before its owner gets the reply, and is restored, *suspect*,
+//! when the server starts again.
 
-use std::{fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -12,48 +12,52 @@ use crate::net::{
     trust::key::PublicKey,
 };
 
-/// A registration as it is kept.
+/// A stored registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRegistration {
-    /// Its number; its owner renews it by that.
+    /// The id with which the owner renews it.
     pub id: u64,
-    /// What was registered. How healthy it was does not matter.
+    /// The record; its health is not significant.
     pub record: Record,
 }
 
-/// What happened to a name, as far as it has to be kept.
+/// A change of the registry, as far as it has to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalEntry {
-    /// It was registered, or changed by its owner.
+    /// A registration is new, or its owner has changed it.
     Put(StoredRegistration),
-    /// It is gone.
+    /// A registration was removed.
     Removed {
         /// The name.
         name: String,
-        /// Whose it was.
+        /// The owner.
         owner: PublicKey,
     },
 }
 
-/// Keeps what happened to names.
+/// The error of a [`Journal`], shared by all who wait for a group of entries.
+pub type JournalError = Arc<dyn Error + Send + Sync>;
+
+/// Storage for changes of the registry.
 pub trait Journal: Send + Sync {
-    /// Keeps all of it, in this order, or nothing; the error is for people.
-    fn append(&self, entries: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), String>>;
+    /// Stores all entries in this order, or none of them.
+    fn append(&self, entries: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), JournalError>>;
 }
 
-/// Changes that are kept together at most.
-const GROUP: usize = 256;
+/// Limit of entries that are stored together.
+const MAX_GROUP: usize = 256;
 
-/// Something to be kept, and who waits for it.
-struct Entry {
-    change: JournalEntry,
-    answer: Option<oneshot::Sender<Result<(), String>>>,
+/// An entry, and the reply to the caller that waits for it.
+struct Pending {
+    entry: JournalEntry,
+    reply: oneshot::Sender<Result<(), JournalError>>,
 }
 
-/// The way to a journal. What is put in under the registry's lock is kept in that order. It has no
-/// bound of its own: whoever registers waits for an answer, and there are only so many calls at once.
+/// A handle to the task that writes the journal. Entries appended under the registry's lock are stored in
+/// that order. The queue has no bound of its own: those who register wait for a reply, and the number of
+/// concurrent calls is limited.
 #[derive(Clone)]
-pub(super) struct JournalHandle(Option<mpsc::UnboundedSender<Entry>>);
+pub(super) struct JournalHandle(Option<mpsc::UnboundedSender<Pending>>);
 
 impl fmt::Debug for JournalHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,71 +65,69 @@ impl fmt::Debug for JournalHandle {
     }
 }
 
-/// Waits until something has been kept.
+/// Waits until an entry is stored.
 #[must_use]
-pub(super) struct PersistFuture(Option<oneshot::Receiver<Result<(), String>>>);
+pub(super) struct PersistFuture(Option<oneshot::Receiver<Result<(), JournalError>>>);
 
 impl JournalHandle {
-    /// Nothing is kept.
+    /// Creates a handle that stores nothing.
     pub(super) const fn none() -> Self {
         Self(None)
     }
 
-    /// The way to a journal, and the work of keeping it, which is to be run.
+    /// Creates a handle and the task that writes, which has to be run.
     pub(super) fn new(journal: Arc<dyn Journal>) -> (Self, impl Future<Output = ()> + Send) {
-        let (entries, inbox) = mpsc::unbounded_channel();
-        (Self(Some(entries)), keep_all(journal, inbox))
+        let (queue, entries) = mpsc::unbounded_channel();
+        (Self(Some(queue)), write_all(journal, entries))
     }
 
-    pub(super) fn put(&self, change: JournalEntry) -> PersistFuture {
-        let Some(entries) = &self.0 else {
-            return PersistFuture(None);
+    /// Queues an entry.
+    pub(super) fn append(&self, entry: JournalEntry) -> PersistFuture {
+        let Some(queue) = &self.0 else {
+            return PersistFuture::ready();
         };
-        let (answer, kept) = oneshot::channel();
-        let answer = Some(answer);
-        entries.send(Entry { change, answer }).ok();
-        PersistFuture(Some(kept))
-    }
-
-    /// Nobody waits for it.
-    pub(super) fn note(&self, change: JournalEntry) {
-        if let Some(entries) = &self.0 {
-            let answer = None;
-            entries.send(Entry { change, answer }).ok();
-        }
+        let (reply, stored) = oneshot::channel();
+        queue.send(Pending { entry, reply }).ok();
+        PersistFuture(Some(stored))
     }
 }
 
 impl PersistFuture {
-    pub(super) const fn nothing() -> Self {
+    /// Creates a future for nothing to store.
+    pub(super) const fn ready() -> Self {
         Self(None)
     }
 
+    /// Waits.
+    ///
     /// # Errors
-    /// [`Code::Overloaded`] with the reason.
-    pub(super) async fn done(self) -> Result<(), RemoteError> {
-        let Some(kept) = self.0 else { return Ok(()) };
-        let kept = kept
-            .await
-            .unwrap_or_else(|_ended| Err("it is ending".into()));
-        kept.map_err(|why| {
-            let why = format!("the naming server cannot keep it: {why}");
-            RemoteError::new(Code::Overloaded, why)
-        })
+    /// [`Code::Overloaded`] with the journal's error.
+    pub(super) async fn wait(self) -> Result<(), RemoteError> {
+        let Some(stored) = self.0 else { return Ok(()) };
+        let stored = stored.await;
+        let failed = |reason: &dyn fmt::Display| {
+            let message = format!("the naming server cannot store it: {reason}");
+            Err(RemoteError::new(Code::Overloaded, message))
+        };
+        match stored {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => failed(&error),
+            Err(_closed) => failed(&"it is shutting down"),
+        }
     }
 }
 
-async fn keep_all(journal: Arc<dyn Journal>, mut inbox: mpsc::UnboundedReceiver<Entry>) {
-    let mut entries = Vec::new();
-    while inbox.recv_many(&mut entries, GROUP).await > 0 {
-        let (changes, answers): (Vec<_>, Vec<_>) = entries
+async fn write_all(journal: Arc<dyn Journal>, mut entries: mpsc::UnboundedReceiver<Pending>) {
+    let mut group = Vec::new();
+    while entries.recv_many(&mut group, MAX_GROUP).await > 0 {
+        let (batch, replies): (Vec<_>, Vec<_>) = group
             .drain(..)
-            .map(|entry| (entry.change, entry.answer))
+            .map(|pending| (pending.entry, pending.reply))
             .unzip();
-        let kept = journal.append(changes).await;
-        for answer in answers.into_iter().flatten() {
-            // Whoever has given up waiting finds it kept or not when it asks again.
-            answer.send(kept.clone()).ok();
+        let stored = journal.append(batch).await;
+        for reply in replies {
+            // A caller that has given up sees the outcome when it asks again.
+            reply.send(stored.clone()).ok();
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Keeping a name: register, renew at every third of the lease, and register again at once when the
-//! naming server no longer knows the lease. The last is what naming services most often get wrong.
+//! A registration kept alive: it is renewed at every third of its lease, and registered again at once when
+//! the naming server no longer knows it, for example after a restart.
 
 use std::sync::Arc;
 
@@ -15,23 +15,23 @@ use crate::{
     retry::Backoff,
 };
 
-/// Saying goodbye takes at most this long.
-const GOODBYE: Duration = Duration::from_millis(500);
+/// Limit of the time to unregister.
+const UNREGISTER_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How a registration stands.
+/// The state of a registration.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LeaseStatus {
     /// Not registered yet.
     Pending,
     /// Registered, and renewed in time.
     Held,
-    /// The last attempt failed; it goes on trying.
+    /// The last attempt failed; the next one follows.
     Failing(CallError),
-    /// The naming server said no, and asking again would not help.
+    /// The naming server refused, and another attempt would not help.
     Refused(CallError),
 }
 
-/// A name that is being kept.
+/// Keeps one registration alive.
 #[derive(Debug)]
 pub struct LeaseKeeper {
     naming: NamingClient,
@@ -40,7 +40,7 @@ pub struct LeaseKeeper {
 }
 
 impl LeaseKeeper {
-    /// A registration to be kept by [`LeaseKeeper::run`].
+    /// Creates a keeper; [`LeaseKeeper::run`] registers.
     #[must_use]
     pub fn new(naming: NamingClient, request: RegisterRequest) -> Self {
         Self {
@@ -50,26 +50,29 @@ impl LeaseKeeper {
         }
     }
 
-    /// Follows how it stands.
+    /// Watches the state of the registration.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<LeaseStatus> {
         self.status.subscribe()
     }
 
-    /// Keeps the name until `stop`, then takes it back.
+    /// Keeps the registration alive until `stop`, then unregisters.
     pub async fn run(self, stop: CancellationToken) {
         tokio::select! {
-            () = self.keep() => return,
+            () = self.maintain() => return,
             () = stop.cancelled() => {}
         }
-        // Unregistering is a courtesy: the lease ends by itself.
-        timeout(GOODBYE, self.naming.unregister(&self.request.name))
-            .await
-            .ok();
+        // This is a courtesy: otherwise the lease expires.
+        timeout(
+            UNREGISTER_TIMEOUT,
+            self.naming.unregister(&self.request.name),
+        )
+        .await
+        .ok();
     }
 
-    /// Ends only when the naming server refuses for good.
-    async fn keep(&self) {
+    /// Registers and renews; ends only when the naming server refuses permanently.
+    async fn maintain(&self) {
         let mut backoff = Backoff::default();
         loop {
             match self.naming.register(&self.request).await {
@@ -97,8 +100,7 @@ impl LeaseKeeper {
     /// Renews until the naming server no longer knows the lease.
     async fn renew(&self, id: u64, lease: Duration) {
         let interval = lease / 3;
-        // A renewal changes nothing when it runs twice, and a naming server that just came back has
-        // forgotten the lease: find out soon.
+        // A renewal is idempotent, and a restarted naming server may not know the lease: retry soon.
         let mut backoff = Backoff::up_to(interval);
         self.pause(interval).await;
         loop {
@@ -109,7 +111,7 @@ impl LeaseKeeper {
                     self.pause(interval).await;
                 }
                 Err(error) => {
-                    // Refused for good, or forgotten: asking for the name anew tells which.
+                    // Refused permanently or forgotten: registering again shows which.
                     let lost = match &error {
                         CallError::Remote(remote) => {
                             remote.code == Code::NotFound || !is_transient(&error)
@@ -127,30 +129,30 @@ impl LeaseKeeper {
         }
     }
 
-    /// Waits, but not when the naming server has gone: whether it has come back, and still knows us, is
-    /// to be found out at once.
+    /// Waits, but not longer than the connection to the naming server lasts: after a restart it may not know
+    /// the lease.
     async fn pause(&self, pause: Duration) {
         let naming = &self.naming;
-        let gone = async {
+        let disconnected = async {
             naming.client().disconnected(naming.server()).await;
             sleep(Backoff::default().next_delay()).await;
         };
         tokio::select! {
             () = sleep(pause) => {}
-            () = gone => {}
+            () = disconnected => {}
         }
     }
 
     fn set(&self, status: LeaseStatus) {
         self.status.send_if_modified(|old| {
-            let news = *old != status;
+            let changed = *old != status;
             *old = status;
-            news
+            changed
         });
     }
 }
 
-/// A refusal that another attempt may turn into a yes.
+/// Reports whether another attempt may succeed after this refusal.
 fn is_transient(error: &CallError) -> bool {
     matches!(error, CallError::Remote(remote)
     if matches!(

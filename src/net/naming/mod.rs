@@ -1,24 +1,34 @@
-//! The naming server: the phone book in which servers register objects and clients find them.
+//! The naming server: servers register objects under names, and clients look them up.
 //!
-//! [`NameRegistry`] is the whole of it as a pure state machine: calls and time go in, answers, changes
-//! and the next deadline come out. [`NamingServer`] serves one registry as the object `naming`, which
-//! lists itself; [`NamingClient`] is the typed caller; [`LeaseKeeper`] keeps a name alive.
+//! [`NameRegistry`] is a pure state machine: calls and time go in; results, changes and the next deadline
+//! come out. [`NamingServer`] serves one registry as the object [`NAME`], in which it is registered itself.
+//! [`NamingClient`] is its typed client, [`LeaseKeeper`] keeps one registration alive, and
+//! [`proxy::Proxy`] calls objects by name.
 
+mod change_log;
 mod client;
+mod connector;
+mod contract;
 mod journal;
+mod lease_keeper;
+pub mod proxy;
 mod query;
 mod record;
 mod registry;
-
-pub use self::change_log::{NameChange, NameEvent, RemovalReason};
-pub use self::lease_keeper::{LeaseKeeper, LeaseStatus};
-pub use self::server::{NAME, NamingServer};
-pub use client::{NamingClient, Watch};
-pub use journal::{Journal, JournalEntry, StoredRegistration};
-pub use query::{MAX_PAGE, NamePage, NameQuery};
-pub use record::{Health, MAX_NAME, Millis, Record, RegisterRequest, check_name};
-pub use registry::{Lease, NameRegistry, NamingLimits};
-mod change_log;
-mod lease_keeper;
-pub mod proxy;
 mod server;
+mod watcher;
+
+pub use self::{
+    change_log::{NameChange, NameEvent, RemovalReason},
+    client::NamingClient,
+    connector::RemoteObject,
+    journal::{Journal, JournalEntry, JournalError, StoredRegistration},
+    lease_keeper::{LeaseKeeper, LeaseStatus},
+    query::{MAX_PAGE, NamePage, NameQuery},
+    record::{Health, MAX_NAME, Millis, Record, RegisterRequest, check_name},
+    registry::{Lease, NameRegistry, NamingLimits},
+    server::NamingServer,
+};
+
+/// The name under which the naming server is exposed and registered.
+pub const NAME: &str = "naming";

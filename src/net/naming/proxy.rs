@@ -1,64 +1,56 @@
-//! A call by name: ask the naming server who serves it, dial one of them at the address and with the
-//! key of the answer, and try the next one when the first cannot be reached.
+//! Calls by name: a proxy looks the name up, connects to one of its servers with the key of the record, and
+//! fails over to the next one if that server cannot be reached.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::{Duration, Instant};
 
-use super::{NamingClient, Record};
-use crate::{
-    net::{
-        rpc::{
-            client::{DEADLINE, Request},
-            error::CallError,
-        },
-        uri::Uri,
-    },
-    value::Value,
-};
+use super::{Health, NamingClient, Record, connector::RemoteObject};
+use crate::{net::rpc::error::CallError, value::Value};
 
-/// Calls the objects registered under one name.
+/// Calls the objects that are registered under one name.
 #[derive(Debug)]
 pub struct Proxy {
     naming: NamingClient,
     name: String,
-    turn: AtomicUsize,
+    /// The server of the next call, counted over all live ones.
+    next: AtomicUsize,
 }
 
-/// An answer and the road it came.
+/// The outcome of a call by name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallOutcome {
-    /// What the method answered.
+    /// The method's result.
     pub value: Value,
-    /// Who answered.
-    pub from: Record,
-    /// How long the naming server took.
+    /// The record of the server that ran the method.
+    pub server: Record,
+    /// Duration of the lookup.
     pub lookup: Duration,
-    /// How long dialling, when needed, and the call took.
+    /// Duration of the call, with connecting if it was needed.
     pub call: Duration,
 }
 
 impl Proxy {
-    /// A proxy for whatever is registered under `name` when it is called.
+    /// Creates a proxy for the objects that are registered under `name` at the time of each call.
     pub fn new(naming: NamingClient, name: impl Into<String>) -> Self {
         Self {
             naming,
             name: name.into(),
-            // Many who each call once should not all call the same one.
-            turn: AtomicUsize::new(random()),
+            // Many proxies that call once each should not all call the same server.
+            next: AtomicUsize::new(random()),
         }
     }
 
-    /// Looks the name up and calls a method of one of its servers, in turn. A server that cannot be
-    /// reached is passed over; one that may have run the call is not asked twice.
+    /// Looks the name up and calls a method of one of its servers, in turn. Servers that cannot be reached
+    /// are passed over; after one that may have run the call no other is tried.
     ///
     /// # Errors
-    /// The naming server's answer, or the last server's.
+    /// The naming server's, or the last server's.
     pub async fn call(&self, method: &str, args: Vec<Value>) -> Result<CallOutcome, CallError> {
         self.call_with(method, args, Vec::new()).await
     }
 
-    /// The same with arguments by name.
+    /// Like [`Proxy::call`], with arguments by name.
     ///
     /// # Errors
     /// As [`Proxy::call`].
@@ -68,29 +60,27 @@ impl Proxy {
         args: Vec<Value>,
         kwargs: Vec<(String, Value)>,
     ) -> Result<CallOutcome, CallError> {
-        let since = Instant::now();
+        let started = Instant::now();
         let records = self.naming.lookup(&self.name).await?;
-        let lookup = since.elapsed();
-        let since = Instant::now();
+        let lookup = started.elapsed();
+        let started = Instant::now();
         let mut failed = None;
-        for record in self.order_candidates(records) {
-            let uri: Uri = match record.uri.parse() {
-                Ok(uri) => uri,
+        for (record, object) in self.order_candidates(records) {
+            let result = match object {
+                Ok(object) => object.call(method, args.clone(), kwargs.clone()).await,
+                // Another server of the name may be of another kind.
                 Err(error) => {
-                    failed = Some(CallError::Protocol(format!("`{}`: {error}", self.name)));
+                    failed = Some(error);
                     continue;
                 }
             };
-            let peer = self.naming.resolve(&record, &uri);
-            let mut request = Request::new(uri.object, method, args.clone());
-            request.kwargs.clone_from(&kwargs);
-            match self.naming.client().call(peer, request, DEADLINE).await {
+            match result {
                 Ok(value) => {
                     return Ok(CallOutcome {
                         value,
-                        from: record,
+                        server: record,
                         lookup,
-                        call: since.elapsed(),
+                        call: started.elapsed(),
                     });
                 }
                 Err(error) if error.retriable() => failed = Some(error),
@@ -98,36 +88,41 @@ impl Proxy {
             }
         }
         Err(failed.unwrap_or_else(|| {
-            CallError::Protocol(format!("nobody serves `{}` at the moment", self.name))
+            CallError::protocol(format!("no server of `{}` is registered", self.name))
         }))
     }
 
-    /// Starts at the next server every time; suspects stay behind the live ones, and whoever could not be
-    /// reached a moment ago is last.
-    fn order_candidates(&self, mut records: Vec<Record>) -> Vec<Record> {
+    /// Starts at the next server every time. Suspect ones come after live ones, and those that could not be
+    /// reached a moment ago come last.
+    fn order_candidates(
+        &self,
+        mut records: Vec<Record>,
+    ) -> Vec<(Record, Result<RemoteObject, CallError>)> {
         let live = records
             .iter()
-            .filter(|r| r.health == super::Health::Live)
+            .filter(|record| record.health == Health::Live)
             .count();
         if live > 1 {
-            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % live;
+            let next = self.next.fetch_add(1, Ordering::Relaxed) % live;
             if let Some(live) = records.get_mut(..live) {
-                live.rotate_left(turn);
+                live.rotate_left(next);
             }
         }
-        let client = self.naming.client();
-        records.sort_by_key(|record| {
-            let uri = record.uri.parse::<Uri>();
-            uri.is_ok_and(|uri| client.recently_failed(self.naming.resolve(record, &uri)))
-        });
-        records
+        let connect = |record: Record| {
+            let object = self.naming.connect(&record);
+            (record, object)
+        };
+        let mut candidates: Vec<_> = records.into_iter().map(connect).collect();
+        candidates
+            .sort_by_key(|(_, object)| object.as_ref().is_ok_and(RemoteObject::recently_failed));
+        candidates
     }
 }
 
 fn random() -> usize {
     let mut bytes = [0; 8];
     let random = ring::rand::SystemRandom::new();
-    // Any number does; without random ones there is no connection anyway.
+    // Without random numbers any start will do.
     ring::rand::SecureRandom::fill(&random, &mut bytes).ok();
     usize::from_ne_bytes(bytes)
 }

@@ -1,4 +1,4 @@
-//! Listing: by prefix, pattern or tags, a page at a time.
+//! Queries for records: by prefix, pattern or tags, a page at a time.
 
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
@@ -6,34 +6,34 @@ use serde::{Deserialize, Serialize};
 use super::record::Record;
 use crate::net::rpc::error::RemoteError;
 
-/// The most records on one page.
+/// Limit of records on one page.
 pub const MAX_PAGE: usize = 1_000;
-/// The most names one call looks at, so that a rare pattern among many names holds up nobody: the
-/// page comes back early, with a cursor to go on from.
+/// Limit of names that one call scans, so that a rare pattern among many names delays nobody: the page is
+/// returned early, with a cursor.
 pub(super) const SCAN_LIMIT: usize = 5_000;
-/// The longest pattern in bytes, and the most memory it may compile to.
+/// Limits of a pattern and of its compiled form, in bytes.
 const MAX_PATTERN: usize = 1_024;
-const PATTERN_MEMORY: usize = 1 << 20;
+const MAX_COMPILED_PATTERN: usize = 1 << 20;
 
-/// Which records to list. Every condition that is there must hold.
+/// The conditions of a listing; all that are given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameQuery {
-    /// Names that start so.
+    /// A prefix of the name.
     #[serde(default)]
     pub prefix: Option<String>,
-    /// Names in which this regular expression is found. It takes linear time, whatever it is.
+    /// A regular expression that matches somewhere in the name; the engine takes linear time.
     #[serde(default)]
     pub regex: Option<String>,
-    /// Records that have all these tags.
+    /// Tags that the record must all have.
     #[serde(default)]
     pub tags_all: Vec<String>,
-    /// Records that have at least one of these tags; an empty list asks for nothing.
+    /// Tags of which the record must have at least one; an empty list is no condition.
     #[serde(default)]
     pub tags_any: Vec<String>,
-    /// Go on after this name: the `next` of the page before.
+    /// The cursor: `next` of the previous page.
     #[serde(default)]
     pub after: Option<String>,
-    /// How many records at most; at most, and by default, [`MAX_PAGE`].
+    /// Limit of records; at most, and by default, [`MAX_PAGE`].
     #[serde(default)]
     pub limit: Option<usize>,
 }
@@ -43,13 +43,13 @@ pub struct NameQuery {
 pub struct NamePage {
     /// The records.
     pub records: Vec<Record>,
-    /// Where to go on, or `None` at the end. A page may be short, or empty, and still go on.
+    /// The cursor of the next page; `None` at the end. A page that is short or empty may have one.
     pub next: Option<String>,
-    /// The registry's revision when this was listed.
+    /// The registry's revision at the time of the listing.
     pub revision: u64,
 }
 
-/// A [`NameQuery`] made ready to be asked.
+/// A compiled [`NameQuery`].
 pub(super) struct CompiledQuery {
     regex: Option<Regex>,
     all: Vec<String>,
@@ -66,11 +66,11 @@ impl CompiledQuery {
         })
     }
 
-    pub(super) fn name(&self, name: &str) -> bool {
+    pub(super) fn matches_name(&self, name: &str) -> bool {
         self.regex.as_ref().is_none_or(|regex| regex.is_match(name))
     }
 
-    pub(super) fn tags(&self, tags: &[Box<str>]) -> bool {
+    pub(super) fn matches_tags(&self, tags: &[Box<str>]) -> bool {
         let has = |request: &String| tags.iter().any(|tag| **tag == **request);
         self.all.iter().all(has) && (self.any.is_empty() || self.any.iter().any(has))
     }
@@ -84,13 +84,13 @@ fn compile(pattern: &str) -> Result<Regex, RemoteError> {
         )));
     }
     RegexBuilder::new(pattern)
-        .size_limit(PATTERN_MEMORY)
+        .size_limit(MAX_COMPILED_PATTERN)
         .build()
         .map_err(|error| {
-            // It draws where the error is; its last line says what it is.
-            let error = error.to_string();
-            let what = error.lines().last().unwrap_or_default();
-            let what = what.trim_start_matches("error: ");
-            RemoteError::bad_arguments(format!("the pattern cannot be used: {what}"))
+            // The text draws the position; its last line is the message.
+            let text = error.to_string();
+            let message = text.lines().last().unwrap_or_default();
+            let message = message.trim_start_matches("error: ");
+            RemoteError::bad_arguments(format!("invalid pattern: {message}"))
         })
 }

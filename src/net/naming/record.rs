@@ -1,34 +1,34 @@
-//! What the phone book holds.
+//! Records and registration requests.
 
 use serde::{Deserialize, Serialize};
 
 use crate::net::{rpc::error::RemoteError, trust::key::PublicKey, uri::MAX_URI};
 
-/// Milliseconds on a clock that never goes back; where it starts does not matter.
+/// Milliseconds on a monotonic clock with any origin.
 pub type Millis = u64;
 
-/// The longest name, in bytes.
+/// Limit of a name, in bytes.
 pub const MAX_NAME: usize = 256;
-/// The most tags of one record, and the longest tag in bytes.
+/// Limits of the tags of one record and of one tag in bytes.
 const MAX_TAGS: usize = 32;
 const MAX_TAG: usize = 128;
-/// The lease of a registration that asks for none in particular.
-const LEASE: Millis = 15_000;
+/// The default lease.
+const DEFAULT_LEASE: Millis = 15_000;
 const SHORTEST_LEASE: Millis = 1_000;
 const LONGEST_LEASE: Millis = 24 * 3_600_000;
 
-/// Whether a server still renews its registration.
+/// The health of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// Renewed in time.
+    /// The lease was renewed in time.
     Live,
-    /// Two renewals were missed; the lease still runs.
+    /// Two renewals were missed; the lease has not expired yet.
     Suspect,
 }
 
 impl Health {
-    /// The word for it.
+    /// Returns the state's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -43,26 +43,26 @@ impl Health {
 pub struct Record {
     /// The name that clients look up.
     pub name: String,
-    /// Where the object is.
+    /// The object's URI.
     pub uri: String,
-    /// The key that registered it, and that its server must hold.
+    /// The key that registered it, which its server must hold.
     pub owner: PublicKey,
     /// Tags, sorted.
     pub tags: Vec<String>,
-    /// How long a registration lives without renewal; `None` is for ever.
+    /// The time that it stays registered without renewal; `None` is for ever.
     pub lease_ms: Option<Millis>,
-    /// Whether its server still renews it.
+    /// The state of its lease.
     pub health: Health,
-    /// Whether no other key may join under this name.
+    /// Set if no other key may register this name.
     pub exclusive: bool,
 }
 
-/// What a server asks for when it registers.
+/// A request to register an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisterRequest {
     /// The name to register under; see [`check_name`].
     pub name: String,
-    /// Where the object is, at most [`MAX_URI`] bytes.
+    /// The object's URI, at most [`MAX_URI`] bytes.
     pub uri: String,
     /// Tags: at most 32 of at most 128 bytes.
     #[serde(default)]
@@ -70,13 +70,13 @@ pub struct RegisterRequest {
     /// The lease in milliseconds: 0 is for ever, `None` the default of 15 s.
     #[serde(default)]
     pub lease_ms: Option<Millis>,
-    /// Refuse to share the name with other keys.
+    /// Set to own the name alone.
     #[serde(default)]
     pub exclusive: bool,
 }
 
 impl RegisterRequest {
-    /// A registration with the default lease and no tags.
+    /// Creates a request with the default lease and no tags.
     pub fn new(name: impl Into<String>, uri: impl ToString) -> Self {
         Self {
             name: name.into(),
@@ -87,17 +87,17 @@ impl RegisterRequest {
         }
     }
 
-    /// Checks every part and puts the tags in order. `None` is a lease for ever.
-    pub(super) fn checked(mut self) -> Result<(Self, Option<Millis>), RemoteError> {
+    /// Validates every part and sorts the tags; also returns the lease, `None` for ever.
+    pub(super) fn validate(mut self) -> Result<(Self, Option<Millis>), RemoteError> {
         check_name(&self.name)?;
         check_text("the URI", &self.uri, MAX_URI)?;
         if !self.uri.contains(':') {
             return Err(RemoteError::bad_arguments(
-                "the URI has no scheme; write for example distro:server@127.0.0.1:4433",
+                "the URI has no scheme; an example is distro:server@127.0.0.1:4433",
             ));
         }
         self.tags = check_tags(self.tags)?;
-        let lease = match self.lease_ms.unwrap_or(LEASE) {
+        let lease = match self.lease_ms.unwrap_or(DEFAULT_LEASE) {
             0 => None,
             ms if (SHORTEST_LEASE..=LONGEST_LEASE).contains(&ms) => Some(ms),
             ms => {
@@ -110,15 +110,15 @@ impl RegisterRequest {
     }
 }
 
-/// Whether a text may be a name: not empty, at most [`MAX_NAME`] bytes, no control characters.
+/// Checks that a text can be a name: not empty, at most [`MAX_NAME`] bytes, no control characters.
 ///
 /// # Errors
-/// A [`RemoteError`] that says which of them it breaks.
+/// [`crate::net::rpc::error::Code::BadArguments`] with the rule that is violated.
 pub fn check_name(name: &str) -> Result<(), RemoteError> {
     check_text("a name", name, MAX_NAME)
 }
 
-/// Checks, sorts and deduplicates tags.
+/// Validates, sorts and deduplicates tags.
 pub(super) fn check_tags(mut tags: Vec<String>) -> Result<Vec<String>, RemoteError> {
     if tags.len() > MAX_TAGS {
         return Err(RemoteError::bad_arguments(format!(
@@ -134,19 +134,19 @@ pub(super) fn check_tags(mut tags: Vec<String>) -> Result<Vec<String>, RemoteErr
     Ok(tags)
 }
 
-fn check_text(what: &str, text: &str, most: usize) -> Result<(), RemoteError> {
+fn check_text(subject: &str, text: &str, max: usize) -> Result<(), RemoteError> {
     if text.is_empty() {
-        return Err(RemoteError::bad_arguments(format!("{what} is empty")));
+        return Err(RemoteError::bad_arguments(format!("{subject} is empty")));
     }
-    if text.len() > most {
+    if text.len() > max {
         return Err(RemoteError::bad_arguments(format!(
-            "{what} of {} bytes is over the limit of {most}",
+            "{subject} of {} bytes is over the limit of {max}",
             text.len()
         )));
     }
     if text.chars().any(char::is_control) {
         return Err(RemoteError::bad_arguments(format!(
-            "{what} has a control character in it"
+            "{subject} contains a control character"
         )));
     }
     Ok(())

@@ -1,9 +1,12 @@
-//! The registry as a pure state machine. Time and callers are arguments; nothing here waits, sends
-//! or reads a clock.
+//! The registry as a pure state machine: time and callers are arguments; nothing here waits, sends or reads
+//! a clock.
+
+mod expiry;
+mod instance;
+mod listing;
 
 use std::{
     collections::{BTreeMap, btree_map},
-    ops::Bound,
     sync::Arc,
 };
 
@@ -12,24 +15,25 @@ use serde::{Deserialize, Serialize};
 use super::{
     change_log::{ChangeLog, NameChange, RemovalReason},
     journal::StoredRegistration,
-    query::{CompiledQuery, MAX_PAGE, NamePage, NameQuery, SCAN_LIMIT},
     record::{Health, Millis, Record, RegisterRequest, check_tags},
 };
-use crate::net::{
-    rpc::{
-        error::{Code, RemoteError},
-        object::Caller,
-        wire::Role,
+use crate::{
+    net::{
+        rpc::{
+            error::{Code, RemoteError},
+            object::Caller,
+        },
+        trust::{key::PublicKey, role::Role},
     },
-    trust::key::PublicKey,
+    value::excerpt,
 };
 
-/// How much one registry holds.
+/// Limits of one registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NamingLimits {
-    /// Records in all.
+    /// Limit of records.
     pub records: usize,
-    /// Servers that share one name.
+    /// Limit of owners that share one name.
     pub instances: usize,
 }
 
@@ -42,67 +46,25 @@ impl Default for NamingLimits {
     }
 }
 
-/// The answer to a registration.
+/// The lease of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Renew with this; a registration that is made anew has another.
+    /// The id to renew it with; registering again gives another one.
     pub id: u64,
-    /// Renew well within this time; `None` needs no renewal.
+    /// The time within which to renew it; `None` needs no renewal.
     pub lease_ms: Option<Millis>,
-    /// The registry's revision after it.
+    /// The registry's revision after the registration.
     pub revision: u64,
 }
 
-/// One server under a name.
-#[derive(Debug)]
-struct Instance {
-    id: u64,
-    owner: PublicKey,
-    uri: Box<str>,
-    tags: Box<[Box<str>]>,
-    /// The lease, and when it was last renewed.
-    lease: Option<(Millis, Millis)>,
-    health: Health,
-    exclusive: bool,
-}
+use self::instance::Instance;
 
-impl Instance {
-    /// When two renewals are missed: a server renews at every third of its lease.
-    fn suspect_at(&self) -> Option<Millis> {
-        self.lease.map(|(lease, renewed)| renewed + lease / 3 * 2)
-    }
-
-    fn gone_at(&self) -> Option<Millis> {
-        self.lease.map(|(lease, renewed)| renewed + lease)
-    }
-
-    /// When to look at it next.
-    fn due(&self) -> Option<Millis> {
-        match self.health {
-            Health::Live => self.suspect_at(),
-            Health::Suspect => self.gone_at(),
-        }
-    }
-
-    fn record(&self, name: &str) -> Record {
-        Record {
-            name: name.to_owned(),
-            uri: self.uri.to_string(),
-            owner: self.owner,
-            tags: self.tags.iter().map(ToString::to_string).collect(),
-            lease_ms: self.lease.map(|(lease, _)| lease),
-            health: self.health,
-            exclusive: self.exclusive,
-        }
-    }
-}
-
-/// Names, who registered them, and until when.
+/// Registered names with their owners and leases.
 #[derive(Debug, Default)]
 pub struct NameRegistry {
     limits: NamingLimits,
     names: BTreeMap<Arc<str>, Vec<Instance>>,
-    /// When to look at which instance next. An instance is in here exactly once while it has a lease.
+    /// The instances by the time of their next state change; each one with a lease is in here once.
     due: BTreeMap<(Millis, u64), Arc<str>>,
     changes: ChangeLog,
     last_id: u64,
@@ -110,7 +72,7 @@ pub struct NameRegistry {
 }
 
 impl NameRegistry {
-    /// An empty registry.
+    /// Creates an empty registry.
     #[must_use]
     pub fn new(limits: NamingLimits) -> Self {
         Self {
@@ -122,16 +84,16 @@ impl NameRegistry {
     /// Registers an object, or replaces what the same key registered under the name.
     ///
     /// # Errors
-    /// [`Code::Exists`] when the name is exclusively somebody else's, or is to be exclusive and is
-    /// shared; [`Code::Denied`] for readers; [`Code::Overloaded`] when full.
+    /// [`Code::Exists`] when another owner has the name exclusively, or has it and the request is
+    /// exclusive; [`Code::Denied`] for readers; [`Code::Overloaded`] at a limit.
     pub fn register(
         &mut self,
         now: Millis,
         caller: &Caller,
         request: RegisterRequest,
     ) -> Result<Lease, RemoteError> {
-        writer(caller)?;
-        let (request, lease) = request.checked()?;
+        caller.require_role(Role::Member)?;
+        let (request, lease) = request.validate()?;
         let others = self
             .names
             .get(&*request.name)
@@ -145,7 +107,7 @@ impl NameRegistry {
                 return Err(RemoteError::new(
                     Code::Exists,
                     format!(
-                        "`{}` is registered by key {} already; choose another name",
+                        "`{}` is already registered by key {}; choose another name",
                         request.name,
                         other.owner.fingerprint()
                     ),
@@ -155,7 +117,7 @@ impl NameRegistry {
         if self.count >= self.limits.records || sharing >= self.limits.instances {
             return Err(RemoteError::new(
                 Code::Overloaded,
-                "the naming server is full; unregister something or try again later",
+                "the naming server is at its limit; unregister something or try again later",
             ));
         }
         self.last_id += 1;
@@ -182,7 +144,7 @@ impl NameRegistry {
         })
     }
 
-    /// Prolongs a lease by its full length from now.
+    /// Renews a lease for its full length from now; returns the revision.
     ///
     /// # Errors
     /// [`Code::NotFound`] when the registration is gone or was replaced: register again at once.
@@ -193,7 +155,7 @@ impl NameRegistry {
         name: &str,
         id: u64,
     ) -> Result<u64, RemoteError> {
-        writer(caller)?;
+        caller.require_role(Role::Member)?;
         let found = self
             .names
             .get_key_value(name)
@@ -215,35 +177,34 @@ impl NameRegistry {
         if let Some((_, renewed)) = &mut instance.lease {
             *renewed = now;
         }
-        let back = instance.health == Health::Suspect;
+        let was_suspect = instance.health == Health::Suspect;
         instance.health = Health::Live;
         if let Some(due) = instance.due() {
             self.due.insert((due, id), Arc::clone(&name));
         }
-        if back {
+        if was_suspect {
             let record = instance.record(&name);
             self.changes.push(NameChange::Put(record));
         }
         Ok(self.revision())
     }
 
-    /// Takes a name back: the caller's own registration, or everybody's when an admin asks with
-    /// `all`. Answers how many records went.
+    /// Removes the caller's registration of a name, or with `all`, as admin, everybody's. Returns the number
+    /// of removed records.
     ///
     /// # Errors
-    /// [`Code::NotFound`] when there is nothing to take; [`Code::Denied`] when it is not the
-    /// caller's.
+    /// [`Code::NotFound`] when the name is not registered; [`Code::Denied`] when it is not the caller's.
     pub fn unregister(
         &mut self,
         caller: &Caller,
         name: &str,
         all: bool,
     ) -> Result<usize, RemoteError> {
-        writer(caller)?;
+        caller.require_role(Role::Member)?;
         if all && caller.role != Role::Admin {
             return Err(RemoteError::new(
                 Code::Denied,
-                "only an admin removes the names of others",
+                "only an admin can remove the names of others",
             ));
         }
         let Some((key, instances)) = self.names.get_key_value(name) else {
@@ -253,32 +214,32 @@ impl NameRegistry {
             return Err(RemoteError::new(
                 Code::Denied,
                 format!(
-                    "`{name}` is registered by another key; only its owner or an admin removes it"
+                    "`{name}` is registered by another key; only its owner or an admin can remove it"
                 ),
             ));
         }
         let key = Arc::clone(key);
-        let taken = self.remove_where(&key, |i| all || i.owner == caller.key);
-        for instance in &taken {
+        let removed = self.remove_where(&key, |i| all || i.owner == caller.key);
+        for instance in &removed {
             self.changes.push(NameChange::Removed {
                 name: name.to_owned(),
                 owner: instance.owner,
                 reason: RemovalReason::Unregistered,
             });
         }
-        Ok(taken.len())
+        Ok(removed.len())
     }
 
-    /// Takes back what a key has registered, at most so many names; answers how many went. It looks at
-    /// every name, and is for the rare case that a key is thrown out.
-    pub fn evict(&mut self, owner: PublicKey, most: usize) -> usize {
+    /// Removes the registrations of a key, of at most `limit` names; returns their number. It scans every
+    /// name, for the rare case that a key is revoked.
+    pub fn evict(&mut self, owner: PublicKey, limit: usize) -> usize {
         let owned = |instances: &Vec<Instance>| instances.iter().any(|i| i.owner == owner);
         let names: Vec<_> = self
             .names
             .iter()
             .filter(|(_, instances)| owned(instances))
             .map(|(name, _)| Arc::clone(name))
-            .take(most)
+            .take(limit)
             .collect();
         for name in &names {
             self.remove_where(name, |instance| instance.owner == owner);
@@ -291,7 +252,7 @@ impl NameRegistry {
         names.len()
     }
 
-    /// Everybody who serves a name, the live ones first.
+    /// Returns every registration of a name, the live ones first.
     ///
     /// # Errors
     /// [`Code::NotFound`].
@@ -306,53 +267,17 @@ impl NameRegistry {
         Ok(of(Health::Live).chain(of(Health::Suspect)).collect())
     }
 
-    /// Records that match, in the order of their names; a name's records are never torn over pages.
+    /// Replaces the tags of the caller's registration; returns the revision.
     ///
     /// # Errors
-    /// [`Code::BadArguments`] for a pattern that cannot be used.
-    pub fn list(&self, query: &NameQuery) -> Result<NamePage, RemoteError> {
-        let filter = CompiledQuery::new(query)?;
-        let limit = query.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
-        let prefix = query.prefix.as_deref().unwrap_or_default();
-        let from = match query.after.as_deref() {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
-        };
-        let mut page = NamePage {
-            records: Vec::new(),
-            next: None,
-            revision: self.revision(),
-        };
-        let names = self
-            .names
-            .range::<str, _>((from, Bound::Unbounded))
-            .take_while(|(name, _)| name.starts_with(prefix));
-        let mut last: Option<&Arc<str>> = None;
-        for (looked, (name, instances)) in names.enumerate() {
-            if looked >= SCAN_LIMIT || page.records.len() >= limit {
-                page.next = last.map(ToString::to_string);
-                break;
-            }
-            if filter.name(name) {
-                let matching = instances.iter().filter(|i| filter.tags(&i.tags));
-                page.records.extend(matching.map(|i| i.record(name)));
-            }
-            last = Some(name);
-        }
-        Ok(page)
-    }
-
-    /// Replaces the tags of the caller's own registration.
-    ///
-    /// # Errors
-    /// [`Code::NotFound`] when the caller has none under this name.
+    /// [`Code::NotFound`] when the caller has not registered this name.
     pub fn set_tags(
         &mut self,
         caller: &Caller,
         name: &str,
         tags: Vec<String>,
     ) -> Result<u64, RemoteError> {
-        writer(caller)?;
+        caller.require_role(Role::Member)?;
         let tags = check_tags(tags)?;
         let instance = self
             .names
@@ -369,10 +294,9 @@ impl NameRegistry {
         Ok(self.revision())
     }
 
-    /// Takes up a registration that was kept. Until its owner renews it, it is suspect; one for ever
-    /// is as it was.
-    pub fn restore(&mut self, now: Millis, kept: StoredRegistration) {
-        let StoredRegistration { id, record } = kept;
+    /// Restores a stored registration. It is suspect until its owner renews it, unless it needs no renewal.
+    pub fn restore(&mut self, now: Millis, stored: StoredRegistration) {
+        let StoredRegistration { id, record } = stored;
         self.last_id = self.last_id.max(id);
         let instance = Instance {
             id,
@@ -389,7 +313,7 @@ impl NameRegistry {
         self.insert(record.name.into(), instance);
     }
 
-    /// A key's own registration under a name, to be kept.
+    /// Returns a key's registration of a name, to be stored.
     #[must_use]
     pub fn registered(&self, name: &str, owner: PublicKey) -> Option<StoredRegistration> {
         let mut instances = self.names.get(name)?.iter();
@@ -400,69 +324,23 @@ impl NameRegistry {
         })
     }
 
-    /// How many records there are.
+    /// Returns the number of records.
     #[must_use]
     pub const fn count(&self) -> usize {
         self.count
     }
 
-    /// The number of changes so far.
+    /// Returns the number of changes so far.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.changes.revision()
     }
 
-    /// Up to `limit` changes after `revision` and the revision they lead to; `None` when they are no
-    /// longer kept, and a watcher must start from a listing.
+    /// Returns up to `limit` changes after `revision` and the revision that they lead to; `None` when they
+    /// are no longer held, and a watcher must start again with a snapshot.
     #[must_use]
     pub fn since(&self, revision: u64, limit: usize) -> Option<(u64, Vec<NameChange>)> {
         self.changes.since(revision, limit)
-    }
-
-    /// Lets time pass: marks the suspect and drops the gone.
-    pub fn advance(&mut self, now: Millis) {
-        while self.advance_some(now, usize::MAX) {}
-    }
-
-    /// The same for so many of them at most; answers whether there may be more.
-    pub(super) fn advance_some(&mut self, now: Millis, most: usize) -> bool {
-        for _ in 0..most {
-            let Some(first) = self.due.first_entry().filter(|due| due.key().0 <= now) else {
-                return false;
-            };
-            let ((_, id), name) = first.remove_entry();
-            self.check_lease(now, &name, id);
-        }
-        true
-    }
-
-    /// When [`NameRegistry::advance`] next has something to do.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<Millis> {
-        self.due.first_key_value().map(|((due, _), _)| *due)
-    }
-
-    fn check_lease(&mut self, now: Millis, name: &Arc<str>, id: u64) {
-        let mut instances = self.names.get_mut(name).into_iter().flatten();
-        let Some(instance) = instances.find(|instance| instance.id == id) else {
-            return;
-        };
-        if instance.gone_at().is_some_and(|gone| gone <= now) {
-            let owner = instance.owner;
-            self.remove_where(name, |instance| instance.id == id);
-            self.changes.push(NameChange::Removed {
-                name: name.to_string(),
-                owner,
-                reason: RemovalReason::Expired,
-            });
-            return;
-        }
-        instance.health = Health::Suspect;
-        let record = instance.record(name);
-        if let Some(gone) = instance.gone_at() {
-            self.due.insert((gone, id), Arc::clone(name));
-        }
-        self.changes.push(NameChange::Put(record));
     }
 
     fn insert(&mut self, name: Arc<str>, instance: Instance) {
@@ -472,47 +350,39 @@ impl NameRegistry {
         self.changes.push(NameChange::Put(instance.record(&name)));
         self.count += 1;
         match self.names.entry(name) {
-            // Almost every name has one server; room for a second is made when it comes.
+            // Almost every name has one owner.
             btree_map::Entry::Vacant(entry) => drop(entry.insert(vec![instance])),
             btree_map::Entry::Occupied(mut entry) => entry.get_mut().push(instance),
         }
     }
 
     /// Removes the matching instances of a name, and the name with its last one.
-    fn remove_where(&mut self, name: &Arc<str>, goes: impl Fn(&Instance) -> bool) -> Vec<Instance> {
+    fn remove_where(
+        &mut self,
+        name: &Arc<str>,
+        matches: impl Fn(&Instance) -> bool,
+    ) -> Vec<Instance> {
         let Some(instances) = self.names.get_mut(name) else {
             return Vec::new();
         };
-        let taken: Vec<_> = instances
-            .extract_if(.., |instance| goes(instance))
+        let removed: Vec<_> = instances
+            .extract_if(.., |instance| matches(instance))
             .collect();
         if instances.is_empty() {
             self.names.remove(name);
         }
-        for instance in &taken {
+        for instance in &removed {
             if let Some(due) = instance.due() {
                 self.due.remove(&(due, instance.id));
             }
         }
-        self.count -= taken.len();
-        taken
-    }
-}
-
-fn writer(caller: &Caller) -> Result<(), RemoteError> {
-    match caller.role {
-        Role::Member | Role::Admin => Ok(()),
-        Role::Read => Err(RemoteError::new(
-            Code::Denied,
-            "this key may only read; ask for a member ticket",
-        )),
+        self.count -= removed.len();
+        removed
     }
 }
 
 fn unknown(name: &str) -> RemoteError {
-    let end = name.floor_char_boundary(80);
-    let name = name.get(..end).unwrap_or_default().escape_debug();
-    RemoteError::not_found(format!("nothing is registered under `{name}`"))
+    RemoteError::not_found(format!("nothing is registered under `{}`", excerpt(name)))
 }
 
 #[cfg(test)]

@@ -1,11 +1,7 @@
-//! The registry behind an object: it takes calls, lets time pass and feeds watchers.
+//! The naming server: a registry behind an object, with a clock, a journal and watchers.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::{Stream, stream};
 use tokio::{
     sync::{Notify, watch},
     time::{Duration, Instant, sleep_until},
@@ -13,26 +9,22 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    change_log::{NameChange, NameEvent},
+    NAME,
+    change_log::NameChange,
+    contract::{COUNT, LIST, LOOKUP, PING, REGISTER, RENEW, SET_TAGS, UNREGISTER, WATCH},
     journal::{Journal, JournalEntry, JournalHandle, PersistFuture, StoredRegistration},
-    query::NameQuery,
-    record::{Millis, Record, RegisterRequest},
+    record::{Millis, RegisterRequest},
     registry::{Lease, NameRegistry, NamingLimits},
+    watcher::{MAX_PER_EVENT, watch},
 };
 use crate::net::{
     rpc::{
         error::{Code, RemoteError},
-        object::{Caller, Service},
+        object::Caller,
+        service::Service,
     },
     trust::key::PublicKey,
 };
-
-/// The name that the naming server is exposed and registered under.
-pub const NAME: &str = "naming";
-
-/// The most changes or records in one watch event; with the longest of everything it still fits in
-/// a frame.
-const MAX_PER_EVENT: usize = 100;
 
 /// A naming server without its network: expose [`NamingServer::object`] to serve it.
 #[derive(Debug, Clone)]
@@ -42,34 +34,33 @@ pub struct NamingServer(Arc<Shared>);
 struct Shared {
     registry: Mutex<NameRegistry>,
     started: Instant,
-    /// The newest revision; watchers sleep on it.
+    /// The newest revision, for watchers.
     revision: watch::Sender<u64>,
-    /// An earlier deadline has come up.
+    /// Notified when the next deadline has moved forward.
     earlier: Notify,
-    /// Where names are kept.
     journal: JournalHandle,
 }
 
 impl NamingServer {
-    /// An empty naming server that forgets everything when it ends.
+    /// Creates an empty naming server that stores nothing.
     #[must_use]
     pub fn new(limits: NamingLimits) -> Self {
         Self::with(NameRegistry::new(limits), JournalHandle::none())
     }
 
-    /// A naming server that starts with what was kept, and keeps what is registered before its owner
-    /// is told. The future does the keeping: it is to be run beside the server, and ends with it.
+    /// Creates a naming server that starts with stored registrations, and stores new ones before it
+    /// replies to their owner. The future writes the journal; run it beside the server, with which it ends.
     pub fn persistent(
         limits: NamingLimits,
-        before: Vec<StoredRegistration>,
+        stored: Vec<StoredRegistration>,
         journal: Arc<dyn Journal>,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let mut registry = NameRegistry::new(limits);
-        for registered in before {
-            registry.restore(0, registered);
+        for registration in stored {
+            registry.restore(0, registration);
         }
-        let (journal, keeping) = JournalHandle::new(journal);
-        (Self::with(registry, journal), keeping)
+        let (journal, writing) = JournalHandle::new(journal);
+        (Self::with(registry, journal), writing)
     }
 
     fn with(registry: NameRegistry, journal: JournalHandle) -> Self {
@@ -82,7 +73,7 @@ impl NamingServer {
         }))
     }
 
-    /// Lets leases run out until `stop`; one timer, armed only while there is a lease.
+    /// Expires leases until `stop`, with one timer that is armed only while there is a lease.
     pub async fn run(&self, stop: CancellationToken) {
         loop {
             let due = {
@@ -90,7 +81,7 @@ impl NamingServer {
                 self.expire_due(&mut registry, self.now());
                 registry.next_deadline()
             };
-            self.publish();
+            self.notify_watchers();
             let due = async {
                 match due {
                     Some(ms) => sleep_until(self.0.started + Duration::from_millis(ms)).await,
@@ -105,79 +96,44 @@ impl NamingServer {
         }
     }
 
-    /// The naming server as an object, with its methods.
+    /// Returns the object that serves this naming server.
     #[must_use]
     pub fn object(&self) -> Service {
-        let this = || self.clone();
-        let (register, renew, unregister, lookup, list) = (this(), this(), this(), this(), this());
-        let (set, count, watch) = (this(), this(), this());
         Service::new("Finds objects by name")
-            .method(
-                "register(name: str, uri: str, options: map?) -> map",
-                "Registers an object, or replaces the caller's own. Options: tags (list of tags), \
-                 lease_ms (15000; 0 is for ever), exclusive.",
-                move |caller, (name, uri, options): (String, String, Option<Options>)| {
-                    let options = options.unwrap_or_default();
-                    let request = RegisterRequest {
-                        name,
-                        uri,
-                        tags: options.tags,
-                        lease_ms: options.lease_ms,
-                        exclusive: options.exclusive,
-                    };
-                    register.clone().register_persisted(caller, request)
-                },
-            )
-            .method(
-                "renew(name: str, id: int) -> int",
-                "Prolongs the caller's lease; NotFound means: register again at once.",
-                move |caller, (name, id): (String, u64)| {
-                    ready(renew.change(|r, now| r.renew(now, &caller, &name, id)))
-                },
-            )
-            .method(
-                "unregister(name: str, all: bool?) -> int",
-                "Takes the caller's name back; an admin takes everybody's with all.",
-                move |caller, (name, all): (String, Option<bool>)| {
-                    let all = all.unwrap_or(false);
-                    unregister.clone().unregister_persisted(caller, name, all)
-                },
-            )
-            .method(
-                "lookup(name: str) -> list",
-                "Everybody who serves a name: URI, key, tags and health, the live ones first.",
-                move |_, (name,): (String,)| ready(lookup.registry().lookup(&name)),
-            )
-            .method(
-                "list(query: map?) -> map",
-                "A page of records. NameQuery: prefix, regex, tags_all, tags_any, after, limit.",
-                move |_, (query,): (Option<NameQuery>,)| {
-                    ready(list.registry().list(&query.unwrap_or_default()))
-                },
-            )
-            .method(
-                "set_tags(name: str, tags: list) -> int",
-                "Replaces the tags of the caller's own registration.",
-                move |caller, (name, tags): (String, Vec<String>)| {
-                    set.clone().set_tags_persisted(caller, name, tags)
-                },
-            )
-            .method(
-                "count() -> int",
-                "How many records there are.",
-                move |_, []: [(); 0]| ready(Ok(count.registry().count())),
-            )
-            .method("ping() -> null", "Answers.", |_, []: [(); 0]| ready(Ok(())))
-            .stream(
-                "watch(from_revision: int?, prefix: str?) -> stream",
-                "Every change after a revision, or everything there is and then every change.",
-                move |_, (from, prefix): (Option<u64>, Option<String>)| {
-                    Ok(watch.follow(from, prefix.unwrap_or_default()))
-                },
-            )
+            .serve(&REGISTER, self, |server, caller, (name, uri, options)| {
+                let options = options.unwrap_or_default();
+                let request = RegisterRequest {
+                    name,
+                    uri,
+                    tags: options.tags,
+                    lease_ms: options.lease_ms,
+                    exclusive: options.exclusive,
+                };
+                server.register_persisted(caller, request)
+            })
+            .serve(&RENEW, self, |server, caller, (name, id)| {
+                ready(server.change(|registry, now| registry.renew(now, &caller, &name, id)))
+            })
+            .serve(&UNREGISTER, self, |server, caller, (name, all)| {
+                server.unregister_persisted(caller, name, all.unwrap_or(false))
+            })
+            .serve(&LOOKUP, self, |server, _, (name,)| {
+                ready(server.registry().lookup(&name))
+            })
+            .serve(&LIST, self, |server, _, (query,)| {
+                ready(server.registry().list(&query.unwrap_or_default()))
+            })
+            .serve(&SET_TAGS, self, |server, caller, (name, tags)| {
+                server.set_tags_persisted(caller, name, tags)
+            })
+            .serve(&COUNT, self, |server, _, []| ready(Ok(server.count())))
+            .serve(&PING, self, |_, _, []| ready(Ok(())))
+            .serve_stream(&WATCH, self, |server, _, (from, prefix)| {
+                watch(server, from, prefix.unwrap_or_default())
+            })
     }
 
-    /// Registers something from inside the process, such as the naming server itself.
+    /// Registers an object of this process, such as the naming server itself, without storing it.
     ///
     /// # Errors
     /// As [`NameRegistry::register`].
@@ -186,28 +142,20 @@ impl NamingServer {
             .map(drop)
     }
 
-    /// Takes back everything that a key has registered, and answers how many records went.
+    /// Removes every registration of a key; returns the number of removed records.
     ///
     /// # Errors
-    /// When that cannot be kept; they are gone all the same until the next start.
+    /// [`Code::Overloaded`] when that cannot be stored; they are removed all the same until the next start.
     pub async fn evict(&self, owner: PublicKey) -> Result<usize, RemoteError> {
-        let mut all = 0;
+        let mut total = 0;
         loop {
-            let (gone, keeping) = self.change(|registry, _| {
-                let before = registry.revision();
-                let gone = registry.evict(owner, MAX_PER_EVENT);
-                self.journal_removals(registry, before);
-                // Whatever was noted has been kept when this has been.
-                let name = String::new();
-                let keeping =
-                    (gone > 0).then(|| self.0.journal.put(JournalEntry::Removed { name, owner }));
-                (gone, keeping)
-            });
-            let Some(keeping) = keeping else {
-                return Ok(all);
-            };
-            all += gone;
-            keeping.done().await?;
+            let (removed, persisted) =
+                self.change_removing(|registry, _| registry.evict(owner, MAX_PER_EVENT));
+            if removed == 0 {
+                return Ok(total);
+            }
+            total += removed;
+            persisted.wait().await?;
         }
     }
 
@@ -217,12 +165,12 @@ impl NamingServer {
         request: RegisterRequest,
     ) -> Result<Lease, RemoteError> {
         let name = request.name.clone();
-        let (lease, keeping) = self.change(|registry, now| {
+        let (lease, persisted) = self.change(|registry, now| {
             let lease = registry.register(now, &caller, request)?;
-            Ok::<_, RemoteError>((lease, self.put(registry, &name, caller.key)))
+            Ok::<_, RemoteError>((lease, self.journal_put(registry, &name, caller.key)))
         })?;
-        if let Err(error) = keeping.done().await {
-            // It is not to be there now and gone with the next start.
+        if let Err(error) = persisted.wait().await {
+            // A registration must not be visible now and lost at the next start.
             self.change(|registry, _| registry.unregister(&caller, &name, false))
                 .ok();
             return Err(error);
@@ -237,22 +185,14 @@ impl NamingServer {
         all: bool,
     ) -> Result<usize, RemoteError> {
         if name == NAME {
-            let why = "the naming server stays listed in itself";
-            return Err(RemoteError::new(Code::Denied, why));
+            let message = "the naming server's own name cannot be removed";
+            return Err(RemoteError::new(Code::Denied, message));
         }
-        let (taken, keeping) = self.change(|registry, _| {
-            let before = registry.revision();
-            let taken = registry.unregister(&caller, &name, all)?;
-            self.journal_removals(registry, before);
-            // Whatever was noted has been kept when this has been.
-            let gone = JournalEntry::Removed {
-                name: name.clone(),
-                owner: caller.key,
-            };
-            Ok::<_, RemoteError>((taken, self.0.journal.put(gone)))
-        })?;
-        keeping.done().await?;
-        Ok(taken)
+        let (removed, persisted) =
+            self.change_removing(|registry, _| registry.unregister(&caller, &name, all));
+        let removed = removed?;
+        persisted.wait().await?;
+        Ok(removed)
     }
 
     async fn set_tags_persisted(
@@ -261,56 +201,61 @@ impl NamingServer {
         name: String,
         tags: Vec<String>,
     ) -> Result<u64, RemoteError> {
-        let (revision, keeping) = self.change(|registry, _| {
+        let (revision, persisted) = self.change(|registry, _| {
             let revision = registry.set_tags(&caller, &name, tags)?;
-            Ok::<_, RemoteError>((revision, self.put(registry, &name, caller.key)))
+            Ok::<_, RemoteError>((revision, self.journal_put(registry, &name, caller.key)))
         })?;
-        keeping.done().await?;
+        persisted.wait().await?;
         Ok(revision)
     }
 
-    fn put(&self, registry: &NameRegistry, name: &str, owner: PublicKey) -> PersistFuture {
+    /// Stores the present state of a registration.
+    fn journal_put(&self, registry: &NameRegistry, name: &str, owner: PublicKey) -> PersistFuture {
         match registry.registered(name, owner) {
-            Some(registered) => self.0.journal.put(JournalEntry::Put(registered)),
-            None => PersistFuture::nothing(),
+            Some(registered) => self.0.journal.append(JournalEntry::Put(registered)),
+            None => PersistFuture::ready(),
         }
     }
 
-    /// Lets leases run out, a bite at a time: the registry remembers only the newest of what has gone.
+    /// Expires leases in steps: the registry holds only the newest changes, and all must reach the journal.
     fn expire_due(&self, registry: &mut NameRegistry, now: Millis) {
         loop {
             let before = registry.revision();
             let more = registry.advance_some(now, MAX_PER_EVENT);
-            self.journal_removals(registry, before);
+            // Nobody waits: a record that is restored by mistake expires again.
+            drop(self.journal_removals(registry, before));
             if !more {
                 return;
             }
         }
     }
 
-    /// What is gone need not be kept any longer.
-    fn journal_removals(&self, registry: &NameRegistry, before: u64) {
+    /// Stores the removals after a revision.
+    fn journal_removals(&self, registry: &NameRegistry, before: u64) -> PersistFuture {
         if registry.revision() == before {
-            return;
+            return PersistFuture::ready();
         }
-        let Some((_, changes)) = registry.since(before, usize::MAX) else {
-            return;
-        };
-        for change in changes {
-            if let NameChange::Removed { name, owner, .. } = change {
-                self.0.journal.note(JournalEntry::Removed { name, owner });
-            }
-        }
+        let changes = registry.since(before, usize::MAX);
+        let removals = changes.into_iter().flat_map(|(_, changes)| changes);
+        let entries = removals.filter_map(|change| match change {
+            NameChange::Removed { name, owner, .. } => Some(JournalEntry::Removed { name, owner }),
+            NameChange::Put(_) => None,
+        });
+        // They are written in order, so the last one stands for all.
+        entries
+            .map(|entry| self.0.journal.append(entry))
+            .last()
+            .unwrap_or_else(PersistFuture::ready)
     }
 
-    /// How many records there are.
+    /// Returns the number of records.
     #[must_use]
     pub fn count(&self) -> usize {
         self.registry().count()
     }
 
-    fn registry(&self) -> MutexGuard<'_, NameRegistry> {
-        // A method never panics half-way through a change, so a poisoned lock is a whole registry.
+    pub(super) fn registry(&self) -> MutexGuard<'_, NameRegistry> {
+        // No method panics in the middle of a change, so the registry is intact even if the lock is poisoned.
         self.0
             .registry
             .lock()
@@ -322,29 +267,36 @@ impl NamingServer {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut NameRegistry, Millis) -> T) -> T {
+        self.change_removing(change).0
+    }
+
+    /// Applies a change to the registry at the present time; the future waits until its removals are
+    /// stored.
+    fn change_removing<T>(
+        &self,
+        change: impl FnOnce(&mut NameRegistry, Millis) -> T,
+    ) -> (T, PersistFuture) {
         let now = self.now();
-        let (result, earlier) = {
+        let (result, persisted, earlier) = {
             let mut registry = self.registry();
             let before = registry.next_deadline();
-            // Time first: a call that arrives after a deadline must not find what is gone.
+            // Time first: a call that arrives after a deadline must not find expired records.
             self.expire_due(&mut registry, now);
             let revision = registry.revision();
             let result = change(&mut registry, now);
-            self.journal_removals(&registry, revision);
+            let persisted = self.journal_removals(&registry, revision);
             let after = registry.next_deadline();
-            (
-                result,
-                after.is_some_and(|after| before.is_none_or(|before| after < before)),
-            )
+            let earlier = after.is_some_and(|after| before.is_none_or(|before| after < before));
+            (result, persisted, earlier)
         };
-        self.publish();
+        self.notify_watchers();
         if earlier {
             self.0.earlier.notify_one();
         }
-        result
+        (result, persisted)
     }
 
-    fn publish(&self) {
+    fn notify_watchers(&self) {
         let revision = self.registry().revision();
         self.0.revision.send_if_modified(|newest| {
             let news = *newest != revision;
@@ -353,99 +305,13 @@ impl NamingServer {
         });
     }
 
-    /// A watcher pulls: it has no buffer that could overflow, and one that falls too far behind is
-    /// given everything anew.
-    fn follow(
-        &self,
-        from: Option<u64>,
-        prefix: String,
-    ) -> impl Stream<Item = Result<NameEvent, RemoteError>> + Send + use<> {
-        let watcher = Watcher {
-            naming: self.clone(),
-            wake: self.0.revision.subscribe(),
-            at: from,
-            prefix,
-            snapshot: VecDeque::new(),
-        };
-        stream::unfold(watcher, |mut watcher| async move {
-            let event = watcher.next().await?;
-            Some((Ok(event), watcher))
-        })
+    /// Sleeps on the registry's revision.
+    pub(super) fn revision(&self) -> watch::Receiver<u64> {
+        self.0.revision.subscribe()
     }
 }
 
-#[derive(Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Options {
-    tags: Vec<String>,
-    lease_ms: Option<Millis>,
-    exclusive: bool,
-}
-
-/// The calls do not wait for anything; their future is ready when it is made.
+/// Most methods wait for nothing: their future is ready when it is created.
 fn ready<T>(result: Result<T, RemoteError>) -> std::future::Ready<Result<T, RemoteError>> {
     std::future::ready(result)
-}
-
-struct Watcher {
-    naming: NamingServer,
-    wake: watch::Receiver<u64>,
-    /// The revision that has been told, or `None` when everything must be told first.
-    at: Option<u64>,
-    prefix: String,
-    /// Parts of a snapshot that are still to be sent.
-    snapshot: VecDeque<NameEvent>,
-}
-
-impl Watcher {
-    async fn next(&mut self) -> Option<NameEvent> {
-        loop {
-            if let Some(part) = self.snapshot.pop_front() {
-                return Some(part);
-            }
-            self.wake.borrow_and_update();
-            let news = self
-                .at
-                .and_then(|at| self.naming.registry().since(at, MAX_PER_EVENT));
-            match news {
-                None => self.load_snapshot(),
-                Some((_, changes)) if changes.is_empty() => self.wake.changed().await.ok()?,
-                Some((revision, mut changes)) => {
-                    self.at = Some(revision);
-                    changes.retain(|change| change.name().starts_with(&self.prefix));
-                    if !changes.is_empty() {
-                        return Some(NameEvent::Changes { revision, changes });
-                    }
-                }
-            }
-        }
-    }
-
-    fn load_snapshot(&mut self) {
-        let registry = self.naming.registry();
-        let revision = registry.revision();
-        let mut query = NameQuery {
-            prefix: Some(self.prefix.clone()),
-            ..NameQuery::default()
-        };
-        let mut records: Vec<Record> = Vec::new();
-        while let Ok(page) = registry.list(&query) {
-            records.extend(page.records);
-            match page.next {
-                Some(next) => query.after = Some(next),
-                None => break,
-            }
-        }
-        let parts = records.len().div_ceil(MAX_PER_EVENT).max(1);
-        let mut records = records.into_iter();
-        self.snapshot = (0..parts)
-            .map(|part| NameEvent::Snapshot {
-                revision,
-                first: part == 0,
-                more: part + 1 < parts,
-                records: records.by_ref().take(MAX_PER_EVENT).collect(),
-            })
-            .collect();
-        self.at = Some(revision);
-    }
 }

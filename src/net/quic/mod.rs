@@ -1,2 +1,5 @@
-pub(crate) mod stream;
-pub(crate) mod transport;
+//! QUIC: TLS and transport settings, streams, and limits of connections. Nothing here knows of calls.
+
+pub(super) mod limits;
+pub(super) mod stream;
+pub(super) mod transport;

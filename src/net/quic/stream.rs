@@ -1,80 +1,64 @@
-//! Streams and connections that end on purpose: the codes that say why, and a stream that is never
-//! taken for whole when it was cut.
+//! Close codes, and a stream that is reset unless it was finished.
 
-use quinn::{SendStream, VarInt};
-use serde::Serialize;
+use std::io;
 
-use crate::{
-    net::rpc::{
-        error::{Code, RemoteError},
-        wire::{self, FrameError, Reply},
-    },
-    value::Encoded,
-};
+use quinn::{Connection, SendStream, VarInt};
 
-/// Close code: this side stops.
-pub(crate) const GOODBYE: VarInt = VarInt::from_u32(0);
-/// Close code: the client's key is not known here.
-pub(crate) const DENIED: VarInt = VarInt::from_u32(1);
-/// Close code: too many connections.
-pub(crate) const BUSY: VarInt = VarInt::from_u32(2);
-/// Close code: what the client may do here has changed; it may connect again, unless it may nothing.
-pub(crate) const CHANGED: VarInt = VarInt::from_u32(4);
-/// Stream code: the answer ends early, or nobody wants it any more.
-pub(crate) const ABANDONED: VarInt = VarInt::from_u32(3);
+/// The application error code with which a connection or a stream is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::net) enum CloseCode {
+    /// The endpoint shuts down, or the connection has served its purpose.
+    Shutdown = 0,
+    /// The client's key is not known.
+    Unauthorized = 1,
+    /// Too many connections.
+    Busy = 2,
+    /// A stream that ends early, or that its receiver no longer wants.
+    Cancelled = 3,
+    /// The client's role has changed; it may connect again if it still has one.
+    RoleChanged = 4,
+}
 
-/// A stream for an answer. quinn *finishes* a stream that is dropped, and a cut answer would look
-/// like a whole one: this one is reset unless it was finished on purpose.
-pub(crate) struct ResetOnDrop(pub(crate) Option<SendStream>);
+impl CloseCode {
+    /// Returns the code as QUIC carries it.
+    pub(in crate::net) const fn code(self) -> VarInt {
+        VarInt::from_u32(self as u32)
+    }
+
+    /// Closes a connection with this code; the reason is for people.
+    pub(in crate::net) fn close(self, connection: &Connection, reason: &str) {
+        connection.close(self.code(), reason.as_bytes());
+    }
+}
+
+/// A stream that is reset when it is dropped, unless it was finished. quinn *finishes* a dropped stream,
+/// and a truncated message would look complete.
+pub(in crate::net) struct ResetOnDrop(Option<SendStream>);
 
 impl ResetOnDrop {
-    pub(crate) async fn write<T: Serialize>(&mut self, message: &T) -> Result<(), FrameError> {
-        self.send(&wire::encode(message)?).await
+    /// Wraps a stream.
+    pub(in crate::net) const fn new(stream: SendStream) -> Self {
+        Self(Some(stream))
     }
 
-    /// Writes one answer of a stream of them.
-    pub(crate) async fn give(&mut self, answer: Encoded) -> Result<(), FrameError> {
-        self.send(&wire::answer(answer)?).await
-    }
-
-    async fn send(&mut self, frame: &[u8]) -> Result<(), FrameError> {
-        if let Some(stream) = &mut self.0 {
-            stream
-                .write_all(frame)
-                .await
-                .map_err(std::io::Error::from)?;
+    /// Writes a whole frame.
+    pub(in crate::net) async fn write_frame(&mut self, frame: &[u8]) -> io::Result<()> {
+        match &mut self.0 {
+            Some(stream) => Ok(stream.write_all(frame).await?),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    pub(crate) fn finish(mut self) {
+    /// Finishes the stream: what was written is complete.
+    pub(in crate::net) fn finish(mut self) {
         if let Some(mut stream) = self.0.take() {
-            // Only fails when the stream is closed already.
+            // It fails only if the stream is closed already.
             stream.finish().ok();
         }
     }
 
-    pub(crate) async fn answer(mut self, answer: Encoded) {
-        match self.give(answer).await {
-            Ok(()) => self.finish(),
-            Err(error @ FrameError::TooLarge(_)) => {
-                let error =
-                    RemoteError::new(Code::Internal, format!("the answer is too large: {error}"));
-                self.refuse(error).await;
-            }
-            Err(error) => tracing::debug!(%error, "an answer could not be sent"),
-        }
-    }
-
-    pub(crate) async fn refuse(mut self, error: RemoteError) {
-        match self.write(&Reply::Err(error)).await {
-            Ok(()) => self.finish(),
-            Err(error) => tracing::debug!(%error, "a refusal could not be sent"),
-        }
-    }
-
-    /// Completes when the other side no longer wants this stream.
-    pub(crate) async fn cancelled(&self) {
+    /// Completes when the receiver cancels the stream.
+    pub(in crate::net) async fn cancelled(&self) {
         match &self.0 {
             Some(stream) => {
                 stream.stopped().await.ok();
@@ -87,7 +71,7 @@ impl ResetOnDrop {
 impl Drop for ResetOnDrop {
     fn drop(&mut self) {
         if let Some(stream) = &mut self.0 {
-            stream.reset(ABANDONED).ok();
+            stream.reset(CloseCode::Cancelled.code()).ok();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! QUIC and TLS settings: what is trusted, and where every window, queue and wait ends.
+//! QUIC and TLS settings: the keys that are trusted, and the limits of every window, queue and wait.
 
 use std::{
     fmt,
@@ -27,35 +27,38 @@ use rustls::{
     },
 };
 
-use crate::net::{
-    rpc::wire::{ALPN, JOIN_ALPN, Role},
-    trust::{identity::Identity, key::PublicKey},
-};
+use crate::net::trust::{identity::Identity, key::PublicKey, role::Role};
 
-/// Calls under way on one connection; the next one waits, under its deadline.
-pub(crate) const MAX_CALLS: u32 = 256;
-/// Connections being made at once; further ones are refused.
-pub(crate) const MAX_INCOMING: usize = 1024;
-/// A connection on which nothing arrives for this long is given up.
-pub(crate) const IDLE: Duration = Duration::from_secs(15);
-/// How often a client makes itself heard. A server that crashed and came back answers that it knows
-/// nothing of the connection, so this is how soon it is noticed.
-pub(crate) const KEEP_ALIVE: Duration = Duration::from_millis(600);
-/// The same to oneself: nobody crashes alone there, and a process that does nothing should sleep.
-const KEEP_OWN_ALIVE: Duration = Duration::from_secs(5);
-/// What a way to a server is taken to need before it is known: a lost first packet is sent again after
-/// three times that, and most servers are near.
-const FIRST_RTT: Duration = Duration::from_millis(100);
-/// Bytes under way on one stream, and on one connection.
+/// The protocol's name and major version, agreed in the TLS handshake.
+pub const ALPN: &[u8] = b"distro/1";
+/// The protocol by which an unknown key asks to join; it allows nothing else.
+pub(in crate::net) const JOIN_ALPN: &[u8] = b"distro-join/1";
+
+/// Limit of concurrent calls on one connection; the next one waits, under its deadline.
+const MAX_CALLS: u32 = 256;
+/// Limit of connections that wait to be accepted; further ones are refused.
+const MAX_INCOMING: usize = 1024;
+/// A connection on which nothing arrives for this long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// The interval of a client's keep-alive packets. A restarted server resets connections it does not know,
+/// so this is also how soon a restart is noticed.
+const KEEP_ALIVE: Duration = Duration::from_millis(600);
+/// The interval for a connection of a process to itself, which cannot fail alone; an idle process should
+/// sleep.
+const SELF_KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// The assumed round-trip time before one is measured. A lost first packet is sent again after three times
+/// as long, and most servers are near.
+const INITIAL_RTT: Duration = Duration::from_millis(100);
+/// Limit of bytes in flight on one stream, and on one connection.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 4 << 20;
-/// The same on a connection of somebody who is not known yet.
-const STRANGER_WINDOW: u32 = 8 << 10;
+/// Limit of bytes in flight on a connection that is not authorized yet.
+const UNAUTHORIZED_WINDOW: u32 = 8 << 10;
 
-/// A TLS setting that this build does not have; not something a user can cause.
+/// A TLS setting that this build lacks; no user can cause it.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// rustls refused the configuration.
+    /// rustls rejected the configuration.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] Error),
     /// The crypto backend lacks QUIC's first cipher.
@@ -63,7 +66,7 @@ pub enum SetupError {
     Cipher(#[from] NoInitialCipherSuite),
 }
 
-/// What is the same at both ends. The other side may not open a stream, unless told otherwise.
+/// The settings of both ends. By default the other side may not open a stream.
 fn transport() -> TransportConfig {
     let mut config = TransportConfig::default();
     config
@@ -73,13 +76,14 @@ fn transport() -> TransportConfig {
         .stream_receive_window(STREAM_WINDOW.into())
         .receive_window(CONNECTION_WINDOW.into())
         .send_window(CONNECTION_WINDOW.into())
-        .initial_rtt(FIRST_RTT)
-        .max_idle_timeout(IdleTimeout::try_from(IDLE).ok());
+        .initial_rtt(INITIAL_RTT)
+        .max_idle_timeout(IdleTimeout::try_from(IDLE_TIMEOUT).ok());
     config
 }
 
-/// What this process accepts as a server. Callers who prove their key anew are counted in `proved`.
-pub(crate) fn server(
+/// Returns the settings of a server. Clients that prove their key are counted in `proved`; those that
+/// resume a session are not.
+pub(in crate::net) fn server_config(
     identity: &Identity,
     proved: Arc<AtomicU64>,
 ) -> Result<ServerConfig, SetupError> {
@@ -90,32 +94,32 @@ pub(crate) fn server(
             identity.certified_key(),
         )));
     tls.alpn_protocols = vec![ALPN.to_vec(), JOIN_ALPN.to_vec()];
-    // No 0-RTT: what is sent in it can be replayed.
+    // No 0-RTT, because its data can be replayed.
     tls.max_early_data_size = 0;
     let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
     let mut transport = transport();
-    // Whoever is not known yet can say one thing. See [`grant_stream_limits`].
+    // An unauthorized client has one stream; see [`grant_stream_limits`].
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
-        .receive_window(STRANGER_WINDOW.into());
+        .receive_window(UNAUTHORIZED_WINDOW.into());
     config
         .transport_config(Arc::new(transport))
         .max_incoming(MAX_INCOMING);
     Ok(config)
 }
 
-/// Gives a client that is known now what clients have.
-pub(crate) fn grant_stream_limits(connection: &quinn::Connection) {
+/// Raises the limits of a connection to those of an authorized client.
+pub(in crate::net) fn grant_stream_limits(connection: &quinn::Connection) {
     connection.set_receive_window(CONNECTION_WINDOW.into());
     connection.set_max_concurrent_bi_streams(MAX_CALLS.into());
 }
 
-/// How this process dials a server of which it knows the key.
-pub(crate) fn client(
+/// Returns the settings for a connection to a server with this key.
+pub(in crate::net) fn client_config(
     identity: &Identity,
     pin: PublicKey,
     protocol: &[u8],
-    to_itself: bool,
+    to_self: bool,
 ) -> Result<ClientConfig, SetupError> {
     let mut tls = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -125,16 +129,12 @@ pub(crate) fn client(
             identity.certified_key(),
         )));
     tls.alpn_protocols = vec![protocol.to_vec()];
-    // The name would tell onlookers who is being dialled.
+    // The name would reveal the server to eavesdroppers.
     tls.enable_sni = false;
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
     let mut transport = transport();
-    let keep_alive = if to_itself {
-        KEEP_OWN_ALIVE
-    } else {
-        KEEP_ALIVE
-    };
-    // The one stream that a server opens is its greeting.
+    let keep_alive = if to_self { SELF_KEEP_ALIVE } else { KEEP_ALIVE };
+    // The one stream that a server opens carries its hello.
     transport
         .max_concurrent_uni_streams(VarInt::from_u32(1))
         .keep_alive_interval(Some(keep_alive));
@@ -142,9 +142,9 @@ pub(crate) fn client(
     Ok(config)
 }
 
-/// Endpoint settings whose secrets come from the identity: a server that crashed and came back can
-/// then tell its old peers so at once. With random ones they would wait for [`IDLE`].
-pub(crate) fn endpoint(identity: &Identity) -> EndpointConfig {
+/// Returns endpoint settings whose secrets derive from the identity, so that a restarted server can reset
+/// its old connections at once. With random secrets peers would wait for [`IDLE_TIMEOUT`].
+pub(in crate::net) fn endpoint_config(identity: &Identity) -> EndpointConfig {
     let reset = ring::hmac::Key::new(
         ring::hmac::HMAC_SHA256,
         &identity.derive("quic stateless reset"),
@@ -156,29 +156,28 @@ pub(crate) fn endpoint(identity: &Identity) -> EndpointConfig {
     config
 }
 
-/// The name rustls files sessions under: one for each key, so that servers never share a drawer.
-/// It is not sent.
-pub(crate) fn session_name(key: &PublicKey) -> String {
+/// Returns the name under which rustls caches sessions, one per key. It is not sent.
+pub(in crate::net) fn session_name(key: &PublicKey) -> String {
     format!("{key}.invalid")
 }
 
-/// The key that the other side proved to hold.
-pub(crate) fn peer_key(connection: &quinn::Connection) -> Option<PublicKey> {
+/// Returns the key that the peer proved to hold.
+pub(in crate::net) fn peer_key(connection: &quinn::Connection) -> Option<PublicKey> {
     let chain = connection.peer_identity()?;
     let chain = chain.downcast::<Vec<CertificateDer<'_>>>().ok()?;
     PublicKey::from_spki(chain.first()?)
 }
 
-/// Whether the client of this connection asks to be let in.
-pub(crate) fn is_joining(connection: &quinn::Connection) -> bool {
+/// Reports whether the client of this connection asks to join.
+pub(in crate::net) fn is_joining(connection: &quinn::Connection) -> bool {
     let data = connection.handshake_data();
     let data = data.and_then(|data| data.downcast::<HandshakeData>().ok());
     data.is_some_and(|data| data.protocol.as_deref() == Some(JOIN_ALPN))
 }
 
-/// Something that only the two ends of this very TLS session know, and that is another for each role
-/// and ticket (RFC 8446, section 7.5).
-pub(crate) fn session_secret(
+/// Returns a secret that only the two ends of this TLS session know, another one for each role and ticket
+/// (RFC 8446, section 7.5).
+pub(in crate::net) fn session_secret(
     connection: &quinn::Connection,
     role: Role,
     serial: u32,
@@ -209,14 +208,14 @@ fn verify(
 }
 
 fn tls13_only() -> Result<HandshakeSignatureValid, Error> {
-    Err(Error::General("only TLS 1.3 is spoken here".into()))
+    Err(Error::General("only TLS 1.3 is supported".into()))
 }
 
-/// Accepts one server key and no other.
+/// Accepts one server key only.
 struct PinnedKeyVerifier(PublicKey);
 
-/// Accepts any client that holds its key. Who may do what is decided after the handshake, on every
-/// connection: a resumed session does not come by here (rustls skips the verifier).
+/// Accepts any client that proves its key. Authorization follows after the handshake, on every connection,
+/// because rustls skips the verifier for resumed sessions.
 #[derive(Debug)]
 struct AnyKeyVerifier {
     proved: Arc<AtomicU64>,

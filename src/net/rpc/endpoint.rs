@@ -1,4 +1,6 @@
-//! The process's one QUIC endpoint: it serves objects and dials others, and it stops in order.
+//! The endpoint: one UDP socket that serves objects and connects to others, with an ordered shutdown. It is
+//! part of `rpc` and not of `quic`, because it owns the objects that it serves and the client that shares
+//! its socket.
 
 use std::{
     collections::HashMap,
@@ -15,11 +17,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     client::Client,
     object::Objects,
-    server::{self, AcceptStats, Calls, ConnectionLimiter, Shared},
+    server::{self, CallCounts, Shared},
 };
 use crate::net::{
     quic::{
-        stream::GOODBYE,
+        limits::{AcceptStats, ConnectionLimiter, MAX_JOINING},
+        stream::CloseCode,
         transport::{self, SetupError},
     },
     trust::{
@@ -30,15 +33,15 @@ use crate::net::{
     },
 };
 
-/// Why there is no endpoint.
+/// An endpoint that could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     #[error("cannot listen on {addr}: {error}")]
     Bind {
-        /// The address that was asked for.
+        /// The requested address.
         addr: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         #[source]
         error: io::Error,
     },
@@ -47,8 +50,8 @@ pub enum EndpointError {
     Setup(#[from] SetupError),
 }
 
-/// A bound QUIC endpoint. Make and use it inside a tokio runtime; it stops with
-/// [`Endpoint::shutdown`], and dropping it without that leaves peers waiting for their idle timeout.
+/// A bound QUIC endpoint. Create and use it inside a tokio runtime. Stop it with [`Endpoint::shutdown`]:
+/// otherwise peers wait for their idle timeout.
 #[derive(Clone)]
 pub struct Endpoint {
     shared: Arc<Shared>,
@@ -57,10 +60,10 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Binds a UDP socket and starts to accept.
+    /// Binds a UDP socket and starts to accept connections.
     ///
     /// # Errors
-    /// [`EndpointError::Bind`] when the address is taken or not ours.
+    /// [`EndpointError::Bind`] when the address is in use or not local.
     pub fn bind(
         addr: SocketAddr,
         identity: &Identity,
@@ -71,8 +74,8 @@ impl Endpoint {
         Ok(endpoint)
     }
 
-    /// The same without accepting yet: whoever calls waits until [`Endpoint::open`]. A server that comes
-    /// back is found at once by those who knew it, and is to have its objects by then.
+    /// Like [`Endpoint::bind`], but clients wait until [`Endpoint::start_accepting`]. A restarted server is
+    /// found at once by its old clients, and needs its objects by then.
     ///
     /// # Errors
     /// As [`Endpoint::bind`].
@@ -84,16 +87,16 @@ impl Endpoint {
         let failed = |error| EndpointError::Bind { addr, error };
         let socket = std::net::UdpSocket::bind(addr).map_err(failed)?;
         let socket = TokioRuntime.wrap_udp_socket(socket).map_err(failed)?;
-        Self::closed(socket, identity, members)
+        Self::paused(socket, identity, members)
     }
 
-    /// Starts to accept.
+    /// Starts to accept connections.
     pub fn start_accepting(&self) {
         let accepting = server::accept(Arc::clone(&self.shared));
         self.shared.tasks.spawn(accepting);
     }
 
-    /// Uses a socket that the caller brings, for example a simulated one.
+    /// Like [`Endpoint::bind`], with a socket of the caller's, for example a simulated one.
     ///
     /// # Errors
     /// [`EndpointError::Setup`], or [`EndpointError::Bind`] when the socket has no address.
@@ -102,21 +105,24 @@ impl Endpoint {
         identity: &Identity,
         members: Members,
     ) -> Result<Self, EndpointError> {
-        let endpoint = Self::closed(socket, identity, members)?;
+        let endpoint = Self::paused(socket, identity, members)?;
         endpoint.start_accepting();
         Ok(endpoint)
     }
 
-    fn closed(
+    fn paused(
         socket: Arc<dyn AsyncUdpSocket>,
         identity: &Identity,
         members: Members,
     ) -> Result<Self, EndpointError> {
         let addr = socket.local_addr();
-        let doors = AcceptStats::default();
+        let accept_stats = AcceptStats::default();
         let quinn = quinn::Endpoint::new_with_abstract_socket(
-            transport::endpoint(identity),
-            Some(transport::server(identity, Arc::clone(&doors.proved))?),
+            transport::endpoint_config(identity),
+            Some(transport::server_config(
+                identity,
+                Arc::clone(&accept_stats.proved),
+            )?),
             socket,
             Arc::new(TokioRuntime),
         )
@@ -133,10 +139,10 @@ impl Endpoint {
             objects: Objects::default(),
             stopping,
             tasks: TaskTracker::new(),
-            calls: Calls::default(),
-            doors,
-            seats: ConnectionLimiter::default(),
-            joining: Semaphore::new(server::MAX_JOINING),
+            calls: CallCounts::default(),
+            accept_stats,
+            limiter: ConnectionLimiter::default(),
+            joining: Semaphore::new(MAX_JOINING),
         });
         Ok(Self {
             shared,
@@ -145,65 +151,65 @@ impl Endpoint {
         })
     }
 
-    /// The objects that it serves.
+    /// Returns the objects that it serves.
     #[must_use]
     pub fn objects(&self) -> &Objects {
         &self.shared.objects
     }
 
-    /// Who may connect.
+    /// Returns the keys that may connect.
     #[must_use]
     pub fn members(&self) -> &Members {
         &self.shared.members
     }
 
-    /// A handle to make calls with; clones share their connections.
+    /// Returns a client that uses this endpoint's socket; clones share connections.
     #[must_use]
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// The key that it shows to peers.
+    /// Returns the key that it presents to peers.
     #[must_use]
     pub const fn key(&self) -> PublicKey {
         self.key
     }
 
-    /// Where it listens.
+    /// Returns the address on which it listens.
     ///
     /// # Errors
-    /// When the system cannot tell.
+    /// The system's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.shared.quinn.local_addr()
     }
 
-    /// Calls that were answered since the start, and calls that met a error.
+    /// Returns the numbers of calls that succeeded and that failed since the start.
     #[must_use]
     pub fn call_counts(&self) -> (u64, u64) {
-        self.shared.calls.so_far()
+        self.shared.calls.load()
     }
 
-    /// What happens at its door.
+    /// Returns counts of its connections.
     #[must_use]
     pub fn connection_stats(&self) -> ConnectionStats {
-        let doors = &self.shared.doors;
+        let stats = &self.shared.accept_stats;
         ConnectionStats {
             open: self.shared.quinn.open_connections(),
-            proved: doors.proved.load(Ordering::Relaxed),
-            retried: doors.retried.load(Ordering::Relaxed),
-            denied: doors.denied.load(Ordering::Relaxed),
+            proved: stats.proved.load(Ordering::Relaxed),
+            retried: stats.retried.load(Ordering::Relaxed),
+            denied: stats.denied.load(Ordering::Relaxed),
         }
     }
 
-    /// How many connections each key has open to it.
+    /// Returns the number of incoming connections of each key.
     #[must_use]
     pub fn connections_by_key(&self) -> HashMap<PublicKey, usize> {
-        self.shared.seats.each()
+        self.shared.limiter.counts()
     }
 
-    /// The ticket with this number, as its text is given out: with these addresses.
+    /// Returns the ticket of a record, with the addresses where this endpoint can be reached.
     #[must_use]
-    pub fn ticket(&self, issued: &TicketRecord, addrs: Vec<SocketAddr>) -> Ticket {
+    pub fn ticket_for(&self, issued: &TicketRecord, addrs: Vec<SocketAddr>) -> Ticket {
         let TicketRecord { serial, role, .. } = *issued;
         Ticket {
             role,
@@ -214,32 +220,34 @@ impl Endpoint {
         }
     }
 
-    /// Stops in order: accept nothing new, let running calls end for at most `grace`, tell every
-    /// peer, and wait at most `grace` again for the goodbyes to be sent. A second call does nothing.
+    /// Shuts down in order: accepts nothing new, waits at most `grace` for running calls, closes every
+    /// connection, and waits at most `grace` again until that is sent. A second call does nothing.
     pub async fn shutdown(&self, grace: Duration) {
         self.shared.stopping.cancel();
         self.shared.tasks.close();
         tokio::time::timeout(grace, self.shared.tasks.wait())
             .await
             .ok();
-        self.shared.quinn.close(GOODBYE, b"shutting down");
+        self.shared
+            .quinn
+            .close(CloseCode::Shutdown.code(), b"shutting down");
         tokio::time::timeout(grace, self.shared.quinn.wait_idle())
             .await
             .ok();
     }
 }
 
-/// What happens at an endpoint's door.
+/// Counts of an endpoint's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionStats {
-    /// Connections that are open or being made, in both directions.
+    /// Connections that are open or being established, in both directions.
     pub open: usize,
-    /// Callers who proved that they hold their key, since the start. Whoever goes on with a session of
-    /// before does not have to: rights are looked up all the same.
+    /// Clients that proved their key since the start. A resumed session needs no proof, but is authorized
+    /// like any other.
     pub proved: u64,
-    /// Callers who were asked to prove their address first, since the start.
+    /// Clients that had to validate their address first, since the start.
     pub retried: u64,
-    /// Callers who were turned away, since the start.
+    /// Clients that were not authorized, since the start.
     pub denied: u64,
 }
 

@@ -1,53 +1,56 @@
-//! Refusals. [`RemoteError`] is the other side's "no" and travels; [`CallError`] is all that can go wrong
-//! with a call and stays with the caller.
+//! Errors of calls. A [`RemoteError`] is the other side's refusal and travels; a [`CallError`] is any
+//! reason why a call has no result and stays with the caller.
 
-use std::time::Duration;
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
-use crate::value::{Value, ValueError};
+use crate::{
+    net::trust::members::AdmissionError,
+    value::{Value, ValueError, bind::BindError},
+};
 
-/// The longest message a error carries, in bytes; longer ones are cut.
+/// Limit of an error's message, in bytes; longer ones are truncated.
 pub const MAX_MESSAGE: usize = 1024;
 
-/// What kind of "no" it is. Append-only: the position is what travels.
+/// The kind of a refusal. Append-only, because frames carry the position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Code {
     /// There is no such name, object or entry.
     NotFound,
-    /// The name is taken by somebody else.
+    /// The name belongs to another owner.
     Exists,
-    /// The caller may not do this.
+    /// The caller lacks the right.
     Denied,
     /// The object has no such method.
     UnknownMethod,
     /// Too few, too many or wrong arguments.
     BadArguments,
-    /// The other side has no room for this now.
+    /// The other side is at a limit.
     Overloaded,
-    /// The other side failed; nothing the caller did.
+    /// The other side failed; the caller did nothing wrong.
     Internal,
-    /// The frame could not be read as a call.
+    /// The frame could not be decoded as a call.
     Malformed,
     /// The call ran longer than the caller allowed.
     Expired,
 }
 
-/// The other side answered "no": a code for programs, a message for people.
+/// A refusal by the other side: a code for programs, a message for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct RemoteError {
-    /// What kind of refusal.
+    /// The kind of refusal.
     pub code: Code,
-    /// What happened, to what, and what to do next. At most [`MAX_MESSAGE`] bytes.
+    /// The failure, its subject and the remedy; at most [`MAX_MESSAGE`] bytes.
     pub message: String,
-    /// The same for programs, where the code does not say enough: a typed error of the method's.
+    /// A typed error of the method, for programs to which the code does not say enough.
     pub detail: Option<Box<Value>>,
 }
 
 impl RemoteError {
-    /// A error with this code and message; a message over [`MAX_MESSAGE`] is cut.
+    /// Creates an error; a message over [`MAX_MESSAGE`] is truncated.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let mut message = message.into();
         if message.len() > MAX_MESSAGE {
@@ -62,38 +65,56 @@ impl RemoteError {
         }
     }
 
-    /// The same with a typed error; one that has no form as a value is left out.
+    /// Attaches a typed error; one that cannot be converted into a value is omitted.
     #[must_use]
     pub fn with_detail<E: Serialize>(mut self, error: &E) -> Self {
         self.detail = Value::from_typed(error).ok().map(Box::new);
         self
     }
 
-    /// The typed error, if there is one and it is of this type.
+    /// Returns the typed error, if there is one of this type.
     #[must_use]
     pub fn detail<E: DeserializeOwned>(&self) -> Option<E> {
         let detail = self.detail.as_deref()?.clone();
         detail.to_typed().ok()
     }
 
-    /// [`Code::NotFound`].
+    /// Creates an error with [`Code::NotFound`].
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(Code::NotFound, message)
     }
 
-    /// [`Code::BadArguments`].
+    /// Creates an error with [`Code::BadArguments`].
     pub fn bad_arguments(message: impl Into<String>) -> Self {
         Self::new(Code::BadArguments, message)
     }
 }
 
 impl From<ValueError> for RemoteError {
-    /// A method's own answer that cannot be put on the wire: the object's mistake.
+    /// A result that cannot be encoded: the object's mistake.
     fn from(error: ValueError) -> Self {
         Self::new(
             Code::Internal,
-            format!("the answer cannot be sent: {error}"),
+            format!("the result cannot be sent: {error}"),
         )
+    }
+}
+
+impl From<BindError> for RemoteError {
+    fn from(error: BindError) -> Self {
+        Self::bad_arguments(error.to_string())
+    }
+}
+
+impl From<AdmissionError> for RemoteError {
+    fn from(error: AdmissionError) -> Self {
+        let code = match &error {
+            AdmissionError::TooManyTickets | AdmissionError::TooManyMembers => Code::Overloaded,
+            AdmissionError::OwnKey => Code::BadArguments,
+            AdmissionError::NotStored { .. } | AdmissionError::Aborted(_) => Code::Internal,
+            _ => Code::Denied,
+        };
+        Self::new(code, error.to_string())
     }
 }
 
@@ -103,57 +124,164 @@ impl From<std::convert::Infallible> for RemoteError {
     }
 }
 
-/// Why a call brought no answer.
+/// The error behind another one. Only its text travels; the error itself is kept where it happened.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    message: String,
+    error: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Cause {
+    /// Creates a cause that is no error of a lower layer.
+    pub fn from_message(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            error: None,
+        }
+    }
+
+    /// Creates a cause from an error.
+    pub fn from_error(error: impl Error + Send + Sync + 'static) -> Self {
+        Self {
+            message: error.to_string(),
+            error: Some(Arc::new(error)),
+        }
+    }
+
+    /// Creates a cause from an error, with its context before the message.
+    pub fn in_context(
+        context: impl fmt::Display,
+        error: impl Error + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            message: format!("{context}: {error}"),
+            error: Some(Arc::new(error)),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.as_deref().map(|error| error as _)
+    }
+}
+
+impl PartialEq for Cause {
+    fn eq(&self, other: &Self) -> bool {
+        self.message == other.message
+    }
+}
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.message)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cause {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d).map(Self::from_message)
+    }
+}
+
+/// The reason why no connection was established.
+#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// Nothing came back in time.
+    #[error("no reply; is a node running there, and is this still its address?")]
+    NoReply,
+    /// There is no address to connect to.
+    #[error("no address of it is known")]
+    NoAddress,
+    /// The server proved another key than the expected one.
+    #[error("it holds another key than expected")]
+    WrongKey,
+    /// The server supports another major version of the protocol.
+    #[error("it supports another version of the protocol")]
+    WrongVersion,
+    /// The server has changed this process's role and closed the connection.
+    #[error("the role of this process there has changed")]
+    RoleChanged,
+    /// The transport's error.
+    #[error("{0}")]
+    Transport(#[source] Cause),
+}
+
+/// The reason why a call has no result.
 #[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum CallError {
-    /// No connection came about: the call was not sent.
+    /// No connection was established: the call was not sent.
     #[error("cannot reach {peer}: {reason}")]
     Connect {
-        /// Address and key fingerprint of the other side.
+        /// The address and key fingerprint of the other side.
         peer: String,
-        /// What the transport said.
-        reason: String,
+        /// The reason.
+        #[source]
+        reason: ConnectError,
     },
-    /// The other side was reached and does not let this process in: it does not know its key, or not any
-    /// more.
+    /// The other side was reached, but does not know this process's key, or no longer does.
     #[error("{0} does not know this process's key; join with a ticket of it first")]
     Unauthorized(
-        /// Address and key fingerprint of the other side.
+        /// The address and key fingerprint of the other side.
         String,
     ),
     /// The connection broke after the call was sent: it may or may not have run.
-    #[error("the connection to {peer} was lost before the answer came: {reason}")]
+    #[error("the connection to {peer} was lost before the reply came: {reason}")]
     Lost {
-        /// Address and key fingerprint of the other side.
+        /// The address and key fingerprint of the other side.
         peer: String,
-        /// What the transport said.
-        reason: String,
+        /// The transport's error.
+        #[source]
+        reason: Cause,
     },
-    /// No answer within the deadline: it may or may not have run.
-    #[error("no answer within {0:?}")]
+    /// There was no reply within the deadline: the call may or may not have run.
+    #[error("no reply within {0:?}")]
     Deadline(Duration),
-    /// The other side has no room for one more call or connection: it did not run.
+    /// The other side is at a limit of calls or connections: the call did not run.
     #[error("{0} is busy; try again in a moment")]
     Busy(String),
-    /// What came back is not an answer of this protocol.
-    #[error("the other side broke the protocol: {0}")]
-    Protocol(String),
-    /// The other side answered "no".
+    /// The reply violates the protocol.
+    #[error("protocol error: {0}")]
+    Protocol(#[source] Cause),
+    /// The other side refused.
     #[error("{0}")]
     Remote(#[from] RemoteError),
     /// This process is shutting its network down.
     #[error("the network of this process is shutting down")]
     Closed,
+    /// The object is of a kind that cannot be called yet.
+    #[error("{0} is not supported yet")]
+    Unsupported(String),
 }
 
 impl CallError {
-    /// Whether trying again cannot run the call twice.
+    /// Creates a [`CallError::Protocol`] with a message.
+    pub fn protocol(message: impl Into<String>) -> Self {
+        Self::Protocol(Cause::from_message(message))
+    }
+
+    /// Creates a [`CallError::Protocol`] from an error and its context.
+    pub fn protocol_error(
+        context: impl fmt::Display,
+        error: impl Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Protocol(Cause::in_context(context, error))
+    }
+
+    /// Reports whether another attempt cannot run the call twice.
     #[must_use]
     pub const fn retriable(&self) -> bool {
         matches!(
             self,
-            Self::Connect { .. } | Self::Unauthorized(_) | Self::Busy(_)
+            Self::Connect { .. } | Self::Unauthorized(_) | Self::Busy(_) | Self::Unsupported(_)
         )
     }
 }
@@ -163,23 +291,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_message_is_cut_between_characters() {
+    fn a_long_message_is_truncated_between_characters() {
         let error = RemoteError::new(Code::Internal, "é".repeat(MAX_MESSAGE));
         assert!(error.message.len() <= MAX_MESSAGE);
         assert!(error.message.ends_with('…'));
     }
 
     #[test]
-    fn only_what_cannot_have_run_is_retriable() {
+    fn only_a_call_that_cannot_have_run_is_retriable() {
         let peer = || "p".to_owned();
         assert!(CallError::Busy(peer()).retriable());
         assert!(!CallError::Deadline(Duration::ZERO).retriable());
+        let reason = Cause::from_message("");
         assert!(
             !CallError::Lost {
                 peer: peer(),
-                reason: String::new()
+                reason
             }
             .retriable()
         );
+    }
+
+    #[test]
+    fn a_cause_keeps_its_error_and_travels_as_text() {
+        let lost = CallError::Lost {
+            peer: "p".to_owned(),
+            reason: Cause::from_error(std::io::Error::other("reset")),
+        };
+        let cause = lost.source().expect("a cause");
+        assert!(cause.source().is_some_and(|e| e.is::<std::io::Error>()));
+        let received: CallError = Value::from_typed(&lost)
+            .expect("encodes")
+            .to_typed()
+            .expect("decodes");
+        assert_eq!(received, lost);
+        assert!(received.source().expect("text").source().is_none());
     }
 }

@@ -3,47 +3,44 @@
 //! ```text
 //! call stream  →  Call            FIN
 //!              ←  Reply           FIN      (a stream of replies for `watch`)
-//! hello        ←  Hello           FIN      one-way stream, once the server has admitted the client
+//! hello        ←  Hello           FIN      one-way stream, once the server has authorized the client
 //!
-//! join stream  →  Join            FIN      protocol `distro-join/1`, for keys that are not known yet
+//! join stream  →  JoinRequest     FIN      protocol `distro-join/1`, for unknown keys; see `join`
 //!              ←  Reply           FIN
 //! ```
 //!
-//! postcard writes positions, not names: fields and variants are append-only within a version, and
-//! the golden bytes in the tests hold every message still. A new major version is a new ALPN.
-
-use std::{fmt, str::FromStr};
+//! postcard writes positions, not names: fields and variants are append-only within a version, and the
+//! tests hold the bytes of every message. A new major version is a new ALPN.
 
 use futures_util::FutureExt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::error::RemoteError;
-use crate::value::{Encoded, Value};
+use crate::{
+    net::trust::role::Role,
+    value::{Encoded, Value},
+};
 
-/// The protocol's name and major version, agreed in the TLS handshake.
-pub const ALPN: &[u8] = b"distro/1";
+pub use crate::net::quic::transport::ALPN;
 
-/// The protocol by which an unknown key asks to be let in; it can ask for nothing else.
-pub const JOIN_ALPN: &[u8] = b"distro-join/1";
-
-/// The largest frame either side sends or reads, in bytes.
+/// Limit of a frame in either direction, in bytes.
 pub const MAX_FRAME: usize = 1 << 20;
 
-/// How much is set aside for a frame before its bytes arrive.
-const FIRST_READ: usize = 8 << 10;
+/// The memory reserved for a frame before its bytes arrive.
+const INITIAL_READ: usize = 8 << 10;
 
-/// How much is set aside for a frame before it is written.
-const FIRST_WRITE: usize = 256;
+/// The memory reserved for a frame before it is encoded.
+const INITIAL_WRITE: usize = 256;
 
-/// Ask an object to run a method.
+/// A request to run a method of an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// The object's name at its server.
     pub object: String,
     /// The method's name.
     pub method: String,
-    /// How long the caller waits, in milliseconds from now: relative, because clocks differ.
+    /// The caller's deadline in milliseconds from now: relative, because clocks differ.
     pub deadline_ms: u32,
     /// Arguments by position.
     pub args: Vec<Value>,
@@ -51,109 +48,52 @@ pub struct Call {
     pub kwargs: Vec<(String, Value)>,
 }
 
-/// What comes back.
+/// One reply to a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
     /// The method's result, or the next item of a stream.
     Ok(Value),
-    /// It did not run, or it failed.
+    /// The call was refused, or it failed.
     Err(RemoteError),
 }
 
-/// What a client may do. Append-only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Role {
-    /// Look up, list, watch and call.
-    Read,
-    /// Also register, renew and remove its own names.
-    Member,
-    /// Also remove the names of others.
-    Admin,
-}
-
-impl Role {
-    /// Every role, the least first.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Member, Self::Admin];
-
-    /// The word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Member => "member",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Role {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
-        found.ok_or_else(|| format!("`{text}` is not one of read, member, admin"))
-    }
-}
-
-/// Asks to be let in with a ticket. The proof is of the ticket's secret and this very TLS session, so
-/// that it is worth nothing to anybody else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Join {
-    /// The ticket's number.
-    pub serial: u32,
-    /// As what.
-    pub role: Role,
-    /// What the client calls itself, for people.
-    pub label: String,
-    /// The proof.
-    pub proof: [u8; 32],
-}
-
-/// The server's first word: without it a connection is not known to be admitted, because in TLS 1.3
-/// the client is done before the server has looked at its key.
+/// The server's first message. Only with it a client knows that it is authorized, because in TLS 1.3 the
+/// client completes the handshake before the server has checked its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// What this client may do here.
+    /// The client's role.
     pub role: Role,
     /// The server's software version, for people.
     pub version: String,
 }
 
-/// Why a frame could not be read or written.
+/// A frame that could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// Longer than [`MAX_FRAME`].
     #[error("a frame of {0} bytes is over the limit of {MAX_FRAME}")]
     TooLarge(usize),
-    /// The bytes are not what was expected.
-    #[error("a frame is not readable: {0}")]
-    Malformed(postcard::Error),
+    /// The bytes do not decode as the expected message.
+    #[error("a frame is malformed: {0}")]
+    Malformed(#[source] postcard::Error),
     /// The stream ended inside a frame or broke.
     #[error("the stream broke: {0}")]
     Io(#[from] std::io::Error),
 }
 
-/// Encodes a message with its length in front.
+/// Encodes a message with its length before it.
 ///
 /// # Errors
 /// [`FrameError::TooLarge`] when it is over [`MAX_FRAME`].
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
-    // Most frames fit; growing from four bytes would move each of them five times.
-    let mut head = Vec::with_capacity(FIRST_WRITE);
+    // Most frames fit; growing from four bytes would reallocate five times.
+    let mut head = Vec::with_capacity(INITIAL_WRITE);
     head.extend_from_slice(&[0; 4]);
     let frame = postcard::to_extend(message, head).map_err(FrameError::Malformed)?;
     with_length(frame)
 }
 
-/// Puts its length into the first four bytes of a frame.
+/// Writes the length into the first four bytes of a frame.
 fn with_length(mut frame: Vec<u8>) -> Result<Vec<u8>, FrameError> {
     let length = frame.len() - 4;
     match u32::try_from(length) {
@@ -167,23 +107,47 @@ fn with_length(mut frame: Vec<u8>) -> Result<Vec<u8>, FrameError> {
     }
 }
 
-/// The frame of an answer, which is [`Reply::Ok`] with this value.
+/// Encodes [`Reply::Ok`] with a value that is encoded already.
 ///
 /// # Errors
 /// [`FrameError::TooLarge`] when it is over [`MAX_FRAME`].
-pub(crate) fn answer(value: Encoded) -> Result<Vec<u8>, FrameError> {
-    // The room before it is for the length, and for the number of the variant: 0.
-    with_length(value.with_headroom())
+pub(super) fn encode_result(value: Encoded) -> Result<Vec<u8>, FrameError> {
+    // The room before the value holds the length and the variant's number, 0.
+    with_length(value.into_bytes_with_headroom())
 }
 
-/// Reads what [`answer`] has written, or a refusal; `None` when the stream ended cleanly before it.
+/// Encodes a [`Call`] whose positional arguments are a tuple that is encoded already.
+///
+/// # Errors
+/// [`FrameError::TooLarge`] when it is over [`MAX_FRAME`].
+pub(super) fn encode_call(
+    object: &str,
+    method: &str,
+    deadline_ms: u32,
+    args: &Encoded,
+) -> Result<Vec<u8>, FrameError> {
+    let mut frame = Vec::with_capacity(INITIAL_WRITE);
+    frame.extend_from_slice(&[0; 4]);
+    // postcard concatenates fields: a struct and a tuple of its fields have the same bytes.
+    frame = postcard::to_extend(&(object, method, deadline_ms), frame)
+        .map_err(FrameError::Malformed)?;
+    frame.extend_from_slice(args.items().unwrap_or(NO_ITEMS));
+    // No arguments by name.
+    frame.extend_from_slice(NO_ITEMS);
+    with_length(frame)
+}
+
+/// The encoding of an empty sequence.
+const NO_ITEMS: &[u8] = &[0];
+
+/// Reads a [`Reply`] without decoding its value; `None` when the stream ended cleanly before it.
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) async fn read_reply(
+pub(super) async fn read_reply(
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<Option<Result<Encoded, RemoteError>>, FrameError> {
-    let Some(body) = read_body(stream).await? else {
+    let Some(body) = read_frame(stream).await? else {
         return Ok(None);
     };
     match body.first() {
@@ -211,18 +175,18 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
 /// Reads one frame; `None` when the stream ended cleanly before it.
 ///
 /// # Errors
-/// Any [`FrameError`]. What is set aside grows with the bytes that really came, never with the
-/// length that a peer announced.
+/// Any [`FrameError`]. The memory reserved grows with the bytes that arrive, never with the length that a
+/// peer announces.
 pub async fn read<T: DeserializeOwned>(
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<Option<T>, FrameError> {
-    match read_body(stream).await? {
+    match read_frame(stream).await? {
         Some(body) => decode(&body).map(Some),
         None => Ok(None),
     }
 }
 
-async fn read_body(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<u8>>, FrameError> {
+async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<u8>>, FrameError> {
     let mut head = [0; 4];
     let mut have = 0;
     while have < head.len() {
@@ -236,7 +200,7 @@ async fn read_body(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<u
     if length > MAX_FRAME {
         return Err(FrameError::TooLarge(length));
     }
-    let mut body = vec![0; length.min(FIRST_READ)];
+    let mut body = vec![0; length.min(INITIAL_READ)];
     stream.read_exact(&mut body).await?;
     while body.len() < length {
         let have = body.len();
@@ -246,10 +210,10 @@ async fn read_body(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<u
     Ok(Some(body))
 }
 
-/// Reads the end of a stream behind its only frame, if it has come. quinn tells the peer to stop
-/// sending when a stream is dropped whose end was not read, even when the end is there: one more frame
-/// in each direction for every call. Bytes that come instead of the end are lost.
-pub(crate) fn consume_fin(stream: &mut quinn::RecvStream) -> bool {
+/// Reads the end of a stream after its only frame, if it has arrived. quinn tells the peer to stop sending
+/// when a stream is dropped whose end was not read, even if it has arrived: one more QUIC frame in each
+/// direction for every call. Bytes that arrive instead of the end are lost.
+pub(super) fn consume_fin(stream: &mut quinn::RecvStream) -> bool {
     matches!(stream.read(&mut [0]).now_or_never(), Some(Ok(None)))
 }
 
@@ -291,9 +255,9 @@ mod tests {
             hex(&Reply::Ok("Hi".into())),
             "000000050005024869".to_owned()
         );
-        let answered = answer(Encoded::from_typed("Hi").expect("text")).expect("small");
+        let result = encode_result(Encoded::from_typed("Hi").expect("text")).expect("small");
         assert_eq!(
-            data_encoding::HEXLOWER.encode(&answered),
+            data_encoding::HEXLOWER.encode(&result),
             "000000050005024869"
         );
         assert_eq!(
@@ -322,6 +286,20 @@ mod tests {
         for (position, role) in [Role::Read, Role::Member, Role::Admin].iter().enumerate() {
             assert_eq!(hex(role), format!("00000001{position:02x}"));
         }
+    }
+
+    #[test]
+    fn encoded_arguments_make_the_same_frame() {
+        let call = Call {
+            object: "naming".into(),
+            method: "renew".into(),
+            deadline_ms: 5000,
+            args: vec!["server".into(), Value::Int(7)],
+            kwargs: vec![],
+        };
+        let args = Encoded::from_typed(&("server", 7)).expect("encodes");
+        let frame = encode_call("naming", "renew", 5000, &args).expect("small");
+        assert_eq!(frame, encode(&call).expect("small"));
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! The process's own key: made on the first start, kept in one file, shown to every peer.
+//! The key pair of this process: generated at the first start, stored in one file, shown to every peer.
 //!
 //! Both ends of a connection present their key as a raw public key (RFC 7250) and prove that they
 //! hold it. There is no certificate, no host name and no expiry to get wrong.
@@ -12,19 +12,16 @@ use std::{
 use ring::hmac;
 use rustls::{pki_types::PrivatePkcs8KeyDer, sign::CertifiedKey};
 
-use super::{key::PublicKey, ticket::Secret};
-use crate::{
-    files::{self, ReadError},
-    net::rpc::wire::Role,
-};
+use super::{key::PublicKey, role::Role, ticket::Secret};
+use crate::files::{self, ReadError};
 
 /// The name of the key file in the data directory.
 pub const KEY_FILE: &str = "identity.pem";
 
-/// No key file is larger; what is larger is something else.
+/// Limit of the key file's size, in bytes.
 const MAX_KEY_FILE: u64 = 8 << 10;
 
-/// A key pair and what is derived from it.
+/// A key pair and the secrets derived from it.
 #[derive(Clone)]
 pub struct Identity {
     public: PublicKey,
@@ -32,7 +29,7 @@ pub struct Identity {
     secret: Arc<hmac::Key>,
 }
 
-/// Why there is no identity.
+/// An identity that cannot be loaded or generated.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The key file can be read or written by others, so the key may have been taken.
@@ -46,84 +43,95 @@ pub enum IdentityError {
         /// Its permission bits.
         mode: u32,
     },
-    /// The key file cannot be read or made.
+    /// The key file cannot be read or created.
     #[error("cannot {verb} the key file {path}: {error}")]
     File {
-        /// What was tried.
+        /// The operation that failed.
         verb: &'static str,
         /// The key file or its folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         error: io::Error,
     },
     /// The key file holds no Ed25519 key.
     #[error(
-        "{path} holds no usable Ed25519 key ({reason}); \
-         move it away and a new key is made at the next start"
+        "{path} holds no usable Ed25519 key ({error}); \
+         move it away, and a new key is generated at the next start"
     )]
     Unreadable {
         /// The key file.
         path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
+        /// The reason.
+        #[source]
+        error: KeyError,
     },
-    /// The key cannot be made.
-    #[error("cannot make a key: {0}")]
-    Make(String),
+    /// The key cannot be generated.
+    #[error("cannot generate a key: {0}")]
+    Generate(#[from] KeyError),
+}
+
+/// A key that cannot be generated or parsed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The PEM text holds no key, or the system has no random numbers.
+    #[error(transparent)]
+    Pem(#[from] rcgen::Error),
+    /// The TLS library does not accept the key.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+    /// The key is of another kind.
+    #[error("the key is not Ed25519")]
+    Algorithm,
 }
 
 impl Identity {
-    /// Reads the key from `folder`, or makes one there on the first start.
+    /// Loads the key from `folder`, or generates one there at the first start.
     ///
-    /// The folder is made with mode 0700 and the file with mode 0600; an existing file that others
-    /// can read is refused.
+    /// The folder is created with mode 0700 and the file with mode 0600; an existing file that others can
+    /// read is rejected.
     ///
     /// # Errors
-    /// See [`IdentityError`]: each names the file and what to do.
+    /// [`IdentityError`], which names the file and the remedy.
     pub fn load_or_generate(folder: &Path) -> Result<Self, IdentityError> {
         let path = folder.join(KEY_FILE);
         match read_private(&path)? {
-            Some(pem) => Self::from_pem(&pem).map_err(|reason| IdentityError::Unreadable {
-                path: path.clone(),
-                reason,
-            }),
+            Some(pem) => {
+                Self::from_pem(&pem).map_err(|error| IdentityError::Unreadable { path, error })
+            }
             None => {
-                let pem = make_pem().map_err(IdentityError::Make)?;
+                let pem = generate_pem()?;
                 match create(folder, &path, &pem) {
-                    // Another process of the same user made it first: its key is ours too.
+                    // Another process of the same user was first: its key is ours too.
                     Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                         Self::load_or_generate(folder)
                     }
                     Err(error) => Err(IdentityError::File {
-                        verb: "make",
+                        verb: "create",
                         path,
                         error,
                     }),
-                    Ok(()) => Self::from_pem(&pem).map_err(IdentityError::Make),
+                    Ok(()) => Ok(Self::from_pem(&pem)?),
                 }
             }
         }
     }
 
-    /// A key that is kept nowhere, for tests and short-lived clients.
+    /// Generates a key that is not stored, for tests and short-lived clients.
     ///
     /// # Errors
-    /// [`IdentityError::Make`] when the system gives no random numbers.
+    /// [`IdentityError::Generate`] when the system has no random numbers.
     pub fn ephemeral() -> Result<Self, IdentityError> {
-        make_pem()
-            .and_then(|pem| Self::from_pem(&pem))
-            .map_err(IdentityError::Make)
+        Ok(Self::from_pem(&generate_pem()?)?)
     }
 
-    fn from_pem(pem: &str) -> Result<Self, String> {
-        let pair = rcgen::KeyPair::from_pem(pem).map_err(|e| e.to_string())?;
+    fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let pair = rcgen::KeyPair::from_pem(pem)?;
         let der = pair.serialize_der();
         let secret = hmac::Key::new(hmac::HMAC_SHA256, &der);
-        let signer = rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(der))
-            .map_err(|e| e.to_string())?;
-        let spki = signer.public_key().ok_or("the key has no public half")?;
-        let public = PublicKey::from_spki(spki.as_ref()).ok_or("the key is not Ed25519")?;
+        let signer = rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(der))?;
+        let spki = signer.public_key().ok_or(KeyError::Algorithm)?;
+        let public = PublicKey::from_spki(spki.as_ref()).ok_or(KeyError::Algorithm)?;
         let chain = vec![spki.as_ref().to_vec().into()];
         Ok(Self {
             public,
@@ -132,25 +140,26 @@ impl Identity {
         })
     }
 
-    /// The public half: who this process is.
+    /// Returns the public key.
     #[must_use]
     pub const fn public(&self) -> PublicKey {
         self.public
     }
 
-    pub(crate) fn certified_key(&self) -> Arc<CertifiedKey> {
+    /// Returns the key pair as TLS presents it.
+    pub(in crate::net) fn certified_key(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.certified_key)
     }
 
-    /// The secret of the ticket with this number. It is kept nowhere: whoever has the key can make it
-    /// again.
-    pub(crate) fn ticket_secret(&self, role: Role, serial: u32) -> Secret {
+    /// Derives the secret of a ticket. It is not stored, because the key can derive it again.
+    pub(in crate::net) fn ticket_secret(&self, role: Role, serial: u32) -> Secret {
         let material = self.derive(&format!("join ticket {} {serial}", role.as_str()));
         Secret(material.first_chunk().copied().unwrap_or_default())
     }
 
-    /// Key material for another purpose, the same at every start and useless for any other purpose.
-    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
+    /// Derives key material for one purpose: the same at every start, unrelated to that of any other
+    /// purpose.
+    pub(in crate::net) fn derive(&self, purpose: &str) -> [u8; 32] {
         let mut out = [0; 32];
         out.copy_from_slice(hmac::sign(&self.secret, purpose.as_bytes()).as_ref());
         out
@@ -163,10 +172,9 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-fn make_pem() -> Result<String, String> {
-    rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)
-        .map(|pair| pair.serialize_pem())
-        .map_err(|e| e.to_string())
+fn generate_pem() -> Result<String, KeyError> {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519)?;
+    Ok(pair.serialize_pem())
 }
 
 /// Returns the file's text, or `None` if there is no file.

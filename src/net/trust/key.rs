@@ -1,40 +1,40 @@
-//! Public keys: who somebody is on the network.
+//! Public keys: the identity of a process on the network.
 
 use std::{fmt, str::FromStr};
 
 use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// An Ed25519 public key. It is the whole identity of a process: no name, no expiry, no authority.
+/// An Ed25519 public key, the whole identity of a process: there is no name, expiry or authority.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PublicKey(pub(crate) [u8; 32]);
+pub struct PublicKey([u8; 32]);
 
-/// What precedes the key in an Ed25519 `SubjectPublicKeyInfo` (RFC 8410, section 4).
-const SPKI_HEAD: [u8; 12] = [
+/// The bytes before the key in an Ed25519 `SubjectPublicKeyInfo` (RFC 8410, section 4).
+const SPKI_PREFIX: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
 
 impl PublicKey {
-    /// Takes the 32 bytes of a key as they are.
+    /// Creates a key from its 32 bytes, without checking them.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 bytes of the key.
+    /// Returns the 32 bytes of the key.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Reads the key out of a raw public key as TLS carries it (RFC 7250), if it is Ed25519.
-    pub(crate) fn from_spki(spki: &[u8]) -> Option<Self> {
-        let key = spki.strip_prefix(&SPKI_HEAD)?;
+    /// Returns the key in a raw public key as TLS carries it (RFC 7250), if it is an Ed25519 key.
+    pub(in crate::net) fn from_spki(spki: &[u8]) -> Option<Self> {
+        let key = spki.strip_prefix(&SPKI_PREFIX)?;
         key.try_into().ok().map(Self)
     }
 
-    /// The first eight characters: enough for a person to tell keys apart on one screen, never
-    /// enough to trust one.
+    /// Returns the first eight characters: enough to tell keys apart on one screen, never enough to
+    /// trust one.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut text = self.to_string();
@@ -43,8 +43,8 @@ impl PublicKey {
     }
 }
 
-/// As bytes: serde would make an array a list of 32 numbers, each of which is a value of its own in an
-/// answer that carries it.
+/// Serializes as bytes; serde serializes an array as 32 numbers, each of which would be a value of its
+/// own.
 impl Serialize for PublicKey {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_bytes(&self.0)
@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for PublicKey {
             type Value = PublicKey;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the 32 bytes of a key")
+                f.write_str("a key of 32 bytes")
             }
 
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<PublicKey, E> {

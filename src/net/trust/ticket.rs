@@ -1,9 +1,9 @@
-//! A ticket: one pasted string that lets another process or machine join. It says where the server
-//! is, which key it must hold, as what the bearer joins, and carries the secret that proves it.
+//! Tickets: one pasted string that lets another process or machine join. A ticket holds the server's
+//! addresses and key, the role of the bearer, and the secret that proves possession.
 //!
 //! The text is `distro1` and lower-case base32 of a postcard message and the first four bytes of its
-//! SHA-256, so that a slip of the finger is noticed before anybody is dialled. The prefix never changes,
-//! so that scanners find a ticket that has leaked.
+//! SHA-256, so that a typing error is noticed before any connection is made. The prefix never changes, so
+//! that secret scanners find a leaked ticket.
 
 use std::{borrow::Cow, fmt, net::SocketAddr, str::FromStr};
 
@@ -11,33 +11,32 @@ use data_encoding::BASE32_NOPAD;
 use ring::{digest, hmac};
 use serde::{Deserialize, Serialize};
 
-use super::key::PublicKey;
-use crate::net::{peer_addr::PeerAddr, rpc::wire::Role};
+use super::{key::PublicKey, peer_addr::PeerAddr, role::Role};
 
-/// What every ticket begins with.
+/// The prefix of every ticket.
 pub const PREFIX: &str = "distro1";
-/// The most addresses in one ticket.
+/// Limit of addresses in one ticket.
 pub const MAX_ADDRS: usize = 8;
-/// The longest ticket, in characters.
+/// Limit of a ticket's text, in characters.
 const MAX_TEXT: usize = 1_024;
-/// Bytes of the checksum.
-const CHECK: usize = 4;
+/// Length of the checksum, in bytes.
+const CHECKSUM_LEN: usize = 4;
 
-/// What a bearer proves to know. It is never shown by accident: only [`Ticket`]'s own text has it.
+/// The secret of a ticket. [`fmt::Debug`] hides it; only the text of a [`Ticket`] contains it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Secret(pub(crate) [u8; 16]);
+pub struct Secret(pub(super) [u8; 16]);
 
 impl Secret {
-    /// The proof of this secret for one TLS session: worthless in any other session, for any other
-    /// role and to whoever sees it.
-    pub(crate) fn prove(&self, session: &[u8; 32]) -> [u8; 32] {
+    /// Returns the proof of this secret for one TLS session. It is worthless in any other session, for
+    /// any other role and to any eavesdropper.
+    pub(in crate::net) fn prove(&self, session: &[u8; 32]) -> [u8; 32] {
         let mut proof = [0; 32];
         proof.copy_from_slice(hmac::sign(&self.key(), session).as_ref());
         proof
     }
 
-    /// Whether a proof is this secret's; takes as long for a wrong one as for a right one.
-    pub(crate) fn is_proved(&self, session: &[u8; 32], proof: &[u8; 32]) -> bool {
+    /// Verifies a proof of this secret, in constant time.
+    pub(in crate::net) fn verify(&self, session: &[u8; 32], proof: &[u8; 32]) -> bool {
         hmac::verify(&self.key(), session, proof).is_ok()
     }
 
@@ -52,35 +51,35 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What lets somebody join. [`fmt::Display`] writes the secret too.
+/// An invitation to join a server. [`fmt::Display`] includes the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
-    /// As what the bearer joins.
+    /// The role with which the bearer joins.
     pub role: Role,
-    /// Its number at the server that gave it out.
+    /// The serial number at the server that issued it.
     pub serial: u32,
-    /// Where the server can be reached, the likeliest first; at most [`MAX_ADDRS`].
+    /// The server's addresses, the likeliest first; at most [`MAX_ADDRS`].
     pub addrs: Vec<SocketAddr>,
     /// The key that the server must prove to hold.
     pub key: PublicKey,
-    /// What the bearer proves to know.
+    /// The secret that the bearer proves to know.
     pub secret: Secret,
 }
 
 impl Ticket {
-    /// A ticket that lets nobody in, for where one stood and must not be told.
+    /// Returns a ticket that admits nobody, to replace one that must not be shown.
     #[must_use]
     pub fn blank() -> Self {
         Self {
             role: Role::Read,
             serial: 0,
             addrs: vec![SocketAddr::from(([0, 0, 0, 0], 0))],
-            key: PublicKey([0; 32]),
+            key: PublicKey::from_bytes([0; 32]),
             secret: Secret([0; 16]),
         }
     }
 
-    /// The server at each of its addresses.
+    /// Returns the server at each of its addresses.
     pub fn peers(&self) -> impl Iterator<Item = PeerAddr> {
         let key = self.key;
         self.addrs
@@ -89,14 +88,14 @@ impl Ticket {
     }
 }
 
-/// Whether there may be a ticket in a text, whole or not.
+/// Reports whether a text may contain a ticket, or a part of one.
 #[must_use]
 pub fn contains_ticket(text: &str) -> bool {
     split(text).is_some()
 }
 
-/// The same text with stars for everything behind a ticket's prefix, for a screen that others may see: a
-/// ticket may have been broken into words on its way. It has as many characters.
+/// Masks everything after a ticket's prefix with stars, for a screen that others may see. Whitespace and
+/// length are preserved, because a ticket may have been broken into words.
 #[must_use]
 pub fn mask(text: &str) -> Cow<'_, str> {
     let Some((clear, secret)) = split(text) else {
@@ -107,27 +106,27 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     Cow::Owned(clear.chars().chain(stars).collect())
 }
 
-/// The same text with a ticket for nothing in place of the ticket, for a file that others may see.
+/// Replaces the ticket in a text by [`Ticket::blank`], for a file that others may see.
 #[must_use]
 pub fn redact(text: &str) -> String {
     let Some((clear, secret)) = split(text) else {
         return text.to_owned();
     };
     let before = clear.get(..clear.len() - PREFIX.len()).unwrap_or_default();
-    // What is wrong stays as wrong as it was.
+    // An invalid ticket stays invalid.
     match format!("{PREFIX}{}", secret.trim_end()).parse::<Ticket>() {
         Ok(_) => format!("{before}{}", Ticket::blank()),
         Err(_) => format!("{before}{PREFIX}-mistyped"),
     }
 }
 
-/// A text behind the first ticket's prefix in it, and before.
+/// Splits a text after the prefix of the first ticket in it.
 fn split(text: &str) -> Option<(&str, &str)> {
     let at = text.to_ascii_lowercase().find(PREFIX)?;
     text.split_at_checked(at + PREFIX.len())
 }
 
-/// What is in the text. Append-only: a second version is a second variant.
+/// The encoded content. Append-only: a second version is a second variant.
 #[derive(Serialize, Deserialize)]
 enum Wire {
     V1 {
@@ -139,17 +138,17 @@ enum Wire {
     },
 }
 
-/// A text that is not a ticket. It never repeats the text, which may be nearly a secret.
+/// A text that is not a ticket. The error never repeats the text, which may contain a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParseTicketError {
-    /// It does not begin as one.
-    #[error("this is no ticket: a ticket is one word that begins with {PREFIX}")]
+    /// The prefix is missing.
+    #[error("this is not a ticket: a ticket is one word that begins with {PREFIX}")]
     Other,
-    /// A character is wrong, or missing.
+    /// A character is wrong or missing.
     #[error("this ticket is mistyped or cut off; paste it again, whole")]
     Mistyped,
-    /// It is whole, and of a kind that is not known here.
-    #[error("this ticket was made by a newer distro-tui; use that one here as well")]
+    /// The ticket is intact, but of an unknown version.
+    #[error("this ticket was issued by a newer distro-tui; update this one")]
     Newer,
 }
 
@@ -159,11 +158,11 @@ impl fmt::Display for Ticket {
             role: self.role,
             serial: self.serial,
             addrs: self.addrs.iter().take(MAX_ADDRS).copied().collect(),
-            key: self.key.0,
+            key: *self.key.as_bytes(),
             secret: self.secret.clone(),
         };
         let mut bytes = postcard::to_stdvec(&wire).map_err(|_never| fmt::Error)?;
-        bytes.extend(check(&bytes));
+        bytes.extend(checksum(&bytes));
         f.write_str(PREFIX)?;
         f.write_str(&BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
     }
@@ -184,14 +183,14 @@ impl FromStr for Ticket {
         }
         let bytes = BASE32_NOPAD
             .decode(body.to_ascii_uppercase().as_bytes())
-            .map_err(|_slip| ParseTicketError::Mistyped)?;
+            .map_err(|_typo| ParseTicketError::Mistyped)?;
         let (message, sum) = bytes
-            .split_last_chunk::<CHECK>()
+            .split_last_chunk::<CHECKSUM_LEN>()
             .ok_or(ParseTicketError::Mistyped)?;
-        if check(message) != *sum {
+        if checksum(message) != *sum {
             return Err(ParseTicketError::Mistyped);
         }
-        // Its sum is right, so what cannot be read was written by somebody who knows more.
+        // The checksum is right, so a newer version wrote what cannot be decoded.
         match postcard::take_from_bytes::<Wire>(message) {
             Ok((
                 Wire::V1 {
@@ -206,7 +205,7 @@ impl FromStr for Ticket {
                 role,
                 serial,
                 addrs,
-                key: PublicKey(key),
+                key: PublicKey::from_bytes(key),
                 secret,
             }),
             _ => Err(ParseTicketError::Newer),
@@ -214,7 +213,7 @@ impl FromStr for Ticket {
     }
 }
 
-fn check(message: &[u8]) -> [u8; CHECK] {
+fn checksum(message: &[u8]) -> [u8; CHECKSUM_LEN] {
     let sum = digest::digest(&digest::SHA256, message);
     sum.as_ref().first_chunk().copied().unwrap_or_default()
 }
@@ -231,7 +230,7 @@ mod tests {
             role: Role::Member,
             serial: 1,
             addrs: vec![addr("192.168.1.20:4433"), addr("127.0.0.1:4433")],
-            key: PublicKey([7; 32]),
+            key: PublicKey::from_bytes([7; 32]),
             secret: Secret([9; 16]),
         }
     }
@@ -275,9 +274,9 @@ mod tests {
     fn a_proof_is_good_for_one_session_only() {
         let (secret, other) = (Secret([1; 16]), Secret([2; 16]));
         let proof = secret.prove(&[3; 32]);
-        assert!(secret.is_proved(&[3; 32], &proof));
-        assert!(!secret.is_proved(&[4; 32], &proof));
-        assert!(!other.is_proved(&[3; 32], &proof));
+        assert!(secret.verify(&[3; 32], &proof));
+        assert!(!secret.verify(&[4; 32], &proof));
+        assert!(!other.verify(&[3; 32], &proof));
     }
 
     #[test]
@@ -296,7 +295,7 @@ mod tests {
             assert_eq!(text.parse::<Ticket>(), Err(why), "{text}");
         }
         let mut bytes = vec![9, 9, 9];
-        bytes.extend(check(&bytes));
+        bytes.extend(checksum(&bytes));
         let newer = format!("{PREFIX}{}", BASE32_NOPAD.encode(&bytes));
         assert_eq!(newer.parse::<Ticket>(), Err(ParseTicketError::Newer));
     }

@@ -12,13 +12,16 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     ROOM, TASK,
-    event_log::{EventCursor, EventPage},
-    service::BrokerInfo,
+    contract::{
+        ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, LIST, PAUSE, RESUME,
+        RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
+    },
 };
 use crate::{
     net::rpc::{
-        client::{Client, DEADLINE, PeerAddr, Request, ResponseStream},
+        client::{Client, DEADLINE, PeerAddr},
         error::{CallError, Code},
+        service::{Method, Stub},
     },
     queue::{
         broker::{Broker, BrokerFuture, BulkAction, BulkOutcome, ShutdownReport},
@@ -33,7 +36,7 @@ use crate::{
         worker::WorkerStatus,
     },
     retry::Backoff,
-    value::{Encoded, Value},
+    value::Encoded,
 };
 
 /// A submit whose answer was lost is said again for this long.
@@ -48,10 +51,7 @@ const MAX_BATCHES: usize = 256;
 pub struct Remote(Arc<Inner>);
 
 struct Inner {
-    client: Client,
-    peer: PeerAddr,
-    /// What it is exposed as there.
-    object: String,
+    stub: Stub,
     /// Where the client's sockets and timers are.
     net: Handle,
     engine: String,
@@ -69,19 +69,12 @@ impl Remote {
         peer: PeerAddr,
         object: &str,
     ) -> Result<Self, CallError> {
-        let request = Request::new(object, "about", vec![]);
-        let (asking, dialling) = (client.clone(), net.clone());
-        let answer = on(&dialling, async move {
-            asking.call_encoded(peer, request, DEADLINE).await
-        });
-        let BrokerInfo { engine, recovery } = answer
-            .await?
-            .to_typed()
-            .map_err(|e| CallError::Protocol(format!("`{object}` is no broker: {e}")))?;
+        let stub = Stub::new(client, peer, object);
+        let calling = stub.clone();
+        let info = on(&net, async move { calling.call(&ABOUT, &[]).await });
+        let BrokerInfo { engine, recovery } = info.await?;
         Ok(Self(Arc::new(Inner {
-            client,
-            peer,
-            object: object.to_owned(),
+            stub,
             net,
             engine,
             recovery,
@@ -94,44 +87,36 @@ impl Remote {
         &self.0.recovery
     }
 
-    fn request(&self, method: &str, args: Vec<Value>) -> Request {
-        Request::new(self.0.object.as_str(), method, args)
-    }
-
-    /// Asks once, and once more when that cannot have been heard.
-    async fn call<T: DeserializeOwned>(
+    /// Calls a method on the network's runtime; arguments and result are converted on the caller's.
+    fn call<A, R>(
         &self,
-        method: &'static str,
-        args: Vec<Value>,
+        method: &'static Method<A, R>,
+        args: A,
         deadline: Duration,
-    ) -> Result<T, BrokerError> {
-        let answer = self.raw(method, args, deadline).await.map_err(unheard)?;
-        answer
-            .to_typed()
-            .map_err(|e| BrokerError::Unreachable(format!("an unexpected answer: {e}")))
+    ) -> BrokerFuture<'_, R>
+    where
+        A: Serialize + Send + Sync + 'static,
+        R: DeserializeOwned + Send,
+    {
+        async move {
+            let args = method.encode(&args).map_err(unheard)?;
+            let result = self.call_encoded(method.name(), args, deadline).await;
+            method.decode(&result.map_err(unheard)?).map_err(unheard)
+        }
+        .boxed()
     }
 
-    async fn raw(
+    async fn call_encoded(
         &self,
         method: &'static str,
-        args: Vec<Value>,
+        args: Encoded,
         deadline: Duration,
     ) -> Result<Encoded, CallError> {
-        let request = self.request(method, args);
-        let (client, peer) = (self.0.client.clone(), self.0.peer);
+        let stub = self.0.stub.clone();
         on(&self.0.net, async move {
-            client.call_encoded(peer, request, deadline).await
+            stub.call_encoded(method, &args, deadline).await
         })
         .await
-    }
-
-    fn ask<T: DeserializeOwned + Send>(
-        &self,
-        method: &'static str,
-        args: Result<Vec<Value>, BrokerError>,
-        deadline: Duration,
-    ) -> BrokerFuture<'_, T> {
-        async move { self.call(method, args?, deadline).await }.boxed()
     }
 
     /// Says a submit until it is answered. It has a name, so that however often it is heard it is taken
@@ -139,18 +124,17 @@ impl Remote {
     async fn persist(
         &self,
         id: IdempotencyKey,
-        tasks: &[NewTask],
+        tasks: Vec<NewTask>,
     ) -> Result<Vec<Receipt>, BrokerError> {
         let until = Instant::now() + PERSIST;
         let mut backoff = Backoff::default();
-        let args = vec![value(tasks)?, value(&id)?];
+        let args = SUBMIT.encode(&(tasks, Some(id))).map_err(unheard)?;
         loop {
-            match self.raw("submit", args.clone(), DEADLINE).await {
-                Ok(receipts) => {
-                    return receipts.to_typed().map_err(|e| {
-                        BrokerError::Unreachable(format!("an unexpected answer: {e}"))
-                    });
-                }
+            match self
+                .call_encoded(SUBMIT.name(), args.clone(), DEADLINE)
+                .await
+            {
+                Ok(receipts) => return SUBMIT.decode(&receipts).map_err(unheard),
                 // One that says no without a reason of a broker's is one that is just coming up.
                 Err(CallError::Remote(fault))
                     if fault.code != Code::Expired
@@ -179,7 +163,7 @@ impl Remote {
         tasks: Vec<NewTask>,
     ) -> Result<Vec<Receipt>, BrokerError> {
         let mut receipts = Vec::with_capacity(tasks.len());
-        for (part, tasks) in parts(&tasks).enumerate() {
+        for (part, tasks) in parts(tasks).enumerate() {
             // Each part has a name of its own that follows from the whole's.
             let id = IdempotencyKey(id.0.wrapping_add(part as u128));
             match self.persist(id, tasks).await {
@@ -196,19 +180,13 @@ impl Remote {
         Ok(receipts)
     }
 
-    async fn open(&self, from: Option<EventCursor>) -> Result<ResponseStream, CallError> {
-        let from = Value::from_typed(&from).map_err(|e| CallError::Protocol(e.to_string()))?;
-        let request = self.request("events", vec![from]);
-        self.0.client.open(self.0.peer, request, DEADLINE).await
-    }
-
     /// Follows events until nobody wants them, across lost connections and restarts of the other
     /// process.
     async fn follow(self, batches: async_channel::Sender<EventBatch>) {
         let (mut at, mut backoff, mut dropped) = (None, Backoff::default(), 0);
-        while !self.0.client.is_closed() {
-            if let Ok(mut replies) = self.open(at).await {
-                while let Some(news) = next(&mut replies).await {
+        while !self.0.stub.client().is_closed() {
+            if let Ok(mut pages) = self.0.stub.open(&EVENTS, &(at,)).await {
+                while let Ok(Some(news)) = pages.next().await {
                     backoff.reset();
                     at = Some(news.next);
                     // The first may be empty: it says that from here on nothing is missed, and that
@@ -227,11 +205,6 @@ impl Remote {
             sleep(backoff.next_delay()).await;
         }
     }
-}
-
-/// The next events; none when the stream has ended.
-async fn next(replies: &mut ResponseStream) -> Option<EventPage> {
-    replies.next().await.ok().flatten()?.to_typed().ok()
 }
 
 /// Runs where the sockets and timers are; dropping it stops it there.
@@ -257,16 +230,11 @@ fn unheard(error: CallError) -> BrokerError {
     }
 }
 
-fn value<T: Serialize + ?Sized>(typed: &T) -> Result<Value, BrokerError> {
-    Value::from_typed(typed).map_err(|e| BrokerError::Unreachable(e.to_string()))
-}
-
-/// As many tasks at a time as fit into a frame.
-fn parts(tasks: &[NewTask]) -> impl Iterator<Item = &[NewTask]> {
-    let mut rest = tasks;
+/// Splits tasks into as many at a time as fit into a frame.
+fn parts(mut rest: Vec<NewTask>) -> impl Iterator<Item = Vec<NewTask>> {
     std::iter::from_fn(move || {
         let (mut room, mut fits) = (ROOM, 0);
-        for task in rest {
+        for task in &rest {
             let size = TASK / 2 + task.name.len() + task.args.len();
             if fits > 0 && size > room {
                 break;
@@ -274,9 +242,9 @@ fn parts(tasks: &[NewTask]) -> impl Iterator<Item = &[NewTask]> {
             room = room.saturating_sub(size);
             fits += 1;
         }
-        let (part, behind) = rest.split_at_checked(fits).filter(|_| fits > 0)?;
-        rest = behind;
-        Some(part)
+        let behind = rest.split_off(fits);
+        let part = std::mem::replace(&mut rest, behind);
+        (!part.is_empty()).then_some(part)
     })
 }
 
@@ -308,57 +276,56 @@ impl Broker for Remote {
     }
 
     fn get(&self, id: TaskId) -> BrokerFuture<'_, Option<Task>> {
-        self.ask("get", value(&id).map(|id| vec![id]), DEADLINE)
+        self.call(&GET, (id,), DEADLINE)
     }
 
     fn list(&self, query: Query) -> BrokerFuture<'_, Page> {
         // A page is large, and a bad network slow.
-        self.ask("list", value(&query).map(|query| vec![query]), PERSIST)
+        self.call(&LIST, (Some(query),), PERSIST)
     }
 
     fn count(&self, filter: Filter) -> BrokerFuture<'_, usize> {
-        self.ask("count", value(&filter).map(|filter| vec![filter]), LONG)
+        self.call(&COUNT, (Some(filter),), LONG)
     }
 
     fn dead_letters(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
-        self.ask("dead_letters", Ok(vec![]), LONG)
+        self.call(&DEAD_LETTERS, [], LONG)
     }
 
     fn cancel(&self, id: TaskId) -> BrokerFuture<'_, State> {
-        self.ask("cancel", value(&id).map(|id| vec![id]), DEADLINE)
+        self.call(&CANCEL, (id,), DEADLINE)
     }
 
     fn undo_cancel(&self, id: TaskId) -> BrokerFuture<'_, State> {
-        self.ask("undo_cancel", value(&id).map(|id| vec![id]), DEADLINE)
+        self.call(&UNDO_CANCEL, (id,), DEADLINE)
     }
 
     fn retry(&self, id: TaskId) -> BrokerFuture<'_, State> {
-        self.ask("retry", value(&id).map(|id| vec![id]), DEADLINE)
+        self.call(&RETRY, (id,), DEADLINE)
     }
 
     fn bulk(&self, deed: BulkAction, filter: Filter) -> BrokerFuture<'_, BulkOutcome> {
-        let args = value(&deed).and_then(|deed| Ok(vec![deed, value(&filter)?]));
-        self.ask("bulk", args, LONG)
+        self.call(&BULK, (deed, filter), LONG)
     }
 
     fn pause(&self, queue: Option<&str>) -> BrokerFuture<'_, ()> {
-        self.ask("pause", value(&queue).map(|queue| vec![queue]), DEADLINE)
+        self.call(&PAUSE, (queue.map(str::to_owned),), DEADLINE)
     }
 
     fn resume(&self, queue: Option<&str>) -> BrokerFuture<'_, ()> {
-        self.ask("resume", value(&queue).map(|queue| vec![queue]), DEADLINE)
+        self.call(&RESUME, (queue.map(str::to_owned),), DEADLINE)
     }
 
     fn stats(&self) -> BrokerFuture<'_, Stats> {
-        self.ask("stats", Ok(vec![]), DEADLINE)
+        self.call(&STATS, [], DEADLINE)
     }
 
     fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>> {
-        self.ask("workers", Ok(vec![]), DEADLINE)
+        self.call(&WORKERS, [], DEADLINE)
     }
 
     fn scale(&self, workers: usize) -> BrokerFuture<'_, usize> {
-        self.ask("scale", value(&workers).map(|n| vec![n]), DEADLINE)
+        self.call(&SCALE, (workers,), DEADLINE)
     }
 
     fn subscribe(&self) -> Subscription {
@@ -379,6 +346,11 @@ impl Broker for Remote {
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Remote({} at {})", self.0.object, self.0.peer)
+        write!(
+            f,
+            "Remote({} at {})",
+            self.0.stub.object(),
+            self.0.stub.peer()
+        )
     }
 }

@@ -2,7 +2,6 @@
 //! on where it was, and whoever was away for too long is told how much it missed.
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,6 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::net::revision_log::RevisionLog;
 use crate::queue::{
     broker::Broker,
     clock::Timestamp,
@@ -55,9 +55,7 @@ struct Shared {
 
 struct State {
     life: u64,
-    revision: u64,
-    /// Each with its number, counted from 1; numbers that are missing were left out.
-    events: VecDeque<(u64, Timestamp, Event)>,
+    events: RevisionLog<(Timestamp, Event)>,
     listening: bool,
 }
 
@@ -88,8 +86,7 @@ impl EventLog {
         Self(Arc::new(Shared {
             state: Mutex::new(State {
                 life,
-                revision: 0,
-                events: VecDeque::new(),
+                events: RevisionLog::new(KEPT),
                 listening: false,
             }),
             revision: watch::Sender::new(0),
@@ -125,16 +122,11 @@ impl EventLog {
 
     fn put(&self, batch: EventBatch) {
         let mut state = self.state();
-        state.revision += batch.dropped;
+        state.events.skip(batch.dropped);
         for event in batch.events {
-            if state.events.len() == KEPT {
-                state.events.pop_front();
-            }
-            state.revision += 1;
-            let number = state.revision;
-            state.events.push_back((number, batch.at, event));
+            state.events.push((batch.at, event));
         }
-        let revision = state.revision;
+        let revision = state.events.revision();
         drop(state);
         self.0.revision.send_replace(revision);
     }
@@ -144,7 +136,7 @@ impl EventLog {
         let state = self.state();
         EventCursor {
             life: state.life,
-            revision: state.revision,
+            revision: state.events.revision(),
         }
     }
 
@@ -156,21 +148,21 @@ impl EventLog {
             true => place.revision,
             false => 0,
         };
-        let first = state.events.partition_point(|(number, ..)| *number <= from);
-        let mut rest = state.events.range(first..).peekable();
-        let Some((number, at, _)) = rest.peek().copied().copied() else {
-            let dropped = state.revision.checked_sub(from).filter(|n| *n > 0)?;
-            return Some(state.news(state.revision, Timestamp::default(), vec![], dropped));
+        let mut rest = state.events.after(from).peekable();
+        let Some((number, (at, _))) = rest.peek().copied() else {
+            let revision = state.events.revision();
+            let dropped = revision.checked_sub(from).filter(|n| *n > 0)?;
+            return Some(state.news(revision, Timestamp::default(), vec![], dropped));
         };
         let (mut next, mut events) = (number, Vec::new());
         // Those that happened together stay together; a gap begins a batch.
-        while let Some((number, _, event)) =
-            rest.next_if(|(n, t, _)| *n == next && *t == at && events.len() < BITE)
+        while let Some((number, (_, event))) =
+            rest.next_if(|(n, (t, _))| *n == next && t == at && events.len() < BITE)
         {
             events.push(*event);
             next = number + 1;
         }
-        Some(state.news(next - 1, at, events, number - 1 - from))
+        Some(state.news(next - 1, *at, events, number - 1 - from))
     }
 
     /// Follows the broker from a place on, or from now.

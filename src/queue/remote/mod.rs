@@ -6,6 +6,8 @@
 //! [`BrokerError`]: super::error::BrokerError
 
 mod client;
+mod contract;
+mod event_log;
 mod service;
 
 pub use self::{client::Remote, service::object};
@@ -18,4 +20,3 @@ pub const NAME: &str = "broker";
 const ROOM: usize = 512 << 10;
 /// What a task takes in a frame beside its texts, at most.
 const TASK: usize = 700;
-mod event_log;

@@ -1,34 +1,28 @@
 //! A broker as an object. Whoever may read may look; whoever is a member may do everything else.
 
-use std::{future::Future, sync::Arc};
+use std::{future::ready, sync::Arc};
 
-use futures_util::{
-    Stream,
-    future::{Either, ready},
-    stream,
-};
-use serde::{Deserialize, Serialize};
+use futures_util::{Stream, stream};
 
 use super::{
     ROOM, TASK,
+    contract::{
+        ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, LIST, PAUSE, RESUME,
+        RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
+    },
     event_log::{EventCursor, EventLog, EventPage},
 };
 use crate::{
-    net::{
-        admission::require_role,
-        rpc::{
-            error::{Code, RemoteError},
-            object::{Caller, Service},
-            wire::Role,
-        },
+    net::rpc::{
+        error::{Code, RemoteError},
+        service::Service,
     },
     queue::{
-        broker::{Broker, BulkAction},
+        broker::Broker,
         error::BrokerError,
-        id::{IdempotencyKey, TaskId},
-        query::{Filter, Page, Query},
+        query::{Page, Query},
         storage::Recovery,
-        task::{NewTask, Task},
+        task::Task,
     },
 };
 
@@ -54,209 +48,101 @@ impl From<BrokerError> for RemoteError {
     }
 }
 
-/// What the engine is, for whoever connects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct BrokerInfo {
-    pub(super) engine: String,
-    pub(super) recovery: Recovery,
+/// A broker and the log of its events, as the object's methods use them.
+#[derive(Clone)]
+struct Served {
+    broker: Arc<dyn Broker>,
+    events: EventLog,
+    info: Arc<BrokerInfo>,
 }
 
-/// Serves a broker. `life` tells this start of the process from every other; `recovery` is what the
-/// one before had left.
+/// Serves a broker. `life` tells this start of the process from every other one; `recovery` is the outcome
+/// of the start.
 #[must_use]
 pub fn object(broker: Arc<dyn Broker>, recovery: Recovery, life: u64) -> Service {
-    let feed = EventLog::new(life);
-    let about = BrokerInfo {
+    let info = BrokerInfo {
         engine: broker.engine().to_owned(),
         recovery,
     };
-    let b = || Arc::clone(&broker);
-    let service = Service::new("Takes tasks, has them run by workers and keeps what came of them")
-        .method(
-            "about() -> map",
-            "Which engine it is, and what the process before had left to it.",
-            move |_, []: [(); 0]| ready(Ok::<_, RemoteError>(about.clone())),
-        )
-        .stream(
-            "events(from: map?) -> stream",
-            "What happens, from a place on or from now; each answer says where to go on.",
-            {
-                let (broker, feed) = (b(), feed.clone());
-                move |_, (from,): (Option<EventCursor>,)| Ok(events(&feed, &broker, from))
-            },
-        );
-    let service = looking(service, &broker);
-    doing(service, &broker)
+    let served = Served {
+        broker,
+        events: EventLog::new(life),
+        info: Arc::new(info),
+    };
+    let service = Service::new("Accepts tasks, runs them on workers and stores their results")
+        .serve(&ABOUT, &served, |served, _, []| {
+            ready(Ok::<_, RemoteError>(BrokerInfo::clone(&served.info)))
+        })
+        .serve_stream(&EVENTS, &served, |served, _, (from,)| {
+            events(&served.events, &served.broker, from)
+        });
+    control(inspect(service, &served.broker), &served.broker)
 }
 
-fn looking(service: Service, broker: &Arc<dyn Broker>) -> Service {
-    let b = || Arc::clone(broker);
-    let (get, list, count, reasons, stats, workers) = (b(), b(), b(), b(), b(), b());
+fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
     service
-        .method(
-            "get(id: int) -> map",
-            "One task, with the log of its attempts; null when there is none.",
-            move |_, (id,): (TaskId,)| {
-                let broker = Arc::clone(&get);
-                async move { broker.get(id).await.map(|task| task.map(fitted)) }
-            },
-        )
-        .method(
-            "list(query: map?) -> map",
-            "A page of tasks. Query: filter, order, from, limit.",
-            move |_, (query,): (Option<Query>,)| {
-                let (broker, query) = (Arc::clone(&list), query.unwrap_or_else(first_page));
-                async move {
-                    let page = broker.list(query.clone()).await?;
-                    Ok::<_, BrokerError>(in_a_frame(&query, page))
-                }
-            },
-        )
-        .method(
-            "count(filter: map?) -> int",
-            "How many tasks match, exactly.",
-            move |_, (filter,): (Option<Filter>,)| {
-                let broker = Arc::clone(&count);
-                async move { broker.count(filter.unwrap_or_default()).await }
-            },
-        )
-        .method(
-            "dead_letters() -> list",
-            "Why tasks have failed for good, the most frequent reason first.",
-            move |_, []: [(); 0]| {
-                let broker = Arc::clone(&reasons);
-                async move {
-                    let mut reasons = broker.dead_letters().await?;
-                    for reason in &mut reasons {
-                        cut(&mut reason.error);
-                    }
-                    Ok::<_, BrokerError>(reasons)
-                }
-            },
-        )
-        .method(
-            "stats() -> map",
-            "Buckets, rates and percentiles.",
-            move |_, []: [(); 0]| {
-                let broker = Arc::clone(&stats);
-                async move { broker.stats().await }
-            },
-        )
-        .method(
-            "workers() -> list",
-            "Every worker, and what it runs.",
-            move |_, []: [(); 0]| {
-                let broker = Arc::clone(&workers);
-                async move {
-                    let mut workers = broker.workers().await?;
-                    let each = ROOM / workers.len().max(1) / STRETCH;
-                    for worker in &mut workers {
-                        worker.timeline.truncate_oldest(each);
-                    }
-                    Ok::<_, BrokerError>(workers)
-                }
-            },
-        )
+        .serve(&GET, broker, |broker, _, (id,)| async move {
+            broker.get(id).await.map(|task| task.map(fitted))
+        })
+        .serve(&LIST, broker, |broker, _, (query,)| async move {
+            let query = query.unwrap_or_else(first_page);
+            let page = broker.list(query.clone()).await?;
+            Ok::<_, BrokerError>(in_a_frame(&query, page))
+        })
+        .serve(&COUNT, broker, |broker, _, (filter,)| async move {
+            broker.count(filter.unwrap_or_default()).await
+        })
+        .serve(&DEAD_LETTERS, broker, |broker, _, []| async move {
+            let mut reasons = broker.dead_letters().await?;
+            for reason in &mut reasons {
+                cut(&mut reason.error);
+            }
+            Ok::<_, BrokerError>(reasons)
+        })
+        .serve(&STATS, broker, |broker, _, []| async move {
+            broker.stats().await
+        })
+        .serve(&WORKERS, broker, |broker, _, []| async move {
+            let mut workers = broker.workers().await?;
+            let each = ROOM / workers.len().max(1) / STRETCH;
+            for worker in &mut workers {
+                worker.timeline.truncate_oldest(each);
+            }
+            Ok::<_, BrokerError>(workers)
+        })
 }
 
-fn doing(service: Service, broker: &Arc<dyn Broker>) -> Service {
-    let b = || Arc::clone(broker);
-    let (submit, cancel, restore, retry) = (b(), b(), b(), b());
-    let (bulk, pause, resume, scale) = (b(), b(), b(), b());
+fn control(service: Service, broker: &Arc<dyn Broker>) -> Service {
     service
-        .method(
-            "submit(tasks: list, id: int?) -> list",
-            "Takes tasks, all or none. With an id of one's own the same submit is taken once.",
-            move |caller, (tasks, id): (Vec<NewTask>, Option<IdempotencyKey>)| {
-                let broker = Arc::clone(&submit);
-                as_member(caller, move || async move {
-                    match id {
-                        Some(id) => broker.submit_idempotent(id, tasks).await,
-                        None => broker.submit(tasks).await,
-                    }
-                })
-            },
-        )
-        .method(
-            "cancel(id: int) -> str",
-            "Cancels a task; answers its state.",
-            move |caller, (id,): (TaskId,)| {
-                let broker = Arc::clone(&cancel);
-                as_member(caller, move || async move { broker.cancel(id).await })
-            },
-        )
-        .method(
-            "undo_cancel(id: int) -> str",
-            "Takes the cancellation of a task back that had not been started.",
-            move |caller, (id,): (TaskId,)| {
-                let broker = Arc::clone(&restore);
-                as_member(caller, move || async move { broker.undo_cancel(id).await })
-            },
-        )
-        .method(
-            "retry(id: int) -> str",
-            "Runs a task again that failed, was cancelled or expired.",
-            move |caller, (id,): (TaskId,)| {
-                let broker = Arc::clone(&retry);
-                as_member(caller, move || async move { broker.retry(id).await })
-            },
-        )
-        .method(
-            "bulk(deed: str, filter: map) -> map",
-            "Does one thing to every task that matches: cancel, retry or purge.",
-            move |caller, (deed, filter): (BulkAction, Filter)| {
-                let broker = Arc::clone(&bulk);
-                as_member(caller, move || async move {
-                    // It goes on when the caller does not wait for it any longer: half of it would
-                    // be neither done nor not done.
-                    let whole = tokio::spawn(async move { broker.bulk(deed, filter).await });
-                    whole.await.unwrap_or(Err(BrokerError::Closed))
-                })
-            },
-        )
-        .method(
-            "pause(queue: str?) -> null",
-            "Hands out no further task of a queue, or of any.",
-            move |caller, (queue,): (Option<String>,)| {
-                let broker = Arc::clone(&pause);
-                as_member(caller, move || async move {
-                    broker.pause(queue.as_deref()).await
-                })
-            },
-        )
-        .method(
-            "resume(queue: str?) -> null",
-            "Hands out tasks again.",
-            move |caller, (queue,): (Option<String>,)| {
-                let broker = Arc::clone(&resume);
-                as_member(caller, move || async move {
-                    broker.resume(queue.as_deref()).await
-                })
-            },
-        )
-        .method(
-            "scale(workers: int) -> int",
-            "Asks for this many workers; answers how many there will be.",
-            move |caller, (workers,): (usize,)| {
-                let broker = Arc::clone(&scale);
-                as_member(caller, move || async move { broker.scale(workers).await })
-            },
-        )
-}
-
-/// Does something for a member, and refuses it to whoever may only read.
-fn as_member<T, Run>(
-    caller: Caller,
-    run: impl FnOnce() -> Run,
-) -> impl Future<Output = Result<T, BrokerError>> + Send
-where
-    Run: Future<Output = Result<T, BrokerError>> + Send,
-    T: Send,
-{
-    match require_role(Role::Member, &caller) {
-        Ok(()) => Either::Left(run()),
-        Err(fault) => Either::Right(ready(Err(BrokerError::Denied(fault.message)))),
-    }
+        .serve(&SUBMIT, broker, |broker, _, (tasks, id)| async move {
+            match id {
+                Some(id) => broker.submit_idempotent(id, tasks).await,
+                None => broker.submit(tasks).await,
+            }
+        })
+        .serve(&CANCEL, broker, |broker, _, (id,)| async move {
+            broker.cancel(id).await
+        })
+        .serve(&UNDO_CANCEL, broker, |broker, _, (id,)| async move {
+            broker.undo_cancel(id).await
+        })
+        .serve(&RETRY, broker, |broker, _, (id,)| async move {
+            broker.retry(id).await
+        })
+        .serve(&BULK, broker, |broker, _, (action, filter)| async move {
+            // A task of its own completes even if the caller disconnects.
+            let applying = tokio::spawn(async move { broker.bulk(action, filter).await });
+            applying.await.unwrap_or(Err(BrokerError::Closed))
+        })
+        .serve(&PAUSE, broker, |broker, _, (queue,)| async move {
+            broker.pause(queue.as_deref()).await
+        })
+        .serve(&RESUME, broker, |broker, _, (queue,)| async move {
+            broker.resume(queue.as_deref()).await
+        })
+        .serve(&SCALE, broker, |broker, _, (workers,)| async move {
+            broker.scale(workers).await
+        })
 }
 
 fn events(

@@ -25,7 +25,7 @@ use super::{
     theme::Theme,
 };
 use crate::{
-    net::rpc::wire::Role,
+    net::trust::role::Role,
     node::{Locality, NodeHandle},
     queue::{clock::Timestamp, id::TaskId},
 };

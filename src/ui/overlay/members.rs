@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use crate::{
-    net::{admission::MemberStatus, rpc::wire::Role},
+    net::{admission::MemberStatus, trust::role::Role},
     node::UpstreamStatus,
     queue::clock::Timestamp,
     ui::{
@@ -113,15 +113,15 @@ fn role_cell(role: Role) -> Cell<'static> {
 }
 
 fn member_cells<'a>(info: &'a MemberStatus, model: &Model) -> Vec<Cell<'a>> {
-    let since = model.local(Timestamp(info.peer.joined_at.saturating_mul(1_000_000)));
+    let since = model.local(Timestamp(info.member.joined_at.saturating_mul(1_000_000)));
     let connections = match info.connections {
         0 => (Cow::Borrowed("none"), StyleRole::Dim),
         n => (Cow::Owned(n.to_string()), StyleRole::Good),
     };
     vec![
-        (key_cell(&info.peer.key), StyleRole::Strong),
-        role_cell(info.peer.role),
-        (Cow::Borrowed(info.peer.label.as_str()), StyleRole::Text),
+        (key_cell(&info.member.key), StyleRole::Strong),
+        role_cell(info.member.role),
+        (Cow::Borrowed(info.member.label.as_str()), StyleRole::Text),
         connections,
         (
             Cow::Owned(since.strftime("%Y-%m-%d %H:%M").to_string()),

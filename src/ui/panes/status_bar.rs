@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use crate::ui::pane::Pane;
 use crate::{
-    net::rpc::wire::Role as Rights,
+    net::trust::role::Role as Rights,
     node::Locality,
     queue::state::State,
     text::{fmt_compact, fmt_count, truncate, width},

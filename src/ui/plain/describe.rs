@@ -135,7 +135,7 @@ fn dead_letters(groups: &[FailureGroup]) -> String {
 
 fn members(both: &Members) -> String {
     let members = both.members.iter().map(|status: &MemberStatus| {
-        let member = &status.peer;
+        let member = &status.member;
         format!("member: {} {} {}", member.key, member.role, member.label)
     });
     let upstreams = both.upstreams.iter().map(|upstream: &UpstreamStatus| {

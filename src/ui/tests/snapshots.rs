@@ -3,6 +3,7 @@
 //! A snapshot has the text and, under it, one line for each row that says which styles its cells
 //! have: a letter and how many cells, explained at the end.
 
+use crate::net::trust::role::Role as Rights;
 use std::collections::BTreeMap;
 
 use ratatui::{buffer::Buffer, style::Style};
@@ -12,7 +13,7 @@ use crate::ui::pane::Pane;
 use crate::{
     net::{
         admission::MemberStatus,
-        rpc::{error::CallError, object::Signature, wire::Role as Rights},
+        rpc::{error::CallError, object::Signature},
         trust::{key::PublicKey, members},
     },
     node::{Locality, NamesEvent, UpstreamStatus},
@@ -316,7 +317,7 @@ fn every_theme_and_every_kind_of_terminal() {
 fn members_and_upstreams() -> Members {
     let key = |n: u8| PublicKey::from_bytes([n; 32]);
     let peer = |n: u8, role, label: &str, connections| MemberStatus {
-        peer: members::Member {
+        member: members::Member {
             key: key(n),
             role,
             label: label.to_owned(),

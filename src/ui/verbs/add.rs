@@ -6,7 +6,7 @@ use crate::{
         addition,
         options::{ParseError, PartialOptions},
     },
-    net::rpc::wire::Role,
+    net::trust::role::Role,
     ui::{
         effect::Effect,
         model::{Model, layer::PromptKind},

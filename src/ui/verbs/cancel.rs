@@ -2,7 +2,7 @@
 
 use super::{Action, ActionSpec, Impact, bulk, log, scope::Scope};
 use crate::{
-    net::rpc::wire::Role,
+    net::trust::role::Role,
     node::NodeHandle,
     queue::{broker::BulkAction, id::TaskId, state::State},
     ui::{

@@ -1,7 +1,7 @@
 //! `cancel-all`: cancels all matching unfinished tasks.
 
 use super::{Action, ActionSpec, Impact, bulk, scope};
-use crate::{net::rpc::wire::Role, queue::broker::BulkAction};
+use crate::{net::trust::role::Role, queue::broker::BulkAction};
 
 pub(super) const SPEC: ActionSpec = ActionSpec {
     action: Action::CancelAll,

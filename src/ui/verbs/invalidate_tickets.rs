@@ -2,7 +2,7 @@
 
 use super::{Action, ActionSpec, Impact, Scope};
 use crate::{
-    net::rpc::wire::Role,
+    net::trust::role::Role,
     node::NodeHandle,
     text::pluralize,
     ui::{

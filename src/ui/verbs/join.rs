@@ -2,7 +2,7 @@
 
 use super::{Action, ActionSpec, Impact, Scope, prompt};
 use crate::{
-    net::{rpc::wire::Role, trust::ticket::Ticket},
+    net::{trust::role::Role, trust::ticket::Ticket},
     node::{JoinOutcome, NodeHandle},
     ui::{
         effect::{Effect, EffectDone},

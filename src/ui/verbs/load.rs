@@ -2,7 +2,7 @@
 
 use super::{Action, ActionSpec, Impact, scope};
 use crate::{
-    net::rpc::wire::Role,
+    net::trust::role::Role,
     queue::{add::Add, number::Number, task::NewTask},
     text::fmt_count,
     ui::{

@@ -58,7 +58,7 @@ use super::{
     },
     pane::Pane,
 };
-use crate::{net::rpc::wire::Role, text::fmt_duration};
+use crate::{net::trust::role::Role, text::fmt_duration};
 
 /// The identity of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

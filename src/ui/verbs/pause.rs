@@ -2,7 +2,7 @@
 
 use super::{Action, ActionSpec, Impact, scope};
 use crate::{
-    net::rpc::wire::Role,
+    net::trust::role::Role,
     node::NodeHandle,
     ui::{
         effect::{Effect, EffectDone},

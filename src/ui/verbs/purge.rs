@@ -2,7 +2,7 @@
 
 use super::{Action, ActionSpec, Impact, bulk, dead_letters, scope};
 use crate::{
-    net::rpc::wire::Role,
+    net::trust::role::Role,
     queue::broker::BulkAction,
     ui::{effect::Effect, model::Model, verbs::scope::Scope},
 };

@@ -2,7 +2,7 @@
 
 use super::{Action, ActionSpec, Impact, bulk, dead_letters, scope};
 use crate::{
-    net::rpc::wire::Role,
+    net::trust::role::Role,
     node::NodeHandle,
     queue::{broker::BulkAction, id::TaskId, state::Transition},
     ui::{

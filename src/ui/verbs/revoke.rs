@@ -2,7 +2,7 @@
 
 use super::{Action, ActionSpec, Impact, Scope, leave};
 use crate::{
-    net::{rpc::wire::Role, trust::members::Member},
+    net::{trust::members::Member, trust::role::Role},
     node::NodeHandle,
     ui::{
         effect::{Effect, EffectDone},
@@ -41,7 +41,7 @@ fn selected(model: &Model) -> Option<String> {
     match model.layers.last() {
         Some(Layer::Peers(view)) => {
             let member = view.here().get(view.selected);
-            member.map(|status| status.peer.key.to_string())
+            member.map(|status| status.member.key.to_string())
         }
         _ => None,
     }

@@ -3,7 +3,7 @@
 use super::{Action, ActionSpec, Impact, scope::Scope};
 use crate::{
     input::{options::PartialOptions, submission},
-    net::rpc::wire::Role,
+    net::trust::role::Role,
     node::NodeHandle,
     queue::task::{NewTask, Receipt},
     text::fmt_count,

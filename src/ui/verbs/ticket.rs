@@ -2,7 +2,7 @@
 
 use super::{Action, ActionSpec, Impact, Scope, details, log};
 use crate::{
-    net::{admission::TicketOptions, rpc::wire::Role},
+    net::{admission::TicketOptions, trust::role::Role},
     node::NodeHandle,
     ui::{
         effect::{Effect, EffectDone},

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::net::naming::query::{NamePage, NameQuery, SCAN_LIMIT};
 
 fn who(n: u8) -> Caller {
     Caller {

@@ -1,102 +1,98 @@
-//! Dialling one address of one server, and what is known of the connection afterwards.
+//! Connecting to one address of one server, and the health of the connection afterwards.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-use quinn::ConnectionError;
+use quinn::{ConnectionError, VarInt};
 use tokio::time::{Duration, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Client;
 use crate::net::{
-    peer_addr::PeerAddr,
-    quic::{
-        stream::{BUSY, CHANGED, DENIED},
-        transport,
-    },
+    quic::{stream::CloseCode, transport},
     rpc::{
-        error::CallError,
+        error::{CallError, Cause, ConnectError},
         wire::{self, FrameError, Hello},
     },
+    trust::peer_addr::PeerAddr,
 };
 
-/// Connecting takes at most this long: a server that does not answer by then is not there, and another
-/// may be.
-pub(crate) const CONNECT: Duration = Duration::from_secs(3);
-/// A handshake that takes longer is begun anew beside the first one.
+/// Limit of the time to connect: a server that has not replied by then is considered down.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A handshake that takes longer is repeated in parallel.
 const HEDGE_DELAY: Duration = Duration::from_secs(1);
-/// A connection on which nothing has come for this long is not used for another call. Its server is heard
-/// several times in it, unless it is dead or cut off.
+/// A connection on which nothing has arrived for this long is not used for further calls. A server that is
+/// up and reachable sends several packets in that time.
 const LIVENESS_TIMEOUT: Duration = Duration::from_millis(1_800);
 
-/// A connection, and what the server said first.
+/// A connection and the server's hello.
 #[derive(Clone)]
-pub(crate) struct PooledConnection {
-    pub(crate) connection: quinn::Connection,
-    pub(crate) hello: Hello,
-    /// Nothing has come from it for a while.
-    quiet: Arc<AtomicBool>,
-    /// What listens holds the connection, and must not outlive the last who uses it.
-    _listening: Option<Arc<AbortOnDropHandle<()>>>,
+pub(super) struct PooledConnection {
+    pub(super) connection: quinn::Connection,
+    pub(super) hello: Hello,
+    /// Nothing has arrived for [`LIVENESS_TIMEOUT`].
+    silent: Arc<AtomicBool>,
+    /// The watchdog holds the connection, so it must not outlive the last user.
+    _watchdog: Option<Arc<AbortOnDropHandle<()>>>,
 }
 
 impl PooledConnection {
-    fn new(connection: quinn::Connection, hello: Hello, to_itself: bool) -> Self {
-        let quiet = Arc::new(AtomicBool::new(false));
-        let listening = (!to_itself).then(|| {
-            let listening = tokio::spawn(listen(connection.clone(), Arc::clone(&quiet)));
-            Arc::new(AbortOnDropHandle::new(listening))
+    fn new(connection: quinn::Connection, hello: Hello, to_self: bool) -> Self {
+        let silent = Arc::new(AtomicBool::new(false));
+        let watchdog = (!to_self).then(|| {
+            let watching = watch_liveness(connection.clone(), Arc::clone(&silent));
+            Arc::new(AbortOnDropHandle::new(tokio::spawn(watching)))
         });
         Self {
             connection,
             hello,
-            quiet,
-            _listening: listening,
+            silent,
+            _watchdog: watchdog,
         }
     }
 
-    pub(crate) fn is_healthy(&self) -> bool {
-        self.connection.close_reason().is_none() && !self.quiet.load(Ordering::Relaxed)
+    pub(super) fn is_healthy(&self) -> bool {
+        self.connection.close_reason().is_none() && !self.silent.load(Ordering::Relaxed)
     }
 }
 
-/// Notes whether a connection has gone quiet: a server that was killed says nothing, and QUIC itself
-/// gives it up much later.
-async fn listen(connection: quinn::Connection, quiet: Arc<AtomicBool>) {
-    let mut heard = connection.stats().udp_rx.datagrams;
+/// Records whether a connection is silent. A killed server sends nothing, and QUIC's own idle timeout is
+/// much longer.
+async fn watch_liveness(connection: quinn::Connection, silent: Arc<AtomicBool>) {
+    let mut before = connection.stats().udp_rx.datagrams;
     loop {
         tokio::select! {
             () = sleep(LIVENESS_TIMEOUT) => {}
             _ = connection.closed() => return,
         }
         let now = connection.stats().udp_rx.datagrams;
-        quiet.store(now == heard, Ordering::Relaxed);
-        heard = now;
+        silent.store(now == before, Ordering::Relaxed);
+        before = now;
     }
 }
 
 impl Client {
-    /// A handshake that loses two packets in a row takes seconds, because each wait is twice the one
-    /// before. A second one beside it is likely to be through first.
-    pub(crate) async fn dial_hedged(
+    /// Connects, with a second attempt in parallel if the first is slow: a handshake that loses two packets
+    /// in a row takes seconds, because each retransmission waits twice as long as the one before.
+    pub(super) async fn dial_hedged(
         &self,
         peer: PeerAddr,
         config: &quinn::ClientConfig,
     ) -> Result<PooledConnection, CallError> {
-        let again = async {
+        let second = async {
             sleep(HEDGE_DELAY).await;
             self.dial(peer, config.clone()).await
         };
         tokio::select! {
             biased;
-            line = self.dial(peer, config.clone()) => line,
-            line = again => line,
+            connected = self.dial(peer, config.clone()) => connected,
+            connected = second => connected,
         }
     }
 
-    /// Connects and waits for the server's [`Hello`]: before it, a connection is only a hope.
+    /// Connects and waits for the server's [`Hello`]: only then it has authorized this process.
     async fn dial(
         &self,
         peer: PeerAddr,
@@ -106,43 +102,38 @@ impl Client {
         let mut hello = connection
             .accept_uni()
             .await
-            .map_err(|error| refused(peer, &error))?;
+            .map_err(|error| connection_error(peer, error))?;
         match wire::read::<Hello>(&mut hello).await {
-            Ok(Some(hello)) => Ok(PooledConnection::new(
-                connection,
-                hello,
-                self.is_itself(peer),
-            )),
-            Ok(None) => Err(CallError::Protocol("the server said nothing".into())),
+            Ok(Some(hello)) => {
+                let to_self = self.is_itself(peer);
+                Ok(PooledConnection::new(connection, hello, to_self))
+            }
+            Ok(None) => Err(CallError::protocol("the server sent no hello")),
             Err(FrameError::Io(error)) => Err(match connection.close_reason() {
-                Some(reason) => refused(peer, &reason),
-                None => connect_error(peer, &error),
+                Some(reason) => connection_error(peer, reason),
+                None => transport_error(peer, error),
             }),
-            Err(error) => Err(CallError::Protocol(error.to_string())),
+            Err(error) => Err(CallError::Protocol(Cause::from_error(error))),
         }
     }
 
-    /// Whether a server is this very process.
+    /// Reports whether a server is this process.
     fn is_itself(&self, peer: PeerAddr) -> bool {
         let own = self.0.quinn.local_addr();
         peer.key == self.0.identity.public() && own.is_ok_and(|own| own.port() == peer.addr.port())
     }
 
-    pub(crate) fn config(
+    pub(super) fn config(
         &self,
         peer: PeerAddr,
         protocol: &[u8],
     ) -> Result<quinn::ClientConfig, CallError> {
-        let to_itself = self.is_itself(peer);
-        transport::client(&self.0.identity, peer.key, protocol, to_itself).map_err(|error| {
-            CallError::Connect {
-                peer: peer.to_string(),
-                reason: error.to_string(),
-            }
-        })
+        let to_self = self.is_itself(peer);
+        transport::client_config(&self.0.identity, peer.key, protocol, to_self)
+            .map_err(|error| transport_error(peer, error))
     }
 
-    pub(crate) async fn handshake(
+    pub(super) async fn handshake(
         &self,
         peer: PeerAddr,
         config: quinn::ClientConfig,
@@ -151,59 +142,65 @@ impl Client {
         self.0
             .quinn
             .connect_with(config, peer.addr, &name)
-            .map_err(|error| CallError::Connect {
-                peer: peer.to_string(),
-                reason: error.to_string(),
-            })?
+            .map_err(|error| transport_error(peer, error))?
             .await
-            .map_err(|error| refused(peer, &error))
+            .map_err(|error| connection_error(peer, error))
     }
 }
 
-/// A connection that did not come about, in words that help.
-pub(crate) fn refused(peer: PeerAddr, error: &ConnectionError) -> CallError {
+/// Converts the error of a connection that was not established.
+pub(super) fn connection_error(peer: PeerAddr, error: ConnectionError) -> CallError {
+    let closed_with = |close: VarInt, code: CloseCode| close == code.code();
     let reason = match error {
-        ConnectionError::ApplicationClosed(close) if close.error_code == BUSY => {
+        ConnectionError::ApplicationClosed(close)
+            if closed_with(close.error_code, CloseCode::Busy) =>
+        {
             return CallError::Busy(peer.to_string());
         }
-        ConnectionError::ApplicationClosed(close) if close.error_code == DENIED => {
+        ConnectionError::ApplicationClosed(close)
+            if closed_with(close.error_code, CloseCode::Unauthorized) =>
+        {
             return CallError::Unauthorized(peer.to_string());
         }
-        ConnectionError::ApplicationClosed(close) if close.error_code == CHANGED => {
-            "what this process may do there has changed".to_owned()
+        ConnectionError::ApplicationClosed(close)
+            if closed_with(close.error_code, CloseCode::RoleChanged) =>
+        {
+            ConnectError::RoleChanged
         }
-        ConnectionError::ConnectionClosed(close) if is_alpn_mismatch(close) => {
-            "it speaks another version of the protocol".to_owned()
+        ConnectionError::ConnectionClosed(close) if is_alpn_mismatch(&close) => {
+            ConnectError::WrongVersion
         }
         ConnectionError::TransportError(error) if error.to_string().contains("Verification") => {
-            "it holds another key than expected".to_owned()
+            ConnectError::WrongKey
         }
-        ConnectionError::TimedOut => return unreachable(peer),
-        other => other.to_string(),
+        ConnectionError::TimedOut => ConnectError::NoReply,
+        other => ConnectError::Transport(Cause::from_error(other)),
     };
+    connect_error(peer, reason)
+}
+
+/// The error for a server that does not reply.
+pub(super) fn unreachable(peer: PeerAddr) -> CallError {
+    connect_error(peer, ConnectError::NoReply)
+}
+
+/// Converts an error of a lower layer that prevented the connection.
+pub(super) fn transport_error(
+    peer: PeerAddr,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> CallError {
+    connect_error(peer, ConnectError::Transport(Cause::from_error(error)))
+}
+
+fn connect_error(peer: PeerAddr, reason: ConnectError) -> CallError {
     CallError::Connect {
         peer: peer.to_string(),
         reason,
     }
 }
 
-/// Silence.
-pub(crate) fn unreachable(peer: PeerAddr) -> CallError {
-    CallError::Connect {
-        peer: peer.to_string(),
-        reason: "unreachable answers there; is a node running, and is this still its address?"
-            .to_owned(),
-    }
-}
-
-/// QUIC carries TLS alerts as 0x100 + alert; 120 is "no application protocol" (RFC 9001, 4.8).
+/// Reports whether no protocol was agreed: QUIC carries TLS alerts as 0x100 + alert, and 120 is "no
+/// application protocol" (RFC 9001, section 4.8).
 fn is_alpn_mismatch(close: &quinn::ConnectionClose) -> bool {
     u64::from(close.error_code) == 0x100 + 120
-}
-
-pub(crate) fn connect_error(peer: PeerAddr, error: &std::io::Error) -> CallError {
-    CallError::Connect {
-        peer: peer.to_string(),
-        reason: error.to_string(),
-    }
 }

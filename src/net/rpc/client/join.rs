@@ -1,44 +1,44 @@
-//! Being let in: one proof, and from then on the key is enough.
+//! Joining: one proof of a ticket, after which the key is enough.
 
 use tokio::time::timeout;
 
 use super::{
     Client, DEADLINE,
-    dial::{CONNECT, refused, unreachable},
-    happy_eyeballs::first,
+    dial::{CONNECT_TIMEOUT, connection_error, unreachable},
+    happy_eyeballs::race,
 };
 use crate::net::{
-    peer_addr::PeerAddr,
     quic::{
-        stream::{GOODBYE, ResetOnDrop},
-        transport,
+        stream::{CloseCode, ResetOnDrop},
+        transport::{self, JOIN_ALPN},
     },
     rpc::{
-        error::CallError,
-        wire::{self, FrameError, JOIN_ALPN, Join, Reply, Role},
+        error::{CallError, Cause},
+        join::JoinRequest,
+        wire::{self, FrameError, Reply},
     },
-    trust::ticket::Ticket,
+    trust::{peer_addr::PeerAddr, role::Role, ticket::Ticket},
 };
 
 impl Client {
-    /// Joins the server of a ticket: proves the ticket's secret for this very session, and is remembered
-    /// there by this process's key from then on. The first of its addresses that answers is used.
+    /// Joins the server of a ticket: proves the ticket's secret for this session, after which the server
+    /// knows this process's key. Uses the first of the ticket's addresses that replies.
     ///
     /// # Errors
     /// [`CallError::Remote`] with the server's reason, [`CallError::Connect`] when it is not reached, or
-    /// [`CallError::Deadline`] when it is and says nothing for [`DEADLINE`].
+    /// [`CallError::Deadline`] when it does not reply within [`DEADLINE`].
     pub async fn join(&self, ticket: &Ticket, label: &str) -> Result<(PeerAddr, Role), CallError> {
         let dial = |peer| async move {
             let config = self.config(peer, JOIN_ALPN)?;
-            let dialled = timeout(CONNECT, self.handshake(peer, config)).await;
-            let connection = dialled.unwrap_or_else(|_elapsed| Err(unreachable(peer)))?;
+            let dialed = timeout(CONNECT_TIMEOUT, self.handshake(peer, config)).await;
+            let connection = dialed.unwrap_or_else(|_elapsed| Err(unreachable(peer)))?;
             Ok((peer, connection))
         };
-        let (peer, connection) = first(ticket.peers(), dial).await?;
+        let (peer, connection) = race(ticket.peers(), dial).await?;
         let proving = prove(peer, &connection, ticket, label);
         let proved = timeout(DEADLINE, proving).await;
         let role = proved.unwrap_or(Err(CallError::Deadline(DEADLINE)))?;
-        connection.close(GOODBYE, b"joined");
+        CloseCode::Shutdown.close(&connection, "joined");
         Ok((peer, role))
     }
 }
@@ -50,27 +50,31 @@ async fn prove(
     label: &str,
 ) -> Result<Role, CallError> {
     let session = transport::session_secret(connection, ticket.role, ticket.serial)
-        .ok_or_else(|| CallError::Protocol("the session has no secret to prove by".into()))?;
-    let options = Join {
+        .ok_or_else(|| CallError::protocol("the session exports no key material"))?;
+    let request = JoinRequest {
         serial: ticket.serial,
         role: ticket.role,
         label: label.to_owned(),
         proof: ticket.secret.prove(&session),
     };
-    let (send, mut recv) = connection.open_bi().await.map_err(|e| refused(peer, &e))?;
-    let mut out = ResetOnDrop(Some(send));
+    let (send, mut recv) = connection
+        .open_bi()
+        .await
+        .map_err(|e| connection_error(peer, e))?;
+    let mut out = ResetOnDrop::new(send);
     let lost = |error: FrameError| CallError::Lost {
         peer: peer.to_string(),
-        reason: error.to_string(),
+        reason: Cause::from_error(error),
     };
-    out.write(&options).await.map_err(lost)?;
+    let frame = wire::encode(&request).map_err(lost)?;
+    out.write_frame(&frame).await.map_err(|e| lost(e.into()))?;
     out.finish();
     let reply = wire::read::<Reply>(&mut recv).await.map_err(lost)?;
     match reply {
         Some(Reply::Ok(role)) => role
             .to_typed()
-            .map_err(|e| CallError::Protocol(e.to_string())),
+            .map_err(|e| CallError::protocol_error("unexpected role", e)),
         Some(Reply::Err(error)) => Err(error.into()),
-        None => Err(CallError::Protocol("the answer is empty".into())),
+        None => Err(CallError::protocol("the reply is empty")),
     }
 }

@@ -1,9 +1,11 @@
-//! Calling. Connections are pooled by the server's address and key, and dialled once, however many calls
+//! The client. Connections are pooled by the server's address and key, and dialed once, however many calls
 //! wait for them. Dropping a call's future cancels the call at the server.
 
 mod dial;
+mod happy_eyeballs;
 mod join;
 mod pool;
+mod response_stream;
 
 use std::{
     fmt,
@@ -16,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    dial::{connect_error, refused},
+    dial::{connection_error, transport_error},
     pool::Pool,
 };
 use super::{
@@ -28,13 +30,14 @@ use crate::{
     value::{Encoded, Value},
 };
 
+pub(in crate::net) use self::happy_eyeballs::race;
 pub use self::response_stream::ResponseStream;
-pub use crate::net::peer_addr::PeerAddr;
+pub use crate::net::trust::peer_addr::PeerAddr;
 
-/// How long a call waits for its answer unless told otherwise.
+/// The default deadline of a call.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
-/// What to call, without whom.
+/// A method of an object and its arguments, without the peer that serves it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// The object's name at its server.
@@ -48,7 +51,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A call of `object.method` with arguments by position.
+    /// Creates a request for `object.method` with arguments by position.
     pub fn new(object: impl Into<String>, method: impl Into<String>, args: Vec<Value>) -> Self {
         Self {
             object: object.into(),
@@ -59,7 +62,7 @@ impl Request {
     }
 }
 
-/// Makes calls. Clones are cheap and share their connections.
+/// A client that calls objects of other processes. Clones are cheap and share connections.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -71,7 +74,7 @@ struct Inner {
 }
 
 impl Client {
-    pub(crate) fn new(
+    pub(super) fn new(
         quinn: quinn::Endpoint,
         identity: Identity,
         stopping: CancellationToken,
@@ -84,44 +87,26 @@ impl Client {
         }))
     }
 
-    /// Calls a method and waits for its one answer, at most for `deadline` in all: dialling, waiting
-    /// for a free stream, sending and the method itself.
+    /// Calls a method and returns its result. `deadline` bounds everything: connecting, waiting for a
+    /// free stream, sending and the method itself.
     ///
     /// # Errors
-    /// Every [`CallError`]; the other side's "no" is [`CallError::Remote`].
+    /// Every [`CallError`]; a refusal of the other side is [`CallError::Remote`].
     pub async fn call(
         &self,
         peer: PeerAddr,
         request: Request,
         deadline: Duration,
     ) -> Result<Value, CallError> {
-        let answer = self.call_encoded(peer, request, deadline).await?;
-        answer
-            .value()
-            .map_err(|e| CallError::Protocol(e.to_string()))
+        let result = self.open(peer, request, deadline).await?;
+        let result = result.into_single().await?;
+        result
+            .to_value()
+            .map_err(|e| CallError::protocol_error("unexpected result", e))
     }
 
-    /// The same for who knows the type of the answer: it is read from the wire as that, which costs a
-    /// fraction for a long one.
-    ///
-    /// # Errors
-    /// As [`Client::call`].
-    pub async fn call_encoded(
-        &self,
-        peer: PeerAddr,
-        request: Request,
-        deadline: Duration,
-    ) -> Result<Encoded, CallError> {
-        let mut replies = self.open(peer, request, deadline).await?;
-        let answer = replies.next_by(replies.since + deadline).await?;
-        if replies.recv.as_mut().is_some_and(wire::consume_fin) {
-            replies.recv = None;
-        }
-        answer.ok_or_else(|| CallError::Protocol("the answer is empty".into()))
-    }
-
-    /// Calls a method that answers with a stream. `deadline` bounds everything up to the sent call;
-    /// dropping the [`ResponseStream`] ends the stream at the server too.
+    /// Calls a method that returns a stream. `deadline` bounds everything up to the sent call; dropping
+    /// the [`ResponseStream`] ends the stream at the server too.
     ///
     /// # Errors
     /// As [`Client::call`].
@@ -131,86 +116,106 @@ impl Client {
         request: Request,
         deadline: Duration,
     ) -> Result<ResponseStream, CallError> {
+        self.send(peer, deadline, |deadline_ms| {
+            wire::encode(&Call {
+                object: request.object,
+                method: request.method,
+                deadline_ms,
+                args: request.args,
+                kwargs: request.kwargs,
+            })
+        })
+        .await
+    }
+
+    /// Like [`Client::open`], with positional arguments that are a tuple and encoded already.
+    pub(super) async fn open_encoded(
+        &self,
+        peer: PeerAddr,
+        object: &str,
+        method: &str,
+        args: &Encoded,
+        deadline: Duration,
+    ) -> Result<ResponseStream, CallError> {
+        self.send(peer, deadline, |deadline_ms| {
+            wire::encode_call(object, method, deadline_ms, args)
+        })
+        .await
+    }
+
+    /// Opens a stream and sends the call that `encode` makes of the time that is left, in milliseconds.
+    async fn send(
+        &self,
+        peer: PeerAddr,
+        deadline: Duration,
+        encode: impl FnOnce(u32) -> Result<Vec<u8>, FrameError>,
+    ) -> Result<ResponseStream, CallError> {
         if self.0.stopping.is_cancelled() {
             return Err(CallError::Closed);
         }
-        let since = Instant::now();
-        let by = since + deadline;
-        let opening = async {
-            let (send, recv) = self.stream(peer).await?;
-            let mut out = ResetOnDrop(Some(send));
-            let recv = ResponseStream {
-                recv: Some(recv),
-                peer,
-                deadline,
-                since,
-            };
-            let left = by.saturating_duration_since(Instant::now()).as_millis();
-            let call = Call {
-                object: request.object,
-                method: request.method,
-                deadline_ms: u32::try_from(left).unwrap_or(u32::MAX),
-                args: request.args,
-                kwargs: request.kwargs,
-            };
-            match out.write(&call).await {
+        let started = Instant::now();
+        let expires = started + deadline;
+        let sending = async {
+            let (send, recv) = self.open_stream(peer).await?;
+            let mut out = ResetOnDrop::new(send);
+            let responses = ResponseStream::new(recv, peer, started, deadline);
+            let left = expires.saturating_duration_since(Instant::now());
+            let frame = encode(u32::try_from(left.as_millis()).unwrap_or(u32::MAX))
+                .map_err(|e| CallError::protocol_error("cannot send the call", e))?;
+            match out.write_frame(&frame).await {
                 Ok(()) => {
                     out.finish();
-                    Ok(recv)
+                    Ok(responses)
                 }
-                // The whole call never left, so it cannot have run.
-                Err(FrameError::Io(error)) => Err(connect_error(peer, &error)),
-                Err(error) => Err(CallError::Protocol(error.to_string())),
+                // The call was not sent completely, so it cannot have run.
+                Err(error) => Err(transport_error(peer, error)),
             }
         };
         tokio::select! {
-            // As a rule it is done at once, and then nothing has to be told of stopping.
+            // Usually it is sent at once; then nothing has to be registered for a shutdown.
             biased;
-            opened = timeout_at(by, opening) => opened.unwrap_or(Err(CallError::Deadline(deadline))),
+            sent = timeout_at(expires, sending) => sent.unwrap_or(Err(CallError::Deadline(deadline))),
             () = self.0.stopping.cancelled() => Err(CallError::Closed),
         }
     }
 
-    /// A fresh stream on the pooled connection; one new dial when the pooled one turns out dead,
-    /// which is safe because nothing was sent on it.
-    async fn stream(&self, peer: PeerAddr) -> Result<(SendStream, RecvStream), CallError> {
-        let pooled = self.line(peer).await?.connection;
+    /// Opens a stream on the pooled connection. If that turns out dead, it connects once more, which is
+    /// safe because nothing was sent.
+    async fn open_stream(&self, peer: PeerAddr) -> Result<(SendStream, RecvStream), CallError> {
+        let pooled = self.connection(peer).await?.connection;
         match pooled.open_bi().await {
             Ok(stream) => Ok(stream),
             Err(error) => {
-                tracing::debug!(%peer, %error, "dialling again");
-                let fresh = self.line(peer).await?.connection;
-                fresh.open_bi().await.map_err(|e| refused(peer, &e))
+                tracing::debug!(%peer, %error, "reconnecting");
+                let fresh = self.connection(peer).await?.connection;
+                fresh.open_bi().await.map_err(|e| connection_error(peer, e))
             }
         }
     }
 
-    /// Connects, if there is no connection yet, and tells what the server said first: what this
-    /// process may do there.
+    /// Connects, if there is no connection yet, and returns the server's hello with this process's role
+    /// there.
     ///
     /// # Errors
     /// [`CallError::Connect`], [`CallError::Busy`], or [`CallError::Deadline`] after `deadline`.
     pub async fn connect(&self, peer: PeerAddr, deadline: Duration) -> Result<Hello, CallError> {
-        let line = timeout_at(Instant::now() + deadline, self.line(peer)).await;
-        let line = line.unwrap_or(Err(CallError::Deadline(deadline)));
-        line.map(|line| line.hello)
+        let connecting = timeout_at(Instant::now() + deadline, self.connection(peer));
+        let connected = connecting
+            .await
+            .unwrap_or(Err(CallError::Deadline(deadline)));
+        connected.map(|connected| connected.hello)
     }
 
-    /// Whether the network of this process has been shut down: no call will ever succeed again.
+    /// Reports whether the network of this process was shut down: no call will ever succeed again.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.0.stopping.is_cancelled()
     }
 
-    /// Waits until the connection to a server is gone; at once when there is none.
+    /// Waits until the connection to a server is lost; returns at once if there is none.
     pub async fn disconnected(&self, peer: PeerAddr) {
         let Ok(slot) = self.slot(peer) else { return };
-        let connection = slot
-            .line
-            .lock()
-            .await
-            .as_ref()
-            .map(|line| line.connection.clone());
+        let connection = slot.connection().await;
         if let Some(connection) = connection {
             connection.closed().await;
         }
@@ -222,5 +227,3 @@ impl fmt::Debug for Client {
         write!(f, "Client({})", self.0.identity.public().fingerprint())
     }
 }
-pub(crate) mod happy_eyeballs;
-mod response_stream;

@@ -1,4 +1,4 @@
-//! Connections are kept and shared: dialled once, however many calls wait for them.
+//! The connection pool: a server is dialed once, however many calls wait for it.
 
 use std::{
     collections::HashMap,
@@ -9,120 +9,127 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 use super::{
     Client,
-    dial::{CONNECT, PooledConnection, unreachable},
+    dial::{CONNECT_TIMEOUT, PooledConnection, unreachable},
 };
-use crate::net::{
-    peer_addr::PeerAddr,
-    rpc::{error::CallError, wire::ALPN},
-};
+use crate::net::{quic::transport::ALPN, rpc::error::CallError, trust::peer_addr::PeerAddr};
 
-/// A server that could not be reached is asked last for this long.
+/// A server that could not be reached is tried last for this long.
 const FAILURE_COOLDOWN: Duration = Duration::from_secs(5);
-/// Servers that stay connected; beyond it the least recently used is let go.
+/// Limit of pooled connections; beyond it the least recently used one is dropped.
 const MAX_POOLED: usize = 256;
 
 #[derive(Default)]
-pub(crate) struct Pool {
+pub(super) struct Pool {
     slots: HashMap<PeerAddr, Slot>,
     uses: u64,
-    /// Servers that could not be reached, when that was and why; at most [`MAX_POOLED`].
-    down: HashMap<PeerAddr, (Instant, CallError)>,
+    /// The last failure of each server that could not be reached; at most [`MAX_POOLED`].
+    failures: HashMap<PeerAddr, (Instant, CallError)>,
 }
 
 struct Slot {
-    used: u64,
-    /// Held while dialling, so that everybody else waits for the same connection.
-    line: Arc<DialSlot>,
+    last_use: u64,
+    dial: Arc<DialSlot>,
 }
 
-/// How a server is dialled. Its sessions are kept with the settings, so that the next handshake with
-/// it costs less.
-pub(crate) struct DialSlot {
+/// The settings and the connection of one server. TLS sessions are cached with the settings, which makes
+/// the next handshake cheaper.
+pub(super) struct DialSlot {
     config: quinn::ClientConfig,
-    pub(crate) line: tokio::sync::Mutex<Option<PooledConnection>>,
+    /// Locked while dialing, so that all callers wait for one connection.
+    connection: tokio::sync::Mutex<Option<PooledConnection>>,
+}
+
+impl DialSlot {
+    /// Returns the connection, whatever its health.
+    pub(super) async fn connection(&self) -> Option<quinn::Connection> {
+        let pooled = self.connection.lock().await;
+        pooled.as_ref().map(|pooled| pooled.connection.clone())
+    }
 }
 
 impl Client {
-    pub(crate) async fn line(&self, peer: PeerAddr) -> Result<PooledConnection, CallError> {
+    /// Returns the connection to a server, established if there is no healthy one.
+    pub(super) async fn connection(&self, peer: PeerAddr) -> Result<PooledConnection, CallError> {
         let slot = self.slot(peer)?;
         let asked = Instant::now();
-        let mut held = slot.line.lock().await;
-        // Whoever waited for another's attempt has seen it fail, and need not make one of its own.
-        if let Some((since, why)) = self.down(peer)
-            && since >= asked
+        let mut pooled = slot.connection.lock().await;
+        // An attempt that failed while this caller waited for it need not be repeated.
+        if let Some((failed_at, error)) = self.last_failure(peer)
+            && failed_at >= asked
         {
-            return Err(why);
+            return Err(error);
         }
-        if let Some(live) = held.as_ref().filter(|line| line.is_healthy()) {
-            return Ok(live.clone());
+        if let Some(healthy) = pooled.as_ref().filter(|pooled| pooled.is_healthy()) {
+            return Ok(healthy.clone());
         }
-        *held = None;
-        let dialled = timeout_at(
-            Instant::now() + CONNECT,
+        *pooled = None;
+        let dialed = timeout_at(
+            Instant::now() + CONNECT_TIMEOUT,
             self.dial_hedged(peer, &slot.config),
         );
-        let dialled = dialled
+        let dialed = dialed
             .await
             .unwrap_or_else(|_elapsed| Err(unreachable(peer)));
-        self.note(peer, dialled.as_ref().err());
-        let line = dialled?;
-        *held = Some(line.clone());
-        Ok(line)
+        self.record_outcome(peer, dialed.as_ref().err());
+        let connected = dialed?;
+        *pooled = Some(connected.clone());
+        Ok(connected)
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool> {
         self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, peer: PeerAddr, why_not: Option<&CallError>) {
-        let down = &mut self.pool().down;
-        let Some(why) = why_not else {
-            down.remove(&peer);
+    fn record_outcome(&self, peer: PeerAddr, error: Option<&CallError>) {
+        let failures = &mut self.pool().failures;
+        let Some(error) = error else {
+            failures.remove(&peer);
             return;
         };
-        if down.len() >= MAX_POOLED {
-            down.retain(|_, (since, _)| since.elapsed() < FAILURE_COOLDOWN);
+        if failures.len() >= MAX_POOLED {
+            failures.retain(|_, (failed_at, _)| failed_at.elapsed() < FAILURE_COOLDOWN);
         }
-        if down.len() < MAX_POOLED {
-            down.insert(peer, (Instant::now(), why.clone()));
+        if failures.len() < MAX_POOLED {
+            failures.insert(peer, (Instant::now(), error.clone()));
         }
     }
 
-    /// Whether a server could not be reached a moment ago: others should be asked first.
+    /// Reports whether the last attempt to reach a server failed a moment ago: others should be tried
+    /// first.
     #[must_use]
     pub fn recently_failed(&self, peer: PeerAddr) -> bool {
-        let down = self.down(peer);
-        down.is_some_and(|(since, _)| since.elapsed() < FAILURE_COOLDOWN)
+        let failure = self.last_failure(peer);
+        failure.is_some_and(|(failed_at, _)| failed_at.elapsed() < FAILURE_COOLDOWN)
     }
 
-    fn down(&self, peer: PeerAddr) -> Option<(Instant, CallError)> {
-        self.pool().down.get(&peer).cloned()
+    fn last_failure(&self, peer: PeerAddr) -> Option<(Instant, CallError)> {
+        self.pool().failures.get(&peer).cloned()
     }
 
-    pub(crate) fn slot(&self, peer: PeerAddr) -> Result<Arc<DialSlot>, CallError> {
+    pub(super) fn slot(&self, peer: PeerAddr) -> Result<Arc<DialSlot>, CallError> {
         let mut pool = self.pool();
         pool.uses += 1;
-        let used = pool.uses;
+        let last_use = pool.uses;
         if let Some(slot) = pool.slots.get_mut(&peer) {
-            slot.used = used;
-            return Ok(Arc::clone(&slot.line));
+            slot.last_use = last_use;
+            return Ok(Arc::clone(&slot.dial));
         }
         if pool.slots.len() >= MAX_POOLED {
-            let oldest = pool.slots.iter().min_by_key(|(_, slot)| slot.used);
+            let oldest = pool.slots.iter().min_by_key(|(_, slot)| slot.last_use);
             if let Some(oldest) = oldest.map(|(peer, _)| *peer) {
-                // Calls under way keep their own handle, and the connection with it.
+                // Calls in flight hold the connection.
                 pool.slots.remove(&oldest);
             }
         }
-        let line = Arc::new(DialSlot {
+        let dial = Arc::new(DialSlot {
             config: self.config(peer, ALPN)?,
-            line: tokio::sync::Mutex::default(),
+            connection: tokio::sync::Mutex::default(),
         });
         let slot = Slot {
-            used,
-            line: Arc::clone(&line),
+            last_use,
+            dial: Arc::clone(&dial),
         };
         pool.slots.insert(peer, slot);
-        Ok(line)
+        Ok(dial)
     }
 }

@@ -1,31 +1,46 @@
-//! The answers to one call.
+//! The responses to one call.
 
 use quinn::RecvStream;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::{
     net::{
-        peer_addr::PeerAddr,
-        quic::stream::ABANDONED,
+        quic::stream::CloseCode,
         rpc::{
-            error::CallError,
+            error::{CallError, Cause},
             wire::{self, FrameError},
         },
+        trust::peer_addr::PeerAddr,
     },
     value::Encoded,
 };
 
-/// The answers to one call, in order. Dropping it tells the server to stop.
+/// The responses to one call, in order. Dropping it cancels the call at the server.
 #[derive(Debug)]
 pub struct ResponseStream {
-    pub(crate) recv: Option<RecvStream>,
-    pub(crate) peer: PeerAddr,
-    pub(crate) deadline: Duration,
-    pub(crate) since: Instant,
+    /// `None` when the stream has ended.
+    recv: Option<RecvStream>,
+    peer: PeerAddr,
+    started: Instant,
+    deadline: Duration,
 }
 
 impl ResponseStream {
-    /// The next answer, or `None` at the end of the stream.
+    pub(super) const fn new(
+        recv: RecvStream,
+        peer: PeerAddr,
+        started: Instant,
+        deadline: Duration,
+    ) -> Self {
+        Self {
+            recv: Some(recv),
+            peer,
+            started,
+            deadline,
+        }
+    }
+
+    /// Waits for the next response; `None` at the end of the stream.
     ///
     /// # Errors
     /// [`CallError::Remote`], [`CallError::Lost`] or [`CallError::Protocol`].
@@ -34,7 +49,7 @@ impl ResponseStream {
             return Ok(None);
         };
         match wire::read_reply(recv).await {
-            Ok(Some(Ok(answer))) => Ok(Some(answer)),
+            Ok(Some(Ok(result))) => Ok(Some(result)),
             Ok(Some(Err(error))) => Err(error.into()),
             Ok(None) => {
                 self.recv = None;
@@ -42,24 +57,29 @@ impl ResponseStream {
             }
             Err(FrameError::Io(error)) => Err(CallError::Lost {
                 peer: self.peer.to_string(),
-                reason: error.to_string(),
+                reason: Cause::from_error(error),
             }),
-            Err(error) => Err(CallError::Protocol(error.to_string())),
+            Err(error) => Err(CallError::Protocol(Cause::from_error(error))),
         }
     }
 
-    pub(crate) async fn next_by(&mut self, by: Instant) -> Result<Option<Encoded>, CallError> {
+    /// Waits for the only response, within the call's deadline.
+    pub(in crate::net::rpc) async fn into_single(mut self) -> Result<Encoded, CallError> {
         let deadline = self.deadline;
-        timeout_at(by, self.next())
+        let response = timeout_at(self.started + deadline, self.next())
             .await
-            .unwrap_or(Err(CallError::Deadline(deadline)))
+            .unwrap_or(Err(CallError::Deadline(deadline)))?;
+        if self.recv.as_mut().is_some_and(wire::consume_fin) {
+            self.recv = None;
+        }
+        response.ok_or_else(|| CallError::protocol("the reply is empty"))
     }
 }
 
 impl Drop for ResponseStream {
     fn drop(&mut self) {
         if let Some(recv) = &mut self.recv {
-            recv.stop(ABANDONED).ok();
+            recv.stop(CloseCode::Cancelled.code()).ok();
         }
     }
 }

@@ -1,97 +1,65 @@
-//! The file that keeps who has joined: written anew and put in place whole, off the network's thread.
+//! The file of the member list, replaced atomically off the network's thread.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, path::Path, sync::Arc};
 
 use tokio::sync::Mutex;
 
-use super::list::{MemberList, MemberListJson};
-use crate::{
-    files::{self, ReadError},
-    net::rpc::error::{Code, RemoteError},
+use super::{
+    error::{AdmissionError, MembersError},
+    json::MemberListJson,
+    list::MemberList,
 };
+use crate::files::{self, ReadError};
 
 /// The name of the file in the data folder.
-const FILE: &str = "peers.json";
-/// No file is larger: the bounds of a list are far below.
+const FILE: &str = "members.json";
+/// Limit of the file's size, in bytes; the limits of a list are far below.
 const MAX_FILE: u64 = 16 << 20;
 
-/// Why it is not known who has joined.
-#[derive(Debug, thiserror::Error)]
-pub enum MembersError {
-    /// Others can change who may connect.
-    #[error(
-        "{path} can be read or changed by other users (mode {mode:04o}); \
-         look through it, then run: chmod 600 {path}"
-    )]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// It cannot be read, or is not what was written.
-    #[error("cannot read who has joined from {path}: {why}; move it away and everybody joins anew")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-}
-
-/// Writes a list.
+/// The file of one member list.
 #[derive(Debug)]
-pub(crate) struct MemberFile {
+pub(super) struct MemberFile {
     path: Arc<Path>,
-    /// One writes at a time.
+    /// Held while writing, so that the newest list is written last.
     writing: Mutex<()>,
 }
 
 impl MemberFile {
-    pub(crate) fn open(folder: &Path) -> Result<(MemberList, Self), MembersError> {
+    /// Reads the list in a folder; without a file it is empty.
+    pub(super) fn open(folder: &Path) -> Result<(MemberList, Self), MembersError> {
         let path = folder.join(FILE);
-        let unreadable = |why: String| MembersError::Unreadable {
+        let unreadable = |error| MembersError::Unreadable {
             path: path.clone(),
-            why,
+            error,
         };
         let list = match files::read(&path, MAX_FILE) {
-            Ok(Some(text)) => {
-                let kept: MemberListJson =
-                    serde_json::from_str(&text).map_err(|e| unreadable(e.to_string()))?;
-                MemberList::try_from(kept).map_err(unreadable)?
-            }
-            // Tickets are numbered from the clock on: when this file is lost, no ticket of before it is
-            // good again.
+            Ok(Some(text)) => serde_json::from_str::<MemberListJson>(&text)
+                .map_err(Into::into)
+                .and_then(MemberList::try_from)
+                .map_err(unreadable)?,
             Ok(None) => MemberList::numbered_from(super::now()),
             Err(ReadError::Exposed { mode }) => return Err(MembersError::Exposed { path, mode }),
-            Err(ReadError::Io(e)) => return Err(unreadable(e.to_string())),
+            Err(ReadError::Io(error)) => return Err(unreadable(error.into())),
         };
-        let keeper = Self {
+        let file = Self {
             path: path.into(),
             writing: Mutex::default(),
         };
-        Ok((list, keeper))
+        Ok((list, file))
     }
 
-    /// Keeps what the list is when it is this one's turn.
-    pub(crate) async fn save(
+    /// Writes the list as it is when it is this call's turn.
+    pub(super) async fn save(
         &self,
         newest: impl FnOnce() -> MemberListJson,
-    ) -> Result<(), RemoteError> {
+    ) -> Result<(), AdmissionError> {
         let _writing = self.writing.lock().await;
         let (path, list) = (Arc::clone(&self.path), newest());
         let written = tokio::task::spawn_blocking(move || write(&path, &list)).await;
         let written = written.unwrap_or_else(|e| Err(io::Error::other(e)));
-        written.map_err(|e| {
-            let path = self.path.display();
-            RemoteError::new(
-                Code::Internal,
-                format!("done, but it will be forgotten with the next start: {path}: {e}"),
-            )
+        written.map_err(|error| AdmissionError::NotStored {
+            path: self.path.to_path_buf(),
+            error: Arc::new(error),
         })
     }
 }
@@ -106,10 +74,7 @@ fn write(path: &Path, list: &MemberListJson) -> io::Result<()> {
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
-    use crate::net::{
-        rpc::wire::Role,
-        trust::{key::PublicKey, members::Members},
-    };
+    use crate::net::trust::{key::PublicKey, members::Members, role::Role};
 
     use super::*;
 
@@ -128,7 +93,7 @@ mod tests {
         let joined = members
             .join(ticket.serial, Role::Member, key(1), "web1")
             .await;
-        assert_eq!(joined, Ok(Role::Member));
+        assert_eq!(joined.expect("joins"), Role::Member);
         members.revoke(key(2)).await.expect("kept");
         let again = Members::open(home.path(), key(0)).expect("opens");
         assert_eq!(again.list(), members.list());
@@ -150,7 +115,7 @@ mod tests {
         assert!(refused.to_string().contains("chmod 600"), "{refused}");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
         let refused = Members::open(home.path(), key(0)).expect_err("nonsense");
-        assert!(refused.to_string().contains("joins anew"), "{refused}");
+        assert!(refused.to_string().contains("must rejoin"), "{refused}");
     }
 
     #[tokio::test]
@@ -164,6 +129,6 @@ mod tests {
             .issue_ticket(Role::Read, false, None)
             .await
             .expect_err("no folder");
-        assert!(said.message.contains("forgotten"), "{said}");
+        assert!(said.to_string().contains("forgotten"), "{said}");
     }
 }

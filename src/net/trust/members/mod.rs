@@ -1,10 +1,12 @@
-//! Who may connect, and what each may do: those who have joined here, and the delegated that a naming
-//! server which this process has joined vouches for.
+//! Members: the keys that may connect, and their roles. Beside the members of this node there are
+//! delegated members: keys vouched for by a naming server that this process has joined.
 //!
-//! Authorisation happens after the handshake, on every connection, against the list as it is then; a
-//! revocation ends the connections that are open.
+//! Authorization happens after the handshake, on every connection, against the list as it is then; a
+//! revocation closes the connections that are open.
 
+mod error;
 mod file;
+mod json;
 mod list;
 
 use std::{
@@ -17,19 +19,14 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::{file::MemberFile, list::MemberListJson};
 pub use self::{
-    file::MembersError,
+    error::{AdmissionError, MemberFileError, MembersError},
     list::{MAX_LABEL, MAX_MEMBERS, MAX_TICKETS, Member, MemberList, Seconds, TicketRecord},
 };
-use super::key::PublicKey;
-use crate::net::rpc::{
-    error::{Code, RemoteError},
-    wire::Role,
-};
+use self::{file::MemberFile, json::MemberListJson};
+use super::{key::PublicKey, role::Role};
 
-/// Who may connect. Clones are the same list. Unknown keys are turned away before they can ask
-/// anything but to join.
+/// The keys that may connect. Clones share one list. Unknown keys can only ask to join.
 #[derive(Debug, Clone)]
 pub struct Members(Arc<Shared>);
 
@@ -37,18 +34,18 @@ pub struct Members(Arc<Shared>);
 struct Shared {
     own: PublicKey,
     state: Mutex<State>,
-    /// Counts changes, for watchers.
+    /// The number of changes, for watchers.
     revision: watch::Sender<u64>,
     file: Option<MemberFile>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    members: MemberList,
-    /// By who vouches for them.
+    list: MemberList,
+    /// Delegated members, by the key that vouches for them.
     delegated: HashMap<PublicKey, HashMap<PublicKey, Role>>,
-    /// What ends the connections of a key; made when the first one comes.
-    live: HashMap<PublicKey, Arc<CancellationToken>>,
+    /// Closes the connections of a key; created with the first connection.
+    connections: HashMap<PublicKey, Arc<CancellationToken>>,
 }
 
 impl State {
@@ -56,10 +53,10 @@ impl State {
         if *key == own {
             return Some(Role::Admin);
         }
-        if let Some(member) = self.members.get(key) {
+        if let Some(member) = self.list.get(key) {
             return Some(member.role);
         }
-        if self.members.is_revoked(key) {
+        if self.list.is_revoked(key) {
             return None;
         }
         self.delegated
@@ -69,39 +66,39 @@ impl State {
             .copied()
     }
 
-    /// Ends the connections of a key, which may come again as what it is now.
+    /// Closes the connections of a key, which may connect again with its present role.
     fn disconnect(&mut self, key: &PublicKey) {
-        if let Some(live) = self.live.remove(key) {
-            live.cancel();
+        if let Some(connections) = self.connections.remove(key) {
+            connections.cancel();
         }
     }
 }
 
-/// What a key may do, and the word that it may no longer.
-pub(crate) struct Admission {
-    pub(crate) role: Role,
-    pub(crate) revoked: Arc<CancellationToken>,
+/// The role of an authorized key, and the token that is cancelled when its rights change.
+pub(in crate::net) struct Admission {
+    pub(in crate::net) role: Role,
+    pub(in crate::net) revoked: Arc<CancellationToken>,
 }
 
 impl Members {
-    /// Only the process itself, as admin; kept nowhere.
+    /// Creates a list that admits only the process itself, as admin, and is not stored.
     #[must_use]
     pub fn self_only(own: PublicKey) -> Self {
         Self::new(own, MemberList::default(), None)
     }
 
-    /// Those who have joined, as a file in this folder says; without one nobody has.
+    /// Loads the list from a folder; without a file there are no members.
     ///
     /// # Errors
     /// [`MembersError`] when others can read the file, or when it cannot be read.
     pub fn open(folder: &Path, own: PublicKey) -> Result<Self, MembersError> {
-        let (members, file) = MemberFile::open(folder)?;
-        Ok(Self::new(own, members, Some(file)))
+        let (list, file) = MemberFile::open(folder)?;
+        Ok(Self::new(own, list, Some(file)))
     }
 
-    fn new(own: PublicKey, members: MemberList, file: Option<MemberFile>) -> Self {
+    fn new(own: PublicKey, list: MemberList, file: Option<MemberFile>) -> Self {
         let state = State {
-            members,
+            list,
             ..State::default()
         };
         Self(Arc::new(Shared {
@@ -113,16 +110,16 @@ impl Members {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing under the lock panics half-way through a change.
+        // No panic under the lock leaves a change half done.
         let state = self.0.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn changed(&self) {
+    fn notify_watchers(&self) {
         self.0.revision.send_modify(|revision| *revision += 1);
     }
 
-    /// Lets a key in for the life of this process, or changes what it may do.
+    /// Adds a member until this process ends, or changes its role.
     pub fn admit(&self, key: PublicKey, role: Role) {
         let member = Member {
             key,
@@ -131,45 +128,47 @@ impl Members {
             joined_at: now(),
         };
         let mut state = self.state();
-        state.members.admit(member);
+        state.list.admit(member);
         state.disconnect(&key);
         drop(state);
-        self.changed();
+        self.notify_watchers();
     }
 
-    /// What a key may do here.
+    /// Returns the role of a key; `None` if it may not connect.
     #[must_use]
     pub fn role(&self, key: &PublicKey) -> Option<Role> {
         self.state().role(self.0.own, key)
     }
 
-    pub(crate) fn authorize(&self, key: &PublicKey) -> Option<Admission> {
+    /// Authorizes a connection of a key.
+    pub(in crate::net) fn authorize(&self, key: &PublicKey) -> Option<Admission> {
         let mut state = self.state();
         let role = state.role(self.0.own, key)?;
-        if state.live.len() > MAX_MEMBERS {
-            // Whose last connection has ended has no other holder of it.
+        if state.connections.len() > MAX_MEMBERS {
+            // A token without another holder belongs to a key without connections.
             state
-                .live
-                .retain(|_, revoked| Arc::strong_count(revoked) > 1);
+                .connections
+                .retain(|_, token| Arc::strong_count(token) > 1);
         }
-        let revoked = Arc::clone(state.live.entry(*key).or_default());
+        let revoked = Arc::clone(state.connections.entry(*key).or_default());
         Some(Admission { role, revoked })
     }
 
-    /// Everybody who has joined, in order.
+    /// Returns every member, in the order in which they joined.
     #[must_use]
     pub fn list(&self) -> Vec<Member> {
-        self.state().members.list()
+        self.state().list.list()
     }
 
-    /// Sees every change of who is in.
+    /// Watches for changes of the list.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.0.revision.subscribe()
     }
 
-    /// Those whom somebody vouches for, in place of those before; the higher role counts when several
-    /// do. Connections of whoever may do something else now end; answers who may do nothing any more.
+    /// Replaces the members that `by` vouches for; the highest role counts if several keys vouch for one.
+    /// Closes the connections of keys whose role has changed, and returns the keys that may no longer
+    /// connect.
     pub fn set_delegated(
         &self,
         by: PublicKey,
@@ -178,119 +177,115 @@ impl Members {
         let mut state = self.state();
         let own = self.0.own;
         let known = state.delegated.get(&by).into_iter().flat_map(HashMap::keys);
-        let concerned: HashSet<PublicKey> = known.chain(delegated.keys()).copied().collect();
+        let affected: HashSet<PublicKey> = known.chain(delegated.keys()).copied().collect();
         let roles = |state: &State| -> Vec<_> {
             let role = |key: &PublicKey| (*key, state.role(own, key));
-            concerned.iter().map(role).collect()
+            affected.iter().map(role).collect()
         };
         let before = roles(&state);
         state.delegated.insert(by, delegated);
         let after = roles(&state);
-        let mut out = Vec::new();
+        let mut removed = Vec::new();
         for ((key, before), (_, after)) in before.into_iter().zip(after) {
             if before != after {
                 state.disconnect(&key);
             }
             if before.is_some() && after.is_none() {
-                out.push(key);
+                removed.push(key);
             }
         }
-        out
+        removed
     }
 
-    /// See [`MemberList::ticket`].
+    /// Issues a ticket; see [`MemberList::issue_ticket`].
     ///
     /// # Errors
-    /// As there, or when it cannot be kept.
+    /// As there, or [`AdmissionError::NotStored`].
     pub async fn issue_ticket(
         &self,
         role: Role,
         once: bool,
-        lives: Option<Seconds>,
-    ) -> Result<TicketRecord, RemoteError> {
-        self.change(|state| state.members.issue_ticket(now(), role, once, lives))
+        lifetime: Option<Seconds>,
+    ) -> Result<TicketRecord, AdmissionError> {
+        self.change(|state| state.list.issue_ticket(now(), role, once, lifetime))
             .await
     }
 
-    /// See [`MemberList::rotate`].
+    /// Invalidates tickets; see [`MemberList::invalidate_tickets`].
     ///
     /// # Errors
-    /// When it cannot be kept; the tickets are worthless all the same until this process ends.
-    pub async fn invalidate_tickets(&self, role: Option<Role>) -> Result<usize, RemoteError> {
-        self.change(|state| Ok(state.members.invalidate_tickets(role)))
+    /// [`AdmissionError::NotStored`]; they are invalid all the same until this process ends.
+    pub async fn invalidate_tickets(&self, role: Option<Role>) -> Result<usize, AdmissionError> {
+        self.change(|state| Ok(state.list.invalidate_tickets(role)))
             .await
     }
 
-    pub(crate) async fn join(
+    /// Admits the bearer of a ticket whose secret it has proved.
+    pub(in crate::net) async fn join(
         &self,
         serial: u32,
         role: Role,
         key: PublicKey,
         label: &str,
-    ) -> Result<Role, RemoteError> {
+    ) -> Result<Role, AdmissionError> {
         self.change(|state| {
-            let role = state.members.join(now(), serial, role, key, label)?;
+            let role = state.list.join(now(), serial, role, key, label)?;
             state.disconnect(&key);
             Ok(role)
         })
         .await
     }
 
-    /// Throws a key out and ends its connections; answers whether it was in.
+    /// Revokes a key and closes its connections; returns whether it could connect.
     ///
     /// # Errors
-    /// When it cannot be kept; it is out all the same until this process ends.
-    pub async fn revoke(&self, key: PublicKey) -> Result<bool, RemoteError> {
+    /// [`AdmissionError::OwnKey`], or [`AdmissionError::NotStored`]; it is revoked all the same until this
+    /// process ends.
+    pub async fn revoke(&self, key: PublicKey) -> Result<bool, AdmissionError> {
         let own = self.0.own;
         self.change(|state| {
             if key == own {
-                let why = "this is the key of this server itself; it cannot be revoked";
-                return Err(RemoteError::bad_arguments(why));
+                return Err(AdmissionError::OwnKey);
             }
-            let was_in = state.role(own, &key).is_some();
-            state.members.revoke(now(), key);
+            let could_connect = state.role(own, &key).is_some();
+            state.list.revoke(now(), key);
             state.disconnect(&key);
-            Ok(was_in)
+            Ok(could_connect)
         })
         .await
     }
 
-    /// A change, and the word that it is kept. It is kept even when nobody waits for that any longer: a
-    /// caller that was thrown out by the change must not take it back by leaving.
+    /// Applies a change and waits until it is stored. It is stored even when the caller stops waiting: a
+    /// caller that is removed by the change must not prevent that by disconnecting.
     async fn change<T>(
         &self,
-        change: impl FnOnce(&mut State) -> Result<T, RemoteError>,
-    ) -> Result<T, RemoteError> {
-        let (done, news) = {
+        change: impl FnOnce(&mut State) -> Result<T, AdmissionError>,
+    ) -> Result<T, AdmissionError> {
+        let (result, changed) = {
             let mut state = self.state();
-            let before = state.members.clone();
-            let done = change(&mut state)?;
-            (done, before != state.members)
+            let before = state.list.clone();
+            let result = change(&mut state)?;
+            (result, before != state.list)
         };
-        if news {
-            self.changed();
+        if changed {
+            self.notify_watchers();
             let members = self.clone();
-            let kept = tokio::spawn(async move {
-                match &members.0.file {
-                    Some(file) => {
-                        file.save(|| MemberListJson::from(&members.state().members))
-                            .await
-                    }
-                    None => Ok(()),
-                }
-            });
-            kept.await.unwrap_or_else(|ended| {
-                Err(RemoteError::new(
-                    Code::Internal,
-                    format!("it is not kept: {ended}"),
-                ))
-            })?;
+            let saving = tokio::spawn(async move { members.save().await });
+            let saved = saving.await;
+            saved.unwrap_or_else(|aborted| Err(AdmissionError::Aborted(Arc::new(aborted))))?;
         }
-        Ok(done)
+        Ok(result)
+    }
+
+    async fn save(&self) -> Result<(), AdmissionError> {
+        match &self.0.file {
+            Some(file) => file.save(|| MemberListJson::from(&self.state().list)).await,
+            None => Ok(()),
+        }
     }
 }
 
-/// What the clock on the wall says.
+/// Returns the time on the wall clock.
 fn now() -> Seconds {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.unwrap_or_default().as_secs()

@@ -1,4 +1,6 @@
-//! From [`Value`] to Rust types, by way of serde.
+//! A deserializer from a [`Value`] to Rust types. Arguments arrive decoded, because they are ordered by
+//! name before their types are known; it moves their text and bytes out instead of encoding them again
+//! for `from_wire`.
 
 use num_bigint::BigInt;
 use num_traits::ToPrimitive;
@@ -10,11 +12,11 @@ use serde::de::{
 
 use super::{Value, ValueError};
 
-/// What such an integer is called where it is not expected.
-pub(crate) const BIG: Unexpected<'_> = Unexpected::Other("an integer of more than 64 bits");
+/// The description of such an integer in error messages.
+pub(super) const BIG: Unexpected<'_> = Unexpected::Other("an integer of more than 64 bits");
 
-/// Hands an integer that is no `i64` to whoever can take it.
-pub(crate) fn visit_big<'de, V: Visitor<'de>>(
+/// Visits an integer that is not an `i64`, as the smallest type that holds it.
+pub(super) fn visit_big<'de, V: Visitor<'de>>(
     n: &BigInt,
     visitor: V,
 ) -> Result<V::Value, ValueError> {
@@ -38,6 +40,8 @@ impl Value {
             Self::Bytes(_) => Unexpected::Other("bytes"),
             Self::List(_) => Unexpected::Other("a list"),
             Self::Map(_) => Unexpected::Other("a map"),
+            Self::Tuple(_) => Unexpected::Other("a tuple"),
+            Self::Set(_) => Unexpected::Other("a set"),
         }
     }
 }
@@ -54,15 +58,15 @@ impl<'de> Deserializer<'de> for Value {
             Self::Float(x) => visitor.visit_f64(x),
             Self::Str(text) => visitor.visit_string(text),
             Self::Bytes(bytes) => visitor.visit_byte_buf(bytes),
-            Self::List(items) => {
-                let mut list = List(items.into_iter());
+            Self::List(items) | Self::Tuple(items) | Self::Set(items) => {
+                let mut list = Items(items.into_iter());
                 let value = visitor.visit_seq(&mut list)?;
                 match list.0.len() {
                     0 => Ok(value),
-                    more => Err(ValueError(format!("a list with {more} items too many"))),
+                    more => Err(ValueError(format!("{more} items too many"))),
                 }
             }
-            Self::Map(entries) => visitor.visit_map(Map {
+            Self::Map(entries) => visitor.visit_map(Entries {
                 entries: entries.into_iter(),
                 value: None,
             }),
@@ -86,7 +90,7 @@ impl<'de> Deserializer<'de> for Value {
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self {
-            // An integer is a fine float, however large: the nearest one.
+            // A large integer becomes the nearest float.
             Self::Big(n) => visitor.visit_f64(n.to_f64().unwrap_or(f64::NAN)),
             other => other.deserialize_any(visitor),
         }
@@ -99,12 +103,12 @@ impl<'de> Deserializer<'de> for Value {
         visitor: V,
     ) -> Result<V::Value, ValueError> {
         match self {
-            Self::Str(variant) => visitor.visit_enum(Choice {
+            Self::Str(variant) => visitor.visit_enum(Variant {
                 variant,
                 body: Self::Null,
             }),
             Self::Map(mut entries) if entries.len() == 1 => match entries.pop() {
-                Some((variant, body)) => visitor.visit_enum(Choice { variant, body }),
+                Some((variant, body)) => visitor.visit_enum(Variant { variant, body }),
                 None => Err(de::Error::custom("a map without its one entry")),
             },
             other => Err(de::Error::invalid_type(other.unexpected(), &visitor)),
@@ -118,10 +122,10 @@ impl<'de> Deserializer<'de> for Value {
     }
 }
 
-/// The items of a list, handed out one by one.
-struct List(std::vec::IntoIter<Value>);
+/// The items of a list, tuple or set, one by one.
+struct Items(std::vec::IntoIter<Value>);
 
-impl<'de> SeqAccess<'de> for List {
+impl<'de> SeqAccess<'de> for Items {
     type Error = ValueError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
@@ -136,13 +140,13 @@ impl<'de> SeqAccess<'de> for List {
     }
 }
 
-/// The entries of a map, handed out one by one.
-struct Map {
+/// The entries of a map, one by one.
+struct Entries {
     entries: std::vec::IntoIter<(String, Value)>,
     value: Option<(String, Value)>,
 }
 
-impl<'de> MapAccess<'de> for Map {
+impl<'de> MapAccess<'de> for Entries {
     type Error = ValueError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
@@ -164,19 +168,19 @@ impl<'de> MapAccess<'de> for Map {
         let Some((key, value)) = self.value.take() else {
             return Err(de::Error::custom("a map entry without a value"));
         };
-        // Say which entry was wrong; in a map of ten that is the whole message.
+        // Name the entry that is wrong; in a map of ten that is the whole message.
         seed.deserialize(value)
             .map_err(|e| ValueError(format!("`{key}`: {e}")))
     }
 }
 
-/// A variant of an enum, externally tagged.
-struct Choice {
+/// An externally tagged enum variant.
+struct Variant {
     variant: String,
     body: Value,
 }
 
-impl<'de> EnumAccess<'de> for Choice {
+impl<'de> EnumAccess<'de> for Variant {
     type Error = ValueError;
     type Variant = Value;
 

@@ -1,15 +1,15 @@
-//! Whom to dial.
+//! The address of a peer: where it listens, and the key that it must hold.
 
 use std::{fmt, net::SocketAddr};
 
-use super::trust::key::PublicKey;
+use super::key::PublicKey;
 
-/// A server: where it is, and the key that it must hold.
+/// The address and the expected key of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PeerAddr {
-    /// Where it listens.
+    /// The address on which it listens.
     pub addr: SocketAddr,
-    /// The key it must prove to hold.
+    /// The key that it must prove to hold.
     pub key: PublicKey,
 }
 

@@ -1,4 +1,8 @@
-use super::*;
+use super::{
+    super::object::{METHODS, Objects},
+    *,
+};
+use crate::{net::trust::key::PublicKey, value::Value};
 
 fn caller() -> Caller {
     Caller {
@@ -46,8 +50,8 @@ async fn call(
         kwargs: kwargs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
     };
     match objects().call("test", invocation).await? {
-        Answer::One(answer) => Ok(answer.value().expect("a value")),
-        Answer::Stream(_) => panic!("not a stream"),
+        Response::One(answer) => Ok(answer.to_value().expect("a value")),
+        Response::Stream(_) => panic!("not a stream"),
     }
 }
 

@@ -1,5 +1,7 @@
-//! Rust types straight off the wire: what the [`super::Value`] there would turn into, without making that
-//! value first. Its nesting is bounded, and nothing is set aside for what a peer only announces.
+//! A deserializer from encoded values to Rust types. It borrows text from the buffer and builds no
+//! [`super::Value`], so that a page of a thousand records costs no tree of small allocations; that is why
+//! results have a deserializer of their own, beside the one in `from_value`. Nesting is bounded, and no
+//! memory is reserved for what a peer only announces.
 
 use std::str;
 
@@ -13,16 +15,16 @@ use serde::de::{
 use super::{
     MAX_DEPTH, ValueError,
     codec::Tag,
-    de::{BIG, visit_big},
+    from_value::{BIG, visit_big},
 };
 
-/// What is left to be read.
-pub(crate) struct WireDeserializer<'de> {
+/// A cursor in an encoded value.
+pub(super) struct WireDeserializer<'de> {
     rest: &'de [u8],
     depth: usize,
 }
 
-/// A value, or the beginning of one that has others in it: how many.
+/// A scalar, or the kind and length of a collection whose items follow.
 enum Head<'de> {
     Null,
     Bool(bool),
@@ -33,6 +35,8 @@ enum Head<'de> {
     Bytes(&'de [u8]),
     List(usize),
     Map(usize),
+    Tuple(usize),
+    Set(usize),
 }
 
 impl Head<'_> {
@@ -47,46 +51,48 @@ impl Head<'_> {
             Self::Bytes(_) => Unexpected::Other("bytes"),
             Self::List(_) => Unexpected::Other("a list"),
             Self::Map(_) => Unexpected::Other("a map"),
+            Self::Tuple(_) => Unexpected::Other("a tuple"),
+            Self::Set(_) => Unexpected::Other("a set"),
         }
     }
 }
 
-fn cut() -> ValueError {
-    ValueError("it is cut off".to_owned())
+fn truncated() -> ValueError {
+    ValueError("the value is truncated".to_owned())
 }
 
 impl<'de> WireDeserializer<'de> {
-    pub(crate) const fn new(bytes: &'de [u8]) -> Self {
+    pub(super) const fn new(bytes: &'de [u8]) -> Self {
         Self {
             rest: bytes,
             depth: 0,
         }
     }
 
-    /// Both sides would disagree on where it ends if there were more.
-    pub(crate) fn end(&self) -> Result<(), ValueError> {
+    /// Fails if bytes are left over: both sides would disagree on where the value ends.
+    pub(super) fn end(&self) -> Result<(), ValueError> {
         match self.rest.len() {
             0 => Ok(()),
             more => Err(ValueError(format!("{more} bytes are left over"))),
         }
     }
 
-    fn take(&mut self, length: usize) -> Result<&'de [u8], ValueError> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(cut)?;
+    fn read_slice(&mut self, length: usize) -> Result<&'de [u8], ValueError> {
+        let (slice, rest) = self.rest.split_at_checked(length).ok_or_else(truncated)?;
         self.rest = rest;
-        Ok(taken)
+        Ok(slice)
     }
 
-    fn byte(&mut self) -> Result<u8, ValueError> {
-        let (byte, rest) = self.rest.split_first().ok_or_else(cut)?;
+    fn read_byte(&mut self) -> Result<u8, ValueError> {
+        let (byte, rest) = self.rest.split_first().ok_or_else(truncated)?;
         self.rest = rest;
         Ok(*byte)
     }
 
-    fn varint(&mut self) -> Result<u64, ValueError> {
+    fn read_varint(&mut self) -> Result<u64, ValueError> {
         let mut n = 0;
         for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
+            let byte = self.read_byte()?;
             // The tenth byte has room for one bit.
             if shift == 63 && byte > 1 {
                 break;
@@ -99,51 +105,52 @@ impl<'de> WireDeserializer<'de> {
         Err(ValueError("a number is too long".to_owned()))
     }
 
-    fn length(&mut self) -> Result<usize, ValueError> {
-        usize::try_from(self.varint()?).map_err(|_large| cut())
+    fn read_length(&mut self) -> Result<usize, ValueError> {
+        usize::try_from(self.read_varint()?).map_err(|_large| truncated())
     }
 
-    fn bytes(&mut self) -> Result<&'de [u8], ValueError> {
-        let length = self.length()?;
-        self.take(length)
+    fn read_bytes(&mut self) -> Result<&'de [u8], ValueError> {
+        let length = self.read_length()?;
+        self.read_slice(length)
     }
 
-    fn text(&mut self) -> Result<&'de str, ValueError> {
-        str::from_utf8(self.bytes()?).map_err(|_other| ValueError("text is not UTF-8".to_owned()))
+    fn read_text(&mut self) -> Result<&'de str, ValueError> {
+        str::from_utf8(self.read_bytes()?)
+            .map_err(|_other| ValueError("text is not UTF-8".to_owned()))
     }
 
-    fn head(&mut self) -> Result<Head<'de>, ValueError> {
+    fn read_head(&mut self) -> Result<Head<'de>, ValueError> {
         if self.depth > MAX_DEPTH {
-            return Err(ValueError(format!(
-                "lists and maps nest deeper than {MAX_DEPTH}"
-            )));
+            return Err(ValueError::too_deep());
         }
-        Ok(match self.byte()? {
+        Ok(match self.read_byte()? {
             tag if tag == Tag::Null as u8 => Head::Null,
-            tag if tag == Tag::Bool as u8 => match self.byte()? {
+            tag if tag == Tag::Bool as u8 => match self.read_byte()? {
                 0 => Head::Bool(false),
                 1 => Head::Bool(true),
                 _ => return Err(ValueError("neither true nor false".to_owned())),
             },
             tag if tag == Tag::Int as u8 => {
-                let n = self.varint()?;
+                let n = self.read_varint()?;
                 Head::Int((n >> 1) as i64 ^ -((n & 1) as i64))
             }
             tag if tag == Tag::Big as u8 => {
-                let n = BigInt::from_signed_bytes_be(self.bytes()?);
+                let n = BigInt::from_signed_bytes_be(self.read_bytes()?);
                 n.to_i64().map_or(Head::Big(n), Head::Int)
             }
             tag if tag == Tag::Float as u8 => {
-                let bytes = self.take(size_of::<f64>())?;
+                let bytes = self.read_slice(size_of::<f64>())?;
                 Head::Float(f64::from_le_bytes(
-                    bytes.try_into().map_err(|_short| cut())?,
+                    bytes.try_into().map_err(|_short| truncated())?,
                 ))
             }
-            tag if tag == Tag::Str as u8 => Head::Str(self.text()?),
-            tag if tag == Tag::Bytes as u8 => Head::Bytes(self.bytes()?),
-            tag if tag == Tag::List as u8 => Head::List(self.length()?),
-            tag if tag == Tag::Map as u8 => Head::Map(self.length()?),
-            other => return Err(ValueError(format!("there is no kind of value {other}"))),
+            tag if tag == Tag::Str as u8 => Head::Str(self.read_text()?),
+            tag if tag == Tag::Bytes as u8 => Head::Bytes(self.read_bytes()?),
+            tag if tag == Tag::List as u8 => Head::List(self.read_length()?),
+            tag if tag == Tag::Map as u8 => Head::Map(self.read_length()?),
+            tag if tag == Tag::Tuple as u8 => Head::Tuple(self.read_length()?),
+            tag if tag == Tag::Set as u8 => Head::Set(self.read_length()?),
+            other => return Err(ValueError(format!("unknown value tag {other}"))),
         })
     }
 
@@ -160,25 +167,27 @@ impl<'de> WireDeserializer<'de> {
             Head::Float(x) => visitor.visit_f64(x),
             Head::Str(text) => visitor.visit_borrowed_str(text),
             Head::Bytes(bytes) => visitor.visit_borrowed_bytes(bytes),
-            Head::List(left) => self.inside(left, |many| visitor.visit_seq(many)),
-            Head::Map(left) => self.inside(left, |many| visitor.visit_map(many)),
+            Head::List(length) | Head::Tuple(length) | Head::Set(length) => {
+                self.visit_items(length, |items| visitor.visit_seq(items))
+            }
+            Head::Map(length) => self.visit_items(length, |items| visitor.visit_map(items)),
         }
     }
 
-    /// Reads what is in a list or a map, all of it.
-    fn inside<T>(
+    /// Visits the items of a collection; the visitor must consume all of them.
+    fn visit_items<T>(
         &mut self,
-        left: usize,
+        length: usize,
         read: impl FnOnce(&mut Compound<'_, 'de>) -> Result<T, ValueError>,
     ) -> Result<T, ValueError> {
         self.depth += 1;
-        let mut many = Compound {
+        let mut items = Compound {
             reader: self,
-            left,
+            left: length,
             key: "",
         };
-        let value = read(&mut many)?;
-        match many.left {
+        let value = read(&mut items)?;
+        match items.left {
             0 => {
                 self.depth -= 1;
                 Ok(value)
@@ -192,14 +201,14 @@ impl<'de> Deserializer<'de> for &mut WireDeserializer<'de> {
     type Error = ValueError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        let head = self.head()?;
+        let head = self.read_head()?;
         self.visit(head, visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self.rest.first() {
             Some(tag) if *tag == Tag::Null as u8 => {
-                self.head()?;
+                self.read_head()?;
                 visitor.visit_none()
             }
             _ => visitor.visit_some(self),
@@ -215,8 +224,8 @@ impl<'de> Deserializer<'de> for &mut WireDeserializer<'de> {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        match self.head()? {
-            // An integer is a fine float, however large: the nearest one.
+        match self.read_head()? {
+            // A large integer becomes the nearest float.
             Head::Big(n) => visitor.visit_f64(n.to_f64().unwrap_or(f64::NAN)),
             other => self.visit(other, visitor),
         }
@@ -228,15 +237,15 @@ impl<'de> Deserializer<'de> for &mut WireDeserializer<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        match self.head()? {
-            Head::Str(variant) => visitor.visit_enum(Choice {
+        match self.read_head()? {
+            Head::Str(variant) => visitor.visit_enum(Variant {
                 variant,
                 reader: None,
             }),
             Head::Map(1) => {
-                let variant = self.text()?;
+                let variant = self.read_text()?;
                 self.depth += 1;
-                let value = visitor.visit_enum(Choice {
+                let value = visitor.visit_enum(Variant {
                     variant,
                     reader: Some(self),
                 })?;
@@ -254,7 +263,7 @@ impl<'de> Deserializer<'de> for &mut WireDeserializer<'de> {
     }
 }
 
-/// What is in a list or a map, one by one.
+/// The items of a collection, one by one.
 struct Compound<'a, 'de> {
     reader: &'a mut WireDeserializer<'de>,
     left: usize,
@@ -276,7 +285,7 @@ impl<'de> SeqAccess<'de> for Compound<'_, 'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        // A value is a byte at least, whatever was announced.
+        // Every item takes at least one byte, whatever length was announced.
         Some(self.left.min(self.reader.rest.len()))
     }
 }
@@ -292,7 +301,7 @@ impl<'de> MapAccess<'de> for Compound<'_, 'de> {
             return Ok(None);
         };
         self.left = left;
-        self.key = self.reader.text()?;
+        self.key = self.reader.read_text()?;
         seed.deserialize(BorrowedStrDeserializer::new(self.key))
             .map(Some)
     }
@@ -301,7 +310,7 @@ impl<'de> MapAccess<'de> for Compound<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<T::Value, ValueError> {
-        // Say which entry was wrong; in a map of ten that is the whole message.
+        // Name the entry that is wrong; in a map of ten that is the whole message.
         seed.deserialize(&mut *self.reader)
             .map_err(|e| ValueError(format!("`{}`: {e}", self.key)))
     }
@@ -311,35 +320,35 @@ impl<'de> MapAccess<'de> for Compound<'_, 'de> {
     }
 }
 
-/// A variant of an enum, externally tagged, and where its body is, if it has one.
-struct Choice<'a, 'de> {
+/// An externally tagged enum variant, and the reader of its body if it has one.
+struct Variant<'a, 'de> {
     variant: &'de str,
     reader: Option<&'a mut WireDeserializer<'de>>,
 }
 
-impl<'a, 'de> EnumAccess<'de> for Choice<'a, 'de> {
+impl<'a, 'de> EnumAccess<'de> for Variant<'a, 'de> {
     type Error = ValueError;
-    type Variant = Body<'a, 'de>;
+    type Variant = VariantBody<'a, 'de>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
-    ) -> Result<(S::Value, Body<'a, 'de>), ValueError> {
+    ) -> Result<(S::Value, VariantBody<'a, 'de>), ValueError> {
         let name: BorrowedStrDeserializer<'de, ValueError> =
             BorrowedStrDeserializer::new(self.variant);
-        Ok((seed.deserialize(name)?, Body(self.reader)))
+        Ok((seed.deserialize(name)?, VariantBody(self.reader)))
     }
 }
 
-struct Body<'a, 'de>(Option<&'a mut WireDeserializer<'de>>);
+struct VariantBody<'a, 'de>(Option<&'a mut WireDeserializer<'de>>);
 
-impl<'de> VariantAccess<'de> for Body<'_, 'de> {
+impl<'de> VariantAccess<'de> for VariantBody<'_, 'de> {
     type Error = ValueError;
 
     fn unit_variant(self) -> Result<(), ValueError> {
         match self.0 {
             None => Ok(()),
-            Some(reader) => match reader.head()? {
+            Some(reader) => match reader.read_head()? {
                 Head::Null => Ok(()),
                 other => Err(de::Error::invalid_type(other.unexpected(), &"nothing")),
             },

@@ -1,0 +1,52 @@
+//! One registration and its lease.
+
+use crate::net::{
+    naming::record::{Health, Millis, Record},
+    trust::key::PublicKey,
+};
+
+/// The registration of a name by one owner.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) id: u64,
+    pub(super) owner: PublicKey,
+    pub(super) uri: Box<str>,
+    pub(super) tags: Box<[Box<str>]>,
+    /// The lease, and the time of the last renewal.
+    pub(super) lease: Option<(Millis, Millis)>,
+    pub(super) health: Health,
+    pub(super) exclusive: bool,
+}
+
+impl Instance {
+    /// The time at which two renewals were missed: owners renew at every third of their lease.
+    fn suspect_at(&self) -> Option<Millis> {
+        self.lease.map(|(lease, renewed)| renewed + lease / 3 * 2)
+    }
+
+    /// The time at which the lease expires.
+    pub(super) fn expires_at(&self) -> Option<Millis> {
+        self.lease.map(|(lease, renewed)| renewed + lease)
+    }
+
+    /// The time of the next state change.
+    pub(super) fn due(&self) -> Option<Millis> {
+        match self.health {
+            Health::Live => self.suspect_at(),
+            Health::Suspect => self.expires_at(),
+        }
+    }
+
+    /// Returns the public form.
+    pub(super) fn record(&self, name: &str) -> Record {
+        Record {
+            name: name.to_owned(),
+            uri: self.uri.to_string(),
+            owner: self.owner,
+            tags: self.tags.iter().map(ToString::to_string).collect(),
+            lease_ms: self.lease.map(|(lease, _)| lease),
+            health: self.health,
+            exclusive: self.exclusive,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+use super::{super::json::MemberListJson, *};
+
+const NOW: Seconds = 1_000_000;
+
+fn key(n: u8) -> PublicKey {
+    PublicKey::from_bytes([n; 32])
+}
+
+fn join(members: &mut MemberList, ticket: TicketRecord, who: u8) -> Result<Role, String> {
+    members
+        .join(NOW, ticket.serial, ticket.role, key(who), "web1")
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_standing_ticket_is_the_same_until_it_is_rotated() {
+    let mut members = MemberList::default();
+    let give = |members: &mut MemberList| {
+        members
+            .issue_ticket(NOW, Role::Member, false, None)
+            .expect("room")
+    };
+    let first = give(&mut members);
+    assert_eq!(first, give(&mut members));
+    assert_eq!(join(&mut members, first, 1), Ok(Role::Member));
+    assert_eq!(join(&mut members, first, 2), Ok(Role::Member));
+    assert_eq!(members.invalidate_tickets(Some(Role::Read)), 0);
+    assert_eq!(members.invalidate_tickets(Some(Role::Member)), 1);
+    assert_ne!(first, give(&mut members));
+    let why = join(&mut members, first, 3).expect_err("rotated");
+    assert!(why.contains("withdrawn"), "{why}");
+    assert!(members.get(&key(1)).is_some(), "who has joined stays");
+}
+
+#[test]
+fn a_ticket_for_one_is_for_one_and_one_that_ends_ends() {
+    let mut members = MemberList::default();
+    let once = members
+        .issue_ticket(NOW, Role::Admin, true, None)
+        .expect("room");
+    assert_eq!(join(&mut members, once, 1), Ok(Role::Admin));
+    assert!(
+        join(&mut members, once, 2)
+            .expect_err("used")
+            .contains("used")
+    );
+    let brief = members
+        .issue_ticket(NOW, Role::Read, false, Some(60))
+        .expect("room");
+    let at = |members: &mut MemberList, now, who| {
+        members.join(now, brief.serial, Role::Read, key(who), "")
+    };
+    assert!(at(&mut members, NOW + 59, 3).is_ok());
+    assert!(at(&mut members, NOW + 60, 3).is_ok(), "who is in is in");
+    let late = at(&mut members, NOW + 60, 5).expect_err("over");
+    assert!(late.to_string().contains("expired"), "{late}");
+    let other = members.join(NOW, brief.serial, Role::Admin, key(4), "");
+    assert!(other.is_err(), "it is not good for another role");
+}
+
+#[test]
+fn a_revoked_key_comes_back_only_with_a_newer_ticket() {
+    let mut members = MemberList::default();
+    let old = members
+        .issue_ticket(NOW, Role::Member, false, None)
+        .expect("room");
+    join(&mut members, old, 1).expect("joins");
+    assert!(members.revoke(NOW, key(1)));
+    assert!(!members.revoke(NOW, key(9)), "nobody by that key");
+    assert!(
+        join(&mut members, old, 1)
+            .expect_err("out")
+            .contains("revoked")
+    );
+    assert!(join(&mut members, old, 2).is_ok(), "others may");
+    members.invalidate_tickets(None);
+    let new = members
+        .issue_ticket(NOW, Role::Member, false, None)
+        .expect("room");
+    assert_eq!(join(&mut members, new, 1), Ok(Role::Member));
+    assert!(!members.is_revoked(&key(1)));
+}
+
+#[test]
+fn joining_again_never_takes_a_role_away() {
+    let mut members = MemberList::default();
+    let admin = members
+        .issue_ticket(NOW, Role::Admin, true, None)
+        .expect("room");
+    let read = members
+        .issue_ticket(NOW, Role::Read, false, None)
+        .expect("room");
+    join(&mut members, admin, 1).expect("joins");
+    assert_eq!(join(&mut members, read, 1), Ok(Role::Admin));
+}
+
+#[test]
+fn tickets_have_a_bound_and_labels_are_names() {
+    let mut members = MemberList::default();
+    for _ in 0..MAX_TICKETS {
+        members
+            .issue_ticket(NOW, Role::Read, true, None)
+            .expect("room");
+    }
+    assert!(members.issue_ticket(NOW, Role::Read, true, None).is_err());
+    assert_eq!(members.invalidate_tickets(None), MAX_TICKETS);
+    assert_eq!(sanitize_label(" a\u{1b}[2J\n"), "a[2J");
+    assert!(sanitize_label(&"é".repeat(99)).len() <= MAX_LABEL);
+}
+
+#[test]
+fn what_is_kept_is_what_was() {
+    let mut members = MemberList::default();
+    let ticket = members
+        .issue_ticket(NOW, Role::Member, false, None)
+        .expect("room");
+    join(&mut members, ticket, 1).expect("joins");
+    members.revoke(NOW, key(2));
+    members
+        .issue_ticket(NOW, Role::Admin, true, Some(9))
+        .expect("room");
+    members.invalidate_tickets(Some(Role::Member));
+    let text = serde_json::to_string(&MemberListJson::from(&members)).expect("text");
+    let kept: MemberListJson = serde_json::from_str(&text).expect("reads");
+    assert_eq!(MemberList::try_from(kept).expect("valid"), members);
+}
