@@ -27,6 +27,17 @@ impl TaskFlags {
     }
 }
 
+impl TaskFlags {
+    /// The same options as words after a task: `priority:9`, `unique`.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let word = |(name, value): &(&str, Option<String>)| match value {
+            Some(value) => format!("{name}:{value}"),
+            None => (*name).to_owned(),
+        };
+        self.given.iter().map(word).collect()
+    }
+}
+
 fn flag(option: &OptionSpec) -> Arg {
     let arg = Arg::new(option.name)
         .long(option.name)

@@ -285,6 +285,18 @@ async fn the_palette_takes_arguments() {
     app.until("did you mean `light`").await;
     app.press("3 :").type_text("sort slowest").press("enter");
     app.until("slowest").await;
+    // Commands of the command line are read by its own grammar.
+    app.press(":")
+        .type_text("add 2 3 --priority 12")
+        .press("enter");
+    app.until("`12` is not a number from 0 to 9").await;
+    app.press("esc :")
+        .type_text("workers scale 3")
+        .press("enter");
+    app.until("0 of 3 busy").await;
+    app.press(":").type_text("tasks show 1").press("enter");
+    app.until("Task #1").await;
+    app.press("esc");
     app.end().await;
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod bulk;
 pub(crate) mod call;
 pub(crate) mod cancel;
 mod cancel_all;
+mod command_line;
 mod confirm;
 pub(crate) mod copy;
 pub(crate) mod dead_letters;

@@ -6,7 +6,11 @@ use nucleo_matcher::{
 };
 use tui_input::Input;
 
-use super::{Action, ActionSpec, Scope, TABLE, perform};
+use super::{
+    Action, ActionSpec, Scope, TABLE,
+    command_line::{self, Step},
+    perform,
+};
 use crate::{
     net::trust::ticket::mask,
     ui::{
@@ -42,9 +46,6 @@ pub(super) const COMPLETE: ActionSpec = ActionSpec {
     ..ActionSpec::BASE
 };
 
-/// A verb by the name that was typed, and its argument.
-type Command<'a> = (&'static ActionSpec, Option<&'a str>);
-
 fn commands() -> impl Iterator<Item = &'static ActionSpec> {
     TABLE.iter().filter(|spec| spec.is_command)
 }
@@ -52,8 +53,12 @@ fn commands() -> impl Iterator<Item = &'static ActionSpec> {
 /// The verbs that match what was typed, the best first; all of them while nothing is typed.
 pub(crate) fn matches(palette: &Palette) -> Vec<&'static ActionSpec> {
     let typed = palette.input.value().trim();
-    if let Some((spec, _)) = parse(typed) {
-        return vec![spec];
+    if let Some(Ok(steps)) = parse(typed) {
+        return steps
+            .last()
+            .map(|(action, _)| action.spec())
+            .into_iter()
+            .collect();
     }
     let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
     let mut matcher = Matcher::new(Config::DEFAULT);
@@ -71,55 +76,36 @@ pub(crate) fn matches(palette: &Palette) -> Vec<&'static ActionSpec> {
     scored.into_iter().map(|(_, spec)| spec).collect()
 }
 
-/// Reads a whole command: a name, and its argument after a space.
-fn parse(typed: &str) -> Option<Command<'_>> {
-    let (name, rest) = cli_alias(typed)
-        .unwrap_or_else(|| typed.split_once(char::is_whitespace).unwrap_or((typed, "")));
+/// Reads a whole command: one of the command line, or a verb with its argument after a space.
+///
+/// # Errors
+/// A sentence that says what is wrong with the command.
+fn parse(typed: &str) -> Option<Result<Vec<Step>, String>> {
+    if let Some(command) = command_line::parse(typed) {
+        return Some(command);
+    }
+    let (name, argument) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
     let spec = commands().find(|spec| spec.name == name)?;
-    Some((spec, Some(rest.trim()).filter(|rest| !rest.is_empty())))
+    let argument = Some(argument.trim()).filter(|argument| !argument.is_empty());
+    Some(match argument {
+        Some(_) if spec.argument.is_empty() => Err(format!("{name} takes no argument")),
+        _ => Ok(vec![(spec.action, argument.map(str::to_owned))]),
+    })
 }
 
-/// Commands of the command line, and the verbs that do the same here.
-const CLI_ALIASES: [(&str, &str); 17] = [
-    ("keys", "help"),
-    ("names list", "names"),
-    ("names lookup", "methods"),
-    ("names watch", "names"),
-    ("tasks list", "filter"),
-    ("tasks show", "details"),
-    ("tasks watch", "events"),
-    ("tasks cancel", "cancel"),
-    ("tasks retry", "retry"),
-    ("tasks purge", "purge"),
-    ("tasks export", "export"),
-    ("workers list", "workers"),
-    ("workers scale", "scale"),
-    ("queue pause", "pause"),
-    ("queue resume", "resume"),
-    ("queue stats", "doctor"),
-    ("ticket invalidate", "invalidate-tickets"),
-];
-
-/// Splits a command of the command line into the name that it has here, and the rest.
-fn cli_alias(typed: &str) -> Option<(&'static str, &str)> {
-    let fits = |(words, name): &(&'static str, &'static str)| {
-        let rest = typed.strip_prefix(words)?;
-        (rest.is_empty() || rest.starts_with(char::is_whitespace)).then_some((*name, rest))
-    };
-    CLI_ALIASES.iter().find_map(fits)
+fn run(model: &mut Model, steps: Vec<Step>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for (action, argument) in steps {
+        effects.extend(perform(model, action, argument.as_deref()));
+    }
+    effects
 }
 
 /// Runs a command that was typed as a line, without the palette.
 pub(crate) fn run_line(model: &mut Model, typed: &str) -> Vec<Effect> {
-    let result = match parse(typed) {
-        None => Err(format!(
-            "`{}` is not a command; help lists them",
-            mask(typed)
-        )),
-        Some(command) => checked(command),
-    };
-    match result {
-        Ok((spec, argument)) => perform(model, spec.action, argument),
+    let unknown = || format!("`{}` is not a command; help lists them", mask(typed));
+    match parse(typed).unwrap_or_else(|| Err(unknown())) {
+        Ok(steps) => run(model, steps),
         Err(why) => {
             model.toast(Tone::Warn, why);
             vec![]
@@ -132,32 +118,20 @@ pub(super) fn run_selected(model: &mut Model) -> Vec<Effect> {
     let Some(Layer::Palette(palette)) = model.layers.last_mut() else {
         return vec![];
     };
-    let typed = palette.input.value().trim().to_owned();
-    let command = match parse(&typed) {
-        Some(command) => checked(command),
-        None => match matches(palette).get(palette.selected) {
-            Some(spec) => Ok((*spec, None)),
-            None => Err("no command matches".to_owned()),
-        },
-    };
+    let command = parse(palette.input.value().trim()).unwrap_or_else(|| {
+        let found = matches(palette);
+        let spec = found.get(palette.selected).ok_or("no command matches")?;
+        Ok(vec![(spec.action, None)])
+    });
     match command {
-        Ok((spec, argument)) => {
+        Ok(steps) => {
             model.layers.pop();
-            perform(model, spec.action, argument)
+            run(model, steps)
         }
         Err(why) => {
             palette.error = Some(why);
             vec![]
         }
-    }
-}
-
-fn checked(command: Command<'_>) -> Result<Command<'_>, String> {
-    match command {
-        (spec, Some(_)) if spec.argument.is_empty() => {
-            Err(format!("{} takes no argument", spec.name))
-        }
-        command => Ok(command),
     }
 }
 

@@ -1,0 +1,244 @@
+//! Commands of the command line, typed on the screen: the same grammar, and the verbs that do the same.
+//!
+//! `tasks cancel 5`, `workers scale 4` and `add 2 3 --priority 9` are read by the command line's own
+//! parser. A line with neither a subcommand nor a flag is read by the verb of that name, if there is one.
+
+use std::sync::LazyLock;
+
+use clap::{FromArgMatches, Subcommand};
+
+use super::{Action, TABLE, bulk};
+use crate::{
+    cli::{Command, Names, Queue, TaskSelector, Tasks, Ticket, TicketCommand, Workers},
+    net::trust::ticket::mask,
+    ui::pane::Pane,
+};
+
+/// A verb and its argument.
+pub(super) type Step = (Action, Option<String>);
+
+static GRAMMAR: LazyLock<clap::Command> = LazyLock::new(|| {
+    let grammar = clap::Command::new("distro-tui")
+        .no_binary_name(true)
+        .disable_help_subcommand(true);
+    Command::augment_subcommands(grammar)
+});
+
+/// Reads a line that is a command of the command line; other lines are left to the verbs.
+///
+/// # Errors
+/// A sentence that says what is wrong with the command, or that it is for the command line only.
+pub(super) fn parse(line: &str) -> Option<Result<Vec<Step>, String>> {
+    let words = words(line);
+    let (first, rest) = words.split_first()?;
+    let command = GRAMMAR.find_subcommand(first)?;
+    let has_subcommand = rest
+        .first()
+        .is_some_and(|word| command.find_subcommand(word).is_some());
+    let has_flag = rest.iter().any(|word| word.starts_with("--"));
+    let is_verb = TABLE.iter().any(|spec| spec.name == *first);
+    if is_verb && !has_subcommand && !has_flag {
+        return None;
+    }
+    let matches = GRAMMAR.clone().try_get_matches_from(&words);
+    let command = matches.and_then(|matches| Command::from_arg_matches(&matches));
+    Some(match command {
+        Ok(command) => steps(command),
+        Err(error) => Err(mask(&first_line(&error)).into_owned()),
+    })
+}
+
+/// Words are separated by spaces, except for spaces in double quotes; quotes stay, for JSON.
+fn words(line: &str) -> Vec<&str> {
+    let mut quoted = false;
+    let is_separator = |c: char| {
+        quoted ^= c == '"';
+        c.is_whitespace() && !quoted
+    };
+    let words = line.split(is_separator);
+    words.filter(|word| !word.is_empty()).collect()
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    match first.strip_suffix(':') {
+        // The names of missing arguments follow on the next line.
+        Some(first) => format!("{first}: {}", lines.next().unwrap_or_default()),
+        None => first.to_owned(),
+    }
+}
+
+/// The verbs that do what a command does. What only concerns output is left out: `--json`, `--wait`.
+fn steps(command: Command) -> Result<Vec<Step>, String> {
+    let step = |action, argument: &str| Ok(vec![(action, some(argument))]);
+    match command {
+        Command::Names(Names::List { .. } | Names::Watch { .. }) => {
+            step(Action::Focus(Pane::Names), "")
+        }
+        Command::Names(Names::Lookup { name, .. }) => step(Action::Methods, &name),
+        Command::Methods(methods) => step(Action::Methods, &methods.name),
+        Command::Greet(greet) => step(Action::Greet, &greet.names.join(" ")),
+        Command::Call(call) if call.named.is_empty() => {
+            let words = [vec![call.name, call.method], call.args].concat();
+            step(Action::Call, &words.join(" "))
+        }
+        Command::Add(add) => {
+            let seconds = add.seconds.map(|seconds| seconds.to_string());
+            let flags = add.submit.flags.words();
+            let words = [add.numbers, seconds.into_iter().collect(), flags].concat();
+            step(Action::Add, &words.join(" "))
+        }
+        Command::Submit(submit) => {
+            let words = [submit.task, submit.submit.flags.words()].concat();
+            step(Action::Submit, &words.join(" "))
+        }
+        Command::Tasks(tasks) => task_steps(tasks),
+        Command::Workers(Workers::List(_)) => step(Action::Focus(Pane::Workers), ""),
+        Command::Workers(Workers::Scale { count, .. }) => step(Action::Scale, &count.to_string()),
+        Command::Queue(Queue::Pause { queue, .. }) => Ok(vec![(Action::Pause, queue)]),
+        Command::Queue(Queue::Resume { queue, .. }) => Ok(vec![(Action::Resume, queue)]),
+        Command::Queue(Queue::Stats(_)) | Command::Doctor(_) => step(Action::Doctor, ""),
+        Command::Peers(_) => step(Action::Members, ""),
+        Command::Revoke(revoke) => step(Action::Revoke, &revoke.who),
+        Command::Leave(leave) => step(Action::Leave, &leave.who),
+        Command::Join(join) => Ok(vec![(Action::Join, join.ticket)]),
+        Command::Ticket(Ticket {
+            command: Some(TicketCommand::Rotate { role: None, .. }),
+            ..
+        }) => step(Action::InvalidateTickets, ""),
+        Command::Ticket(ticket) if ticket.command.is_none() => {
+            let once = if ticket.once { " once" } else { "" };
+            let expires = ticket.expires.unwrap_or_default();
+            step(Action::Ticket, &format!("{}{once} {expires}", ticket.role))
+        }
+        Command::Keys(_) => step(Action::Help, ""),
+        _ => Err("this is available on the command line only".to_owned()),
+    }
+}
+
+fn task_steps(tasks: Tasks) -> Result<Vec<Step>, String> {
+    let pane = (Action::Focus(Pane::Tasks), None);
+    let show = |filter: Vec<String>, sort| {
+        vec![
+            pane.clone(),
+            (Action::Filter, Some(filter.join(" "))),
+            (Action::Sort, Some(sort)),
+        ]
+    };
+    match tasks {
+        Tasks::List { filter, sort, .. } => Ok(show(filter, sort)),
+        Tasks::Show { id, .. } => Ok(vec![(Action::Details, Some(id))]),
+        Tasks::Cancel(which) => selected(which, Some(Action::Cancel), Action::CancelAll),
+        Tasks::Retry(which) => selected(which, Some(Action::Retry), Action::RetryAll),
+        Tasks::Purge(which) => selected(which, None, Action::Purge),
+        Tasks::Watch(_) => Ok(vec![(Action::Focus(Pane::Events), None)]),
+        Tasks::Export {
+            file, filter, sort, ..
+        } => {
+            let file = file.display().to_string();
+            let export = (Action::Export, Some(file));
+            Ok([show(filter, sort), vec![export]].concat())
+        }
+    }
+}
+
+/// Acts on the named tasks one by one, or shows those that match and asks about all of them.
+fn selected(which: TaskSelector, one: Option<Action>, all: Action) -> Result<Vec<Step>, String> {
+    let ids = which.which.iter().all(|word| bulk::task_id(word).is_ok()) && !which.all;
+    match one {
+        Some(one) if ids => Ok(which.which.into_iter().map(|id| (one, Some(id))).collect()),
+        None if ids => Err("give a filter, or --all".to_owned()),
+        _ => Ok(vec![
+            (Action::Focus(Pane::Tasks), None),
+            (Action::Filter, Some(which.which.join(" "))),
+            (all, None),
+        ]),
+    }
+}
+
+fn some(argument: &str) -> Option<String> {
+    let argument = argument.trim();
+    (!argument.is_empty()).then(|| argument.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Vec<(Action, String)> {
+        let steps = parse(line).expect("a command").expect("readable");
+        let text = |(action, argument): Step| (action, argument.unwrap_or_default());
+        steps.into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn commands_of_the_command_line_become_verbs() {
+        for (line, action, argument) in [
+            ("workers scale 4", Action::Scale, "4"),
+            ("worker ls", Action::Focus(Pane::Workers), ""),
+            ("queue pause mail", Action::Pause, "mail"),
+            ("tasks show 5 --json", Action::Details, "5"),
+            ("add 2 3 --priority 9", Action::Add, "2 3 priority:9"),
+            (
+                "add -1 2 --seconds 0.5 --key a --serial",
+                Action::Add,
+                "-1 2 0.5 key:a serial",
+            ),
+            (
+                "submit shout {\"text\": \"a  b\"} --queue mail",
+                Action::Submit,
+                "shout {\"text\": \"a  b\"} queue:mail",
+            ),
+            ("ticket --role read --once", Action::Ticket, "read once"),
+            ("keys", Action::Help, ""),
+        ] {
+            assert_eq!(read(line), [(action, argument.to_owned())], "{line}");
+        }
+        let both = [
+            (Action::Cancel, "5".to_owned()),
+            (Action::Cancel, "7".to_owned()),
+        ];
+        assert_eq!(read("tasks cancel 5 7"), both);
+        let actions = |line| {
+            read(line)
+                .into_iter()
+                .map(|(action, _)| action)
+                .collect::<Vec<_>>()
+        };
+        let focus = Action::Focus(Pane::Tasks);
+        let filtered = [focus, Action::Filter, Action::CancelAll];
+        assert_eq!(actions("tasks cancel state:queued"), filtered);
+        let listed = [focus, Action::Filter, Action::Sort];
+        assert_eq!(actions("tasks list --sort slowest"), listed);
+    }
+
+    #[test]
+    fn the_rest_is_left_to_the_verbs_or_explained() {
+        for line in [
+            "",
+            "add 2 3",
+            "sort slowest",
+            "greet Ada",
+            "call server count",
+            "tasks",
+        ] {
+            assert!(parse(line).is_none(), "{line}");
+        }
+        for (line, why) in [
+            ("workers scale many", "invalid value 'many'"),
+            (
+                "workers scale",
+                "required arguments were not provided: <COUNT>",
+            ),
+            ("add 2 3 --priorty 9", "unexpected argument '--priorty'"),
+            ("tasks purge 5", "give a filter"),
+            ("config show", "command line only"),
+        ] {
+            let error = parse(line).expect("a command").expect_err("wrong");
+            assert!(error.contains(why), "{line}: {error}");
+        }
+    }
+}
