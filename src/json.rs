@@ -71,10 +71,10 @@ pub(crate) struct TaskJson<'a> {
     expires_at: Option<String>,
     started_at: Option<String>,
     finished_at: Option<String>,
-    waited_ms: Option<f64>,
-    ran_ms: Option<f64>,
+    wait_ms: Option<f64>,
+    run_ms: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    log: Vec<AttemptJson<'a>>,
+    attempts_history: Vec<AttemptJson<'a>>,
 }
 
 /// An attempt that did not succeed.
@@ -82,7 +82,7 @@ pub(crate) struct TaskJson<'a> {
 struct AttemptJson<'a> {
     worker: Option<String>,
     started_at: Option<String>,
-    ran_ms: f64,
+    run_ms: f64,
     error: &'a str,
 }
 
@@ -122,9 +122,9 @@ impl<'a> From<&'a Task> for TaskJson<'a> {
             expires_at: task.expires_at.and_then(time),
             started_at: task.started_at.and_then(time),
             finished_at: task.finished_at.and_then(time),
-            waited_ms: task.wait_time.map(ms),
-            ran_ms: task.run_time.map(ms),
-            log: task
+            wait_ms: task.wait_time.map(ms),
+            run_ms: task.run_time.map(ms),
+            attempts_history: task
                 .attempts_history
                 .iter()
                 .map(AttemptJson::from)
@@ -138,7 +138,7 @@ impl<'a> From<&'a Attempt> for AttemptJson<'a> {
         Self {
             worker: attempt.worker.map(|worker| worker.to_string()),
             started_at: time(attempt.started_at),
-            ran_ms: ms(attempt.run_time),
+            run_ms: ms(attempt.run_time),
             error: &attempt.error,
         }
     }
@@ -181,19 +181,19 @@ pub(crate) struct StatsJson<'a> {
     counts: serde_json::Map<String, serde_json::Value>,
     paused: bool,
     paused_queues: &'a [std::sync::Arc<str>],
-    workers: usize,
+    desired_workers: usize,
     stuck: usize,
-    oldest_ms: Option<f64>,
+    oldest_ready_ms: Option<f64>,
     submitted: u64,
     duplicates: u64,
     retried: u64,
-    forgotten: u64,
+    evicted: u64,
     per_second: u32,
     wait: TimesJson,
     run: TimesJson,
     durability: &'a str,
     bytes: u64,
-    trouble: Option<&'a str>,
+    persist_error: Option<&'a str>,
 }
 
 /// How long things took.
@@ -227,19 +227,19 @@ impl<'a> From<&'a Stats> for StatsJson<'a> {
                 .collect(),
             paused: stats.paused,
             paused_queues: &stats.paused_queues,
-            workers: stats.desired_workers,
+            desired_workers: stats.desired_workers,
             stuck: stats.stuck,
-            oldest_ms: stats.oldest_ready.map(ms),
+            oldest_ready_ms: stats.oldest_ready.map(ms),
             submitted: stats.submitted,
             duplicates: stats.duplicates,
             retried: stats.retried,
-            forgotten: stats.evicted,
+            evicted: stats.evicted,
             per_second: stats.rate.last().copied().unwrap_or_default(),
             wait: stats.wait.into(),
             run: stats.run.into(),
             durability: stats.storage.durability.as_str(),
             bytes: stats.storage.bytes,
-            trouble: stats.persist_error.as_deref(),
+            persist_error: stats.persist_error.as_deref(),
         }
     }
 }

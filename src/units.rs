@@ -1,15 +1,9 @@
-//! Spans of time and sizes as people write them: `90s`, `15m`, `7d`, `512MiB`.
+//! Durations and sizes as people write them: `90s`, `1h30m`, `7d`, `512MiB`.
 
 use std::time::Duration;
 
-/// The units of time, in seconds.
-const TIMES: [(&str, f64); 5] = [
-    ("ms", 0.001),
-    ("s", 1.0),
-    ("m", 60.0),
-    ("h", 3_600.0),
-    ("d", 86_400.0),
-];
+use jiff::{SpanRelativeTo, fmt::friendly::SpanParser};
+
 /// The units of size, in bytes.
 const SIZES: [(&str, f64); 4] = [
     ("B", 1.0),
@@ -17,32 +11,53 @@ const SIZES: [(&str, f64); 4] = [
     ("MiB", 1_048_576.0),
     ("GiB", 1_073_741_824.0),
 ];
-/// A hundred years; what is longer is a slip of the finger.
-const LONGEST: f64 = 100.0 * 365.0 * 86_400.0;
-/// 1 PiB.
-const LARGEST: f64 = 1_125_899_906_842_624.0;
+/// The longest duration: 100 years of 365 days.
+const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// The largest size in bytes: 1 PiB.
+const MAX_SIZE: f64 = 1_125_899_906_842_624.0;
 
-/// A span of time: a number with `ms`, `s`, `m`, `h` or `d`; a bare number is seconds.
+/// Parses a duration such as `90s`, `1h30m` or `2 days`, with days of 24 hours. A number without a unit is seconds.
 ///
 /// # Errors
-/// A sentence that says what would be right.
+/// A sentence with examples of what is valid.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration, such as 500ms, 90s, 15m, 12h or 7d");
-    let seconds = read(text, &TIMES, "s").ok_or_else(wrong)?;
-    if seconds > LONGEST {
+    let error =
+        |_any| format!("`{text}` is not a duration, such as 500ms, 90s, 1h30m, 2 days or 7d");
+    let text = text.trim();
+    let unit = if text.ends_with(|c: char| c.is_ascii_digit()) {
+        "s"
+    } else {
+        ""
+    };
+    let span = SpanParser::new().parse_span(format!("{text}{unit}"));
+    let duration = span
+        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
+        .and_then(Duration::try_from)
+        .map_err(error)?;
+    if duration > MAX_DURATION {
         return Err(format!("`{text}` is longer than 100 years"));
     }
-    Ok(Duration::from_secs_f64(seconds))
+    Ok(duration)
 }
 
-/// A size: a number with `B`, `KiB`, `MiB` or `GiB`; a bare number is bytes.
+/// Parses a size such as `64KiB`: a number with `B`, `KiB`, `MiB` or `GiB`. A number without a unit is bytes.
 ///
 /// # Errors
-/// A sentence that says what would be right.
+/// A sentence with examples of what is valid.
 pub fn bytes(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is not a size, such as 64KiB, 512MiB or 2GiB");
-    let bytes = read(text, &SIZES, "B").ok_or_else(wrong)?;
-    if bytes > LARGEST {
+    let error = || format!("`{text}` is not a size, such as 64KiB, 512MiB or 2GiB");
+    let text = text.trim();
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.'));
+    let (number, unit) = text.split_at(split.unwrap_or(text.len()));
+    let unit = match unit.trim_start() {
+        "" => "B",
+        unit => unit,
+    };
+    let size = SIZES.iter().find(|(name, _)| *name == unit);
+    let (_, factor) = size.ok_or_else(error)?;
+    let number: f64 = number.parse().map_err(|_invalid| error())?;
+    let bytes = number * factor;
+    if bytes > MAX_SIZE {
         return Err(format!("`{text}` is more than 1 PiB"));
     }
     #[expect(
@@ -53,9 +68,9 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     Ok(bytes as u64)
 }
 
-/// A size for people, with at most one decimal.
+/// Formats a size with at most one decimal.
 #[must_use]
-pub fn show_bytes(bytes: u64) -> String {
+pub fn fmt_bytes(bytes: u64) -> String {
     let (unit, factor) = SIZES
         .into_iter()
         .rev()
@@ -69,30 +84,23 @@ pub fn show_bytes(bytes: u64) -> String {
     }
 }
 
-fn read(text: &str, units: &[(&str, f64)], bare: &str) -> Option<f64> {
-    let text = text.trim();
-    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.'));
-    let (number, unit) = text.split_at(split.unwrap_or(text.len()));
-    let unit = match unit.trim_start() {
-        "" => bare,
-        unit => unit,
-    };
-    let number: f64 = number.parse().ok()?;
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
-    Some(number * factor)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_people_write_is_read() {
+    fn durations_and_sizes_are_parsed() {
         for (text, seconds) in [
             ("90s", 90.0),
             ("1.5h", 5_400.0),
             ("7d", 604_800.0),
             ("3", 3.0),
+            ("0.5", 0.5),
+            ("1h30m", 5_400.0),
+            ("1h 30m", 5_400.0),
+            ("2 days", 172_800.0),
+            ("1w", 604_800.0),
+            ("36500d", 3_153_600_000.0),
         ] {
             assert_eq!(
                 duration(text),
@@ -107,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_refused_with_an_example() {
+    fn invalid_text_is_rejected_with_an_example() {
         for text in [
             "",
             "soon",
@@ -115,6 +123,10 @@ mod tests {
             "5 parsecs",
             "1e3s",
             "9999999d",
+            "36501d",
+            "1s ago",
+            "1 month",
+            "inf",
             "1.2.3s",
             "é",
         ] {
@@ -123,18 +135,18 @@ mod tests {
         for text in ["", "MiB", "5 MB", "-1", "99999999GiB"] {
             assert!(bytes(text).is_err(), "{text}");
         }
-        assert!(duration("soon").expect_err("no").contains("15m"));
+        assert!(duration("soon").expect_err("no").contains("1h30m"));
     }
 
     #[test]
-    fn sizes_are_shown_short() {
+    fn sizes_are_formatted_short() {
         for (n, text) in [
             (0, "0 B"),
             (1_023, "1023 B"),
             (1_536, "1.5 KiB"),
             (512 << 20, "512 MiB"),
         ] {
-            assert_eq!(show_bytes(n), text);
+            assert_eq!(fmt_bytes(n), text);
         }
     }
 }

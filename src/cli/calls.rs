@@ -7,14 +7,14 @@ use super::OutputArgs;
 /// `call`
 #[derive(Debug, Clone, Args)]
 pub struct Call {
-    /// The name that the object is registered under
+    /// Name under which the object is registered
     pub name: String,
     /// The method
     pub method: String,
-    /// Arguments: JSON, or plain words
+    /// Positional arguments: JSON, or plain words
     #[arg(allow_negative_numbers = true)]
     pub args: Vec<String>,
-    /// An argument by name; comes before the method's own
+    /// A named argument; can be repeated
     #[arg(long = "arg", value_name = "NAME=VALUE")]
     pub named: Vec<String>,
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub struct Call {
 /// `methods`
 #[derive(Debug, Clone, Args)]
 pub struct Methods {
-    /// The name that the object is registered under
+    /// Name under which the object is registered
     pub name: String,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
@@ -35,9 +35,9 @@ pub struct Methods {
 /// `greet`
 #[derive(Debug, Clone, Args)]
 pub struct Greet {
-    /// Whom; nobody reads a name a line from standard input
+    /// Names to greet; without any, one per line from stdin
     pub names: Vec<String>,
-    /// Print answers as they come, not in the order of the names
+    /// Print replies as they arrive, each with its line number, not in order
     #[arg(long)]
     pub unordered: bool,
     #[command(flatten)]

@@ -2,14 +2,14 @@
 
 use clap::{Args, Subcommand};
 
-use super::OutputArgs;
+use super::{OutputArgs, word_of};
 use crate::net::trust::role::Role;
 
 /// `revoke`
 #[derive(Debug, Clone, Args)]
 pub struct Revoke {
-    /// The beginning of its key, or its label
-    pub who: String,
+    /// Key prefix or label of the member
+    pub member: String,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
     pub out: OutputArgs,
@@ -18,16 +18,16 @@ pub struct Revoke {
 /// `ticket`
 #[derive(Debug, Clone, Args)]
 pub struct Ticket {
-    /// What to do with tickets, if not to print one.
+    /// A command on tickets; without one, a new ticket is printed.
     #[command(subcommand)]
     pub command: Option<TicketCommand>,
-    /// What whoever joins with it may do: read, member or admin
-    #[arg(long, value_name = "ROLE", default_value = "member")]
+    /// Role of members that join with the ticket
+    #[arg(long, value_name = "ROLE", default_value = "member", value_parser = word_of(Role::ALL, Role::as_str))]
     pub role: Role,
-    /// Good for one
+    /// Valid for one member only
     #[arg(long)]
     pub once: bool,
-    /// Good for so long: 1h, 7d
+    /// Valid for this long: 1h, 7d
     #[arg(long, value_name = "TIME")]
     pub expires: Option<String>,
     #[command(flatten)]
@@ -35,13 +35,13 @@ pub struct Ticket {
     pub out: OutputArgs,
 }
 
-/// `ticket rotate`
+/// `ticket invalidate`
 #[derive(Debug, Clone, Subcommand)]
 pub enum TicketCommand {
-    /// Make every ticket worthless that is out; who has joined stays
-    Rotate {
-        /// Only those of one role
-        #[arg(long, value_name = "ROLE")]
+    /// Invalidate all tickets; members stay
+    Invalidate {
+        /// Only tickets of this role
+        #[arg(long, value_name = "ROLE", value_parser = word_of(Role::ALL, Role::as_str))]
         role: Option<Role>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
@@ -52,8 +52,8 @@ pub enum TicketCommand {
 /// `join`
 #[derive(Debug, Clone, Args)]
 pub struct Join {
-    /// The ticket; `-` or nothing reads it from standard input, `@FILE` from a file. An argument is
-    /// seen by every user of this machine and stays in the history of the shell
+    /// The ticket; `-` or no argument reads it from stdin, `@FILE` from a file. An argument is visible
+    /// to every user of this machine and stays in the shell history
     #[arg(env = "DISTRO_TUI_TICKET", hide_env_values = true)]
     pub ticket: Option<String>,
     #[command(flatten)]
@@ -64,8 +64,8 @@ pub struct Join {
 /// `leave`
 #[derive(Debug, Clone, Args)]
 pub struct Leave {
-    /// The beginning of its key
-    pub who: String,
+    /// Key prefix of the joined node
+    pub node: String,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
     pub out: OutputArgs,

@@ -1,4 +1,4 @@
-//! The command line: what can be said, as types. What is done with it is the business of `command`.
+//! The command line as types. [`command`](crate::command) carries the commands out.
 
 mod add;
 mod calls;
@@ -26,56 +26,55 @@ const ABOUT: &str =
 const LONG_ABOUT: &str = "\
 One terminal for a small distributed system.
 
-Start it without arguments and everything runs in this one process: a naming server over QUIC, a
-greeter that is registered there as `server`, a task broker and its workers. When a node runs on the
-same data folder already, the screen attaches to that one. The commands drive a running node from a
-shell.
+Without arguments, everything runs in one process: a naming server over QUIC, a greeter that is
+registered there as `server`, a task broker and its workers. If a node already runs on the same data
+folder, the dashboard attaches to it. The commands control a running node from a shell.
 
   names    servers register objects under a name; clients find them by name, never by address
   calls    press 2, type a name, press enter: the greeter is looked up, dialled and called
-  tasks    press 3, then a to add two numbers or b to queue a hundred additions, and watch
+  tasks    press 3, then a to add two numbers or b to submit a hundred additions, and watch
            workers run them";
 
 const AFTER_HELP: &str = "\
 Keys:
-  1 2 3 4 5, tab   go to a pane        a b x r p   add, burst, cancel, retry, pause (Tasks)
+  1 2 3 4 5, tab   go to a pane        a b x r p   add, load, cancel, retry, pause (Tasks)
   arrows, j k g G  move in a list      + -         more or fewer workers (Workers)
   enter            details             c           call a method (Names)
   /  :  ?          filter, palette, help with every key
   z f y e          zoom, freeze, copy, export
-  q, ctrl-c        quit; ctrl-z goes to the shell and fg comes back
+  q, ctrl-c        quit; ctrl-z suspends, fg resumes
 
-Settings come from, the later over the earlier: defaults, the configuration file, the environment
-(DISTRO_TUI_THEME, DISTRO_TUI_WORKERS and so on), these options.
+Settings come from these sources, in increasing precedence: defaults, the configuration file, the
+environment (DISTRO_TUI_THEME, DISTRO_TUI_WORKERS and so on), command-line options.
 
 Exit codes:
-  0    done                            4    not allowed: the role does not reach so far
-  1    it failed                       5    there is no such name, task or peer
-  2    an option or argument is wrong  6    it ran, and a task failed or a call was refused
-  3    no node was reached             101  it crashed and wrote a report
+  0    success                          4    insufficient role
+  1    the command failed               5    no such name, task or member
+  2    invalid option or argument       6    a task failed, or a call returned an error
+  3    no node could be reached         101  the program crashed and wrote a report
   129, 130, 143    ended by SIGHUP, SIGINT, SIGTERM
 
-Files, unless told otherwise:
+Files (defaults):
   configuration  $XDG_CONFIG_HOME/distro-tui/config.toml      (~/.config)
   key            $XDG_DATA_HOME/distro-tui/identity.pem       (~/.local/share)
-  tasks          $XDG_DATA_HOME/distro-tui/tasks.db           (sqlite3 opens it)
+  tasks          $XDG_DATA_HOME/distro-tui/tasks.db           (SQLite)
   names          $XDG_DATA_HOME/distro-tui/names.journal
-  peers          $XDG_DATA_HOME/distro-tui/members.json       (who has joined; known.json: what was)
+  members        $XDG_DATA_HOME/distro-tui/members.json       (known.json: joined nodes)
   log, crashes   $XDG_STATE_HOME/distro-tui/                  (~/.local/state)
 
 Examples:
-  distro-tui                                  a screen, with a node or attached to the one that runs
-  distro-tui serve --listen 0.0.0.0:9090      a node without a screen, for others to join
-  distro-tui ticket                           what others paste to join it
-  distro-tui join distro1...                  done there
-  distro-tui --connect distro1...             a screen on a node elsewhere
+  distro-tui                                  the dashboard, on a new or on the running node
+  distro-tui serve --listen 0.0.0.0:9090      a node without a dashboard, which others can join
+  distro-tui ticket                           a ticket for joining it
+  distro-tui join distro1...                  joins it, on another machine
+  distro-tui --connect distro1...             the dashboard of a node on another machine
   distro-tui greet Ali
   distro-tui add 2 3 --wait
   seq 1 100 | sed 's/$/ 1/' | distro-tui add --wait
   distro-tui tasks list state:failed --json
   distro-tui completions bash > ~/.local/share/bash-completion/completions/distro-tui";
 
-/// What can be said on the command line. Every option wins over the environment and the file.
+/// The arguments of the program. Options take precedence over the environment and the configuration file.
 #[derive(Debug, Clone, Default, Parser)]
 #[command(
     name = "distro-tui",
@@ -90,11 +89,11 @@ Examples:
     args_conflicts_with_subcommands = false
 )]
 pub struct Cli {
-    /// What every command has.
+    /// The options of the program as a whole.
     #[command(flatten)]
     pub options: GlobalArgs,
 
-    /// What to do; the screen, unless told otherwise.
+    /// The command; the dashboard by default.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -103,7 +102,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Settings")]
 pub struct GlobalArgs {
-    /// Keep the key of this process, its tasks and its peers here instead of the data folder of the user
+    /// Folder for the key, tasks and members of this node, instead of the user's data folder
     #[arg(long, value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
 
@@ -111,22 +110,22 @@ pub struct GlobalArgs {
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 
-    /// Use a node elsewhere: a ticket, or the beginning of the key of a node that was joined before; `-`
-    /// reads it from standard input, `@FILE` from a file
+    /// Use another node: a ticket, or the key prefix of a joined node; `-` reads it from stdin, `@FILE`
+    /// from a file
     #[arg(
         long,
-        value_name = "TICKET|PEER",
+        value_name = "TICKET|KEY",
         global = true,
         env = "DISTRO_TUI_CONNECT",
         hide_env_values = true
     )]
     pub connect: Option<String>,
 
-    /// Change nothing from this screen
+    /// Disable every action that changes something
     #[arg(long)]
     pub read_only: bool,
 
-    /// Print what the screen would show as lines, and take commands from standard input
+    /// Print lines instead of a screen, and read commands from stdin
     #[arg(long)]
     pub plain: bool,
 
@@ -134,53 +133,53 @@ pub struct GlobalArgs {
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
 
-    /// Workers at the start, 1 to 256; one a processor and at least two unless told otherwise
+    /// Number of workers at the start, 1 to 256 [default: one per CPU, at least 2]
     #[arg(long, value_name = "COUNT", global = true)]
     pub workers: Option<String>,
 
-    /// What a task that was taken survives: power (a power cut), process (a crash of the program, but
-    /// a power cut may take the last moments) or memory (nothing; there is no file); `:doctor` shows it
+    /// What an acknowledged task survives: power (power loss), process (a crash of the program) or
+    /// memory (nothing: there is no file) [default: power]
     #[arg(long, value_name = "WORD", global = true)]
     pub durability: Option<String>,
 
-    /// UDP address to listen on; port 0 takes a free one, that of last time if it still is
+    /// UDP address to listen on; port 0 picks a free port, reusing the last one if possible
     #[arg(long, value_name = "ADDR:PORT", global = true)]
     pub listen: Option<String>,
 
-    /// Addresses that lead to this node from elsewhere, in place of those that it finds
+    /// Addresses at which other machines reach this node, instead of the detected ones
     #[arg(long, value_name = "ADDR:PORT,...", global = true)]
     pub advertise: Option<String>,
 
-    /// Tell nodes on the local network where this one is, and find those that moved, by mDNS
+    /// Announce this node on the local network and find joined nodes that moved, by mDNS
     #[arg(long, global = true)]
     pub discover: bool,
 
-    /// Serve numbers for Prometheus at /metrics on this TCP address; a port alone is on loopback
+    /// Serve Prometheus metrics at /metrics on this TCP address; a port alone is on loopback
     #[arg(long, value_name = "[ADDR:]PORT", global = true)]
     pub metrics: Option<String>,
 
-    /// Write the log here instead of the state folder of the user
+    /// Log file, instead of the one in the user's state folder
     #[arg(long, value_name = "FILE", global = true)]
     pub log_file: Option<PathBuf>,
 
-    /// Crash after the first frame, to see that the terminal is given back
+    /// Crash after the first frame, to test that the terminal is restored
     #[arg(long, hide = true)]
     pub crash_test: bool,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Run a node without a screen
+    /// Run a node without a dashboard
     Serve(Serve),
     /// List, look up, register and watch names
     #[command(subcommand, visible_alias = "name")]
     Names(Names),
-    /// Call a method of whatever is registered under a name
+    /// Call a method of a registered object
     Call(Call),
-    /// List what may be called on a name
+    /// List the methods of a registered object
     Methods(Methods),
-    /// Greet somebody, or everybody on standard input
+    /// Greet people, or one per line from stdin
     Greet(Greet),
     /// Submit an addition, or one per line from stdin
     Add(Add),
@@ -192,33 +191,33 @@ pub enum Command {
     /// List and scale workers
     #[command(subcommand, visible_alias = "worker")]
     Workers(Workers),
-    /// Pause and resume queues; counts and rates
+    /// Pause and resume queues, and show statistics
     #[command(subcommand)]
     Queue(Queue),
-    /// List who has joined the node, and which nodes it has joined
-    Peers(OutputArgs),
-    /// Throw a peer out: its connections end and its names go
+    /// List members, and the nodes that this one has joined
+    Members(OutputArgs),
+    /// Remove a member, close its connections and remove its names
     Revoke(Revoke),
-    /// Print a ticket for others to join with
+    /// Print a ticket with which others can join
     #[command(args_conflicts_with_subcommands = true)]
     Ticket(Ticket),
     /// Join another node with its ticket
     Join(Join),
-    /// Leave a node that was joined
+    /// Leave a joined node
     Leave(Leave),
-    /// Check that everything works, and say what to do where it does not
+    /// Check that everything works, and suggest fixes
     Doctor(OutputArgs),
-    /// Show the settings and where they come from, or write a file with all of them
+    /// Show the settings and their sources, or write a configuration file
     #[command(subcommand)]
     Config(Config),
-    /// List every key of the screen
+    /// List every key of the dashboard
     Keys(OutputArgs),
-    /// Print completions for a shell
+    /// Print shell completions
     Completions(Completions),
     /// Print the manual page
     Man,
-    /// Show the screen and record what it receives
+    /// Open the dashboard and record what it receives
     Record(Record),
-    /// Show a recorded screen again
+    /// Replay a recording
     Replay(Replay),
 }

@@ -10,26 +10,26 @@ pub enum Names {
     /// List names
     #[command(visible_alias = "ls")]
     List {
-        /// Only names that begin so
+        /// Only names with this prefix
         #[arg(long, value_name = "TEXT")]
         prefix: Option<String>,
-        /// Only names in which this is found; it takes linear time, whatever it is
+        /// Only names that match this regex (linear-time engine)
         #[arg(long, value_name = "PATTERN")]
         regex: Option<String>,
-        /// Only names that have all of these tags
+        /// Only names with this tag; repeat it for names that have all of several tags
         #[arg(long, value_name = "TAG")]
         tag: Vec<String>,
-        /// Only names that have one of these tags
+        /// Only names with at least one of these tags
         #[arg(long, value_name = "TAG")]
         any_tag: Vec<String>,
-        /// At most so many
+        /// Maximum number of names
         #[arg(long, value_name = "COUNT")]
         limit: Option<usize>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
         out: OutputArgs,
     },
-    /// Tell who serves a name
+    /// Show the servers that are registered under a name
     Lookup {
         /// The name
         name: String,
@@ -37,53 +37,53 @@ pub enum Names {
         #[allow(missing_docs, reason = "clap shows the text of the type")]
         out: OutputArgs,
     },
-    /// Register an object, and keep it registered until ctrl-c
+    /// Register an object under a name until ctrl-c
     Register {
         /// The name
         name: String,
-        /// Where the object is, for example distro:server@127.0.0.1:4433
+        /// URI of the object, such as distro:server@127.0.0.1:4433
         uri: String,
-        /// A tag; may be given again
+        /// A tag; can be repeated
         #[arg(long, value_name = "TAG")]
         tag: Vec<String>,
-        /// Register once, for this time, and return: 30s, 5m, 1h
+        /// Register for this long and return at once: 30s, 5m, 1h
         #[arg(long, value_name = "TIME", conflicts_with = "forever")]
         lease: Option<String>,
-        /// Register once, for ever, and return
+        /// Register without an expiry and return at once
         #[arg(long)]
         forever: bool,
-        /// Refuse to share the name with other keys
+        /// Do not share the name with other keys
         #[arg(long)]
         exclusive: bool,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
         out: OutputArgs,
     },
-    /// Take a name back that this key has registered
+    /// Remove a registration of your own key
     #[command(visible_alias = "rm")]
     Unregister {
         /// The name
         name: String,
-        /// Take it from everybody; for admins
+        /// Remove the registrations of every key (role admin)
         #[arg(long)]
         all: bool,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
         out: OutputArgs,
     },
-    /// Replace the tags of a name that this key has registered
-    SetMetadata {
+    /// Replace the tags of a registration of your own key
+    SetTags {
         /// The name
         name: String,
-        /// The tags; none takes them all away
+        /// The new tags; without any, all tags are removed
         tags: Vec<String>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
         out: OutputArgs,
     },
-    /// Print every change as it happens
+    /// Print changes as they happen
     Watch {
-        /// Only names that begin so
+        /// Only names with this prefix
         #[arg(long, value_name = "TEXT", default_value = "")]
         prefix: String,
         #[command(flatten)]

@@ -1,11 +1,27 @@
-//! Output options.
+//! Output for programs, and words for enums.
 
-use clap::Args;
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
-/// Output for programs.
+/// The option for output that programs read.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct OutputArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Accepts the word of each value of `all`, and lists the words in `--help`.
+pub(super) fn word_of<T: Clone + Copy + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    word: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.map(word)).try_map(move |text| {
+        let mut values = all.into_iter();
+        values
+            .find(|value| word(*value) == text)
+            .ok_or("not one of the possible values")
+    })
 }

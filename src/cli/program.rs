@@ -9,11 +9,11 @@ use super::OutputArgs;
 /// `config`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Config {
-    /// Print every setting as it is now, and where it comes from
+    /// Print every setting with its value and source
     Show(OutputArgs),
-    /// Write the default configuration, with every setting explained, where it is looked for
+    /// Write the default configuration file, with every setting explained
     Init {
-        /// Print it instead
+        /// Print it instead of writing it
         #[arg(long, conflicts_with = "json")]
         print: bool,
         #[command(flatten)]
@@ -32,19 +32,19 @@ pub struct Completions {
 /// `record`
 #[derive(Debug, Clone, Args)]
 pub struct Record {
-    /// The file to write; it must not exist
+    /// File to write; it must not exist
     pub file: PathBuf,
 }
 
 /// `replay`
 #[derive(Debug, Clone, Args)]
 pub struct Replay {
-    /// The file that was recorded
+    /// A recorded file
     pub file: PathBuf,
-    /// How fast: 1 as it was, 10 ten times as fast
+    /// Speed: 1 is the original speed, 10 is ten times as fast
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub speed: f64,
-    /// Begin paused
+    /// Start paused
     #[arg(long)]
     pub paused: bool,
 }

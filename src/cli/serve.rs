@@ -7,11 +7,11 @@ use crate::node::Component;
 /// `serve`
 #[derive(Debug, Clone, Args)]
 pub struct Serve {
-    /// Disable a component; may be given again, or as a list separated by commas
-    #[arg(long, value_name = "COMPONENT", value_delimiter = ',')]
+    /// Disable a component; can be repeated
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
     pub disable: Vec<Component>,
 
-    /// Join this node first; `-` reads the ticket from standard input, `@FILE` from a file
+    /// Join this node at the start; `-` reads the ticket from stdin, `@FILE` from a file
     #[arg(
         long,
         value_name = "TICKET",

@@ -13,7 +13,7 @@ pub struct TaskFlags {
 
 impl TaskFlags {
     /// Parses the values. An absent flag leaves its option absent.
-    pub(crate) fn options(&self, now: &jiff::Zoned) -> Result<PartialOptions, String> {
+    pub(crate) fn options(&self, now: &jiff::ZonedDateTime) -> Result<PartialOptions, String> {
         let mut options = PartialOptions::default();
         for (name, value) in &self.given {
             let Some(option) = TABLE.iter().find(|option| option.name == *name) else {
@@ -38,11 +38,18 @@ impl TaskFlags {
     }
 }
 
+/// The table of the guide begins its cells in lower case, `--help` its texts in upper case.
+fn capitalize(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
 fn flag(option: &OptionSpec) -> Arg {
     let arg = Arg::new(option.name)
         .long(option.name)
         .visible_aliases(option.aliases.iter().copied())
-        .help(option.meaning)
+        .help(capitalize(option.meaning))
         .help_heading("Task options");
     match option.value {
         Some(value) => arg.value_name(value),
@@ -93,7 +100,7 @@ mod tests {
         input::options::{self, PartialOptions, TABLE},
     };
 
-    fn now() -> jiff::Zoned {
+    fn now() -> jiff::ZonedDateTime {
         "2026-03-01T12:00:00[UTC]".parse().expect("a time")
     }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::OutputArgs;
+use super::{OutputArgs, word_of};
+use crate::queue::query::Order;
 
 /// `tasks`
 #[derive(Debug, Clone, Subcommand)]
@@ -12,57 +13,57 @@ pub enum Tasks {
     /// List tasks
     #[command(visible_alias = "ls")]
     List {
-        /// Words, !word, state:failed,running, name:add, key:K, queue:Q, worker:w2
+        /// Filter: word, !word, state:failed,running, name:add, key:K, queue:Q, worker:w2
         filter: Vec<String>,
-        /// newest, oldest, state or slowest
-        #[arg(long, value_name = "ORDER", default_value = "newest")]
-        sort: String,
-        /// At most so many
+        /// Sort order
+        #[arg(long, value_name = "ORDER", default_value = "newest", value_parser = word_of(Order::ALL, Order::as_str))]
+        sort: Order,
+        /// Maximum number of tasks
         #[arg(long, value_name = "COUNT", default_value_t = 100)]
         limit: usize,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
         out: OutputArgs,
     },
-    /// Show everything about a task
+    /// Show the details of a task
     Show {
-        /// Its number
+        /// Id of the task
         id: String,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
         out: OutputArgs,
     },
-    /// Cancel tasks, by number or by filter
+    /// Cancel tasks by id or by filter
     Cancel(TaskSelector),
-    /// Run tasks again that failed, were cancelled or expired
+    /// Retry failed, cancelled or expired tasks
     Retry(TaskSelector),
-    /// Forget finished tasks
+    /// Delete finished tasks
     Purge(TaskSelector),
-    /// Print what happens to tasks as it happens
+    /// Print task events as they happen
     Watch(OutputArgs),
     /// Write tasks to a new .json or .csv file
     Export {
         /// The file
         file: PathBuf,
-        /// As for list
+        /// Filter, as for list
         filter: Vec<String>,
-        /// newest, oldest, state or slowest
-        #[arg(long, value_name = "ORDER", default_value = "newest")]
-        sort: String,
+        /// Sort order
+        #[arg(long, value_name = "ORDER", default_value = "newest", value_parser = word_of(Order::ALL, Order::as_str))]
+        sort: Order,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
         out: OutputArgs,
     },
 }
 
-/// Which tasks.
+/// The tasks that a command acts on.
 #[derive(Debug, Clone, Args)]
 pub struct TaskSelector {
-    /// Numbers, or a filter as for list
+    /// Ids, or a filter as for list
     #[arg(required_unless_present = "all")]
-    pub which: Vec<String>,
-    /// All that it can be done to
-    #[arg(long, conflicts_with = "which")]
+    pub tasks: Vec<String>,
+    /// All tasks to which the command applies
+    #[arg(long, conflicts_with = "tasks")]
     pub all: bool,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]

@@ -7,12 +7,12 @@ use super::OutputArgs;
 /// `workers`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Workers {
-    /// List workers, and what they run
+    /// List workers and the tasks they run
     #[command(visible_alias = "ls")]
     List(OutputArgs),
-    /// Ask for so many
+    /// Set the number of workers
     Scale {
-        /// How many
+        /// Number of workers
         count: usize,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
@@ -23,22 +23,22 @@ pub enum Workers {
 /// `queue`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Queue {
-    /// Hand out no further task, of one queue or of any
+    /// Stop starting tasks of one queue, or of all
     Pause {
-        /// The queue; all unless one is named
+        /// Name of the queue; without it, all queues
         queue: Option<String>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
         out: OutputArgs,
     },
-    /// Hand out tasks again
+    /// Start tasks again
     Resume {
-        /// The queue; all unless one is named
+        /// Name of the queue; without it, all queues
         queue: Option<String>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "clap shows the text of the type")]
         out: OutputArgs,
     },
-    /// Counts, rates and times
+    /// Show counts, rates and durations
     Stats(OutputArgs),
 }

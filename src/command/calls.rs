@@ -10,16 +10,23 @@ use crate::{
     value::Value,
 };
 
-pub(super) fn call(given: &Ctx<'_>, call: &Call) -> CmdResult {
-    let args: Vec<Value> = call.args.iter().map(|arg| arguments::word(arg)).collect();
+pub(super) fn call(ctx: &Ctx<'_>, call: &Call) -> CmdResult {
+    let args: Vec<Value> = call
+        .args
+        .iter()
+        .map(|arg| arguments::parse_value(arg))
+        .collect();
     let named = call.named.iter().map(|text| {
-        let wrong =
-            || CmdError::Usage(format!("`{text}` is no argument by name: write name=value"));
-        let (name, value) = text.split_once('=').ok_or_else(wrong)?;
-        Ok((name.to_owned(), arguments::word(value)))
+        let error = || {
+            CmdError::usage(format!(
+                "`{text}` is not a named argument; write name=value"
+            ))
+        };
+        let (name, value) = text.split_once('=').ok_or_else(error)?;
+        Ok((name.to_owned(), arguments::parse_value(value)))
     });
     let named = named.collect::<Result<Vec<_>, CmdError>>()?;
-    let called = given.with(|session| async move {
+    let called = ctx.with_session(|session| async move {
         let access = session.handle();
         let called = access.call_by_name(&call.name, &call.method, args, named);
         let called = called.await.map_err(CmdError::from);
@@ -38,13 +45,13 @@ pub(super) fn call(given: &Ctx<'_>, call: &Call) -> CmdResult {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn methods(given: &Ctx<'_>, methods: &Methods) -> CmdResult {
-    let listed = given.with(|session| async move {
+pub(super) fn methods(ctx: &Ctx<'_>, methods: &Methods) -> CmdResult {
+    let listed = ctx.with_session(|session| async move {
         let access = session.handle();
         let called = access.call_by_name(&methods.name, METHODS, vec![], vec![]);
         let listed = called.await.map_err(CmdError::from).and_then(|called| {
             let listed: Result<Vec<Signature>, _> = called.value.to_typed();
-            listed.map_err(|e| CmdError::Failed(e.to_string()))
+            listed.map_err(CmdError::failed)
         });
         (session, listed)
     })?;
@@ -54,7 +61,7 @@ pub(super) fn methods(given: &Ctx<'_>, methods: &Methods) -> CmdResult {
     } else {
         let row = |method: &Signature| vec![method.to_string(), method.doc.clone()];
         let rows: Vec<_> = listed.iter().map(row).collect();
-        out.table(&["METHOD", "DOES"], &rows)?;
+        out.table(&["METHOD", "DESCRIPTION"], &rows)?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

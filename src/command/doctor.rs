@@ -1,4 +1,4 @@
-//! `doctor`: what could keep things from working, checked one by one.
+//! `doctor`: checks of everything that can prevent a node from working.
 
 use std::{process::ExitCode, time::Instant};
 
@@ -12,62 +12,56 @@ use crate::{
     text::{fmt_duration, pluralize},
 };
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
-    Good,
+enum Status {
+    Ok,
     Warning,
-    Bad,
+    Error,
 }
 
 #[derive(Serialize)]
 struct Check {
     check: &'static str,
-    verdict: Verdict,
+    status: Status,
     found: String,
 }
 
 struct Report(Vec<Check>);
 
 impl Report {
-    fn add(&mut self, check: &'static str, verdict: Verdict, found: impl Into<String>) {
+    fn add(&mut self, check: &'static str, status: Status, found: impl Into<String>) {
         let found = found.into();
         self.0.push(Check {
             check,
-            verdict,
+            status,
             found,
         });
     }
 }
 
-pub(super) fn run(given: &Ctx<'_>, out: OutputArgs) -> CmdResult {
+pub(super) fn run(ctx: &Ctx<'_>, out: OutputArgs) -> CmdResult {
     let mut report = Report(Vec::new());
-    let settings = given.settings;
+    let settings = ctx.settings;
     let folder = &settings.node.data_dir;
-    report.add("data folder", Verdict::Good, folder.display().to_string());
+    report.add("data folder", Status::Ok, folder.display().to_string());
     match Identity::load_or_generate(folder) {
-        Ok(identity) => report.add("key", Verdict::Good, identity.public().to_string()),
-        Err(error) => report.add("key", Verdict::Bad, error.to_string()),
+        Ok(identity) => report.add("key", Status::Ok, identity.public().to_string()),
+        Err(error) => report.add("key", Status::Error, error.to_string()),
     }
-    match given.session() {
+    match ctx.session() {
         Err(error) => {
-            let (CmdError::Unreachable(why)
-            | CmdError::Failed(why)
-            | CmdError::NotFound(why)
-            | CmdError::Denied(why)
-            | CmdError::Usage(why)
-            | CmdError::Refused(why)) = error
-            else {
+            if matches!(error, CmdError::BrokenPipe) {
                 return Err(error);
-            };
-            report.add("node", Verdict::Bad, why);
+            }
+            report.add("node", Status::Error, error.to_string());
         }
         Ok(session) => {
             let net = session.net();
             let report = &mut report;
             net.block_on(async move {
-                examine(&session, report).await;
+                check_session(&session, report).await;
                 session.end(std::time::Duration::ZERO).await;
             });
         }
@@ -75,30 +69,30 @@ pub(super) fn run(given: &Ctx<'_>, out: OutputArgs) -> CmdResult {
     print(&report.0, out)
 }
 
-async fn examine(session: &Session, report: &mut Report) {
+async fn check_session(session: &Session, report: &mut Report) {
     let access = session.handle();
     let about = access.info();
-    let place = match about.locality {
+    let locality = match about.locality {
         Locality::InProcess => "in this process",
         Locality::LocalProcess => "on this data folder",
-        Locality::Remote => "elsewhere",
+        Locality::Remote => "on another machine",
     };
     let text = format!(
-        "{} at {}, {place}, as {}",
+        "{} at {}, {locality}, as {}",
         about.key.fingerprint(),
         about.addr,
         about.role
     );
-    report.add("node", Verdict::Good, text);
-    reach(&access, report).await;
-    names(&access, report).await;
-    broker(&access, report).await;
+    report.add("node", Status::Ok, text);
+    check_address(&access, report).await;
+    check_names(&access, report).await;
+    check_broker(&access, report).await;
 }
 
-/// Whether others can reach it where it says that it is.
-async fn reach(access: &NodeHandle, report: &mut Report) {
+/// Checks that the advertised addresses are reachable from other machines.
+async fn check_address(access: &NodeHandle, report: &mut Report) {
     let me = access
-        .members(|peers| async move { peers.who_am_i().await })
+        .members(|members| async move { members.who_am_i().await })
         .await;
     match me {
         Ok(me) => {
@@ -106,89 +100,97 @@ async fn reach(access: &NodeHandle, report: &mut Report) {
             let addrs = addrs.join(", ");
             match node::loopback_warning(&me.addrs) {
                 Some(warning) => {
-                    report.add("address", Verdict::Warning, format!("{addrs}: {warning}"));
+                    report.add("address", Status::Warning, format!("{addrs}: {warning}"));
                 }
-                None => report.add("address", Verdict::Good, addrs),
+                None => report.add("address", Status::Ok, addrs),
             }
             let version = env!("CARGO_PKG_VERSION");
             if me.version == version {
-                report.add("version", Verdict::Good, version);
+                report.add("version", Status::Ok, version);
             } else {
-                let text = format!("{} there, {version} here", me.version);
-                report.add("version", Verdict::Warning, text);
+                let text = format!("{} on the node, {version} in this program", me.version);
+                report.add("version", Status::Warning, text);
             }
         }
-        Err(error) => report.add("address", Verdict::Bad, error.to_string()),
+        Err(error) => report.add("address", Status::Error, error.to_string()),
     }
 }
 
-async fn names(access: &NodeHandle, report: &mut Report) {
+async fn check_names(access: &NodeHandle, report: &mut Report) {
     match access
         .naming(|naming| async move { naming.ping().await })
         .await
     {
         Ok(time) => report.add(
             "naming server",
-            Verdict::Good,
-            format!("answers in {}", fmt_duration(time)),
+            Status::Ok,
+            format!("replies in {}", fmt_duration(time)),
         ),
-        Err(error) => report.add("naming server", Verdict::Bad, error.to_string()),
+        Err(error) => report.add("naming server", Status::Error, error.to_string()),
     }
     let since = Instant::now();
     match access.greet("doctor").await {
         Ok(_) => {
-            let text = format!("answers in {}", fmt_duration(since.elapsed()));
-            report.add("greeter", Verdict::Good, text);
+            let text = format!("replies in {}", fmt_duration(since.elapsed()));
+            report.add("greeter", Status::Ok, text);
         }
-        Err(error) => report.add("greeter", Verdict::Bad, error.to_string()),
+        Err(error) => report.add("greeter", Status::Error, error.to_string()),
     }
     let query = crate::net::naming::NameQuery::default();
     let listed = access
         .naming(|naming| async move { naming.list(&query).await })
         .await;
     let Ok(listed) = listed else { return };
-    let elsewhere = !access.info().addr.ip().is_loopback();
+    let remote = !access.info().addr.ip().is_loopback();
     for record in listed.records {
         let loopback = matches!(
             record.uri.parse(),
             Ok(crate::net::uri::Uri::Distro { addr, .. }) if addr.ip().is_loopback()
         );
         let own = record.owner == access.info().key;
-        if loopback && elsewhere && !own {
+        if loopback && remote && !own {
             let text = format!(
-                "{} is registered at {}, which only its own machine can reach; start it with \
+                "{} is registered at {}, a loopback address that only its own machine can reach; start it with \
                  --listen 0.0.0.0:PORT",
                 record.name, record.uri
             );
-            report.add("name", Verdict::Warning, text);
+            report.add("name", Status::Warning, text);
         }
     }
 }
 
-async fn broker(access: &NodeHandle, report: &mut Report) {
+async fn check_broker(access: &NodeHandle, report: &mut Report) {
     let broker = access.broker();
     match broker.stats().await {
         Ok(stats) => {
             let text = format!(
-                "{}, keeps {}, {}",
+                "{}, durability {}, {}",
                 broker.engine(),
                 stats.storage.durability,
                 pluralize(stats.desired_workers, "worker")
             );
-            report.add("broker", Verdict::Good, text);
+            report.add("broker", Status::Ok, text);
             match &stats.persist_error {
-                Some(why) => report.add("saving", Verdict::Bad, why.clone()),
-                None => report.add("saving", Verdict::Good, "everything is saved"),
+                Some(why) => report.add("persistence", Status::Error, why.clone()),
+                None => report.add("persistence", Status::Ok, "every change is stored"),
             }
             match stats.stuck {
                 0 if stats.desired_workers == 0 => {
-                    report.add("workers", Verdict::Warning, "none: tasks wait");
+                    report.add(
+                        "workers",
+                        Status::Warning,
+                        "no workers: tasks are queued and do not run",
+                    );
                 }
-                0 => report.add("workers", Verdict::Good, "none is stuck"),
-                n => report.add("workers", Verdict::Bad, format!("{n} are stuck")),
+                0 => report.add("workers", Status::Ok, "no stuck worker"),
+                n => report.add(
+                    "workers",
+                    Status::Error,
+                    format!("{} stuck", pluralize(n, "worker")),
+                ),
             }
         }
-        Err(error) => report.add("broker", Verdict::Bad, error.to_string()),
+        Err(error) => report.add("broker", Status::Error, error.to_string()),
     }
 }
 
@@ -198,18 +200,18 @@ fn print(checks: &[Check], out: OutputArgs) -> CmdResult {
         out.document(checks)?;
     } else {
         let row = |check: &Check| {
-            let word = match check.verdict {
-                Verdict::Good => "good",
-                Verdict::Warning => "look",
-                Verdict::Bad => "BAD",
+            let word = match check.status {
+                Status::Ok => "ok",
+                Status::Warning => "warning",
+                Status::Error => "ERROR",
             };
             vec![word.to_owned(), check.check.to_owned(), check.found.clone()]
         };
         for check in checks.iter().map(row) {
-            out.line(&format!("{:4}  {:13}  {}", check[0], check[1], check[2]))?;
+            out.line(&format!("{:7}  {:13}  {}", check[0], check[1], check[2]))?;
         }
     }
     out.flush()?;
-    let bad = checks.iter().any(|check| check.verdict == Verdict::Bad);
-    Ok(ExitCode::from(u8::from(bad)))
+    let failed = checks.iter().any(|check| check.status == Status::Error);
+    Ok(ExitCode::from(u8::from(failed)))
 }

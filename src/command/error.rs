@@ -1,70 +1,120 @@
-//! Why a command failed: a sentence for people, a word for programs, a number for shells.
+//! Errors of commands: a sentence for people, a code for programs, an exit code for shells.
 
-use std::{fmt, io, process::ExitCode};
+use std::{error::Error, fmt, io, path::Path, process::ExitCode};
 
 use serde::Serialize;
 
 use super::output::print_stderr;
 use crate::{
+    export::describe_error,
     json,
     net::rpc::error::{CallError, Code},
     node::{NodeError, SessionError},
     queue::error::BrokerError,
 };
 
-/// What went wrong. The exit codes are told by `--help`.
+/// The cause of an error: another error, or a sentence.
+type Cause = Box<dyn Error + Send + Sync>;
+
+#[derive(Debug, thiserror::Error)]
+#[error("{action}: {source}")]
+struct IoError {
+    action: String,
+    source: io::Error,
+}
+
+/// An error of a command. `--help` lists the exit codes.
 #[derive(Debug)]
 pub enum CmdError {
-    /// It failed.
-    Failed(String),
-    /// What was asked for makes no sense.
-    Usage(String),
-    /// No node was reached.
-    Unreachable(String),
-    /// The role does not reach so far.
-    Denied(String),
-    /// There is no such thing.
-    NotFound(String),
-    /// It ran, and the answer is no.
-    Refused(String),
-    /// Nobody reads the output any more.
+    /// The command failed.
+    Failed(Cause),
+    /// An option or argument is invalid.
+    Usage(Cause),
+    /// No node could be reached.
+    Unreachable(Cause),
+    /// The role is insufficient.
+    Denied(Cause),
+    /// There is no such name, task or member.
+    NotFound(Cause),
+    /// A task failed, or a call returned an error.
+    Refused(Cause),
+    /// The reader of the output has closed it.
     BrokenPipe,
 }
 
 impl CmdError {
-    fn parts(&self) -> (u8, &'static str, &str) {
-        match self {
-            Self::Failed(why) => (1, "failed", why),
-            Self::Usage(why) => (2, "usage", why),
-            Self::Unreachable(why) => (3, "unreached", why),
-            Self::Denied(why) => (4, "denied", why),
-            Self::NotFound(why) => (5, "missing", why),
-            Self::Refused(why) => (6, "refused", why),
-            Self::BrokenPipe => (0, "unread", ""),
+    pub(super) fn failed(cause: impl Into<Cause>) -> Self {
+        Self::Failed(cause.into())
+    }
+
+    pub(super) fn usage(cause: impl Into<Cause>) -> Self {
+        Self::Usage(cause.into())
+    }
+
+    pub(super) fn not_found(cause: impl Into<Cause>) -> Self {
+        Self::NotFound(cause.into())
+    }
+
+    pub(super) fn refused(cause: impl Into<Cause>) -> Self {
+        Self::Refused(cause.into())
+    }
+
+    /// An error of standard input, standard output or a file.
+    pub(super) fn io(action: impl Into<String>, source: io::Error) -> Self {
+        let action = action.into();
+        Self::failed(IoError { action, source })
+    }
+
+    /// An error of a file that could not be written.
+    pub(super) fn file(path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AlreadyExists => Self::failed(describe_error(path, &source)),
+            _ => Self::io(path.display().to_string(), source),
         }
     }
 
-    /// The sentence.
-    pub(super) fn why(&self) -> &str {
-        self.parts().2
+    const fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Failed(cause)
+            | Self::Usage(cause)
+            | Self::Unreachable(cause)
+            | Self::Denied(cause)
+            | Self::NotFound(cause)
+            | Self::Refused(cause) => Some(cause),
+            Self::BrokenPipe => None,
+        }
     }
 
-    /// Says it, as JSON or for people, and gives the exit code.
+    /// The exit code, and the code in JSON.
+    const fn codes(&self) -> (u8, &'static str) {
+        match self {
+            Self::Failed(_) => (1, "failed"),
+            Self::Usage(_) => (2, "usage"),
+            Self::Unreachable(_) => (3, "unreachable"),
+            Self::Denied(_) => (4, "denied"),
+            Self::NotFound(_) => (5, "not_found"),
+            Self::Refused(_) => (6, "refused"),
+            Self::BrokenPipe => (0, "broken_pipe"),
+        }
+    }
+
+    /// Prints the error to standard error, as JSON or as a sentence, and returns the exit code.
     #[must_use]
     pub fn report(&self, json: bool) -> ExitCode {
         #[derive(Serialize)]
-        struct Report<'a> {
-            error: Error<'a>,
+        struct ReportJson {
+            error: ErrorJson,
         }
         #[derive(Serialize)]
-        struct Error<'a> {
-            code: &'a str,
-            message: &'a str,
+        struct ErrorJson {
+            code: &'static str,
+            message: String,
         }
-        let (exit, code, message) = self.parts();
+        let (exit, code) = self.codes();
+        let message = self.to_string();
         if json {
-            let error = Error { code, message };
-            let text = json::to_line(&Report { error }).unwrap_or_default();
+            let error = ErrorJson { code, message };
+            let text = json::to_line(&ReportJson { error }).unwrap_or_default();
             print_stderr(format_args!("{text}"), false);
         } else {
             print_stderr(format_args!("{message}"), true);
@@ -75,40 +125,46 @@ impl CmdError {
 
 impl fmt::Display for CmdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.why())
+        match self.cause() {
+            Some(cause) => cause.fmt(f),
+            None => f.write_str("the output was closed"),
+        }
     }
 }
 
-impl std::error::Error for CmdError {}
+impl Error for CmdError {
+    /// The source of the cause, whose own text is the text of this error.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause()?.source()
+    }
+}
 
 impl From<CallError> for CmdError {
     fn from(error: CallError) -> Self {
-        let text = error.to_string();
-        match error {
-            CallError::Remote(fault) => match fault.code {
-                Code::NotFound => Self::NotFound(text),
-                Code::Denied => Self::Denied(text),
-                _ => Self::Refused(text),
+        match &error {
+            CallError::Remote(remote) => match remote.code {
+                Code::NotFound => Self::NotFound(error.into()),
+                Code::Denied => Self::Denied(error.into()),
+                _ => Self::Refused(error.into()),
             },
-            CallError::Unauthorized(_) => Self::Denied(text),
-            CallError::Protocol(_) => Self::Failed(text),
-            _ => Self::Unreachable(text),
+            CallError::Unauthorized(_) => Self::Denied(error.into()),
+            CallError::Protocol(_) => Self::Failed(error.into()),
+            _ => Self::Unreachable(error.into()),
         }
     }
 }
 
 impl From<BrokerError> for CmdError {
     fn from(error: BrokerError) -> Self {
-        let text = error.to_string();
-        match error {
-            BrokerError::NotFound(_) => Self::NotFound(text),
-            BrokerError::Denied(_) => Self::Denied(text),
-            BrokerError::Unreachable(_) | BrokerError::Closed => Self::Unreachable(text),
-            BrokerError::InvalidTask(_) => Self::Usage(text),
+        match &error {
+            BrokerError::NotFound(_) => Self::NotFound(error.into()),
+            BrokerError::Denied(_) => Self::Denied(error.into()),
+            BrokerError::Unreachable(_) | BrokerError::Closed => Self::Unreachable(error.into()),
+            BrokerError::InvalidTask(_) => Self::Usage(error.into()),
             BrokerError::InvalidTransition { .. }
             | BrokerError::DuplicateKey { .. }
-            | BrokerError::Overloaded { .. } => Self::Refused(text),
-            _ => Self::Failed(text),
+            | BrokerError::Overloaded { .. } => Self::Refused(error.into()),
+            _ => Self::Failed(error.into()),
         }
     }
 }
@@ -116,13 +172,11 @@ impl From<BrokerError> for CmdError {
 impl From<SessionError> for CmdError {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::NotRunning(_) => Self::Unreachable(error.to_string()),
-            SessionError::Unknown(_) | SessionError::Ambiguous(_) => {
-                Self::NotFound(error.to_string())
-            }
+            SessionError::NotRunning(_) => Self::Unreachable(error.into()),
+            SessionError::Unknown(_) | SessionError::Ambiguous(_) => Self::NotFound(error.into()),
             SessionError::Call(error) => error.into(),
-            SessionError::Ticket(error) => Self::Usage(error.to_string()),
-            SessionError::Known(error) => Self::Failed(error.to_string()),
+            SessionError::Ticket(error) => Self::Usage(error.into()),
+            SessionError::Known(error) => Self::Failed(error.into()),
             SessionError::Node(error) => error.into(),
         }
     }
@@ -130,16 +184,28 @@ impl From<SessionError> for CmdError {
 
 impl From<NodeError> for CmdError {
     fn from(error: NodeError) -> Self {
-        Self::Failed(error.to_string())
+        Self::Failed(error.into())
     }
 }
 
-/// What could not be written: nobody reads it, or the disk is full.
 impl From<io::Error> for CmdError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::BrokenPipe,
-            _ => Self::Failed(format!("cannot write what came of it: {error}")),
+            _ => Self::io("cannot write the output", error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_keeps_its_source() {
+        let error = CmdError::io("cannot read x", io::Error::other("no disk"));
+        assert_eq!(error.to_string(), "cannot read x: no disk");
+        let source = error.source().map(ToString::to_string);
+        assert_eq!(source.as_deref(), Some("no disk"));
     }
 }

@@ -20,66 +20,67 @@ use crate::{
     value::Value,
 };
 
-/// Greetings under way at once.
-const AT_ONCE: usize = 64;
+/// Maximum concurrent calls.
+const CONCURRENCY: usize = 64;
 
 #[derive(Serialize)]
-struct Greeting<'a> {
+struct GreetedJson<'a> {
     line: u64,
     name: &'a str,
     greeting: Option<String>,
-    /// The key of the server that answered.
+    /// Key of the server that replied.
     from: Option<String>,
     error: Option<String>,
     lookup_ms: Option<f64>,
     call_ms: Option<f64>,
 }
 
-pub(super) fn run(given: &Ctx<'_>, greet: Greet) -> CmdResult {
+pub(super) fn run(ctx: &Ctx<'_>, greet: Greet) -> CmdResult {
     if greet.names.is_empty() && !stdin_is_piped() {
-        let why = "whom? write distro-tui greet Ali, or pipe a name a line into it";
-        return Err(CmdError::Usage(why.to_owned()));
+        let why = "no names ctx: write distro-tui greet Ali, or pipe one name per line into it";
+        return Err(CmdError::usage(why.to_owned()));
     }
-    given.with(|session| async move {
-        let done = all(&session.handle(), greet).await;
-        (session, done)
+    ctx.with_session(|session| async move {
+        let result = greet_all(&session.handle(), greet).await;
+        (session, result)
     })
 }
 
-async fn all(access: &NodeHandle, greet: Greet) -> CmdResult {
+async fn greet_all(access: &NodeHandle, greet: Greet) -> CmdResult {
     let mut out = Output::new(greet.out);
-    let one = greet.names.len() == 1;
+    let single = greet.names.len() == 1;
     let names: BoxStream<'_, io::Result<(u64, String)>> = if greet.names.is_empty() {
-        from_input().boxed()
+        names_from_stdin().boxed()
     } else {
         stream::iter((1..).zip(greet.names)).map(Ok).boxed()
     };
-    let answers = names.map(|read| async move {
+    let calls = names.map(|read| async move {
         let (line, name) = read?;
         let called = access.greet(&name).await;
         Ok::<_, io::Error>((line, name, called))
     });
-    let mut answers = match greet.unordered {
-        true => answers.buffer_unordered(AT_ONCE).boxed(),
-        false => answers.buffered(AT_ONCE).boxed(),
+    let mut replies = match greet.unordered {
+        true => calls.buffer_unordered(CONCURRENCY).boxed(),
+        false => calls.buffered(CONCURRENCY).boxed(),
     };
     let bar = stdin::progress_bar("greeted");
     let mut failed = None;
     loop {
-        let next = match answers.next().now_or_never() {
+        let next = match replies.next().now_or_never() {
             Some(next) => next,
             None => {
-                // Who waits for each answer gets it; a stream that flows is written in large pieces.
+                // Flushed only when the next reply is not ready yet: interactive use gets each at once, pipes get
+                // large writes.
                 out.flush()?;
-                answers.next().await
+                replies.next().await
             }
         };
-        let Some(answer) = next else { break };
-        let (line, name, called) = answer.map_err(|e| stdin::read_error(&e))?;
+        let Some(reply) = next else { break };
+        let (line, name, called) = reply.map_err(stdin::read_error)?;
         match called {
-            Err(error) if one => return Err(error.into()),
+            Err(error) if single => return Err(error.into()),
             called => {
-                tell_one(&mut out, greet.unordered, line, &name, &called)?;
+                print_reply(&mut out, greet.unordered, line, &name, &called)?;
                 failed = called.err().or(failed);
             }
         }
@@ -89,13 +90,13 @@ async fn all(access: &NodeHandle, greet: Greet) -> CmdResult {
     out.flush()?;
     match failed {
         None => Ok(ExitCode::SUCCESS),
-        // Each has been told where it happened.
+        // Each error has been printed with its line.
         Some(_) => Ok(ExitCode::from(6)),
     }
 }
 
-/// A name a line; what cannot be read ends it.
-fn from_input() -> impl Stream<Item = io::Result<(u64, String)>> {
+/// One name per line, until the end of input or an error.
+fn names_from_stdin() -> impl Stream<Item = io::Result<(u64, String)>> {
     let chunks = stream::unfold(stdin::read_lines(), |mut chunks| async move {
         let read = match chunks.recv().await? {
             Ok(lines) => {
@@ -109,7 +110,7 @@ fn from_input() -> impl Stream<Item = io::Result<(u64, String)>> {
     chunks.flatten()
 }
 
-fn tell_one(
+fn print_reply(
     out: &mut Output,
     numbered: bool,
     line: u64,
@@ -123,7 +124,7 @@ fn tell_one(
     let error = called.as_ref().err().map(ToString::to_string);
     if out.json {
         let ms = |span: std::time::Duration| crate::json::ms(span);
-        out.document(&Greeting {
+        out.document(&GreetedJson {
             line,
             name,
             greeting,
@@ -144,7 +145,7 @@ fn tell_one(
     if let Some(error) = error {
         print_stderr(format_args!("line {line}: {error}"), true);
     }
-    // A name without a greeting keeps its line, so that what goes in and out stays side by side.
+    // An empty line for an error keeps input and output side by side.
     out.text(&number)?;
     out.line(&greeting.unwrap_or_default())?;
     Ok(())

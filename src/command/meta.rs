@@ -1,4 +1,4 @@
-//! `config`, `keys`, `completions` and `man`: about the program, without a node.
+//! `config`, `keys`, `completions` and `man`, which need no node.
 
 use std::process::ExitCode;
 
@@ -12,8 +12,8 @@ use crate::{
     files, ui,
 };
 
-pub(super) fn config(given: &Ctx<'_>, config: &Config) -> CmdResult {
-    let settings = given.settings;
+pub(super) fn config(ctx: &Ctx<'_>, config: &Config) -> CmdResult {
+    let settings = ctx.settings;
     match config {
         Config::Show(out) => {
             let mut out = Output::new(*out);
@@ -28,7 +28,7 @@ pub(super) fn config(given: &Ctx<'_>, config: &Config) -> CmdResult {
                     ]
                 };
                 let rows: Vec<_> = settings.shown.iter().map(row).collect();
-                out.table(&["SETTING", "VALUE", "FROM"], &rows)?;
+                out.table(&["SETTING", "VALUE", "SOURCE"], &rows)?;
             }
             out.flush()?;
         }
@@ -39,19 +39,18 @@ pub(super) fn config(given: &Ctx<'_>, config: &Config) -> CmdResult {
         }
         Config::Init { print: false, out } => {
             #[derive(Serialize)]
-            struct Written {
+            struct WrittenJson {
                 file: String,
             }
             let path = &settings.config_file;
-            let failed =
-                |e: std::io::Error| CmdError::Failed(crate::export::describe_error(path, &e));
+            let failed = |e: std::io::Error| CmdError::file(path, e);
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(failed)?;
             }
             files::create_whole(path, DEFAULT_FILE.as_bytes()).map_err(failed)?;
             let file = path.display().to_string();
-            let told = format!("{file} written, with every setting explained");
-            Output::new(*out).print_result(&Written { file }, &told)?;
+            let sentence = format!("{file} written");
+            Output::new(*out).print_result(&WrittenJson { file }, &sentence)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -72,7 +71,7 @@ pub(super) fn keys(out: OutputArgs) -> CmdResult {
             ]
         };
         let rows: Vec<_> = keys.iter().map(row).collect();
-        out.table(&["WHERE", "KEYS", "NAME", "DOES"], &rows)?;
+        out.table(&["SCOPE", "KEYS", "ACTION", "DESCRIPTION"], &rows)?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -86,16 +85,16 @@ pub(super) fn completions(completions: &Completions) -> CmdResult {
         "distro-tui",
         &mut text,
     );
-    written(&text)
+    write_text(&text)
 }
 
 pub(super) fn man() -> CmdResult {
     let mut text = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut text)?;
-    written(&text)
+    write_text(&text)
 }
 
-fn written(text: &[u8]) -> CmdResult {
+fn write_text(text: &[u8]) -> CmdResult {
     let mut out = Output::new(OutputArgs::default());
     out.text(&String::from_utf8_lossy(text))?;
     out.flush()?;

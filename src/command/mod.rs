@@ -1,13 +1,20 @@
-//! What the commands do: each asks a node something and prints what came of it, for people or, with
-//! `--json`, for programs.
+//! The commands: each sends requests to a node and prints the result, for people or, with `--json`, for programs.
 
 mod calls;
 mod doctor;
+mod error;
 mod greet;
+mod join;
+mod members;
+mod meta;
 mod names;
+mod output;
+mod queue;
 mod serve;
+mod stdin;
 mod submit;
 mod tasks;
+mod ticket;
 mod workers;
 
 use std::process::ExitCode;
@@ -20,17 +27,17 @@ use crate::{
 
 pub use self::{error::CmdError, output::print_stderr};
 
-/// How a command ends when nothing went wrong on the way.
+/// The exit code of a command, or its error.
 type CmdResult = Result<ExitCode, CmdError>;
 
-/// What a command is given.
+/// The options and settings that every command has.
 struct Ctx<'a> {
     options: &'a GlobalArgs,
     settings: &'a Settings,
 }
 
 impl Ctx<'_> {
-    /// The node that is meant: the one that was named, or the one that runs here.
+    /// Connects to the node of `--connect`, by default to the one that runs on the data folder.
     fn session(&self) -> Result<Session, CmdError> {
         match connect(self.options, self.settings)? {
             Some(session) => Ok(session),
@@ -38,73 +45,78 @@ impl Ctx<'_> {
         }
     }
 
-    /// Does something with that node, and lets go of it.
-    fn with<T: Send, Work>(&self, work: impl FnOnce(Session) -> Work) -> Result<T, CmdError>
+    /// Connects to the node, runs `requests` and disconnects.
+    fn with_session<T: Send, Requests>(
+        &self,
+        requests: impl FnOnce(Session) -> Requests,
+    ) -> Result<T, CmdError>
     where
-        Work: Future<Output = (Session, Result<T, CmdError>)> + Send,
+        Requests: Future<Output = (Session, Result<T, CmdError>)> + Send,
     {
         let session = self.session()?;
         let net = session.net();
         net.block_on(async move {
-            let (session, done) = work(session).await;
+            let (session, result) = requests(session).await;
             session.end(std::time::Duration::ZERO).await;
-            done
+            result
         })
     }
 }
 
-/// Carries out a command and answers with its exit code; what went wrong has been said.
+/// Runs a command and returns its exit code. An error is printed.
 #[must_use]
 pub fn run(command: Command, options: &GlobalArgs, settings: &Settings) -> ExitCode {
-    let given = Ctx { options, settings };
+    let ctx = Ctx { options, settings };
     let json = wants_json(&command);
-    let done = match command {
-        Command::Serve(serve) => serve::run(&given, &serve),
-        Command::Names(names) => names::run(&given, names),
-        Command::Call(call) => calls::call(&given, &call),
-        Command::Methods(methods) => calls::methods(&given, &methods),
-        Command::Greet(greet) => greet::run(&given, greet),
-        Command::Add(add) => submit::add(&given, &add),
-        Command::Submit(submit) => submit::submit(&given, &submit),
-        Command::Tasks(tasks) => tasks::run(&given, tasks),
-        Command::Workers(workers) => workers::run(&given, &workers),
-        Command::Queue(queue) => workers::queue(&given, &queue),
-        Command::Peers(out) => members::list(&given, out),
-        Command::Revoke(revoke) => members::revoke(&given, &revoke),
-        Command::Ticket(ticket) => members::ticket(&given, &ticket),
-        Command::Join(join) => members::join(&given, &join),
-        Command::Leave(leave) => members::leave(&given, &leave),
-        Command::Doctor(out) => doctor::run(&given, out),
-        Command::Config(config) => meta::config(&given, &config),
+    let result = match command {
+        Command::Serve(serve) => serve::run(&ctx, &serve),
+        Command::Names(names) => names::run(&ctx, names),
+        Command::Call(call) => calls::call(&ctx, &call),
+        Command::Methods(methods) => calls::methods(&ctx, &methods),
+        Command::Greet(greet) => greet::run(&ctx, greet),
+        Command::Add(add) => submit::add(&ctx, &add),
+        Command::Submit(submit) => submit::submit(&ctx, &submit),
+        Command::Tasks(tasks) => tasks::run(&ctx, tasks),
+        Command::Workers(workers) => workers::run(&ctx, &workers),
+        Command::Queue(queue) => queue::run(&ctx, &queue),
+        Command::Members(out) => members::list(&ctx, out),
+        Command::Revoke(revoke) => members::revoke(&ctx, &revoke),
+        Command::Ticket(ticket) => ticket::run(&ctx, &ticket),
+        Command::Join(join) => join::join(&ctx, &join),
+        Command::Leave(leave) => join::leave(&ctx, &leave),
+        Command::Doctor(out) => doctor::run(&ctx, out),
+        Command::Config(config) => meta::config(&ctx, &config),
         Command::Keys(out) => meta::keys(out),
         Command::Completions(completions) => meta::completions(&completions),
         Command::Man => meta::man(),
-        // These are screens.
+        // They open the dashboard, which `main` does.
         Command::Record(_) | Command::Replay(_) => Ok(ExitCode::SUCCESS),
     };
-    match done {
+    match result {
         Ok(code) => code,
-        // Whoever reads has had enough: that is no failure.
+        // The reader of the output has closed it, which is no error.
         Err(CmdError::BrokenPipe) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(json),
+        Err(error) => error.report(json),
     }
 }
 
-/// A time with the node that `--connect` names, if it names one.
+/// Connects to the node of `--connect`; `None` without the option.
 ///
 /// # Errors
-/// Why there is no way to it.
+/// [`CmdError`] when the node is unknown or cannot be reached.
 pub fn connect(options: &GlobalArgs, settings: &Settings) -> Result<Option<Session>, CmdError> {
-    // As with every variable, an empty one is as good as none.
-    let told = options.connect.as_deref().filter(|told| !told.is_empty());
-    let Some(told) = told else { return Ok(None) };
-    // A ticket may be given without being seen by others.
-    let (to, node) = (members::told_in(told)?, &settings.node);
-    let session = Session::connect(&node.data_dir, &to, &node.label, node.discover)?;
+    // An empty environment variable counts as unset.
+    let argument = options.connect.as_deref().filter(|text| !text.is_empty());
+    let Some(argument) = argument else {
+        return Ok(None);
+    };
+    let node = &settings.node;
+    let ticket_or_key = ticket::read_argument(argument)?;
+    let session = Session::connect(&node.data_dir, &ticket_or_key, &node.label, node.discover)?;
     Ok(Some(session))
 }
 
-/// Whether errors are for programs too.
+/// Returns true if the command was given `--json`.
 fn wants_json(command: &Command) -> bool {
     use crate::cli::{Config, Names, Queue, Tasks, TicketCommand, Workers};
     match command {
@@ -114,7 +126,7 @@ fn wants_json(command: &Command) -> bool {
             | Names::Lookup { out, .. }
             | Names::Register { out, .. }
             | Names::Unregister { out, .. }
-            | Names::SetMetadata { out, .. }
+            | Names::SetTags { out, .. }
             | Names::Watch { out, .. },
         )
         | Command::Tasks(
@@ -128,12 +140,12 @@ fn wants_json(command: &Command) -> bool {
             Queue::Stats(out) | Queue::Pause { out, .. } | Queue::Resume { out, .. },
         )
         | Command::Config(Config::Show(out) | Config::Init { out, .. })
-        | Command::Peers(out)
+        | Command::Members(out)
         | Command::Doctor(out)
         | Command::Keys(out) => out.json,
-        Command::Tasks(Tasks::Cancel(which) | Tasks::Retry(which) | Tasks::Purge(which)) => {
-            which.out.json
-        }
+        Command::Tasks(
+            Tasks::Cancel(selector) | Tasks::Retry(selector) | Tasks::Purge(selector),
+        ) => selector.out.json,
         Command::Call(call) => call.out.json,
         Command::Methods(methods) => methods.out.json,
         Command::Greet(greet) => greet.out.json,
@@ -141,7 +153,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Submit(submit) => submit.submit.out.json,
         Command::Revoke(revoke) => revoke.out.json,
         Command::Ticket(ticket) => match &ticket.command {
-            Some(TicketCommand::Rotate { out, .. }) => out.json,
+            Some(TicketCommand::Invalidate { out, .. }) => out.json,
             None => ticket.out.json,
         },
         Command::Join(join) => join.out.json,
@@ -149,8 +161,3 @@ fn wants_json(command: &Command) -> bool {
         _ => false,
     }
 }
-mod error;
-mod members;
-mod meta;
-mod output;
-mod stdin;

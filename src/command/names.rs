@@ -20,14 +20,14 @@ use crate::{
     units,
 };
 
-pub(super) fn run(given: &Ctx<'_>, names: Names) -> CmdResult {
-    given.with(|session| async move {
-        let done = ask(&session.handle(), names).await;
-        (session, done)
+pub(super) fn run(ctx: &Ctx<'_>, names: Names) -> CmdResult {
+    ctx.with_session(|session| async move {
+        let result = run_command(&session.handle(), names).await;
+        (session, result)
     })
 }
 
-async fn ask(access: &NodeHandle, names: Names) -> CmdResult {
+async fn run_command(access: &NodeHandle, names: Names) -> CmdResult {
     match names {
         Names::List {
             prefix,
@@ -62,64 +62,64 @@ async fn ask(access: &NodeHandle, names: Names) -> CmdResult {
             exclusive,
             out,
         } => {
-            let mut wanted = RegisterRequest::new(name, uri);
-            wanted.tags = tag;
-            wanted.exclusive = exclusive;
+            let mut request = RegisterRequest::new(name, uri);
+            request.tags = tag;
+            request.exclusive = exclusive;
             let out = Output::new(out);
             match (lease, forever) {
-                (None, false) => keep(access, wanted, out).await,
-                (_, true) => once(access, wanted, 0, out).await,
+                (None, false) => register_until_interrupted(access, request, out).await,
+                (_, true) => register_once(access, request, 0, out).await,
                 (Some(lease), false) => {
-                    let lease = units::duration(&lease).map_err(CmdError::Usage)?;
+                    let lease = units::duration(&lease).map_err(CmdError::usage)?;
                     let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-                    once(access, wanted, lease, out).await
+                    register_once(access, request, lease, out).await
                 }
             }
         }
         Names::Unregister { name, all, out } => {
-            let asked = name.clone();
-            let gone = access
+            let requested = name.clone();
+            let removed = access
                 .naming(|naming| async move {
                     match all {
-                        true => naming.unregister_all(&asked).await,
-                        false => naming.unregister(&asked).await,
+                        true => naming.unregister_all(&requested).await,
+                        false => naming.unregister(&requested).await,
                     }
                 })
                 .await?;
-            said(Output::new(out), &name, gone, "unregistered")
+            print_change(Output::new(out), &name, removed, "unregistered")
         }
-        Names::SetMetadata { name, tags, out } => {
-            let (asked, count) = (name.clone(), tags.len());
+        Names::SetTags { name, tags, out } => {
+            let (requested, count) = (name.clone(), tags.len());
             access
-                .naming(|naming| async move { naming.set_tags(&asked, &tags).await })
+                .naming(|naming| async move { naming.set_tags(&requested, &tags).await })
                 .await?;
-            said(Output::new(out), &name, count, "tagged")
+            print_change(Output::new(out), &name, count, "tagged")
         }
         Names::Watch { prefix, out } => watch(access, &prefix, Output::new(out)).await,
     }
 }
 
-/// What was done to a name.
-fn said(out: Output, name: &str, count: usize, what: &str) -> CmdResult {
+/// Prints a change of a name.
+fn print_change(out: Output, name: &str, count: usize, verb: &str) -> CmdResult {
     #[derive(Serialize)]
-    struct Said<'a> {
+    struct ChangedJson<'a> {
         name: &'a str,
         count: usize,
     }
-    Ok(out.print_result(&Said { name, count }, &format!("{name} {what}"))?)
+    Ok(out.print_result(&ChangedJson { name, count }, &format!("{name} {verb}"))?)
 }
 
-async fn list(access: &NodeHandle, mut query: NameQuery, most: usize, out: Output) -> CmdResult {
+async fn list(access: &NodeHandle, mut query: NameQuery, limit: usize, out: Output) -> CmdResult {
     let mut records: Vec<Record> = Vec::new();
     loop {
-        let asked = query.clone();
+        let requested = query.clone();
         let page = access
-            .naming(|naming| async move { naming.list(&asked).await })
+            .naming(|naming| async move { naming.list(&requested).await })
             .await?;
         records.extend(page.records);
         query.after = page.next;
-        if query.after.is_none() || records.len() >= most {
-            records.truncate(most);
+        if query.after.is_none() || records.len() >= limit {
+            records.truncate(limit);
             return show(out, &records);
         }
     }
@@ -127,8 +127,8 @@ async fn list(access: &NodeHandle, mut query: NameQuery, most: usize, out: Outpu
 
 fn show(mut out: Output, records: &[Record]) -> CmdResult {
     if out.json {
-        let shapes: Vec<NameJson<'_>> = records.iter().map(NameJson::from).collect();
-        out.document(&shapes)?;
+        let json: Vec<NameJson<'_>> = records.iter().map(NameJson::from).collect();
+        out.document(&json)?;
     } else {
         let row = |record: &Record| {
             vec![
@@ -140,44 +140,49 @@ fn show(mut out: Output, records: &[Record]) -> CmdResult {
             ]
         };
         let rows: Vec<_> = records.iter().map(row).collect();
-        out.table(&["NAME", "STATE", "OWNER", "WHERE", "TAGS"], &rows)?;
+        out.table(&["NAME", "STATE", "OWNER", "URI", "TAGS"], &rows)?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn once(
+/// Registers without renewing the lease; 0 ms is no expiry.
+async fn register_once(
     access: &NodeHandle,
-    mut wanted: RegisterRequest,
+    mut request: RegisterRequest,
     lease_ms: u64,
     out: Output,
 ) -> CmdResult {
-    wanted.lease_ms = Some(lease_ms);
-    let name = wanted.name.clone();
+    request.lease_ms = Some(lease_ms);
+    let name = request.name.clone();
     access
-        .naming(|naming| async move { naming.register(&wanted).await })
+        .naming(|naming| async move { naming.register(&request).await })
         .await?;
-    said(out, &name, 1, "registered")
+    print_change(out, &name, 1, "registered")
 }
 
-/// Keeps a name until ctrl-c, and takes it back.
-async fn keep(access: &NodeHandle, wanted: RegisterRequest, out: Output) -> CmdResult {
-    let (name, stop) = (wanted.name.clone(), CancellationToken::new());
+/// Renews the lease until ctrl-c, and unregisters the name.
+async fn register_until_interrupted(
+    access: &NodeHandle,
+    request: RegisterRequest,
+    out: Output,
+) -> CmdResult {
+    let (name, stop) = (request.name.clone(), CancellationToken::new());
     let registration = access
-        .naming(|naming| async move { Ok(LeaseKeeper::new(naming, wanted)) })
+        .naming(|naming| async move { Ok(LeaseKeeper::new(naming, request)) })
         .await?;
     let mut status = registration.status();
     let running = tokio::spawn(registration.run(stop.clone()));
-    let settled = status
+    let first = status
         .wait_for(|status| !matches!(status, LeaseStatus::Pending))
         .await
         .map(|status| status.clone());
-    if let Ok(LeaseStatus::Refused(why) | LeaseStatus::Failing(why)) = settled {
+    if let Ok(LeaseStatus::Refused(why) | LeaseStatus::Failing(why)) = first {
         return Err(why.into());
     }
-    said(out, &name, 1, "registered; ctrl-c takes it back")?;
-    // What it may do there has changed, the name is another's now, or it is not let in any more.
-    let over = status.wait_for(|status| {
+    print_change(out, &name, 1, "registered; ctrl-c unregisters it")?;
+    // The role has changed, another key owns the name, or the member was removed.
+    let refused = status.wait_for(|status| {
         matches!(
             status,
             LeaseStatus::Refused(_) | LeaseStatus::Failing(CallError::Unauthorized(_))
@@ -185,7 +190,7 @@ async fn keep(access: &NodeHandle, wanted: RegisterRequest, out: Output) -> CmdR
     });
     let why = tokio::select! {
         () = super::output::wait_for_interrupt() => None,
-        over = over => over.map(|status| status.clone()).ok(),
+        refused = refused => refused.map(|status| status.clone()).ok(),
     };
     stop.cancel();
     running.await.ok();
@@ -197,41 +202,43 @@ async fn keep(access: &NodeHandle, wanted: RegisterRequest, out: Output) -> CmdR
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-enum Seen<'a> {
-    /// A record is new, or is now as given.
+enum NameEventJson<'a> {
+    /// A record is new or has changed.
     Put {
         #[serde(flatten)]
         record: NameJson<'a>,
     },
-    Gone {
+    Removed {
         name: &'a str,
         owner: String,
         reason: RemovalReason,
     },
-    /// The naming server is lost, and is tried again.
+    /// The connection to the naming server is lost and will be retried.
     Lost { error: String, retry_in_ms: u64 },
 }
 
 async fn watch(access: &NodeHandle, prefix: &str, mut out: Output) -> CmdResult {
-    let mut news = access.watch_names();
-    while let Some(event) = news.recv().await {
+    let mut events = access.watch_names();
+    while let Some(event) = events.recv().await {
         match event {
-            NamesEvent::Lost { error, retry_in } => lost(&mut out, &error.to_string(), retry_in)?,
+            NamesEvent::Lost { error, retry_in } => {
+                print_lost(&mut out, &error.to_string(), retry_in)?
+            }
             NamesEvent::Changed(NameEvent::Snapshot { records, .. }) => {
                 for record in records.iter().filter(|r| r.name.starts_with(prefix)) {
-                    put(&mut out, record)?;
+                    print_record(&mut out, record)?;
                 }
             }
             NamesEvent::Changed(NameEvent::Changes { changes, .. }) => {
                 for change in changes.iter().filter(|c| c.name().starts_with(prefix)) {
                     match change {
-                        NameChange::Put(record) => put(&mut out, record)?,
+                        NameChange::Put(record) => print_record(&mut out, record)?,
                         NameChange::Removed {
                             name,
                             owner,
                             reason,
                         } => {
-                            let seen = Seen::Gone {
+                            let event = NameEventJson::Removed {
                                 name,
                                 owner: owner.to_string(),
                                 reason: *reason,
@@ -240,8 +247,8 @@ async fn watch(access: &NodeHandle, prefix: &str, mut out: Output) -> CmdResult 
                                 RemovalReason::Unregistered => "unregistered",
                                 RemovalReason::Expired => "expired",
                             };
-                            let text = format!("{name}  gone  {}  {word}", owner.fingerprint());
-                            tell(&mut out, &seen, &text)?;
+                            let text = format!("{name}  removed  {}  {word}", owner.fingerprint());
+                            print(&mut out, &event, &text)?;
                         }
                     }
                 }
@@ -252,7 +259,7 @@ async fn watch(access: &NodeHandle, prefix: &str, mut out: Output) -> CmdResult 
     Ok(ExitCode::SUCCESS)
 }
 
-fn put(out: &mut Output, record: &Record) -> Result<(), CmdError> {
+fn print_record(out: &mut Output, record: &Record) -> Result<(), CmdError> {
     let text = format!(
         "{}  {}  {}  {}  {}",
         record.name,
@@ -262,21 +269,21 @@ fn put(out: &mut Output, record: &Record) -> Result<(), CmdError> {
         record.tags.join(" ")
     );
     let record = record.into();
-    tell(out, &Seen::Put { record }, text.trim_end())
+    print(out, &NameEventJson::Put { record }, text.trim_end())
 }
 
-fn lost(out: &mut Output, error: &str, retry_in: Duration) -> Result<(), CmdError> {
-    let text = format!("naming server lost: {error}");
-    let seen = Seen::Lost {
+fn print_lost(out: &mut Output, error: &str, retry_in: Duration) -> Result<(), CmdError> {
+    let text = format!("naming server unreachable: {error}");
+    let event = NameEventJson::Lost {
         error: error.to_owned(),
         retry_in_ms: u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX),
     };
-    tell(out, &seen, &text)
+    print(out, &event, &text)
 }
 
-fn tell(out: &mut Output, seen: &Seen<'_>, text: &str) -> Result<(), CmdError> {
+fn print(out: &mut Output, event: &NameEventJson<'_>, text: &str) -> Result<(), CmdError> {
     if out.json {
-        out.document(seen)?;
+        out.document(event)?;
     } else {
         out.line(text)?;
     }

@@ -1,4 +1,4 @@
-//! `serve`: a node without a screen.
+//! `serve`: a node without a dashboard.
 
 use std::{io::Write, process::ExitCode, time::Duration};
 
@@ -6,21 +6,22 @@ use serde::Serialize;
 
 use super::{
     CmdError, CmdResult, Ctx,
-    members::read_ticket,
     output::{Output, print_stderr, wait_for_interrupt},
+    ticket::read_ticket,
 };
 use crate::{
     cli::{OutputArgs, Serve},
     crash, logging,
     net::trust::ticket::Ticket,
     node::{self, Component, JoinOutcome, Node},
+    text::pluralize,
 };
 
-/// Running tasks get this long to end.
+/// Time for running tasks to finish at shutdown.
 const GRACE: Duration = Duration::from_secs(10);
 
 #[derive(Serialize)]
-struct Ready {
+struct ReadyJson {
     ready: bool,
     key: String,
     addr: String,
@@ -28,33 +29,35 @@ struct Ready {
     metrics: Option<String>,
 }
 
-pub(super) fn run(given: &Ctx<'_>, serve: &Serve) -> CmdResult {
-    let settings = given.settings;
+pub(super) fn run(ctx: &Ctx<'_>, serve: &Serve) -> CmdResult {
+    let settings = ctx.settings;
     let mut config = settings.node.clone();
-    config.disabled.extend(serve.disable.iter().copied());
-    let ticket = serve.join.as_deref().map(|told| read_ticket(Some(told)));
+    config.disabled.extend(&serve.disable);
+    let ticket = serve
+        .join
+        .as_deref()
+        .map(|argument| read_ticket(Some(argument)));
     let ticket = ticket.transpose()?;
-    let _log = match given.options.log_file {
+    let _log = match ctx.options.log_file {
         Some(_) => Some(
-            logging::start(&settings.log_file, &settings.log_level)
-                .map_err(|e| CmdError::Failed(e.to_string()))?,
+            logging::start(&settings.log_file, &settings.log_level).map_err(CmdError::failed)?,
         ),
         None => {
-            logging::to_stderr(&settings.log_level).map_err(CmdError::Failed)?;
+            logging::to_stderr(&settings.log_level).map_err(CmdError::failed)?;
             None
         }
     };
     crash::install(settings.state_dir.clone());
-    let alone = config.disabled.contains(&Component::Naming);
-    if alone && let Some(ticket) = &ticket {
-        // Without a naming server of its own it cannot start before it has joined one.
+    let without_naming = config.disabled.contains(&Component::Naming);
+    if without_naming && let Some(ticket) = &ticket {
+        // Without its own naming server the node needs one to register with before it starts.
         let joined = node::Session::join(&config, ticket);
-        goes_on(&config, ticket, joined.map_err(CmdError::from))?;
+        accept_known_node(&config, ticket, joined.map_err(CmdError::from))?;
     }
     let node = Node::start(&config)?;
-    if let Some(ticket) = ticket.filter(|_| !alone) {
+    if let Some(ticket) = ticket.filter(|_| !without_naming) {
         let joined = node.net().block_on(node.join(&ticket));
-        let joined = goes_on(&config, &ticket, joined.map_err(CmdError::from))?;
+        let joined = accept_known_node(&config, &ticket, joined.map_err(CmdError::from))?;
         if let Some(warning) = joined.and_then(|joined| joined.warning) {
             print_stderr(format_args!("{warning}"), true);
         }
@@ -66,11 +69,11 @@ pub(super) fn run(given: &Ctx<'_>, serve: &Serve) -> CmdResult {
             () = wait_for_interrupt() => Ok(()),
         }
     })?;
-    ready(&node, serve.json)?;
+    print_ready(&node, serve.json)?;
     net.block_on(wait_for_interrupt());
-    notify("STOPPING=1");
-    tracing::info!("ending");
-    // A second word ends it at once.
+    notify_service_manager("STOPPING=1");
+    tracing::info!("shutting down");
+    // A second signal ends the program at once.
     let drained = net.block_on(async {
         tokio::select! {
             drained = node.shutdown(GRACE) => Some(drained),
@@ -82,19 +85,19 @@ pub(super) fn run(given: &Ctx<'_>, serve: &Serve) -> CmdResult {
     };
     node.end();
     for (count, what) in [
-        (drained.abandoned, "were stopped unfinished"),
-        (drained.unstarted, "wait for the next start"),
+        (drained.abandoned, "stopped before they finished"),
+        (drained.unstarted, "queued until the next start"),
     ] {
         if count > 0 {
-            print_stderr(format_args!("{count} tasks {what}"), true);
+            print_stderr(format_args!("{} {what}", pluralize(count, "task")), true);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A node that was joined before goes on whatever has become of the ticket: it may be used up or the other
-/// node away, and a service that starts again has the same ticket in its environment.
-fn goes_on(
+/// Ignores the failure to join a node that was joined before: a service restarts with the same ticket, which may be
+/// used up, or with the other node unreachable.
+fn accept_known_node(
     config: &node::NodeConfig,
     ticket: &Ticket,
     joined: Result<JoinOutcome, CmdError>,
@@ -109,20 +112,20 @@ fn goes_on(
     }
     print_stderr(
         format_args!(
-            "it was joined before, and goes on without the ticket: {}",
-            failure.why()
+            "this node was joined before; continuing without the ticket: {}",
+            failure
         ),
         true,
     );
     Ok(None)
 }
 
-/// Says that it can be used, to whoever started it.
-fn ready(node: &Node, json: bool) -> Result<(), CmdError> {
+/// Prints the addresses, and notifies the service manager.
+fn print_ready(node: &Node, json: bool) -> Result<(), CmdError> {
     let mut out = Output::new(OutputArgs { json });
     let addrs = node.addrs();
     if json {
-        out.document(&Ready {
+        out.document(&ReadyJson {
             ready: true,
             key: node.key().to_string(),
             addr: node.addr().to_string(),
@@ -130,9 +133,9 @@ fn ready(node: &Node, json: bool) -> Result<(), CmdError> {
             metrics: node.metrics_addr().map(|addr| addr.to_string()),
         })?;
     } else {
-        let places: Vec<_> = addrs.iter().map(ToString::to_string).collect();
+        let listed: Vec<_> = addrs.iter().map(ToString::to_string).collect();
         let key = node.key().fingerprint();
-        out.line(&format!("ready at {} with key {key}", places.join(", ")))?;
+        out.line(&format!("ready at {} with key {key}", listed.join(", ")))?;
         if let Some(metrics) = node.metrics_addr() {
             out.line(&format!("metrics at http://{metrics}/metrics"))?;
         }
@@ -141,12 +144,12 @@ fn ready(node: &Node, json: bool) -> Result<(), CmdError> {
         }
     }
     out.flush()?;
-    notify("READY=1");
+    notify_service_manager("READY=1");
     Ok(())
 }
 
-/// Tells a service manager, if there is one that wants to know (sd_notify(3)).
-fn notify(state: &str) {
+/// Notifies the service manager if it expects it (sd_notify(3)).
+fn notify_service_manager(state: &str) {
     use std::os::unix::net::{SocketAddr, UnixDatagram};
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
         return;
@@ -162,7 +165,7 @@ fn notify(state: &str) {
     };
     let sent = addr.and_then(|addr| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &addr));
     if let Err(error) = sent {
-        tracing::warn!(%error, "the service manager cannot be told");
+        tracing::warn!(%error, "could not notify the service manager");
     }
     std::io::stdout().flush().ok();
 }

@@ -76,8 +76,8 @@ fn skip_line(input: &mut impl BufRead) {
 }
 
 /// The error for standard input that cannot be read.
-pub(super) fn read_error(error: &io::Error) -> CmdError {
-    CmdError::Failed(format!("cannot read standard input: {error}"))
+pub(super) fn read_error(error: io::Error) -> CmdError {
+    CmdError::io("cannot read standard input", error)
 }
 
 /// Returns true when standard input is a pipe or a file.

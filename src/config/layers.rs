@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{ConfigError, DEFAULT_FILE, EffectiveSetting, NAMES, Source};
-use crate::input::suggest::nearest;
+use crate::input::suggest::suggest;
 
 /// Settings as they are collected; text until all of them are there.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Layers {
                 continue;
             }
             let Some(known) = NAMES.into_iter().find(|known| *known == name) else {
-                let near = nearest(&name, NAMES.into_iter().chain(["keys"]));
+                let near = suggest(&name, NAMES.into_iter().chain(["keys"]));
                 return Err(wrong(format!(
                     "there is no setting `{name}`; did you mean `{near}`?"
                 )));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::{
-    input::suggest::nearest,
+    input::suggest::suggest,
     queue::storage::Durability,
     ui::{ColorDepth, SymbolSet},
 };
@@ -12,7 +12,7 @@ pub(super) fn one_of(text: &str, words: &[&str]) -> Result<String, String> {
     if words.contains(&text) {
         return Ok(text.to_owned());
     }
-    let near = nearest(text, words.iter().copied());
+    let near = suggest(text, words.iter().copied());
     Err(format!(
         "`{text}` is not one of {}; did you mean `{near}`?",
         words.join(", ")

@@ -29,7 +29,7 @@ impl Addition {
 pub(crate) fn parse(
     text: &str,
     base: &PartialOptions,
-    now: &jiff::Zoned,
+    now: &jiff::ZonedDateTime,
 ) -> Result<Addition, ParseError> {
     let mut line = Cursor {
         chars: text.chars().collect(),
@@ -160,8 +160,8 @@ mod tests {
 
     use super::*;
 
-    fn now() -> jiff::Zoned {
-        jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC)
+    fn now() -> jiff::ZonedDateTime {
+        jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC)
     }
 
     fn read(text: &str) -> String {

@@ -1,11 +1,11 @@
-//! What a person types to call a method: `welcomeMessage Ali`, `list {"prefix": "a"}`.
+//! A call as it is typed: `welcomeMessage Ali`, `list {"prefix": "a"}`.
 
 use serde::Deserialize;
 
 use crate::value::Value;
 
-/// A method and its arguments. A word is what it looks like: a number, `true`, `false`, `null`, text
-/// in quotes, a list or map as JSON, or else text as it stands.
+/// Parses a method and its arguments. An argument is a number, `true`, `false`, `null`, a quoted string, a list or
+/// map as JSON; any other word is a string.
 pub(crate) fn parse(text: &str) -> Result<(String, Vec<Value>), String> {
     let text = text.trim();
     let (method, mut rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
@@ -18,15 +18,15 @@ pub(crate) fn parse(text: &str) -> Result<(String, Vec<Value>), String> {
         if rest.is_empty() {
             return Ok((method.to_owned(), args));
         }
-        let (value, behind) = argument(rest)?;
+        let (value, after) = parse_next(rest)?;
         args.push(value);
-        rest = behind;
+        rest = after;
     }
 }
 
-/// One argument that a shell has taken apart already: what it looks like, or else text as it stands.
-/// An integer first: JSON would make a float of a large one.
-pub(crate) fn word(text: &str) -> Value {
+/// Parses one argument: JSON, or otherwise a string. Integers are parsed first, because JSON turns large ones into
+/// floats.
+pub(crate) fn parse_value(text: &str) -> Value {
     match (text.parse(), serde_json::from_str::<Json>(text)) {
         (Ok(integer), _) => Value::integer(integer),
         (_, Ok(Json(value))) => value,
@@ -34,7 +34,8 @@ pub(crate) fn word(text: &str) -> Value {
     }
 }
 
-fn argument(text: &str) -> Result<(Value, &str), String> {
+/// Parses the first argument and returns the rest of the text.
+fn parse_next(text: &str) -> Result<(Value, &str), String> {
     if text.starts_with(['"', '[', '{']) {
         let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Json>();
         return match stream.next() {
@@ -42,16 +43,16 @@ fn argument(text: &str) -> Result<(Value, &str), String> {
                 let end = stream.byte_offset();
                 Ok((value, text.get(end..).unwrap_or_default()))
             }
-            Some(Err(error)) => Err(format!("this is no JSON: {error}")),
+            Some(Err(error)) => Err(format!("not JSON: {error}")),
             None => Err("an argument is missing".into()),
         };
     }
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
-    let (head, behind) = text.split_at(end);
-    Ok((word(head), behind))
+    let (head, rest) = text.split_at(end);
+    Ok((parse_value(head), rest))
 }
 
-/// A value as JSON has it.
+/// A value in JSON.
 struct Json(Value);
 
 impl<'de> Deserialize<'de> for Json {
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_what_they_look_like() {
+    fn a_word_is_json_or_a_string() {
         let (method, args) =
             parse(r#" f Ali 5 -2.5 true null "two words" [1, "x"] {"a": 1} "#).expect("reads");
         assert_eq!(method, "f");
@@ -106,12 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_so() {
+    fn a_mistake_is_reported() {
         assert!(parse("").is_err());
         assert!(
             parse("f \"unfinished")
                 .expect_err("cut")
-                .contains("no JSON")
+                .contains("not JSON")
         );
         assert!(parse("f [1, 2").is_err());
     }

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    input::suggest::nearest,
+    input::suggest::suggest,
     queue::{
         clock::Timestamp,
         options::{Key, KeyPolicy, MAX_ATTEMPTS, MAX_PRIORITY, TaskOptions, TimeLimits},
@@ -46,7 +46,7 @@ pub(crate) struct OptionSpec {
     /// As it is written after a task.
     pub(crate) example: &'static str,
     pub(crate) meaning: &'static str,
-    set: fn(&mut PartialOptions, &str, &jiff::Zoned) -> Result<(), String>,
+    set: fn(&mut PartialOptions, &str, &jiff::ZonedDateTime) -> Result<(), String>,
 }
 
 /// Every option, in the order of the documents.
@@ -101,7 +101,7 @@ pub(crate) const TABLE: [OptionSpec; 13] = [
         aliases: &["countdown"],
         value: Some("TIME"),
         example: "delay:30s",
-        meaning: "does not start before this much time has passed; setting the system clock has no effect on it",
+        meaning: "minimum time before the start; setting the system clock has no effect on it",
         set: |options, value, _now| {
             options.delay = Some(units::duration(value)?);
             Ok(())
@@ -112,7 +112,7 @@ pub(crate) const TABLE: [OptionSpec; 13] = [
         aliases: &["eta"],
         value: Some("HH:MM"),
         example: "at:15:30",
-        meaning: "does not start before this time of day; with a delay too, the later of both counts",
+        meaning: "time of day of the earliest start; with a delay too, the later of both counts",
         set: |options, value, now| {
             options.at = Some(time_of_day(value, now)?);
             Ok(())
@@ -123,7 +123,7 @@ pub(crate) const TABLE: [OptionSpec; 13] = [
         aliases: &[],
         value: Some("TIME"),
         example: "expires:5m",
-        meaning: "does not start after this much time has passed",
+        meaning: "time after which the task is no longer started",
         set: |options, value, _now| {
             options.expires = Some(units::duration(value)?);
             Ok(())
@@ -134,7 +134,7 @@ pub(crate) const TABLE: [OptionSpec; 13] = [
         aliases: &[],
         value: Some("QUEUE"),
         example: "queue:mail",
-        meaning: "runs in a named queue, which can be paused alone",
+        meaning: "name of the queue; each queue can be paused alone",
         set: |options, value, _now| {
             options.queue = Some(value.into());
             Ok(())
@@ -212,7 +212,7 @@ impl OptionSpec {
         &self,
         options: &mut PartialOptions,
         value: Option<&str>,
-        now: &jiff::Zoned,
+        now: &jiff::ZonedDateTime,
     ) -> Result<(), String> {
         match (self.value, value) {
             (None, Some(_)) => Err(format!("`{}` takes no value", self.name)),
@@ -252,11 +252,11 @@ pub(crate) fn begins(word: &str) -> bool {
     word.contains(':') || OptionSpec::find(word).is_some()
 }
 
-/// Parses the options after a task. They take precedence over `base`, of which every other option stays.
+/// Parses the options after a task. They take precedence over those of `base`.
 pub(crate) fn parse(
     text: &str,
     base: &PartialOptions,
-    now: &jiff::Zoned,
+    now: &jiff::ZonedDateTime,
 ) -> Result<PartialOptions, ParseError> {
     let mut options = base.clone();
     let mut policy_at = 0;
@@ -284,7 +284,7 @@ pub(crate) fn parse(
 
 fn unknown(name: &str, has_value: bool) -> String {
     if has_value {
-        let near = nearest(name, TABLE.iter().map(|option| option.name));
+        let near = suggest(name, TABLE.iter().map(|option| option.name));
         format!("there is no option `{name}`; did you mean `{near}`?")
     } else {
         format!("`{name}` is not an option; write for example priority:9")
@@ -315,7 +315,7 @@ fn number(text: &str, from: u8, to: u8) -> Result<u8, String> {
 }
 
 /// Returns the next moment at which the local time of day is `text`.
-fn time_of_day(text: &str, now: &jiff::Zoned) -> Result<Timestamp, String> {
+fn time_of_day(text: &str, now: &jiff::ZonedDateTime) -> Result<Timestamp, String> {
     let wrong = || format!("`{text}` is not a time of day, such as 15:30 or 15:30:10");
     let time: jiff::civil::Time = text.parse().map_err(|_e| wrong())?;
     let today = now.with().time(time).build().map_err(|_e| wrong())?;
@@ -355,7 +355,7 @@ mod tests {
 
     use super::*;
 
-    fn noon() -> jiff::Zoned {
+    fn noon() -> jiff::ZonedDateTime {
         "2026-03-01T12:00:00[UTC]".parse().expect("a time")
     }
 

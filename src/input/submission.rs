@@ -7,7 +7,7 @@ use crate::queue::task::NewTask;
 pub(crate) fn parse(
     text: &str,
     base: &PartialOptions,
-    now: &jiff::Zoned,
+    now: &jiff::ZonedDateTime,
 ) -> Result<NewTask, String> {
     let usage = || "write a task's name and its arguments as JSON: add [2,3]".to_owned();
     let text = text.trim();
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str, base: &PartialOptions) -> Result<NewTask, String> {
-        let epoch = jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC);
+        let epoch = jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC);
         parse(text, base, &epoch)
     }
 

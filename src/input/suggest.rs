@@ -1,9 +1,9 @@
-//! The word that was probably meant.
+//! Suggestions for mistyped words.
 
-/// The closest of `words` to `typed`; empty when there are none.
-pub(crate) fn nearest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> &'a str {
-    let close = |word: &&str| (strsim::jaro_winkler(typed, word) * 1e6) as u64;
-    words.into_iter().max_by_key(close).unwrap_or_default()
+/// Returns the word that is most similar to `typed`; empty without words.
+pub(crate) fn suggest<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> &'a str {
+    let similarity = |word: &&str| (strsim::jaro_winkler(typed, word) * 1e6) as u64;
+    words.into_iter().max_by_key(similarity).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -11,10 +11,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_finger_is_understood() {
+    fn a_typing_error_is_corrected() {
         let words = ["theme", "workers", "listen"];
-        assert_eq!(nearest("thme", words), "theme");
-        assert_eq!(nearest("worker", words), "workers");
-        assert_eq!(nearest("x", []), "");
+        assert_eq!(suggest("thme", words), "theme");
+        assert_eq!(suggest("worker", words), "workers");
+        assert_eq!(suggest("x", []), "");
     }
 }

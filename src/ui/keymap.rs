@@ -30,7 +30,7 @@ impl Keymap {
         for name in configured.keys() {
             if !TABLE.iter().any(|spec| spec.name == name) {
                 let names = TABLE.iter().map(|spec| spec.name);
-                let near = crate::input::suggest::nearest(name, names);
+                let near = crate::input::suggest::suggest(name, names);
                 return Err(format!(
                     "there is no action `{name}`; did you mean `{near}`?"
                 ));

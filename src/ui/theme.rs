@@ -169,7 +169,7 @@ impl Theme {
     pub(crate) fn load(name: &str, depth: ColorDepth, set: SymbolSet) -> Result<Self, String> {
         let known = THEMES.iter().zip(FILES).find(|(known, _)| **known == name);
         let Some((name, text)) = known else {
-            let near = crate::input::suggest::nearest(name, THEMES);
+            let near = crate::input::suggest::suggest(name, THEMES);
             return Err(format!(
                 "there is no theme `{name}`; did you mean `{near}`?"
             ));

@@ -30,9 +30,10 @@ fn steady(home: &Home, text: &str) -> String {
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         (r"process \d+", "process PID"),
         (
-            r#""(waited_ms|ran_ms|busy|lookup_ms|call_ms|p\d\d_ms|max_ms|oldest_ms)":[\d.]+"#,
+            r#""(wait_ms|run_ms|busy|lookup_ms|call_ms|p\d\d_ms|max_ms|oldest_ready_ms)":[\d.]+"#,
             r#""$1":N"#,
         ),
+        (r#""retry_in_ms":\d+"#, r#""retry_in_ms":N"#),
         (r#""per_second":\d+"#, r#""per_second":N"#),
         (r#""bytes":\d+"#, r#""bytes":N"#),
         (r#""worker":"w\d""#, r#""worker":"wN""#),
@@ -76,7 +77,7 @@ fn what_programs_are_given() {
         &["names", "list", "--prefix", "x", "--json"],
         &["names", "list", "--regex", "^s.*r$", "--json"],
         &["names", "list", "--tag", "a", "--json"],
-        &["names", "set-metadata", "x", "c", "--json"],
+        &["names", "set-tags", "x", "c", "--json"],
         &["names", "unregister", "x", "--json"],
         &["methods", "server", "--json"],
         &["call", "server", "welcomeMessage", "Ali", "--json"],
@@ -93,6 +94,7 @@ fn what_programs_are_given() {
         &["greet", "Ali", "Ada", "--json"],
         &["add", "2", "3", "--json"],
         &["add", "2", "3", "--wait", "--json"],
+        &["submit", "add", "[2,3]", "--wait", "--json"],
         &["tasks", "list", "state:failed", "--json"],
         &["tasks", "show", "1", "--json"],
         &["tasks", "show", "2", "--json"],
@@ -115,8 +117,8 @@ fn what_programs_are_given() {
             "1h",
             "--json",
         ],
-        &["ticket", "rotate", "--json"],
-        &["peers", "--json"],
+        &["ticket", "invalidate", "--json"],
+        &["members", "--json"],
     ] {
         all.push_str(&shown(&home, args, &home.output(args)));
     }
@@ -139,8 +141,8 @@ fn what_programs_are_given_of_a_system() {
     let their = |seen: &serde_json::Value| seen["owner"] == other_key.as_str();
     let mut watched = vec![names.until(|seen| their(seen) && seen["name"] == "server")];
     for (home, args) in [
-        (&home, &["peers", "--json"][..]),
-        (&other, &["peers", "--json"]),
+        (&home, &["members", "--json"][..]),
+        (&other, &["members", "--json"]),
         (&home, &["workers", "list", "--json"]),
         (&home, &["queue", "stats", "--json"]),
         (&home, &["doctor", "--json"]),
@@ -149,10 +151,10 @@ fn what_programs_are_given_of_a_system() {
     }
     let tasks = home.follow_tasks();
     home.run(&["add", "2", "3"]);
-    let ended = tasks.until(|seen| seen["event"] == "ended");
+    let ended = tasks.until(|seen| seen["event"] == "finished");
     let revoke = ["revoke", short(&other_key), "--json"];
     all.push_str(&shown(&home, &revoke, &home.output(&revoke)));
-    watched.push(names.until(|seen| seen["event"] == "gone" && seen["name"] == "server"));
+    watched.push(names.until(|seen| seen["event"] == "removed" && seen["name"] == "server"));
     let own = node.key();
     let leave = ["leave", short(&own), "--json"];
     all.push_str(&shown(&other, &leave, &other.output(&leave)));
@@ -184,7 +186,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
     say(&["names", "list", "--json"]);
     say(&["join", "nonsense"]);
     say(&["join", "distro1abc"]);
-    say(&["--connect", "abcdefgh", "peers"]);
+    say(&["--connect", "abcdefgh", "members"]);
     say(&["config", "show", "--theme", "drak"]);
     say(&["nonsense"]);
     say(&["tasks", "frobnicate"]);
@@ -214,8 +216,11 @@ fn what_is_wrong_is_said_with_what_to_do() {
         &["add", "2"],
         &["add", "two", "3"],
         &["add", "2", "3", "--priority", "10"],
-        &["add", "2", "3", "--countdown", "soon"],
+        &["add", "2", "3", "--delay", "soon"],
         &["add", "2", "3", "--unique"],
+        &["add", "2", "3", "ky:acme"],
+        &["submit", "add"],
+        &["submit", "add", "[2,3]", "fails:1"],
         &["tasks", "show", "99"],
         &["tasks", "show", "x"],
         &["tasks", "list", "state:done"],
@@ -264,7 +269,7 @@ fn a_name_is_kept_until_the_command_is_interrupted() {
     let watch = home.follow(&["names", "watch"]);
     watch.until(|seen| seen["name"] == "mine" && seen["state"] == "live");
     keeper.interrupt();
-    let gone = watch.until(|seen| seen["event"] == "gone" && seen["name"] == "mine");
+    let gone = watch.until(|seen| seen["event"] == "removed" && seen["name"] == "mine");
     assert_eq!(gone["reason"], "unregistered");
 }
 

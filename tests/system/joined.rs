@@ -101,11 +101,11 @@ fn names_of_both_are_listed_and_both_greet() {
     let mut both = vec![a.clone(), b.clone()];
     both.sort();
     assert_eq!(system.greeters(20), both);
-    let peers = system.a.json(&["peers"]);
-    assert_eq!(peers["joined_here"][0]["key"], b);
-    assert_eq!(peers["joined_here"][0]["role"], "member");
-    let links = system.b.json(&["peers"]);
-    assert_eq!(links["joined_there"][0]["key"], a);
+    let peers = system.a.json(&["members"]);
+    assert_eq!(peers["members"][0]["key"], b);
+    assert_eq!(peers["members"][0]["role"], "member");
+    let links = system.b.json(&["members"]);
+    assert_eq!(links["upstreams"][0]["key"], a);
     // The broker of each is reached by a session with each, and both by name.
     let sum = system
         .b
@@ -127,7 +127,7 @@ fn a_killed_node_is_suspect_then_gone_and_comes_back_by_itself() {
     assert_eq!(system.greeters(6), [system.node_a.key()]);
     watch.until(|seen| is(seen, "put", "server", &key, Some("suspect")));
     assert_eq!(system.greeters(6), [system.node_a.key()]);
-    let gone = watch.until(|seen| is(seen, "gone", "server", &key, None));
+    let gone = watch.until(|seen| is(seen, "removed", "server", &key, None));
     assert_eq!(gone["reason"], "expired");
     system.node_b = system.b.serve(&[]);
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
@@ -143,7 +143,7 @@ fn a_frozen_node_comes_back_by_itself() {
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
     system.node_b.signal(Signal::STOP);
     watch.until(|seen| is(seen, "put", "server", &key, Some("suspect")));
-    watch.until(|seen| is(seen, "gone", "server", &key, None));
+    watch.until(|seen| is(seen, "removed", "server", &key, None));
     assert_eq!(system.greeters(4), [system.node_a.key()]);
     system.node_b.signal(Signal::CONT);
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
@@ -173,7 +173,7 @@ fn a_node_that_ends_in_order_takes_its_names_back() {
     let watch = a.follow(&["names", "watch"]);
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
     assert_eq!(std::mem::replace(node_b, idle_node()).end(), Some(0));
-    let gone = watch.until(|seen| is(seen, "gone", "server", &key, None));
+    let gone = watch.until(|seen| is(seen, "removed", "server", &key, None));
     assert_eq!(gone["reason"], "unregistered");
 }
 
@@ -184,7 +184,7 @@ fn whoever_is_revoked_is_out_and_its_names_with_it() {
     let watch = system.watch();
     watch.until(|seen| is(seen, "put", "server", &key, Some("live")));
     system.a.run(&["revoke", short(&key)]);
-    watch.until(|seen| is(seen, "gone", "server", &key, None));
+    watch.until(|seen| is(seen, "removed", "server", &key, None));
     let refused = system
         .b
         .output(&["--connect", short(&system.node_a.key()), "names", "list"]);
@@ -219,7 +219,7 @@ fn a_reader_looks_and_greets_and_changes_nothing() {
         &["names", "unregister", "server"],
         &["ticket"],
         &["revoke", "nobody"],
-        &["peers"],
+        &["members"],
     ] {
         let output = there(denied);
         assert_eq!(output.status.code(), Some(4), "{denied:?}: {output:?}");
@@ -337,8 +337,8 @@ fn a_command_that_keeps_a_name_ends_when_it_may_not_any_more() {
         "distro:x@127.0.0.1:1",
     ]);
     keeper.until(|said| said["name"] == "mine");
-    let peers = a.json(&["peers"]);
-    let key = peers["joined_here"][0]["key"].as_str().expect("a key");
+    let peers = a.json(&["members"]);
+    let key = peers["members"][0]["key"].as_str().expect("a key");
     a.run(&["revoke", short(key)]);
     assert_eq!(keeper.ended(), Some(4));
 }

@@ -35,6 +35,29 @@ fn without_waiting_the_numbers_of_the_tasks_are_printed() {
     );
 }
 
+/// An option of a line wins over the flag when it is given, even with the default value.
+#[test]
+fn an_option_of_a_line_wins_over_the_flag() {
+    let home = Home::new();
+    let _node = home.serve(&["--disable", "workers"]);
+    let flags = ["--priority", "9", "--queue", "mail", "--attempts", "2"];
+    for (command, lines) in [
+        ("add", "2 3 priority:5 attempts:5\n2 3\n"),
+        ("submit", "add [2,3] priority:5 attempts:5\nadd [2,3]\n"),
+    ] {
+        let output = home.run_with_input(&[&[command][..], &flags].concat(), lines);
+        assert!(output.status.success(), "{output:?}");
+        let ids = String::from_utf8(output.stdout).expect("text");
+        let tasks = ids.lines().map(|id| home.json(&["tasks", "show", id]));
+        let found: Vec<_> = tasks
+            .map(|task| (task["priority"].as_u64(), task["max_attempts"].as_u64()))
+            .collect();
+        assert_eq!(found, [(Some(5), Some(5)), (Some(9), Some(2))], "{command}");
+    }
+    let queued = home.json(&["tasks", "list", "queue:mail"]);
+    assert_eq!(queued.as_array().map(Vec::len), Some(4));
+}
+
 #[test]
 fn an_invalid_line_is_reported_in_its_place() {
     let home = Home::new();

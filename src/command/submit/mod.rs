@@ -13,6 +13,7 @@ use crate::{
     input::{addition, submission},
     json::{IdJson, Payload},
     queue::{
+        add::MAX_SECONDS,
         broker::Broker,
         event::Subscription,
         id::TaskId,
@@ -29,23 +30,29 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 type ParseLine<'a> = &'a (dyn Fn(&str) -> Result<NewTask, String> + Sync);
 
 pub(super) fn add(ctx: &Ctx<'_>, add: &Add) -> CmdResult {
-    let flags = add.submit.flags.options(&jiff::Zoned::now());
-    let flags = flags.map_err(CmdError::Usage)?;
+    if let Some(seconds) = add.seconds
+        && !(0.0..=MAX_SECONDS).contains(&seconds)
+    {
+        let why = format!("--seconds: {seconds} is not a number from 0 to {MAX_SECONDS}");
+        return Err(CmdError::usage(why));
+    }
+    let flags = add.submit.flags.options(&jiff::ZonedDateTime::now());
+    let flags = flags.map_err(CmdError::usage)?;
     let parse = |line: &str| {
-        let parsed = addition::parse(line, &flags, &jiff::Zoned::now());
+        let parsed = addition::parse(line, &flags, &jiff::ZonedDateTime::now());
         let mut addition = parsed.map_err(|error| error.why)?;
         addition.add.seconds = addition.add.seconds.or(add.seconds);
         Ok(addition.task())
     };
-    let usage = "no numbers given: write distro-tui add 2 3, or pipe lines such as `2 3` into it";
+    let usage = "no numbers ctx: write distro-tui add 2 3, or pipe lines such as `2 3` into it";
     run(ctx, &add.numbers, &add.submit, &parse, usage)
 }
 
 pub(super) fn submit(ctx: &Ctx<'_>, submit: &Submit) -> CmdResult {
-    let flags = submit.submit.flags.options(&jiff::Zoned::now());
-    let flags = flags.map_err(CmdError::Usage)?;
-    let parse = |line: &str| submission::parse(line, &flags, &jiff::Zoned::now());
-    let usage = "no task given: write distro-tui submit add '[2,3]', or pipe lines such as `add [2,3]` \
+    let flags = submit.submit.flags.options(&jiff::ZonedDateTime::now());
+    let flags = flags.map_err(CmdError::usage)?;
+    let parse = |line: &str| submission::parse(line, &flags, &jiff::ZonedDateTime::now());
+    let usage = "no task ctx: write distro-tui submit add '[2,3]', or pipe lines such as `add [2,3]` \
          into it";
     run(ctx, &submit.task, &submit.submit, &parse, usage)
 }
@@ -59,19 +66,19 @@ fn run(
     usage: &str,
 ) -> CmdResult {
     let timeout = args.timeout.as_deref().map(units::duration).transpose();
-    let timeout = timeout.map_err(|why| CmdError::Usage(format!("--timeout: {why}")))?;
+    let timeout = timeout.map_err(|why| CmdError::usage(format!("--timeout: {why}")))?;
     if timeout.is_some() && words.is_empty() {
         let why = "--timeout is for one task; for lines from stdin use timeout(1)";
-        return Err(CmdError::Usage(why.to_owned()));
+        return Err(CmdError::usage(why.to_owned()));
     }
     if words.is_empty() && !stdin_is_piped() {
-        return Err(CmdError::Usage(usage.to_owned()));
+        return Err(CmdError::usage(usage.to_owned()));
     }
     let one = match words {
         [] => None,
-        words => Some(parse(&words.join(" ")).map_err(CmdError::Usage)?),
+        words => Some(parse(&words.join(" ")).map_err(CmdError::usage)?),
     };
-    ctx.with(|session| async move {
+    ctx.with_session(|session| async move {
         let submitter = Submitter {
             out: Output::new(args.out),
             args,
@@ -105,7 +112,7 @@ struct ResultJson<'a> {
     error: Option<&'a str>,
 }
 
-/// A submission under way: its options, its broker and its output.
+/// Submits tasks to the broker and prints their receipts or results.
 struct Submitter<'a> {
     out: Output,
     args: &'a SubmitArgs,
@@ -119,7 +126,7 @@ impl Submitter<'_> {
         let events = self.args.wait.then(|| self.broker.subscribe());
         let receipts = self.broker.submit(vec![task]).await?;
         let Some(receipt) = receipts.first().copied() else {
-            return Err(CmdError::Failed(MISSING_RECEIPT.to_owned()));
+            return Err(CmdError::failed(MISSING_RECEIPT.to_owned()));
         };
         let Some(events) = events else {
             let facts = ReceiptJson {
@@ -140,7 +147,7 @@ impl Submitter<'_> {
         let task = match deadline {
             None => waiting.await?,
             Some(deadline) => timeout_at(deadline, waiting).await.map_err(|_elapsed| {
-                CmdError::Refused(format!(
+                CmdError::refused(format!(
                     "{} has not finished in time and continues; see distro-tui tasks show {0}",
                     receipt.id
                 ))
@@ -152,7 +159,7 @@ impl Submitter<'_> {
         } else if succeeded {
             self.out.line(task.result.as_deref().unwrap_or_default())?;
         } else {
-            return Err(CmdError::Refused(failure_text(&task)));
+            return Err(CmdError::refused(failure_text(&task)));
         }
         self.out.flush()?;
         Ok(ExitCode::from(if succeeded { 0 } else { 6 }))
@@ -181,7 +188,7 @@ async fn wait_until_finished(
         match broker.get(id).await? {
             Some(task) if task.state.is_finished() => return Ok(task),
             Some(_) => {}
-            None => return Err(CmdError::NotFound(purged_text(id))),
+            None => return Err(CmdError::not_found(purged_text(id))),
         }
         tokio::time::timeout(POLL_INTERVAL, events.next())
             .await

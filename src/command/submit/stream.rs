@@ -63,7 +63,7 @@ impl Submitter<'_> {
                 chunk = next_chunk(&mut input), if input.is_some() && room => {
                     match chunk {
                         Some(chunk) => {
-                            let chunk = chunk.map_err(|e| stdin::read_error(&e))?;
+                            let chunk = chunk.map_err(stdin::read_error)?;
                             self.submit_chunk(chunk, &mut pending).await?;
                         }
                         None => input = None,

@@ -255,11 +255,11 @@ impl Model {
     }
 
     /// Converts a timestamp to local time.
-    pub(crate) fn local(&self, time: Timestamp) -> jiff::Zoned {
+    pub(crate) fn local(&self, time: Timestamp) -> jiff::ZonedDateTime {
         let micros = i64::try_from(time.0).unwrap_or_default();
         jiff::Timestamp::from_microsecond(micros)
             .unwrap_or_default()
-            .to_zoned(self.zone.clone())
+            .to_zoned_datetime(self.zone.clone())
     }
 
     /// Formats a due time: soon in seconds, later by the clock.

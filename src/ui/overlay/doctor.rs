@@ -3,7 +3,7 @@
 use crate::{
     text::{fmt_count, fmt_duration, pluralize},
     ui::{model::Model, theme::StyleRole},
-    units::show_bytes,
+    units::fmt_bytes,
 };
 
 /// Returns labels and texts with their roles.
@@ -41,8 +41,8 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
     };
     let size = format!(
         "{}; retention limit {} or {} finished tasks",
-        show_bytes(keeping.bytes),
-        show_bytes(keeping.limit),
+        fmt_bytes(keeping.bytes),
+        fmt_bytes(keeping.limit),
         fmt_count(stats.retention_limit)
     );
     let number = |n: u64| fmt_count(usize::try_from(n).unwrap_or(usize::MAX));

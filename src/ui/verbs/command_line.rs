@@ -11,6 +11,7 @@ use super::{Action, TABLE, bulk};
 use crate::{
     cli::{Command, Names, Queue, TaskSelector, Tasks, Ticket, TicketCommand, Workers},
     net::trust::ticket::mask,
+    queue::query::Order,
     ui::pane::Pane,
 };
 
@@ -101,12 +102,12 @@ fn steps(command: Command) -> Result<Vec<Step>, String> {
         Command::Queue(Queue::Pause { queue, .. }) => Ok(vec![(Action::Pause, queue)]),
         Command::Queue(Queue::Resume { queue, .. }) => Ok(vec![(Action::Resume, queue)]),
         Command::Queue(Queue::Stats(_)) | Command::Doctor(_) => step(Action::Doctor, ""),
-        Command::Peers(_) => step(Action::Members, ""),
-        Command::Revoke(revoke) => step(Action::Revoke, &revoke.who),
-        Command::Leave(leave) => step(Action::Leave, &leave.who),
+        Command::Members(_) => step(Action::Members, ""),
+        Command::Revoke(revoke) => step(Action::Revoke, &revoke.member),
+        Command::Leave(leave) => step(Action::Leave, &leave.node),
         Command::Join(join) => Ok(vec![(Action::Join, join.ticket)]),
         Command::Ticket(Ticket {
-            command: Some(TicketCommand::Rotate { role: None, .. }),
+            command: Some(TicketCommand::Invalidate { role: None, .. }),
             ..
         }) => step(Action::InvalidateTickets, ""),
         Command::Ticket(ticket) if ticket.command.is_none() => {
@@ -121,19 +122,19 @@ fn steps(command: Command) -> Result<Vec<Step>, String> {
 
 fn task_steps(tasks: Tasks) -> Result<Vec<Step>, String> {
     let pane = (Action::Focus(Pane::Tasks), None);
-    let show = |filter: Vec<String>, sort| {
+    let show = |filter: Vec<String>, sort: Order| {
         vec![
             pane.clone(),
             (Action::Filter, Some(filter.join(" "))),
-            (Action::Sort, Some(sort)),
+            (Action::Sort, Some(sort.as_str().to_owned())),
         ]
     };
     match tasks {
         Tasks::List { filter, sort, .. } => Ok(show(filter, sort)),
         Tasks::Show { id, .. } => Ok(vec![(Action::Details, Some(id))]),
-        Tasks::Cancel(which) => selected(which, Some(Action::Cancel), Action::CancelAll),
-        Tasks::Retry(which) => selected(which, Some(Action::Retry), Action::RetryAll),
-        Tasks::Purge(which) => selected(which, None, Action::Purge),
+        Tasks::Cancel(selector) => selected(selector, Some(Action::Cancel), Action::CancelAll),
+        Tasks::Retry(selector) => selected(selector, Some(Action::Retry), Action::RetryAll),
+        Tasks::Purge(selector) => selected(selector, None, Action::Purge),
         Tasks::Watch(_) => Ok(vec![(Action::Focus(Pane::Events), None)]),
         Tasks::Export {
             file, filter, sort, ..
@@ -146,14 +147,22 @@ fn task_steps(tasks: Tasks) -> Result<Vec<Step>, String> {
 }
 
 /// Acts on the named tasks one by one, or shows those that match and asks about all of them.
-fn selected(which: TaskSelector, one: Option<Action>, all: Action) -> Result<Vec<Step>, String> {
-    let ids = which.which.iter().all(|word| bulk::task_id(word).is_ok()) && !which.all;
+fn selected(selector: TaskSelector, one: Option<Action>, all: Action) -> Result<Vec<Step>, String> {
+    let ids = selector
+        .tasks
+        .iter()
+        .all(|word| bulk::task_id(word).is_ok())
+        && !selector.all;
     match one {
-        Some(one) if ids => Ok(which.which.into_iter().map(|id| (one, Some(id))).collect()),
+        Some(one) if ids => Ok(selector
+            .tasks
+            .into_iter()
+            .map(|id| (one, Some(id)))
+            .collect()),
         None if ids => Err("give a filter, or --all".to_owned()),
         _ => Ok(vec![
             (Action::Focus(Pane::Tasks), None),
-            (Action::Filter, Some(which.which.join(" "))),
+            (Action::Filter, Some(selector.tasks.join(" "))),
             (all, None),
         ]),
     }

@@ -42,7 +42,7 @@ use crate::{
         state::State,
         stats::Percentiles,
     },
-    units::show_bytes,
+    units::fmt_bytes,
 };
 
 /// The most rows that one sweep deletes, which takes a few milliseconds.
@@ -149,7 +149,7 @@ impl Sqlite {
         if self.bytes < limit {
             return Ok(());
         }
-        let limit = show_bytes(limit);
+        let limit = fmt_bytes(limit);
         Err(StorageError(format!(
             "the task file is full: it has reached `max-file-size`, which is {limit}"
         )))

@@ -1,0 +1,67 @@
+//! `join` and `leave`
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::{
+    CmdError, CmdResult, Ctx,
+    output::{Output, print_stderr},
+    ticket::read_ticket,
+};
+use crate::{
+    cli::{Join, Leave},
+    net::trust::role::Role,
+    node::Session,
+};
+
+pub(super) fn join(ctx: &Ctx<'_>, join: &Join) -> CmdResult {
+    #[derive(Serialize)]
+    struct JoinedJson {
+        key: String,
+        role: Role,
+        addr: Option<String>,
+        warning: Option<String>,
+    }
+    let ticket = read_ticket(join.ticket.as_deref())?;
+    let joined = Session::join(&ctx.settings.node, &ticket)?;
+    let mut out = Output::new(join.out);
+    let addr = joined.addr.map(|addr| addr.to_string());
+    if out.json {
+        out.document(&JoinedJson {
+            key: joined.key.to_string(),
+            role: joined.role,
+            addr,
+            warning: joined.warning,
+        })?;
+    } else {
+        let key = joined.key.fingerprint();
+        out.line(&format!(
+            "joined {key} at {} as {}; distro-tui --connect {key} opens its dashboard",
+            addr.unwrap_or_default(),
+            joined.role
+        ))?;
+        if let Some(warning) = joined.warning {
+            print_stderr(format_args!("{warning}"), true);
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn leave(ctx: &Ctx<'_>, leave: &Leave) -> CmdResult {
+    #[derive(Serialize)]
+    struct LeftJson {
+        key: String,
+    }
+    let prefix = leave.node.clone();
+    let left = ctx.with_session(|session| async move {
+        let access = session.handle();
+        let left = access.leave(&prefix);
+        let left = left.await.map_err(CmdError::from);
+        (session, left)
+    })?;
+    let key = left.key.to_string();
+    let sentence = format!("left {key}");
+    Ok(Output::new(leave.out).print_result(&LeftJson { key }, &sentence)?)
+}

@@ -1,0 +1,98 @@
+//! `queue`
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::{CmdResult, Ctx, output::Output, workers::with_broker};
+use crate::{
+    cli::{OutputArgs, Queue},
+    json::StatsJson,
+    queue::{
+        state::State,
+        stats::{Percentiles, Stats},
+    },
+    text::fmt_duration,
+    units::fmt_bytes,
+};
+
+pub(super) fn run(ctx: &Ctx<'_>, queue: &Queue) -> CmdResult {
+    match queue {
+        Queue::Pause { queue, out } => {
+            let which = queue.clone();
+            with_broker(ctx, |broker| async move {
+                Ok(broker.pause(which.as_deref()).await?)
+            })?;
+            print_paused(*out, queue.as_deref(), true)
+        }
+        Queue::Resume { queue, out } => {
+            let which = queue.clone();
+            with_broker(ctx, |broker| async move {
+                Ok(broker.resume(which.as_deref()).await?)
+            })?;
+            print_paused(*out, queue.as_deref(), false)
+        }
+        Queue::Stats(out) => {
+            let stats = with_broker(ctx, |broker| async move { Ok(broker.stats().await?) })?;
+            let mut out = Output::new(*out);
+            if out.json {
+                out.document(&StatsJson::from(&stats))?;
+            } else {
+                out.facts(&facts(&stats))?;
+            }
+            out.flush()?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Prints the state of a queue, or of all queues.
+fn print_paused(out: OutputArgs, queue: Option<&str>, paused: bool) -> CmdResult {
+    #[derive(Serialize)]
+    struct Paused<'a> {
+        queue: Option<&'a str>,
+        paused: bool,
+    }
+    let which = match queue {
+        Some(queue) => format!("queue {queue} is"),
+        None => "all queues are".to_owned(),
+    };
+    let state = if paused { "paused" } else { "resumed" };
+    Ok(Output::new(out).print_result(&Paused { queue, paused }, &format!("{which} {state}"))?)
+}
+
+fn facts(stats: &Stats) -> Vec<(&'static str, String)> {
+    let counts = State::ALL.map(|state| (state.as_str(), stats.count(state).to_string()));
+    let times = |times: Percentiles| match times.count {
+        0 => "none".to_owned(),
+        n => format!(
+            "{n}, p50 {}, p95 {}, p99 {}, max {}",
+            fmt_duration(times.p50),
+            fmt_duration(times.p95),
+            fmt_duration(times.p99),
+            fmt_duration(times.max)
+        ),
+    };
+    let paused = match (stats.paused, stats.paused_queues.join(", ")) {
+        (true, _) => "all queues".to_owned(),
+        (false, queues) if queues.is_empty() => "none".to_owned(),
+        (false, queues) => queues,
+    };
+    let error = stats.persist_error.clone();
+    let rest = [
+        ("paused", paused),
+        ("workers", stats.desired_workers.to_string()),
+        ("wait time", times(stats.wait)),
+        ("run time", times(stats.run)),
+        (
+            "durability",
+            format!(
+                "{}, {}",
+                stats.storage.durability,
+                fmt_bytes(stats.storage.bytes)
+            ),
+        ),
+        ("persist error", error.unwrap_or_else(|| "none".to_owned())),
+    ];
+    counts.into_iter().chain(rest).collect()
+}

@@ -1,0 +1,164 @@
+//! `tasks watch`
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::{
+    command::{CmdError, CmdResult, output::Output},
+    json::{IdJson, ms},
+    queue::{broker::Broker, event::Event},
+    text::{fmt_duration, pluralize},
+};
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum EventJson {
+    Submitted {
+        id: IdJson,
+        count: usize,
+    },
+    Started {
+        id: IdJson,
+        worker: String,
+    },
+    Finished {
+        id: IdJson,
+        state: &'static str,
+        worker: Option<String>,
+        run_ms: f64,
+    },
+    Requeued {
+        id: IdJson,
+    },
+    Duplicate {
+        id: IdJson,
+    },
+    Purged {
+        count: usize,
+    },
+    Paused {
+        on: bool,
+    },
+    QueuePaused {
+        on: bool,
+    },
+    Stuck {
+        id: IdJson,
+        worker: String,
+    },
+    Persistence {
+        on: bool,
+    },
+    Worker {
+        id: String,
+        started: bool,
+    },
+    /// Events were dropped because they arrived too fast.
+    Dropped {
+        count: u64,
+    },
+}
+
+/// Prints events until the command is interrupted.
+pub(super) async fn run(broker: &dyn Broker, mut out: Output) -> CmdResult {
+    let events = broker.subscribe();
+    while let Some(batch) = events.next().await {
+        if batch.dropped > 0 {
+            let count = batch.dropped;
+            print(
+                &mut out,
+                &EventJson::Dropped { count },
+                &format!("{count} events dropped"),
+            )?;
+        }
+        for event in batch.events {
+            let (json, text) = describe(event);
+            print(&mut out, &json, &text)?;
+        }
+        out.flush()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(out: &mut Output, event: &EventJson, text: &str) -> Result<(), CmdError> {
+    if out.json {
+        out.document(event)?;
+    } else {
+        out.line(text)?;
+    }
+    Ok(())
+}
+
+fn describe(event: Event) -> (EventJson, String) {
+    match event {
+        Event::Submitted { first, count } => {
+            let text = match count {
+                1 => format!("{first} submitted"),
+                n => format!("{first} and {} more submitted", n - 1),
+            };
+            let id = first.into();
+            (EventJson::Submitted { id, count }, text)
+        }
+        Event::Started { id, worker } => {
+            let text = format!("{id} started on {worker}");
+            let (id, worker) = (id.into(), worker.to_string());
+            (EventJson::Started { id, worker }, text)
+        }
+        Event::Finished {
+            id,
+            state,
+            worker,
+            run_time,
+        } => {
+            let on = worker.map_or(String::new(), |worker| format!(" on {worker}"));
+            let text = format!("{id} {state}{on} after {}", fmt_duration(run_time));
+            let json = EventJson::Finished {
+                id: id.into(),
+                state: state.as_str(),
+                worker: worker.map(|worker| worker.to_string()),
+                run_ms: ms(run_time),
+            };
+            (json, text)
+        }
+        Event::Requeued { id } => (
+            EventJson::Requeued { id: id.into() },
+            format!("{id} requeued"),
+        ),
+        Event::Duplicate { id } => (
+            EventJson::Duplicate { id: id.into() },
+            format!("{id} submitted again: deduplicated"),
+        ),
+        Event::Purged { count } => (
+            EventJson::Purged { count },
+            format!("{} purged", pluralize(count, "task")),
+        ),
+        Event::Paused(on) => (EventJson::Paused { on }, either(on, "paused", "resumed")),
+        Event::QueuePaused(on) => (
+            EventJson::QueuePaused { on },
+            either(on, "a queue was paused", "a queue was resumed"),
+        ),
+        Event::Stuck { id, worker } => {
+            let text = format!("{id} is stuck on {worker}");
+            let (id, worker) = (id.into(), worker.to_string());
+            (EventJson::Stuck { id, worker }, text)
+        }
+        Event::Persistence(on) => (
+            EventJson::Persistence { on },
+            either(
+                on,
+                "changes are persisted again",
+                "changes cannot be persisted",
+            ),
+        ),
+        Event::Worker { id, started } => {
+            let text = format!("{id} {}", either(started, "started", "stopped"));
+            let id = id.to_string();
+            (EventJson::Worker { id, started }, text)
+        }
+    }
+}
+
+fn either(on: bool, yes: &str, no: &str) -> String {
+    if on { yes } else { no }.to_owned()
+}
