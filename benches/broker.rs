@@ -19,7 +19,7 @@ use std::{
 
 use distro_tui::queue::{
     add::{self, Add},
-    broker::Broker,
+    broker::{Broker, Inspect, Submit},
     embedded::{
         BrokerConfig, Embedded,
         store::{self, Retention},
@@ -152,7 +152,7 @@ async fn one_at_a_time(broker: &Embedded) -> u64 {
     let (until, mut count) = (Instant::now() + SPAN, 0);
     while Instant::now() < until {
         let receipts = broker.submit(tasks(1)).await.expect("there is room");
-        let id = receipts.first().expect("a receipt for the task").id;
+        let id = &receipts.first().expect("a receipt for the task").id;
         ended(&events, id).await;
         let task = broker
             .get(id)
@@ -166,11 +166,11 @@ async fn one_at_a_time(broker: &Embedded) -> u64 {
 }
 
 /// Waits for the end of a task that is the only one.
-async fn ended(events: &Subscription, wanted: TaskId) {
+async fn ended(events: &Subscription, wanted: &TaskId) {
     loop {
         let batch = events.next().await.expect("the broker runs");
         assert_eq!(batch.dropped, 0, "one task at a time overruns nobody");
-        let ends = |event: &Event| matches!(event, Event::Finished { id, .. } if *id == wanted);
+        let ends = |event: &Event| matches!(event, Event::Finished { id, .. } if id == wanted);
         if batch.events.iter().any(ends) {
             return;
         }

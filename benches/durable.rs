@@ -24,7 +24,7 @@ use std::{
 
 use distro_tui::queue::{
     add,
-    broker::Broker,
+    broker::{Broker, Control, Inspect, Submit},
     embedded::{BrokerConfig, CoreLimits, Embedded, store},
     id::TaskId,
     query::{Cursor, PageStart, Query},
@@ -263,7 +263,7 @@ async fn with_backlog(home: &Path) -> Backlog {
         );
         let middle = Cursor {
             key: 0,
-            id: TaskId(BACKLOG as u128 / 2),
+            id: TaskId::Sequence(BACKLOG as u64 / 2),
         };
         let query = Query {
             from: PageStart::At(middle),

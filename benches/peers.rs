@@ -23,7 +23,7 @@ use std::{
 use apalis::prelude::{BoxDynError, MemoryStorage, TaskSink, WorkerBuilder};
 use distro_tui::queue::{
     add,
-    broker::Broker,
+    broker::{Inspect, Submit},
     embedded::{BrokerConfig, Embedded, store},
     registry::Registry,
     state::State,

@@ -7,7 +7,7 @@
 use std::{error::Error, time::Duration};
 
 use distro_tui::queue::{
-    broker::Broker,
+    broker::{Broker, Submit},
     context::Context,
     embedded::{BrokerConfig, Embedded, store},
     id::TaskId,
@@ -68,14 +68,14 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
         text: "a.iso".into(),
         policy: KeyPolicy::Unique,
     });
-    let first = broker.submit(vec![task.clone()]).await?[0];
-    let again = broker.submit(vec![task]).await?[0];
+    let first = broker.submit(vec![task.clone()]).await?.remove(0);
+    let again = broker.submit(vec![task]).await?.remove(0);
     println!(
         "{} was queued; again it is {}, which is there already: {}",
         first.id, again.id, again.deduplicated
     );
 
-    let done = wait(&broker, first.id).await?;
+    let done = wait(&broker, &first.id).await?;
     println!(
         "{} {} after {} attempts: {}",
         done.id,
@@ -94,7 +94,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
 /// Waits until a task has ended: an event announces a change, and the task has its state.
 async fn wait(
     broker: &dyn Broker,
-    id: TaskId,
+    id: &TaskId,
 ) -> Result<distro_tui::queue::task::Task, Box<dyn Error>> {
     let events = broker.subscribe();
     loop {

@@ -4,7 +4,7 @@
 //! results stand as they were submitted: integers of any size keep every digit. `Infinity` and `NaN` are
 //! not JSON, so a value that contains one is a string with the value's text.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -86,24 +86,27 @@ struct AttemptJson<'a> {
     error: &'a str,
 }
 
-/// A task id: a number, or a UUID as a string.
+/// A task id: a number, or an external id as a string.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum IdJson {
     Number(u64),
-    Uuid(String),
+    Text(Arc<str>),
 }
 
 impl From<TaskId> for IdJson {
     fn from(id: TaskId) -> Self {
-        u64::try_from(id.0).map_or_else(|_uuid| Self::Uuid(id.to_string()), Self::Number)
+        match id {
+            TaskId::Sequence(number) => Self::Number(number),
+            TaskId::External(text) => Self::Text(text),
+        }
     }
 }
 
 impl<'a> From<&'a Task> for TaskJson<'a> {
     fn from(task: &'a Task) -> Self {
         Self {
-            id: task.id.into(),
+            id: task.id.clone().into(),
             name: &task.name,
             args: Payload::new(&task.args),
             state: task.state.as_str(),
@@ -116,7 +119,7 @@ impl<'a> From<&'a Task> for TaskJson<'a> {
             attempts: task.attempts,
             max_attempts: task.max_attempts,
             crashes: task.crashes,
-            worker: task.worker.map(|worker| worker.to_string()),
+            worker: task.worker.as_ref().map(|worker| worker.to_string()),
             submitted_at: time(task.submitted_at),
             due_at: task.due_at.and_then(time),
             expires_at: task.expires_at.and_then(time),
@@ -136,7 +139,7 @@ impl<'a> From<&'a Task> for TaskJson<'a> {
 impl<'a> From<&'a Attempt> for AttemptJson<'a> {
     fn from(attempt: &'a Attempt) -> Self {
         Self {
-            worker: attempt.worker.map(|worker| worker.to_string()),
+            worker: attempt.worker.as_ref().map(|worker| worker.to_string()),
             started_at: time(attempt.started_at),
             run_ms: ms(attempt.run_time),
             error: &attempt.error,
@@ -164,7 +167,7 @@ impl WorkerJson {
         Self {
             id: worker.id.to_string(),
             state: worker.state.as_str(),
-            task: current.map(|current| current.id.into()),
+            task: current.map(|current| current.id.clone().into()),
             task_name: current.map(|current| current.name.to_string()),
             done: worker.done,
             failed: worker.failed,
@@ -180,7 +183,7 @@ impl WorkerJson {
 pub(crate) struct StatsJson<'a> {
     counts: serde_json::Map<String, serde_json::Value>,
     paused: bool,
-    paused_queues: &'a [std::sync::Arc<str>],
+    paused_queues: &'a [Arc<str>],
     desired_workers: usize,
     stuck: usize,
     oldest_ready_ms: Option<f64>,

@@ -59,7 +59,7 @@ fn json_is_an_array_of_objects() {
 
 fn task(id: u64) -> Task {
     Task {
-        id: TaskId(id.into()),
+        id: TaskId::Sequence(id),
         name: "add".into(),
         args: "[123456789012345678901234567890,0.1]".into(),
         state: State::Succeeded,
@@ -146,7 +146,7 @@ fn columns_are_the_fields() {
     };
     check(&NameJson::from(&record));
     let worker = WorkerStatus {
-        id: WorkerId(1),
+        id: WorkerId::Local(1),
         state: WorkerState::Idle,
         current: None,
         done: 1,

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::text::Numbers;
 use crate::{
     net::{naming::NamingServer, rpc::endpoint::Endpoint},
-    queue::{broker::Broker, embedded::Embedded},
+    queue::{broker::Inspect, embedded::Embedded},
 };
 
 /// Connections at once; the next ones wait.

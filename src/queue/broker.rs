@@ -2,93 +2,168 @@
 
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, ready},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    capabilities::{Capabilities, Operation},
     error::{BrokerError, FailureGroup},
     event::Subscription,
     id::{IdempotencyKey, TaskId},
     query::{Filter, Page, Query},
     state::{State, StateSet, Transition},
-    stats::Stats,
+    stats::{Count, NameHistograms, QueueStatus, Stats},
     task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
 };
 
-/// Accepts tasks, runs them on workers and stores their results.
-///
-/// Every reply is authoritative. [`Broker::subscribe`] is for display: it may drop events, and is
-/// never needed to know how a task finished.
-pub trait Broker: Send + Sync {
+/// An engine: its name and the operations that it supports.
+pub trait Engine: Send + Sync {
     /// The name of the engine, for people.
     fn engine(&self) -> &str;
 
+    /// The operations that the engine supports.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Returns the error of an operation that the engine does not implement.
+    fn unsupported(&self, operation: Operation) -> BrokerError {
+        BrokerError::Unsupported { operation }
+    }
+}
+
+/// Accepts tasks.
+pub trait Submit: Engine {
     /// Submits tasks, all or none of them, and returns a receipt for each in the same order. The
     /// tasks are then stored as safely as the engine promises.
-    fn submit(&self, tasks: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>>;
+    fn submit(&self, _tasks: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>> {
+        unsupported(self, Operation::Submit)
+    }
 
-    /// Like [`Broker::submit`], at most once per key: a repeated submit returns the receipts of the
+    /// Like [`Submit::submit`], at most once per key: a repeated submit returns the receipts of the
     /// first. A key is remembered for at least [`IDEMPOTENCY_WINDOW`], and across restarts where
     /// tasks are.
     fn submit_idempotent(
         &self,
-        key: IdempotencyKey,
-        tasks: Vec<NewTask>,
-    ) -> BrokerFuture<'_, Vec<Receipt>>;
+        _key: IdempotencyKey,
+        _tasks: Vec<NewTask>,
+    ) -> BrokerFuture<'_, Vec<Receipt>> {
+        unsupported(self, Operation::SubmitIdempotent)
+    }
+}
 
+/// Reports tasks, workers, queues and statistics.
+pub trait Inspect: Engine {
     /// Returns one task with its attempts history.
-    fn get(&self, id: TaskId) -> BrokerFuture<'_, Option<Task>>;
+    fn get(&self, _id: &TaskId) -> BrokerFuture<'_, Option<Task>> {
+        unsupported(self, Operation::Get)
+    }
 
     /// Returns a page of tasks.
-    fn list(&self, query: Query) -> BrokerFuture<'_, Page>;
+    fn list(&self, _query: Query) -> BrokerFuture<'_, Page> {
+        unsupported(self, Operation::List)
+    }
 
-    /// Returns the exact number of matching tasks.
-    fn count(&self, filter: Filter) -> BrokerFuture<'_, usize>;
+    /// Returns the number of matching tasks.
+    fn count(&self, _filter: Filter) -> BrokerFuture<'_, Count> {
+        unsupported(self, Operation::Count)
+    }
 
     /// Returns failed tasks by name and error, the largest group first; at most
     /// [`MAX_FAILURE_GROUPS`](super::error::MAX_FAILURE_GROUPS) groups of the newest
     /// [`MAX_FAILURES`](super::error::MAX_FAILURES) failures.
-    fn dead_letters(&self) -> BrokerFuture<'_, Vec<FailureGroup>>;
+    fn dead_letters(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
+        unsupported(self, Operation::DeadLetters)
+    }
 
+    /// Returns counts, rates and percentiles.
+    fn stats(&self) -> BrokerFuture<'_, Stats> {
+        unsupported(self, Operation::Stats)
+    }
+
+    /// Returns every worker.
+    fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>> {
+        unsupported(self, Operation::Workers)
+    }
+
+    /// Returns every queue.
+    fn queues(&self) -> BrokerFuture<'_, Vec<QueueStatus>> {
+        unsupported(self, Operation::Queues)
+    }
+
+    /// Returns the latencies of each task name since the start.
+    fn histograms(&self) -> BrokerFuture<'_, Vec<NameHistograms>> {
+        unsupported(self, Operation::Histograms)
+    }
+
+    /// Subscribes to future events, for display: a slow subscriber loses some. The subscription of an
+    /// engine without events stays open and empty.
+    fn subscribe(&self) -> Subscription;
+}
+
+/// Changes tasks, queues and workers.
+pub trait Control: Engine {
     /// Cancels a task: a pending task at once. A running task is asked to stop and stays `running`,
     /// marked as *cancelling*, until it has stopped.
-    fn cancel(&self, id: TaskId) -> BrokerFuture<'_, State>;
+    fn cancel(&self, _id: &TaskId) -> BrokerFuture<'_, CancelOutcome> {
+        unsupported(self, Operation::Cancel)
+    }
 
     /// Undoes the cancellation of a task that had not been started: it waits again as before, with
     /// the attempts that it had left.
-    fn undo_cancel(&self, id: TaskId) -> BrokerFuture<'_, State>;
+    fn undo_cancel(&self, _id: &TaskId) -> BrokerFuture<'_, State> {
+        unsupported(self, Operation::UndoCancel)
+    }
 
     /// Runs a failed, cancelled or expired task again, with its original arguments and all its
-    /// attempts.
-    fn retry(&self, id: TaskId) -> BrokerFuture<'_, State>;
+    /// attempts. An engine may submit it as a new task.
+    fn retry(&self, _id: &TaskId) -> BrokerFuture<'_, RetryOutcome> {
+        unsupported(self, Operation::Retry)
+    }
 
     /// Applies an action to every matching task in small steps that block nothing else, and returns
     /// when all are done.
-    fn bulk(&self, action: BulkAction, filter: Filter) -> BrokerFuture<'_, BulkOutcome>;
+    fn bulk(&self, _action: BulkAction, _filter: Filter) -> BrokerFuture<'_, BulkOutcome> {
+        unsupported(self, Operation::Bulk)
+    }
 
-    /// Stops dispatching tasks of one queue, or of all, until [`Broker::resume`]; running tasks go on.
-    fn pause(&self, queue: Option<&str>) -> BrokerFuture<'_, ()>;
+    /// Stops dispatching tasks of one queue, or of all, until [`Control::resume`]; running tasks go on.
+    fn pause(&self, _queue: Option<&str>) -> BrokerFuture<'_, ()> {
+        unsupported(self, Operation::Pause)
+    }
 
     /// Resumes dispatching.
-    fn resume(&self, queue: Option<&str>) -> BrokerFuture<'_, ()>;
-
-    /// Returns counts, rates and percentiles.
-    fn stats(&self) -> BrokerFuture<'_, Stats>;
-
-    /// Returns every worker.
-    fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>>;
+    fn resume(&self, _queue: Option<&str>) -> BrokerFuture<'_, ()> {
+        unsupported(self, Operation::Pause)
+    }
 
     /// Requests a number of workers and returns the number that was accepted, which has limits. New
     /// workers start at once; surplus workers end after their current task.
-    fn scale(&self, workers: usize) -> BrokerFuture<'_, usize>;
+    fn scale(&self, _workers: usize) -> BrokerFuture<'_, usize> {
+        unsupported(self, Operation::Scale)
+    }
+}
 
-    /// Subscribes to future events, for display.
-    fn subscribe(&self) -> Subscription;
-
+/// Accepts tasks, runs them on workers and stores their results.
+///
+/// Every reply is authoritative. [`Inspect::subscribe`] is for display and is never needed to know
+/// how a task finished.
+pub trait Broker: Submit + Inspect + Control {
     /// Stops the broker: dispatches nothing more, waits at most `grace` for running tasks and returns
-    /// the rest to the queue. Every later call fails with [`BrokerError::Closed`].
-    fn shutdown(&self, grace: Duration) -> BrokerFuture<'_, ShutdownReport>;
+    /// the rest to the queue. Every later call fails with [`BrokerError::Closed`]. A broker that
+    /// belongs to another process goes on.
+    fn shutdown(&self, _grace: Duration) -> BrokerFuture<'_, ShutdownReport> {
+        ready(Ok(ShutdownReport::default())).boxed()
+    }
+}
+
+fn unsupported<T: Send + 'static>(
+    engine: &(impl Engine + ?Sized),
+    operation: Operation,
+) -> BrokerFuture<'static, T> {
+    ready(Err(engine.unsupported(operation))).boxed()
 }
 
 /// The minimum time for which an idempotency key is remembered.
@@ -122,13 +197,32 @@ impl BulkAction {
     }
 }
 
-/// The outcome of a [`Broker::bulk`].
+/// The outcome of a [`Control::bulk`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BulkOutcome {
     /// The number of changed tasks.
     pub done: usize,
     /// The number of matching tasks that had changed in the meantime, or for which there was no room.
     pub skipped: usize,
+}
+
+/// The outcome of a [`Control::cancel`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CancelOutcome {
+    /// The task is cancelled.
+    Cancelled,
+    /// The task, or its worker, has been asked to stop.
+    Requested,
+}
+
+/// The outcome of a [`Control::retry`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryOutcome {
+    /// The id of the task that runs: the same, or a new one.
+    pub id: TaskId,
+    /// Its state.
+    pub state: State,
 }
 
 /// The outcome of a [`Broker::shutdown`].

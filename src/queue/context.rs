@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     clock::Timestamp,
     executor::control::WorkerControl,
-    id::{TaskId, WorkerId},
+    id::{TaskId, WorkerNumber},
     task::Progress,
 };
 
@@ -39,14 +39,14 @@ impl Context {
     /// Returns a context without a worker, to call a task function directly.
     #[must_use]
     pub fn detached(id: TaskId, attempt: u8) -> Self {
-        let control = WorkerControl::new(WorkerId(0), Timestamp::default());
+        let control = WorkerControl::new(WorkerNumber(0), Timestamp::default());
         Self::new(id, 1, attempt, Arc::new(control))
     }
 
     /// The id of the task.
     #[must_use]
-    pub const fn id(&self) -> TaskId {
-        self.id
+    pub fn id(&self) -> TaskId {
+        self.id.clone()
     }
 
     /// The number of this run among all runs of this process.

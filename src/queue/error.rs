@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{clock::Timestamp, id::TaskId, registry::InvalidTask, state::InvalidTransition};
+use super::{
+    capabilities::Operation, clock::Timestamp, id::TaskId, registry::InvalidTask,
+    state::InvalidTransition,
+};
 
 /// An error of a broker. Except for [`BrokerError::PersistPending`] and
 /// [`BrokerError::PartialSubmit`], nothing has changed.
@@ -67,12 +70,18 @@ pub enum BrokerError {
     /// The broker cannot be reached. It may have carried out the operation.
     #[error("{0}")]
     Unreachable(String),
+    /// The engine does not support the operation.
+    #[error("this broker cannot {}", operation.description())]
+    Unsupported {
+        /// The operation.
+        operation: Operation,
+    },
     /// The broker has stopped.
     #[error("the broker has stopped")]
     Closed,
 }
 
-/// The maximum number of groups that [`Broker::dead_letters`](super::broker::Broker::dead_letters)
+/// The maximum number of groups that [`Inspect::dead_letters`](super::broker::Inspect::dead_letters)
 /// returns.
 pub const MAX_FAILURE_GROUPS: usize = 200;
 /// The number of failures, newest first, from which the groups are built.

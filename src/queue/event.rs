@@ -12,7 +12,7 @@ use super::{
 };
 
 /// A change in a broker, for display.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// Tasks were submitted, with consecutive ids.
     Submitted {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`task`], [`options`], [`id`] | tasks before and after they are submitted, their options and identifiers |
 //! | [`state`] | the states of a task and the transitions between them |
-//! | [`broker`], [`error`] | the interface of every engine, and its errors |
+//! | [`broker`], [`capabilities`], [`error`] | the interface of every engine, its operations and errors |
 //! | [`query`], [`paging`] | queries: filter, order, page |
 //! | [`event`], [`stats`], [`storage`] | events, statistics, durability and recovery |
 //! | [`worker`], [`timeline`] | the status of a worker, and its activity in the last half minute |
@@ -16,6 +16,7 @@
 
 pub mod add;
 pub mod broker;
+pub mod capabilities;
 pub mod clock;
 pub mod context;
 pub mod embedded;

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    id::TaskId,
+    id::{TaskId, WorkerId},
     state::{State, StateSet},
     task::Task,
 };
@@ -64,7 +64,10 @@ impl Order {
             Self::State => task.state.index() as u64,
             Self::Slowest => duration_key(task.run_time),
         };
-        Cursor { key, id: task.id }
+        Cursor {
+            key,
+            id: task.id.clone(),
+        }
     }
 }
 
@@ -85,7 +88,7 @@ pub struct Filter {
     /// With this key.
     pub key: Option<String>,
     /// Last run by this worker.
-    pub worker: Option<u16>,
+    pub worker: Option<WorkerId>,
     /// With one of these ids, if any are given.
     pub ids: Option<BTreeSet<TaskId>>,
 }
@@ -154,10 +157,9 @@ impl Filter {
             "queue" => self.queue = Some(value.to_owned()),
             "key" => self.key = Some(value.to_owned()),
             _ => {
-                let number = value.trim_start_matches('w').parse();
-                self.worker = Some(number.map_err(|_not_a_number| {
-                    format!("`{value}` is not a worker; write worker:w2")
-                })?);
+                let worker = value.parse();
+                self.worker =
+                    Some(worker.map_err(|why: super::id::ParseWorkerIdError| why.to_string())?);
             }
         }
         Ok(())
@@ -193,7 +195,7 @@ fn unknown_state(text: &str) -> String {
 }
 
 /// The position of a task in an order. It stays valid after the task has been removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cursor {
     /// The sort key of the order: the index of the state, or the duration in microseconds.
     pub key: u64,
@@ -202,7 +204,7 @@ pub struct Cursor {
 }
 
 /// The start of a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PageStart {
     /// The first task of the order.
@@ -221,7 +223,7 @@ pub enum PageStart {
 impl PageStart {
     /// Returns true for a page that is filled towards the beginning.
     #[must_use]
-    pub const fn is_backwards(self) -> bool {
+    pub const fn is_backwards(&self) -> bool {
         matches!(self, Self::Before(_) | Self::Last)
     }
 }
@@ -275,7 +277,7 @@ mod tests {
         assert!(!filter.states.contains(State::Queued));
         assert_eq!(filter.contains, ["add"]);
         assert_eq!(filter.excludes, ["ali"]);
-        assert_eq!(filter.worker, Some(2));
+        assert_eq!(filter.worker, Some(WorkerId::Local(2)));
         assert!(Filter::parse("").expect("reads").is_empty());
         assert!(Filter::parse("state:failed").expect("reads").only_states());
     }

@@ -234,7 +234,7 @@ mod tests {
         let function = registry()
             .resolve(&NewTask::new("pair", args))
             .expect("fits");
-        let context = Context::detached(TaskId(1), 1);
+        let context = Context::detached(TaskId::Sequence(1), 1);
         function.start(args, context).expect("fits").await
     }
 

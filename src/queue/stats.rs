@@ -192,3 +192,38 @@ impl Percentiles {
         }
     }
 }
+
+/// A number of tasks, for engines that cannot count all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// The exact number.
+    Exact(usize),
+    /// A lower bound: the engine knows only a part of the tasks.
+    AtLeast(usize),
+}
+
+impl Count {
+    /// The number that is known.
+    #[must_use]
+    pub const fn known(self) -> usize {
+        match self {
+            Self::Exact(count) | Self::AtLeast(count) => count,
+        }
+    }
+}
+
+/// The status of a queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStatus {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The number of tasks that are ready.
+    pub depth: Count,
+    /// The number of tasks that workers hold.
+    pub in_flight: Count,
+    /// The number of workers that consume it, if the engine knows it.
+    pub consumers: Option<usize>,
+    /// True if no tasks are dispatched from it.
+    pub paused: bool,
+}

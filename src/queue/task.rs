@@ -40,7 +40,7 @@ impl NewTask {
 }
 
 /// The acknowledgement of a submitted task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// Its id, or that of the unfinished task with the same unique key.
     pub id: TaskId,
@@ -131,6 +131,6 @@ pub struct Task {
     /// The error of the last failed attempt.
     pub error: Option<Box<str>>,
     /// The attempts that did not succeed, oldest first, at most [`MAX_ATTEMPTS_HISTORY`]. Empty in
-    /// lists: only [`Broker::get`](super::broker::Broker::get) fills it.
+    /// lists: only [`Inspect::get`](super::broker::Inspect::get) fills it.
     pub attempts_history: Vec<Attempt>,
 }

@@ -232,10 +232,10 @@ fn encode<T: Serialize>(frame: &T) -> io::Result<Vec<u8>> {
 }
 
 fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<Row<&'a Task>> {
-    let positions: HashMap<TaskId, usize> = before
+    let positions: HashMap<&TaskId, usize> = before
         .iter()
         .enumerate()
-        .map(|(i, task)| (task.id, i))
+        .map(|(i, task)| (&task.id, i))
         .collect();
     let row = |task: &'a Task| {
         let at = positions.get(&task.id).copied();

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use distro_tui::queue::{
-    broker::Broker,
+    broker::{Broker, Inspect},
     embedded::{CoreLimits, Embedded},
     query::{Order, Query},
     state::State,
@@ -12,7 +12,7 @@ use distro_tui::queue::{
 };
 use proptest::prelude::*;
 
-use crate::support::{Setup, all, registry, submit, sum, until};
+use crate::support::{Setup, all, number, registry, submit, sum, until};
 
 const WAITING: usize = 400;
 const ENDED: u64 = 400;
@@ -37,7 +37,7 @@ fn source() -> Source {
     runtime().block_on(async {
         for n in 0..ENDED {
             let id = submit(broker, sum(n, 7)).await;
-            until(broker, id, State::Succeeded).await;
+            until(broker, &id, State::Succeeded).await;
         }
         broker.pause(None).await.expect("answers");
         let tasks = (0..WAITING as u64).map(|n| sum(ENDED + n, 7));
@@ -123,19 +123,19 @@ fn check(source: &Source, folder: &Path) -> Result<(), TestCaseError> {
             return Ok(());
         };
         let reported = recovery.missing.is_some() || recovery.damage.is_some();
-        let newest = tasks.last().map_or(0, |task| task.id.0);
+        let newest = tasks.last().map_or(0, |task| number(&task.id));
         prop_assert!(
-            reported || newest == u128::from(source.last_id),
+            reported || newest == source.last_id,
             "no report about #{newest}"
         );
         for task in &tasks {
-            let expected = format!("[{},7]", task.id.0 - 1);
+            let expected = format!("[{},7]", number(&task.id) - 1);
             let changed = task
                 .error
                 .as_deref()
                 .is_some_and(|e| e.contains("changed on disk"));
             prop_assert!(changed || *task.args == *expected, "{task:?}");
-            let sum = (task.id.0 + 6).to_string();
+            let sum = (number(&task.id) + 6).to_string();
             let result = task.result.as_deref();
             prop_assert!(
                 changed || result.is_none_or(|result| result == sum),

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use distro_tui::queue::{
-    broker::Broker, embedded::CoreLimits, error::BrokerError, event::Event, options::TaskOptions,
+    broker::{Broker, CancelOutcome, Control, Inspect, Submit},
+    embedded::CoreLimits,
+    error::BrokerError,
+    event::Event,
+    options::TaskOptions,
     state::State,
 };
 
@@ -14,9 +18,13 @@ async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() 
     let engine = Setup::in_memory().engine(2, CoreLimits::default());
     let broker = &engine.broker;
     let spinning = submit(broker, task("spin")).await;
-    until(broker, spinning, State::Running).await;
-    assert_eq!(broker.cancel(spinning).await, Ok(State::Running));
-    let seen = broker.get(spinning).await.expect("answers").expect("there");
+    until(broker, &spinning, State::Running).await;
+    assert_eq!(broker.cancel(&spinning).await, Ok(CancelOutcome::Requested));
+    let seen = broker
+        .get(&spinning)
+        .await
+        .expect("answers")
+        .expect("there");
     assert!(
         seen.cancelling && seen.state == State::Running,
         "it cannot be stopped, and is marked so"
@@ -38,7 +46,7 @@ async fn a_delayed_task_runs_when_its_time_has_come() {
         ..TaskOptions::default()
     };
     let id = submit(broker, delayed).await;
-    let done = until(broker, id, State::Succeeded).await;
+    let done = until(broker, &id, State::Succeeded).await;
     let waited = done.started_at.expect("ran").since(done.submitted_at);
     assert!(waited >= Duration::from_millis(30), "{waited:?}");
 }
@@ -49,7 +57,7 @@ async fn shutdown_waits_for_running_tasks_and_counts_the_rest() {
     let engine = setup.engine(1, CoreLimits::default());
     let broker = &engine.broker;
     let running = submit(broker, task("gate")).await;
-    until(broker, running, State::Running).await;
+    until(broker, &running, State::Running).await;
     all(broker, vec![sum(1, 1); 7]).await;
     let events = broker.subscribe();
     let stopping = tokio::spawn({
@@ -79,7 +87,7 @@ async fn shutdown_abandons_tasks_that_do_not_end() {
     let engine = setup.engine(2, CoreLimits::default());
     let broker = &engine.broker;
     let stuck = submit(broker, task("gate")).await;
-    until(broker, stuck, State::Running).await;
+    until(broker, &stuck, State::Running).await;
     let drained = broker
         .shutdown(Duration::from_millis(20))
         .await

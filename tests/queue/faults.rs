@@ -8,7 +8,7 @@ use std::{
 };
 
 use distro_tui::queue::{
-    broker::{Broker, BulkAction},
+    broker::{Broker, BulkAction, Control, Inspect},
     clock::Timestamp,
     clock::{Clock, TimeSource},
     embedded::{BrokerConfig, CoreLimits, Embedded, store},
@@ -34,7 +34,7 @@ async fn fill(broker: &dyn Broker) -> (Vec<TaskId>, String) {
     let mut taken = Vec::new();
     loop {
         match broker.submit(vec![heavy()]).await {
-            Ok(receipts) => taken.push(receipts[0].id),
+            Ok(receipts) => taken.push(receipts[0].id.clone()),
             Err(BrokerError::NotPersisted(why)) => return (taken, why),
             Err(other) => panic!("{other}"),
         }
@@ -45,7 +45,7 @@ async fn fill(broker: &dyn Broker) -> (Vec<TaskId>, String) {
 async fn all_there(broker: &dyn Broker, taken: &[TaskId]) {
     for id in taken {
         assert!(
-            broker.get(*id).await.expect("reads go on").is_some(),
+            broker.get(&id).await.expect("reads go on").is_some(),
             "{id}"
         );
     }
@@ -81,7 +81,7 @@ async fn a_full_file_rejects_with_the_reason_loses_nothing_and_recovers() {
     let finished = broker.bulk(BulkAction::Purge, Filter::default()).await;
     assert_eq!(finished.expect("there is room to purge").done, taken.len());
     let id = submit(broker, sum(1, 1)).await;
-    until(broker, id, State::Succeeded).await;
+    until(broker, &id, State::Succeeded).await;
     assert_eq!(broker.stats().await.expect("answers").persist_error, None);
 }
 
@@ -185,7 +185,7 @@ async fn what_is_due_while_the_machine_sleeps_runs_when_it_wakes() {
     let eight = hour * 8;
     *clock.0.lock().expect("whole") = (start.after(eight), Duration::from_secs(100) + eight);
     for id in [later, at_night] {
-        let done = until(&broker, id, State::Succeeded).await;
+        let done = until(&broker, &id, State::Succeeded).await;
         assert_eq!(done.attempts, 1, "once");
     }
 }
@@ -209,7 +209,7 @@ async fn panics_fail_their_tasks_and_no_worker() {
         } else {
             State::Succeeded
         };
-        until(broker, id, state).await;
+        until(broker, &id, state).await;
     }
     let workers = broker.workers().await.expect("answers");
     assert_eq!(workers.len(), 3);
@@ -246,7 +246,7 @@ async fn hung_tasks_meet_their_limit_and_their_workers_are_replaced() {
         .collect();
     let ids = all(broker, hung).await;
     for id in &ids {
-        let failed = until(broker, *id, State::Failed).await;
+        let failed = until(broker, &id, State::Failed).await;
         assert!(
             failed.error.expect("an error").contains("did not stop"),
             "{id}"
@@ -270,7 +270,7 @@ async fn hung_tasks_meet_their_limit_and_their_workers_are_replaced() {
     assert_eq!(reported, ids.len());
     // The others work on, and the end comes.
     for id in all(broker, vec![sum(1, 1); 20]).await {
-        until(broker, id, State::Succeeded).await;
+        until(broker, &id, State::Succeeded).await;
     }
     let drained = engine
         .broker
@@ -286,7 +286,7 @@ async fn a_cooperative_run_ends_cleanly_at_its_soft_limit() {
     let mut polite = task("polite");
     polite.options.limits.soft = Some(Duration::from_millis(20));
     let id = submit(&engine.broker, polite).await;
-    let done = until(&engine.broker, id, State::Succeeded).await;
+    let done = until(&engine.broker, &id, State::Succeeded).await;
     assert_eq!(done.result.as_deref(), Some("\"in order\""));
 }
 
@@ -381,7 +381,7 @@ async fn unfinished_tasks_go_on_and_the_next_start_reports_them() {
     let setup = Setup::in_a_file();
     let engine = setup.engine(1, CoreLimits::default());
     let running = submit(&engine.broker, task("gate")).await;
-    until(&engine.broker, running, State::Running).await;
+    until(&engine.broker, &running, State::Running).await;
     let waiting = all(&engine.broker, vec![sum(2, 3); 5]).await;
     let mut later = sum(4, 4);
     later.options = TaskOptions {
@@ -405,18 +405,18 @@ async fn unfinished_tasks_go_on_and_the_next_start_reports_them() {
     );
     again.gate.add_permits(1);
     for id in waiting {
-        let done = until(&again.broker, id, State::Succeeded).await;
+        let done = until(&again.broker, &id, State::Succeeded).await;
         assert_eq!((done.result.as_deref(), done.attempts), (Some("5"), 1));
     }
     assert_eq!(
-        until(&again.broker, running, State::Succeeded)
+        until(&again.broker, &running, State::Succeeded)
             .await
             .crashes,
         0
     );
     let later = again
         .broker
-        .get(later)
+        .get(&later)
         .await
         .expect("answers")
         .expect("kept");

@@ -31,11 +31,11 @@ async fn the_documented_queries_work_while_the_engine_runs() {
     let broker: &dyn Broker = &engine.broker;
     for n in 0..3 {
         let id = submit(broker, sum(n, 1)).await;
-        until(broker, id, State::Succeeded).await;
+        until(broker, &id, State::Succeeded).await;
     }
     for _ in 0..12 {
         let id = submit(broker, task("fail")).await;
-        until(broker, id, State::Failed).await;
+        until(broker, &id, State::Failed).await;
     }
     broker.pause(None).await.expect("answers");
     submit(broker, sum(9, 9)).await;

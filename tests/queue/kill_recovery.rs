@@ -17,7 +17,7 @@ use std::{
 };
 
 use distro_tui::queue::{
-    broker::Broker,
+    broker::{Broker, Inspect},
     embedded::{
         BrokerConfig, CoreLimits,
         store::{ArmedFailPoint, FailPoint, Retention, StoreConfig},
@@ -29,7 +29,7 @@ use distro_tui::queue::{
 };
 use rusqlite::Connection;
 
-use crate::support::{start, sum, task};
+use crate::support::{number, start, sum, task};
 
 /// Kills in a default run, and per task file.
 const KILLS: usize = 30;
@@ -325,7 +325,7 @@ async fn child() {
                 ..
             } = event
             {
-                report_result(&broker, id).await;
+                report_result(&broker, &id).await;
             }
         }
     }
@@ -338,19 +338,19 @@ async fn submit(broker: &dyn Broker, first: u64, count: u64) {
     let tasks: Vec<NewTask> = (first..first + count).map(|x| sum(x, 7)).collect();
     let receipts = broker.submit(tasks).await.expect("taken");
     for (x, receipt) in (first..).zip(receipts) {
-        print(&format!("A {} {x}", receipt.id.0));
+        print(&format!("A {} {x}", number(&receipt.id)));
     }
 }
 
 async fn submit_failing(broker: &dyn Broker) {
     let receipts = broker.submit(vec![task("fail")]).await.expect("taken");
-    print(&format!("F {}", receipts[0].id.0));
+    print(&format!("F {}", number(&receipts[0].id)));
 }
 
-async fn report_result(broker: &dyn Broker, id: TaskId) {
-    if let Ok(Some(task)) = broker.get(id).await
+async fn report_result(broker: &dyn Broker, id: &TaskId) {
+    if let Ok(Some(task)) = broker.get(&id).await
         && let Some(result) = task.result
     {
-        print(&format!("D {} {result}", id.0));
+        print(&format!("D {} {result}", number(id)));
     }
 }

@@ -15,7 +15,7 @@ use distro_tui::{
         trust::{identity::Identity, members::Members},
     },
     queue::{
-        broker::Broker,
+        broker::{Broker, Control, Inspect, Submit},
         embedded::CoreLimits,
         id::IdempotencyKey,
         remote::{self, Remote},
@@ -116,7 +116,7 @@ async fn a_submit_whose_reply_is_lost_is_accepted_once() {
     let receipts = submitting.await.expect("no panic").expect("taken");
     assert_eq!(receipts.len(), 3);
     for receipt in &receipts {
-        let task = until(&*broker, receipt.id, State::Succeeded).await;
+        let task = until(&*broker, &receipt.id, State::Succeeded).await;
         assert_eq!(task.result.as_deref(), Some("42"));
     }
     assert_eq!(broker.stats().await.expect("answers").submitted, 3);

@@ -220,7 +220,7 @@ pub(crate) fn sum(x: u64, y: u64) -> NewTask {
 
 pub(crate) async fn submit(broker: &dyn Broker, task: NewTask) -> TaskId {
     let receipts = broker.submit(vec![task]).await.expect("taken");
-    receipts.first().expect("one").id
+    receipts.first().expect("one").id.clone()
 }
 
 pub(crate) async fn all(broker: &dyn Broker, tasks: Vec<NewTask>) -> Vec<TaskId> {
@@ -229,7 +229,7 @@ pub(crate) async fn all(broker: &dyn Broker, tasks: Vec<NewTask>) -> Vec<TaskId>
 }
 
 /// Waits until a task is in a state. It reads the task after each event, so it depends on no time.
-pub(crate) async fn until(broker: &dyn Broker, id: TaskId, state: State) -> Task {
+pub(crate) async fn until(broker: &dyn Broker, id: &TaskId, state: State) -> Task {
     let events = broker.subscribe();
     loop {
         let task = broker.get(id).await.expect("answers").expect("known");
@@ -255,4 +255,9 @@ pub(crate) async fn newest(broker: &dyn Broker, limit: usize) -> Vec<Task> {
         ..Query::default()
     };
     broker.list(query).await.expect("answers").tasks
+}
+
+/// The sequence number of a task.
+pub(crate) fn number(id: &TaskId) -> u64 {
+    id.sequence().expect("a sequence number")
 }

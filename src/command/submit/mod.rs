@@ -125,13 +125,13 @@ impl Submitter<'_> {
     async fn submit_one(mut self, task: NewTask) -> CmdResult {
         let events = self.args.wait.then(|| self.broker.subscribe());
         let receipts = self.broker.submit(vec![task]).await?;
-        let Some(receipt) = receipts.first().copied() else {
+        let Some(receipt) = receipts.into_iter().next() else {
             return Err(CmdError::failed(MISSING_RECEIPT.to_owned()));
         };
         let Some(events) = events else {
             let facts = ReceiptJson {
                 line: None,
-                id: receipt.id.into(),
+                id: receipt.id.clone().into(),
                 deduplicated: receipt.deduplicated,
             };
             let note = match receipt.deduplicated {
@@ -143,7 +143,7 @@ impl Submitter<'_> {
                 .print_result(&facts, &format!("{}{note}", receipt.id))?);
         };
         let deadline = self.timeout.map(|span| Instant::now() + span);
-        let waiting = wait_until_finished(&*self.broker, receipt.id, &events);
+        let waiting = wait_until_finished(&*self.broker, &receipt.id, &events);
         let task = match deadline {
             None => waiting.await?,
             Some(deadline) => timeout_at(deadline, waiting).await.map_err(|_elapsed| {
@@ -168,7 +168,7 @@ impl Submitter<'_> {
     fn print_task(&mut self, line: Option<u64>, task: &Task) -> io::Result<()> {
         self.out.document(&ResultJson {
             line,
-            id: task.id.into(),
+            id: task.id.clone().into(),
             state: task.state.as_str(),
             result: task.result.as_deref().map(Payload::new),
             error: task.error.as_deref(),
@@ -181,7 +181,7 @@ const MISSING_RECEIPT: &str = "the broker returned no receipt";
 
 async fn wait_until_finished(
     broker: &dyn Broker,
-    id: TaskId,
+    id: &TaskId,
     events: &Subscription,
 ) -> Result<Task, CmdError> {
     loop {
@@ -196,7 +196,7 @@ async fn wait_until_finished(
     }
 }
 
-fn purged_text(id: TaskId) -> String {
+fn purged_text(id: &TaskId) -> String {
     format!("{id} was purged before its result was read")
 }
 

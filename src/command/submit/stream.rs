@@ -178,7 +178,7 @@ impl Submitter<'_> {
             return Ok(false);
         }
         let query = Query {
-            filter: Filter::by_ids(open.iter().copied()),
+            filter: Filter::by_ids(open.iter().cloned()),
             limit: PAGE,
             ..Query::default()
         };
@@ -188,7 +188,7 @@ impl Submitter<'_> {
         for task in page.tasks {
             if task.state.is_finished() {
                 progress = true;
-                pending.finished.insert(task.id, task);
+                pending.finished.insert(task.id.clone(), task);
             }
         }
         if found < open.len() {
@@ -196,9 +196,9 @@ impl Submitter<'_> {
             let finished = |id: &TaskId| pending.finished.contains_key(id);
             let missing: Vec<TaskId> = open.into_iter().filter(|id| !finished(id)).collect();
             for id in missing {
-                if self.broker.get(id).await?.is_none() {
+                if self.broker.get(&id).await?.is_none() {
                     progress = true;
-                    pending.mark_purged(id);
+                    pending.mark_purged(&id);
                 }
             }
         }
@@ -317,15 +317,15 @@ impl Pending {
     /// Tasks that are not known to have finished, in the order of the lines.
     fn unfinished(&self) -> impl Iterator<Item = TaskId> {
         self.waiting.iter().filter_map(|(_, entry)| match entry {
-            Entry::Submitted(id, _) if !self.finished.contains_key(id) => Some(*id),
+            Entry::Submitted(id, _) if !self.finished.contains_key(id) => Some(id.clone()),
             _ => None,
         })
     }
 
     /// Replaces a purged task by an error.
-    fn mark_purged(&mut self, purged: TaskId) {
+    fn mark_purged(&mut self, purged: &TaskId) {
         for (_, entry) in &mut self.waiting {
-            if matches!(entry, Entry::Submitted(id, _) if *id == purged) {
+            if matches!(entry, Entry::Submitted(id, _) if id == purged) {
                 *entry = Entry::Error(purged_text(purged));
             }
         }

@@ -12,10 +12,11 @@ use crate::{
     export,
     json::{IdJson, TaskJson, time},
     queue::{
-        broker::{Broker, BulkAction},
-        id::TaskId,
+        broker::{Broker, BulkAction, CancelOutcome},
+        id::{ParseTaskIdError, TaskId},
         paging::fetch_full_page,
         query::{Filter, MAX_PAGE, PageStart, Query},
+        state::State,
         task::Task,
     },
     text::{fmt_duration, pluralize},
@@ -81,15 +82,10 @@ fn parse_filter(words: &[String]) -> Result<Filter, CmdError> {
     Filter::parse(&words.join(" ")).map_err(CmdError::usage)
 }
 
-/// Parses `5`, `#5`, or a UUID.
+/// Parses `5`, `#5`, or an external id such as a UUID.
 fn parse_id(text: &str) -> Result<TaskId, CmdError> {
-    let error = || CmdError::usage(format!("`{text}` is not a task id, such as 5"));
-    let plain = text.trim().trim_start_matches('#');
-    let id = match plain.len() {
-        36 => u128::from_str_radix(&plain.replace('-', ""), 16).ok(),
-        _ => plain.parse().ok(),
-    };
-    id.map(TaskId).ok_or_else(error)
+    let id = text.trim().parse();
+    id.map_err(|error: ParseTaskIdError| CmdError::usage(error.to_string()))
 }
 
 async fn list(broker: &dyn Broker, mut query: Query, mut out: Output) -> CmdResult {
@@ -133,12 +129,14 @@ fn row(task: &Task) -> Vec<String> {
         task.args.to_string(),
         first.unwrap_or_default().to_owned(),
         task.run_time.map_or(String::new(), fmt_duration),
-        task.worker.map_or(String::new(), |w| w.to_string()),
+        task.worker
+            .as_ref()
+            .map_or(String::new(), |w| w.to_string()),
     ]
 }
 
 async fn show(broker: &dyn Broker, id: TaskId, out: OutputArgs) -> CmdResult {
-    let task = broker.get(id).await?;
+    let task = broker.get(&id).await?;
     let task =
         task.ok_or_else(|| CmdError::not_found(format!("no task {id}; it may have been purged")))?;
     let mut out = Output::new(out);
@@ -180,7 +178,9 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
         ("attempts", attempts),
         (
             "worker",
-            task.worker.map_or(String::new(), |w| w.to_string()),
+            task.worker
+                .as_ref()
+                .map_or(String::new(), |w| w.to_string()),
         ),
         ("submitted", at(Some(task.submitted_at))),
         ("due", at(task.due_at)),
@@ -196,7 +196,10 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
         ),
     ];
     let log = task.attempts_history.iter().map(|attempt| {
-        let worker = attempt.worker.map_or("?".to_owned(), |w| w.to_string());
+        let worker = attempt
+            .worker
+            .as_ref()
+            .map_or("?".to_owned(), |w| w.to_string());
         let text = format!(
             "{worker}, {}: {}",
             fmt_duration(attempt.run_time),
@@ -221,10 +224,13 @@ async fn act(broker: &dyn Broker, action: BulkAction, selector: TaskSelector) ->
     let ids: Result<Vec<TaskId>, CmdError> = tasks.iter().map(|text| parse_id(text)).collect();
     let filter = match ids {
         Ok(ids) if ids.len() == 1 && action != BulkAction::Purge => {
-            let id = ids[0];
+            let id = ids[0].clone();
             let state = match action {
-                BulkAction::Cancel => broker.cancel(id).await?,
-                BulkAction::Retry | BulkAction::Purge => broker.retry(id).await?,
+                BulkAction::Cancel => match broker.cancel(&id).await? {
+                    CancelOutcome::Cancelled => State::Cancelled,
+                    CancelOutcome::Requested => State::Running,
+                },
+                BulkAction::Retry | BulkAction::Purge => broker.retry(&id).await?.state,
             };
             #[derive(Serialize)]
             struct TaskStateJson {

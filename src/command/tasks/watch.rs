@@ -111,7 +111,9 @@ fn describe(event: Event) -> (EventJson, String) {
             worker,
             run_time,
         } => {
-            let on = worker.map_or(String::new(), |worker| format!(" on {worker}"));
+            let on = worker
+                .as_ref()
+                .map_or(String::new(), |worker| format!(" on {worker}"));
             let text = format!("{id} {state}{on} after {}", fmt_duration(run_time));
             let json = EventJson::Finished {
                 id: id.into(),
@@ -121,14 +123,14 @@ fn describe(event: Event) -> (EventJson, String) {
             };
             (json, text)
         }
-        Event::Requeued { id } => (
-            EventJson::Requeued { id: id.into() },
-            format!("{id} requeued"),
-        ),
-        Event::Duplicate { id } => (
-            EventJson::Duplicate { id: id.into() },
-            format!("{id} submitted again: deduplicated"),
-        ),
+        Event::Requeued { id } => {
+            let text = format!("{id} requeued");
+            (EventJson::Requeued { id: id.into() }, text)
+        }
+        Event::Duplicate { id } => {
+            let text = format!("{id} submitted again: deduplicated");
+            (EventJson::Duplicate { id: id.into() }, text)
+        }
         Event::Purged { count } => (
             EventJson::Purged { count },
             format!("{} purged", pluralize(count, "task")),

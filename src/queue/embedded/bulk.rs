@@ -62,7 +62,7 @@ impl BulkJob {
         let full = page.tasks.len() == PAGE_SIZE;
         let last = page.tasks.last().filter(|_| full);
         let last = last.map(|task| Order::Oldest.cursor(task));
-        match page.resume_at.or(last) {
+        match page.resume_at.clone().or(last) {
             Some(cursor) => {
                 self.query.from = PageStart::After(cursor);
                 Next::Continue(Box::new(self))

@@ -40,7 +40,7 @@ impl IdempotencyCache {
         let receipts = ranges.iter().flat_map(|range| {
             let ids = range.first..range.first + range.count;
             ids.map(|id| Receipt {
-                id: TaskId(id.into()),
+                id: TaskId::Sequence(id),
                 deduplicated: range.deduplicated,
             })
         });
@@ -97,7 +97,7 @@ impl IdempotencyCache {
 fn id_ranges(receipts: &[Receipt]) -> Vec<IdRange> {
     let mut ranges: Vec<IdRange> = Vec::new();
     for receipt in receipts {
-        let id = u64::try_from(receipt.id.0).unwrap_or_default();
+        let id = receipt.id.sequence().unwrap_or_default();
         match ranges.last_mut() {
             Some(range)
                 if range.deduplicated == receipt.deduplicated
@@ -125,7 +125,7 @@ mod tests {
 
     fn receipt((id, deduplicated): (u64, bool)) -> Receipt {
         Receipt {
-            id: TaskId(id.into()),
+            id: TaskId::Sequence(id),
             deduplicated,
         }
     }

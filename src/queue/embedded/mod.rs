@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use tokio::sync::oneshot;
 
 pub use self::core::CoreLimits;
@@ -30,7 +30,11 @@ use self::{
     dispatcher::{DispatcherParts, DispatcherThread},
 };
 use super::{
-    broker::{Broker, BrokerFuture, BulkAction, BulkOutcome, ShutdownReport},
+    broker::{
+        Broker, BrokerFuture, BulkAction, BulkOutcome, CancelOutcome, Control, Engine, Inspect,
+        RetryOutcome, ShutdownReport, Submit,
+    },
+    capabilities::{Capabilities, Operation},
     clock::Clock,
     embedded::store::{
         Memory, OpenReport, Sqlite, Store,
@@ -42,7 +46,7 @@ use super::{
     query::{Filter, Page, Query},
     registry::Registry,
     state::State,
-    stats::{NameHistograms, Stats},
+    stats::{Count, NameHistograms, Stats},
     storage::{Durability, Recovery},
     task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
@@ -180,11 +184,6 @@ impl Embedded {
         &self.0.recovery
     }
 
-    /// The wait and run times by task name since the start.
-    pub fn histograms(&self) -> BrokerFuture<'_, Vec<NameHistograms>> {
-        self.request(DispatcherCommand::Histograms)
-    }
-
     fn read<'a, T: Send + 'a>(
         &'a self,
         request: impl FnOnce(ReadResponder<T>) -> ReadRequest,
@@ -239,11 +238,17 @@ impl Embedded {
     }
 }
 
-impl Broker for Embedded {
+impl Engine for Embedded {
     fn engine(&self) -> &'static str {
         "embedded"
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::all().without(Operation::Queues)
+    }
+}
+
+impl Submit for Embedded {
     fn submit(&self, tasks: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>> {
         self.submit_with_key(tasks, None)
     }
@@ -255,8 +260,11 @@ impl Broker for Embedded {
     ) -> BrokerFuture<'_, Vec<Receipt>> {
         self.submit_with_key(tasks, Some(id))
     }
+}
 
-    fn get(&self, id: TaskId) -> BrokerFuture<'_, Option<Task>> {
+impl Inspect for Embedded {
+    fn get(&self, id: &TaskId) -> BrokerFuture<'_, Option<Task>> {
+        let id = id.clone();
         self.read(|reply| ReadRequest::Get(id, reply))
     }
 
@@ -264,24 +272,62 @@ impl Broker for Embedded {
         self.read(|reply| ReadRequest::List(query, reply))
     }
 
-    fn count(&self, filter: Filter) -> BrokerFuture<'_, usize> {
-        self.read(|reply| ReadRequest::Count(filter, reply))
+    fn count(&self, filter: Filter) -> BrokerFuture<'_, Count> {
+        let count = self.read(|reply| ReadRequest::Count(filter, reply));
+        count.map_ok(Count::Exact).boxed()
     }
 
     fn dead_letters(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
         self.read(ReadRequest::FailureGroups)
     }
 
-    fn cancel(&self, id: TaskId) -> BrokerFuture<'_, State> {
-        self.try_request(|reply| DispatcherCommand::Cancel(id, reply))
+    fn stats(&self) -> BrokerFuture<'_, Stats> {
+        self.request(DispatcherCommand::Stats)
     }
 
-    fn undo_cancel(&self, id: TaskId) -> BrokerFuture<'_, State> {
+    fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>> {
+        self.request(DispatcherCommand::Workers)
+    }
+
+    fn histograms(&self) -> BrokerFuture<'_, Vec<NameHistograms>> {
+        self.request(DispatcherCommand::Histograms)
+    }
+
+    fn subscribe(&self) -> Subscription {
+        let (batches, subscription) = async_channel::bounded(MAX_BATCHES);
+        // When the command channel is full or the broker has stopped, the subscription ends at once and
+        // the subscriber subscribes again; events are only for display.
+        self.0
+            .commands
+            .try_send(DispatcherCommand::Subscribe(batches))
+            .ok();
+        Subscription::new(subscription)
+    }
+}
+
+impl Control for Embedded {
+    fn cancel(&self, id: &TaskId) -> BrokerFuture<'_, CancelOutcome> {
+        let id = id.clone();
+        let state = self.try_request(|reply| DispatcherCommand::Cancel(id, reply));
+        let outcome = |state| match state {
+            State::Cancelled => CancelOutcome::Cancelled,
+            _ => CancelOutcome::Requested,
+        };
+        state.map_ok(outcome).boxed()
+    }
+
+    fn undo_cancel(&self, id: &TaskId) -> BrokerFuture<'_, State> {
+        let id = id.clone();
         self.try_request(|reply| DispatcherCommand::Restore(id, reply))
     }
 
-    fn retry(&self, id: TaskId) -> BrokerFuture<'_, State> {
-        self.try_request(|reply| DispatcherCommand::Retry(id, reply))
+    fn retry(&self, id: &TaskId) -> BrokerFuture<'_, RetryOutcome> {
+        let id = id.clone();
+        let retried = id.clone();
+        let state = self.try_request(|reply| DispatcherCommand::Retry(id, reply));
+        state
+            .map_ok(|state| RetryOutcome { id: retried, state })
+            .boxed()
     }
 
     fn bulk(&self, action: BulkAction, filter: Filter) -> BrokerFuture<'_, BulkOutcome> {
@@ -298,29 +344,12 @@ impl Broker for Embedded {
         self.request(|reply| DispatcherCommand::Pause(queue, false, reply))
     }
 
-    fn stats(&self) -> BrokerFuture<'_, Stats> {
-        self.request(DispatcherCommand::Stats)
-    }
-
-    fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>> {
-        self.request(DispatcherCommand::Workers)
-    }
-
     fn scale(&self, workers: usize) -> BrokerFuture<'_, usize> {
         self.request(|reply| DispatcherCommand::Scale(workers, reply))
     }
+}
 
-    fn subscribe(&self) -> Subscription {
-        let (batches, subscription) = async_channel::bounded(MAX_BATCHES);
-        // When the command channel is full or the broker has stopped, the subscription ends at once and
-        // the subscriber subscribes again; events are only for display.
-        self.0
-            .commands
-            .try_send(DispatcherCommand::Subscribe(batches))
-            .ok();
-        Subscription::new(subscription)
-    }
-
+impl Broker for Embedded {
     fn shutdown(&self, grace: Duration) -> BrokerFuture<'_, ShutdownReport> {
         let requested = self.request(|reply| DispatcherCommand::Shutdown(grace, reply));
         async move {

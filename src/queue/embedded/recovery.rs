@@ -13,7 +13,7 @@ pub(super) fn recovery(
         waiting,
         missing: opened
             .missing
-            .map(|(from, to)| (TaskId(from.into()), TaskId(to.into()))),
+            .map(|(from, to)| (TaskId::Sequence(from), TaskId::Sequence(to))),
         damage: opened.damage,
         ..Recovery::default()
     };

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::{
     clock::Timestamp,
-    id::{TaskId, WorkerId},
+    id::{TaskId, WorkerNumber},
     task::Progress,
     timeline::{ActivityTimeline, Span},
     worker::{RunningTask, WorkerState, WorkerStatus},
@@ -44,12 +44,12 @@ pub(in crate::queue) enum StopReason {
 pub(in crate::queue) enum Signal {
     /// Stop this run.
     Stop {
-        worker: WorkerId,
+        worker: WorkerNumber,
         run: u64,
         reason: StopReason,
     },
     /// It did not stop: replace the worker.
-    Abandon { worker: WorkerId },
+    Abandon { worker: WorkerNumber },
 }
 
 /// The control block of one worker. Runs are numbered, so a request to stop one never reaches another.
@@ -70,10 +70,10 @@ pub(in crate::queue) struct WorkerControl {
 }
 
 impl WorkerControl {
-    pub(in crate::queue) fn new(id: WorkerId, now: Timestamp) -> Self {
+    pub(in crate::queue) fn new(id: WorkerNumber, now: Timestamp) -> Self {
         Self {
             status: Mutex::new(WorkerStatus {
-                id,
+                id: id.into(),
                 state: WorkerState::Idle,
                 current: None,
                 done: 0,

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, fs::File, io, os::unix::fs::FileExt, path::Path
 
 use crate::{
     files,
-    queue::id::{TaskId, WorkerId},
+    queue::id::{TaskId, WorkerNumber},
 };
 
 /// The format and its version.
@@ -64,8 +64,8 @@ impl InFlightFile {
 
     /// Records the task that a worker runs, or that it runs none. Only tasks with a sequence number can be
     /// recorded. A failed write only loses the attribution of a crash, so it does not stop the worker.
-    pub(in crate::queue) fn record(&self, worker: WorkerId, task: Option<TaskId>) {
-        let number = task.and_then(|id| u64::try_from(id.0).ok());
+    pub(in crate::queue) fn record(&self, worker: WorkerNumber, task: Option<&TaskId>) {
+        let number = task.and_then(TaskId::sequence);
         if worker.0 < MAX_RECORDED {
             let offset = FIRST_WORKER + u64::from(worker.0) * ENTRY as u64;
             self.0
@@ -109,10 +109,10 @@ mod tests {
             let (file, recorded) = InFlightFile::open(&path).expect("opens");
             assert_eq!(recorded, Recorded::default());
             file.reset(0).expect("written");
-            file.record(WorkerId(1), Some(TaskId(41)));
-            file.record(WorkerId(2), Some(TaskId(42)));
-            file.record(WorkerId(2), None);
-            file.record(WorkerId(9_999), Some(TaskId(43)));
+            file.record(WorkerNumber(1), Some(&TaskId::Sequence(41)));
+            file.record(WorkerNumber(2), Some(&TaskId::Sequence(42)));
+            file.record(WorkerNumber(2), None);
+            file.record(WorkerNumber(9_999), Some(&TaskId::Sequence(43)));
             file.record_acknowledged(77);
         }
         let (file, recorded) = InFlightFile::open(&path).expect("opens");

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::queue::{
     clock::Timestamp,
-    id::{TaskId, WorkerId},
+    id::{TaskId, WorkerNumber},
     registry::TaskFunction,
 };
 
@@ -37,7 +37,7 @@ pub(in crate::queue) enum RunOutcome {
 /// start of the next.
 #[derive(Debug)]
 pub(in crate::queue) struct WorkerReport {
-    pub(in crate::queue) worker: WorkerId,
+    pub(in crate::queue) worker: WorkerNumber,
     pub(in crate::queue) ended: Option<RunEnded>,
     pub(in crate::queue) started: Option<RunStarted>,
     /// It is the worker's last report.
@@ -45,7 +45,7 @@ pub(in crate::queue) struct WorkerReport {
 }
 
 /// The start of a run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(in crate::queue) struct RunStarted {
     pub(in crate::queue) id: TaskId,
     pub(in crate::queue) run: u64,

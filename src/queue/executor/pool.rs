@@ -12,7 +12,7 @@ use crate::queue::{
         in_flight::InFlightFile,
         job::{Job, WorkerReport},
     },
-    id::WorkerId,
+    id::WorkerNumber,
     task::Progress,
     worker::{WorkerState, WorkerStatus},
 };
@@ -26,7 +26,7 @@ pub(in crate::queue) struct Pool {
     in_flight: Option<Arc<InFlightFile>>,
     jobs: async_channel::Receiver<Job>,
     reports: async_channel::Sender<WorkerReport>,
-    workers: BTreeMap<WorkerId, PoolSlot>,
+    workers: BTreeMap<WorkerNumber, PoolSlot>,
 }
 
 struct PoolSlot {
@@ -59,7 +59,7 @@ impl Pool {
     }
 
     /// The workers that are not retired.
-    fn active(&self) -> Vec<WorkerId> {
+    fn active(&self) -> Vec<WorkerNumber> {
         self.workers
             .iter()
             .filter(|(_, slot)| !slot.control.retire.is_cancelled())
@@ -68,7 +68,7 @@ impl Pool {
     }
 
     /// Spawns or retires workers until `desired` are active; returns those that were spawned.
-    pub(in crate::queue) fn scale(&mut self, desired: usize) -> Vec<WorkerId> {
+    pub(in crate::queue) fn scale(&mut self, desired: usize) -> Vec<WorkerNumber> {
         let active = self.active();
         for id in self.pick_retirees(&active, desired) {
             if let Some(slot) = self.workers.get(&id) {
@@ -79,8 +79,8 @@ impl Pool {
     }
 
     /// The workers to retire: idle before busy, and the newest first among those.
-    fn pick_retirees(&self, active: &[WorkerId], desired: usize) -> Vec<WorkerId> {
-        let mut retirees: Vec<WorkerId> = active.to_vec();
+    fn pick_retirees(&self, active: &[WorkerNumber], desired: usize) -> Vec<WorkerNumber> {
+        let mut retirees: Vec<WorkerNumber> = active.to_vec();
         retirees.sort_by_key(|id| {
             let slot = self.workers.get(id);
             let idle = slot.is_some_and(|slot| slot.control.status().state == WorkerState::Idle);
@@ -90,11 +90,11 @@ impl Pool {
         retirees
     }
 
-    fn spawn(&mut self) -> WorkerId {
+    fn spawn(&mut self) -> WorkerNumber {
         let id = (1..)
-            .map(WorkerId)
+            .map(WorkerNumber)
             .find(|id| !self.workers.contains_key(id))
-            .unwrap_or(WorkerId(u16::MAX));
+            .unwrap_or(WorkerNumber(u16::MAX));
         let control = Arc::new(WorkerControl::new(id, self.clock.now()));
         let worker = Worker {
             id,
@@ -113,12 +113,12 @@ impl Pool {
     }
 
     /// Removes a worker that has stopped.
-    pub(in crate::queue) fn remove(&mut self, id: WorkerId) {
+    pub(in crate::queue) fn remove(&mut self, id: WorkerNumber) {
         self.workers.remove(&id);
     }
 
     /// Delivers a signal; returns the workers that were spawned because of it.
-    pub(in crate::queue) fn signal(&mut self, signal: Signal, desired: usize) -> Vec<WorkerId> {
+    pub(in crate::queue) fn signal(&mut self, signal: Signal, desired: usize) -> Vec<WorkerNumber> {
         match signal {
             Signal::Stop {
                 worker,
@@ -136,7 +136,7 @@ impl Pool {
 
     /// Replaces a worker whose task does not return. When every thread of the runtime is blocked in
     /// this way, all other workers move to a new one.
-    fn abandon(&mut self, worker: WorkerId, desired: usize) -> Vec<WorkerId> {
+    fn abandon(&mut self, worker: WorkerNumber, desired: usize) -> Vec<WorkerNumber> {
         if let Some(slot) = self.workers.get(&worker) {
             slot.control.abandon();
         }
@@ -166,7 +166,7 @@ impl Pool {
     }
 
     /// The progress of the task that a worker runs, if it reports any.
-    pub(in crate::queue) fn progress(&self, worker: WorkerId) -> Option<Progress> {
+    pub(in crate::queue) fn progress(&self, worker: WorkerNumber) -> Option<Progress> {
         self.workers.get(&worker)?.control.progress()
     }
 

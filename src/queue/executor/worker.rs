@@ -13,7 +13,7 @@ use crate::queue::{
         in_flight::InFlightFile,
         job::{Job, RunEnded, RunOutcome, RunStarted, WorkerReport},
     },
-    id::{TaskId, WorkerId},
+    id::{TaskId, WorkerNumber},
     registry::TaskError,
     task::MAX_PAYLOAD,
 };
@@ -27,7 +27,7 @@ compile_error!(
 /// A worker and its ends of the channels.
 #[derive(Clone)]
 pub(in crate::queue) struct Worker {
-    pub(in crate::queue) id: WorkerId,
+    pub(in crate::queue) id: WorkerNumber,
     pub(in crate::queue) control: Arc<WorkerControl>,
     pub(in crate::queue) clock: Clock,
     /// Records which task it runs, if a crash is to be attributed to tasks.
@@ -98,23 +98,29 @@ impl Worker {
     }
 
     fn start_job(&self, job: &Job, at: Timestamp) -> RunStarted {
-        self.record_in_flight(Some(job.id));
-        self.control.start_run(job.id, &job.function.name, at);
+        self.record_in_flight(Some(&job.id));
+        self.control
+            .start_run(job.id.clone(), &job.function.name, at);
         RunStarted {
-            id: job.id,
+            id: job.id.clone(),
             run: job.run,
             at,
         }
     }
 
-    fn record_in_flight(&self, task: Option<TaskId>) {
+    fn record_in_flight(&self, task: Option<&TaskId>) {
         if let Some(file) = &self.in_flight {
             file.record(self.id, task);
         }
     }
 
     async fn run_job(&self, job: &Job) -> RunEnded {
-        let context = Context::new(job.id, job.run, job.attempt, Arc::clone(&self.control));
+        let context = Context::new(
+            job.id.clone(),
+            job.run,
+            job.attempt,
+            Arc::clone(&self.control),
+        );
         let work = AssertUnwindSafe(async {
             match job.function.start(&job.args, context) {
                 Ok(run) => run.await,
@@ -143,7 +149,7 @@ impl Worker {
         let at = self.clock.now();
         let run_time = self.control.end_run(at, end);
         RunEnded {
-            id: job.id,
+            id: job.id.clone(),
             run: job.run,
             at,
             run_time,

@@ -29,14 +29,14 @@ pub(in crate::queue) fn failure_groups(rows: &dyn Rows) -> Result<Vec<FailureGro
                 name: Arc::clone(&row.name),
                 error,
                 count: 0,
-                newest: TaskId(row.id.into()),
+                newest: TaskId::Sequence(row.id),
                 last,
             });
         group.count += 1;
         group.last = group.last.max(last);
     }
     let mut groups: Vec<FailureGroup> = groups.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse((group.count, group.newest)));
+    groups.sort_by(|a, b| (b.count, &b.newest).cmp(&(a.count, &a.newest)));
     groups.truncate(MAX_FAILURE_GROUPS);
     Ok(groups)
 }

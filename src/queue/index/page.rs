@@ -33,7 +33,7 @@ pub(in crate::queue) fn list(
         running,
         filter: &query.filter,
     };
-    for (scanned, item) in scan.items(query.order, query.from).enumerate() {
+    for (scanned, item) in scan.items(query.order, &query.from).enumerate() {
         if page.tasks.len() >= limit {
             break;
         }
@@ -44,7 +44,7 @@ pub(in crate::queue) fn list(
         let (key, row) = item?;
         last = Some(Cursor {
             key,
-            id: TaskId(row.id.into()),
+            id: TaskId::Sequence(row.id),
         });
         let run = running.get(&row.id);
         if row.matches(&query.filter, run) {
@@ -61,9 +61,9 @@ pub(in crate::queue) fn list(
 pub(in crate::queue) fn get(
     rows: &dyn Rows,
     running: &Running,
-    id: TaskId,
+    id: &TaskId,
 ) -> Result<Option<Task>, StorageError> {
-    let Ok(key) = u64::try_from(id.0) else {
+    let Some(key) = id.sequence() else {
         return Ok(None);
     };
     let Some(row) = rows.row(key)? else {
@@ -99,7 +99,7 @@ fn matching<'a>(
         running,
         filter,
     };
-    scan.items(Order::Oldest, PageStart::First)
+    scan.items(Order::Oldest, &PageStart::First)
         .filter(move |item| match item {
             Ok((_, row)) => row.matches(filter, running.get(&row.id)),
             Err(_) => true,
@@ -115,7 +115,7 @@ struct ListScan<'a> {
 }
 
 impl<'a> ListScan<'a> {
-    fn items(self, order: Order, from: PageStart) -> ScanIter<'a> {
+    fn items(self, order: Order, from: &PageStart) -> ScanIter<'a> {
         match order {
             Order::Newest => self.by_age(from, true),
             Order::Oldest => self.by_age(from, false),
@@ -124,7 +124,7 @@ impl<'a> ListScan<'a> {
         }
     }
 
-    fn by_age(self, from: PageStart, newest_first: bool) -> ScanIter<'a> {
+    fn by_age(self, from: &PageStart, newest_first: bool) -> ScanIter<'a> {
         // Exactly one of the two reverses the scan; both together do not.
         let descending = newest_first != from.is_backwards();
         let edge = match from {
@@ -140,7 +140,7 @@ impl<'a> ListScan<'a> {
             (edge, Bound::Unbounded)
         };
         if let Some(ids) = &self.filter.ids {
-            let ids = ids.iter().filter_map(|id| u64::try_from(id.0).ok());
+            let ids = ids.iter().filter_map(TaskId::sequence);
             let ids: Vec<u64> = ids.filter(|id| within(range, (0, *id))).collect();
             return if descending {
                 self.by_ids(ids.into_iter().rev())
@@ -159,7 +159,7 @@ impl<'a> ListScan<'a> {
     }
 
     /// One state after the other, and the newest first within each.
-    fn by_state(self, from: PageStart) -> ScanIter<'a> {
+    fn by_state(self, from: &PageStart) -> ScanIter<'a> {
         let backwards = from.is_backwards();
         let start = match from {
             PageStart::First | PageStart::Last => None,
@@ -193,8 +193,8 @@ impl<'a> ListScan<'a> {
         }
     }
 
-    fn by_run_time(self, from: PageStart) -> ScanIter<'a> {
-        let key = |c: Cursor| (c.key, id(c));
+    fn by_run_time(self, from: &PageStart) -> ScanIter<'a> {
+        let key = |c: &Cursor| (c.key, id(c));
         let (range, descending) = match from {
             PageStart::First => ((Bound::Unbounded, Bound::Unbounded), true),
             PageStart::At(c) => ((Bound::Unbounded, Bound::Included(key(c))), true),
@@ -235,8 +235,8 @@ impl<'a> ListScan<'a> {
     }
 }
 
-fn id(cursor: Cursor) -> u64 {
-    u64::try_from(cursor.id.0).unwrap_or(u64::MAX)
+fn id(cursor: &Cursor) -> u64 {
+    cursor.id.sequence().unwrap_or(u64::MAX)
 }
 
 fn within(range: KeyRange, key: SortKey) -> bool {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::queue::{
     clock::Timestamp,
-    id::{TaskId, WorkerId},
+    id::{TaskId, WorkerId, WorkerNumber},
     options::{DEFAULT_QUEUE, Key, TimeLimits},
     query::{Filter, duration_key},
     state::State,
@@ -80,13 +80,13 @@ pub(in crate::queue) struct LastRun {
     pub(in crate::queue) wait_micros: u64,
     /// Microseconds from the start to the end.
     pub(in crate::queue) run_micros: u64,
-    pub(in crate::queue) worker: WorkerId,
+    pub(in crate::queue) worker: WorkerNumber,
 }
 
 /// The current run of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::queue) struct RunningInfo {
-    pub(in crate::queue) worker: WorkerId,
+    pub(in crate::queue) worker: WorkerNumber,
     pub(in crate::queue) started_at: Timestamp,
     pub(in crate::queue) wait_time: Duration,
     pub(in crate::queue) attempts: u8,
@@ -196,7 +196,7 @@ impl Row {
         let running = running.filter(|_| self.end.is_none());
         let last_run = self.end.as_ref().and_then(|end| end.last_run);
         Task {
-            id: TaskId(self.id.into()),
+            id: TaskId::Sequence(self.id),
             name: Arc::clone(&self.name),
             args: Arc::clone(&self.args),
             state: self.current_state(running),
@@ -221,7 +221,8 @@ impl Row {
             run_time: last_run.map(|run| Duration::from_micros(run.run_micros)),
             worker: running
                 .map(|run| run.worker)
-                .or(last_run.map(|run| run.worker)),
+                .or(last_run.map(|run| run.worker))
+                .map(Into::into),
             result: self.end.as_ref().and_then(|end| end.result.clone()),
             error: self.cold().error.clone(),
             attempts_history: Vec::<Attempt>::new(),
@@ -239,8 +240,9 @@ impl Row {
         let last_run = self.end.as_ref().and_then(|end| end.last_run);
         let worker = running
             .filter(|_| self.end.is_none())
-            .map(|run| run.worker.0)
-            .or(last_run.map(|run| run.worker.0));
+            .map(|run| run.worker)
+            .or(last_run.map(|run| run.worker))
+            .map(WorkerId::from);
         let key = self.cold().key.as_deref().map(|key| &*key.text);
         let equals = |wanted: &Option<String>, value: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == value)
@@ -256,7 +258,7 @@ impl Row {
             && filter
                 .ids
                 .as_ref()
-                .is_none_or(|ids| ids.contains(&TaskId(self.id.into())))
+                .is_none_or(|ids| ids.contains(&TaskId::Sequence(self.id)))
             && self.matches_texts(filter)
     }
 

@@ -13,8 +13,8 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use super::{
     ROOM, TASK,
     contract::{
-        ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, LIST, PAUSE, RESUME,
-        RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
+        ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, LIST, PAUSE, QUEUES,
+        RESUME, RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
     },
 };
 use crate::{
@@ -24,13 +24,17 @@ use crate::{
         service::{Method, Stub},
     },
     queue::{
-        broker::{Broker, BrokerFuture, BulkAction, BulkOutcome, ShutdownReport},
+        broker::{
+            Broker, BrokerFuture, BulkAction, BulkOutcome, CancelOutcome, Control, Engine, Inspect,
+            RetryOutcome, Submit,
+        },
+        capabilities::Capabilities,
         error::{BrokerError, FailureGroup},
         event::{EventBatch, Subscription},
         id::{IdempotencyKey, TaskId},
         query::{Filter, Page, Query},
         state::State,
-        stats::Stats,
+        stats::{Count, QueueStatus, Stats},
         storage::Recovery,
         task::{NewTask, Receipt, Task},
         worker::WorkerStatus,
@@ -55,6 +59,7 @@ struct Inner {
     /// Where the client's sockets and timers are.
     net: Handle,
     engine: String,
+    capabilities: Capabilities,
     recovery: Recovery,
 }
 
@@ -72,11 +77,16 @@ impl Remote {
         let stub = Stub::new(client, peer, object);
         let calling = stub.clone();
         let info = on(&net, async move { calling.call(&ABOUT, &[]).await });
-        let BrokerInfo { engine, recovery } = info.await?;
+        let BrokerInfo {
+            engine,
+            capabilities,
+            recovery,
+        } = info.await?;
         Ok(Self(Arc::new(Inner {
             stub,
             net,
             engine,
+            capabilities,
             recovery,
         })))
     }
@@ -258,11 +268,17 @@ fn name() -> IdempotencyKey {
     }
 }
 
-impl Broker for Remote {
+impl Engine for Remote {
     fn engine(&self) -> &str {
         &self.0.engine
     }
 
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities
+    }
+}
+
+impl Submit for Remote {
     fn submit(&self, tasks: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>> {
         self.submit_idempotent(name(), tasks)
     }
@@ -274,9 +290,11 @@ impl Broker for Remote {
     ) -> BrokerFuture<'_, Vec<Receipt>> {
         self.submit_all(id, tasks).boxed()
     }
+}
 
-    fn get(&self, id: TaskId) -> BrokerFuture<'_, Option<Task>> {
-        self.call(&GET, (id,), DEADLINE)
+impl Inspect for Remote {
+    fn get(&self, id: &TaskId) -> BrokerFuture<'_, Option<Task>> {
+        self.call(&GET, (id.clone(),), DEADLINE)
     }
 
     fn list(&self, query: Query) -> BrokerFuture<'_, Page> {
@@ -284,7 +302,7 @@ impl Broker for Remote {
         self.call(&LIST, (Some(query),), PERSIST)
     }
 
-    fn count(&self, filter: Filter) -> BrokerFuture<'_, usize> {
+    fn count(&self, filter: Filter) -> BrokerFuture<'_, Count> {
         self.call(&COUNT, (Some(filter),), LONG)
     }
 
@@ -292,16 +310,40 @@ impl Broker for Remote {
         self.call(&DEAD_LETTERS, [], LONG)
     }
 
-    fn cancel(&self, id: TaskId) -> BrokerFuture<'_, State> {
-        self.call(&CANCEL, (id,), DEADLINE)
+    fn stats(&self) -> BrokerFuture<'_, Stats> {
+        self.call(&STATS, [], DEADLINE)
     }
 
-    fn undo_cancel(&self, id: TaskId) -> BrokerFuture<'_, State> {
-        self.call(&UNDO_CANCEL, (id,), DEADLINE)
+    fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>> {
+        self.call(&WORKERS, [], DEADLINE)
     }
 
-    fn retry(&self, id: TaskId) -> BrokerFuture<'_, State> {
-        self.call(&RETRY, (id,), DEADLINE)
+    fn queues(&self) -> BrokerFuture<'_, Vec<QueueStatus>> {
+        self.call(&QUEUES, [], DEADLINE)
+    }
+
+    fn subscribe(&self) -> Subscription {
+        let (batches, subscription) = async_channel::bounded(MAX_BATCHES);
+        let (unwanted, this) = (CancellationToken::new(), self.clone());
+        let end = unwanted.clone().drop_guard();
+        self.0.net.spawn(async move {
+            unwanted.run_until_cancelled(this.follow(batches)).await;
+        });
+        Subscription::with_guard(subscription, end)
+    }
+}
+
+impl Control for Remote {
+    fn cancel(&self, id: &TaskId) -> BrokerFuture<'_, CancelOutcome> {
+        self.call(&CANCEL, (id.clone(),), DEADLINE)
+    }
+
+    fn undo_cancel(&self, id: &TaskId) -> BrokerFuture<'_, State> {
+        self.call(&UNDO_CANCEL, (id.clone(),), DEADLINE)
+    }
+
+    fn retry(&self, id: &TaskId) -> BrokerFuture<'_, RetryOutcome> {
+        self.call(&RETRY, (id.clone(),), DEADLINE)
     }
 
     fn bulk(&self, deed: BulkAction, filter: Filter) -> BrokerFuture<'_, BulkOutcome> {
@@ -316,33 +358,13 @@ impl Broker for Remote {
         self.call(&RESUME, (queue.map(str::to_owned),), DEADLINE)
     }
 
-    fn stats(&self) -> BrokerFuture<'_, Stats> {
-        self.call(&STATS, [], DEADLINE)
-    }
-
-    fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>> {
-        self.call(&WORKERS, [], DEADLINE)
-    }
-
     fn scale(&self, workers: usize) -> BrokerFuture<'_, usize> {
         self.call(&SCALE, (workers,), DEADLINE)
     }
-
-    fn subscribe(&self) -> Subscription {
-        let (batches, subscription) = async_channel::bounded(MAX_BATCHES);
-        let (unwanted, this) = (CancellationToken::new(), self.clone());
-        let end = unwanted.clone().drop_guard();
-        self.0.net.spawn(async move {
-            unwanted.run_until_cancelled(this.follow(batches)).await;
-        });
-        Subscription::with_guard(subscription, end)
-    }
-
-    /// The broker goes on: it belongs to another process.
-    fn shutdown(&self, _grace: Duration) -> BrokerFuture<'_, ShutdownReport> {
-        futures_util::future::ready(Ok(ShutdownReport::default())).boxed()
-    }
 }
+
+/// The broker belongs to another process, and a shutdown leaves it alone.
+impl Broker for Remote {}
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

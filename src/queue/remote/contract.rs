@@ -9,12 +9,13 @@ use crate::{
         trust::role::Role,
     },
     queue::{
-        broker::{BulkAction, BulkOutcome},
+        broker::{BulkAction, BulkOutcome, CancelOutcome, RetryOutcome},
+        capabilities::Capabilities,
         error::FailureGroup,
         id::{IdempotencyKey, TaskId},
         query::{Filter, Page, Query},
         state::State,
-        stats::Stats,
+        stats::{Count, QueueStatus, Stats},
         storage::Recovery,
         task::{NewTask, Receipt, Task},
         worker::WorkerStatus,
@@ -25,6 +26,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct BrokerInfo {
     pub(super) engine: String,
+    pub(super) capabilities: Capabilities,
     pub(super) recovery: Recovery,
 }
 
@@ -48,9 +50,9 @@ pub(super) const LIST: Method<(Option<Query>,), Page> = Method::new(
     "Returns a page of tasks. Query: filter, order, from, limit.",
 );
 
-pub(super) const COUNT: Method<(Option<Filter>,), usize> = Method::new(
-    "count(filter: map?) -> int",
-    "Returns the exact number of matching tasks.",
+pub(super) const COUNT: Method<(Option<Filter>,), Count> = Method::new(
+    "count(filter: map?) -> map",
+    "Returns the number of matching tasks: exact, or at_least.",
 );
 
 pub(super) const DEAD_LETTERS: Method<NoArgs, Vec<FailureGroup>> = Method::new(
@@ -66,6 +68,11 @@ pub(super) const WORKERS: Method<NoArgs, Vec<WorkerStatus>> = Method::new(
     "Returns every worker with the task that it runs.",
 );
 
+pub(super) const QUEUES: Method<NoArgs, Vec<QueueStatus>> = Method::new(
+    "queues() -> list",
+    "Returns every queue with its depth and consumers.",
+);
+
 pub(super) const SUBMIT: Method<(Vec<NewTask>, Option<IdempotencyKey>), Vec<Receipt>> =
     Method::new(
         "submit(tasks: list, id: int?) -> list",
@@ -73,9 +80,9 @@ pub(super) const SUBMIT: Method<(Vec<NewTask>, Option<IdempotencyKey>), Vec<Rece
     )
     .requires(Role::Member);
 
-pub(super) const CANCEL: Method<(TaskId,), State> = Method::new(
+pub(super) const CANCEL: Method<(TaskId,), CancelOutcome> = Method::new(
     "cancel(id: int) -> str",
-    "Cancels a task; returns its state.",
+    "Cancels a task; returns cancelled, or requested for a running task.",
 )
 .requires(Role::Member);
 
@@ -85,9 +92,9 @@ pub(super) const UNDO_CANCEL: Method<(TaskId,), State> = Method::new(
 )
 .requires(Role::Member);
 
-pub(super) const RETRY: Method<(TaskId,), State> = Method::new(
-    "retry(id: int) -> str",
-    "Retries a task that failed, was cancelled or expired; returns its state.",
+pub(super) const RETRY: Method<(TaskId,), RetryOutcome> = Method::new(
+    "retry(id: int) -> map",
+    "Retries a task that failed, was cancelled or expired; returns its id and state.",
 )
 .requires(Role::Member);
 

@@ -159,7 +159,7 @@ impl EventLog {
         while let Some((number, (_, event))) =
             rest.next_if(|(n, (t, _))| *n == next && t == at && events.len() < BITE)
         {
-            events.push(*event);
+            events.push(event.clone());
             next = number + 1;
         }
         Some(state.news(next - 1, *at, events, number - 1 - from))
@@ -216,7 +216,7 @@ mod tests {
 
     fn event(n: u64) -> Event {
         Event::Requeued {
-            id: TaskId(n.into()),
+            id: TaskId::Sequence(n),
         }
     }
 

@@ -7,8 +7,8 @@ use futures_util::{Stream, stream};
 use super::{
     ROOM, TASK,
     contract::{
-        ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, LIST, PAUSE, RESUME,
-        RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
+        ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, LIST, PAUSE, QUEUES,
+        RESUME, RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
     },
     event_log::{EventCursor, EventLog, EventPage},
 };
@@ -62,6 +62,7 @@ struct Served {
 pub fn object(broker: Arc<dyn Broker>, recovery: Recovery, life: u64) -> Service {
     let info = BrokerInfo {
         engine: broker.engine().to_owned(),
+        capabilities: broker.capabilities(),
         recovery,
     };
     let served = Served {
@@ -82,7 +83,7 @@ pub fn object(broker: Arc<dyn Broker>, recovery: Recovery, life: u64) -> Service
 fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
     service
         .serve(&GET, broker, |broker, _, (id,)| async move {
-            broker.get(id).await.map(|task| task.map(fitted))
+            broker.get(&id).await.map(|task| task.map(fitted))
         })
         .serve(&LIST, broker, |broker, _, (query,)| async move {
             let query = query.unwrap_or_else(first_page);
@@ -101,6 +102,9 @@ fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
         })
         .serve(&STATS, broker, |broker, _, []| async move {
             broker.stats().await
+        })
+        .serve(&QUEUES, broker, |broker, _, []| async move {
+            broker.queues().await
         })
         .serve(&WORKERS, broker, |broker, _, []| async move {
             let mut workers = broker.workers().await?;
@@ -121,13 +125,13 @@ fn control(service: Service, broker: &Arc<dyn Broker>) -> Service {
             }
         })
         .serve(&CANCEL, broker, |broker, _, (id,)| async move {
-            broker.cancel(id).await
+            broker.cancel(&id).await
         })
         .serve(&UNDO_CANCEL, broker, |broker, _, (id,)| async move {
-            broker.undo_cancel(id).await
+            broker.undo_cancel(&id).await
         })
         .serve(&RETRY, broker, |broker, _, (id,)| async move {
-            broker.retry(id).await
+            broker.retry(&id).await
         })
         .serve(&BULK, broker, |broker, _, (action, filter)| async move {
             // A task of its own completes even if the caller disconnects.

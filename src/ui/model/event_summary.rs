@@ -29,8 +29,8 @@ impl EventSummary {
     pub(crate) fn add(&mut self, batch: &EventBatch) {
         self.dropped += batch.dropped;
         for event in &batch.events {
-            match *event {
-                Event::Submitted { count, .. } => self.submitted += count,
+            match event {
+                Event::Submitted { count, .. } => self.submitted += *count,
                 Event::Started { .. } => {}
                 Event::Finished {
                     id,
@@ -42,11 +42,12 @@ impl EventSummary {
                         *n += 1;
                     }
                     if self.finished.len() <= MAX_LINES {
-                        self.finished.push((id, state, worker, run_time));
+                        let finished = (id.clone(), *state, worker.clone(), *run_time);
+                        self.finished.push(finished);
                     }
                 }
                 other => {
-                    let (kind, tone, text) = describe(other);
+                    let (kind, tone, text) = describe(other.clone());
                     self.push(kind, tone, text);
                 }
             }
@@ -147,11 +148,11 @@ fn describe(event: Event) -> (Kind, Tone, String) {
 mod tests {
     use super::*;
 
-    fn finished(n: u128, state: State) -> Event {
+    fn finished(n: u64, state: State) -> Event {
         Event::Finished {
-            id: TaskId(n),
+            id: TaskId::Sequence(n),
             state,
-            worker: Some(WorkerId(1)),
+            worker: Some(WorkerId::Local(1)),
             run_time: Duration::from_millis(2),
         }
     }

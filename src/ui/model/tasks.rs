@@ -74,7 +74,7 @@ impl Tasks {
 
     /// Marks or unmarks the selected task; returns false if too many are marked.
     pub(crate) fn toggle_mark(&mut self) -> bool {
-        let Some(id) = self.selected().map(|task| task.id) else {
+        let Some(id) = self.selected().map(|task| task.id.clone()) else {
             return true;
         };
         if self.marked.remove(&id) {
@@ -263,18 +263,21 @@ impl Tasks {
     /// Remembers the selected task, unless it is the first of all: then new tasks push it down.
     fn pin(&mut self) {
         let first = self.at_start && self.selection.at == 0;
-        self.pinned = self.selected().map(|task| task.id).filter(|_| !first);
+        self.pinned = self
+            .selected()
+            .map(|task| task.id.clone())
+            .filter(|_| !first);
     }
 
     /// Keeps the selection on its task, and the task in its row on the screen.
     fn restore_selection(&mut self) {
-        match self.pinned {
+        match &self.pinned {
             None => {
                 self.selection.at = 0;
                 self.selection.top = 0;
             }
             Some(id) => {
-                if let Some(at) = self.rows.iter().position(|task| task.id == id) {
+                if let Some(at) = self.rows.iter().position(|task| task.id == *id) {
                     let offset = self.selection.at.saturating_sub(self.selection.top);
                     self.selection.at = at;
                     self.selection.top = at.saturating_sub(offset);

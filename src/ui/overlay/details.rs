@@ -183,7 +183,7 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
         let text = format!("its process crashed {times}");
         add("crashes", text, StyleRole::Bad);
     }
-    if let Some(worker) = task.worker {
+    if let Some(worker) = &task.worker {
         add("worker", worker.to_string(), StyleRole::Text);
     }
     add(
@@ -219,6 +219,7 @@ fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
     for (i, attempt) in task.attempts_history.iter().enumerate() {
         let worker = attempt
             .worker
+            .as_ref()
             .map_or("?".to_owned(), |worker| worker.to_string());
         let head = format!(
             "{}  {worker}, waited {}, ran {}",

@@ -121,7 +121,11 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
         (Cow::Owned(call_text(task)), StyleRole::Text),
         (result, result_role),
         (
-            Cow::Owned(task.worker.map_or(String::new(), |w| w.to_string())),
+            Cow::Owned(
+                task.worker
+                    .as_ref()
+                    .map_or(String::new(), |w| w.to_string()),
+            ),
             StyleRole::Dim,
         ),
         (

@@ -78,13 +78,13 @@ pub(crate) fn busy() -> Model {
         at: ago(400),
         events: (5..9)
             .map(|n| Event::Finished {
-                id: TaskId(n),
+                id: TaskId::Sequence(n),
                 state: if n == 7 {
                     State::Failed
                 } else {
                     State::Succeeded
                 },
-                worker: Some(WorkerId(1 + (n % 3) as u16)),
+                worker: Some(WorkerId::Local(1 + (n % 3) as u16)),
                 run_time: Duration::from_millis(180 + 40 * n as u64),
             })
             .collect(),
@@ -198,7 +198,7 @@ fn task(id: u64, args: &str, state: State) -> Task {
     let started = !matches!(state, State::Queued | State::Scheduled | State::Expired);
     let finished = state.is_finished();
     Task {
-        id: TaskId(id.into()),
+        id: TaskId::Sequence(id),
         name: "add".into(),
         args: args.into(),
         state,
@@ -210,7 +210,7 @@ fn task(id: u64, args: &str, state: State) -> Task {
         due_at: None,
         started_at: started.then(|| ago(9_000 - id * 400)),
         finished_at: finished.then(|| ago(8_800 - id * 433)),
-        worker: started.then_some(WorkerId(1 + (id % 3) as u16)),
+        worker: started.then_some(WorkerId::Local(1 + (id % 3) as u16)),
         result: (state == State::Succeeded).then(|| "5".into()),
         queue: None,
         key: None,
@@ -231,7 +231,7 @@ pub(crate) fn tasks() -> Vec<Task> {
     let failed = Task {
         error: Some("int too large to convert to float".into()),
         attempts_history: vec![Attempt {
-            worker: Some(WorkerId(2)),
+            worker: Some(WorkerId::Local(2)),
             wait_time: Duration::from_millis(12),
             started_at: ago(6_000),
             run_time: Duration::from_micros(80),
@@ -360,7 +360,7 @@ pub(crate) fn workers() -> Vec<WorkerStatus> {
                 i += 1;
             }
             WorkerStatus {
-                id: WorkerId(n),
+                id: WorkerId::Local(n),
                 state: [WorkerState::Busy, WorkerState::Stopping, WorkerState::Idle]
                     [usize::from(n) - 1],
                 current: (n < 3).then(|| RunningTask {
@@ -368,7 +368,7 @@ pub(crate) fn workers() -> Vec<WorkerStatus> {
                         done: 1_150,
                         total: 2_000,
                     }),
-                    id: TaskId(9 + u128::from(n)),
+                    id: TaskId::Sequence(9 + u64::from(n)),
                     name: "add".into(),
                     since: ago(1_150),
                 }),

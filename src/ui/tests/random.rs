@@ -108,7 +108,7 @@ fn record((name, uri, key): (String, String, u8)) -> Record {
 
 fn task((id, state, text): (u64, usize, String)) -> Task {
     Task {
-        id: TaskId(id.into()),
+        id: TaskId::Sequence(id),
         args: text.as_str().into(),
         state: State::ALL[state],
         result: Some(text.into()),
@@ -149,9 +149,9 @@ proptest! {
                 Input::Ended(state, count) => {
                     let state = State::ALL[usize::from(state) % 8];
                     let events = (0..count).map(|n| Event::Finished {
-                        id: TaskId(n.into()),
+                        id: TaskId::Sequence(n),
                         state,
-                        worker: Some(WorkerId(1)),
+                        worker: Some(WorkerId::Local(1)),
                         run_time: std::time::Duration::from_millis(n),
                     });
                     let batch = EventBatch { at: now, events: events.collect(), dropped: count };

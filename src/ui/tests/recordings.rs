@@ -342,9 +342,9 @@ proptest! {
                 Transition::Ended(state, count) => {
                     let state = State::ALL[usize::from(state) % State::ALL.len()];
                     let events = (0..count).map(|n| Event::Finished {
-                        id: TaskId(n.into()),
+                        id: TaskId::Sequence(n),
                         state,
-                        worker: Some(WorkerId(1)),
+                        worker: Some(WorkerId::Local(1)),
                         run_time: Duration::from_millis(n),
                     });
                     let batch = EventBatch { at: screen.now, events: events.collect(), dropped: 0 };

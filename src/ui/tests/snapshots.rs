@@ -197,7 +197,7 @@ fn why_tasks_have_failed_and_how_long_they_take() {
             name: name.into(),
             error: error.into(),
             count,
-            newest: TaskId(newest),
+            newest: TaskId::Sequence(newest),
             last: Timestamp(NOW.0 - 40_000_000),
         };
         let reasons = vec![

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     node::{Node, NodeConfig, Session},
+    queue::id::TaskId,
     ui::{Headless, UiOptions, effect::Effect, model::layer::Layer},
 };
 
@@ -58,9 +59,11 @@ impl App {
         self.screen.shown()
     }
 
-    fn selected(&self) -> u128 {
+    fn selected(&self) -> u64 {
         let selected = self.screen.model.tasks.selected();
-        selected.map_or(0, |task| task.id.0)
+        selected
+            .and_then(|task| task.id.sequence())
+            .unwrap_or_default()
     }
 
     async fn until(&mut self, wanted: &str) -> String {
@@ -79,10 +82,10 @@ impl App {
     }
 
     /// Waits until this task is selected.
-    async fn at_task(&mut self, id: u128) {
+    async fn at_task(&mut self, id: u64) {
         let selected = |screen: &mut Headless| {
             let task = screen.model.tasks.selected();
-            task.is_some_and(|task| task.id.0 == id)
+            task.is_some_and(|task| task.id == TaskId::Sequence(id))
         };
         self.wait(&format!("task {id}"), selected).await;
     }
@@ -318,7 +321,7 @@ async fn a_hundred_thousand_tasks_are_scrolled_end_to_end() {
         app.press("pgup");
         let moved = move |screen: &mut Headless| {
             let task = screen.model.tasks.selected();
-            task.is_some_and(|task| task.id.0 > at)
+            task.is_some_and(|task| task.id > TaskId::Sequence(at))
         };
         app.wait("a page up", moved).await;
         assert!(app.selected() - at < 60, "{at} to {}", app.selected());

@@ -168,7 +168,7 @@ fn report_recovery(model: &mut Model, recovery: &Recovery) {
         let (n, which) = (tasks(recovery.crashed.len()), ids(&recovery.crashed));
         problems.push(format!("{n} crashed the process too often: {which}"));
     }
-    if let Some((from, to)) = recovery.missing {
+    if let Some((from, to)) = &recovery.missing {
         problems.push(format!("acknowledged tasks are missing: {from} to {to}"));
     }
     if let Some(damage) = &recovery.damage {

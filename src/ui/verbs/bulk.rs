@@ -5,8 +5,9 @@ use crate::{
     node::NodeHandle,
     queue::{
         broker::{BulkAction, BulkOutcome},
-        id::TaskId,
+        id::{ParseTaskIdError, TaskId},
         query::Filter,
+        stats::Count,
         task::Task,
     },
     text::{fmt_count, pluralize},
@@ -22,9 +23,9 @@ use crate::{
 
 /// Reads the id of a task.
 pub(super) fn task_id(text: &str) -> Result<TaskId, String> {
-    let id = text.trim_start_matches('#').parse();
-    id.map(TaskId)
-        .map_err(|_no_number| format!("`{text}` is not a task id; try 5 or #5"))
+    text.trim()
+        .parse()
+        .map_err(|error: ParseTaskIdError| error.to_string())
 }
 
 /// The task that a verb is about: the one whose details are open, or the selected one.
@@ -58,7 +59,7 @@ pub(super) fn on_tasks(
         return vec![Effect::Bulk { action, filter }];
     }
     subject(model)
-        .map(|task| one(task.id))
+        .map(|task| one(task.id.clone()))
         .into_iter()
         .collect()
 }
@@ -67,7 +68,7 @@ pub(super) fn on_tasks(
 pub(super) fn count_matching(model: &Model, action: BulkAction) -> Vec<Effect> {
     let tasks = &model.tasks;
     let (filter, which) = if !tasks.marked.is_empty() {
-        let marked = Filter::by_ids(tasks.marked.iter().copied());
+        let marked = Filter::by_ids(tasks.marked.iter().cloned());
         (marked, "that are marked".to_owned())
     } else if tasks.filter.is_empty() {
         (Filter::default(), String::new())
@@ -94,7 +95,7 @@ pub(crate) async fn run_count(
         action,
         filter,
         which,
-        count: count.map_err(|e| e.to_string()),
+        count: count.map(Count::known).map_err(|e| e.to_string()),
     }
 }
 

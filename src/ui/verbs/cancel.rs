@@ -4,7 +4,10 @@ use super::{Action, ActionSpec, Impact, bulk, log, scope::Scope};
 use crate::{
     net::trust::role::Role,
     node::NodeHandle,
-    queue::{broker::BulkAction, id::TaskId, state::State},
+    queue::{
+        broker::{BulkAction, CancelOutcome},
+        id::TaskId,
+    },
     ui::{
         effect::{Effect, EffectDone},
         model::{Model, UNDO, events::Tone},
@@ -40,11 +43,11 @@ fn unavailable(model: &Model) -> Option<String> {
 }
 
 pub(crate) async fn run(node: &NodeHandle, id: TaskId) -> EffectDone {
-    let state = node.broker().cancel(id).await;
-    let cancelled = matches!(state, Ok(State::Cancelled)).then_some(id);
+    let state = node.broker().cancel(&id).await;
+    let cancelled = matches!(state, Ok(CancelOutcome::Cancelled)).then(|| id.clone());
     let text = |state| match state {
-        State::Running => format!("{id} was asked to stop"),
-        _ => format!("{id} is cancelled"),
+        CancelOutcome::Requested => format!("{id} was asked to stop"),
+        CancelOutcome::Cancelled => format!("{id} is cancelled"),
     };
     EffectDone {
         cancelled,
@@ -56,9 +59,9 @@ pub(crate) async fn run(node: &NodeHandle, id: TaskId) -> EffectDone {
 fn succeeded(model: &mut Model, done: &EffectDone, text: &str) {
     log(model, done, Tone::Plain, text);
     let undo = model.keymap.text(Action::Undo);
-    match done.cancelled {
+    match &done.cancelled {
         Some(id) => {
-            model.undo = Some((id, model.now.after(UNDO)));
+            model.undo = Some((id.clone(), model.now.after(UNDO)));
             model.toast(Tone::Good, format!("{text}; {undo} undoes it"));
         }
         None => model.toast(Tone::Good, text),

@@ -56,7 +56,9 @@ fn details(model: &mut Model, task: Option<&str>) -> Vec<Effect> {
             let task = model.tasks.selected().cloned();
             task.map(|task| DetailsOf::Task(Box::new(task)))
         }
-        Pane::Workers => model.selected_worker().map(|w| DetailsOf::Worker(w.id)),
+        Pane::Workers => model
+            .selected_worker()
+            .map(|w| DetailsOf::Worker(w.id.clone())),
         Pane::Greeter | Pane::Events => None,
     };
     let Some(subject) = subject else {
@@ -65,7 +67,7 @@ fn details(model: &mut Model, task: Option<&str>) -> Vec<Effect> {
     open(model, subject);
     // The rows of a list do not have the attempts of a task.
     shown_task(model)
-        .map(|task| Effect::RefreshDetails(task.id))
+        .map(|task| Effect::RefreshDetails(task.id.clone()))
         .into_iter()
         .collect()
 }
@@ -88,12 +90,12 @@ pub(super) fn shown_task(model: &Model) -> Option<&Task> {
 }
 
 pub(crate) async fn run(node: &NodeHandle, id: TaskId) -> Msg {
-    let task = node.broker().get(id).await.map_err(|e| e.to_string());
+    let task = node.broker().get(&id).await.map_err(|e| e.to_string());
     Msg::Details { id, task }
 }
 
 pub(crate) async fn run_refresh(node: &NodeHandle, id: TaskId) -> Msg {
-    Msg::RefreshedDetails(node.broker().get(id).await.ok().flatten())
+    Msg::RefreshedDetails(node.broker().get(&id).await.ok().flatten())
 }
 
 /// Opens the details of a task that was asked for by its id.
@@ -124,7 +126,7 @@ pub(crate) fn refresh(model: &Model) -> impl Iterator<Item = Effect> {
         Layer::Details(Details {
             subject: DetailsOf::Task(task),
             ..
-        }) => Some(Effect::RefreshDetails(task.id)),
+        }) => Some(Effect::RefreshDetails(task.id.clone())),
         _ => None,
     })
 }

@@ -49,7 +49,7 @@ fn retry(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
 }
 
 pub(crate) async fn run(node: &NodeHandle, id: TaskId) -> EffectDone {
-    let state = node.broker().retry(id).await;
+    let state = node.broker().retry(&id).await;
     let text = state.map(|_| format!("{id} is queued again"));
     EffectDone::new(Action::Retry, format!("retry {id}"), text)
 }

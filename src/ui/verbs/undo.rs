@@ -29,8 +29,8 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
 };
 
 fn unavailable(model: &Model) -> Option<String> {
-    match model.undo {
-        Some((_, until)) if until > model.now => None,
+    match &model.undo {
+        Some((_, until)) if *until > model.now => None,
         Some((id, _)) => {
             let retry = model.keymap.text(Action::Retry);
             Some(format!(
@@ -42,7 +42,7 @@ fn unavailable(model: &Model) -> Option<String> {
 }
 
 pub(crate) async fn run(node: &NodeHandle, id: TaskId) -> EffectDone {
-    let state = node.broker().undo_cancel(id).await;
+    let state = node.broker().undo_cancel(&id).await;
     let text = state.map(|state| format!("{id} is {state} again"));
     EffectDone::new(Action::Undo, format!("undo cancel {id}"), text)
 }

@@ -7,7 +7,7 @@ use crate::queue::{
     clock::{ClockStep, Timestamp},
     event::Event,
     executor::control::{Signal, StopReason},
-    id::WorkerId,
+    id::WorkerNumber,
     index::row::{LastRun, RunningInfo},
     options::TimeLimits,
     state::State,
@@ -17,7 +17,7 @@ use crate::queue::{
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ActiveRun {
     pub(super) run: u64,
-    pub(super) worker: WorkerId,
+    pub(super) worker: WorkerNumber,
     pub(super) started_at: Timestamp,
     pub(super) wait_time: Duration,
     soft_at: Option<Timestamp>,
@@ -29,7 +29,7 @@ pub(super) struct ActiveRun {
 impl ActiveRun {
     pub(super) fn new(
         run: u64,
-        worker: WorkerId,
+        worker: WorkerNumber,
         started_at: Timestamp,
         wait_time: Duration,
         limits: TimeLimits,
@@ -161,7 +161,7 @@ impl Core {
         self.signals.push(Signal::Abandon { worker: run.worker });
         self.emit(Event::Stuck {
             id: task_id(id),
-            worker: run.worker,
+            worker: run.worker.into(),
         });
         if cancelling {
             self.finish_task(now, id, State::Cancelled, None, last_run, None);

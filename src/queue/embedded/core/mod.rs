@@ -199,7 +199,7 @@ impl Core {
         if let Some(id) = unique.as_ref().and_then(|key| self.unique.get(key)) {
             let id = task_id(*id);
             self.metrics.duplicates += 1;
-            self.emit(Event::Duplicate { id });
+            self.emit(Event::Duplicate { id: id.clone() });
             return Receipt {
                 id,
                 deduplicated: true,
@@ -281,7 +281,7 @@ impl Core {
 
     /// Returns a job that was dispatched but not started to its old place among the ready tasks.
     pub(super) fn reclaim_job(&mut self, job: &Job) {
-        let id = sequence(job.id);
+        let id = sequence(&job.id);
         if let Some(task) = self.tasks.get_mut(&id)
             && task.run == job.run
             && task.state == State::Queued
@@ -435,12 +435,12 @@ impl Core {
 }
 
 fn task_id(id: u64) -> TaskId {
-    TaskId(id.into())
+    TaskId::Sequence(id)
 }
 
 /// The sequence number of a task of this engine; 0, which is never used, for any other.
-pub(super) fn sequence(id: TaskId) -> u64 {
-    u64::try_from(id.0).unwrap_or_default()
+pub(super) fn sequence(id: &TaskId) -> u64 {
+    id.sequence().unwrap_or_default()
 }
 
 /// The sort key of a ready task, lowest first. Each step of priority is worth [`PRIORITY_AGING`] of

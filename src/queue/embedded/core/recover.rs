@@ -13,7 +13,7 @@ use crate::queue::{
 pub(super) const MAX_CRASHES: u8 = 3;
 
 /// The consequence of a crash for a task that was running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::queue::embedded) enum CrashVerdict {
     /// It runs again.
     Requeue(TaskId),

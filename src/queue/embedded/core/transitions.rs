@@ -10,7 +10,7 @@ use crate::{
         error::BrokerError,
         event::Event,
         executor::job::{RunEnded, RunOutcome, RunStarted},
-        id::WorkerId,
+        id::WorkerNumber,
         index::row::{Completion, EndRow, LastRun, Row},
         options::TimeLimits,
         registry::TaskFunction,
@@ -28,11 +28,11 @@ impl Core {
     /// Handles the report that a worker has started a run.
     pub(in crate::queue::embedded) fn run_started(
         &mut self,
-        worker: WorkerId,
+        worker: WorkerNumber,
         started: RunStarted,
     ) {
         let RunStarted { id, run, at } = started;
-        let id = sequence(id);
+        let id = sequence(&id);
         let Some(task) = self.tasks.get_mut(&id).filter(|task| task.run == run) else {
             return;
         };
@@ -52,7 +52,7 @@ impl Core {
         self.track_run(id, ActiveRun::new(run, worker, at, wait_time, limits));
         self.emit(Event::Started {
             id: task_id(id),
-            worker,
+            worker: worker.into(),
         });
         if stop {
             self.request_stop(at, id);
@@ -60,7 +60,7 @@ impl Core {
     }
 
     /// Handles the report that a worker has ended a run.
-    pub(in crate::queue::embedded) fn run_ended(&mut self, worker: WorkerId, report: RunEnded) {
+    pub(in crate::queue::embedded) fn run_ended(&mut self, worker: WorkerNumber, report: RunEnded) {
         let RunEnded {
             id,
             run: number,
@@ -68,7 +68,7 @@ impl Core {
             run_time,
             outcome,
         } = report;
-        let id = sequence(id);
+        let id = sequence(&id);
         let known = self.running.get(&id).filter(|run| run.run == number);
         let (Some(run), Some(task)) = (known.copied(), self.tasks.get(&id)) else {
             self.metrics.stale_reports += 1;
@@ -103,7 +103,7 @@ impl Core {
             self.emit(Event::Finished {
                 id: task_id(id),
                 state: State::Retrying,
-                worker: Some(worker),
+                worker: Some(worker.into()),
                 run_time,
             });
         } else {
@@ -119,7 +119,7 @@ impl Core {
         error: &str,
     ) {
         let attempt = Attempt {
-            worker: run.map(|run| run.worker),
+            worker: run.map(|run| run.worker.into()),
             wait_time: run.map(|run| run.wait_time).unwrap_or_default(),
             started_at: run.map(|run| run.started_at).unwrap_or_default(),
             run_time,
@@ -167,7 +167,7 @@ impl Core {
         self.emit(Event::Finished {
             id: task_id(id),
             state,
-            worker: last_run.map(|run| run.worker),
+            worker: last_run.map(|run| run.worker.into()),
             run_time: Duration::from_micros(last_run.map(|run| run.run_micros).unwrap_or_default()),
         });
     }
@@ -258,9 +258,11 @@ impl Core {
 
     /// The state that a finished task would have after a transition back.
     fn check_requeue(&self, row: &Row, transition: Transition) -> Result<State, BrokerError> {
-        let id = task_id(row.id);
         let state = row.state.apply(transition);
-        let state = state.map_err(|why| BrokerError::InvalidTransition { id, source: why })?;
+        let state = state.map_err(|why| BrokerError::InvalidTransition {
+            id: task_id(row.id),
+            source: why,
+        })?;
         let (backlog, limit) = (self.unfinished(), self.limits.backlog);
         if backlog >= limit {
             return Err(BrokerError::Overloaded { backlog, limit });
@@ -268,7 +270,7 @@ impl Core {
         let unique = super::live_task::unique_key(&row.name, row.cold().key.as_deref());
         match unique.and_then(|key| self.unique.get(&key)) {
             Some(by) => Err(BrokerError::DuplicateKey {
-                id,
+                id: task_id(row.id),
                 holder: task_id(*by),
             }),
             None => Ok(state),

@@ -170,19 +170,19 @@ impl Dispatcher {
 
     fn cancel(&mut self, id: TaskId) -> Result<State, BrokerError> {
         self.reclaim();
-        if let Some(state) = self.core.cancel(self.clock.now(), sequence(id)?) {
+        if let Some(state) = self.core.cancel(self.clock.now(), sequence(&id)?) {
             return Ok(state);
         }
-        let state = self.current_row(id)?.state;
+        let state = self.current_row(&id)?.state;
         Err(invalid(id, state, Transition::Cancel))
     }
 
     /// Requeues a finished task: retries it, or undoes its cancellation.
     fn requeue(&mut self, id: TaskId, transition: Transition) -> Result<State, BrokerError> {
-        if let Some(state) = self.core.state(sequence(id)?) {
+        if let Some(state) = self.core.state(sequence(&id)?) {
             return Err(invalid(id, state, transition));
         }
-        let row = self.current_row(id)?;
+        let row = self.current_row(&id)?;
         let now = self.clock.now();
         let function = self.registry.get(&row.name).cloned();
         match transition {
@@ -192,7 +192,7 @@ impl Dispatcher {
     }
 
     /// The row of a task with all pending changes, as it will be stored by the commit.
-    fn current_row(&mut self, id: TaskId) -> Result<Row, BrokerError> {
+    fn current_row(&mut self, id: &TaskId) -> Result<Row, BrokerError> {
         let number = sequence(id)?;
         let stored = self.store.row(number);
         let mut row = stored.map_err(|StorageError(why)| BrokerError::Storage(why))?;
@@ -200,7 +200,7 @@ impl Dispatcher {
         for change in &self.changes {
             change.apply_to(number, &mut row);
         }
-        row.ok_or(BrokerError::NotFound(id))
+        row.ok_or_else(|| BrokerError::NotFound(id.clone()))
     }
 
     /// Adds a change behind those that the core has made.
@@ -220,7 +220,7 @@ impl Dispatcher {
     }
 
     fn apply_to_page(&mut self, action: BulkAction, page: &Page) -> BulkOutcome {
-        let ids = page.tasks.iter().map(|task| task.id);
+        let ids = page.tasks.iter().map(|task| &task.id);
         let mut outcome = BulkOutcome::default();
         if action == BulkAction::Purge {
             let ids: Vec<u64> = ids.filter_map(|id| sequence(id).ok()).collect();
@@ -234,8 +234,10 @@ impl Dispatcher {
         }
         for id in ids {
             let decision = match action {
-                BulkAction::Cancel => self.cancel(id),
-                BulkAction::Retry | BulkAction::Purge => self.requeue(id, Transition::Retry),
+                BulkAction::Cancel => self.cancel(id.clone()),
+                BulkAction::Retry | BulkAction::Purge => {
+                    self.requeue(id.clone(), Transition::Retry)
+                }
             };
             match decision {
                 Ok(_) => outcome.done += 1,
@@ -255,6 +257,7 @@ fn invalid(id: TaskId, state: State, transition: Transition) -> BrokerError {
 }
 
 /// The sequence number of a task of this engine.
-fn sequence(id: TaskId) -> Result<u64, BrokerError> {
-    u64::try_from(id.0).map_err(|_not_ours| BrokerError::NotFound(id))
+fn sequence(id: &TaskId) -> Result<u64, BrokerError> {
+    id.sequence()
+        .ok_or_else(|| BrokerError::NotFound(id.clone()))
 }

@@ -38,7 +38,7 @@ impl Dispatcher {
             let Some(mut job) = self.core.next_job() else {
                 break;
             };
-            let id = sequence(job.id);
+            let id = sequence(&job.id);
             match self.store.args(id) {
                 Ok(args) => job.args = args,
                 Err(StorageError(why)) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Dispatcher;
 use crate::queue::{
     event::{Event, EventBatch},
-    id::WorkerId,
+    id::WorkerNumber,
     index::rows::Running,
     stats::Stats,
     storage::StorageStats,
@@ -77,8 +77,11 @@ impl Dispatcher {
         stats
     }
 
-    pub(super) fn emit_worker_event(&mut self, id: WorkerId, started: bool) {
-        self.core.emit(Event::Worker { id, started });
+    pub(super) fn emit_worker_event(&mut self, id: WorkerNumber, started: bool) {
+        self.core.emit(Event::Worker {
+            id: id.into(),
+            started,
+        });
     }
 
     /// Sends events to every subscriber. A slow subscriber loses events and gets their number.

@@ -28,7 +28,7 @@ pub(in crate::queue) enum ReadRequest {
 impl ReadRequest {
     pub(super) fn execute(self, rows: &dyn Rows, running: &Running) {
         match self {
-            Self::Get(id, reply) => send(reply, get(rows, running, id)),
+            Self::Get(id, reply) => send(reply, get(rows, running, &id)),
             Self::List(query, reply) => send(reply, list(rows, running, &query)),
             Self::Count(filter, reply) => send(reply, count(rows, running, &filter)),
             Self::FailureGroups(reply) => send(reply, failure_groups(rows)),

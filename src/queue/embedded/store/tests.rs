@@ -8,7 +8,7 @@ use super::{reads::ReadResponder, *};
 use crate::queue::{
     clock::Timestamp,
     error::FailureGroup,
-    id::{TaskId, WorkerId},
+    id::{TaskId, WorkerId, WorkerNumber},
     index::row::{
         ColdFields, Completion, EndRow, ExecOverrides, LastRun, Reschedule, Row, RunningInfo,
     },
@@ -127,7 +127,7 @@ impl TestStore {
                 started_at: at(id),
                 wait_micros: 7,
                 run_micros,
-                worker: WorkerId(2),
+                worker: WorkerNumber(2),
             }),
             result: (!failed).then(|| "5".into()),
         };
@@ -158,16 +158,19 @@ impl TestStore {
         self.read(|reply| ReadRequest::List(query, reply))
     }
 
-    fn ids(&mut self, filter: &str) -> Vec<u128> {
+    fn ids(&mut self, filter: &str) -> Vec<u64> {
         let filter = Filter::parse(filter).expect("reads");
         let page = self.list(&filter, Order::Oldest, PageStart::First, 1_000);
         let count = self.read(|reply| ReadRequest::Count(filter, reply));
         assert_eq!(count, page.tasks.len());
-        page.tasks.iter().map(|task| task.id.0).collect()
+        page.tasks
+            .iter()
+            .map(|task| task.id.sequence().expect("ours"))
+            .collect()
     }
 
     fn get(&mut self, id: u64) -> Option<Task> {
-        self.read(|reply| ReadRequest::Get(TaskId(id.into()), reply))
+        self.read(|reply| ReadRequest::Get(TaskId::Sequence(id), reply))
     }
 
     /// Tasks in every state, some of them slow.
@@ -180,7 +183,7 @@ impl TestStore {
                 2 => self.complete(id, State::Failed, n % 5, DAY),
                 _ => {
                     let live = RunningInfo {
-                        worker: WorkerId(1),
+                        worker: WorkerNumber(1),
                         started_at: at(id),
                         wait_time: Duration::ZERO,
                         attempts: 1,
@@ -194,8 +197,10 @@ impl TestStore {
     }
 }
 
-fn ids(page: &[Task]) -> Vec<u128> {
-    page.iter().map(|task| task.id.0).collect()
+fn ids(page: &[Task]) -> Vec<u64> {
+    page.iter()
+        .map(|task| task.id.sequence().expect("ours"))
+        .collect()
 }
 
 fn every_order_pages_forwards_and_backwards_through_the_same_tasks(kind: Kind) {
@@ -224,7 +229,11 @@ fn every_order_pages_forwards_and_backwards_through_the_same_tasks(kind: Kind) {
             assert_eq!(ids(&backwards), ids(&all), "{order:?} {filter:?}");
             if let Some(middle) = all.get(all.len() / 2) {
                 let page = store.list(&filter, order, PageStart::At(order.cursor(middle)), 1);
-                assert_eq!(ids(&page.tasks), [middle.id.0], "{order:?}");
+                assert_eq!(
+                    ids(&page.tasks),
+                    [middle.id.sequence().expect("ours")],
+                    "{order:?}"
+                );
             }
         }
     }
@@ -246,7 +255,7 @@ fn a_running_task_is_shown_as_running(kind: Kind) {
     let task = store.get(4).expect("there");
     assert_eq!(
         (task.state, task.worker),
-        (State::Running, Some(WorkerId(1)))
+        (State::Running, Some(WorkerId::Local(1)))
     );
     // A task that finished meanwhile is finished.
     store.complete(4, State::Succeeded, 3, DAY);
@@ -262,17 +271,17 @@ fn a_rare_match_among_many_tasks_is_found_in_several_calls_in_both_directions(ki
     let mut store = TestStore::new(kind);
     let rows: Vec<Row> = (0..25_000).map(|_| store.row()).collect();
     store.commit(rows.into_iter().map(|row| StoreChange::New(Box::new(row))));
-    let mut calls_to_find = |id: u128, start: PageStart| {
+    let mut calls_to_find = |id: u64, start: PageStart| {
         // No other id contains this one.
         let filter = Filter {
             contains: vec![format!("#{id}")],
             ..Filter::default()
         };
-        let mut from = start;
+        let mut from = start.clone();
         for call in 1.. {
             let page = store.list(&filter, Order::Newest, from, 1);
             match (page.tasks.first(), page.resume_at) {
-                (Some(task), _) => return (call, task.id.0),
+                (Some(task), _) => return (call, task.id.sequence().expect("ours")),
                 (None, Some(place)) if start.is_backwards() => from = PageStart::Before(place),
                 (None, Some(place)) => from = PageStart::After(place),
                 (None, None) => break,
@@ -324,7 +333,11 @@ fn every_term_of_a_filter_selects(kind: Kind) {
         assert_eq!(store.ids(filter), [2], "{filter}");
     }
     assert!(store.ids("key:ac").is_empty());
-    let both = Filter::by_ids([TaskId(1), TaskId(2), TaskId(99)]);
+    let both = Filter::by_ids([
+        TaskId::Sequence(1),
+        TaskId::Sequence(2),
+        TaskId::Sequence(99),
+    ]);
     assert_eq!(
         store
             .list(&both, Order::Newest, PageStart::First, 9)
@@ -369,7 +382,7 @@ fn a_row_keeps_every_field(kind: Kind) {
     row.args = seen[0].args.clone();
     assert_eq!(seen, [row]);
     let attempt = |n: u64| Attempt {
-        worker: (n > 0).then_some(WorkerId(3)),
+        worker: (n > 0).then_some(WorkerId::Local(3)),
         wait_time: Duration::from_micros(n),
         started_at: at(n),
         run_time: Duration::from_millis(n),
@@ -416,13 +429,9 @@ fn the_oldest_are_deleted_first_and_failures_last(kind: Kind) {
     assert!(store.inner.finished_counts().iter().sum::<usize>() <= 10);
     let week = 7 * 86_400_000 + 5_000;
     sweep(&mut store, week);
-    assert_eq!(store.ids(""), [failed.into(), u128::from(waiting)]);
+    assert_eq!(store.ids(""), [failed, waiting]);
     sweep(&mut store, week * 5);
-    assert_eq!(
-        store.ids(""),
-        [u128::from(waiting)],
-        "what waits is never evicted"
-    );
+    assert_eq!(store.ids(""), [waiting], "what waits is never evicted");
 }
 
 fn a_result_is_deleted_when_its_own_time_to_live_is_over(kind: Kind) {
@@ -445,7 +454,7 @@ fn a_result_is_deleted_when_its_own_time_to_live_is_over(kind: Kind) {
     let next = report.next.expect("it has a time");
     assert!((at(10_000)..at(12_000)).contains(&next), "{next:?}");
     assert_eq!(sweep(&mut store, 12_000), 1);
-    assert_eq!(store.ids(""), [u128::from(long)]);
+    assert_eq!(store.ids(""), [long]);
 }
 
 fn tasks_over_the_size_limit_are_deleted_before_their_time(kind: Kind) {
@@ -566,8 +575,8 @@ fn failures_are_grouped_by_reason(kind: Kind) {
         panic!("{groups:?}");
     };
     assert_eq!(
-        (group.count, group.newest, &*group.error),
-        (3, TaskId(5), "it is broken")
+        (group.count, &group.newest, &*group.error),
+        (3, &TaskId::Sequence(5), "it is broken")
     );
 }
 

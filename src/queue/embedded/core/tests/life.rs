@@ -20,7 +20,7 @@ fn a_task_is_queued_started_and_succeeds_with_its_worker_and_times() {
     assert_eq!(
         (task.worker, task.run_time, task.wait_time),
         (
-            Some(W),
+            Some(W.into()),
             Some(Duration::from_millis(7)),
             Some(Duration::from_millis(2))
         )
@@ -179,7 +179,7 @@ fn a_delayed_task_waits_for_its_time_and_a_late_one_expires() {
     assert!(world.core.next_job().is_none(), "paused");
     world.core.set_paused(None, false);
     assert_eq!(
-        world.core.next_job().map(|job| number(job.id)),
+        world.core.next_job().map(|job| number(&job.id)),
         Some(delayed)
     );
 }
@@ -235,13 +235,13 @@ fn a_task_that_could_not_be_stored_is_rolled_back() {
         validated(TaskOptions::default()),
     ];
     let new = world.core.submit(at(1), new).expect("room");
-    world.core.cancel(at(1), number(new[1].id));
+    world.core.cancel(at(1), number(&new[1].id));
     let mut changes = Vec::new();
     world.core.drain_changes(&mut changes);
     assert_eq!(world.core.rollback_new(&mut changes), 2);
     world.store.commit(&mut changes).expect("accepted");
     assert_eq!(world.state(kept), State::Succeeded);
-    assert_eq!(world.task(number(new[0].id)), None);
+    assert_eq!(world.task(number(&new[0].id)), None);
     assert_eq!(world.core.unfinished(), 0);
     // Its unique key is free again.
     let again = world

@@ -12,7 +12,7 @@ fn limited(soft: u64, hard: u64) -> TaskOptions {
 
 fn stop_signals(reason: StopReason, run: u64) -> Vec<Signal> {
     vec![Signal::Stop {
-        worker: W,
+        worker: W.into(),
         run,
         reason,
     }]
@@ -60,7 +60,7 @@ fn a_run_that_does_not_stop_is_abandoned_with_its_worker() {
     assert!(task.error.expect("an error").contains("did not stop"));
     let stuck = Event::Stuck {
         id: task_id(id),
-        worker: W,
+        worker: W.into(),
     };
     assert!(world.core.take_events().contains(&stuck));
     assert_eq!(

@@ -15,7 +15,7 @@ use crate::queue::{
         control::StopReason,
         job::{RunEnded, RunOutcome, RunStarted},
     },
-    id::WorkerId,
+    id::WorkerNumber,
     options::{Key, KeyPolicy},
     query::{Page, Query},
     registry::Registry,
@@ -27,7 +27,7 @@ pub(super) fn at(ms: u64) -> Timestamp {
 }
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
-pub(super) const W: WorkerId = WorkerId(1);
+pub(super) const W: WorkerNumber = WorkerNumber(1);
 
 /// A core with its store, and a clock that is advanced by hand.
 pub(super) struct World {
@@ -90,18 +90,18 @@ impl World {
     pub(super) fn submit(&mut self, options: TaskOptions) -> u64 {
         let receipts = self.core.submit(at(self.now), vec![validated(options)]);
         self.commit();
-        number(receipts.expect("room").first().expect("one").id)
+        number(&receipts.expect("room").first().expect("one").id)
     }
 
     pub(super) fn start(&mut self) -> (u64, u64) {
         let job = self.core.next_job().expect("ready");
         self.started(&job);
-        (number(job.id), job.run)
+        (number(&job.id), job.run)
     }
 
     pub(super) fn started(&mut self, job: &Job) {
         let started = RunStarted {
-            id: job.id,
+            id: job.id.clone(),
             run: job.run,
             at: at(self.now),
         };
@@ -181,8 +181,8 @@ impl World {
     }
 }
 
-pub(super) fn number(id: TaskId) -> u64 {
-    u64::try_from(id.0).expect("ours")
+pub(super) fn number(id: &TaskId) -> u64 {
+    id.sequence().expect("ours")
 }
 
 pub(super) fn function() -> Arc<TaskFunction> {

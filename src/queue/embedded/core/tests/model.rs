@@ -116,20 +116,21 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
             let there = key
                 .filter(|(_, rule)| *rule == KeyPolicy::Unique)
                 .and_then(|key| model.find_unfinished(key));
-            let receipt = world
+            let receipts = world
                 .core
                 .submit(world.at(), vec![validated(options(one))])
-                .expect("room")[0];
-            assert_eq!(there, receipt.deduplicated.then(|| number(receipt.id)));
+                .expect("room");
+            let receipt = &receipts[0];
+            assert_eq!(there, receipt.deduplicated.then(|| number(&receipt.id)));
             if there.is_none() {
                 let state = if *delay > 0 {
                     State::Scheduled
                 } else {
                     State::Queued
                 };
-                model.states.insert(number(receipt.id), state);
+                model.states.insert(number(&receipt.id), state);
                 if let Some(key) = key {
-                    model.keys.insert(number(receipt.id), *key);
+                    model.keys.insert(number(&receipt.id), *key);
                 }
             }
         }
@@ -138,8 +139,8 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
         Move::Start => {
             if let Some(job) = model.dispatched.pop() {
                 world.started(&job);
-                model.step(number(job.id), Transition::Start);
-                model.running.push((number(job.id), job.run));
+                model.step(number(&job.id), Transition::Start);
+                model.running.push((number(&job.id), job.run));
             }
         }
         Move::End(kind) => {
@@ -169,7 +170,7 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
                 limit: 1_000,
                 ..Query::default()
             });
-            let ids: Vec<u64> = page.tasks.iter().map(|task| number(task.id)).collect();
+            let ids: Vec<u64> = page.tasks.iter().map(|task| number(&task.id)).collect();
             for id in &ids {
                 let state = model.states.remove(id).expect("known");
                 assert!(state.is_finished());
@@ -242,7 +243,7 @@ fn requeue(world: &mut World, model: &mut Model, id: u64, step: Transition) {
     match world.requeue(id, step) {
         Ok(State::Scheduled) => model.step(id, Transition::UndoCancelScheduled),
         Ok(_) => model.step(id, step),
-        Err(BrokerError::DuplicateKey { holder: by, .. }) => assert_eq!(Some(number(by)), taken),
+        Err(BrokerError::DuplicateKey { holder: by, .. }) => assert_eq!(Some(number(&by)), taken),
         Err(BrokerError::NotFound(_)) => assert!(!model.states.contains_key(&id)),
         Err(_) => assert!(model.states[&id].apply(step).is_err()),
     }
@@ -284,7 +285,7 @@ fn check(world: &mut World, model: &Model) {
     let seen: BTreeMap<u64, State> = page
         .tasks
         .iter()
-        .map(|task| (number(task.id), task.state))
+        .map(|task| (number(&task.id), task.state))
         .collect();
     assert_eq!(seen, model.states);
     let stats = world.core.stats(world.at());
@@ -312,7 +313,7 @@ fn check(world: &mut World, model: &Model) {
             .running
             .iter()
             .map(|(id, _)| *id)
-            .chain(model.dispatched.iter().map(|job| number(job.id)));
+            .chain(model.dispatched.iter().map(|job| number(&job.id)));
         let active = active.filter(|id| model.keys.get(id) == Some(&(text, KeyPolicy::Serial)));
         assert!(active.count() <= 1, "key {text}");
     }

@@ -21,8 +21,8 @@ const WORKERS: u16 = 2;
 enum Message {
     Submit,
     Cancel(u64),
-    Started(WorkerId, RunStarted),
-    RunEnded(WorkerId, RunEnded),
+    Started(WorkerNumber, RunStarted),
+    RunEnded(WorkerNumber, RunEnded),
     Stop,
 }
 
@@ -125,10 +125,10 @@ fn dispatch(inbox: &mpsc::Receiver<Message>, shared: &Shared) -> (World, Vec<u64
 
 fn work(worker: u16, sender: &mpsc::Sender<Message>, shared: &Shared) {
     while let Some(job) = shared.jobs.pop() {
-        let id = WorkerId(worker);
+        let id = WorkerNumber(worker);
         let (task, run) = (job.id, job.run);
         let started = RunStarted {
-            id: task,
+            id: task.clone(),
             run,
             at: at(0),
         };
@@ -145,7 +145,7 @@ fn work(worker: u16, sender: &mpsc::Sender<Message>, shared: &Shared) {
                 .ran
                 .lock()
                 .expect("not poisoned")
-                .entry(number(task))
+                .entry(number(&task))
                 .or_default() += 1;
             succeeded()
         };

@@ -31,7 +31,7 @@ fn unfinished_tasks_keep_their_order_after_a_restart() {
         at(world.now),
         vec![validated(key("acme", KeyPolicy::Unique))],
     );
-    assert_eq!(number(again.expect("room")[0].id), unique);
+    assert_eq!(number(&again.expect("room")[0].id), unique);
 }
 
 #[test]

@@ -19,9 +19,10 @@ use super::{
 use crate::{
     files::{self, LockError, LockedFile},
     queue::{
-        embedded::store::{Damage, OpenReport, StoreConfig},
+        embedded::store::{OpenReport, StoreConfig},
         executor::in_flight::InFlightFile,
         index::rows::StorageError,
+        storage::Damage,
     },
 };
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::queue::{
     clock::Timestamp,
-    id::{IdempotencyKey, WorkerId},
+    id::{IdempotencyKey, WorkerNumber},
     index::{
         bitmap::SortKey,
         merged,
@@ -326,7 +326,7 @@ impl Rows for StoreReader<'_> {
             let attempts = statement.query_map((number(id), most), |columns| {
                 let values = ColumnValues(columns);
                 Ok(Attempt {
-                    worker: values.worker(0),
+                    worker: values.worker(0).map(Into::into),
                     wait_time: values.duration(1).unwrap_or_default(),
                     started_at: values.time(2).unwrap_or_default(),
                     run_time: values.duration(3).unwrap_or_default(),
@@ -460,9 +460,9 @@ impl<'a> ColumnValues<'a, '_> {
         self.number(i).map(Duration::from_micros)
     }
 
-    fn worker(self, i: usize) -> Option<WorkerId> {
+    fn worker(self, i: usize) -> Option<WorkerNumber> {
         let number = self.number(i)?;
-        u16::try_from(number).ok().map(WorkerId)
+        u16::try_from(number).ok().map(WorkerNumber)
     }
 
     fn end(self) -> EndRow {

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::StoreChange;
 use crate::queue::{
     clock::Timestamp,
+    id::WorkerId,
     index::row::{Completion, ExecOverrides, Reschedule, Row},
     state::State,
     task::Attempt,
@@ -143,7 +144,7 @@ fn insert_attempt(db: &Connection, id: u64, attempt: &Attempt) -> rusqlite::Resu
         .execute(params![
             number(id),
             time(attempt.started_at),
-            attempt.worker.map(|worker| worker.0),
+            local(attempt.worker.as_ref()),
             micros(attempt.wait_time),
             micros(attempt.run_time),
             &*attempt.error,
@@ -221,4 +222,12 @@ fn time(at: Timestamp) -> i64 {
 
 fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The number of a worker of this engine.
+const fn local(worker: Option<&WorkerId>) -> Option<u16> {
+    match worker {
+        Some(WorkerId::Local(number)) => Some(*number),
+        _ => None,
+    }
 }
