@@ -225,7 +225,7 @@ fn register(naming: &NamingServer, peer: PeerAddr, name: &str) {
     let mut wanted = RegisterRequest::new(name, uri);
     wanted.lease_ms = Some(0);
     let owner = Caller {
-        key: peer.key,
+        principal: peer.key.into(),
         role: Role::Member,
     };
     naming.register(&owner, wanted).expect("a free name");

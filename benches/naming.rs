@@ -146,7 +146,7 @@ fn wanted(i: usize) -> RegisterRequest {
 
 fn member(key: PublicKey) -> Caller {
     Caller {
-        key,
+        principal: key.into(),
         role: Role::Member,
     }
 }

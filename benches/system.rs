@@ -150,7 +150,7 @@ fn shared_key() -> Arc<rustls::sign::CertifiedKey> {
 
 fn fill(naming: &NamingServer) {
     let owner = Caller {
-        key: PublicKey::from_bytes([9; 32]),
+        principal: PublicKey::from_bytes([9; 32]).into(),
         role: Role::Member,
     };
     for n in 0..NAMES {

@@ -138,7 +138,7 @@ fn columns_are_the_fields() {
     let record = Record {
         name: "server".into(),
         uri: "distro:server@127.0.0.1:1".into(),
-        owner: crate::net::trust::key::PublicKey::from_bytes([1; 32]),
+        owner: crate::net::trust::key::PublicKey::from_bytes([1; 32]).into(),
         tags: vec!["greeter".into()],
         lease_ms: Some(15_000),
         health: crate::net::naming::Health::Live,

@@ -24,7 +24,7 @@ use crate::{
     files,
     net::{
         naming::{Health, JournalEntry, Record, StoredRegistration},
-        trust::key::PublicKey,
+        trust::principal::Principal,
     },
 };
 
@@ -58,7 +58,7 @@ enum Line {
 /// The content of a file.
 #[derive(Debug, Default, PartialEq)]
 struct Replay {
-    names: BTreeMap<(String, PublicKey), StoredRegistration>,
+    names: BTreeMap<(String, Principal), StoredRegistration>,
     /// Lines that are not what was written.
     damaged: usize,
     /// The format's version, if it is a newer one.
@@ -77,7 +77,7 @@ pub(super) struct NamesFile {
     /// Flush each write to disk.
     sync: bool,
     /// Removals that could not be written yet.
-    unwritten: BTreeSet<(String, PublicKey)>,
+    unwritten: BTreeSet<(String, Principal)>,
 }
 
 impl NamesFile {
@@ -282,14 +282,14 @@ fn put(StoredRegistration { id, record }: &StoredRegistration) -> Line {
     }
 }
 
-fn removed(name: &str, owner: PublicKey) -> Line {
+fn removed(name: &str, owner: Principal) -> Line {
     Line::Removed {
         name: name.to_owned(),
         owner: owner.to_string(),
     }
 }
 
-fn removal(entry: &JournalEntry) -> Option<(String, PublicKey)> {
+fn removal(entry: &JournalEntry) -> Option<(String, Principal)> {
     match entry {
         JournalEntry::Removed { name, owner } => Some((name.clone(), *owner)),
         JournalEntry::Put(_) => None,
@@ -308,7 +308,7 @@ mod tests {
             record: Record {
                 name: name.into(),
                 uri: "distro:x@127.0.0.1:1".into(),
-                owner: PublicKey::from_bytes([7; 32]),
+                owner: crate::net::trust::key::PublicKey::from_bytes([7; 32]).into(),
                 tags: vec!["a \"tag\"\n".into()],
                 lease_ms: Some(15_000),
                 health: Health::Suspect,
@@ -324,7 +324,7 @@ mod tests {
     fn remove(name: &str) -> JournalEntry {
         JournalEntry::Removed {
             name: name.into(),
-            owner: PublicKey::from_bytes([7; 32]),
+            owner: crate::net::trust::key::PublicKey::from_bytes([7; 32]).into(),
         }
     }
 

@@ -56,7 +56,7 @@ pub(super) fn serve(
     request.exclusive = true;
     request.tags = vec!["naming".into()];
     let caller = Caller {
-        key: own.key,
+        principal: own.key.into(),
         role: Role::Admin,
     };
     if let Err(error) = naming.register(&caller, request) {

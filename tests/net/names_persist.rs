@@ -44,7 +44,7 @@ impl Journal for MemoryJournal {
 
 fn caller(n: u8) -> Caller {
     Caller {
-        key: PublicKey::from_bytes([n; 32]),
+        principal: PublicKey::from_bytes([n; 32]).into(),
         role: Role::Member,
     }
 }
@@ -116,7 +116,7 @@ async fn restored_names_are_suspect_until_their_owners_renew_them() {
         record: Record {
             name: name.into(),
             uri: "distro:x@127.0.0.1:1".into(),
-            owner: caller(n).key,
+            owner: caller(n).principal,
             tags: vec!["tag".into()],
             lease_ms,
             health: Health::Live,

@@ -31,7 +31,7 @@ impl Server {
             .objects()
             .expose(greeter::NAME, Arc::new(greeter::greeter()));
         let myself = Caller {
-            key: peer.key,
+            principal: peer.key.into(),
             role: Role::Admin,
         };
         let mut itself = RegisterRequest::new(naming::NAME, uri(naming::NAME, addr));

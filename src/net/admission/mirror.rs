@@ -29,7 +29,7 @@ pub async fn mirror_members(
     let set = async |delegated: HashMap<PublicKey, Role>| {
         for removed in members.set_delegated(by, delegated) {
             if let Some(naming) = &naming
-                && let Err(error) = naming.evict(removed).await
+                && let Err(error) = naming.evict(removed.into()).await
             {
                 tracing::warn!(%error, "the names of a removed member may come back");
             }

@@ -94,14 +94,16 @@ impl AdmissionService {
         self.endpoint.members()
     }
 
-    fn who_am_i(&self, caller: &Caller) -> WhoAmI {
-        WhoAmI {
-            key: caller.key,
+    fn who_am_i(&self, caller: &Caller) -> Result<WhoAmI, RemoteError> {
+        let key = caller.principal.key();
+        let key = key.ok_or_else(|| RemoteError::new(Code::Denied, "a gateway has no key"))?;
+        Ok(WhoAmI {
+            key,
             role: caller.role,
             server: self.endpoint.key(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             addrs: self.addrs.clone(),
-        }
+        })
     }
 
     /// Issues a ticket; returns its text.
@@ -132,7 +134,7 @@ impl AdmissionService {
         let member = self.find(member)?;
         self.members().revoke(member.key).await?;
         if let Some(naming) = &self.naming {
-            naming.evict(member.key).await?;
+            naming.evict(member.key.into()).await?;
         }
         Ok(member)
     }
@@ -174,7 +176,7 @@ impl AdmissionService {
         let service = Arc::new(self);
         Service::new("Lists, invites and removes the members of this node")
             .serve(&WHO_AM_I, &service, |service, caller, []| {
-                std::future::ready(Ok::<_, RemoteError>(service.who_am_i(&caller)))
+                std::future::ready(service.who_am_i(&caller))
             })
             .serve(&LIST, &service, |service, _, []| {
                 std::future::ready(Ok::<_, RemoteError>(service.list()))

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::Record;
-use crate::net::{revision_log::RevisionLog, trust::key::PublicKey};
+use crate::net::{revision_log::RevisionLog, trust::principal::Principal};
 
 /// Number of changes held. A watcher that falls further behind starts again with a snapshot.
 const CAPACITY: usize = 4_096;
@@ -29,7 +29,7 @@ pub enum NameChange {
         /// The record's name.
         name: String,
         /// The record's owner.
-        owner: PublicKey,
+        owner: Principal,
         /// The reason.
         reason: RemovalReason,
     },

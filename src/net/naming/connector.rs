@@ -8,7 +8,7 @@ use crate::{
             error::CallError,
             object::{METHODS, Signature},
         },
-        trust::peer_addr::PeerAddr,
+        trust::{peer_addr::PeerAddr, principal::Principal},
         uri::Uri,
     },
     value::Value,
@@ -34,22 +34,24 @@ impl NamingClient {
             .uri
             .parse()
             .map_err(|e| CallError::protocol_error(format_args!("`{}`", record.name), e))?;
-        match uri {
-            Uri::Distro { object, addr } => Ok(RemoteObject {
+        let unsupported = || {
+            let what = format!("a call of `{}` at {}", record.name, record.uri);
+            Err(CallError::Unsupported(what))
+        };
+        match (uri, record.owner) {
+            (Uri::Distro { object, addr }, Principal::Key(key)) => Ok(RemoteObject {
                 client: self.client().clone(),
                 peer: PeerAddr {
-                    addr: match record.owner == self.server().key {
+                    addr: match key == self.server().key {
                         true => self.server().addr,
                         false => addr,
                     },
-                    key: record.owner,
+                    key,
                 },
                 object,
             }),
-            uri @ Uri::Pyro { .. } => Err(CallError::Unsupported(format!(
-                "a call of `{}` at {uri}",
-                record.name
-            ))),
+            // Without its key a server of this system cannot be authenticated.
+            (Uri::Distro { .. }, Principal::Gateway(_)) | (Uri::Pyro { .. }, _) => unsupported(),
         }
     }
 }

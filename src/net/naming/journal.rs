@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::record::Record;
 use crate::net::{
     rpc::error::{Code, RemoteError},
-    trust::key::PublicKey,
+    trust::principal::Principal,
 };
 
 /// A stored registration.
@@ -31,7 +31,7 @@ pub enum JournalEntry {
         /// The name.
         name: String,
         /// The owner.
-        owner: PublicKey,
+        owner: Principal,
     },
 }
 

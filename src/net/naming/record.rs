@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::{rpc::error::RemoteError, trust::key::PublicKey, uri::MAX_URI};
+use crate::net::{rpc::error::RemoteError, trust::principal::Principal, uri::MAX_URI};
 
 /// Milliseconds on a monotonic clock with any origin.
 pub type Millis = u64;
@@ -45,15 +45,15 @@ pub struct Record {
     pub name: String,
     /// The object's URI.
     pub uri: String,
-    /// The key that registered it, which its server must hold.
-    pub owner: PublicKey,
+    /// The principal that registered it. If it is a key, the object's server must hold it.
+    pub owner: Principal,
     /// Tags, sorted.
     pub tags: Vec<String>,
     /// The time that it stays registered without renewal; `None` is for ever.
     pub lease_ms: Option<Millis>,
     /// The state of its lease.
     pub health: Health,
-    /// Set if no other key may register this name.
+    /// Set if no other owner may register this name.
     pub exclusive: bool,
 }
 

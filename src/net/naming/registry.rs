@@ -23,7 +23,7 @@ use crate::{
             error::{Code, RemoteError},
             object::Caller,
         },
-        trust::{key::PublicKey, role::Role},
+        trust::{principal::Principal, role::Role},
     },
     value::excerpt,
 };
@@ -81,7 +81,7 @@ impl NameRegistry {
         }
     }
 
-    /// Registers an object, or replaces what the same key registered under the name.
+    /// Registers an object, or replaces that of the same principal under the name.
     ///
     /// # Errors
     /// [`Code::Exists`] when another owner has the name exclusively, or has it and the request is
@@ -99,7 +99,7 @@ impl NameRegistry {
             .get(&*request.name)
             .into_iter()
             .flatten()
-            .filter(|instance| instance.owner != caller.key);
+            .filter(|instance| instance.owner != caller.principal);
         let mut sharing = 0;
         for other in others {
             sharing += 1;
@@ -107,7 +107,7 @@ impl NameRegistry {
                 return Err(RemoteError::new(
                     Code::Exists,
                     format!(
-                        "`{}` is already registered by key {}; choose another name",
+                        "`{}` is already registered by {}; choose another name",
                         request.name,
                         other.owner.fingerprint()
                     ),
@@ -123,7 +123,7 @@ impl NameRegistry {
         self.last_id += 1;
         let instance = Instance {
             id: self.last_id,
-            owner: caller.key,
+            owner: caller.principal,
             uri: request.uri.into(),
             tags: request.tags.into_iter().map(Into::into).collect(),
             lease: lease.map(|lease| (lease, now)),
@@ -134,7 +134,7 @@ impl NameRegistry {
             Some((name, _)) => Arc::clone(name),
             None => request.name.into(),
         };
-        self.remove_where(&name, |instance| instance.owner == caller.key);
+        self.remove_where(&name, |instance| instance.owner == caller.principal);
         let id = instance.id;
         self.insert(name, instance);
         Ok(Lease {
@@ -165,10 +165,10 @@ impl NameRegistry {
             .get_mut(name)
             .into_iter()
             .flatten()
-            .find(|instance| instance.id == id && instance.owner == caller.key);
+            .find(|instance| instance.id == id && instance.owner == caller.principal);
         let (Some(name), Some(instance)) = (found, instance) else {
             return Err(RemoteError::not_found(format!(
-                "`{name}` is not registered by this key under that id; register it again"
+                "`{name}` is not registered by the caller under that id; register it again"
             )));
         };
         if let Some(due) = instance.due() {
@@ -210,16 +210,16 @@ impl NameRegistry {
         let Some((key, instances)) = self.names.get_key_value(name) else {
             return Err(unknown(name));
         };
-        if !all && instances.iter().all(|i| i.owner != caller.key) {
+        if !all && instances.iter().all(|i| i.owner != caller.principal) {
             return Err(RemoteError::new(
                 Code::Denied,
                 format!(
-                    "`{name}` is registered by another key; only its owner or an admin can remove it"
+                    "`{name}` is registered by another owner; only its owner or an admin can remove it"
                 ),
             ));
         }
         let key = Arc::clone(key);
-        let removed = self.remove_where(&key, |i| all || i.owner == caller.key);
+        let removed = self.remove_where(&key, |i| all || i.owner == caller.principal);
         for instance in &removed {
             self.changes.push(NameChange::Removed {
                 name: name.to_owned(),
@@ -230,9 +230,9 @@ impl NameRegistry {
         Ok(removed.len())
     }
 
-    /// Removes the registrations of a key, of at most `limit` names; returns their number. It scans every
+    /// Removes the registrations of a principal, of at most `limit` names; returns their number. It scans every
     /// name, for the rare case that a key is revoked.
-    pub fn evict(&mut self, owner: PublicKey, limit: usize) -> usize {
+    pub fn evict(&mut self, owner: Principal, limit: usize) -> usize {
         let owned = |instances: &Vec<Instance>| instances.iter().any(|i| i.owner == owner);
         let names: Vec<_> = self
             .names
@@ -284,9 +284,9 @@ impl NameRegistry {
             .get_mut(name)
             .into_iter()
             .flatten()
-            .find(|instance| instance.owner == caller.key)
+            .find(|instance| instance.owner == caller.principal)
             .ok_or_else(|| {
-                RemoteError::not_found(format!("this key has not registered `{name}`"))
+                RemoteError::not_found(format!("the caller has not registered `{name}`"))
             })?;
         instance.tags = tags.into_iter().map(Into::into).collect();
         let record = instance.record(name);
@@ -313,9 +313,9 @@ impl NameRegistry {
         self.insert(record.name.into(), instance);
     }
 
-    /// Returns a key's registration of a name, to be stored.
+    /// Returns a principal's registration of a name, to be stored.
     #[must_use]
-    pub fn registered(&self, name: &str, owner: PublicKey) -> Option<StoredRegistration> {
+    pub fn registered(&self, name: &str, owner: Principal) -> Option<StoredRegistration> {
         let mut instances = self.names.get(name)?.iter();
         let instance = instances.find(|instance| instance.owner == owner)?;
         Some(StoredRegistration {

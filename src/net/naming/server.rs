@@ -23,7 +23,7 @@ use crate::net::{
         object::Caller,
         service::Service,
     },
-    trust::key::PublicKey,
+    trust::principal::Principal,
 };
 
 /// A naming server without its network: expose [`NamingServer::object`] to serve it.
@@ -142,11 +142,11 @@ impl NamingServer {
             .map(drop)
     }
 
-    /// Removes every registration of a key; returns the number of removed records.
+    /// Removes every registration of a principal; returns the number of removed records.
     ///
     /// # Errors
     /// [`Code::Overloaded`] when that cannot be stored; they are removed all the same until the next start.
-    pub async fn evict(&self, owner: PublicKey) -> Result<usize, RemoteError> {
+    pub async fn evict(&self, owner: Principal) -> Result<usize, RemoteError> {
         let mut total = 0;
         loop {
             let (removed, persisted) =
@@ -167,7 +167,7 @@ impl NamingServer {
         let name = request.name.clone();
         let (lease, persisted) = self.change(|registry, now| {
             let lease = registry.register(now, &caller, request)?;
-            Ok::<_, RemoteError>((lease, self.journal_put(registry, &name, caller.key)))
+            Ok::<_, RemoteError>((lease, self.journal_put(registry, &name, caller.principal)))
         })?;
         if let Err(error) = persisted.wait().await {
             // A registration must not be visible now and lost at the next start.
@@ -203,14 +203,17 @@ impl NamingServer {
     ) -> Result<u64, RemoteError> {
         let (revision, persisted) = self.change(|registry, _| {
             let revision = registry.set_tags(&caller, &name, tags)?;
-            Ok::<_, RemoteError>((revision, self.journal_put(registry, &name, caller.key)))
+            Ok::<_, RemoteError>((
+                revision,
+                self.journal_put(registry, &name, caller.principal),
+            ))
         })?;
         persisted.wait().await?;
         Ok(revision)
     }
 
     /// Stores the present state of a registration.
-    fn journal_put(&self, registry: &NameRegistry, name: &str, owner: PublicKey) -> PersistFuture {
+    fn journal_put(&self, registry: &NameRegistry, name: &str, owner: Principal) -> PersistFuture {
         match registry.registered(name, owner) {
             Some(registered) => self.0.journal.append(JournalEntry::Put(registered)),
             None => PersistFuture::ready(),

@@ -11,7 +11,7 @@ use futures_util::{FutureExt, Stream, future::BoxFuture};
 
 use super::error::{Code, RemoteError};
 use crate::{
-    net::trust::{key::PublicKey, role::Role},
+    net::trust::{principal::Principal, role::Role},
     value::{Encoded, Value, excerpt},
 };
 
@@ -20,8 +20,8 @@ pub use crate::value::signature::{Param, Signature};
 /// The caller of a method, known from the connection and never from the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
-    /// The key that the caller proved to hold.
-    pub key: PublicKey,
+    /// The key that the caller proved to hold, or the gateway that calls for it.
+    pub principal: Principal,
     /// The caller's rights here.
     pub role: Role,
 }
@@ -36,7 +36,7 @@ impl Caller {
             return Ok(());
         }
         let message = format!(
-            "this requires the role {role}, and this key has {}",
+            "this requires the role {role}, and this caller has {}",
             self.role
         );
         Err(RemoteError::new(Code::Denied, message))

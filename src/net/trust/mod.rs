@@ -4,5 +4,6 @@ pub mod identity;
 pub mod key;
 pub mod members;
 pub mod peer_addr;
+pub mod principal;
 pub mod role;
 pub mod ticket;

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::list::{Motion, Selection};
 use crate::net::{
     naming::{NameChange, NameEvent, Record},
-    trust::key::PublicKey,
+    trust::{key::PublicKey, principal::Principal},
 };
 
 /// The maximum number of records in memory; further ones are only counted.
 const MAX_RECORDS: usize = 100_000;
 
-type RowKey = (String, PublicKey);
+type RowKey = (String, Principal);
 
 #[derive(Debug, Default)]
 pub(crate) struct Names {
@@ -79,7 +79,10 @@ impl Names {
 
     /// Returns the first record with a name.
     pub(crate) fn named(&self, name: &str) -> Option<Arc<Record>> {
-        let first = (name.to_owned(), PublicKey::from_bytes([0; 32]));
+        let first = (
+            name.to_owned(),
+            Principal::Key(PublicKey::from_bytes([0; 32])),
+        );
         let (key, record) = self.records.range(first..).next()?;
         (key.0 == name).then(|| Arc::clone(record))
     }
@@ -162,7 +165,7 @@ mod tests {
         Record {
             name: name.into(),
             uri: "distro:x@127.0.0.1:1".into(),
-            owner: PublicKey::from_bytes([1; 32]),
+            owner: PublicKey::from_bytes([1; 32]).into(),
             tags: vec!["tag".into()],
             lease_ms: Some(15_000),
             health: Health::Live,

@@ -162,7 +162,7 @@ pub(crate) fn names() -> Msg {
     let record = |name: &str, key: u8, port: u16, health, lease_ms| Record {
         name: name.into(),
         uri: format!("distro:{name}@127.0.0.1:{port}"),
-        owner: PublicKey::from_bytes([key; 32]),
+        owner: PublicKey::from_bytes([key; 32]).into(),
         tags: vec!["demo".into()],
         lease_ms,
         health,

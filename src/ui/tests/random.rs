@@ -95,7 +95,7 @@ fn record((name, uri, key): (String, String, u8)) -> Record {
         name,
         tags: vec![uri.clone()],
         uri,
-        owner: crate::net::trust::key::PublicKey::from_bytes([key; 32]),
+        owner: crate::net::trust::key::PublicKey::from_bytes([key; 32]).into(),
         lease_ms: key.is_multiple_of(2).then_some(15_000),
         health: if key.is_multiple_of(3) {
             Health::Suspect

@@ -2,14 +2,14 @@
 
 use crate::net::{
     naming::record::{Health, Millis, Record},
-    trust::key::PublicKey,
+    trust::principal::Principal,
 };
 
 /// The registration of a name by one owner.
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) id: u64,
-    pub(super) owner: PublicKey,
+    pub(super) owner: Principal,
     pub(super) uri: Box<str>,
     pub(super) tags: Box<[Box<str>]>,
     /// The lease, and the time of the last renewal.

@@ -4,10 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::net::naming::query::{NamePage, NameQuery, SCAN_LIMIT};
+use crate::net::trust::key::PublicKey;
 
 fn who(n: u8) -> Caller {
     Caller {
-        key: PublicKey::from_bytes([n; 32]),
+        principal: PublicKey::from_bytes([n; 32]).into(),
         role: Role::Member,
     }
 }
@@ -35,7 +36,7 @@ fn a_registered_name_is_found_with_its_owner() {
         .expect("free");
     let found = registry.lookup("server").expect("registered");
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].owner, who(1).key);
+    assert_eq!(found[0].owner, who(1).principal);
     assert_eq!(found[0].health, Health::Live);
     assert_eq!(
         registry.lookup("sever").expect_err("unknown").code,
@@ -120,7 +121,7 @@ fn a_name_is_shared_unless_somebody_wants_it_alone() {
     let refused = registry.register(0, &who(3), alone).expect_err("taken");
     assert_eq!(refused.code, Code::Exists);
     assert!(
-        refused.message.contains(&who(1).key.fingerprint()),
+        refused.message.contains(&who(1).principal.fingerprint()),
         "{refused}"
     );
 
@@ -334,7 +335,7 @@ proptest! {
     fn it_agrees_with_a_small_model_and_watchers_can_follow(steps in steps()) {
         let mut registry = NameRegistry::default();
         let mut model = Model::new();
-        let mut mirror: BTreeMap<(String, PublicKey), Record> = BTreeMap::new();
+        let mut mirror: BTreeMap<(String, Principal), Record> = BTreeMap::new();
         let (mut now, mut seen) = (0, 0);
         for step in steps {
             match step {
@@ -373,7 +374,7 @@ proptest! {
             prop_assert_eq!(registry.count(), model.len());
             for ((name, owner), (_, renewed, _)) in &model {
                 let found = registry.lookup(name).expect("in the model");
-                let record = found.iter().find(|r| r.owner == who(*owner).key).expect("owned");
+                let record = found.iter().find(|r| r.owner == who(*owner).principal).expect("owned");
                 let suspect = now >= renewed + 10_000;
                 // Health is as of the last time that time was let pass.
                 if record.health == Health::Suspect {
@@ -408,13 +409,13 @@ fn what_a_key_has_registered_goes_with_the_key() {
         registry.register(0, &who(1), request()).expect("room");
         registry.register(0, &who(2), request()).expect("room");
     }
-    assert_eq!(registry.evict(who(1).key, 2), 2);
-    assert_eq!(registry.evict(who(1).key, 2), 1);
-    assert_eq!(registry.evict(who(1).key, 2), 0);
+    assert_eq!(registry.evict(who(1).principal, 2), 2);
+    assert_eq!(registry.evict(who(1).principal, 2), 1);
+    assert_eq!(registry.evict(who(1).principal, 2), 0);
     assert_eq!(registry.count(), 3);
     let left = registry.lookup("b").expect("shared");
     assert_eq!(left.len(), 1);
-    assert_eq!(left[0].owner, who(2).key);
+    assert_eq!(left[0].owner, who(2).principal);
     registry.advance(20_000);
     assert_eq!(registry.count(), 0, "no timer of theirs is left behind");
 }

@@ -140,7 +140,10 @@ async fn serve_connection(shared: Arc<Shared>, incoming: Incoming, full: bool) {
     let Some(_permit) = shared.limiter.try_acquire(key) else {
         return CloseCode::Busy.close(&connection, "too many connections of one key");
     };
-    let caller = Caller { key, role };
+    let caller = Caller {
+        principal: key.into(),
+        role,
+    };
     transport::grant_stream_limits(&connection);
     tracing::debug!(%from, key = key.fingerprint(), "connected");
     if let Err(error) = send_hello(&connection, caller).await {

@@ -6,7 +6,7 @@ use crate::{net::trust::key::PublicKey, value::Value};
 
 fn caller() -> Caller {
     Caller {
-        key: PublicKey::from_bytes([1; 32]),
+        principal: PublicKey::from_bytes([1; 32]).into(),
         role: Role::Read,
     }
 }
