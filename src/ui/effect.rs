@@ -5,16 +5,18 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{key::Key, model::tasks::Fetch, pane::Pane, verbs::Action};
+use super::{
+    key::Key,
+    model::{layer::Members, tasks::Fetch},
+    pane::Pane,
+    verbs::Action,
+};
 use crate::{
     export::Table,
     net::{
-        admission::{MemberStatus, TicketOptions},
-        naming::Record,
-        rpc::object::Signature,
-        trust::ticket::Ticket,
+        admission::TicketOptions, naming::Record, rpc::object::Signature, trust::ticket::Ticket,
     },
-    node::{NamesEvent, UpstreamStatus},
+    node::NamesEvent,
     queue::{
         broker::BulkAction,
         error::FailureGroup,
@@ -154,13 +156,6 @@ pub(crate) enum Msg {
     RefreshedDetails(Option<Task>),
     /// An effect has been carried out.
     EffectDone(EffectDone),
-}
-
-/// The members of a node, and its upstreams: the nodes it has joined.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Members {
-    pub(crate) members: Vec<MemberStatus>,
-    pub(crate) upstreams: Vec<UpstreamStatus>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,14 +1,15 @@
-//! What lies over the panes: a stack of layers. The top one has the keyboard; esc takes it away.
+//! The layers over the panes. The top one has the keyboard; esc closes it.
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tui_input::Input;
 
 use crate::{
     net::{admission::MemberStatus, naming::Record, rpc::object::Signature},
     node::UpstreamStatus,
     queue::{broker::BulkAction, error::FailureGroup, id::WorkerId, query::Filter, task::Task},
-    ui::{effect::Members, pane::Pane},
+    ui::pane::Pane,
 };
 
 #[derive(Debug)]
@@ -20,68 +21,75 @@ pub(crate) enum Layer {
     Details(Details),
     DeadLetters(DeadLetters),
     Latency { scroll: usize },
-    Peers(MembersView),
+    Members(MembersView),
 }
 
-/// Who has joined, and what was joined.
+/// The members of a node, and its upstreams: the nodes it has joined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Members {
+    pub(crate) members: Vec<MemberStatus>,
+    pub(crate) upstreams: Vec<UpstreamStatus>,
+}
+
+/// The members overlay.
 #[derive(Debug, Default)]
 pub(crate) struct MembersView {
-    /// Nothing while it is being asked for.
-    pub(crate) peers: Option<Result<Members, String>>,
+    /// `None` while they are being fetched.
+    pub(crate) loaded: Option<Result<Members, String>>,
     pub(crate) selected: usize,
 }
 
 impl MembersView {
-    pub(crate) fn here(&self) -> &[MemberStatus] {
-        match &self.peers {
-            Some(Ok(peers)) => &peers.members,
+    pub(crate) fn members(&self) -> &[MemberStatus] {
+        match &self.loaded {
+            Some(Ok(loaded)) => &loaded.members,
             _ => &[],
         }
     }
 
-    pub(crate) fn there(&self) -> &[UpstreamStatus] {
-        match &self.peers {
-            Some(Ok(peers)) => &peers.upstreams,
+    pub(crate) fn upstreams(&self) -> &[UpstreamStatus] {
+        match &self.loaded {
+            Some(Ok(loaded)) => &loaded.upstreams,
             _ => &[],
         }
     }
 }
 
-/// Why tasks have failed for good.
+/// The dead letters overlay.
 #[derive(Debug, Default)]
 pub(crate) struct DeadLetters {
-    /// Nothing while they are being asked for.
-    pub(crate) reasons: Option<Result<Vec<FailureGroup>, String>>,
+    /// `None` while they are being fetched.
+    pub(crate) groups: Option<Result<Vec<FailureGroup>, String>>,
     pub(crate) selected: usize,
-    /// How many had failed when it was asked.
+    /// The number of failed tasks at the last fetch.
     pub(crate) failed: usize,
 }
 
 impl DeadLetters {
     pub(crate) fn selected(&self) -> Option<&FailureGroup> {
-        match &self.reasons {
-            Some(Ok(reasons)) => reasons.get(self.selected),
+        match &self.groups {
+            Some(Ok(groups)) => groups.get(self.selected),
             _ => None,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        match &self.reasons {
-            Some(Ok(reasons)) => reasons.len(),
+        match &self.groups {
+            Some(Ok(groups)) => groups.len(),
             _ => 0,
         }
     }
 }
 
-/// A line to type on, and what is wrong with what was typed.
+/// A line to type, and the error in the typed text.
 #[derive(Debug)]
 pub(crate) struct Prompt {
-    pub(crate) purpose: PromptKind,
+    pub(crate) kind: PromptKind,
     pub(crate) input: Input,
     pub(crate) error: Option<String>,
 }
 
-/// What a prompt is for.
+/// The purpose of a prompt.
 #[derive(Debug, Clone)]
 pub(crate) enum PromptKind {
     Add,
@@ -92,16 +100,16 @@ pub(crate) enum PromptKind {
 }
 
 impl Prompt {
-    pub(crate) fn new(purpose: PromptKind, text: String) -> Self {
+    pub(crate) fn new(kind: PromptKind, text: String) -> Self {
         Self {
-            purpose,
+            kind,
             input: Input::new(text),
             error: None,
         }
     }
 
     pub(crate) fn title(&self) -> String {
-        match &self.purpose {
+        match &self.kind {
             PromptKind::Add => "Add".to_owned(),
             PromptKind::Filter(pane) => format!("Filter {}", pane.title()),
             PromptKind::Export(pane) => format!("Export {}", pane.title()),
@@ -110,20 +118,21 @@ impl Prompt {
         }
     }
 
-    /// What to type.
+    /// Describes the expected text.
     pub(crate) fn help(&self) -> &'static str {
-        match self.purpose {
+        match self.kind {
             PromptKind::Add => {
-                "two numbers, seconds to work if you like:  2 3   2 + 3   -1 2.5   2 + 3, 4   and \
-                 wishes: key:K unique|serial, queue:Q, priority:9, in:30s, at:15:30, expires:5m, \
-                 attempts:3, limit:10s, fails:2"
+                "2 3, 2 + 3, or 2 + 3, 4 with seconds; then options: key:K unique|serial queue:Q \
+                 priority:9 delay:30s at:15:30 expires:5m attempts:3 limit:10s fails:2"
             }
             PromptKind::Filter(Pane::Tasks) => {
                 "words, !word, state:failed,running, name:add, key:K, queue:Q, worker:w2"
             }
-            PromptKind::Filter(_) => "words, !word; empty shows everything",
+            PromptKind::Filter(_) => "words, !word; empty shows all",
             PromptKind::Export(_) => "a file that ends in .json or .csv",
-            PromptKind::Join => "a ticket of another node: there, `:ticket` or `distro-tui ticket`",
+            PromptKind::Join => {
+                "a ticket from another node; create it there with `:ticket` or `distro-tui ticket`"
+            }
             PromptKind::Call(_) => {
                 "a method and its arguments: words, numbers, \"text\", true, null"
             }
@@ -131,18 +140,18 @@ impl Prompt {
     }
 }
 
-/// A question before something is done to many, or destroyed.
+/// A question before a bulk or destructive action.
 #[derive(Debug)]
 pub(crate) struct Confirm {
     pub(crate) question: String,
     pub(crate) yes: ConfirmAction,
 }
 
-/// What is done on yes.
+/// The action to perform on yes.
 #[derive(Debug, Clone)]
 pub(crate) enum ConfirmAction {
     Tasks { action: BulkAction, filter: Filter },
-    Peer(String),
+    Revoke(String),
 }
 
 #[derive(Debug, Default)]
@@ -152,7 +161,7 @@ pub(crate) struct Palette {
     pub(crate) error: Option<String>,
 }
 
-/// Everything about one thing.
+/// The details overlay.
 #[derive(Debug)]
 pub(crate) struct Details {
     pub(crate) subject: DetailsOf,
@@ -163,13 +172,14 @@ pub(crate) struct Details {
 pub(crate) enum DetailsOf {
     Task(Box<Task>),
     Worker(WorkerId),
-    /// How tasks are kept, and whether all is well.
+    /// The doctor report.
     Doctor,
     Name {
         record: Arc<Record>,
         methods: Option<Result<Vec<Signature>, String>>,
     },
-    Answer {
+    /// The result of a call.
+    Result {
         title: String,
         text: String,
     },

@@ -72,9 +72,9 @@ impl Header {
 
 /// The reason why the node is unreachable, and the next attempt.
 #[derive(Debug, Clone)]
-pub(crate) struct Lost {
+pub(crate) struct Disconnected {
     /// The time of the next attempt.
-    pub(crate) again_at: Timestamp,
+    pub(crate) retry_at: Timestamp,
     pub(crate) why: String,
 }
 
@@ -105,7 +105,8 @@ pub(crate) struct Model {
     pub(crate) size: (u16, u16),
     pub(crate) about: Header,
     pub(crate) focus: Pane,
-    pub(crate) before: Pane,
+    /// The pane that had the focus before.
+    pub(crate) previous_focus: Pane,
     pub(crate) zoomed: bool,
     pub(crate) mouse: bool,
     pub(crate) names: Names,
@@ -129,10 +130,10 @@ pub(crate) struct Model {
     pub(crate) refreshing: bool,
     pub(crate) refreshed_at: Timestamp,
     /// Events since the last refresh.
-    pub(crate) tally: EventSummary,
+    pub(crate) event_summary: EventSummary,
     pub(crate) leaving: bool,
     /// Set while the node is unreachable.
-    pub(crate) lost: Option<Lost>,
+    pub(crate) disconnected: Option<Disconnected>,
     /// Set while a recording is shown.
     pub(crate) replay: Option<Replay>,
     /// The last cancelled task, and the time until which that can be undone.
@@ -157,7 +158,7 @@ impl Model {
             size: (80, 24),
             about: Header::default(),
             focus: Pane::Names,
-            before: Pane::Names,
+            previous_focus: Pane::Names,
             zoomed: false,
             mouse: true,
             names: Names::default(),
@@ -177,9 +178,9 @@ impl Model {
             refresh_at: None,
             refreshing: false,
             refreshed_at: Timestamp::default(),
-            tally: EventSummary::default(),
+            event_summary: EventSummary::default(),
             leaving: false,
-            lost: None,
+            disconnected: None,
             replay: None,
             undo: None,
         }
@@ -196,8 +197,8 @@ impl Model {
     }
 
     /// Returns the desired number of workers, also while the screen is frozen.
-    pub(crate) fn wanted_workers(&self) -> usize {
-        self.live.overview.wanted
+    pub(crate) fn desired_workers(&self) -> usize {
+        self.live.overview.desired_workers
     }
 
     pub(crate) fn is_frozen(&self) -> bool {
@@ -245,7 +246,7 @@ impl Model {
 
     pub(crate) fn focus(&mut self, pane: Pane) {
         if pane != self.focus {
-            self.before = self.focus;
+            self.previous_focus = self.focus;
             self.focus = pane;
         }
     }
@@ -289,7 +290,7 @@ impl Model {
                 .then(|| self.now.after(SECOND));
         let counts = self.tasks.counts_down() && !self.is_frozen() && self.shows(Pane::Tasks);
         let count = counts.then(|| self.now.after(SECOND));
-        let again = self.lost.is_some().then(|| self.now.after(SECOND));
+        let again = self.disconnected.is_some().then(|| self.now.after(SECOND));
         let asked = self.refresh_at.filter(|_| !self.refreshing);
         [self.toasts.deadline(), animation, rate, count, again, asked]
             .into_iter()

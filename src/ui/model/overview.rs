@@ -12,7 +12,7 @@ pub(crate) struct Overview {
     pub(crate) stats: Stats,
     pub(crate) workers: Vec<WorkerStatus>,
     /// The number of workers that the pool should have.
-    pub(crate) wanted: usize,
+    pub(crate) desired_workers: usize,
     /// Workers that are neither stuck nor stopping.
     pub(crate) active: usize,
 }
@@ -23,7 +23,7 @@ impl Overview {
             !matches!(worker.state, WorkerState::Stopping | WorkerState::Stuck)
         };
         Self {
-            wanted: stats.desired_workers,
+            desired_workers: stats.desired_workers,
             active: workers.iter().filter(is_active).count(),
             stats,
             workers,

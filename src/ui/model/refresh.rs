@@ -6,7 +6,7 @@ use crate::ui::effect::Effect;
 impl Model {
     /// Asks the broker for its current state, unless a request is pending or the screen is frozen.
     pub(crate) fn refresh(&mut self) -> Vec<Effect> {
-        for line in self.tally.take_lines(self.now) {
+        for line in self.event_summary.take_lines(self.now) {
             self.live_mut().log.push(line);
         }
         if self.is_frozen() || self.refreshing {

@@ -31,7 +31,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
     let high = u16::try_from(view.len() + 3).unwrap_or(u16::MAX);
     let high = high.clamp(6, screen.height.max(6));
     let inner = canvas.popup(screen, (100, high), "Dead letters", &keys);
-    let groups = match &view.reasons {
+    let groups = match &view.groups {
         Some(Ok(groups)) if !groups.is_empty() => groups,
         other => {
             let (text, role) = match other {

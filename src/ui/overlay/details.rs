@@ -37,7 +37,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details
         DetailsOf::Worker(id) => format!("Worker {id}"),
         DetailsOf::Doctor => "Doctor".to_owned(),
         DetailsOf::Name { record, .. } => format!("Name {}", record.name),
-        DetailsOf::Answer { title, .. } => title.clone(),
+        DetailsOf::Result { title, .. } => title.clone(),
     };
     let keys = model.keymap.hints(scope::details(&details.subject));
     let wide = screen.width.min(96);
@@ -82,7 +82,7 @@ fn lines(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
     match subject {
         DetailsOf::Task(task) => task_lines(model, task),
         DetailsOf::Doctor => doctor::lines(model),
-        DetailsOf::Answer { text, .. } => vec![(String::new(), text.clone(), StyleRole::Strong)],
+        DetailsOf::Result { text, .. } => vec![(String::new(), text.clone(), StyleRole::Strong)],
         DetailsOf::Worker(id) => {
             let workers = &model.data().overview.workers;
             let Some(worker) = workers.iter().find(|worker| worker.id == *id) else {

@@ -25,9 +25,9 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
     };
     let workers = format!(
         "{} of {} active, {} stuck",
-        overview.active, overview.wanted, stats.stuck
+        overview.active, overview.desired_workers, stats.stuck
     );
-    let degraded = stats.stuck > 0 || overview.active < overview.wanted;
+    let degraded = stats.stuck > 0 || overview.active < overview.desired_workers;
     let commits = keeping.commits;
     let commits = match commits.count {
         0 => "none yet".to_owned(),
@@ -59,7 +59,7 @@ pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
     } else {
         StyleRole::Good
     };
-    let node = match &model.lost {
+    let node = match &model.disconnected {
         Some(lost) => (format!("unreachable: {}", lost.why), StyleRole::Bad),
         None => {
             let about = &model.about;

@@ -40,11 +40,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, view: &
         Some(key) => format!("none; {key} {text}"),
         None => "none".to_owned(),
     };
-    let (here, there) = (view.here(), view.there());
+    let (here, there) = (view.members(), view.upstreams());
     let high = u16::try_from(here.len() + there.len() + 7).unwrap_or(u16::MAX);
     let high = high.clamp(8, screen.height.max(8));
     let inner = canvas.popup(screen, (100, high), "Members", &keys);
-    match &view.peers {
+    match &view.loaded {
         None => {
             canvas.spans(row(inner, 0), &[("loading…", StyleRole::Dim)]);
             return;

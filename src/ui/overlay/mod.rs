@@ -26,7 +26,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model) {
             Layer::Confirm(confirm) => confirm::draw(canvas, screen, model, confirm),
             Layer::Details(details) => details::draw(canvas, screen, model, details),
             Layer::DeadLetters(view) => dead_letters::draw(canvas, screen, model, view),
-            Layer::Peers(view) => members::draw(canvas, screen, model, view),
+            Layer::Members(view) => members::draw(canvas, screen, model, view),
             Layer::Latency { scroll } => latency::draw(canvas, screen, model, *scroll),
         }
     }

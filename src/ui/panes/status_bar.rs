@@ -49,8 +49,8 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         1 => format!(" {} PAUSED ", truncate(&stats.paused_queues[0], 16, "~")),
         n => format!(" {n} QUEUES PAUSED "),
     };
-    let lost = model.lost.as_ref().map(|lost| {
-        let left = lost.again_at.since(model.now).as_secs_f64().ceil();
+    let lost = model.disconnected.as_ref().map(|lost| {
+        let left = lost.retry_at.since(model.now).as_secs_f64().ceil();
         match left {
             left if left > 0.0 => format!(" DISCONNECTED, RETRY IN {left} S "),
             _ => " RECONNECTING ".to_owned(),
@@ -101,7 +101,7 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let stats = &overview.stats;
     let symbols = *canvas.symbols();
     let dot = format!("  {}  ", symbols.dot);
-    let workers = match (overview.active, overview.wanted) {
+    let workers = match (overview.active, overview.desired_workers) {
         (1, 1) => "1 worker".to_owned(),
         (active, desired) if active == desired => format!("{desired} workers"),
         (active, desired) => format!("{active} of {desired} workers"),

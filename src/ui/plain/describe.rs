@@ -6,12 +6,11 @@ use crate::{
     queue::{clock::Timestamp, error::FailureGroup, task::Task, worker::WorkerStatus},
     text::{fmt_duration, pluralize},
     ui::{
-        effect::Members,
         model::{
             Model,
             events::LogLine,
             greeter::{GreetOutcome, Greeting},
-            layer::{DetailsOf, Layer},
+            layer::{DetailsOf, Layer, Members},
         },
         overlay,
         pane::Pane,
@@ -64,11 +63,11 @@ pub(super) fn layer(model: &Model, layer: &Layer) -> Option<String> {
             DetailsOf::Name { methods: None, .. } => return None,
             subject => overlay::details::text(model, subject),
         },
-        Layer::DeadLetters(view) => match view.reasons.as_ref()? {
+        Layer::DeadLetters(view) => match view.groups.as_ref()? {
             Err(why) => why.clone(),
             Ok(groups) => dead_letters(groups),
         },
-        Layer::Peers(view) => match view.peers.as_ref()? {
+        Layer::Members(view) => match view.loaded.as_ref()? {
             Err(why) => why.clone(),
             Ok(both) => members(both),
         },

@@ -20,8 +20,8 @@ use crate::{
     queue::{broker::BulkAction, clock::Timestamp, error::FailureGroup, id::TaskId, query::Filter},
     ui::{
         ColorDepth, SymbolSet,
-        effect::{EffectDone, Members, Msg},
-        model::Model,
+        effect::{EffectDone, Msg},
+        model::{Model, layer::Members},
         verbs::Action,
     },
 };

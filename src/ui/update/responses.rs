@@ -8,7 +8,7 @@ use crate::{
     ui::{
         effect::{Effect, Msg},
         model::{
-            Lost, Model,
+            Disconnected, Model,
             events::{Kind, Tone},
             overview::Overview,
         },
@@ -19,7 +19,7 @@ use crate::{
 pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Names(NamesEvent::Changed(event)) => {
-            let back = model.lost.take().is_some();
+            let back = model.disconnected.take().is_some();
             apply_names(model, event);
             if back {
                 let text = "reconnected to the naming server";
@@ -33,14 +33,14 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 let text = format!("connection to the naming server lost: {error}");
                 model.log(Kind::Name, Tone::Bad, text);
             }
-            model.lost = Some(Lost {
-                again_at: model.now.after(retry_in),
+            model.disconnected = Some(Disconnected {
+                retry_at: model.now.after(retry_in),
                 why: error.to_string(),
             });
         }
         Msg::Broker(batch) => {
-            model.tally.add(&batch);
-            let dropped = std::mem::take(&mut model.tally.dropped);
+            model.event_summary.add(&batch);
+            let dropped = std::mem::take(&mut model.event_summary.dropped);
             model.live_mut().log.dropped += dropped;
             return model.refresh_soon();
         }

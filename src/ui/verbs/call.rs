@@ -84,7 +84,7 @@ pub(crate) async fn run(
 
 fn succeeded(model: &mut Model, done: &EffectDone, text: &str) {
     log(model, done, Tone::Plain, text);
-    let subject = DetailsOf::Answer {
+    let subject = DetailsOf::Result {
         title: done.what.clone(),
         text: text.to_owned(),
     };

@@ -37,6 +37,6 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
             model.tasks.marked.clear();
             vec![Effect::Bulk { action, filter }]
         }
-        ConfirmAction::Peer(key) => vec![Effect::Revoke(key)],
+        ConfirmAction::Revoke(key) => vec![Effect::Revoke(key)],
     }
 }

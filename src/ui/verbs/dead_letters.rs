@@ -66,7 +66,7 @@ pub(crate) async fn run(node: &NodeHandle) -> Msg {
 pub(crate) fn listed(model: &mut Model, groups: &Result<Vec<FailureGroup>, String>) {
     for layer in &mut model.layers {
         if let Layer::DeadLetters(view) = layer {
-            view.reasons = Some(groups.clone());
+            view.groups = Some(groups.clone());
             view.selected = view.selected.min(view.len().saturating_sub(1));
         }
     }

@@ -4,11 +4,11 @@ use super::{Action, ActionSpec, Scope};
 use crate::{
     node::NodeHandle,
     ui::{
-        effect::{Effect, Members, Msg},
+        effect::{Effect, Msg},
         model::{
             Model,
             events::Kind,
-            layer::{Layer, MembersView},
+            layer::{Layer, Members, MembersView},
         },
     },
 };
@@ -20,7 +20,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "show the members of this node, and the nodes it has joined",
     kind: Kind::Name,
     press: |model, _| {
-        model.layers.push(Layer::Peers(MembersView::default()));
+        model.layers.push(Layer::Members(MembersView::default()));
         vec![Effect::Members]
     },
     ..ActionSpec::BASE
@@ -42,15 +42,15 @@ pub(crate) async fn run(node: &NodeHandle) -> Msg {
 /// Shows the members where the list is open.
 pub(crate) fn listed(model: &mut Model, members: &Result<Members, String>) {
     for layer in &mut model.layers {
-        if let Layer::Peers(view) = layer {
-            view.peers = Some(members.clone());
-            view.selected = view.selected.min(view.here().len().saturating_sub(1));
+        if let Layer::Members(view) = layer {
+            view.loaded = Some(members.clone());
+            view.selected = view.selected.min(view.members().len().saturating_sub(1));
         }
     }
 }
 
 /// Asks again while the list is open.
 pub(super) fn refresh(model: &Model) -> Option<Effect> {
-    let open = |layer: &Layer| matches!(layer, Layer::Peers(_));
+    let open = |layer: &Layer| matches!(layer, Layer::Members(_));
     model.layers.iter().any(open).then_some(Effect::Members)
 }

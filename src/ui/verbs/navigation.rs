@@ -71,7 +71,7 @@ pub(super) const BACK: ActionSpec = ActionSpec {
     keys: &[(&[scope::GREETER], &["esc"])],
     hint: "leave",
     text: "return to the pane before the greeter",
-    press: |model, _| focus_on(model, model.before),
+    press: |model, _| focus_on(model, model.previous_focus),
     ..ActionSpec::BASE
 };
 
@@ -205,8 +205,8 @@ pub(crate) fn move_in(layer: &mut Layer, motion: Motion) {
             let last = view.len().saturating_sub(1);
             (&mut view.selected, last)
         }
-        Layer::Peers(view) => {
-            let last = view.here().len().saturating_sub(1);
+        Layer::Members(view) => {
+            let last = view.members().len().saturating_sub(1);
             (&mut view.selected, last)
         }
         Layer::Palette(palette) => {

@@ -80,7 +80,7 @@ fn submit(model: &mut Model) -> Vec<Effect> {
                 input = input.with_cursor(at);
             }
             model.layers.push(Layer::Prompt(Prompt {
-                purpose: prompt.purpose,
+                kind: prompt.kind,
                 input,
                 error: Some(why),
             }));
@@ -91,7 +91,7 @@ fn submit(model: &mut Model) -> Vec<Effect> {
 
 fn effects(model: &mut Model, prompt: &Prompt) -> Result<Vec<Effect>, TypedError> {
     let text = prompt.input.value();
-    Ok(match &prompt.purpose {
+    Ok(match &prompt.kind {
         PromptKind::Add => add::typed(model, text)?,
         PromptKind::Filter(pane) => filter::set(model, *pane, text)?,
         PromptKind::Export(pane) => export::typed(model, *pane, text)?,
@@ -104,7 +104,7 @@ fn effects(model: &mut Model, prompt: &Prompt) -> Result<Vec<Effect>, TypedError
 pub(super) fn take_submitted(model: &mut Model, action: Action) -> Option<Prompt> {
     let asked = |prompt: &mut Prompt| {
         matches!(
-            (&prompt.purpose, action),
+            (&prompt.kind, action),
             (PromptKind::Call(_), Action::Call)
                 | (PromptKind::Export(_), Action::Export)
                 | (PromptKind::Join, Action::Join)

@@ -25,7 +25,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     kind: Kind::Name,
     press: revoke,
     unavailable: |model| match model.layers.last() {
-        Some(Layer::Peers(_)) if selected(model).is_none() => {
+        Some(Layer::Members(_)) if selected(model).is_none() => {
             Some("no member is selected".to_owned())
         }
         _ => None,
@@ -39,8 +39,8 @@ const SHORT: usize = 16;
 /// The key of the selected member, where members are shown.
 fn selected(model: &Model) -> Option<String> {
     match model.layers.last() {
-        Some(Layer::Peers(view)) => {
-            let member = view.here().get(view.selected);
+        Some(Layer::Members(view)) => {
+            let member = view.members().get(view.selected);
             member.map(|status| status.member.key.to_string())
         }
         _ => None,
@@ -54,7 +54,7 @@ fn revoke(model: &mut Model, key: Option<&str>) -> Vec<Effect> {
     let short: String = key.chars().take(SHORT).collect();
     model.layers.push(Layer::Confirm(Confirm {
         question: format!("Remove {short}? Its connections are closed and its names removed."),
-        yes: ConfirmAction::Peer(key),
+        yes: ConfirmAction::Revoke(key),
     }));
     vec![]
 }

@@ -32,7 +32,7 @@ pub(super) const UP: ActionSpec = ActionSpec {
     hint: "more",
     text: "add a worker",
     argument: "",
-    press: |model, _| scale_to(model, model.wanted_workers() + 1),
+    press: |model, _| scale_to(model, model.desired_workers() + 1),
     ..SPEC
 };
 pub(super) const DOWN: ActionSpec = ActionSpec {
@@ -42,9 +42,9 @@ pub(super) const DOWN: ActionSpec = ActionSpec {
     hint: "fewer",
     text: "remove a worker; it finishes its task first",
     argument: "",
-    press: |model, _| scale_to(model, model.wanted_workers().saturating_sub(1)),
+    press: |model, _| scale_to(model, model.desired_workers().saturating_sub(1)),
     unavailable: |model| {
-        let last = model.wanted_workers() <= 1;
+        let last = model.desired_workers() <= 1;
         last.then(|| "at least one worker must remain".to_owned())
     },
     ..SPEC
@@ -62,7 +62,7 @@ fn scale(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
 
 /// The next key counts from this number, not from the last one that the broker reported.
 fn scale_to(model: &mut Model, workers: usize) -> Vec<Effect> {
-    model.live_mut().overview.wanted = workers;
+    model.live_mut().overview.desired_workers = workers;
     vec![Effect::Scale(workers)]
 }
 

@@ -131,7 +131,7 @@ pub(crate) const fn layer(layer: &Layer) -> Scopes {
         Layer::Latency { .. } => LATENCY,
         Layer::Details(Details { subject, .. }) => details(subject),
         Layer::DeadLetters(_) => DEAD_LETTERS,
-        Layer::Peers(_) => MEMBERS,
+        Layer::Members(_) => MEMBERS,
         Layer::Palette(_) => PALETTE,
         Layer::Prompt(_) => PROMPT,
         Layer::Confirm(_) => CONFIRM,
@@ -143,7 +143,7 @@ pub(crate) const fn details(subject: &DetailsOf) -> Scopes {
     match subject {
         DetailsOf::Task(_) => TASK_DETAILS,
         DetailsOf::Name { .. } => NAME_DETAILS,
-        DetailsOf::Worker(_) | DetailsOf::Doctor | DetailsOf::Answer { .. } => DETAILS,
+        DetailsOf::Worker(_) | DetailsOf::Doctor | DetailsOf::Result { .. } => DETAILS,
     }
 }
 

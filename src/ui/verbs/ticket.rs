@@ -58,7 +58,7 @@ pub(crate) async fn run(node: &NodeHandle, role: Role, options: TicketOptions) -
 fn succeeded(model: &mut Model, done: &EffectDone, ticket: &str) {
     log(model, done, Tone::Plain, "made");
     let copy = model.keymap.text(Action::Copy);
-    let subject = DetailsOf::Answer {
+    let subject = DetailsOf::Result {
         title: format!("Ticket: paste it on the joining node; {copy} copies it"),
         text: ticket.to_owned(),
     };
