@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_survive_the_trip_through_text() {
+    fn keys_are_parsed_as_they_are_printed() {
         for text in [
             "a",
             "G",

@@ -301,13 +301,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused_by_name() {
-        let said = |entries: &[(&str, &str)]| Keymap::new(&user(entries)).expect_err("refused");
-        assert!(said(&[("ad", "i")]).contains("did you mean `add`"));
-        assert!(said(&[("add", "hyper-x")]).contains("`hyper-x` is not a key"));
-        assert!(said(&[("add", "b")]).contains("both add and load"));
-        let error = said(&[("copy", "space"), ("mark", "m")]);
-        assert!(error.contains("both page-down and copy"), "{error}");
-        assert!(error.contains("details"), "{error}");
+    fn a_wrong_entry_is_an_error_that_names_it() {
+        let error = |entries: &[(&str, &str)]| Keymap::new(&user(entries)).expect_err("refused");
+        assert!(error(&[("ad", "i")]).contains("did you mean `add`"));
+        assert!(error(&[("add", "hyper-x")]).contains("`hyper-x` is not a key"));
+        assert!(error(&[("add", "b")]).contains("both add and load"));
+        let conflict = error(&[("copy", "space"), ("mark", "m")]);
+        assert!(conflict.contains("both page-down and copy"), "{conflict}");
+        assert!(conflict.contains("details"), "{conflict}");
     }
 }

@@ -166,10 +166,9 @@ impl Recorder {
         };
         match msg {
             Msg::Paste(_) => Ok(()),
-            Msg::Key(key) if matches!(key.code, Code::Char(_)) && !key.ctrl => Ok(()),
-            Msg::Key(Key {
-                code: Code::Enter, ..
-            }) => {
+            Msg::Key(key) if key.typed().is_some() => Ok(()),
+            // The line may be submitted now, or edited: it is written as it should have been typed.
+            Msg::Key(_) if before.is_some_and(contains_ticket) => {
                 let clear = Key {
                     ctrl: true,
                     ..Key::plain(Code::Char('u'))

@@ -2,7 +2,7 @@
 //! program, and keys at random.
 
 mod docs;
-mod fixture;
+pub(crate) mod fixture;
 mod random;
 mod recordings;
 mod snapshots;

@@ -1,5 +1,5 @@
-//! Stories told in keys, on the real program: a real process with its network and its workers, the
-//! real effects, and a terminal in memory.
+//! Stories in keys, on the real program: a real process with its network and its workers, the real
+//! effects, and a terminal in memory.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     ui::{Headless, UiOptions, effect::Effect, model::layer::Layer},
 };
 
-/// The program without its terminal, and its home.
+/// The program without its terminal, and its data folder.
 struct App {
     screen: Headless,
     home: tempfile::TempDir,
@@ -31,7 +31,7 @@ impl App {
         Self::with(tempfile::tempdir().expect("a folder"), &options)
     }
 
-    /// The program with what it finds at home.
+    /// The program on an existing data folder.
     fn at(home: tempfile::TempDir) -> Self {
         Self::with(home, &UiOptions::default())
     }
@@ -72,13 +72,13 @@ impl App {
         self.shown()
     }
 
-    /// Waits until a toast says something.
-    async fn told(&mut self, wanted: &str) {
-        let says = |screen: &mut Headless| {
+    /// Waits for a toast with this text.
+    async fn sees_toast(&mut self, wanted: &str) {
+        let shown = |screen: &mut Headless| {
             let mut toasts = screen.model.toasts.iter();
             toasts.any(|toast| toast.text.contains(wanted))
         };
-        self.wait(wanted, says).await;
+        self.wait(wanted, shown).await;
     }
 
     /// Waits until this task is selected.
@@ -90,7 +90,7 @@ impl App {
         self.wait(&format!("task {id}"), selected).await;
     }
 
-    /// Lets the world go on until something is so; it waits for messages, not for time.
+    /// Receives messages until a condition holds.
     async fn wait(&mut self, what: &str, so: impl Fn(&mut Headless) -> bool) {
         let story = async {
             while !so(&mut self.screen) {
@@ -106,11 +106,11 @@ impl App {
     }
 
     async fn end(self) {
-        self.restart_later().await;
+        self.end_for_restart().await;
     }
 
-    /// Ends it, and gives back where it lived.
-    async fn restart_later(self) -> tempfile::TempDir {
+    /// Ends the program, and returns its data folder.
+    async fn end_for_restart(self) -> tempfile::TempDir {
         self.screen.session().end(Duration::ZERO).await;
         self.home
     }
@@ -121,7 +121,7 @@ async fn a_newcomer_sees_names_gets_a_greeting_and_adds_two_numbers() {
     let mut app = App::start();
     assert!(
         app.shown().contains("loading names"),
-        "the first frame waits for nobody"
+        "the first frame waits for nothing"
     );
     let screen = app.until("server ").await;
     assert!(screen.contains("naming "));
@@ -222,9 +222,9 @@ async fn a_configured_key_is_shown_and_obeyed_in_every_place() {
     let details = app.until("Task #1").await;
     assert!(details.contains("t retry, y copy, w close"), "{details}");
     app.press("t");
-    app.told("#1 is queued again").await;
+    app.sees_toast("#1 is queued again").await;
     app.press("w x");
-    app.told("#1 is cancelled").await;
+    app.sees_toast("#1 is cancelled").await;
     app.press("t");
     app.until("◦ queued").await;
     app.press("?");
@@ -238,7 +238,7 @@ async fn a_configured_key_is_shown_and_obeyed_in_every_place() {
 }
 
 #[tokio::test]
-async fn wrong_input_is_explained_and_kept_for_mending() {
+async fn wrong_input_is_explained_and_stays_for_editing() {
     let mut app = App::start();
     app.press("3 a").type_text("2 + drei").press("enter");
     let screen = app.until("`drei` is not a number").await;
@@ -337,7 +337,7 @@ async fn a_hundred_thousand_tasks_are_scrolled_end_to_end() {
 }
 
 #[tokio::test]
-async fn rows_are_exported_to_a_file_of_their_own() {
+async fn rows_are_exported_to_a_new_file() {
     let mut app = App::start();
     let folder = tempfile::tempdir().expect("a folder");
     app.press("3 a").type_text("2 3").press("enter");
@@ -352,7 +352,8 @@ async fn rows_are_exported_to_a_file_of_their_own() {
         let path = folder.path().join(format!("tasks.{ending}"));
         let command = format!("export {}", path.display());
         app.press(":").type_text(&command).press("enter");
-        app.told(&format!("written to {}", path.display())).await;
+        app.sees_toast(&format!("written to {}", path.display()))
+            .await;
         let text = std::fs::read_to_string(&path).expect("written");
         assert!(text.contains(wanted), "{text}");
         app.press(":").type_text(&command).press("enter");
@@ -364,7 +365,7 @@ async fn rows_are_exported_to_a_file_of_their_own() {
 }
 
 #[tokio::test]
-async fn quit_suspend_copy_and_mouse_are_the_terminal_s() {
+async fn quit_suspend_and_copy_go_to_the_terminal() {
     let mut app = App::start();
     app.until("server ").await;
     app.press("1 G y : esc ctrl-z q");
@@ -377,7 +378,7 @@ async fn quit_suspend_copy_and_mouse_are_the_terminal_s() {
 }
 
 #[tokio::test]
-async fn a_task_that_fails_twice_succeeds_and_its_attempts_are_told() {
+async fn a_task_that_fails_twice_succeeds_and_its_attempts_are_shown() {
     let mut app = App::start();
     app.press("3 a").type_text("2 3 fails:2").press("enter");
     app.until("retrying").await;
@@ -392,7 +393,7 @@ async fn a_task_that_fails_twice_succeeds_and_its_attempts_are_told() {
 }
 
 #[tokio::test]
-async fn what_fails_for_good_is_a_dead_letter_until_it_is_run_again() {
+async fn a_failed_task_is_a_dead_letter_until_it_is_retried() {
     let mut app = App::start();
     app.press("3");
     for _ in 0..3 {
@@ -408,8 +409,8 @@ async fn what_fails_for_good_is_a_dead_letter_until_it_is_run_again() {
     app.until("Retry 3 failed, cancelled or expired tasks that failed with")
         .await;
     app.press("y");
-    app.told("3 tasks queued again").await;
-    // They fail again, and the list that is still open says so by itself.
+    app.sees_toast("3 tasks queued again").await;
+    // They fail again, and the open list follows.
     app.wait("reasons", |screen| {
         let top = screen.model.layers.last();
         matches!(top, Some(Layer::DeadLetters(view)) if view.selected().is_some_and(|r| r.count == 3))
@@ -422,7 +423,7 @@ async fn what_fails_for_good_is_a_dead_letter_until_it_is_run_again() {
 }
 
 #[tokio::test]
-async fn a_second_task_with_a_unique_key_is_told_to_be_there_already() {
+async fn a_second_task_with_a_unique_key_is_reported_as_a_duplicate() {
     let mut app = App::start();
     app.press("3 p");
     app.until("PAUSED").await;
@@ -431,7 +432,7 @@ async fn a_second_task_with_a_unique_key_is_told_to_be_there_already() {
             .type_text("2 3 key:acme unique")
             .press("enter");
     }
-    app.told("already queued as #1").await;
+    app.sees_toast("already queued as #1").await;
     app.press("/").type_text("key:acme").press("enter");
     app.until("/key:acme").await;
     app.at_task(1).await;
@@ -442,25 +443,26 @@ async fn a_second_task_with_a_unique_key_is_told_to_be_there_already() {
 }
 
 #[tokio::test]
-async fn a_cancellation_is_taken_back_and_marked_tasks_are_dealt_with_together() {
+async fn a_cancellation_is_undone_and_a_verb_acts_on_all_marked_tasks() {
     let mut app = App::start();
     app.press("3 p");
     app.until("PAUSED").await;
     app.press(":").type_text("load 5").press("enter");
     app.at_task(5).await;
     app.press("x");
-    app.told("u undoes it").await;
+    app.sees_toast("u undoes it").await;
     app.until("⊘ cancelled").await;
     app.press("u");
-    app.told("#5 is queued again").await;
+    app.sees_toast("#5 is queued again").await;
     app.press("u");
-    app.told("there is no recent cancellation to undo").await;
+    app.sees_toast("there is no recent cancellation to undo")
+        .await;
     app.press("g space space x");
-    app.told("2 tasks cancelled or asked to stop").await;
+    app.sees_toast("2 tasks cancelled or asked to stop").await;
     app.press("X");
     app.until("Cancel 3 unfinished tasks?").await;
     app.press("y");
-    app.told("3 tasks cancelled or asked to stop").await;
+    app.sees_toast("3 tasks cancelled or asked to stop").await;
     app.press("R");
     app.until("Retry 5 failed, cancelled or expired tasks?")
         .await;
@@ -469,13 +471,13 @@ async fn a_cancellation_is_taken_back_and_marked_tasks_are_dealt_with_together()
 }
 
 #[tokio::test]
-async fn what_was_queued_goes_on_after_a_restart() {
+async fn queued_tasks_continue_after_a_restart() {
     let mut app = App::start();
     app.press("3 p");
     app.until("PAUSED").await;
     app.press("b");
     app.until("◦ 100 queued").await;
-    let home = app.restart_later().await;
+    let home = app.end_for_restart().await;
     let mut app = App::at(home);
     app.until("100 unfinished tasks recovered").await;
     app.press("3 G");
@@ -484,7 +486,7 @@ async fn what_was_queued_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_task_that_works_shows_how_far_it_is() {
+async fn a_running_task_shows_its_progress() {
     let mut app = App::start();
     app.press("3 a").type_text("2 3 1.5").press("enter");
     app.wait("half of it", |screen| {
@@ -498,11 +500,11 @@ async fn a_task_that_works_shows_how_far_it_is() {
 }
 
 #[tokio::test]
-async fn any_task_is_run_from_the_palette_and_mistakes_are_explained() {
+async fn any_task_is_submitted_from_the_palette_and_mistakes_are_explained() {
     let mut app = App::start();
-    let mut run = async |text: &str, says: &str| {
+    let mut run = async |text: &str, toast: &str| {
         app.press(":").type_text(text).press("enter");
-        app.told(says).await;
+        app.sees_toast(toast).await;
     };
     run("submit add [20,22] priority:9", "queued as #1").await;
     run("submit add", "write a task's name and its arguments").await;

@@ -28,7 +28,7 @@ static GRAMMAR: LazyLock<clap::Command> = LazyLock::new(|| {
 /// Reads a line that is a command of the command line; other lines are left to the verbs.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the command, or that it is for the command line only.
+/// A sentence that explains the mistake, or that the command has no verb on the screen.
 pub(super) fn parse(line: &str) -> Option<Result<Vec<Step>, String>> {
     let words = words(line);
     let (first, rest) = words.split_first()?;

@@ -77,7 +77,7 @@ fn greet(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
         return vec![];
     }
     if contains_ticket(&name) {
-        // The greeter would see it, and whoever reads its log.
+        // The greeter would receive it, and could write it into a log.
         model.greeter.hint = Some("this is a ticket; use :join".into());
         return vec![];
     }

@@ -230,7 +230,7 @@ impl Impact {
     }
 }
 
-/// Performs a verb if it is available, and says why if not.
+/// Performs a verb if it is available; otherwise shows the reason.
 pub(crate) fn perform(model: &mut Model, action: Action, argument: Option<&str>) -> Vec<Effect> {
     let spec = action.spec();
     // From the palette, a verb of one pane goes to that pane first.
@@ -285,4 +285,39 @@ fn log_and_toast(model: &mut Model, done: &EffectDone, text: &str) {
 fn log(model: &mut Model, done: &EffectDone, tone: Tone, text: &str) {
     let line = format!("{}: {text} ({})", done.what, fmt_duration(done.took));
     model.log(done.action.spec().kind, tone, line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::{model::layer::Layer, tests::fixture::busy};
+
+    #[test]
+    fn what_destroys_something_asks_first() {
+        for spec in TABLE {
+            if !matches!(spec.impact, Impact::Destroys(_)) {
+                continue;
+            }
+            let mut model = busy();
+            let argument = (!spec.argument.is_empty()).then_some("k3yk3yk3");
+            let effects = perform(&mut model, spec.action, argument);
+            let counts = |effect: &Effect| matches!(effect, Effect::Count { .. });
+            assert!(effects.iter().all(counts), "{}: {effects:?}", spec.name);
+            let asks = matches!(model.layers.last(), Some(Layer::Confirm(_)));
+            assert!(asks || !effects.is_empty(), "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn a_read_only_screen_changes_nothing() {
+        for spec in TABLE {
+            let mut model = busy();
+            model.about.read_only = true;
+            if spec.impact.role().is_some() {
+                let effects = perform(&mut model, spec.action, Some("1"));
+                assert!(effects.is_empty(), "{}: {effects:?}", spec.name);
+                assert!(model.layers.is_empty(), "{}", spec.name);
+            }
+        }
+    }
 }

@@ -79,7 +79,7 @@ pub(crate) fn matches(palette: &Palette) -> Vec<&'static ActionSpec> {
 /// Reads a whole command: one of the command line, or a verb with its argument after a space.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the command.
+/// A sentence that explains the mistake.
 fn parse(typed: &str) -> Option<Result<Vec<Step>, String>> {
     if let Some(command) = command_line::parse(typed) {
         return Some(command);
