@@ -276,8 +276,8 @@ impl Row for TaskJson<'_> {
         "expires_at",
         "started_at",
         "finished_at",
-        "waited_ms",
-        "ran_ms",
+        "wait_ms",
+        "run_ms",
     ];
 }
 

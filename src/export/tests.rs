@@ -97,7 +97,7 @@ fn exported_tasks_are_the_objects_of_tasks_list_json() {
         "{listed}"
     );
     assert!(listed.contains("\"result\":\"Infinity\""), "{listed}");
-    assert!(listed.contains("\"ran_ms\":1.5"), "{listed}");
+    assert!(listed.contains("\"run_ms\":1.5"), "{listed}");
 }
 
 /// The names of an object's fields, in order.
