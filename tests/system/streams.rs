@@ -134,8 +134,8 @@ fn lines_are_answered_in_plain_mode() {
         "1 submitted",
         "result     3",
         "there is no task #9",
-        "show: show everything about a task",
-        "`jion distro1***` is no command",
+        "details: show the details of the selected row, or of a task by its id",
+        "`jion distro1***` is not a command",
     ] {
         assert!(said.contains(text), "{text}: {said}");
     }
