@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         serde_json::to_string(&args.text.to_uppercase()).map_err(TaskError::permanent)
     };
 
-    let settings = config::load(&Cli::parse().options, |name| std::env::var(name).ok())?;
+    let settings = config::load(&Cli::parse(), |name| std::env::var(name).ok())?;
     let offers = Services::new()
         .object("uptime", &["example"], uptime)
         .task("shout", shout);

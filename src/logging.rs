@@ -1,4 +1,4 @@
-//! The log: to a file, never to the screen, and never waited for.
+//! The log: in a file, never on the screen. Nothing waits for it.
 
 use std::{
     fs, io,
@@ -7,23 +7,53 @@ use std::{
 
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 
-/// A log of this size starts anew; the one before it is kept beside it.
-const LARGEST: u64 = 4 << 20;
+/// Size in bytes at which a new file is started; the previous one is kept beside it.
+const MAX_FILE: u64 = 4 << 20;
 
-/// Why there is no log.
+/// The least severe level that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum LogLevel {
+    /// Errors only.
+    Error,
+    /// Warnings as well.
+    Warn,
+    /// What happened, as well.
+    #[default]
+    Info,
+    /// Details for finding a fault.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// Returns the level's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// The reason why there is no log.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the log {path}: {error}; another one can be named with --log-file")]
+#[error("cannot write the log {path}: {error}; choose another one with --log-file")]
 pub struct LogError {
     path: PathBuf,
     #[source]
     error: io::Error,
 }
 
-/// Starts the log; it is complete when the guard is dropped.
+/// Starts the log. It is complete when the guard is dropped.
 ///
 /// # Errors
 /// [`LogError`] when the file cannot be opened.
-pub fn start(path: &Path, level: &str) -> Result<WorkerGuard, LogError> {
+pub fn start(path: &Path, level: LogLevel) -> Result<WorkerGuard, LogError> {
     let failed = |error| LogError {
         path: path.to_owned(),
         error,
@@ -37,11 +67,11 @@ pub fn start(path: &Path, level: &str) -> Result<WorkerGuard, LogError> {
     Ok(guard)
 }
 
-/// Logs to standard error, where a service manager or a container looks for it.
+/// Starts a log on standard error, where a service manager or a container looks for it.
 ///
 /// # Errors
-/// When something logs already.
-pub fn to_stderr(level: &str) -> Result<(), String> {
+/// When there is a log already.
+pub fn to_stderr(level: LogLevel) -> Result<(), String> {
     tracing_subscriber::fmt()
         .with_env_filter(filter(level))
         .with_ansi(false)
@@ -50,7 +80,8 @@ pub fn to_stderr(level: &str) -> Result<(), String> {
         .map_err(|e| e.to_string())
 }
 
-fn filter(level: &str) -> String {
+fn filter(level: LogLevel) -> String {
+    let level = level.as_str();
     format!("{level},quinn=warn,quinn_proto=warn,rustls=warn,mdns_sd=warn")
 }
 
@@ -58,7 +89,7 @@ fn open(path: &Path) -> io::Result<(NonBlocking, WorkerGuard)> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    if fs::metadata(path).is_ok_and(|file| file.len() > LARGEST) {
+    if fs::metadata(path).is_ok_and(|file| file.len() > MAX_FILE) {
         fs::rename(path, path.with_extension("log.old"))?;
     }
     let file = fs::OpenOptions::new()

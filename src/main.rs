@@ -4,7 +4,7 @@ use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use distro_tui::{
-    cli::{Cli, Command, GlobalArgs, Replay},
+    cli::{Cli, Command, GlobalArgs, Replay, ScreenArgs},
     command::{self, CmdError, print_stderr},
     config::{self, Settings},
     crash, logging,
@@ -16,24 +16,35 @@ use distro_tui::{
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let Cli { options, command } = Cli::parse();
+    let cli = Cli::parse().checked().unwrap_or_else(|error| error.exit());
     let variable = |name: &str| std::env::var(name).ok();
-    let mut settings = match config::load(&options, variable) {
+    let mut settings = match config::load(&cli, variable) {
         Ok(settings) => settings,
         Err(error) => return fail(USAGE, &error),
     };
-    settings.ui.crash_test = options.crash_test;
-    settings.ui.read_only = options.read_only;
+    settings.ui.crash_test = cli.screen.crash_test;
+    settings.ui.read_only = cli.screen.read_only;
+    let Cli {
+        global,
+        screen: options,
+        command,
+        ..
+    } = cli;
     match command {
-        None => screen(&options, &settings, None),
-        Some(Command::Record(record)) => screen(&options, &settings, Some(&record.file)),
+        None => screen(&global, &options, &settings, None),
+        Some(Command::Record(record)) => screen(&global, &options, &settings, Some(&record.file)),
         Some(Command::Replay(replay)) => again(&settings, &replay),
-        Some(command) => command::run(command, &options, &settings),
+        Some(command) => command::run(command, &global, &settings),
     }
 }
 
-fn screen(options: &GlobalArgs, settings: &Settings, record: Option<&Path>) -> ExitCode {
-    match show(options, settings, record) {
+fn screen(
+    global: &GlobalArgs,
+    options: &ScreenArgs,
+    settings: &Settings,
+    record: Option<&Path>,
+) -> ExitCode {
+    match show(global, options, settings, record) {
         Ok(outcome) => farewell(outcome),
         Err(error) => {
             // Why there is no node is said as commands say it.
@@ -46,7 +57,8 @@ fn screen(options: &GlobalArgs, settings: &Settings, record: Option<&Path>) -> E
 }
 
 fn show(
-    options: &GlobalArgs,
+    global: &GlobalArgs,
+    options: &ScreenArgs,
     settings: &Settings,
     record: Option<&Path>,
 ) -> Result<ScreenOutcome, Box<dyn std::error::Error>> {
@@ -58,9 +70,9 @@ fn show(
         return Err("lines are not recorded: leave --plain away, or redirect them".into());
     }
     let mut screen = Screen::new(&settings.ui)?;
-    let _log = logging::start(&settings.log_file, &settings.log_level)?;
+    let _log = logging::start(&settings.log_file, settings.log_level)?;
     crash::install(settings.state_dir.clone());
-    let session = Arc::new(session(options, settings)?);
+    let session = Arc::new(session(global, settings)?);
     if let Some(path) = record {
         screen.record(path)?;
     }
@@ -74,8 +86,8 @@ fn show(
 }
 
 /// With the node that was named, the one that runs on the data folder, or one of its own.
-fn session(options: &GlobalArgs, settings: &Settings) -> Result<Session, CmdError> {
-    if let Some(session) = command::connect(options, settings)? {
+fn session(global: &GlobalArgs, settings: &Settings) -> Result<Session, CmdError> {
+    if let Some(session) = command::connect(global, settings)? {
         return Ok(session);
     }
     let node = &settings.node;

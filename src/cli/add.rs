@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{OutputArgs, TaskFlags};
+use super::TaskFlags;
 
 /// `add`
 #[derive(Debug, Clone, Args)]
@@ -46,7 +46,4 @@ pub struct SubmitArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
     pub flags: TaskFlags,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: OutputArgs,
 }

@@ -2,8 +2,6 @@
 
 use clap::Args;
 
-use super::OutputArgs;
-
 /// `call`
 #[derive(Debug, Clone, Args)]
 pub struct Call {
@@ -17,9 +15,6 @@ pub struct Call {
     /// A named argument; can be repeated
     #[arg(long = "arg", value_name = "NAME=VALUE")]
     pub named: Vec<String>,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: OutputArgs,
 }
 
 /// `methods`
@@ -27,9 +22,6 @@ pub struct Call {
 pub struct Methods {
     /// Name under which the object is registered
     pub name: String,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: OutputArgs,
 }
 
 /// `greet`
@@ -40,7 +32,4 @@ pub struct Greet {
     /// Print replies as they arrive, each with its line number, not in order
     #[arg(long)]
     pub unordered: bool,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: OutputArgs,
 }

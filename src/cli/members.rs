@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{OutputArgs, word_of};
+use super::word_of;
 use crate::net::trust::role::Role;
 
 /// `revoke`
@@ -10,9 +10,6 @@ use crate::net::trust::role::Role;
 pub struct Revoke {
     /// Key prefix or label of the member
     pub member: String,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: OutputArgs,
 }
 
 /// `ticket`
@@ -30,9 +27,6 @@ pub struct Ticket {
     /// Valid for this long: 1h, 7d
     #[arg(long, value_name = "TIME")]
     pub expires: Option<String>,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: OutputArgs,
 }
 
 /// `ticket invalidate`
@@ -43,9 +37,6 @@ pub enum TicketCommand {
         /// Only tickets of this role
         #[arg(long, value_name = "ROLE", value_parser = word_of(Role::ALL, Role::as_str))]
         role: Option<Role>,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
 }
 
@@ -56,9 +47,6 @@ pub struct Join {
     /// to every user of this machine and stays in the shell history
     #[arg(env = "DISTRO_TUI_TICKET", hide_env_values = true)]
     pub ticket: Option<String>,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: OutputArgs,
 }
 
 /// `leave`
@@ -66,7 +54,4 @@ pub struct Join {
 pub struct Leave {
     /// Key prefix of the joined node
     pub node: String,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: OutputArgs,
 }

@@ -4,20 +4,23 @@ mod add;
 mod calls;
 mod members;
 mod names;
-mod output;
+mod node;
+
 mod program;
 mod serve;
 mod task_flags;
 mod tasks;
+mod words;
 mod workers;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use self::words::word_of;
 pub use self::{
-    add::*, calls::*, members::*, names::*, output::*, program::*, serve::*, task_flags::TaskFlags,
-    tasks::*, workers::*,
+    add::*, calls::*, members::*, names::*, node::NodeArgs, program::*, serve::*,
+    task_flags::TaskFlags, tasks::*, workers::*,
 };
 
 const ABOUT: &str =
@@ -89,24 +92,74 @@ Examples:
     args_conflicts_with_subcommands = false
 )]
 pub struct Cli {
-    /// The options of the program as a whole.
+    /// Options of every command.
     #[command(flatten)]
-    pub options: GlobalArgs,
+    pub global: GlobalArgs,
+
+    /// Options of the dashboard.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+
+    /// Options of the node that the dashboard starts.
+    #[command(flatten)]
+    pub node: NodeArgs,
 
     /// The command; the dashboard by default.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// Options of the program as a whole.
+impl Cli {
+    /// Checks that options of the dashboard and of its node precede no other command.
+    ///
+    /// # Errors
+    /// The error to print; it says where the option belongs.
+    pub fn checked(self) -> Result<Self, clap::Error> {
+        let command = match &self.command {
+            None | Some(Command::Record(_)) => return Ok(self),
+            Some(command) => command,
+        };
+        let screen = match command {
+            Command::Replay(_) => None,
+            _ => self.screen.first(),
+        };
+        let Some(flag) = screen.or_else(|| self.node.first()) else {
+            return Ok(self);
+        };
+        let why = match command {
+            Command::Serve(_) => {
+                format!("--{flag} goes after `serve`, or belongs to the dashboard")
+            }
+            _ => format!("--{flag} is an option of the dashboard and of `serve` only"),
+        };
+        Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, why))
+    }
+
+    /// Returns the settings given as flags, by name.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = self.global.settings();
+        settings.extend(self.screen.settings());
+        settings.extend(match &self.command {
+            Some(Command::Serve(serve)) => serve.node.settings(),
+            _ => self.node.settings(),
+        });
+        settings
+    }
+}
+
+/// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Settings")]
+#[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Folder for the key, tasks and members of this node, instead of the user's data folder
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Folder for the key, names, tasks and members of this node, instead of the user's data folder
     #[arg(long, value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
 
-    /// Read settings from this file; it must exist
+    /// Read settings from this file, which must exist
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
 
@@ -121,6 +174,30 @@ pub struct GlobalArgs {
     )]
     pub connect: Option<String>,
 
+    /// Find joined nodes that moved, and announce this one, on the local network by mDNS
+    #[arg(long, global = true)]
+    pub discover: bool,
+
+    /// Log file, instead of the one in the user's state folder
+    #[arg(long, value_name = "FILE", global = true)]
+    pub log_file: Option<PathBuf>,
+}
+
+impl GlobalArgs {
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        given([
+            ("data-dir", self.data_dir.as_ref().map(text)),
+            ("discover", self.discover.then(|| "true".to_owned())),
+            ("log-file", self.log_file.as_ref().map(text)),
+        ])
+    }
+}
+
+/// Options of the dashboard.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Dashboard")]
+pub struct ScreenArgs {
     /// Disable every action that changes something
     #[arg(long)]
     pub read_only: bool,
@@ -129,42 +206,41 @@ pub struct GlobalArgs {
     #[arg(long)]
     pub plain: bool,
 
-    /// Colours: dark, light, high-contrast or colour-blind
+    /// Colours: dark, light, high-contrast or colour-blind [default: dark]
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
-
-    /// Number of workers at the start, 1 to 256 [default: one per CPU, at least 2]
-    #[arg(long, value_name = "COUNT", global = true)]
-    pub workers: Option<String>,
-
-    /// What an acknowledged task survives: power (power loss), process (a crash of the program) or
-    /// memory (nothing: there is no file) [default: power]
-    #[arg(long, value_name = "WORD", global = true)]
-    pub durability: Option<String>,
-
-    /// UDP address to listen on; port 0 picks a free port, reusing the last one if possible
-    #[arg(long, value_name = "ADDR:PORT", global = true)]
-    pub listen: Option<String>,
-
-    /// Addresses at which other machines reach this node, instead of the detected ones
-    #[arg(long, value_name = "ADDR:PORT,...", global = true)]
-    pub advertise: Option<String>,
-
-    /// Announce this node on the local network and find joined nodes that moved, by mDNS
-    #[arg(long, global = true)]
-    pub discover: bool,
-
-    /// Serve Prometheus metrics at /metrics on this TCP address; a port alone is on loopback
-    #[arg(long, value_name = "[ADDR:]PORT", global = true)]
-    pub metrics: Option<String>,
-
-    /// Log file, instead of the one in the user's state folder
-    #[arg(long, value_name = "FILE", global = true)]
-    pub log_file: Option<PathBuf>,
 
     /// Crash after the first frame, to test that the terminal is restored
     #[arg(long, hide = true)]
     pub crash_test: bool,
+}
+
+impl ScreenArgs {
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        given([("theme", self.theme.clone())])
+    }
+
+    /// Returns the name of the first option given.
+    fn first(&self) -> Option<&'static str> {
+        let flags = [
+            ("read-only", self.read_only),
+            ("plain", self.plain),
+            ("theme", self.theme.is_some()),
+            ("crash-test", self.crash_test),
+        ];
+        flags
+            .into_iter()
+            .find_map(|(name, given)| given.then_some(name))
+    }
+}
+
+fn given<const N: usize>(
+    flags: [(&'static str, Option<String>); N],
+) -> Vec<(&'static str, String)> {
+    let given = flags.into_iter();
+    given
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
 }
 
 /// The commands.
@@ -195,7 +271,7 @@ pub enum Command {
     #[command(subcommand)]
     Queue(Queue),
     /// List members, and the nodes that this one has joined
-    Members(OutputArgs),
+    Members,
     /// Remove a member, close its connections and remove its names
     Revoke(Revoke),
     /// Print a ticket with which others can join
@@ -206,12 +282,12 @@ pub enum Command {
     /// Leave a joined node
     Leave(Leave),
     /// Check that everything works, and suggest fixes
-    Doctor(OutputArgs),
+    Doctor,
     /// Show the settings and their sources, or write a configuration file
     #[command(subcommand)]
     Config(Config),
     /// List every key of the dashboard
-    Keys(OutputArgs),
+    Keys,
     /// Print shell completions
     Completions(Completions),
     /// Print the manual page

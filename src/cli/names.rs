@@ -2,8 +2,6 @@
 
 use clap::Subcommand;
 
-use super::OutputArgs;
-
 /// `names`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Names {
@@ -25,17 +23,11 @@ pub enum Names {
         /// Maximum number of names
         #[arg(long, value_name = "COUNT")]
         limit: Option<usize>,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
     /// Show the servers that are registered under a name
     Lookup {
         /// The name
         name: String,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
     /// Register an object under a name until ctrl-c
     Register {
@@ -55,9 +47,6 @@ pub enum Names {
         /// Do not share the name with other keys
         #[arg(long)]
         exclusive: bool,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
     /// Remove a registration of your own key
     #[command(visible_alias = "rm")]
@@ -67,9 +56,6 @@ pub enum Names {
         /// Remove the registrations of every key (role admin)
         #[arg(long)]
         all: bool,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
     /// Replace the tags of a registration of your own key
     SetTags {
@@ -77,17 +63,11 @@ pub enum Names {
         name: String,
         /// The new tags; without any, all tags are removed
         tags: Vec<String>,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
     /// Print changes as they happen
     Watch {
         /// Only names with this prefix
         #[arg(long, value_name = "TEXT", default_value = "")]
         prefix: String,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
 }

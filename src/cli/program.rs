@@ -4,21 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::OutputArgs;
-
 /// `config`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Config {
     /// Print every setting with its value and source
-    Show(OutputArgs),
+    Show,
     /// Write the default configuration file, with every setting explained
     Init {
         /// Print it instead of writing it
         #[arg(long, conflicts_with = "json")]
         print: bool,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
 }
 

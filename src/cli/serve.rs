@@ -2,15 +2,11 @@
 
 use clap::Args;
 
-use crate::node::Component;
+use super::NodeArgs;
 
 /// `serve`
 #[derive(Debug, Clone, Args)]
 pub struct Serve {
-    /// Disable a component; can be repeated
-    #[arg(long, value_name = "PART", value_delimiter = ',')]
-    pub disable: Vec<Component>,
-
     /// Join this node at the start; `-` reads the ticket from stdin, `@FILE` from a file
     #[arg(
         long,
@@ -20,7 +16,7 @@ pub struct Serve {
     )]
     pub join: Option<String>,
 
-    /// Print the ready line as JSON
-    #[arg(long)]
-    pub json: bool,
+    /// Options of the node.
+    #[command(flatten)]
+    pub node: NodeArgs,
 }

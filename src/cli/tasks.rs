@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{OutputArgs, word_of};
+use super::word_of;
 use crate::queue::query::Order;
 
 /// `tasks`
@@ -21,17 +21,11 @@ pub enum Tasks {
         /// Maximum number of tasks
         #[arg(long, value_name = "COUNT", default_value_t = 100)]
         limit: usize,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
     /// Show the details of a task
     Show {
         /// Id of the task
         id: String,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
     /// Cancel tasks by id or by filter
     Cancel(TaskSelector),
@@ -40,7 +34,7 @@ pub enum Tasks {
     /// Delete finished tasks
     Purge(TaskSelector),
     /// Print task events as they happen
-    Watch(OutputArgs),
+    Watch,
     /// Write tasks to a new .json or .csv file
     Export {
         /// The file
@@ -50,9 +44,6 @@ pub enum Tasks {
         /// Sort order
         #[arg(long, value_name = "ORDER", default_value = "newest", value_parser = word_of(Order::ALL, Order::as_str))]
         sort: Order,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
 }
 
@@ -65,7 +56,4 @@ pub struct TaskSelector {
     /// All tasks to which the command applies
     #[arg(long, conflicts_with = "tasks")]
     pub all: bool,
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub out: OutputArgs,
 }

@@ -2,21 +2,16 @@
 
 use clap::Subcommand;
 
-use super::OutputArgs;
-
 /// `workers`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Workers {
     /// List workers and the tasks they run
     #[command(visible_alias = "ls")]
-    List(OutputArgs),
+    List,
     /// Set the number of workers
     Scale {
         /// Number of workers
         count: usize,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
 }
 
@@ -27,18 +22,12 @@ pub enum Queue {
     Pause {
         /// Name of the queue; without it, all queues
         queue: Option<String>,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
     /// Start tasks again
     Resume {
         /// Name of the queue; without it, all queues
         queue: Option<String>,
-        #[command(flatten)]
-        #[allow(missing_docs, reason = "clap shows the text of the type")]
-        out: OutputArgs,
     },
     /// Show counts, rates and durations
-    Stats(OutputArgs),
+    Stats,
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{CmdError, CmdResult, Ctx, output::Output};
+use super::{CmdError, CmdResult, Ctx};
 use crate::{
     cli::{Call, Methods},
     input::arguments,
@@ -32,7 +32,7 @@ pub(super) fn call(ctx: &Ctx<'_>, call: &Call) -> CmdResult {
         let called = called.await.map_err(CmdError::from);
         (session, called)
     })?;
-    let mut out = Output::new(call.out);
+    let mut out = ctx.output();
     if out.json {
         out.document(&called.value.to_json())?;
     } else {
@@ -55,7 +55,7 @@ pub(super) fn methods(ctx: &Ctx<'_>, methods: &Methods) -> CmdResult {
         });
         (session, listed)
     })?;
-    let mut out = Output::new(methods.out);
+    let mut out = ctx.output();
     if out.json {
         out.document(&listed)?;
     } else {

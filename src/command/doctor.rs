@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
-    cli::OutputArgs,
     net::trust::identity::Identity,
     node::{self, Locality, NodeHandle, Session},
     text::{fmt_duration, pluralize},
@@ -41,7 +40,7 @@ impl Report {
     }
 }
 
-pub(super) fn run(ctx: &Ctx<'_>, out: OutputArgs) -> CmdResult {
+pub(super) fn run(ctx: &Ctx<'_>) -> CmdResult {
     let mut report = Report(Vec::new());
     let settings = ctx.settings;
     let folder = &settings.node.data_dir;
@@ -66,7 +65,7 @@ pub(super) fn run(ctx: &Ctx<'_>, out: OutputArgs) -> CmdResult {
             });
         }
     }
-    print(&report.0, out)
+    print(&report.0, ctx.output())
 }
 
 async fn check_session(session: &Session, report: &mut Report) {
@@ -194,8 +193,7 @@ async fn check_broker(access: &NodeHandle, report: &mut Report) {
     }
 }
 
-fn print(checks: &[Check], out: OutputArgs) -> CmdResult {
-    let mut out = Output::new(out);
+fn print(checks: &[Check], mut out: Output) -> CmdResult {
     if out.json {
         out.document(checks)?;
     } else {

@@ -37,17 +37,17 @@ struct GreetedJson<'a> {
 
 pub(super) fn run(ctx: &Ctx<'_>, greet: Greet) -> CmdResult {
     if greet.names.is_empty() && !stdin_is_piped() {
-        let why = "no names ctx: write distro-tui greet Ali, or pipe one name per line into it";
+        let why = "no names given: write distro-tui greet Ali, or pipe one name per line into it";
         return Err(CmdError::usage(why.to_owned()));
     }
+    let out = ctx.output();
     ctx.with_session(|session| async move {
-        let result = greet_all(&session.handle(), greet).await;
+        let result = greet_all(&session.handle(), greet, out).await;
         (session, result)
     })
 }
 
-async fn greet_all(access: &NodeHandle, greet: Greet) -> CmdResult {
-    let mut out = Output::new(greet.out);
+async fn greet_all(access: &NodeHandle, greet: Greet, mut out: Output) -> CmdResult {
     let single = greet.names.len() == 1;
     let names: BoxStream<'_, io::Result<(u64, String)>> = if greet.names.is_empty() {
         names_from_stdin().boxed()

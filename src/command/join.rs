@@ -4,11 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{
-    CmdError, CmdResult, Ctx,
-    output::{Output, print_stderr},
-    ticket::read_ticket,
-};
+use super::{CmdError, CmdResult, Ctx, output::print_stderr, ticket::read_ticket};
 use crate::{
     cli::{Join, Leave},
     net::trust::role::Role,
@@ -25,7 +21,7 @@ pub(super) fn join(ctx: &Ctx<'_>, join: &Join) -> CmdResult {
     }
     let ticket = read_ticket(join.ticket.as_deref())?;
     let joined = Session::join(&ctx.settings.node, &ticket)?;
-    let mut out = Output::new(join.out);
+    let mut out = ctx.output();
     let addr = joined.addr.map(|addr| addr.to_string());
     if out.json {
         out.document(&JoinedJson {
@@ -63,5 +59,5 @@ pub(super) fn leave(ctx: &Ctx<'_>, leave: &Leave) -> CmdResult {
     })?;
     let key = left.key.to_string();
     let sentence = format!("left {key}");
-    Ok(Output::new(leave.out).print_result(&LeftJson { key }, &sentence)?)
+    Ok(ctx.output().print_result(&LeftJson { key }, &sentence)?)
 }

@@ -4,12 +4,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{
-    CmdError, CmdResult, Ctx,
-    output::{Output, print_stderr},
-};
+use super::{CmdError, CmdResult, Ctx, output::print_stderr};
 use crate::{
-    cli::{OutputArgs, Revoke},
+    cli::Revoke,
     net::{admission::MemberStatus, trust::role::Role},
     node::UpstreamStatus,
     queue::clock::Timestamp,
@@ -48,7 +45,7 @@ fn joined_at(member: &MemberStatus) -> Option<String> {
     crate::json::time(Timestamp(member.member.joined_at.saturating_mul(1_000_000)))
 }
 
-pub(super) fn list(ctx: &Ctx<'_>, out: OutputArgs) -> CmdResult {
+pub(super) fn list(ctx: &Ctx<'_>) -> CmdResult {
     let (members, upstreams) = ctx.with_session(|session| async move {
         let access = session.handle();
         let both = async {
@@ -60,7 +57,7 @@ pub(super) fn list(ctx: &Ctx<'_>, out: OutputArgs) -> CmdResult {
         let both = both.await;
         (session, both)
     })?;
-    let mut out = Output::new(out);
+    let mut out = ctx.output();
     if out.json {
         out.document(&MembersJson {
             members: members.iter().map(member_json).collect(),
@@ -141,7 +138,7 @@ pub(super) fn revoke(ctx: &Ctx<'_>, revoke: &Revoke) -> CmdResult {
         let removed = removed.await.map_err(CmdError::from);
         (session, removed)
     })?;
-    let mut out = Output::new(revoke.out);
+    let mut out = ctx.output();
     let key = removed.key.to_string();
     if out.json {
         let label = removed.label;

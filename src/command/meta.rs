@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
-    cli::{Cli, Completions, Config, OutputArgs},
+    cli::{Cli, Completions, Config},
     config::{DEFAULT_FILE, EffectiveSetting},
     files, ui,
 };
@@ -15,29 +15,29 @@ use crate::{
 pub(super) fn config(ctx: &Ctx<'_>, config: &Config) -> CmdResult {
     let settings = ctx.settings;
     match config {
-        Config::Show(out) => {
-            let mut out = Output::new(*out);
+        Config::Show => {
+            let mut out = ctx.output();
             if out.json {
-                out.document(&settings.shown)?;
+                out.document(&settings.effective)?;
             } else {
                 let row = |shown: &EffectiveSetting| {
                     vec![
                         shown.name.to_owned(),
                         shown.value.clone(),
-                        shown.from.clone(),
+                        shown.source.to_string(),
                     ]
                 };
-                let rows: Vec<_> = settings.shown.iter().map(row).collect();
+                let rows: Vec<_> = settings.effective.iter().map(row).collect();
                 out.table(&["SETTING", "VALUE", "SOURCE"], &rows)?;
             }
             out.flush()?;
         }
-        Config::Init { print: true, .. } => {
-            let mut out = Output::new(OutputArgs::default());
+        Config::Init { print: true } => {
+            let mut out = Output::new(false);
             out.text(DEFAULT_FILE)?;
             out.flush()?;
         }
-        Config::Init { print: false, out } => {
+        Config::Init { print: false } => {
             #[derive(Serialize)]
             struct WrittenJson {
                 file: String,
@@ -50,15 +50,16 @@ pub(super) fn config(ctx: &Ctx<'_>, config: &Config) -> CmdResult {
             files::create_whole(path, DEFAULT_FILE.as_bytes()).map_err(failed)?;
             let file = path.display().to_string();
             let sentence = format!("{file} written");
-            Output::new(*out).print_result(&WrittenJson { file }, &sentence)?;
+            ctx.output()
+                .print_result(&WrittenJson { file }, &sentence)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn keys(out: OutputArgs) -> CmdResult {
+pub(super) fn keys(ctx: &Ctx<'_>) -> CmdResult {
     let keys = ui::keys();
-    let mut out = Output::new(out);
+    let mut out = ctx.output();
     if out.json {
         out.document(&keys)?;
     } else {
@@ -95,7 +96,7 @@ pub(super) fn man() -> CmdResult {
 }
 
 fn write_text(text: &[u8]) -> CmdResult {
-    let mut out = Output::new(OutputArgs::default());
+    let mut out = Output::new(false);
     out.text(&String::from_utf8_lossy(text))?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -19,6 +19,7 @@ mod workers;
 
 use std::process::ExitCode;
 
+use self::output::Output;
 use crate::{
     cli::{Command, GlobalArgs},
     config::Settings,
@@ -37,6 +38,11 @@ struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
+    /// Returns the standard output, as JSON with `--json`.
+    fn output(&self) -> Output {
+        Output::new(self.options.json)
+    }
+
     /// Connects to the node of `--connect`, by default to the one that runs on the data folder.
     fn session(&self) -> Result<Session, CmdError> {
         match connect(self.options, self.settings)? {
@@ -67,7 +73,6 @@ impl Ctx<'_> {
 #[must_use]
 pub fn run(command: Command, options: &GlobalArgs, settings: &Settings) -> ExitCode {
     let ctx = Ctx { options, settings };
-    let json = wants_json(&command);
     let result = match command {
         Command::Serve(serve) => serve::run(&ctx, &serve),
         Command::Names(names) => names::run(&ctx, names),
@@ -79,14 +84,14 @@ pub fn run(command: Command, options: &GlobalArgs, settings: &Settings) -> ExitC
         Command::Tasks(tasks) => tasks::run(&ctx, tasks),
         Command::Workers(workers) => workers::run(&ctx, &workers),
         Command::Queue(queue) => queue::run(&ctx, &queue),
-        Command::Members(out) => members::list(&ctx, out),
+        Command::Members => members::list(&ctx),
         Command::Revoke(revoke) => members::revoke(&ctx, &revoke),
         Command::Ticket(ticket) => ticket::run(&ctx, &ticket),
         Command::Join(join) => join::join(&ctx, &join),
         Command::Leave(leave) => join::leave(&ctx, &leave),
-        Command::Doctor(out) => doctor::run(&ctx, out),
+        Command::Doctor => doctor::run(&ctx),
         Command::Config(config) => meta::config(&ctx, &config),
-        Command::Keys(out) => meta::keys(out),
+        Command::Keys => meta::keys(&ctx),
         Command::Completions(completions) => meta::completions(&completions),
         Command::Man => meta::man(),
         // They open the dashboard, which `main` does.
@@ -96,7 +101,7 @@ pub fn run(command: Command, options: &GlobalArgs, settings: &Settings) -> ExitC
         Ok(code) => code,
         // The reader of the output has closed it, which is no error.
         Err(CmdError::BrokenPipe) => ExitCode::SUCCESS,
-        Err(error) => error.report(json),
+        Err(error) => error.report(options.json),
     }
 }
 
@@ -114,50 +119,4 @@ pub fn connect(options: &GlobalArgs, settings: &Settings) -> Result<Option<Sessi
     let ticket_or_key = ticket::read_argument(argument)?;
     let session = Session::connect(&node.data_dir, &ticket_or_key, &node.label, node.discover)?;
     Ok(Some(session))
-}
-
-/// Returns true if the command was given `--json`.
-fn wants_json(command: &Command) -> bool {
-    use crate::cli::{Config, Names, Queue, Tasks, TicketCommand, Workers};
-    match command {
-        Command::Serve(serve) => serve.json,
-        Command::Names(
-            Names::List { out, .. }
-            | Names::Lookup { out, .. }
-            | Names::Register { out, .. }
-            | Names::Unregister { out, .. }
-            | Names::SetTags { out, .. }
-            | Names::Watch { out, .. },
-        )
-        | Command::Tasks(
-            Tasks::List { out, .. }
-            | Tasks::Show { out, .. }
-            | Tasks::Watch(out)
-            | Tasks::Export { out, .. },
-        )
-        | Command::Workers(Workers::List(out) | Workers::Scale { out, .. })
-        | Command::Queue(
-            Queue::Stats(out) | Queue::Pause { out, .. } | Queue::Resume { out, .. },
-        )
-        | Command::Config(Config::Show(out) | Config::Init { out, .. })
-        | Command::Members(out)
-        | Command::Doctor(out)
-        | Command::Keys(out) => out.json,
-        Command::Tasks(
-            Tasks::Cancel(selector) | Tasks::Retry(selector) | Tasks::Purge(selector),
-        ) => selector.out.json,
-        Command::Call(call) => call.out.json,
-        Command::Methods(methods) => methods.out.json,
-        Command::Greet(greet) => greet.out.json,
-        Command::Add(add) => add.submit.out.json,
-        Command::Submit(submit) => submit.submit.out.json,
-        Command::Revoke(revoke) => revoke.out.json,
-        Command::Ticket(ticket) => match &ticket.command {
-            Some(TicketCommand::Invalidate { out, .. }) => out.json,
-            None => ticket.out.json,
-        },
-        Command::Join(join) => join.out.json,
-        Command::Leave(leave) => leave.out.json,
-        _ => false,
-    }
 }

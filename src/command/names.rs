@@ -21,13 +21,14 @@ use crate::{
 };
 
 pub(super) fn run(ctx: &Ctx<'_>, names: Names) -> CmdResult {
+    let out = ctx.output();
     ctx.with_session(|session| async move {
-        let result = run_command(&session.handle(), names).await;
+        let result = run_command(&session.handle(), names, out).await;
         (session, result)
     })
 }
 
-async fn run_command(access: &NodeHandle, names: Names) -> CmdResult {
+async fn run_command(access: &NodeHandle, names: Names, out: Output) -> CmdResult {
     match names {
         Names::List {
             prefix,
@@ -35,7 +36,6 @@ async fn run_command(access: &NodeHandle, names: Names) -> CmdResult {
             tag,
             any_tag,
             limit,
-            out,
         } => {
             let query = NameQuery {
                 prefix,
@@ -45,13 +45,13 @@ async fn run_command(access: &NodeHandle, names: Names) -> CmdResult {
                 after: None,
                 limit: None,
             };
-            list(access, query, limit.unwrap_or(usize::MAX), Output::new(out)).await
+            list(access, query, limit.unwrap_or(usize::MAX), out).await
         }
-        Names::Lookup { name, out } => {
+        Names::Lookup { name } => {
             let found = access
                 .naming(|naming| async move { naming.lookup(&name).await })
                 .await?;
-            show(Output::new(out), &found)
+            show(out, &found)
         }
         Names::Register {
             name,
@@ -60,12 +60,10 @@ async fn run_command(access: &NodeHandle, names: Names) -> CmdResult {
             lease,
             forever,
             exclusive,
-            out,
         } => {
             let mut request = RegisterRequest::new(name, uri);
             request.tags = tag;
             request.exclusive = exclusive;
-            let out = Output::new(out);
             match (lease, forever) {
                 (None, false) => register_until_interrupted(access, request, out).await,
                 (_, true) => register_once(access, request, 0, out).await,
@@ -76,7 +74,7 @@ async fn run_command(access: &NodeHandle, names: Names) -> CmdResult {
                 }
             }
         }
-        Names::Unregister { name, all, out } => {
+        Names::Unregister { name, all } => {
             let requested = name.clone();
             let removed = access
                 .naming(|naming| async move {
@@ -86,16 +84,16 @@ async fn run_command(access: &NodeHandle, names: Names) -> CmdResult {
                     }
                 })
                 .await?;
-            print_change(Output::new(out), &name, removed, "unregistered")
+            print_change(out, &name, removed, "unregistered")
         }
-        Names::SetTags { name, tags, out } => {
+        Names::SetTags { name, tags } => {
             let (requested, count) = (name.clone(), tags.len());
             access
                 .naming(|naming| async move { naming.set_tags(&requested, &tags).await })
                 .await?;
-            print_change(Output::new(out), &name, count, "tagged")
+            print_change(out, &name, count, "tagged")
         }
-        Names::Watch { prefix, out } => watch(access, &prefix, Output::new(out)).await,
+        Names::Watch { prefix } => watch(access, &prefix, out).await,
     }
 }
 

@@ -9,7 +9,6 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    cli::OutputArgs,
     json,
     text::{sanitize, truncate, width},
 };
@@ -27,7 +26,7 @@ const MIN_COLUMN: usize = 6;
 const GAP: &str = "  ";
 
 impl Output {
-    pub(super) fn new(json: OutputArgs) -> Self {
+    pub(super) fn new(json: bool) -> Self {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal();
         let columns = terminal
@@ -35,7 +34,7 @@ impl Output {
             .flatten()
             .map(|(width, _)| usize::from(width));
         Self {
-            json: json.json,
+            json,
             columns,
             out: io::BufWriter::new(stdout),
         }

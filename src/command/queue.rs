@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{CmdResult, Ctx, output::Output, workers::with_broker};
 use crate::{
-    cli::{OutputArgs, Queue},
+    cli::Queue,
     json::StatsJson,
     queue::{
         state::State,
@@ -18,23 +18,23 @@ use crate::{
 
 pub(super) fn run(ctx: &Ctx<'_>, queue: &Queue) -> CmdResult {
     match queue {
-        Queue::Pause { queue, out } => {
+        Queue::Pause { queue } => {
             let which = queue.clone();
             with_broker(ctx, |broker| async move {
                 Ok(broker.pause(which.as_deref()).await?)
             })?;
-            print_paused(*out, queue.as_deref(), true)
+            print_paused(ctx.output(), queue.as_deref(), true)
         }
-        Queue::Resume { queue, out } => {
+        Queue::Resume { queue } => {
             let which = queue.clone();
             with_broker(ctx, |broker| async move {
                 Ok(broker.resume(which.as_deref()).await?)
             })?;
-            print_paused(*out, queue.as_deref(), false)
+            print_paused(ctx.output(), queue.as_deref(), false)
         }
-        Queue::Stats(out) => {
+        Queue::Stats => {
             let stats = with_broker(ctx, |broker| async move { Ok(broker.stats().await?) })?;
-            let mut out = Output::new(*out);
+            let mut out = ctx.output();
             if out.json {
                 out.document(&StatsJson::from(&stats))?;
             } else {
@@ -47,7 +47,7 @@ pub(super) fn run(ctx: &Ctx<'_>, queue: &Queue) -> CmdResult {
 }
 
 /// Prints the state of a queue, or of all queues.
-fn print_paused(out: OutputArgs, queue: Option<&str>, paused: bool) -> CmdResult {
+fn print_paused(out: Output, queue: Option<&str>, paused: bool) -> CmdResult {
     #[derive(Serialize)]
     struct Paused<'a> {
         queue: Option<&'a str>,
@@ -58,7 +58,7 @@ fn print_paused(out: OutputArgs, queue: Option<&str>, paused: bool) -> CmdResult
         None => "all queues are".to_owned(),
     };
     let state = if paused { "paused" } else { "resumed" };
-    Ok(Output::new(out).print_result(&Paused { queue, paused }, &format!("{which} {state}"))?)
+    Ok(out.print_result(&Paused { queue, paused }, &format!("{which} {state}"))?)
 }
 
 fn facts(stats: &Stats) -> Vec<(&'static str, String)> {

@@ -10,7 +10,7 @@ use super::{
     ticket::read_ticket,
 };
 use crate::{
-    cli::{OutputArgs, Serve},
+    cli::Serve,
     crash, logging,
     net::trust::ticket::Ticket,
     node::{self, Component, JoinOutcome, Node},
@@ -31,19 +31,18 @@ struct ReadyJson {
 
 pub(super) fn run(ctx: &Ctx<'_>, serve: &Serve) -> CmdResult {
     let settings = ctx.settings;
-    let mut config = settings.node.clone();
-    config.disabled.extend(&serve.disable);
+    let config = settings.node.clone();
     let ticket = serve
         .join
         .as_deref()
         .map(|argument| read_ticket(Some(argument)));
     let ticket = ticket.transpose()?;
     let _log = match ctx.options.log_file {
-        Some(_) => Some(
-            logging::start(&settings.log_file, &settings.log_level).map_err(CmdError::failed)?,
-        ),
+        Some(_) => {
+            Some(logging::start(&settings.log_file, settings.log_level).map_err(CmdError::failed)?)
+        }
         None => {
-            logging::to_stderr(&settings.log_level).map_err(CmdError::failed)?;
+            logging::to_stderr(settings.log_level).map_err(CmdError::failed)?;
             None
         }
     };
@@ -69,7 +68,7 @@ pub(super) fn run(ctx: &Ctx<'_>, serve: &Serve) -> CmdResult {
             () = wait_for_interrupt() => Ok(()),
         }
     })?;
-    print_ready(&node, serve.json)?;
+    print_ready(&node, ctx.output())?;
     net.block_on(wait_for_interrupt());
     notify_service_manager("STOPPING=1");
     tracing::info!("shutting down");
@@ -121,10 +120,9 @@ fn accept_known_node(
 }
 
 /// Prints the addresses, and notifies the service manager.
-fn print_ready(node: &Node, json: bool) -> Result<(), CmdError> {
-    let mut out = Output::new(OutputArgs { json });
+fn print_ready(node: &Node, mut out: Output) -> Result<(), CmdError> {
     let addrs = node.addrs();
-    if json {
+    if out.json {
         out.document(&ReadyJson {
             ready: true,
             key: node.key().to_string(),

@@ -8,12 +8,9 @@ use std::{
 
 use serde::Serialize;
 
-use super::{
-    CmdError, CmdResult, Ctx,
-    output::{Output, print_stderr},
-};
+use super::{CmdError, CmdResult, Ctx, output::print_stderr};
 use crate::{
-    cli::{OutputArgs, Ticket, TicketCommand},
+    cli::{Ticket, TicketCommand},
     net::{admission::TicketOptions, trust::role::Role, trust::ticket::Ticket as ParsedTicket},
     node,
     text::pluralize,
@@ -25,12 +22,12 @@ const MAX_TICKET: u64 = 16 << 10;
 
 pub(super) fn run(ctx: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
     match &ticket.command {
-        Some(TicketCommand::Invalidate { role, out }) => invalidate(ctx, *role, *out),
+        Some(TicketCommand::Invalidate { role }) => invalidate(ctx, *role),
         None => print(ctx, ticket),
     }
 }
 
-fn invalidate(ctx: &Ctx<'_>, role: Option<Role>, out: OutputArgs) -> CmdResult {
+fn invalidate(ctx: &Ctx<'_>, role: Option<Role>) -> CmdResult {
     #[derive(Serialize)]
     struct InvalidatedJson {
         invalidated: usize,
@@ -45,7 +42,9 @@ fn invalidate(ctx: &Ctx<'_>, role: Option<Role>, out: OutputArgs) -> CmdResult {
         "{} invalidated; members stay",
         pluralize(invalidated, "ticket")
     );
-    Ok(Output::new(out).print_result(&InvalidatedJson { invalidated }, &sentence)?)
+    Ok(ctx
+        .output()
+        .print_result(&InvalidatedJson { invalidated }, &sentence)?)
 }
 
 fn print(ctx: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
@@ -72,7 +71,7 @@ fn print(ctx: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
     })?;
     let parsed: Result<ParsedTicket, _> = text.parse();
     let addrs = parsed.map(|ticket| ticket.addrs).unwrap_or_default();
-    let mut out = Output::new(ticket.out);
+    let mut out = ctx.output();
     if out.json {
         out.document(&TicketJson {
             ticket: &text,

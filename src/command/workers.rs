@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
-    cli::{OutputArgs, Workers},
+    cli::Workers,
     json::WorkerJson,
     queue::{broker::Broker, clock::Clock, worker::WorkerStatus},
     text::{fmt_duration, pluralize},
@@ -28,11 +28,11 @@ where
 
 pub(super) fn run(ctx: &Ctx<'_>, workers: &Workers) -> CmdResult {
     match workers {
-        Workers::List(out) => {
+        Workers::List => {
             let workers = with_broker(ctx, |broker| async move { Ok(broker.workers().await?) })?;
-            list(&workers, *out)
+            list(&workers, ctx.output())
         }
-        Workers::Scale { count, out } => {
+        Workers::Scale { count } => {
             #[derive(Serialize)]
             struct Scaled {
                 workers: usize,
@@ -47,13 +47,12 @@ pub(super) fn run(ctx: &Ctx<'_>, workers: &Workers) -> CmdResult {
                 move |broker| async move { Ok(broker.scale(count).await?) },
             )?;
             let sentence = pluralize(workers, "worker");
-            Ok(Output::new(*out).print_result(&Scaled { workers }, &sentence)?)
+            Ok(ctx.output().print_result(&Scaled { workers }, &sentence)?)
         }
     }
 }
 
-fn list(workers: &[WorkerStatus], out: OutputArgs) -> CmdResult {
-    let mut out = Output::new(out);
+fn list(workers: &[WorkerStatus], mut out: Output) -> CmdResult {
     let now = Clock::start().now();
     if out.json {
         let json: Vec<_> = workers.iter().map(|w| WorkerJson::new(w, now)).collect();

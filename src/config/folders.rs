@@ -1,4 +1,4 @@
-//! Where files are, unless told otherwise.
+//! The default folders.
 
 use std::path::PathBuf;
 

@@ -1,33 +1,32 @@
-//! Settings as they are collected: text, each with where it comes from.
+//! The texts of the settings, from every source; a later source overrides an earlier one.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
+use std::{collections::BTreeMap, io, path::Path};
+
+use super::{
+    ConfigError, DEFAULT_FILE, EffectiveSetting, Source,
+    table::{TABLE, Values},
 };
-
-use super::{ConfigError, DEFAULT_FILE, EffectiveSetting, NAMES, Source};
 use crate::input::suggest::suggest;
 
-/// Settings as they are collected; text until all of them are there.
+/// The text that leaves a setting at its default.
+const AUTO: &str = "auto";
+
+/// The texts of the settings, each with its source.
 #[derive(Debug, Default)]
 pub(super) struct Layers {
-    pub(super) values: BTreeMap<&'static str, (Source, String)>,
+    texts: BTreeMap<&'static str, (Source, String)>,
     pub(super) keys: BTreeMap<String, Vec<String>>,
-    pub(super) keys_from: Option<Source>,
-    pub(super) file: PathBuf,
+    pub(super) keys_from: Source,
 }
 
 impl Layers {
-    pub(super) fn put(&mut self, name: &'static str, from: Source, value: String) {
-        self.values.insert(name, (from, value));
-    }
-
-    pub(super) fn file(&mut self, path: &Path, must_exist: bool) -> Result<(), ConfigError> {
+    /// Adds the file; one that need not exist may be missing.
+    pub(super) fn add_file(&mut self, path: &Path, must_exist: bool) -> Result<(), ConfigError> {
         let from = || Source::File(path.to_owned());
         let wrong = |why: String| ConfigError { from: from(), why };
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && !must_exist => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(()),
             Err(e) => return Err(wrong(format!("cannot be read: {e}"))),
         };
         let table: toml::Table = text
@@ -36,75 +35,98 @@ impl Layers {
         for (name, value) in table {
             if name == "keys" {
                 self.keys = keys(value).map_err(wrong)?;
-                self.keys_from = Some(from());
+                self.keys_from = from();
                 continue;
             }
-            let Some(known) = NAMES.into_iter().find(|known| *known == name) else {
-                let near = suggest(&name, NAMES.into_iter().chain(["keys"]));
+            let names = || TABLE.iter().map(|setting| setting.name);
+            let Some(known) = names().find(|known| *known == name) else {
+                let near = suggest(&name, names().chain(["keys"]));
                 return Err(wrong(format!(
                     "there is no setting `{name}`; did you mean `{near}`?"
                 )));
             };
-            let text = match value {
-                toml::Value::String(text) => text,
-                toml::Value::Integer(n) => n.to_string(),
-                toml::Value::Boolean(b) => b.to_string(),
-                other => {
-                    let kind = match other {
-                        toml::Value::Array(_) => "list",
-                        toml::Value::Table(_) => "table",
-                        _ => other.type_str(),
-                    };
-                    return Err(wrong(format!("`{name}` takes one value, not a {kind}")));
-                }
-            };
-            self.put(known, from(), text);
+            let text = text_of(value)
+                .map_err(|kind| wrong(format!("`{name}` takes one value, not a {kind}")))?;
+            self.texts.insert(known, (from(), text));
         }
         Ok(())
     }
 
-    /// A value as its type, or nothing when it is not set or is `auto`.
-    pub(super) fn take<T>(
-        &self,
-        name: &str,
-        read: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, ConfigError> {
-        let Some((from, text)) = self.values.get(name) else {
-            return Ok(None);
-        };
-        if text == "auto" {
-            return Ok(None);
+    /// Adds the environment variables that are set and not empty.
+    pub(super) fn add_environment(&mut self, variable: &impl Fn(&str) -> Option<String>) {
+        for setting in &TABLE {
+            let name = setting.variable();
+            if let Some(text) = variable(&name).filter(|text| !text.is_empty()) {
+                self.texts
+                    .insert(setting.name, (Source::Variable(name), text));
+            }
         }
-        read(text).map(Some).map_err(|why| ConfigError {
-            from: from.clone(),
-            why: match from {
-                Source::File(_) => format!("`{name}`: {why}"),
-                _ => why,
-            },
-        })
     }
 
-    pub(super) fn shown(&self) -> Vec<EffectiveSetting> {
-        // The file with every setting explained has every default, which a test sees to.
+    /// Adds the flags.
+    pub(super) fn add_flags(&mut self, flags: Vec<(&'static str, String)>) {
+        for (name, text) in flags {
+            let source = Source::Flag(format!("--{name}"));
+            self.texts.insert(name, (source, text));
+        }
+    }
+
+    /// Parses the texts.
+    pub(super) fn values(&self) -> Result<Values, ConfigError> {
+        let mut values = Values::default();
+        for setting in &TABLE {
+            let Some((from, text)) = self.texts.get(setting.name) else {
+                continue;
+            };
+            if text == AUTO {
+                continue;
+            }
+            (setting.set)(&mut values, text).map_err(|why| ConfigError {
+                from: from.clone(),
+                why: match from {
+                    Source::File(_) => format!("`{}`: {why}", setting.name),
+                    _ => why,
+                },
+            })?;
+        }
+        Ok(values)
+    }
+
+    /// Returns every setting as text, with its source.
+    pub(super) fn effective(&self) -> Vec<EffectiveSetting> {
+        // A test checks that the default file has every default.
         let defaults: toml::Table = DEFAULT_FILE.parse().unwrap_or_default();
-        let usual = |name: &str| match defaults.get(name) {
-            Some(toml::Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-            None => String::new(),
+        let default = |name: &str| {
+            let value = defaults.get(name).cloned();
+            value.and_then(|value| text_of(value).ok())
         };
-        let shown = |name| match self.values.get(name) {
-            Some((from, value)) => EffectiveSetting {
+        let effective = |name| {
+            let (source, value) = match self.texts.get(name) {
+                Some((source, text)) => (source.clone(), text.clone()),
+                None => (Source::Default, default(name).unwrap_or_default()),
+            };
+            EffectiveSetting {
                 name,
-                value: value.clone(),
-                from: from.to_string(),
-            },
-            None => EffectiveSetting {
-                name,
-                value: usual(name),
-                from: "default".to_owned(),
-            },
+                value,
+                source,
+            }
         };
-        NAMES.into_iter().map(shown).collect()
+        TABLE
+            .iter()
+            .map(|setting| effective(setting.name))
+            .collect()
+    }
+}
+
+/// Returns the text of a single value; the error names any other kind.
+fn text_of(value: toml::Value) -> Result<String, &'static str> {
+    match value {
+        toml::Value::String(text) => Ok(text),
+        toml::Value::Integer(n) => Ok(n.to_string()),
+        toml::Value::Boolean(b) => Ok(b.to_string()),
+        toml::Value::Array(_) => Err("list"),
+        toml::Value::Table(_) => Err("table"),
+        other => Err(other.type_str()),
     }
 }
 

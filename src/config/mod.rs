@@ -1,91 +1,81 @@
-//! Settings: defaults, under the file, under the environment, under the command line. Every error
-//! names where the wrong value came from.
+//! Settings: defaults, overridden by the file, by the environment, and by flags, in this order. Every
+//! error names the source of the wrong value.
 
 mod folders;
+mod layers;
+mod resolve;
+mod table;
 #[cfg(test)]
 mod tests;
 mod values;
 
 use std::{fmt, path::PathBuf};
 
+use serde::{Serialize, Serializer};
+
 use self::{folders::Folders, layers::Layers};
-use crate::{cli::GlobalArgs, node, ui};
+use crate::{cli::Cli, logging::LogLevel, node, ui};
 
 /// The default configuration file, with every setting explained.
 pub const DEFAULT_FILE: &str = include_str!("../../assets/config.default.toml");
 
-/// The names of all settings, as the file writes them.
-const NAMES: [&str; 20] = [
-    "theme",
-    "color",
-    "symbols",
-    "mouse",
-    "workers",
-    "backlog",
-    "durability",
-    "keep",
-    "keep-failed",
-    "keep-size",
-    "retained",
-    "max-file",
-    "time-limit",
-    "listen",
-    "advertise",
-    "discover",
-    "metrics",
-    "data-dir",
-    "log-file",
-    "log-level",
-];
-
-/// Everything that can be set, with nothing left open.
+/// The settings of this process, with every default applied.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The process.
+    /// The node.
     pub node: node::NodeConfig,
     /// The screen.
     pub ui: ui::UiOptions,
     /// The log file.
     pub log_file: PathBuf,
-    /// What is logged: a level.
-    pub log_level: String,
-    /// Where crash reports go.
+    /// The log level.
+    pub log_level: LogLevel,
+    /// The folder for crash reports.
     pub state_dir: PathBuf,
-    /// Every setting as text, and where it comes from.
-    pub shown: Vec<EffectiveSetting>,
-    /// Where a configuration file is looked for.
+    /// Every setting as text, with its source.
+    pub effective: Vec<EffectiveSetting>,
+    /// The path of the configuration file, which may not exist.
     pub config_file: PathBuf,
 }
 
-/// A setting as it was given.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+/// A setting as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EffectiveSetting {
     /// Its name.
     pub name: &'static str,
     /// Its value.
     pub value: String,
-    /// Where it comes from.
-    pub from: String,
+    /// The source of the value.
+    pub source: Source,
 }
 
-/// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The source of a value.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Source {
+    /// The default.
+    #[default]
+    Default,
     /// A file.
     File(PathBuf),
     /// An environment variable.
     Variable(String),
-    /// An option.
+    /// A flag.
     Flag(String),
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Default => f.write_str("default"),
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Variable(name) => f.write_str(name),
-            Self::Flag(name) => f.write_str(name),
+            Self::Variable(name) | Self::Flag(name) => f.write_str(name),
         }
+    }
+}
+
+impl Serialize for Source {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -93,53 +83,26 @@ impl fmt::Display for Source {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{from}: {why}")]
 pub struct ConfigError {
-    /// Where it came from.
+    /// The source of the setting.
     pub from: Source,
-    /// What is wrong and what would be right.
+    /// The mistake, and what would be right.
     pub why: String,
 }
 
-/// Collects the settings of this process.
+/// Reads the settings of this process.
 ///
 /// # Errors
-/// [`ConfigError`] for a file that cannot be read, an unknown setting (with the nearest known one),
-/// or a value that is not one.
-pub fn load(
-    cli: &GlobalArgs,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<Settings, ConfigError> {
-    let mut collected = Layers::default();
+/// [`ConfigError`] for a file that cannot be read, an unknown setting (with the nearest known one), or an
+/// invalid value.
+pub fn load(cli: &Cli, variable: impl Fn(&str) -> Option<String>) -> Result<Settings, ConfigError> {
     let folders = Folders::find(&variable);
-    let (path, must_exist) = match &cli.config {
+    let (file, must_exist) = match &cli.global.config {
         Some(path) => (path.clone(), true),
         None => (folders.config.join("config.toml"), false),
     };
-    collected.file(&path, must_exist)?;
-    collected.file = path;
-    for name in NAMES {
-        let name_there = format!("DISTRO_TUI_{}", name.to_uppercase().replace('-', "_"));
-        if let Some(value) = variable(&name_there).filter(|value| !value.is_empty()) {
-            collected.put(name, Source::Variable(name_there), value);
-        }
-    }
-    let shown = |path: &PathBuf| path.to_string_lossy().into_owned();
-    let flags = [
-        ("theme", cli.theme.clone()),
-        ("workers", cli.workers.clone()),
-        ("durability", cli.durability.clone()),
-        ("listen", cli.listen.clone()),
-        ("advertise", cli.advertise.clone()),
-        ("discover", cli.discover.then(|| "true".to_owned())),
-        ("metrics", cli.metrics.clone()),
-        ("data-dir", cli.data_dir.as_ref().map(shown)),
-        ("log-file", cli.log_file.as_ref().map(shown)),
-    ];
-    for (name, value) in flags {
-        if let Some(value) = value {
-            collected.put(name, Source::Flag(format!("--{name}")), value);
-        }
-    }
-    collected.settle(&folders, &variable)
+    let mut layers = Layers::default();
+    layers.add_file(&file, must_exist)?;
+    layers.add_environment(&variable);
+    layers.add_flags(cli.settings());
+    resolve::resolve(layers, file, &folders, variable)
 }
-mod layers;
-mod resolve;

@@ -1,155 +1,121 @@
-//! From text to settings of which nothing is left open.
+//! From values to settings, with every default applied.
 
 use std::{
-    collections::BTreeSet,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use super::{
-    ConfigError, Settings, Source,
-    folders::Folders,
-    layers::Layers,
-    values::{addresses, depth, durability, listen, metrics, number, one_of, symbols},
-};
+use super::{ConfigError, Settings, folders::Folders, layers::Layers, table::Values};
 use crate::{
     node,
     queue::{
         embedded::{
-            self, CoreLimits, MAX_WORKERS,
+            self, CoreLimits,
             store::{self, Retention},
         },
         options::TimeLimits,
         storage::Durability,
     },
-    ui::{self, ColorDepth, SymbolSet, THEMES},
-    units,
+    ui::{self, ColorDepth, SymbolSet},
 };
 
-/// The largest backlog and the largest number of retained tasks.
-const MOST_TASKS: usize = 100_000_000;
+/// Finished tasks kept in memory, where there is no file.
+const MEMORY_RETENTION_COUNT: usize = 100_000;
+/// Size of the task file above which new tasks are rejected.
+const MAX_FILE_SIZE: u64 = 8 << 30;
 
-/// Finished tasks that are kept in memory when there is no file, unless told otherwise.
-const MEMORY_TASKS: usize = 100_000;
-/// How large the task file may become, unless told otherwise: beyond it submits are refused.
-const DEFAULT_MAX_FILE: u64 = 8 << 30;
+pub(super) fn resolve(
+    layers: Layers,
+    config_file: PathBuf,
+    folders: &Folders,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Settings, ConfigError> {
+    let values = layers.values()?;
+    let data_dir = values
+        .data_dir
+        .clone()
+        .unwrap_or_else(|| folders.data.clone());
+    let defaults = ui::UiOptions::default();
+    let settings = Settings {
+        effective: layers.effective(),
+        config_file,
+        log_file: values
+            .log_file
+            .clone()
+            .unwrap_or_else(|| folders.state.join("distro-tui.log")),
+        log_level: values.log_level.unwrap_or_default(),
+        state_dir: folders.state.clone(),
+        ui: ui::UiOptions {
+            theme: values.theme.clone().unwrap_or(defaults.theme),
+            depth: values
+                .color
+                .unwrap_or_else(|| ColorDepth::detect(&variable)),
+            symbols: values
+                .symbols
+                .unwrap_or_else(|| SymbolSet::detect(&variable)),
+            mouse: values.mouse.unwrap_or(defaults.mouse),
+            keys: layers.keys,
+            read_only: false,
+            crash_test: false,
+        },
+        node: node(values, data_dir),
+    };
+    // The keymap is checked here, where the file that it came from is known.
+    ui::Screen::new(&settings.ui).map_err(|why| ConfigError {
+        from: layers.keys_from,
+        why,
+    })?;
+    Ok(settings)
+}
 
-impl Layers {
-    fn truth(&self, name: &str) -> Result<Option<bool>, ConfigError> {
-        self.take(name, |text| {
-            text.parse()
-                .map_err(|_neither| format!("`{text}` is neither true nor false"))
-        })
+fn node(values: Values, data_dir: PathBuf) -> node::NodeConfig {
+    let defaults = node::NodeConfig::at(&data_dir);
+    node::NodeConfig {
+        listen: values
+            .listen
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+        broker: embedded::BrokerConfig {
+            workers: values.workers.unwrap_or(defaults.broker.workers),
+            limits: limits(&values),
+            store: store(&values, &data_dir),
+        },
+        metrics: values.metrics.flatten(),
+        advertise: values.advertise.unwrap_or_default(),
+        discover: values.discover.unwrap_or_default(),
+        disabled: values.disable.unwrap_or_default(),
+        ..defaults
     }
+}
 
-    fn limits(&self) -> Result<CoreLimits, ConfigError> {
-        let defaults = CoreLimits::default();
-        let hard = self.take("time-limit", units::duration)?;
-        Ok(CoreLimits {
-            backlog: self
-                .take("backlog", |text| number(text, MOST_TASKS))?
-                .unwrap_or(defaults.backlog),
-            run: TimeLimits {
-                soft: None,
-                hard: hard.or(defaults.run.hard),
-            },
-            ..defaults
-        })
+fn limits(values: &Values) -> CoreLimits {
+    let defaults = CoreLimits::default();
+    CoreLimits {
+        backlog: values.backlog.unwrap_or(defaults.backlog),
+        run: TimeLimits {
+            soft: None,
+            hard: values.time_limit.or(defaults.run.hard),
+        },
+        ..defaults
     }
+}
 
-    fn store(&self, data_dir: &Path) -> Result<store::StoreConfig, ConfigError> {
-        let defaults = Retention::default();
-        let durability = self.take("durability", durability)?.unwrap_or_default();
-        let count = match durability {
-            Durability::Memory => MEMORY_TASKS,
-            Durability::Power | Durability::Process => defaults.count,
-        };
-        Ok(store::StoreConfig {
-            durability,
-            folder: (durability != Durability::Memory).then(|| data_dir.to_owned()),
-            retention: Retention {
-                age: self.take("keep", units::duration)?.unwrap_or(defaults.age),
-                failed_age: self
-                    .take("keep-failed", units::duration)?
-                    .unwrap_or(defaults.failed_age),
-                bytes: self
-                    .take("keep-size", units::bytes)?
-                    .unwrap_or(defaults.bytes),
-                count: self
-                    .take("retained", |text| number(text, MOST_TASKS))?
-                    .unwrap_or(count),
-            },
-            max_file_bytes: Some(
-                self.take("max-file", units::bytes)?
-                    .unwrap_or(DEFAULT_MAX_FILE),
-            ),
-            fail_point: None,
-        })
-    }
-
-    pub(super) fn settle(
-        self,
-        folders: &Folders,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Settings, ConfigError> {
-        let folder = |text: &str| match text {
-            "" => Err("a path is missing".to_owned()),
-            text => Ok(PathBuf::from(text)),
-        };
-        let defaults = embedded::BrokerConfig::default();
-        let data_dir = self
-            .take("data-dir", folder)?
-            .unwrap_or_else(|| folders.data.clone());
-        let theme = self.take("theme", |name| one_of(name, &THEMES))?;
-        let depth = self.take("color", depth)?;
-        let symbols = self.take("symbols", symbols)?;
-        let settings = Settings {
-            shown: self.shown(),
-            config_file: self.file.clone(),
-            node: node::NodeConfig {
-                listen: self
-                    .take("listen", listen)?
-                    .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
-                metrics: self.take("metrics", metrics)?.flatten(),
-                broker: embedded::BrokerConfig {
-                    workers: self
-                        .take("workers", |text| number(text, MAX_WORKERS))?
-                        .unwrap_or(defaults.workers),
-                    limits: self.limits()?,
-                    store: self.store(&data_dir)?,
-                },
-                data_dir,
-                advertise: self.take("advertise", addresses)?.unwrap_or_default(),
-                label: node::hostname(),
-                discover: self.truth("discover")?.unwrap_or(false),
-                disabled: BTreeSet::new(),
-            },
-            log_file: self
-                .take("log-file", folder)?
-                .unwrap_or_else(|| folders.state.join("distro-tui.log")),
-            log_level: self
-                .take("log-level", |level| {
-                    one_of(level, &["error", "warn", "info", "debug", "trace"])
-                })?
-                .unwrap_or_else(|| "info".into()),
-            state_dir: folders.state.clone(),
-            ui: ui::UiOptions {
-                theme: theme.unwrap_or_else(|| THEMES[0].into()),
-                depth: depth.unwrap_or_else(|| ColorDepth::detect(&variable)),
-                symbols: symbols.unwrap_or_else(|| SymbolSet::detect(&variable)),
-                mouse: self.truth("mouse")?.unwrap_or(true),
-                keys: self.keys,
-                read_only: false,
-                crash_test: false,
-            },
-        };
-        // The keymap is checked here, where the file that it came from is known.
-        ui::Screen::new(&settings.ui).map_err(|why| ConfigError {
-            from: self
-                .keys_from
-                .unwrap_or_else(|| Source::File("defaults".into())),
-            why,
-        })?;
-        Ok(settings)
+fn store(values: &Values, data_dir: &Path) -> store::StoreConfig {
+    let defaults = Retention::default();
+    let durability = values.durability.unwrap_or_default();
+    let count = match durability {
+        Durability::Memory => MEMORY_RETENTION_COUNT,
+        Durability::Power | Durability::Process => defaults.count,
+    };
+    store::StoreConfig {
+        durability,
+        folder: (durability != Durability::Memory).then(|| data_dir.to_owned()),
+        retention: Retention {
+            age: values.retention.unwrap_or(defaults.age),
+            failed_age: values.retention_failed.unwrap_or(defaults.failed_age),
+            bytes: values.retention_bytes.unwrap_or(defaults.bytes),
+            count: values.retention_count.unwrap_or(count),
+        },
+        max_file_bytes: Some(values.max_file_size.unwrap_or(MAX_FILE_SIZE)),
+        fail_point: None,
     }
 }

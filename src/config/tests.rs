@@ -1,6 +1,6 @@
 use clap::Parser;
 
-use super::*;
+use super::{table::TABLE, *};
 
 fn with(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> Result<Settings, String> {
     let folder = tempfile::tempdir().expect("a folder");
@@ -8,7 +8,7 @@ fn with(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> Result<Settin
     std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
     std::fs::write(&path, file).expect("written");
     let home = folder.path().to_string_lossy().into_owned();
-    let cli = crate::cli::Cli::parse_from(["distro-tui"].iter().chain(flags)).options;
+    let cli = Cli::parse_from(["distro-tui"].iter().chain(flags));
     let variable = |name: &str| {
         if name.starts_with("XDG_") {
             return Some(home.clone());
@@ -34,15 +34,15 @@ fn the_default_file_says_what_the_defaults_are() {
             broker,
             s.ui.theme.clone(),
             s.ui.mouse,
-            s.log_level.clone(),
+            s.log_level,
         )
     };
     assert_eq!(core(&documented), core(&built_in));
     let table: toml::Table = DEFAULT_FILE.parse().expect("TOML");
-    for name in NAMES {
+    for name in TABLE.map(|setting| setting.name) {
         assert!(table.contains_key(name), "{name} is not documented");
     }
-    assert_eq!(table.len(), NAMES.len() + 1, "only settings and [keys]");
+    assert_eq!(table.len(), TABLE.len() + 1, "only settings and [keys]");
 }
 
 #[test]
@@ -117,4 +117,79 @@ fn a_file_that_is_named_must_exist() {
         said.starts_with("/nowhere/x.toml: cannot be read"),
         "{said}"
     );
+}
+
+#[test]
+fn the_documentation_lists_every_setting_with_its_default() {
+    let page = include_str!("../../docs/configuration.md");
+    let cell = |text: &str| text.trim().trim_matches('`').to_owned();
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| `")?.split('|');
+        Some((cell(cells.next()?), cell(cells.next()?)))
+    };
+    // The first table of the page.
+    let rows = page
+        .lines()
+        .skip_while(|line| !line.starts_with("| setting"));
+    let rows = rows.skip(2).map_while(row);
+    let settings = with("", &[], &[]).expect("valid").effective;
+    let settings = settings.into_iter();
+    assert_eq!(
+        rows.collect::<Vec<_>>(),
+        settings
+            .map(|setting| (setting.name.to_owned(), setting.value))
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn every_flag_of_a_setting_is_one() {
+    let flags = [
+        "--data-dir=/d",
+        "--discover",
+        "--log-file=/l",
+        "--theme=light",
+        "--workers=3",
+        "--durability=memory",
+        "--listen=127.0.0.1:1",
+        "--advertise=127.0.0.1:2",
+        "--metrics=3",
+        "--disable=broker,greeter",
+    ];
+    let settings = with("", &[], &flags).expect("valid");
+    let given = settings.effective.iter();
+    let given = given.filter(|setting| matches!(setting.source, Source::Flag(_)));
+    assert_eq!(given.count(), flags.len());
+    assert_eq!(settings.node.disabled.len(), 2);
+    // The same flags after `serve` belong to its node.
+    let serve = with("", &[], &["serve", "--workers=3"]).expect("valid");
+    assert_eq!(serve.node.broker.workers, 3);
+}
+
+#[test]
+fn flags_of_a_node_belong_to_the_screen_and_to_serve() {
+    use clap::CommandFactory;
+    Cli::command().debug_assert();
+    let checked = |args: &[&str]| {
+        let cli = Cli::try_parse_from(["distro-tui"].iter().chain(args));
+        cli.and_then(Cli::checked).map(drop)
+    };
+    for args in [
+        &["--workers", "3"][..],
+        &["--workers", "3", "record", "x"],
+        &["serve", "--workers", "3"],
+        &["--json", "--data-dir", "x", "names", "list"],
+        &["names", "list", "--json", "--data-dir", "x"],
+    ] {
+        assert!(checked(args).is_ok(), "{args:?}");
+    }
+    for args in [
+        &["names", "list", "--workers", "3"][..],
+        &["--workers", "3", "names", "list"],
+        &["--workers", "3", "serve"],
+        &["--read-only", "tasks", "list"],
+        &["config", "init", "--print", "--json"],
+    ] {
+        assert!(checked(args).is_err(), "{args:?}");
+    }
 }

@@ -1,41 +1,73 @@
-//! Settings as values: each reader says what would be right.
+//! Parsers of setting values. Each error says what would be right.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 
-use crate::{
-    input::suggest::suggest,
-    queue::storage::Durability,
-    ui::{ColorDepth, SymbolSet},
-};
+use clap::ValueEnum;
+
+use crate::{input::suggest::suggest, node::Component};
+
+/// Parses one of a set of words.
+pub(super) fn word<T: ValueEnum>(text: &str) -> Result<T, String> {
+    T::from_str(text, false).map_err(|_unknown| {
+        let words = T::value_variants().iter();
+        let words = words.filter_map(ValueEnum::to_possible_value);
+        let words: Vec<String> = words.map(|word| word.get_name().to_owned()).collect();
+        unknown(text, &words.iter().map(String::as_str).collect::<Vec<_>>())
+    })
+}
 
 pub(super) fn one_of(text: &str, words: &[&str]) -> Result<String, String> {
-    if words.contains(&text) {
-        return Ok(text.to_owned());
+    match words.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(unknown(text, words)),
     }
+}
+
+fn unknown(text: &str, words: &[&str]) -> String {
     let near = suggest(text, words.iter().copied());
-    Err(format!(
+    format!(
         "`{text}` is not one of {}; did you mean `{near}`?",
         words.join(", ")
-    ))
+    )
 }
 
-pub(super) fn number(text: &str, most: usize) -> Result<usize, String> {
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    text.parse()
+        .map_err(|_neither| format!("`{text}` is neither true nor false"))
+}
+
+pub(super) fn number(text: &str, max: usize) -> Result<usize, String> {
     match text.replace('_', "").parse() {
-        Ok(n) if (1..=most).contains(&n) => Ok(n),
-        _ => Err(format!("`{text}` is not a number from 1 to {most}")),
+        Ok(n) if (1..=max).contains(&n) => Ok(n),
+        _ => Err(format!("`{text}` is not a number from 1 to {max}")),
     }
 }
 
-pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "" => Err("a path is missing".to_owned()),
+        text => Ok(PathBuf::from(text)),
+    }
+}
+
+pub(super) fn addr(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_other| format!("`{text}` is not an address and a port, such as 127.0.0.1:4433"))
 }
 
-pub(super) fn addresses(text: &str) -> Result<Vec<SocketAddr>, String> {
-    text.split(',').map(|one| listen(one.trim())).collect()
+pub(super) fn addrs(text: &str) -> Result<Vec<SocketAddr>, String> {
+    text.split(',').map(|one| addr(one.trim())).collect()
 }
 
-/// A port alone is on loopback: whoever wants more says where.
+/// Parses components separated by commas, or `none`.
+pub(super) fn components(text: &str) -> Result<BTreeSet<Component>, String> {
+    match text {
+        "none" => Ok(BTreeSet::new()),
+        text => text.split(',').map(|one| word(one.trim())).collect(),
+    }
+}
+
+/// Parses an address, a port or `off`. A port alone is on loopback.
 pub(super) fn metrics(text: &str) -> Result<Option<SocketAddr>, String> {
     if text == "off" {
         return Ok(None);
@@ -47,29 +79,5 @@ pub(super) fn metrics(text: &str) -> Result<Option<SocketAddr>, String> {
         format!(
             "`{text}` is neither off nor a port nor an address and a port, such as 127.0.0.1:9464"
         )
-    })
-}
-
-pub(super) fn depth(text: &str) -> Result<ColorDepth, String> {
-    Ok(
-        match one_of(text, &["none", "16", "256", "true"])?.as_str() {
-            "none" => ColorDepth::None,
-            "16" => ColorDepth::Ansi16,
-            "256" => ColorDepth::Ansi256,
-            _ => ColorDepth::True,
-        },
-    )
-}
-
-pub(super) fn durability(text: &str) -> Result<Durability, String> {
-    let word = one_of(text, &Durability::ALL.map(Durability::as_str))?;
-    let found = Durability::ALL.into_iter().find(|d| d.as_str() == word);
-    Ok(found.unwrap_or_default())
-}
-
-pub(super) fn symbols(text: &str) -> Result<SymbolSet, String> {
-    Ok(match one_of(text, &["unicode", "ascii"])?.as_str() {
-        "ascii" => SymbolSet::Ascii,
-        _ => SymbolSet::Unicode,
     })
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{id::TaskId, stats::Percentiles};
 
 /// The failure that an acknowledged task survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// A power loss: the data is on disk before a task is acknowledged.

@@ -93,13 +93,15 @@ impl From<State> for StyleRole {
 }
 
 /// The colours that a terminal supports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum ColorDepth {
     /// No colours: bold, underline and reverse only.
     None,
     /// The 16 colours of the terminal's palette.
+    #[value(name = "16")]
     Ansi16,
     /// The 256 colours of xterm.
+    #[value(name = "256")]
     Ansi256,
     /// 24-bit colours.
     True,

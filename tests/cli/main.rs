@@ -107,15 +107,15 @@ fn the_manual_page_is_one() {
 #[test]
 fn settings_are_shown_with_where_they_come_from() {
     let (output, _home) = run(
-        &["config", "show", "--workers", "3"],
+        &["config", "show", "--discover"],
         &[("DISTRO_TUI_THEME", "light")],
-        "keep = \"1h\"",
+        "retention = \"1h\"",
     );
     let text = String::from_utf8(output.stdout).expect("text");
     for (name, value, from) in [
-        ("workers", "3", "--workers"),
+        ("discover", "true", "--discover"),
         ("theme", "light", "DISTRO_TUI_THEME"),
-        ("keep ", "1h", "config.toml"),
+        ("retention ", "1h", "config.toml"),
         ("listen", "127.0.0.1:0", "default"),
     ] {
         let line = text
@@ -126,7 +126,7 @@ fn settings_are_shown_with_where_they_come_from() {
     }
     let (output, _home) = run(&["config", "show", "--json"], &[], "");
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(shown.as_array().map(Vec::len), Some(20));
+    assert_eq!(shown.as_array().map(Vec::len), Some(21));
 }
 
 #[test]

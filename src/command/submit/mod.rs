@@ -80,7 +80,7 @@ fn run(
     };
     ctx.with_session(|session| async move {
         let submitter = Submitter {
-            out: Output::new(args.out),
+            out: ctx.output(),
             args,
             parse,
             timeout,

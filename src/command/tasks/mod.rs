@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
-    cli::{OutputArgs, TaskSelector, Tasks},
+    cli::{TaskSelector, Tasks},
     export,
     json::{IdJson, TaskJson, time},
     queue::{
@@ -23,19 +23,19 @@ use crate::{
 };
 
 pub(super) fn run(ctx: &Ctx<'_>, tasks: Tasks) -> CmdResult {
+    let out = ctx.output();
     ctx.with_session(|session| async move {
-        let result = run_command(session.handle().broker(), tasks).await;
+        let result = run_command(session.handle().broker(), tasks, out).await;
         (session, result)
     })
 }
 
-async fn run_command(broker: Arc<dyn Broker>, tasks: Tasks) -> CmdResult {
+async fn run_command(broker: Arc<dyn Broker>, tasks: Tasks, out: Output) -> CmdResult {
     match tasks {
         Tasks::List {
             filter,
             sort,
             limit,
-            out,
         } => {
             let query = Query {
                 filter: parse_filter(&filter)?,
@@ -43,19 +43,14 @@ async fn run_command(broker: Arc<dyn Broker>, tasks: Tasks) -> CmdResult {
                 from: PageStart::First,
                 limit,
             };
-            list(&*broker, query, Output::new(out)).await
+            list(&*broker, query, out).await
         }
-        Tasks::Show { id, out } => show(&*broker, parse_id(&id)?, out).await,
-        Tasks::Cancel(selector) => act(&*broker, BulkAction::Cancel, selector).await,
-        Tasks::Retry(selector) => act(&*broker, BulkAction::Retry, selector).await,
-        Tasks::Purge(selector) => act(&*broker, BulkAction::Purge, selector).await,
-        Tasks::Watch(out) => watch::run(&*broker, Output::new(out)).await,
-        Tasks::Export {
-            file,
-            filter,
-            sort,
-            out,
-        } => {
+        Tasks::Show { id } => show(&*broker, parse_id(&id)?, out).await,
+        Tasks::Cancel(selector) => act(&*broker, BulkAction::Cancel, selector, out).await,
+        Tasks::Retry(selector) => act(&*broker, BulkAction::Retry, selector, out).await,
+        Tasks::Purge(selector) => act(&*broker, BulkAction::Purge, selector, out).await,
+        Tasks::Watch => watch::run(&*broker, out).await,
+        Tasks::Export { file, filter, sort } => {
             #[derive(Serialize)]
             struct Written {
                 file: String,
@@ -73,7 +68,7 @@ async fn run_command(broker: Arc<dyn Broker>, tasks: Tasks) -> CmdResult {
             let rows = rows.map_err(|e| CmdError::file(&file, e))?;
             let file = file.display().to_string();
             let sentence = format!("{} written to {file}", pluralize(rows, "task"));
-            Ok(Output::new(out).print_result(&Written { file, tasks: rows }, &sentence)?)
+            Ok(out.print_result(&Written { file, tasks: rows }, &sentence)?)
         }
     }
 }
@@ -135,11 +130,10 @@ fn row(task: &Task) -> Vec<String> {
     ]
 }
 
-async fn show(broker: &dyn Broker, id: TaskId, out: OutputArgs) -> CmdResult {
+async fn show(broker: &dyn Broker, id: TaskId, mut out: Output) -> CmdResult {
     let task = broker.get(&id).await?;
     let task =
         task.ok_or_else(|| CmdError::not_found(format!("no task {id}; it may have been purged")))?;
-    let mut out = Output::new(out);
     if out.json {
         out.document(&TaskJson::from(&task))?;
     } else {
@@ -218,9 +212,13 @@ struct BulkJson {
 }
 
 /// Applies an action to tasks. For a single id the error says why it could not be applied.
-async fn act(broker: &dyn Broker, action: BulkAction, selector: TaskSelector) -> CmdResult {
-    let TaskSelector { tasks, all, out } = selector;
-    let out = Output::new(out);
+async fn act(
+    broker: &dyn Broker,
+    action: BulkAction,
+    selector: TaskSelector,
+    out: Output,
+) -> CmdResult {
+    let TaskSelector { tasks, all } = selector;
     let ids: Result<Vec<TaskId>, CmdError> = tasks.iter().map(|text| parse_id(text)).collect();
     let filter = match ids {
         Ok(ids) if ids.len() == 1 && action != BulkAction::Purge => {

@@ -7,7 +7,7 @@ use ratatui::symbols::border;
 use crate::{net::naming::Health, queue::state::State};
 
 /// A set of symbols.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum SymbolSet {
     /// Boxes, blocks and arrows.
     Unicode,

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use clap::{FromArgMatches, Subcommand};
+use clap::{Arg, ArgAction, FromArgMatches, Subcommand};
 
 use super::{Action, TABLE, bulk};
 use crate::{
@@ -21,7 +21,14 @@ pub(super) type Step = (Action, Option<String>);
 static GRAMMAR: LazyLock<clap::Command> = LazyLock::new(|| {
     let grammar = clap::Command::new("distro-tui")
         .no_binary_name(true)
-        .disable_help_subcommand(true);
+        .disable_help_subcommand(true)
+        // The screen prints nothing, so the flag has no effect.
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .global(true)
+                .action(ArgAction::SetTrue),
+        );
     Command::augment_subcommands(grammar)
 });
 
@@ -97,12 +104,12 @@ fn steps(command: Command) -> Result<Vec<Step>, String> {
             step(Action::Submit, &words.join(" "))
         }
         Command::Tasks(tasks) => task_steps(tasks),
-        Command::Workers(Workers::List(_)) => step(Action::Focus(Pane::Workers), ""),
+        Command::Workers(Workers::List) => step(Action::Focus(Pane::Workers), ""),
         Command::Workers(Workers::Scale { count, .. }) => step(Action::Scale, &count.to_string()),
         Command::Queue(Queue::Pause { queue, .. }) => Ok(vec![(Action::Pause, queue)]),
         Command::Queue(Queue::Resume { queue, .. }) => Ok(vec![(Action::Resume, queue)]),
-        Command::Queue(Queue::Stats(_)) | Command::Doctor(_) => step(Action::Doctor, ""),
-        Command::Members(_) => step(Action::Members, ""),
+        Command::Queue(Queue::Stats) | Command::Doctor => step(Action::Doctor, ""),
+        Command::Members => step(Action::Members, ""),
         Command::Revoke(revoke) => step(Action::Revoke, &revoke.member),
         Command::Leave(leave) => step(Action::Leave, &leave.node),
         Command::Join(join) => Ok(vec![(Action::Join, join.ticket)]),
@@ -115,7 +122,7 @@ fn steps(command: Command) -> Result<Vec<Step>, String> {
             let expires = ticket.expires.unwrap_or_default();
             step(Action::Ticket, &format!("{}{once} {expires}", ticket.role))
         }
-        Command::Keys(_) => step(Action::Help, ""),
+        Command::Keys => step(Action::Help, ""),
         _ => Err("this is available on the command line only".to_owned()),
     }
 }
@@ -135,7 +142,7 @@ fn task_steps(tasks: Tasks) -> Result<Vec<Step>, String> {
         Tasks::Cancel(selector) => selected(selector, Some(Action::Cancel), Action::CancelAll),
         Tasks::Retry(selector) => selected(selector, Some(Action::Retry), Action::RetryAll),
         Tasks::Purge(selector) => selected(selector, None, Action::Purge),
-        Tasks::Watch(_) => Ok(vec![(Action::Focus(Pane::Events), None)]),
+        Tasks::Watch => Ok(vec![(Action::Focus(Pane::Events), None)]),
         Tasks::Export {
             file, filter, sort, ..
         } => {

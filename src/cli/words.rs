@@ -1,17 +1,6 @@
-//! Output for programs, and words for enums.
+//! Words for enums.
 
-use clap::{
-    Args,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
-
-/// The option for output that programs read.
-#[derive(Debug, Clone, Copy, Default, Args)]
-pub struct OutputArgs {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 /// Accepts the word of each value of `all`, and lists the words in `--help`.
 pub(super) fn word_of<T: Clone + Copy + Send + Sync + 'static, const N: usize>(
