@@ -1,6 +1,6 @@
 //! Events of a broker: notifications for display, delivered in batches.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::DropGuard;
@@ -14,17 +14,19 @@ use super::{
 /// A change in a broker, for display.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// Tasks were submitted, with consecutive ids.
+    /// A task was submitted.
     Submitted {
-        /// The first id.
-        first: TaskId,
-        /// The number of ids.
-        count: usize,
+        /// The task.
+        id: TaskId,
+        /// The task name.
+        name: Arc<str>,
     },
     /// A worker started a task.
     Started {
         /// The task.
         id: TaskId,
+        /// The task name.
+        name: Arc<str>,
         /// The worker.
         worker: WorkerId,
     },
@@ -85,13 +87,16 @@ pub struct Subscription {
     _end: Option<DropGuard>,
 }
 
+/// The maximum number of events in one batch.
+pub const MAX_BATCH: usize = 1_024;
+
 /// A batch of events with a common time.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct EventBatch {
     /// The time of the events.
     pub at: Timestamp,
-    /// The events in order.
-    pub events: Vec<Event>,
+    /// The events in order, at most [`MAX_BATCH`]; shared by all subscribers.
+    pub events: Arc<[Event]>,
     /// The number of events that were dropped before these because the subscriber was too slow.
     pub dropped: u64,
 }

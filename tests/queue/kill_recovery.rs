@@ -318,14 +318,14 @@ async fn child() {
         });
     }
     while let Some(batch) = events.next().await {
-        for event in batch.events {
+        for event in batch.events.iter() {
             if let Event::Finished {
                 id,
                 state: State::Succeeded,
                 ..
             } = event
             {
-                report_result(&broker, &id).await;
+                report_result(&broker, id).await;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `tasks watch`
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::{
 enum EventJson {
     Submitted {
         id: IdJson,
-        count: usize,
+        name: Arc<str>,
     },
     Started {
         id: IdJson,
@@ -72,7 +72,7 @@ pub(super) async fn run(broker: &dyn Broker, mut out: Output) -> CmdResult {
                 &format!("{count} events dropped"),
             )?;
         }
-        for event in batch.events {
+        for event in batch.events.iter().cloned() {
             let (json, text) = describe(event);
             print(&mut out, &json, &text)?;
         }
@@ -92,15 +92,12 @@ fn print(out: &mut Output, event: &EventJson, text: &str) -> Result<(), CmdError
 
 fn describe(event: Event) -> (EventJson, String) {
     match event {
-        Event::Submitted { first, count } => {
-            let text = match count {
-                1 => format!("{first} submitted"),
-                n => format!("{first} and {} more submitted", n - 1),
-            };
-            let id = first.into();
-            (EventJson::Submitted { id, count }, text)
+        Event::Submitted { id, name } => {
+            let text = format!("{id} {name} submitted");
+            let id = id.into();
+            (EventJson::Submitted { id, name }, text)
         }
-        Event::Started { id, worker } => {
+        Event::Started { id, worker, .. } => {
             let text = format!("{id} started on {worker}");
             let (id, worker) = (id.into(), worker.to_string());
             (EventJson::Started { id, worker }, text)

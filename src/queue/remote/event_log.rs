@@ -60,13 +60,7 @@ struct State {
 }
 
 impl State {
-    const fn news(
-        &self,
-        revision: u64,
-        at: Timestamp,
-        events: Vec<Event>,
-        dropped: u64,
-    ) -> EventPage {
+    fn news(&self, revision: u64, at: Timestamp, events: Vec<Event>, dropped: u64) -> EventPage {
         EventPage {
             next: EventCursor {
                 life: self.life,
@@ -74,7 +68,7 @@ impl State {
             },
             batch: EventBatch {
                 at,
-                events,
+                events: events.into(),
                 dropped,
             },
         }
@@ -123,7 +117,7 @@ impl EventLog {
     fn put(&self, batch: EventBatch) {
         let mut state = self.state();
         state.events.skip(batch.dropped);
-        for event in batch.events {
+        for event in batch.events.iter().cloned() {
             state.events.push((batch.at, event));
         }
         let revision = state.events.revision();
@@ -232,7 +226,7 @@ mod tests {
         let (mut events, mut dropped) = (Vec::new(), 0);
         while let Some(news) = feed.since(at) {
             assert_ne!(news.next, at, "it goes on");
-            events.extend(news.batch.events);
+            events.extend(news.batch.events.iter().cloned());
             dropped += news.batch.dropped;
             at = news.next;
         }

@@ -28,9 +28,9 @@ pub(crate) struct EventSummary {
 impl EventSummary {
     pub(crate) fn add(&mut self, batch: &EventBatch) {
         self.dropped += batch.dropped;
-        for event in &batch.events {
+        for event in batch.events.iter() {
             match event {
-                Event::Submitted { count, .. } => self.submitted += *count,
+                Event::Submitted { .. } => self.submitted += 1,
                 Event::Started { .. } => {}
                 Event::Finished {
                     id,
@@ -160,7 +160,7 @@ mod tests {
     fn lines(events: Vec<Event>) -> Vec<String> {
         let mut summary = EventSummary::default();
         summary.add(&EventBatch {
-            events,
+            events: events.into(),
             ..EventBatch::default()
         });
         summary

@@ -184,12 +184,6 @@ impl Core {
         }
         let count = usize::try_from(self.last_id - before).unwrap_or(usize::MAX);
         self.metrics.submitted += count as u64;
-        if count > 0 {
-            self.emit(Event::Submitted {
-                first: task_id(before + 1),
-                count,
-            });
-        }
         Ok(receipts)
     }
 
@@ -207,6 +201,12 @@ impl Core {
         }
         self.last_id += 1;
         let id = self.last_id;
+        if self.recording {
+            self.emit(Event::Submitted {
+                id: task_id(id),
+                name: Arc::clone(&task.function.name),
+            });
+        }
         let delay = task.options.delay.filter(|delay| !delay.is_zero());
         let countdown = delay.map(|delay| now.after(delay));
         let due_at = countdown.max(task.options.eta.filter(|eta| *eta > now));

@@ -49,11 +49,15 @@ impl Core {
         clear_timers(&mut self.timers, id, task);
         apply_transition(&mut self.counts, id, task, Transition::Start);
         self.metrics.record_wait(&task.name, wait_time);
+        let name = self.recording.then(|| Arc::clone(&task.name));
         self.track_run(id, ActiveRun::new(run, worker, at, wait_time, limits));
-        self.emit(Event::Started {
-            id: task_id(id),
-            worker: worker.into(),
-        });
+        if let Some(name) = name {
+            self.emit(Event::Started {
+                id: task_id(id),
+                name,
+                worker: worker.into(),
+            });
+        }
         if stop {
             self.request_stop(at, id);
         }

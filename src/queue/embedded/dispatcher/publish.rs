@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Dispatcher;
 use crate::queue::{
-    event::{Event, EventBatch},
+    event::{Event, EventBatch, MAX_BATCH},
     id::WorkerNumber,
     index::rows::Running,
     stats::Stats,
@@ -90,18 +90,21 @@ impl Dispatcher {
             return;
         }
         let at = self.clock.now();
+        let batches: Vec<Arc<[Event]>> = events.chunks(MAX_BATCH).map(Arc::from).collect();
         self.subscribers.retain_mut(|subscriber| {
-            let batch = EventBatch {
-                at,
-                events: events.to_vec(),
-                dropped: subscriber.dropped,
-            };
-            match subscriber.batches.try_send(batch) {
-                Ok(()) => subscriber.dropped = 0,
-                Err(async_channel::TrySendError::Full(_)) => {
-                    subscriber.dropped += events.len() as u64;
+            for events in &batches {
+                let batch = EventBatch {
+                    at,
+                    events: Arc::clone(events),
+                    dropped: subscriber.dropped,
+                };
+                match subscriber.batches.try_send(batch) {
+                    Ok(()) => subscriber.dropped = 0,
+                    Err(async_channel::TrySendError::Full(_)) => {
+                        subscriber.dropped += events.len() as u64;
+                    }
+                    Err(async_channel::TrySendError::Closed(_)) => return false,
                 }
-                Err(async_channel::TrySendError::Closed(_)) => return false,
             }
             true
         });
