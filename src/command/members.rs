@@ -76,7 +76,7 @@ pub(super) fn list(ctx: &Ctx<'_>) -> CmdResult {
         let rows: Vec<_> = members.iter().map(row).collect();
         match rows.as_slice() {
             [] => {
-                out.line("no members; distro-tui ticket prints a ticket for joining this node")?
+                out.line("no members; distro-tui ticket prints a ticket for joining this node")?;
             }
             rows => out.table(&["MEMBER", "ROLE", "LABEL", "CONNECTIONS", "JOINED"], rows)?,
         }

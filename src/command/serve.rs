@@ -110,10 +110,7 @@ fn accept_known_node(
         return Err(failure);
     }
     print_stderr(
-        format_args!(
-            "this node was joined before; continuing without the ticket: {}",
-            failure
-        ),
+        format_args!("this node was joined before; continuing without the ticket: {failure}"),
         true,
     );
     Ok(None)
