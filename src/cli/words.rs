@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 /// Accepts the word of each value of `all`, and lists the words in `--help`.
-pub(super) fn word_of<T: Clone + Copy + Send + Sync + 'static, const N: usize>(
+pub(super) fn word_of<T: Copy + Send + Sync + 'static, const N: usize>(
     all: [T; N],
     word: fn(T) -> &'static str,
 ) -> impl TypedValueParser<Value = T> {

@@ -220,7 +220,7 @@ async fn watch(access: &NodeHandle, prefix: &str, mut out: Output) -> CmdResult 
     while let Some(event) = events.recv().await {
         match event {
             NamesEvent::Lost { error, retry_in } => {
-                print_lost(&mut out, &error.to_string(), retry_in)?
+                print_lost(&mut out, &error.to_string(), retry_in)?;
             }
             NamesEvent::Changed(NameEvent::Snapshot { records, .. }) => {
                 for record in records.iter().filter(|r| r.name.starts_with(prefix)) {
