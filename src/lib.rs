@@ -1,18 +1,18 @@
 //! One terminal for a small distributed system: names, remote calls and background tasks.
 //!
-//! The house has three floors. Imports run down only.
+//! Imports run down the layers only.
 //!
-//! | room | what it is for |
+//! | module | contents |
 //! |---|---|
-//! | [`cli`], [`config`], [`logging`], [`crash`] | the door: what a person says, and what is told when something is wrong |
-//! | [`command`] | the top floor without a screen: one command, one answer |
-//! | [`ui`] | the top floor: the screen, a pure core in a thin shell |
-//! | [`node`] | one process put together: network, naming server, greeter, broker |
+//! | [`cli`], [`config`], [`logging`], [`crash`] | command line, settings, log and crash reports |
+//! | [`command`] | the commands of the command line |
+//! | [`ui`] | the screen: a pure core in a thin shell |
+//! | [`node`] | one process: network, naming server, greeter and broker |
 //! | [`queue`] | tasks, brokers and workers; it knows nothing of a screen |
 //! | [`net`] | names and calls over QUIC; it knows nothing of tasks or of a screen |
+//! | [`value`] | the values that calls carry |
 //!
-//! To serve an object of one's own, see [`net::object`]; to run a task of one's own, see
-//! [`queue::registry`].
+//! To serve your own object, see [`net::rpc::service`]; to run your own task, see [`queue::registry`].
 
 pub mod cli;
 pub mod command;

@@ -178,7 +178,7 @@ fn unknown_parameters_take_any_arguments_by_position() {
     assert!(error.to_string().contains("by position"), "{error}");
 }
 
-/// What says no length before is written as well, and only text can be a key.
+/// Collections without a known length are encoded too, and only text can be a key.
 #[test]
 fn maps_of_every_kind_are_written() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -20,94 +20,28 @@
 //! A service that has a typed client declares each method once, as a [`Method`] or a [`StreamMethod`]:
 //! [`Service::serve`] implements it, and [`Stub`] calls it.
 
-use std::{collections::HashMap, future::Future, marker::PhantomData, sync::Arc, time::Duration};
+mod method;
+mod stub;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, future::Future};
 
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use self::{
+    method::{Method, NoArgs, StreamMethod},
+    stub::{ItemStream, Stub},
+};
 use super::{
-    client::{Client, DEADLINE, ResponseStream},
-    error::{CallError, Code, RemoteError},
+    error::{Code, RemoteError},
     object::{Caller, Invocation, Object, Response, Signature},
 };
 use crate::{
-    net::trust::{peer_addr::PeerAddr, role::Role},
+    net::trust::role::Role,
     value::{Encoded, bind::bind, excerpt},
 };
-
-/// The arguments of a method without parameters.
-pub type NoArgs = [(); 0];
-
-/// The declaration of a method with arguments `A`, a tuple, and a result `R`.
-pub struct Method<A, R> {
-    signature: &'static str,
-    doc: &'static str,
-    role: Role,
-    types: PhantomData<fn(A) -> R>,
-}
-
-/// The declaration of a method that returns items of `R` for as long as the caller listens.
-pub struct StreamMethod<A, R>(Method<A, R>);
-
-impl<A, R> Method<A, R> {
-    /// Declares a method that every role may call; see [`Service::method`] for the signature.
-    #[must_use]
-    pub const fn new(signature: &'static str, doc: &'static str) -> Self {
-        Self {
-            signature,
-            doc,
-            role: Role::Read,
-            types: PhantomData,
-        }
-    }
-
-    /// Requires a role of the caller.
-    #[must_use]
-    pub const fn requires(self, role: Role) -> Self {
-        Self {
-            signature: self.signature,
-            doc: self.doc,
-            role,
-            types: PhantomData,
-        }
-    }
-
-    /// Returns the method's name.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        let name = self.signature.split_once('(');
-        name.map_or(self.signature, |(name, _)| name)
-    }
-}
-
-impl<A: Serialize, R: DeserializeOwned> Method<A, R> {
-    /// Encodes arguments for [`Stub::call_encoded`].
-    pub(crate) fn encode(&self, args: &A) -> Result<Encoded, CallError> {
-        Encoded::from_typed(args)
-            .map_err(|e| CallError::protocol_error(format_args!("arguments of {}", self.name()), e))
-    }
-
-    /// Decodes the result of [`Stub::call_encoded`].
-    pub(crate) fn decode(&self, result: &Encoded) -> Result<R, CallError> {
-        result.to_typed().map_err(|e| {
-            CallError::protocol_error(format_args!("unexpected result of {}", self.name()), e)
-        })
-    }
-}
-
-impl<A, R> StreamMethod<A, R> {
-    /// Declares a method that every role may call; see [`Service::method`] for the signature.
-    #[must_use]
-    pub const fn new(signature: &'static str, doc: &'static str) -> Self {
-        Self(Method::new(signature, doc))
-    }
-
-    /// Requires a role of the caller.
-    #[must_use]
-    pub const fn requires(self, role: Role) -> Self {
-        Self(self.0.requires(role))
-    }
-}
 
 type Handler = Box<
     dyn Fn(Invocation, &Signature) -> BoxFuture<'static, Result<Response, RemoteError>>
@@ -291,140 +225,3 @@ impl Object for Service {
         }
     }
 }
-
-/// A typed client of one object.
-#[derive(Debug, Clone)]
-pub struct Stub {
-    client: Client,
-    peer: PeerAddr,
-    object: Arc<str>,
-}
-
-impl Stub {
-    /// Creates a client of the object that a peer exposes under this name.
-    pub fn new(client: Client, peer: PeerAddr, object: impl Into<Arc<str>>) -> Self {
-        Self {
-            client,
-            peer,
-            object: object.into(),
-        }
-    }
-
-    /// Returns the client that carries the calls.
-    #[must_use]
-    pub const fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// Returns the peer that serves the object.
-    #[must_use]
-    pub const fn peer(&self) -> PeerAddr {
-        self.peer
-    }
-
-    /// Returns the object's name at the peer.
-    #[must_use]
-    pub fn object(&self) -> &str {
-        &self.object
-    }
-
-    /// Calls a method and waits at most [`DEADLINE`] for its result.
-    ///
-    /// # Errors
-    /// As [`Client::call`].
-    pub async fn call<A, R>(&self, method: &Method<A, R>, args: &A) -> Result<R, CallError>
-    where
-        A: Serialize,
-        R: DeserializeOwned,
-    {
-        self.call_within(method, args, DEADLINE).await
-    }
-
-    /// Calls a method with another deadline.
-    ///
-    /// # Errors
-    /// As [`Client::call`].
-    pub async fn call_within<A, R>(
-        &self,
-        method: &Method<A, R>,
-        args: &A,
-        deadline: Duration,
-    ) -> Result<R, CallError>
-    where
-        A: Serialize,
-        R: DeserializeOwned,
-    {
-        let args = method.encode(args)?;
-        let result = self.call_encoded(method.name(), &args, deadline).await?;
-        method.decode(&result)
-    }
-
-    /// Calls a method with arguments that are encoded already, and returns the encoded result.
-    pub(crate) async fn call_encoded(
-        &self,
-        method: &str,
-        args: &Encoded,
-        deadline: Duration,
-    ) -> Result<Encoded, CallError> {
-        let stream = self.open_encoded(method, args, deadline).await?;
-        stream.into_single().await
-    }
-
-    /// Calls a method that returns a stream.
-    ///
-    /// # Errors
-    /// As [`Client::call`].
-    pub async fn open<A, R>(
-        &self,
-        method: &StreamMethod<A, R>,
-        args: &A,
-    ) -> Result<ItemStream<R>, CallError>
-    where
-        A: Serialize,
-        R: DeserializeOwned,
-    {
-        let args = method.0.encode(args)?;
-        let stream = self.open_encoded(method.0.name(), &args, DEADLINE).await?;
-        Ok(ItemStream {
-            stream,
-            item: PhantomData,
-        })
-    }
-
-    async fn open_encoded(
-        &self,
-        method: &str,
-        args: &Encoded,
-        deadline: Duration,
-    ) -> Result<ResponseStream, CallError> {
-        self.client
-            .open_encoded(self.peer, &self.object, method, args, deadline)
-            .await
-    }
-}
-
-/// The items of a [`StreamMethod`], in order. Dropping it ends the stream at the server too.
-#[derive(Debug)]
-pub struct ItemStream<R> {
-    stream: ResponseStream,
-    item: PhantomData<fn() -> R>,
-}
-
-impl<R: DeserializeOwned> ItemStream<R> {
-    /// Waits for the next item; `None` when the server has ended the stream.
-    ///
-    /// # Errors
-    /// As [`ResponseStream::next`].
-    pub async fn next(&mut self) -> Result<Option<R>, CallError> {
-        match self.stream.next().await? {
-            Some(item) => item
-                .to_typed()
-                .map(Some)
-                .map_err(|e| CallError::protocol_error("unexpected item", e)),
-            None => Ok(None),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

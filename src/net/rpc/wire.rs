@@ -233,7 +233,7 @@ mod tests {
         read(&mut stream).await
     }
 
-    /// What peers of every build of `distro/1` send. A change here is a change of the protocol.
+    /// The bytes that peers of every build of `distro/1` send. A change here is a change of the protocol.
     #[test]
     fn golden_bytes() {
         let call = Call {

@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    /// What people have pasted into their scripts must stay a ticket.
+    /// Tickets in scripts of users must stay valid.
     #[test]
     fn golden_text() {
         let text = ticket().to_string();

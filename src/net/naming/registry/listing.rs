@@ -13,7 +13,7 @@ impl NameRegistry {
     /// pages.
     ///
     /// # Errors
-    /// [`Code::BadArguments`] for a pattern that cannot be used.
+    /// [`crate::net::rpc::error::Code::BadArguments`] for a pattern that cannot be used.
     pub fn list(&self, query: &NameQuery) -> Result<NamePage, RemoteError> {
         let compiled = CompiledQuery::new(query)?;
         let limit = query.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);

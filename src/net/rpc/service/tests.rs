@@ -2,6 +2,8 @@ use super::{
     super::object::{METHODS, Objects},
     *,
 };
+use std::sync::Arc;
+
 use crate::{net::trust::key::PublicKey, value::Value};
 
 fn caller() -> Caller {
@@ -158,5 +160,36 @@ fn a_signature_that_cannot_be_read_says_why() {
         "() -> str",
     ] {
         assert!(Signature::parse(text, "").is_err(), "{text}");
+    }
+}
+
+const RENAME: Method<(String,), String> =
+    Method::new("rename(to: str) -> str", "Renames.").requires(Role::Admin);
+
+#[tokio::test]
+async fn a_declared_method_requires_its_role() {
+    let service = Service::new("For tests").serve(&RENAME, &(), |(), _, (to,)| {
+        std::future::ready(Ok::<_, RemoteError>(to))
+    });
+    assert_eq!(RENAME.name(), "rename");
+    for role in Role::ALL {
+        let invocation = Invocation {
+            caller: Caller { role, ..caller() },
+            method: RENAME.name().into(),
+            args: vec!["b".into()],
+            kwargs: vec![],
+        };
+        match service.call(invocation).await {
+            Ok(Response::One(name)) => {
+                assert_eq!(role, Role::Admin);
+                assert_eq!(RENAME.decode(&name), Ok("b".to_owned()));
+            }
+            Ok(Response::Stream(_)) => panic!("not a stream"),
+            Err(error) => {
+                assert_ne!(role, Role::Admin);
+                assert_eq!(error.code, Code::Denied);
+                assert!(error.message.contains("requires the role admin"), "{error}");
+            }
+        }
     }
 }
