@@ -70,7 +70,7 @@ fn greeting_and_sum(size: (u16, u16)) {
 
     terminal.press("3");
     terminal.press("a");
-    terminal.sees(&[" Add ", "enter takes it"]);
+    terminal.sees(&[" Add ", "enter submit"]);
     terminal.type_text("2 3");
     terminal.press("enter");
     terminal.until("a finished addition", |screen| {
@@ -147,7 +147,7 @@ fn a_killed_program_reports_at_its_next_start_which_tasks_run_again() {
     let mut again = Start::new().env("XDG_DATA_HOME", &data(&terminal)).up();
     again.until("what ran", |screen| {
         let text = screen.contents();
-        text.contains("2 tasks ran when the process ended and run again: #")
+        text.contains("2 tasks were running when the process died and will rerun: #")
     });
     again.press("q");
     assert_eq!(again.wait_exit(), 0);

@@ -94,7 +94,7 @@ fn a_hostile_command_is_refused_and_moves_nothing() {
     let mut terminal = Start::new().up();
     terminal.press(":");
     terminal.until("the palette", |screen| has_frames(screen, &["Palette"]));
-    survives(&mut terminal, "no command fits");
+    survives(&mut terminal, "no command matches");
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn a_call_without_a_method_is_explained() {
             ["1", "c"],
             "Call broker",
             "list [1",
-            "this is no JSON",
+            "not JSON",
         );
     }
 }
