@@ -126,7 +126,7 @@ fn a_command_that_is_none_is_explained() {
             ["3", ":"],
             "Palette",
             "zzzz",
-            "no command fits",
+            "no command matches",
         );
         mistake(
             &mut terminal,
