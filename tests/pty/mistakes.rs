@@ -133,7 +133,7 @@ fn a_command_that_is_none_is_explained() {
             ["3", ":"],
             "Palette",
             "quit now",
-            "quit takes nothing after it",
+            "quit takes no argument",
         );
     }
 }
