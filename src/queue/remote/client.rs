@@ -1,4 +1,4 @@
-//! The other end: a broker that asks the one of another process.
+//! The client: a broker that calls the broker of another process.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    ROOM, TASK,
+    MAX_FRAME_TEXT, TASK_OVERHEAD,
     contract::{
         ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, LIST, PAUSE, QUEUES,
         RESUME, RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
@@ -43,20 +43,20 @@ use crate::{
     value::Encoded,
 };
 
-/// A submit whose answer was lost is said again for this long.
-const PERSIST: Duration = Duration::from_secs(20);
-/// What looks at many tasks, or does something to them, may take this long.
-const LONG: Duration = Duration::from_secs(120);
-/// Batches that wait for one subscriber; further ones are dropped and counted.
+/// The time for which a submit without a reply is repeated.
+const SUBMIT_TIMEOUT: Duration = Duration::from_secs(20);
+/// The deadline of operations on many tasks.
+const BULK_DEADLINE: Duration = Duration::from_secs(120);
+/// The maximum number of batches that wait for one subscriber; more are dropped and counted.
 const MAX_BATCHES: usize = 256;
 
-/// A broker of another process. Clones ask the same one.
+/// A client of the broker of another process. Clones share one connection.
 #[derive(Clone)]
 pub struct Remote(Arc<Inner>);
 
 struct Inner {
     stub: Stub,
-    /// Where the client's sockets and timers are.
+    /// The runtime of the client's sockets and timers.
     net: Handle,
     engine: String,
     capabilities: Capabilities,
@@ -64,10 +64,10 @@ struct Inner {
 }
 
 impl Remote {
-    /// The broker that a process exposes under this name. `net` is the runtime that the client lives on.
+    /// Connects to the broker that a process exposes under this name. `net` is the runtime of the client.
     ///
     /// # Errors
-    /// The call's own: it is asked what it is.
+    /// Those of the call that asks for the engine.
     pub async fn connect(
         net: Handle,
         client: Client,
@@ -76,7 +76,7 @@ impl Remote {
     ) -> Result<Self, CallError> {
         let stub = Stub::new(client, peer, object);
         let calling = stub.clone();
-        let info = on(&net, async move { calling.call(&ABOUT, &[]).await });
+        let info = run_on(&net, async move { calling.call(&ABOUT, &[]).await });
         let BrokerInfo {
             engine,
             capabilities,
@@ -91,7 +91,7 @@ impl Remote {
         })))
     }
 
-    /// What the process before had left to it, when it was connected to.
+    /// The recovery report of the broker's start, as of the connection.
     #[must_use]
     pub fn recovery(&self) -> &Recovery {
         &self.0.recovery
@@ -109,9 +109,11 @@ impl Remote {
         R: DeserializeOwned + Send,
     {
         async move {
-            let args = method.encode(&args).map_err(unheard)?;
+            let args = method.encode(&args).map_err(map_error)?;
             let result = self.call_encoded(method.name(), args, deadline).await;
-            method.decode(&result.map_err(unheard)?).map_err(unheard)
+            method
+                .decode(&result.map_err(map_error)?)
+                .map_err(map_error)
         }
         .boxed()
     }
@@ -123,44 +125,43 @@ impl Remote {
         deadline: Duration,
     ) -> Result<Encoded, CallError> {
         let stub = self.0.stub.clone();
-        on(&self.0.net, async move {
+        run_on(&self.0.net, async move {
             stub.call_encoded(method, &args, deadline).await
         })
         .await
     }
 
-    /// Says a submit until it is answered. It has a name, so that however often it is heard it is taken
-    /// once.
-    async fn persist(
+    /// Repeats a submit until there is a reply. Its key makes sure that it is accepted once.
+    async fn submit_with_retry(
         &self,
         id: IdempotencyKey,
         tasks: Vec<NewTask>,
     ) -> Result<Vec<Receipt>, BrokerError> {
-        let until = Instant::now() + PERSIST;
+        let until = Instant::now() + SUBMIT_TIMEOUT;
         let mut backoff = Backoff::default();
-        let args = SUBMIT.encode(&(tasks, Some(id))).map_err(unheard)?;
+        let args = SUBMIT.encode(&(tasks, Some(id))).map_err(map_error)?;
         loop {
             match self
                 .call_encoded(SUBMIT.name(), args.clone(), DEADLINE)
                 .await
             {
-                Ok(receipts) => return SUBMIT.decode(&receipts).map_err(unheard),
-                // One that says no without a reason of a broker's is one that is just coming up.
-                Err(CallError::Remote(fault))
-                    if fault.code != Code::Expired
-                        && !(fault.code == Code::NotFound && fault.detail.is_none()) =>
+                Ok(receipts) => return SUBMIT.decode(&receipts).map_err(map_error),
+                // Without a broker's error as its detail, `NotFound` means that the broker is still starting.
+                Err(CallError::Remote(error))
+                    if error.code != Code::Expired
+                        && !(error.code == Code::NotFound && error.detail.is_none()) =>
                 {
-                    return Err(unheard(CallError::Remote(fault)));
+                    return Err(map_error(CallError::Remote(error)));
                 }
                 Err(CallError::Closed) => return Err(BrokerError::Closed),
                 Err(error) => {
                     let delay = backoff.next_delay();
                     if Instant::now() + delay >= until {
                         return Err(BrokerError::Unreachable(format!(
-                            "{error}; it may have been taken"
+                            "{error}; the tasks may have been accepted"
                         )));
                     }
-                    tracing::debug!(%error, "a submit is said again");
+                    tracing::debug!(%error, "repeating a submit without a reply");
                     sleep(delay).await;
                 }
             }
@@ -173,16 +174,16 @@ impl Remote {
         tasks: Vec<NewTask>,
     ) -> Result<Vec<Receipt>, BrokerError> {
         let mut receipts = Vec::with_capacity(tasks.len());
-        for (part, tasks) in parts(tasks).enumerate() {
-            // Each part has a name of its own that follows from the whole's.
-            let id = IdempotencyKey(id.0.wrapping_add(part as u128));
-            match self.persist(id, tasks).await {
-                Ok(taken) => receipts.extend(taken),
-                Err(why) if receipts.is_empty() => return Err(why),
-                Err(why) => {
+        for (frame, tasks) in frames(tasks).enumerate() {
+            // The key of each frame follows from the key of the submit.
+            let id = IdempotencyKey(id.0.wrapping_add(frame as u128));
+            match self.submit_with_retry(id, tasks).await {
+                Ok(accepted) => receipts.extend(accepted),
+                Err(error) if receipts.is_empty() => return Err(error),
+                Err(error) => {
                     return Err(BrokerError::PartialSubmit {
                         accepted: receipts.len(),
-                        source: Box::new(why),
+                        source: Box::new(error),
                     });
                 }
             }
@@ -190,18 +191,18 @@ impl Remote {
         Ok(receipts)
     }
 
-    /// Follows events until nobody wants them, across lost connections and restarts of the other
-    /// process.
+    /// Forwards events until the subscription is dropped, across lost connections and restarts of the
+    /// other process.
     async fn follow(self, batches: async_channel::Sender<EventBatch>) {
         let (mut at, mut backoff, mut dropped) = (None, Backoff::default(), 0);
         while !self.0.stub.client().is_closed() {
             if let Ok(mut pages) = self.0.stub.open(&EVENTS, &(at,)).await {
-                while let Ok(Some(news)) = pages.next().await {
+                while let Ok(Some(page)) = pages.next().await {
                     backoff.reset();
-                    at = Some(news.next);
-                    // The first may be empty: it says that from here on nothing is missed, and that
-                    // whoever has asked before should ask again.
-                    let mut batch = news.batch;
+                    at = Some(page.next);
+                    // The first batch may be empty: from here on nothing is missed, and a subscriber
+                    // that has read tasks before reads them again.
+                    let mut batch = page.batch;
                     let count = batch.events.len() as u64;
                     batch.dropped += dropped;
                     let lost = batch.dropped + count;
@@ -217,8 +218,8 @@ impl Remote {
     }
 }
 
-/// Runs where the sockets and timers are; dropping it stops it there.
-async fn on<T: Send + 'static>(
+/// Runs a call on the runtime of the network; dropping the future cancels it there.
+async fn run_on<T: Send + 'static>(
     net: &Handle,
     work: impl Future<Output = Result<T, CallError>> + Send + 'static,
 ) -> Result<T, CallError> {
@@ -227,25 +228,25 @@ async fn on<T: Send + 'static>(
         .unwrap_or(Err(CallError::Closed))
 }
 
-/// The broker's own refusal if it is one, or why it could not be asked.
-fn unheard(error: CallError) -> BrokerError {
+/// Returns the broker's own error if the call carries one.
+fn map_error(error: CallError) -> BrokerError {
     match error {
         CallError::Closed => BrokerError::Closed,
-        CallError::Remote(fault) => match fault.detail() {
-            Some(refusal) => refusal,
-            None if fault.code == Code::Denied => BrokerError::Denied(fault.message),
-            None => BrokerError::Unreachable(fault.message),
+        CallError::Remote(remote) => match remote.detail() {
+            Some(error) => error,
+            None if remote.code == Code::Denied => BrokerError::Denied(remote.message),
+            None => BrokerError::Unreachable(remote.message),
         },
         other => BrokerError::Unreachable(other.to_string()),
     }
 }
 
-/// Splits tasks into as many at a time as fit into a frame.
-fn parts(mut rest: Vec<NewTask>) -> impl Iterator<Item = Vec<NewTask>> {
+/// Splits tasks into frames.
+fn frames(mut rest: Vec<NewTask>) -> impl Iterator<Item = Vec<NewTask>> {
     std::iter::from_fn(move || {
-        let (mut room, mut fits) = (ROOM, 0);
+        let (mut room, mut fits) = (MAX_FRAME_TEXT, 0);
         for task in &rest {
-            let size = TASK / 2 + task.name.len() + task.args.len();
+            let size = TASK_OVERHEAD / 2 + task.name.len() + task.args.len();
             if fits > 0 && size > room {
                 break;
             }
@@ -258,12 +259,12 @@ fn parts(mut rest: Vec<NewTask>) -> impl Iterator<Item = Vec<NewTask>> {
     })
 }
 
-/// A name that nobody else gives.
-fn name() -> IdempotencyKey {
+/// Returns a random key.
+fn new_key() -> IdempotencyKey {
     let mut bytes = [0; 16];
     match ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes) {
         Ok(()) => IdempotencyKey(u128::from_be_bytes(bytes)),
-        // Without random numbers there is no connection either.
+        // Without random numbers there is no connection.
         Err(_unspecified) => IdempotencyKey(0),
     }
 }
@@ -280,7 +281,7 @@ impl Engine for Remote {
 
 impl Submit for Remote {
     fn submit(&self, tasks: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>> {
-        self.submit_idempotent(name(), tasks)
+        self.submit_idempotent(new_key(), tasks)
     }
 
     fn submit_idempotent(
@@ -298,16 +299,16 @@ impl Inspect for Remote {
     }
 
     fn list(&self, query: Query) -> BrokerFuture<'_, Page> {
-        // A page is large, and a bad network slow.
-        self.call(&LIST, (Some(query),), PERSIST)
+        // A page is large, and a network may be slow.
+        self.call(&LIST, (Some(query),), SUBMIT_TIMEOUT)
     }
 
     fn count(&self, filter: Filter) -> BrokerFuture<'_, Count> {
-        self.call(&COUNT, (Some(filter),), LONG)
+        self.call(&COUNT, (Some(filter),), BULK_DEADLINE)
     }
 
     fn dead_letters(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {
-        self.call(&DEAD_LETTERS, [], LONG)
+        self.call(&DEAD_LETTERS, [], BULK_DEADLINE)
     }
 
     fn stats(&self) -> BrokerFuture<'_, Stats> {
@@ -324,10 +325,10 @@ impl Inspect for Remote {
 
     fn subscribe(&self) -> Subscription {
         let (batches, subscription) = async_channel::bounded(MAX_BATCHES);
-        let (unwanted, this) = (CancellationToken::new(), self.clone());
-        let end = unwanted.clone().drop_guard();
+        let (dropped, this) = (CancellationToken::new(), self.clone());
+        let end = dropped.clone().drop_guard();
         self.0.net.spawn(async move {
-            unwanted.run_until_cancelled(this.follow(batches)).await;
+            dropped.run_until_cancelled(this.follow(batches)).await;
         });
         Subscription::with_guard(subscription, end)
     }
@@ -346,8 +347,8 @@ impl Control for Remote {
         self.call(&RETRY, (id.clone(),), DEADLINE)
     }
 
-    fn bulk(&self, deed: BulkAction, filter: Filter) -> BrokerFuture<'_, BulkOutcome> {
-        self.call(&BULK, (deed, filter), LONG)
+    fn bulk(&self, action: BulkAction, filter: Filter) -> BrokerFuture<'_, BulkOutcome> {
+        self.call(&BULK, (action, filter), BULK_DEADLINE)
     }
 
     fn pause(&self, queue: Option<&str>) -> BrokerFuture<'_, ()> {

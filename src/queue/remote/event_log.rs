@@ -1,5 +1,5 @@
-//! Events with revisions: the newest are kept for a while, so that whoever was away for a moment can go
-//! on where it was, and whoever was away for too long is told how much it missed.
+//! Events with revisions. The newest are stored, so that a reader continues after an interruption;
+//! after a long one it gets the number of missed events.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -17,27 +17,27 @@ use crate::queue::{
     event::{Event, EventBatch},
 };
 
-/// Events that are kept.
-const KEPT: usize = 16_384;
-/// The most events in one frame.
-const BITE: usize = 1_000;
+/// The maximum number of stored events.
+const CAPACITY: usize = 16_384;
+/// The maximum number of events in one frame.
+const MAX_PER_PAGE: usize = 1_000;
 
-/// Before a broker that was too busy is asked again.
-const AGAIN: Duration = Duration::from_millis(100);
+/// The pause before another subscription to a busy broker.
+const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(100);
 
-/// Where somebody is in the events of one life of a broker.
+/// A position in the events of one epoch of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EventCursor {
-    /// Which life: another one begins to count anew.
-    pub(super) life: u64,
-    /// How many events came before.
+    /// The epoch: a restarted broker counts from zero.
+    pub(super) epoch: u64,
+    /// The number of events before it.
     pub(super) revision: u64,
 }
 
-/// Events from a place on.
+/// Events after a cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EventPage {
-    /// The place behind them.
+    /// The cursor after them.
     pub(super) next: EventCursor,
     /// The events.
     pub(super) batch: EventBatch,
@@ -49,21 +49,21 @@ pub(super) struct EventLog(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    /// How many events there have been; readers sleep on it.
+    /// The number of events so far; readers wait for its change.
     revision: watch::Sender<u64>,
 }
 
 struct State {
-    life: u64,
+    epoch: u64,
     events: RevisionLog<(Timestamp, Event)>,
     listening: bool,
 }
 
 impl State {
-    fn news(&self, revision: u64, at: Timestamp, events: Vec<Event>, dropped: u64) -> EventPage {
+    fn page(&self, revision: u64, at: Timestamp, events: Vec<Event>, dropped: u64) -> EventPage {
         EventPage {
             next: EventCursor {
-                life: self.life,
+                epoch: self.epoch,
                 revision,
             },
             batch: EventBatch {
@@ -76,11 +76,11 @@ impl State {
 }
 
 impl EventLog {
-    pub(super) fn new(life: u64) -> Self {
+    pub(super) fn new(epoch: u64) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::new(State {
-                life,
-                events: RevisionLog::new(KEPT),
+                epoch,
+                events: RevisionLog::new(CAPACITY),
                 listening: false,
             }),
             revision: watch::Sender::new(0),
@@ -92,29 +92,29 @@ impl EventLog {
         state.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Listens to the broker from the first reader on: until then nobody pays for events.
-    fn listen(&self, broker: &Arc<dyn Broker>) {
+    /// Subscribes to the broker with the first reader; until then events cost nothing.
+    fn start_listening(&self, broker: &Arc<dyn Broker>) {
         if std::mem::replace(&mut self.state().listening, true) {
             return;
         }
-        let (events, feed, broker) = (broker.subscribe(), self.clone(), Arc::clone(broker));
+        let (events, log, broker) = (broker.subscribe(), self.clone(), Arc::clone(broker));
         tokio::spawn(async move {
             let mut events = events;
             loop {
                 while let Some(batch) = events.next().await {
-                    feed.put(batch);
+                    log.append(batch);
                 }
-                // It has stopped, or was too busy to hear that somebody wants to listen.
+                // It has stopped, or was too busy to subscribe.
                 if broker.stats().await == Err(BrokerError::Closed) {
                     return;
                 }
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RESUBSCRIBE_DELAY).await;
                 events = broker.subscribe();
             }
         });
     }
 
-    fn put(&self, batch: EventBatch) {
+    fn append(&self, batch: EventBatch) {
         let mut state = self.state();
         state.events.skip(batch.dropped);
         for event in batch.events.iter().cloned() {
@@ -125,74 +125,74 @@ impl EventLog {
         self.0.revision.send_replace(revision);
     }
 
-    /// Where the events end now.
+    /// Returns the cursor after the last event.
     fn end(&self) -> EventCursor {
         let state = self.state();
         EventCursor {
-            life: state.life,
+            epoch: state.epoch,
             revision: state.events.revision(),
         }
     }
 
-    /// What came after a place; nothing when that is all.
-    fn since(&self, place: EventCursor) -> Option<EventPage> {
+    /// Returns the events after a cursor, if there are any.
+    fn since(&self, cursor: EventCursor) -> Option<EventPage> {
         let state = self.state();
-        // After a restart everything is new, as far back as it goes.
-        let from = match place.life == state.life {
-            true => place.revision,
+        // After a restart every stored event is new.
+        let from = match cursor.epoch == state.epoch {
+            true => cursor.revision,
             false => 0,
         };
         let mut rest = state.events.after(from).peekable();
         let Some((number, (at, _))) = rest.peek().copied() else {
             let revision = state.events.revision();
             let dropped = revision.checked_sub(from).filter(|n| *n > 0)?;
-            return Some(state.news(revision, Timestamp::default(), vec![], dropped));
+            return Some(state.page(revision, Timestamp::default(), vec![], dropped));
         };
         let (mut next, mut events) = (number, Vec::new());
-        // Those that happened together stay together; a gap begins a batch.
+        // Events with a common time are one batch; a gap begins another.
         while let Some((number, (_, event))) =
-            rest.next_if(|(n, (t, _))| *n == next && t == at && events.len() < BITE)
+            rest.next_if(|(n, (t, _))| *n == next && t == at && events.len() < MAX_PER_PAGE)
         {
             events.push(event.clone());
             next = number + 1;
         }
-        Some(state.news(next - 1, *at, events, number - 1 - from))
+        Some(state.page(next - 1, *at, events, number - 1 - from))
     }
 
-    /// Follows the broker from a place on, or from now.
+    /// Returns a reader from a cursor on, or from now.
     pub(super) fn follow(&self, broker: &Arc<dyn Broker>, from: Option<EventCursor>) -> Reader {
-        self.listen(broker);
+        self.start_listening(broker);
         Reader {
             wake: self.0.revision.subscribe(),
             at: from.unwrap_or_else(|| self.end()),
-            feed: self.clone(),
-            greeted: false,
+            log: self.clone(),
+            started: false,
         }
     }
 }
 
-/// Somebody who reads. It pulls, and so has no buffer that could overflow.
+/// A reader of events. It pulls, so there is no buffer that could overflow.
 pub(super) struct Reader {
-    feed: EventLog,
+    log: EventLog,
     wake: watch::Receiver<u64>,
     at: EventCursor,
-    greeted: bool,
+    started: bool,
 }
 
 impl Reader {
-    /// The next events. The first answer comes at once, with none if there are none: it tells the
-    /// reader where it is.
+    /// Returns the next events. The first page is returned at once, empty if necessary, with the
+    /// current cursor.
     pub(super) async fn next(&mut self) -> Option<EventPage> {
         loop {
             self.wake.borrow_and_update();
-            if let Some(news) = self.feed.since(self.at) {
-                self.at = news.next;
-                self.greeted = true;
-                return Some(news);
+            if let Some(page) = self.log.since(self.at) {
+                self.at = page.next;
+                self.started = true;
+                return Some(page);
             }
-            if !std::mem::replace(&mut self.greeted, true) {
+            if !std::mem::replace(&mut self.started, true) {
                 return Some(EventPage {
-                    next: self.feed.end(),
+                    next: self.log.end(),
                     batch: EventBatch::default(),
                 });
             }
@@ -222,75 +222,75 @@ mod tests {
         }
     }
 
-    fn read(feed: &EventLog, mut at: EventCursor) -> (Vec<Event>, u64, EventCursor) {
+    fn read(log: &EventLog, mut at: EventCursor) -> (Vec<Event>, u64, EventCursor) {
         let (mut events, mut dropped) = (Vec::new(), 0);
-        while let Some(news) = feed.since(at) {
-            assert_ne!(news.next, at, "it goes on");
-            events.extend(news.batch.events.iter().cloned());
-            dropped += news.batch.dropped;
-            at = news.next;
+        while let Some(page) = log.since(at) {
+            assert_ne!(page.next, at, "it goes on");
+            events.extend(page.batch.events.iter().cloned());
+            dropped += page.batch.dropped;
+            at = page.next;
         }
         (events, dropped, at)
     }
 
     const START: EventCursor = EventCursor {
-        life: 1,
+        epoch: 1,
         revision: 0,
     };
 
     #[test]
-    fn whoever_was_away_goes_on_where_it_was() {
-        let feed = EventLog::new(1);
-        feed.put(batch(1, 0..3, 0));
-        let (events, dropped, at) = read(&feed, START);
+    fn a_reader_continues_after_an_interruption() {
+        let log = EventLog::new(1);
+        log.append(batch(1, 0..3, 0));
+        let (events, dropped, at) = read(&log, START);
         assert_eq!((events.len(), dropped), (3, 0));
-        feed.put(batch(2, 3..5, 0));
-        feed.put(batch(3, 5..6, 4));
-        let (events, dropped, _) = read(&feed, at);
+        log.append(batch(2, 3..5, 0));
+        log.append(batch(3, 5..6, 4));
+        let (events, dropped, _) = read(&log, at);
         assert_eq!(events, [event(3), event(4), event(5)]);
         assert_eq!(dropped, 4, "what the broker left out");
     }
 
     #[test]
-    fn whoever_was_away_for_too_long_is_told_how_much_it_missed() {
-        let feed = EventLog::new(1);
-        let many = KEPT as u64 + 100;
+    fn a_late_reader_gets_the_number_of_missed_events() {
+        let log = EventLog::new(1);
+        let many = CAPACITY as u64 + 100;
         for n in 0..many {
-            feed.put(batch(n, n..n + 1, 0));
+            log.append(batch(n, n..n + 1, 0));
         }
-        let (events, dropped, at) = read(&feed, START);
-        assert_eq!((events.len(), dropped), (KEPT, 100));
+        let (events, dropped, at) = read(&log, START);
+        assert_eq!((events.len(), dropped), (CAPACITY, 100));
         assert_eq!(at.revision, many);
     }
 
     #[test]
-    fn another_life_is_read_from_its_beginning() {
-        let feed = EventLog::new(2);
-        feed.put(batch(1, 0..3, 0));
+    fn another_epoch_is_read_from_its_beginning() {
+        let log = EventLog::new(2);
+        log.append(batch(1, 0..3, 0));
         let before = EventCursor {
-            life: 1,
+            epoch: 1,
             revision: 999,
         };
-        assert_eq!(read(&feed, before).0.len(), 3);
+        assert_eq!(read(&log, before).0.len(), 3);
     }
 
     proptest! {
-        /// Whatever was put in, and wherever one begins: seen and missed together are all of it.
+        /// Read and missed events together are all events, from any cursor.
         #[test]
         fn nothing_is_lost_without_being_counted(
             batches in prop::collection::vec((0_u64..4, 0_u64..5, 0_u64..3), 0..40),
             from in 0_u64..60,
         ) {
-            let feed = EventLog::new(1);
+            let log = EventLog::new(1);
             let mut n = 0;
             for (at, count, dropped) in batches {
                 let dropped = if count == 0 { 0 } else { dropped };
-                feed.put(batch(at, n..n + count, dropped));
+                log.append(batch(at, n..n + count, dropped));
                 n += count;
             }
-            let end = feed.end().revision;
+            let end = log.end().revision;
             let from = from.min(end);
-            let (events, dropped, at) = read(&feed, EventCursor { life: 1, revision: from });
+            let (events, dropped, at) = read(&log, EventCursor { epoch: 1, revision: from });
             prop_assert_eq!(events.len() as u64 + dropped, end - from);
             prop_assert_eq!(at.revision, end);
         }

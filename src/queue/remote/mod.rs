@@ -1,7 +1,7 @@
-//! A broker of another process: served there as an object, and here a broker like any other.
+//! The broker of another process: a remote object there, and a broker like any other here.
 //!
-//! What is asked goes over as values, so that any caller can ask it; a refusal comes back as the
-//! [`BrokerError`] that it was. Answers that would not fit into a frame come in parts.
+//! Arguments and results are values, so that any client can call it. Errors keep their
+//! [`BrokerError`]. Results that do not fit into a frame are returned in parts.
 //!
 //! [`BrokerError`]: super::error::BrokerError
 
@@ -12,11 +12,11 @@ mod service;
 
 pub use self::{client::Remote, service::object};
 
-/// The name under which a node registers its broker with its own naming server.
+/// The name under which a node registers its broker.
 pub const NAME: &str = "broker";
 
-/// How much of an answer goes into one frame, in bytes of text: what the texts stand in takes its part
-/// of the megabyte too.
-const ROOM: usize = 512 << 10;
-/// What a task takes in a frame beside its texts, at most.
-const TASK: usize = 700;
+/// The maximum size of the texts in one frame, in bytes; the structure around them needs a part of
+/// the frame too.
+const MAX_FRAME_TEXT: usize = 512 << 10;
+/// The maximum size of a task without its texts, in bytes.
+const TASK_OVERHEAD: usize = 700;

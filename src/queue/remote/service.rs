@@ -1,11 +1,11 @@
-//! A broker as an object. Whoever may read may look; whoever is a member may do everything else.
+//! A broker as a remote object. Readers may inspect it; members may also submit and control.
 
 use std::{future::ready, sync::Arc};
 
 use futures_util::{Stream, stream};
 
 use super::{
-    ROOM, TASK,
+    MAX_FRAME_TEXT, TASK_OVERHEAD,
     contract::{
         ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, LIST, PAUSE, QUEUES,
         RESUME, RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
@@ -26,12 +26,12 @@ use crate::{
     },
 };
 
-/// What a stretch of a lane takes in a frame, at most.
-const STRETCH: usize = 20;
-/// The longest error of a reason or an attempt that goes over the network.
+/// The maximum size of one span of a timeline, in bytes.
+const SPAN_SIZE: usize = 20;
+/// The maximum length of an error in a failure group or attempt, in bytes.
 const MAX_ERROR: usize = 4 << 10;
 
-/// A refusal, as a fault with the error in it.
+/// Converts an error to a remote error that carries it as its detail.
 impl From<BrokerError> for RemoteError {
     fn from(error: BrokerError) -> Self {
         let code = match &error {
@@ -56,10 +56,10 @@ struct Served {
     info: Arc<BrokerInfo>,
 }
 
-/// Serves a broker. `life` tells this start of the process from every other one; `recovery` is the outcome
+/// Serves a broker. `epoch` identifies this start of the process; `recovery` is the outcome
 /// of the start.
 #[must_use]
-pub fn object(broker: Arc<dyn Broker>, recovery: Recovery, life: u64) -> Service {
+pub fn object(broker: Arc<dyn Broker>, recovery: Recovery, epoch: u64) -> Service {
     let info = BrokerInfo {
         engine: broker.engine().to_owned(),
         capabilities: broker.capabilities(),
@@ -67,7 +67,7 @@ pub fn object(broker: Arc<dyn Broker>, recovery: Recovery, life: u64) -> Service
     };
     let served = Served {
         broker,
-        events: EventLog::new(life),
+        events: EventLog::new(epoch),
         info: Arc::new(info),
     };
     let service = Service::new("Accepts tasks, runs them on workers and stores their results")
@@ -83,22 +83,25 @@ pub fn object(broker: Arc<dyn Broker>, recovery: Recovery, life: u64) -> Service
 fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
     service
         .serve(&GET, broker, |broker, _, (id,)| async move {
-            broker.get(&id).await.map(|task| task.map(fitted))
+            broker
+                .get(&id)
+                .await
+                .map(|task| task.map(with_short_errors))
         })
         .serve(&LIST, broker, |broker, _, (query,)| async move {
             let query = query.unwrap_or_else(first_page);
             let page = broker.list(query.clone()).await?;
-            Ok::<_, BrokerError>(in_a_frame(&query, page))
+            Ok::<_, BrokerError>(fit_into_frame(&query, page))
         })
         .serve(&COUNT, broker, |broker, _, (filter,)| async move {
             broker.count(filter.unwrap_or_default()).await
         })
         .serve(&DEAD_LETTERS, broker, |broker, _, []| async move {
-            let mut reasons = broker.dead_letters().await?;
-            for reason in &mut reasons {
-                cut(&mut reason.error);
+            let mut groups = broker.dead_letters().await?;
+            for group in &mut groups {
+                truncate(&mut group.error);
             }
-            Ok::<_, BrokerError>(reasons)
+            Ok::<_, BrokerError>(groups)
         })
         .serve(&STATS, broker, |broker, _, []| async move {
             broker.stats().await
@@ -108,7 +111,7 @@ fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
         })
         .serve(&WORKERS, broker, |broker, _, []| async move {
             let mut workers = broker.workers().await?;
-            let each = ROOM / workers.len().max(1) / STRETCH;
+            let each = MAX_FRAME_TEXT / workers.len().max(1) / SPAN_SIZE;
             for worker in &mut workers {
                 worker.timeline.truncate_oldest(each);
             }
@@ -150,14 +153,14 @@ fn control(service: Service, broker: &Arc<dyn Broker>) -> Service {
 }
 
 fn events(
-    feed: &EventLog,
+    log: &EventLog,
     broker: &Arc<dyn Broker>,
     from: Option<EventCursor>,
 ) -> impl Stream<Item = Result<EventPage, RemoteError>> + Send + use<> {
-    let reader = feed.follow(broker, from);
+    let reader = log.follow(broker, from);
     stream::unfold(reader, |mut reader| async move {
-        let news = reader.next().await?;
-        Some((Ok(news), reader))
+        let page = reader.next().await?;
+        Some((Ok(page), reader))
     })
 }
 
@@ -168,18 +171,17 @@ fn first_page() -> Query {
     }
 }
 
-/// As much of a page as fits into a frame. The rest is asked for from where it ends, as if the broker
-/// had looked no further.
-fn in_a_frame(query: &Query, mut page: Page) -> Page {
+/// Truncates a page to one frame. It resumes where it ends, as if the broker had scanned no further.
+fn fit_into_frame(query: &Query, mut page: Page) -> Page {
     let backwards = query.from.is_backwards();
     if backwards {
         page.tasks.reverse();
     }
-    let mut room = ROOM;
+    let mut room = MAX_FRAME_TEXT;
     let mut fits = 0;
     for task in &page.tasks {
         let size = size(task);
-        // One always fits: it is less than half of what a frame holds.
+        // One task always fits: it is smaller than half a frame.
         if fits > 0 && size > room {
             break;
         }
@@ -199,18 +201,18 @@ fn in_a_frame(query: &Query, mut page: Page) -> Page {
 fn size(task: &Task) -> usize {
     let texts = [task.result.as_deref(), task.error.as_deref()];
     let texts: usize = texts.into_iter().flatten().map(str::len).sum();
-    TASK + texts + task.args.len() + task.name.len()
+    TASK_OVERHEAD + texts + task.args.len() + task.name.len()
 }
 
-/// A task whose log fits into a frame: long errors are cut.
-fn fitted(mut task: Task) -> Task {
+/// Truncates long errors, so that the attempts fit into a frame.
+fn with_short_errors(mut task: Task) -> Task {
     for attempt in &mut task.attempts_history {
-        cut(&mut attempt.error);
+        truncate(&mut attempt.error);
     }
     task
 }
 
-fn cut(text: &mut Box<str>) {
+fn truncate(text: &mut Box<str>) {
     if text.len() > MAX_ERROR {
         let end = text.floor_char_boundary(MAX_ERROR);
         let mut short = text.get(..end).unwrap_or_default().to_owned();
