@@ -5,6 +5,23 @@
 //! task that blocks a thread delays neither the screen nor the network. Tasks wait at the dispatcher,
 //! where they are in order, and not in the channel; what is in the channel can be reclaimed. A change is
 //! committed to the [store] before it is acknowledged.
+//!
+//! # The forms of a task
+//!
+//! A task changes its form only at a boundary:
+//!
+//! | form | where it is | why it is a type of its own |
+//! |---|---|---|
+//! | [`NewTask`] | from a client to the engine | text that nothing has checked yet |
+//! | `ValidatedTask` | from the handle to the dispatcher | its function is found and its arguments fit |
+//! | `LiveTask` | in the core, unfinished tasks only | what scheduling needs and no more: there can be a million |
+//! | `Row` | in the store and its index | everything that is stored; `ColdFields` are those that few tasks have, `EndRow` those of finished ones |
+//! | `Job` | from the dispatcher to a worker | one run, with the function and the arguments |
+//! | [`Task`] | from the engine to a client | a row together with its current run, if it is running |
+//!
+//! Runs and changes are no forms of a task. An `ActiveRun` has the deadlines of a run, a `RunningInfo` what
+//! is displayed of it, and a `LastRun` what is stored of the last one. A `Reschedule` and a `Completion` are
+//! the two changes that a row can undergo.
 
 mod bulk;
 mod command;

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_noted_is_told_once() {
+    fn the_record_is_read_once_and_then_reset() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("tasks.file");
         {

@@ -35,7 +35,7 @@ struct PoolSlot {
     runtime: usize,
 }
 
-/// How long a shutdown waits for the threads of one runtime.
+/// The longest wait of a shutdown for the threads of one runtime.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(200);
 /// The most runtimes. When all of their threads are blocked, tasks wait until one is free.
 const MAX_RUNTIMES: usize = 8;

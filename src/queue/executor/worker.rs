@@ -189,7 +189,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> Box<str> {
     truncated(&format!("panicked: {message}"))
 }
 
-/// An error text within its limit: errors are kept for every attempt.
+/// An error text within its limit; every attempt stores one.
 fn truncated(text: &str) -> Box<str> {
     const MAX_ERROR: usize = 4 << 10;
     text.get(..text.floor_char_boundary(MAX_ERROR))

@@ -1,7 +1,7 @@
 //! Rows of tasks, and the scans and pages over them.
 //!
 //! A [`Row`](row::Row) is the compact form of a task. [`Rows`](rows::Rows) is read access by id and by
-//! ordered scans; whoever implements it gets pages, counts and failure groups for every filter and order
+//! ordered scans; every implementation gets pages, counts and failure groups for every filter and order
 //! from [`page`] and [`groups`]. [`Table`](table::Table) holds rows in memory, and
 //! [`IdBitmap`](bitmap::IdBitmap) is the ordered set behind its indexes. Nothing here knows an engine or
 //! a file.

@@ -19,7 +19,7 @@ pub(in crate::queue) struct Row {
     pub(in crate::queue) name: Arc<str>,
     pub(in crate::queue) args: Arc<str>,
     pub(in crate::queue) submitted_at: Timestamp,
-    /// When it became ready, or would have.
+    /// The time at which it became or will become ready.
     pub(in crate::queue) ready_at: Timestamp,
     pub(in crate::queue) state: State,
     pub(in crate::queue) priority: u8,
@@ -66,7 +66,7 @@ pub(in crate::queue) struct ExecOverrides {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::queue) struct EndRow {
     pub(in crate::queue) finished_at: Timestamp,
-    /// When it is deleted.
+    /// The time of its deletion.
     pub(in crate::queue) evict_at: Timestamp,
     pub(in crate::queue) last_run: Option<LastRun>,
     pub(in crate::queue) result: Option<Box<str>>,

@@ -22,7 +22,7 @@ pub(super) struct ActiveRun {
     pub(super) wait_time: Duration,
     soft_at: Option<Timestamp>,
     hard_at: Option<Timestamp>,
-    /// When its worker is abandoned.
+    /// The time at which its worker is abandoned.
     abandon_at: Option<Timestamp>,
 }
 

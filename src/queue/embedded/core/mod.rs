@@ -2,11 +2,14 @@
 //! reports and the time go in; jobs, signals, events, changes to store and the next deadline come out.
 //! Nothing here waits, sends, writes or reads a clock.
 
+mod backoff;
 mod deadlines;
+mod limits;
 mod live_task;
 mod metrics;
 mod queues;
 mod recover;
+mod submit;
 #[cfg(test)]
 mod tests;
 mod transitions;
@@ -17,76 +20,25 @@ use std::{
     time::Duration,
 };
 
-pub(super) use self::recover::CrashVerdict;
-use self::{deadlines::ActiveRun, live_task::LiveTask, metrics::Metrics, queues::Queues};
+pub use self::limits::CoreLimits;
+use self::{
+    backoff::Rng, deadlines::ActiveRun, live_task::LiveTask, metrics::Metrics, queues::Queues,
+};
+pub(super) use self::{limits::RetentionAges, recover::CrashVerdict, submit::ValidatedTask};
 use crate::queue::{
     clock::{ClockStep, Timestamp},
     embedded::store::StoreChange,
-    error::BrokerError,
     event::Event,
     executor::{control::Signal, job::Job},
     id::TaskId,
-    index::row::{ColdFields, ExecOverrides, Row, RunningInfo},
-    options::{MAX_ATTEMPTS, MAX_PRIORITY, TaskOptions, TimeLimits},
-    registry::{InvalidTask, TaskFunction},
+    index::row::RunningInfo,
+    options::MAX_PRIORITY,
     state::State,
     stats::{NameHistograms, Stats},
-    task::{NewTask, Receipt},
 };
-
-/// The limits of one engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CoreLimits {
-    /// The most unfinished tasks; beyond it submits fail with [`BrokerError::Overloaded`].
-    pub backlog: usize,
-    /// The time limits of a run whose task sets none.
-    pub run: TimeLimits,
-    /// How long a run that has to stop may continue before its worker is abandoned and replaced.
-    pub stop_grace: Duration,
-}
-
-impl Default for CoreLimits {
-    fn default() -> Self {
-        Self {
-            backlog: 1_000_000,
-            run: TimeLimits {
-                soft: None,
-                hard: Some(Duration::from_secs(2 * 60 * 60)),
-            },
-            stop_grace: Duration::from_secs(10),
-        }
-    }
-}
-
-/// How long finished tasks are retained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RetentionAges {
-    /// Tasks that succeeded, were cancelled or expired.
-    pub(super) age: Duration,
-    /// Tasks that failed.
-    pub(super) failed_age: Duration,
-}
 
 /// The waiting time that is worth one step of priority, so that no task starves.
 const PRIORITY_AGING: Duration = Duration::from_secs(10);
-
-/// A new task with its function; its arguments and options are valid.
-#[derive(Debug, Clone)]
-pub(super) struct ValidatedTask {
-    pub(super) function: Arc<TaskFunction>,
-    pub(super) args: Arc<str>,
-    pub(super) options: TaskOptions,
-}
-
-impl ValidatedTask {
-    pub(super) fn new(function: Arc<TaskFunction>, task: NewTask) -> Self {
-        Self {
-            function,
-            args: task.args.into(),
-            options: task.options,
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
@@ -118,7 +70,7 @@ pub(super) struct Core {
     /// The earliest eviction time of the tasks that finished since the last
     /// [`Core::take_next_eviction`].
     next_eviction: Option<Timestamp>,
-    rng: u64,
+    rng: Rng,
     signals: Vec<Signal>,
     /// Changes that are not in the store yet.
     changes: Vec<StoreChange>,
@@ -144,118 +96,12 @@ impl Core {
             last_run: 0,
             dispatched: 0,
             next_eviction: None,
-            rng: seed,
+            rng: Rng(seed),
             signals: Vec::new(),
             changes: Vec::new(),
             events: Vec::new(),
             recording: false,
         }
-    }
-
-    /// Accepts tasks, all or none of them. They are acknowledged when their change is stored; until
-    /// then [`Core::rollback_new`] can remove them.
-    pub(super) fn submit(
-        &mut self,
-        now: Timestamp,
-        tasks: Vec<ValidatedTask>,
-    ) -> Result<Vec<Receipt>, BrokerError> {
-        let backlog = self.unfinished();
-        if tasks.len() > self.limits.backlog.saturating_sub(backlog) {
-            return Err(BrokerError::Overloaded {
-                backlog,
-                limit: self.limits.backlog,
-            });
-        }
-        for task in &tasks {
-            if !self.queues.has_room_for(task.options.queue.as_ref()) {
-                return Err(BrokerError::InvalidTask(InvalidTask::BadArguments {
-                    name: task.function.name.to_string(),
-                    reason: format!(
-                        "there are {} queues already; use one of them",
-                        queues::MAX_QUEUES
-                    ),
-                }));
-            }
-        }
-        let before = self.last_id;
-        let mut receipts = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            receipts.push(self.accept_task(now, task));
-        }
-        let count = usize::try_from(self.last_id - before).unwrap_or(usize::MAX);
-        self.metrics.submitted += count as u64;
-        Ok(receipts)
-    }
-
-    fn accept_task(&mut self, now: Timestamp, task: ValidatedTask) -> Receipt {
-        let key = task.options.key.map(Box::new);
-        let unique = live_task::unique_key(&task.function.name, key.as_deref());
-        if let Some(id) = unique.as_ref().and_then(|key| self.unique.get(key)) {
-            let id = task_id(*id);
-            self.metrics.duplicates += 1;
-            self.emit(Event::Duplicate { id: id.clone() });
-            return Receipt {
-                id,
-                deduplicated: true,
-            };
-        }
-        self.last_id += 1;
-        let id = self.last_id;
-        if self.recording {
-            self.emit(Event::Submitted {
-                id: task_id(id),
-                name: Arc::clone(&task.function.name),
-            });
-        }
-        let delay = task.options.delay.filter(|delay| !delay.is_zero());
-        let countdown = delay.map(|delay| now.after(delay));
-        let due_at = countdown.max(task.options.eta.filter(|eta| *eta > now));
-        let overrides = ExecOverrides {
-            limits: task.options.limits,
-            result_ttl: task.options.result_ttl,
-        };
-        let mut row = Row::new(id, Arc::clone(&task.function.name), task.args, now);
-        if due_at.is_some() {
-            row.state = State::Scheduled;
-        }
-        row.priority = task.options.priority.min(MAX_PRIORITY);
-        row.max_attempts = task.options.max_attempts.clamp(1, MAX_ATTEMPTS);
-        row.set_cold(ColdFields {
-            queue: task.options.queue,
-            key,
-            overrides: (overrides != ExecOverrides::default()).then(|| Box::new(overrides)),
-            due_at,
-            wall_clock: due_at.is_some() && due_at != countdown,
-            expires_at: task.options.expires.map(|expires| now.after(expires)),
-            error: None,
-        });
-        self.insert_task(&row, Some(task.function));
-        self.changes.push(StoreChange::New(Box::new(row)));
-        Receipt {
-            id: task_id(id),
-            deduplicated: false,
-        }
-    }
-
-    /// Adds an unfinished task that is new, retried or recovered.
-    fn insert_task(&mut self, row: &Row, function: Option<Arc<TaskFunction>>) {
-        let queue = self.queues.find_or_create(row.cold().queue.as_ref());
-        let task = LiveTask::new(row, queue, function);
-        let id = row.id;
-        if let Some(key) = task.unique_key() {
-            self.unique.insert(key, id);
-        }
-        if let Some(expires) = task.expires_at {
-            self.timers.insert((expires, id, Timer::Expire));
-        }
-        if let Some(due) = task.due_at {
-            self.timers.insert((due, id, Timer::Due));
-        }
-        self.adjust_count(task.state, 1);
-        if task.state == State::Queued {
-            self.queues.enqueue(id, &task);
-        }
-        self.tasks.insert(id, Box::new(task));
     }
 
     /// The next job to dispatch, unless dispatch is paused. Its arguments are still in the store.
@@ -318,7 +164,7 @@ impl Core {
         self.enforce_limits(now);
     }
 
-    /// When [`Core::advance`] next has something to do.
+    /// The next time at which [`Core::advance`] has an effect.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         let timer = self.timers.first().map(|(at, ..)| *at);
         // `next_run_deadline` may be that of a run that has ended, which would be a false alarm here.

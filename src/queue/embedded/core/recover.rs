@@ -3,13 +3,13 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{Core, task_id, transitions::MAX_BACKOFF};
+use super::{Core, backoff::MAX_BACKOFF, task_id};
 use crate::queue::{
     clock::Timestamp, embedded::store::StoreChange, id::TaskId, index::row::Row,
     registry::TaskFunction, state::State,
 };
 
-/// How often a task may be running when its process crashes; then it fails.
+/// The number of crashes of the process while a task runs after which the task fails.
 pub(super) const MAX_CRASHES: u8 = 3;
 
 /// The consequence of a crash for a task that was running.

@@ -2,27 +2,22 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{Core, Timer, deadlines::ActiveRun, live_task::LiveTask, sequence, task_id};
-use crate::{
-    queue::{
-        clock::Timestamp,
-        embedded::store::StoreChange,
-        error::BrokerError,
-        event::Event,
-        executor::job::{RunEnded, RunOutcome, RunStarted},
-        id::WorkerNumber,
-        index::row::{Completion, EndRow, LastRun, Row},
-        options::TimeLimits,
-        registry::TaskFunction,
-        state::{State, Transition},
-        task::Attempt,
-    },
-    retry,
+use super::{
+    Core, Timer, backoff::retry_delay, deadlines::ActiveRun, live_task::LiveTask, sequence, task_id,
 };
-
-/// The limits of the delay between two attempts: of the first one, and of all.
-pub(super) const MIN_BACKOFF: Duration = Duration::from_secs(1);
-pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(60);
+use crate::queue::{
+    clock::Timestamp,
+    embedded::store::StoreChange,
+    error::BrokerError,
+    event::Event,
+    executor::job::{RunEnded, RunOutcome, RunStarted},
+    id::WorkerNumber,
+    index::row::{Completion, EndRow, LastRun, Row},
+    options::TimeLimits,
+    registry::TaskFunction,
+    state::{State, Transition},
+    task::Attempt,
+};
 
 impl Core {
     /// Handles the report that a worker has started a run.
@@ -317,14 +312,11 @@ impl Core {
     fn schedule_retry(&mut self, id: u64, now: Timestamp, error: Box<str>) {
         self.running.remove(&id);
         self.metrics.retried += 1;
-        let share = self.next_f64();
+        let share = self.rng.next_f64();
         let Some(task) = self.tasks.get_mut(&id) else {
             return;
         };
-        let attempt = u32::from(task.attempts.saturating_sub(1));
-        let longest = retry::exponential(MIN_BACKOFF, MAX_BACKOFF, attempt);
-        // Full jitter: many tasks that failed together are not retried together.
-        let due = now.after(longest.mul_f64(share));
+        let due = now.after(retry_delay(task.attempts, share));
         task.due_at = Some(due);
         task.wall_clock = false;
         task.run = 0;
@@ -370,15 +362,6 @@ impl Core {
             StoreChange::Delete(_) | StoreChange::ExpireKeys(_) => true,
         });
         new.len()
-    }
-
-    /// The next number of a pseudorandom series (splitmix64), 0 to 1.
-    fn next_f64(&mut self) -> f64 {
-        self.rng = self.rng.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.rng;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 

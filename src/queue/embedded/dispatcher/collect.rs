@@ -115,7 +115,7 @@ impl Dispatcher {
         }
     }
 
-    /// When to start a round without input. A timer does not notice that the wall clock was set or that
+    /// The time of the next round without input. A timer does not notice that the wall clock was set or that
     /// the machine slept, so no deadline is left to a timer for long.
     fn next_alarm(&self) -> Option<Instant> {
         let now = Instant::now();

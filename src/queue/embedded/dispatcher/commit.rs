@@ -40,8 +40,8 @@ impl Dispatcher {
         };
         let mut removed: BTreeSet<IdempotencyKey> = self.changes.iter().filter_map(key).collect();
         self.core.rollback_new(&mut self.changes);
-        for kept in self.changes.iter().filter_map(key) {
-            removed.remove(&kept);
+        for remaining in self.changes.iter().filter_map(key) {
+            removed.remove(&remaining);
         }
         for key in removed {
             self.idempotency.remove(key);

@@ -41,7 +41,7 @@ impl Dispatcher {
                 Message::Command(command) => self.handle_command(command),
             }
         }
-        // It keeps its capacity.
+        // The buffer is reused.
         self.inbox = inbox;
         self.core.advance(self.clock.now());
     }

@@ -51,7 +51,7 @@ use crate::queue::{
 const BATCH: usize = 1_024;
 /// The most jobs in the channel.
 const CHANNEL_DEPTH: usize = 2 * MAX_WORKERS;
-/// How often a busy dispatcher polls its channels before it sleeps.
+/// The number of polls of a busy dispatcher before it sleeps.
 const SPIN_LIMIT: usize = 32;
 /// The capacity of the report channel; further workers wait.
 const MAX_REPORTS: usize = 1_024;
@@ -112,7 +112,7 @@ struct Dispatcher {
     idempotency: IdempotencyCache,
     /// The error of the last commit, if it failed.
     persist_error: Option<String>,
-    /// When to check the retention next.
+    /// The time of the next check of the retention.
     next_sweep: Option<Timestamp>,
 }
 

@@ -167,7 +167,7 @@ pub(super) struct OpenReport {
 pub(super) struct SweepReport {
     /// Tasks that were deleted.
     pub(super) evicted: usize,
-    /// When the next step is due.
+    /// The time of the next step.
     pub(super) next: Option<Timestamp>,
 }
 

@@ -1,4 +1,4 @@
-use super::{super::transitions::MIN_BACKOFF, *};
+use super::{super::backoff::MIN_BACKOFF, *};
 use crate::queue::state::Transition;
 
 #[test]

@@ -11,14 +11,15 @@ use super::*;
 use crate::queue::{
     add,
     embedded::store::{Memory, Retention, Store, reads::ReadRequest},
+    error::BrokerError,
     executor::{
         control::StopReason,
         job::{RunEnded, RunOutcome, RunStarted},
     },
     id::WorkerNumber,
-    options::{Key, KeyPolicy},
+    options::{Key, KeyPolicy, TaskOptions, TimeLimits},
     query::{Page, Query},
-    registry::Registry,
+    registry::{Registry, TaskFunction},
     task::Task,
 };
 

@@ -77,7 +77,7 @@ struct Shared {
     jobs: JobQueue,
     /// The run that each worker is to stop.
     stop_requested: [AtomicU64; WORKERS as usize],
-    /// How often each task ran to its end.
+    /// The number of complete runs of each task.
     ran: Mutex<BTreeMap<u64, usize>>,
 }
 
@@ -187,7 +187,7 @@ fn race() {
         })
     })
     .collect();
-    // Nobody can message anything more when all others have gone.
+    // The inbox closes when all other senders are dropped.
     drop(sender);
     let dispatcher = Arc::clone(&shared);
     let (mut world, cancelled) = dispatch(&inbox, &dispatcher);

@@ -3,12 +3,15 @@
 //! One connection writes, on the dispatcher's thread, so that the database is never locked by this
 //! process. A second, read-only connection executes reads on a thread of its own.
 
+mod error;
 mod open;
 mod pragmas;
 mod read;
 mod reader_thread;
 mod salvage;
+mod scan;
 mod schema;
+mod values;
 mod write;
 
 use std::{
@@ -20,10 +23,10 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 pub(in crate::queue) use self::open::OpenError;
-use self::{read::StoreReader, reader_thread::ReaderThread, write::CountChanges};
+use self::{error::explain, read::StoreReader, reader_thread::ReaderThread, write::CountChanges};
 use super::{
     ArmedFailPoint, FailPoint, OpenReport, Retention, Store, StoreChange, StoreConfig, SubmitRow,
     SweepReport, reads::ReadRequest,
@@ -39,7 +42,6 @@ use crate::{
             rows::{Rows, Running, StorageError},
         },
         query::{Page, Query},
-        state::State,
         stats::Percentiles,
     },
     units::fmt_bytes,
@@ -348,62 +350,4 @@ impl Sqlite {
 /// Moves all pages from the write-ahead log into the file.
 fn checkpoint(db: &Connection) -> rusqlite::Result<()> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
-}
-
-/// An error of SQLite as a message for people.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it stands in `map_err`, which passes by value"
-)]
-fn explain(error: rusqlite::Error) -> StorageError {
-    use ErrorCode::{
-        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase,
-        ReadOnly, SystemIoFailure,
-    };
-    let what = match error.sqlite_error_code() {
-        Some(DiskFull) => "the disk is full",
-        Some(DatabaseBusy | DatabaseLocked) => "another program is holding the task file",
-        Some(ReadOnly) => "the task file is read-only",
-        Some(SystemIoFailure) => "the disk reports an error",
-        Some(DatabaseCorrupt | NotADatabase) => "the task file is damaged",
-        Some(CannotOpen) => "the task file cannot be opened",
-        _ => "SQLite reports an error",
-    };
-    StorageError(format!("{what} ({error})"))
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
-}
-
-/// The number of finished tasks by state.
-fn count_finished(db: &Connection) -> rusqlite::Result<[usize; 8]> {
-    let mut counts = [0; 8];
-    let mut set = |state: State, count: i64| {
-        if let Some(entry) = counts.get_mut(state.index()) {
-            *entry = usize::try_from(count).unwrap_or_default();
-        }
-    };
-    // Every row is in the index by time, and all but the successes are in the index by state.
-    let all: i64 = db.query_row(
-        "SELECT count(*) FROM finished INDEXED BY finished_evict_at",
-        (),
-        |row| row.get(0),
-    )?;
-    let sql = "SELECT state, count(*) FROM finished WHERE state <> 'succeeded' GROUP BY state";
-    let mut statement = db.prepare(sql)?;
-    let mut others = 0;
-    let mut rows = statement.query(())?;
-    while let Some(row) = rows.next()? {
-        let count: i64 = row.get(1)?;
-        others += count;
-        if let Ok(state) = row.get_ref(0)?.as_str()?.parse() {
-            set(state, count);
-        }
-    }
-    set(State::Succeeded, all - others);
-    Ok(counts)
 }

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use rusqlite::Connection;
 
 use super::{
-    Sqlite, count_finished,
+    Sqlite,
     pragmas::{SetupError, set_up_writer},
     reader_thread::ReaderThread,
     salvage,
@@ -22,6 +22,7 @@ use crate::{
         embedded::store::{OpenReport, StoreConfig},
         executor::in_flight::InFlightFile,
         index::rows::StorageError,
+        state::State,
         storage::Damage,
     },
 };
@@ -182,4 +183,33 @@ fn salvage_into_new(
         lost,
     };
     Ok((database, damage))
+}
+
+/// The number of finished tasks by state.
+fn count_finished(db: &Connection) -> rusqlite::Result<[usize; 8]> {
+    let mut counts = [0; 8];
+    let mut set = |state: State, count: i64| {
+        if let Some(entry) = counts.get_mut(state.index()) {
+            *entry = usize::try_from(count).unwrap_or_default();
+        }
+    };
+    // Every row is in the index by time, and all but the successes are in the index by state.
+    let all: i64 = db.query_row(
+        "SELECT count(*) FROM finished INDEXED BY finished_evict_at",
+        (),
+        |row| row.get(0),
+    )?;
+    let sql = "SELECT state, count(*) FROM finished WHERE state <> 'succeeded' GROUP BY state";
+    let mut statement = db.prepare(sql)?;
+    let mut others = 0;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let count: i64 = row.get(1)?;
+        others += count;
+        if let Ok(state) = row.get_ref(0)?.as_str()?.parse() {
+            set(state, count);
+        }
+    }
+    set(State::Succeeded, all - others);
+    Ok(counts)
 }

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{explain, is_damage, schema::MigrateError};
+use super::{
+    error::{explain, is_damage},
+    schema::MigrateError,
+};
 use crate::queue::{embedded::store::StoreConfig, index::rows::StorageError, storage::Durability};
 
-/// How long to wait for another program, such as an `sqlite3` shell, to release the file.
+/// The longest wait for another program, such as an `sqlite3` shell, to release the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages in the write-ahead log before a checkpoint: 16 MiB.
 const CHECKPOINT_PAGES: i64 = 4_096;

@@ -1,38 +1,29 @@
 //! Reads rows from the file.
 
-use std::{
-    borrow::Cow,
-    cell::RefCell,
-    collections::{HashSet, VecDeque},
-    ops::Bound,
-    sync::Arc,
-    time::Duration,
-};
+use std::{borrow::Cow, cell::RefCell, collections::HashSet, sync::Arc};
 
-use rusqlite::{Connection, OptionalExtension, Row as Columns, types::ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row as Columns};
 
 use super::{
     super::{IdRange, SubmitRow},
-    explain,
-    schema::{COLUMNS, END_COLUMNS},
+    error::explain,
+    scan::{CHUNK_ROWS, Chunk, ChunkIter, Source, Table, highest, lowest, select, zero_keys},
+    schema::COLUMNS,
+    values::ColumnValues,
     write::{checksum, number, result_checksum},
 };
 use crate::queue::{
     clock::Timestamp,
-    id::{IdempotencyKey, WorkerNumber},
+    id::IdempotencyKey,
     index::{
-        bitmap::SortKey,
         merged,
-        row::{ColdFields, EndRow, ExecOverrides, LastRun, Row},
-        rows::{KeyRange, Rows, Scan, ScanItem, ScanIter, StorageError},
+        row::{ColdFields, ExecOverrides, Row},
+        rows::{KeyRange, Rows, Scan, ScanIter, StorageError},
     },
     options::{Key, TimeLimits},
     state::State,
     task::{Attempt, MAX_ATTEMPTS_HISTORY},
 };
-
-/// Rows that are fetched at once.
-const CHUNK_ROWS: usize = 128;
 
 /// The error of a task whose checksum is wrong.
 pub(super) const CORRUPT: &str = "the stored data of this task has changed on disk";
@@ -47,12 +38,6 @@ pub(super) struct StoreReader<'a> {
 
 /// The most strings that are interned.
 const MAX_INTERNED: usize = 1_000;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Table {
-    Unfinished,
-    Finished,
-}
 
 impl<'a> StoreReader<'a> {
     pub(super) fn new(db: &'a Connection) -> Self {
@@ -165,7 +150,7 @@ impl<'a> StoreReader<'a> {
     }
 
     /// Up to [`CHUNK_ROWS`] rows of a source.
-    fn chunk(
+    pub(super) fn chunk(
         &self,
         source: Source,
         range: KeyRange,
@@ -197,114 +182,7 @@ impl<'a> StoreReader<'a> {
     }
 
     fn scan_source(&self, source: Source, range: KeyRange, descending: bool) -> ScanIter<'_> {
-        Box::new(ChunkIter {
-            reader: self,
-            source,
-            rest: Some(range),
-            descending,
-            ready: Chunk::new(),
-        })
-    }
-}
-
-type Chunk = VecDeque<(u64, Row)>;
-
-/// The rows of one statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
-    All(Table),
-    State(State),
-    /// Runs that are sorted by their run time.
-    LongRuns,
-    /// All other finished tasks, by id.
-    ShortRuns,
-}
-
-impl Source {
-    const fn table(self) -> Table {
-        match self {
-            Self::All(table) => table,
-            Self::State(state) if !state.is_finished() => Table::Unfinished,
-            Self::State(_) | Self::LongRuns | Self::ShortRuns => Table::Finished,
-        }
-    }
-
-    /// The statement. The state is part of its text, because a partial index is used only for what is
-    /// known when the statement is prepared.
-    fn sql(self, descending: bool) -> String {
-        let condition = match self {
-            Self::All(_) => "",
-            Self::State(state) => &format!(" AND state = '{state}'{}", index_hint(state)),
-            Self::LongRuns => {
-                " AND run_time >= 1000 AND (run_time, id) >= (?1, ?2) AND (run_time, id) <= (?3, ?4)"
-            }
-            Self::ShortRuns => " AND (run_time IS NULL OR run_time < 1000)",
-        };
-        let order = match (self, descending) {
-            (Self::LongRuns, false) => "run_time, id",
-            (Self::LongRuns, true) => "run_time DESC, id DESC",
-            (_, false) => "id",
-            (_, true) => "id DESC",
-        };
-        let ids = match self {
-            Self::LongRuns => "true",
-            _ => "?1 = 0 AND id >= ?2 AND id <= ?4",
-        };
-        let select = select(self.table());
-        format!("{select} WHERE {ids}{condition} ORDER BY {order} LIMIT ?5")
-    }
-
-    /// The parameters of a range: first key and id, last key and id.
-    fn bounds(self, from: SortKey, to: SortKey) -> [i64; 4] {
-        let params = |(key, id): SortKey| (number(key), number(id));
-        let ((from_key, from_id), (to_key, to_id)) = (params(from), params(to));
-        [from_key, from_id, to_key, to_id]
-    }
-}
-
-const fn index_hint(state: State) -> &'static str {
-    match state {
-        State::Succeeded => "",
-        state if state.is_finished() => " AND state <> 'succeeded'",
-        State::Queued => "",
-        _ => " AND state <> 'queued'",
-    }
-}
-
-/// Fetches one chunk after the other, so that a page reads few rows and no statement stays open.
-struct ChunkIter<'a> {
-    reader: &'a StoreReader<'a>,
-    source: Source,
-    /// The range that has not been fetched yet.
-    rest: Option<KeyRange>,
-    descending: bool,
-    ready: Chunk,
-}
-
-impl<'a> Iterator for ChunkIter<'a> {
-    type Item = ScanItem<'a>;
-
-    fn next(&mut self) -> Option<ScanItem<'a>> {
-        if self.ready.is_empty()
-            && let Some((from, to)) = self.rest.take()
-        {
-            match self.reader.chunk(self.source, (from, to), self.descending) {
-                Ok(chunk) => self.ready = chunk,
-                Err(why) => return Some(Err(why)),
-            }
-            if self.ready.len() == CHUNK_ROWS {
-                let last = self.ready.back().map(|(key, row)| (*key, row.id));
-                self.rest = last.map(|last| {
-                    if self.descending {
-                        (from, Bound::Excluded(last))
-                    } else {
-                        (Bound::Excluded(last), to)
-                    }
-                });
-            }
-        }
-        let (key, row) = self.ready.pop_front()?;
-        Some(Ok((key, Cow::Owned(row))))
+        Box::new(ChunkIter::new(self, source, range, descending))
     }
 }
 
@@ -384,99 +262,3 @@ pub(super) fn submits(db: &Connection) -> rusqlite::Result<Vec<SubmitRow>> {
 
 /// The most ids of one submit.
 const MAX_IDS: u64 = 100_000_000;
-
-fn select(table: Table) -> String {
-    match table {
-        Table::Unfinished => format!("SELECT {COLUMNS} FROM unfinished"),
-        Table::Finished => format!("SELECT {COLUMNS}, {END_COLUMNS} FROM finished"),
-    }
-}
-
-/// The part of a range in which the key is 0.
-fn zero_keys((from, to): KeyRange) -> KeyRange {
-    let to = match to {
-        Bound::Included((key, _)) | Bound::Excluded((key, _)) if key > 0 => {
-            Bound::Included((0, u64::MAX))
-        }
-        to => to,
-    };
-    (from, to)
-}
-
-/// The first sort key of a range; `None` when the range is empty.
-fn lowest(bound: Bound<SortKey>) -> Option<SortKey> {
-    match bound {
-        Bound::Unbounded => Some((0, 0)),
-        Bound::Included(key) => Some(key),
-        Bound::Excluded((key, id)) => Some((key, id.checked_add(1)?)),
-    }
-}
-
-/// The last sort key of a range; `None` when the range is empty.
-fn highest(bound: Bound<SortKey>) -> Option<SortKey> {
-    match bound {
-        Bound::Unbounded => Some((u64::MAX, u64::MAX)),
-        Bound::Included(key) => Some(key),
-        Bound::Excluded((key, id)) => match id.checked_sub(1) {
-            Some(id) => Some((key, id)),
-            None => Some((key.checked_sub(1)?, u64::MAX)),
-        },
-    }
-}
-
-/// The columns of a row, each `None` when it does not have the expected type.
-#[derive(Clone, Copy)]
-struct ColumnValues<'a, 'b>(&'a Columns<'b>);
-
-impl<'a> ColumnValues<'a, '_> {
-    fn text(self, i: usize) -> Option<&'a str> {
-        match self.0.get_ref(i) {
-            Ok(ValueRef::Text(bytes)) => std::str::from_utf8(bytes).ok(),
-            _ => None,
-        }
-    }
-
-    fn signed(self, i: usize) -> Option<i64> {
-        match self.0.get_ref(i) {
-            Ok(ValueRef::Integer(number)) => Some(number),
-            _ => None,
-        }
-    }
-
-    fn number(self, i: usize) -> Option<u64> {
-        self.signed(i).and_then(|number| u64::try_from(number).ok())
-    }
-
-    fn small(self, i: usize) -> u8 {
-        let number = self.number(i).unwrap_or_default();
-        u8::try_from(number).unwrap_or(u8::MAX)
-    }
-
-    fn time(self, i: usize) -> Option<Timestamp> {
-        self.number(i).map(Timestamp)
-    }
-
-    fn duration(self, i: usize) -> Option<Duration> {
-        self.number(i).map(Duration::from_micros)
-    }
-
-    fn worker(self, i: usize) -> Option<WorkerNumber> {
-        let number = self.number(i)?;
-        u16::try_from(number).ok().map(WorkerNumber)
-    }
-
-    fn end(self) -> EndRow {
-        let last_run = self.time(21).zip(self.worker(24));
-        EndRow {
-            finished_at: self.time(25).unwrap_or_default(),
-            evict_at: self.time(26).unwrap_or_default(),
-            last_run: last_run.map(|(started_at, worker)| LastRun {
-                started_at,
-                wait_micros: self.number(22).unwrap_or_default(),
-                run_micros: self.number(23).unwrap_or_default(),
-                worker,
-            }),
-            result: self.text(27).map(Into::into),
-        }
-    }
-}

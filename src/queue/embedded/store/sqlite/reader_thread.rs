@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{explain, pragmas::set_up_reader, read::StoreReader};
+use super::{error::explain, pragmas::set_up_reader, read::StoreReader};
 use crate::queue::{
     embedded::store::reads::ReadRequest,
     error::BrokerError,

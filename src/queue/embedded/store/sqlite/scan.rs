@@ -1,0 +1,183 @@
+//! Ordered scans of the tables, one chunk of rows after the other.
+
+use std::{borrow::Cow, collections::VecDeque, ops::Bound};
+
+use super::{
+    read::StoreReader,
+    schema::{COLUMNS, END_COLUMNS},
+    write::number,
+};
+use crate::queue::{
+    index::{
+        bitmap::SortKey,
+        row::Row,
+        rows::{KeyRange, ScanItem},
+    },
+    state::State,
+};
+
+/// Rows that are fetched at once.
+pub(super) const CHUNK_ROWS: usize = 128;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    Unfinished,
+    Finished,
+}
+
+pub(super) type Chunk = VecDeque<(u64, Row)>;
+
+/// The rows of one statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    All(Table),
+    State(State),
+    /// Runs that are sorted by their run time.
+    LongRuns,
+    /// All other finished tasks, by id.
+    ShortRuns,
+}
+
+impl Source {
+    pub(super) const fn table(self) -> Table {
+        match self {
+            Self::All(table) => table,
+            Self::State(state) if !state.is_finished() => Table::Unfinished,
+            Self::State(_) | Self::LongRuns | Self::ShortRuns => Table::Finished,
+        }
+    }
+
+    /// The statement. The state is part of its text, because a partial index is used only for what is
+    /// known when the statement is prepared.
+    pub(super) fn sql(self, descending: bool) -> String {
+        let condition = match self {
+            Self::All(_) => "",
+            Self::State(state) => &format!(" AND state = '{state}'{}", index_hint(state)),
+            Self::LongRuns => {
+                " AND run_time >= 1000 AND (run_time, id) >= (?1, ?2) AND (run_time, id) <= (?3, ?4)"
+            }
+            Self::ShortRuns => " AND (run_time IS NULL OR run_time < 1000)",
+        };
+        let order = match (self, descending) {
+            (Self::LongRuns, false) => "run_time, id",
+            (Self::LongRuns, true) => "run_time DESC, id DESC",
+            (_, false) => "id",
+            (_, true) => "id DESC",
+        };
+        let ids = match self {
+            Self::LongRuns => "true",
+            _ => "?1 = 0 AND id >= ?2 AND id <= ?4",
+        };
+        let select = select(self.table());
+        format!("{select} WHERE {ids}{condition} ORDER BY {order} LIMIT ?5")
+    }
+
+    /// The parameters of a range: first key and id, last key and id.
+    pub(super) fn bounds(self, from: SortKey, to: SortKey) -> [i64; 4] {
+        let params = |(key, id): SortKey| (number(key), number(id));
+        let ((from_key, from_id), (to_key, to_id)) = (params(from), params(to));
+        [from_key, from_id, to_key, to_id]
+    }
+}
+
+const fn index_hint(state: State) -> &'static str {
+    match state {
+        State::Succeeded => "",
+        state if state.is_finished() => " AND state <> 'succeeded'",
+        State::Queued => "",
+        _ => " AND state <> 'queued'",
+    }
+}
+
+/// Fetches one chunk after the other, so that a page reads few rows and no statement stays open.
+pub(super) struct ChunkIter<'a> {
+    reader: &'a StoreReader<'a>,
+    source: Source,
+    /// The range that has not been fetched yet.
+    rest: Option<KeyRange>,
+    descending: bool,
+    ready: Chunk,
+}
+
+impl<'a> ChunkIter<'a> {
+    pub(super) fn new(
+        reader: &'a StoreReader<'a>,
+        source: Source,
+        range: KeyRange,
+        descending: bool,
+    ) -> Self {
+        Self {
+            reader,
+            source,
+            rest: Some(range),
+            descending,
+            ready: Chunk::new(),
+        }
+    }
+}
+
+impl<'a> Iterator for ChunkIter<'a> {
+    type Item = ScanItem<'a>;
+
+    fn next(&mut self) -> Option<ScanItem<'a>> {
+        if self.ready.is_empty()
+            && let Some((from, to)) = self.rest.take()
+        {
+            match self.reader.chunk(self.source, (from, to), self.descending) {
+                Ok(chunk) => self.ready = chunk,
+                Err(why) => return Some(Err(why)),
+            }
+            if self.ready.len() == CHUNK_ROWS {
+                let last = self.ready.back().map(|(key, row)| (*key, row.id));
+                self.rest = last.map(|last| {
+                    if self.descending {
+                        (from, Bound::Excluded(last))
+                    } else {
+                        (Bound::Excluded(last), to)
+                    }
+                });
+            }
+        }
+        let (key, row) = self.ready.pop_front()?;
+        Some(Ok((key, Cow::Owned(row))))
+    }
+}
+
+pub(super) fn select(table: Table) -> String {
+    match table {
+        Table::Unfinished => format!("SELECT {COLUMNS} FROM unfinished"),
+        Table::Finished => format!("SELECT {COLUMNS}, {END_COLUMNS} FROM finished"),
+    }
+}
+
+/// The part of a range in which the key is 0.
+pub(super) fn zero_keys((from, to): KeyRange) -> KeyRange {
+    let to = match to {
+        Bound::Included((key, _)) | Bound::Excluded((key, _)) if key > 0 => {
+            Bound::Included((0, u64::MAX))
+        }
+        to => to,
+    };
+    (from, to)
+}
+
+/// The first sort key of a range; `None` when the range is empty.
+pub(super) fn lowest(bound: Bound<SortKey>) -> Option<SortKey> {
+    match bound {
+        Bound::Unbounded => Some((0, 0)),
+        Bound::Included(key) => Some(key),
+        Bound::Excluded((key, id)) => Some((key, id.checked_add(1)?)),
+    }
+}
+
+/// The last sort key of a range; `None` when the range is empty.
+pub(super) fn highest(bound: Bound<SortKey>) -> Option<SortKey> {
+    match bound {
+        Bound::Unbounded => Some((u64::MAX, u64::MAX)),
+        Bound::Included(key) => Some(key),
+        Bound::Excluded((key, id)) => match id.checked_sub(1) {
+            Some(id) => Some((key, id)),
+            None => Some((key.checked_sub(1)?, u64::MAX)),
+        },
+    }
+}
