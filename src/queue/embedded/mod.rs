@@ -19,9 +19,9 @@
 //! | `Job` | from the dispatcher to a worker | one run, with the function and the arguments |
 //! | [`Task`] | from the engine to a client | a row together with its current run, if it is running |
 //!
-//! Runs and changes are no forms of a task. An `ActiveRun` has the deadlines of a run, a `RunningInfo` what
-//! is displayed of it, and a `LastRun` what is stored of the last one. A `Reschedule` and a `Completion` are
-//! the two changes that a row can undergo.
+//! Runs and changes are no forms of a task. A `Run` is the last or the current run; the core keeps it with
+//! its deadlines as `ActiveRun`, and reads get it with the progress as `RunningInfo`. A `Reschedule` and a
+//! `Completion` are the two changes that a row can undergo.
 
 mod bulk;
 mod command;

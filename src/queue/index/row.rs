@@ -68,27 +68,35 @@ pub(in crate::queue) struct EndRow {
     pub(in crate::queue) finished_at: Timestamp,
     /// The time of its deletion.
     pub(in crate::queue) evict_at: Timestamp,
-    pub(in crate::queue) last_run: Option<LastRun>,
+    pub(in crate::queue) last_run: Option<Run>,
     pub(in crate::queue) result: Option<Box<str>>,
 }
 
-/// The last run of a finished task.
+/// One run of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::queue) struct LastRun {
+pub(in crate::queue) struct Run {
+    pub(in crate::queue) worker: WorkerNumber,
     pub(in crate::queue) started_at: Timestamp,
     /// Microseconds from being ready to the start.
     pub(in crate::queue) wait_micros: u64,
-    /// Microseconds from the start to the end.
+    /// Microseconds from the start to the end; 0 while it runs.
     pub(in crate::queue) run_micros: u64,
-    pub(in crate::queue) worker: WorkerNumber,
 }
 
-/// The current run of a task.
+impl Run {
+    pub(in crate::queue) const fn wait_time(&self) -> Duration {
+        Duration::from_micros(self.wait_micros)
+    }
+
+    pub(in crate::queue) const fn run_time(&self) -> Duration {
+        Duration::from_micros(self.run_micros)
+    }
+}
+
+/// The current run of a task, and what is known of the task only while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::queue) struct RunningInfo {
-    pub(in crate::queue) worker: WorkerNumber,
-    pub(in crate::queue) started_at: Timestamp,
-    pub(in crate::queue) wait_time: Duration,
+    pub(in crate::queue) run: Run,
     pub(in crate::queue) attempts: u8,
     pub(in crate::queue) cancelling: bool,
     pub(in crate::queue) progress: Option<Progress>,
@@ -188,41 +196,35 @@ impl Row {
     /// The sort key of its run time; see [`duration_key`].
     pub(in crate::queue) fn duration_key(&self) -> u64 {
         let last_run = self.end.as_ref().and_then(|end| end.last_run);
-        duration_key(last_run.map(|run| Duration::from_micros(run.run_micros)))
+        duration_key(last_run.map(|run| run.run_time()))
     }
 
     /// The task without its attempts. For a finished row `running` is out of date and ignored.
     pub(in crate::queue) fn to_task(&self, running: Option<&RunningInfo>) -> Task {
         let running = running.filter(|_| self.end.is_none());
         let last_run = self.end.as_ref().and_then(|end| end.last_run);
+        let run = running.map(|running| running.run).or(last_run);
         Task {
             id: TaskId::Sequence(self.id),
             name: Arc::clone(&self.name),
             args: Arc::clone(&self.args),
             state: self.current_state(running),
-            cancelling: running.is_some_and(|run| run.cancelling),
-            progress: running.and_then(|run| run.progress),
+            cancelling: running.is_some_and(|running| running.cancelling),
+            progress: running.and_then(|running| running.progress),
             queue: self.cold().queue.clone(),
             key: self.cold().key.as_deref().cloned(),
             priority: self.priority,
-            attempts: running.map_or(self.attempts, |run| run.attempts),
+            attempts: running.map_or(self.attempts, |running| running.attempts),
             max_attempts: self.max_attempts,
             crashes: self.crashes,
             submitted_at: self.submitted_at,
             due_at: self.cold().due_at.filter(|_| self.end.is_none()),
             expires_at: self.cold().expires_at,
-            started_at: running
-                .map(|run| run.started_at)
-                .or(last_run.map(|run| run.started_at)),
+            started_at: run.map(|run| run.started_at),
             finished_at: self.end.as_ref().map(|end| end.finished_at),
-            wait_time: running
-                .map(|run| run.wait_time)
-                .or(last_run.map(|run| Duration::from_micros(run.wait_micros))),
-            run_time: last_run.map(|run| Duration::from_micros(run.run_micros)),
-            worker: running
-                .map(|run| run.worker)
-                .or(last_run.map(|run| run.worker))
-                .map(Into::into),
+            wait_time: run.map(|run| run.wait_time()),
+            run_time: last_run.map(|run| run.run_time()),
+            worker: run.map(|run| run.worker.into()),
             result: self.end.as_ref().and_then(|end| end.result.clone()),
             error: self.cold().error.clone(),
             attempts_history: Vec::<Attempt>::new(),
@@ -240,9 +242,9 @@ impl Row {
         let last_run = self.end.as_ref().and_then(|end| end.last_run);
         let worker = running
             .filter(|_| self.end.is_none())
-            .map(|run| run.worker)
-            .or(last_run.map(|run| run.worker))
-            .map(WorkerId::from);
+            .map(|running| running.run)
+            .or(last_run)
+            .map(|run| WorkerId::from(run.worker));
         let key = self.cold().key.as_deref().map(|key| &*key.text);
         let equals = |wanted: &Option<String>, value: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == value)

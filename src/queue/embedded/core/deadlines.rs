@@ -8,7 +8,7 @@ use crate::queue::{
     event::Event,
     executor::control::{Signal, StopReason},
     id::WorkerNumber,
-    index::row::{LastRun, RunningInfo},
+    index::row::{Run, RunningInfo},
     options::TimeLimits,
     state::State,
 };
@@ -16,10 +16,9 @@ use crate::queue::{
 /// A run whose start was reported.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ActiveRun {
-    pub(super) run: u64,
-    pub(super) worker: WorkerNumber,
-    pub(super) started_at: Timestamp,
-    pub(super) wait_time: Duration,
+    /// The number of the run among all runs.
+    pub(super) number: u64,
+    pub(super) run: Run,
     soft_at: Option<Timestamp>,
     hard_at: Option<Timestamp>,
     /// The time at which its worker is abandoned.
@@ -28,17 +27,20 @@ pub(super) struct ActiveRun {
 
 impl ActiveRun {
     pub(super) fn new(
-        run: u64,
+        number: u64,
         worker: WorkerNumber,
         started_at: Timestamp,
         wait_time: Duration,
         limits: TimeLimits,
     ) -> Self {
         Self {
-            run,
-            worker,
-            started_at,
-            wait_time,
+            number,
+            run: Run {
+                worker,
+                started_at,
+                wait_micros: micros(wait_time),
+                run_micros: 0,
+            },
             soft_at: limits.soft.map(|limit| started_at.after(limit)),
             hard_at: limits.hard.map(|limit| started_at.after(limit)),
             abandon_at: None,
@@ -47,27 +49,23 @@ impl ActiveRun {
 
     pub(super) const fn info(&self, task: &LiveTask) -> RunningInfo {
         RunningInfo {
-            worker: self.worker,
-            started_at: self.started_at,
-            wait_time: self.wait_time,
+            run: self.run,
             attempts: task.attempts,
             cancelling: task.cancelling,
             progress: None,
         }
     }
 
-    pub(super) fn last_run(&self, run_time: Duration) -> LastRun {
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        LastRun {
-            started_at: self.started_at,
-            wait_micros: micros(self.wait_time),
+    /// The run after it has ended.
+    pub(super) fn ended(&self, run_time: Duration) -> Run {
+        Run {
             run_micros: micros(run_time),
-            worker: self.worker,
+            ..self.run
         }
     }
 
     pub(super) fn apply_clock_step(&mut self, step: ClockStep) {
-        self.started_at = step.apply(self.started_at);
+        self.run.started_at = step.apply(self.run.started_at);
         for at in [&mut self.soft_at, &mut self.hard_at, &mut self.abandon_at] {
             *at = at.map(|at| step.apply(at));
         }
@@ -79,6 +77,10 @@ impl ActiveRun {
             .flatten()
             .min()
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Clears a deadline that has passed; returns whether it had.
@@ -99,13 +101,13 @@ impl Core {
     /// Signals the worker of a cancelled task to stop its run.
     pub(super) fn request_stop(&mut self, now: Timestamp, id: u64) {
         let abandon_at = now.after(self.limits.stop_grace);
-        let Some(run) = self.running.get_mut(&id) else {
+        let Some(active) = self.running.get_mut(&id) else {
             return;
         };
-        run.abandon_at.get_or_insert(abandon_at);
+        active.abandon_at.get_or_insert(abandon_at);
         self.signals.push(Signal::Stop {
-            worker: run.worker,
-            run: run.run,
+            worker: active.run.worker,
+            run: active.number,
             reason: StopReason::Cancelled,
         });
         self.update_next_run_deadline();
@@ -124,23 +126,24 @@ impl Core {
             return;
         }
         let mut stuck = Vec::new();
-        for (id, run) in &mut self.running {
+        for (id, active) in &mut self.running {
             let mut signal_stop = |reason| {
                 self.signals.push(Signal::Stop {
-                    worker: run.worker,
-                    run: run.run,
+                    worker: active.run.worker,
+                    run: active.number,
                     reason,
                 });
             };
-            if passed(&mut run.soft_at, now) {
+            if passed(&mut active.soft_at, now) {
                 signal_stop(StopReason::SoftLimit);
             }
-            if passed(&mut run.hard_at, now) {
+            if passed(&mut active.hard_at, now) {
                 signal_stop(StopReason::HardLimit);
-                run.abandon_at
+                active
+                    .abandon_at
                     .get_or_insert(now.after(self.limits.stop_grace));
             }
-            if passed(&mut run.abandon_at, now) {
+            if passed(&mut active.abandon_at, now) {
                 stuck.push(*id);
             }
         }
@@ -153,15 +156,15 @@ impl Core {
     /// Finishes a task whose run did not stop in time. A later report of that run is stale.
     fn abandon_run(&mut self, now: Timestamp, id: u64) {
         let cancelling = self.tasks.get(&id).map(|task| task.cancelling);
-        let (Some(run), Some(cancelling)) = (self.running.get(&id).copied(), cancelling) else {
+        let (Some(active), Some(cancelling)) = (self.running.get(&id).copied(), cancelling) else {
             return;
         };
-        let run_time = now.since(run.started_at);
-        let last_run = Some(run.last_run(run_time));
-        self.signals.push(Signal::Abandon { worker: run.worker });
+        let worker = active.run.worker;
+        let last_run = Some(active.ended(now.since(active.run.started_at)));
+        self.signals.push(Signal::Abandon { worker });
         self.emit(Event::Stuck {
             id: task_id(id),
-            worker: run.worker.into(),
+            worker: worker.into(),
         });
         if cancelling {
             self.finish_task(now, id, State::Cancelled, None, last_run, None);
@@ -171,7 +174,7 @@ impl Core {
             "did not stop within {:?} of its time limit; its worker was abandoned",
             self.limits.stop_grace
         );
-        self.record_attempt(id, Some(&run), run_time, &why);
+        self.record_attempt(id, last_run, &why);
         self.finish_task(now, id, State::Failed, Some(why.into()), last_run, None);
     }
 }

@@ -222,10 +222,10 @@ impl Core {
     }
 
     /// The running tasks with their runs.
-    pub(super) fn running(&self) -> impl Iterator<Item = (u64, u64, RunningInfo)> + '_ {
-        self.running.iter().filter_map(|(id, run)| {
+    pub(super) fn running(&self) -> impl Iterator<Item = (u64, RunningInfo)> + '_ {
+        self.running.iter().filter_map(|(id, active)| {
             let task = self.tasks.get(id)?;
-            Some((*id, run.run, run.info(task)))
+            Some((*id, active.info(task)))
         })
     }
 

@@ -1,6 +1,6 @@
 //! The transitions of one task, with its timers and its places in the queues.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Core, Timer, backoff::retry_delay, deadlines::ActiveRun, live_task::LiveTask, sequence, task_id,
@@ -12,7 +12,7 @@ use crate::queue::{
     event::Event,
     executor::job::{RunEnded, RunOutcome, RunStarted},
     id::WorkerNumber,
-    index::row::{Completion, EndRow, LastRun, Row},
+    index::row::{Completion, EndRow, Row, Run},
     options::TimeLimits,
     registry::TaskFunction,
     state::{State, Transition},
@@ -68,12 +68,15 @@ impl Core {
             outcome,
         } = report;
         let id = sequence(&id);
-        let known = self.running.get(&id).filter(|run| run.run == number);
-        let (Some(run), Some(task)) = (known.copied(), self.tasks.get(&id)) else {
+        let known = self
+            .running
+            .get(&id)
+            .filter(|active| active.number == number);
+        let (Some(active), Some(task)) = (known.copied(), self.tasks.get(&id)) else {
             self.metrics.stale_reports += 1;
             return;
         };
-        let last_run = Some(run.last_run(run_time));
+        let last_run = Some(active.ended(run_time));
         let (error, retryable) = match outcome {
             RunOutcome::Succeeded(result) => {
                 self.metrics.record_run(&task.name, run_time, true);
@@ -96,7 +99,7 @@ impl Core {
         };
         self.metrics.record_run(&task.name, run_time, false);
         let retry = retryable && task.attempts < task.max_attempts && !task.cancelling;
-        self.record_attempt(id, Some(&run), run_time, &error);
+        self.record_attempt(id, last_run, &error);
         if retry {
             self.schedule_retry(id, at, error);
             self.emit(Event::Finished {
@@ -110,18 +113,12 @@ impl Core {
         }
     }
 
-    pub(super) fn record_attempt(
-        &mut self,
-        id: u64,
-        run: Option<&ActiveRun>,
-        run_time: Duration,
-        error: &str,
-    ) {
+    pub(super) fn record_attempt(&mut self, id: u64, run: Option<Run>, error: &str) {
         let attempt = Attempt {
             worker: run.map(|run| run.worker.into()),
-            wait_time: run.map(|run| run.wait_time).unwrap_or_default(),
+            wait_time: run.map(|run| run.wait_time()).unwrap_or_default(),
             started_at: run.map(|run| run.started_at).unwrap_or_default(),
-            run_time,
+            run_time: run.map(|run| run.run_time()).unwrap_or_default(),
             error: error.into(),
         };
         self.changes.push(StoreChange::Attempt(id, attempt));
@@ -134,7 +131,7 @@ impl Core {
         id: u64,
         state: State,
         error: Option<Box<str>>,
-        last_run: Option<LastRun>,
+        last_run: Option<Run>,
         result: Option<Box<str>>,
     ) {
         let Some(task) = self.remove_task(id) else {
@@ -167,7 +164,7 @@ impl Core {
             id: task_id(id),
             state,
             worker: last_run.map(|run| run.worker.into()),
-            run_time: Duration::from_micros(last_run.map(|run| run.run_micros).unwrap_or_default()),
+            run_time: last_run.map(|run| run.run_time()).unwrap_or_default(),
         });
     }
 
@@ -202,7 +199,7 @@ impl Core {
     pub(in crate::queue::embedded) fn fail_to_start(&mut self, id: u64, why: &str) {
         let ready_at = self.tasks.get(&id).map(|task| task.ready_at);
         let now = ready_at.unwrap_or_default();
-        self.record_attempt(id, None, Duration::ZERO, why);
+        self.record_attempt(id, None, why);
         self.finish_task(now, id, State::Failed, Some(why.into()), None, None);
     }
 

@@ -49,9 +49,9 @@ impl Dispatcher {
 
     /// The running tasks with their progress.
     pub(super) fn running(&self) -> Running {
-        let running = self.core.running().map(|(id, _, mut run)| {
-            run.progress = self.pool.progress(run.worker);
-            (id, run)
+        let running = self.core.running().map(|(id, mut info)| {
+            info.progress = self.pool.progress(info.run.worker);
+            (id, info)
         });
         running.collect()
     }

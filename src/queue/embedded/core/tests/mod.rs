@@ -111,8 +111,8 @@ impl World {
     }
 
     pub(super) fn end(&mut self, (id, run): (u64, u64), outcome: RunOutcome) {
-        let live = self.core.running().find(|(running, ..)| *running == id);
-        let run_time = live.map(|(_, _, live)| at(self.now).since(live.started_at));
+        let running = self.core.running().find(|(task, _)| *task == id);
+        let run_time = running.map(|(_, info)| at(self.now).since(info.run.started_at));
         self.core.run_ended(
             W,
             RunEnded {
@@ -161,8 +161,7 @@ impl World {
     }
 
     fn read(&mut self, question: ReadRequest) {
-        let running = self.core.running().map(|(id, _, live)| (id, live));
-        let running = Arc::new(running.collect());
+        let running = Arc::new(self.core.running().collect());
         self.store.read(&running, question);
     }
 

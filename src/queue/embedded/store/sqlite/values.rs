@@ -7,7 +7,7 @@ use rusqlite::{Row as Columns, types::ValueRef};
 use crate::queue::{
     clock::Timestamp,
     id::WorkerNumber,
-    index::row::{EndRow, LastRun},
+    index::row::{EndRow, Run},
 };
 
 /// The columns of a row, each `None` when it does not have the expected type.
@@ -56,7 +56,7 @@ impl<'a> ColumnValues<'a, '_> {
         EndRow {
             finished_at: self.time(25).unwrap_or_default(),
             evict_at: self.time(26).unwrap_or_default(),
-            last_run: last_run.map(|(started_at, worker)| LastRun {
+            last_run: last_run.map(|(started_at, worker)| Run {
                 started_at,
                 wait_micros: self.number(22).unwrap_or_default(),
                 run_micros: self.number(23).unwrap_or_default(),

@@ -10,7 +10,7 @@ use crate::queue::{
     error::FailureGroup,
     id::{TaskId, WorkerId, WorkerNumber},
     index::row::{
-        ColdFields, Completion, EndRow, ExecOverrides, LastRun, Reschedule, Row, RunningInfo,
+        ColdFields, Completion, EndRow, ExecOverrides, Reschedule, Row, Run, RunningInfo,
     },
     options::{Key, KeyPolicy},
     query::{Filter, Order, PageStart},
@@ -113,7 +113,7 @@ impl TestStore {
         let end = EndRow {
             finished_at: at(id),
             evict_at: at(id).after(ttl),
-            last_run: Some(LastRun {
+            last_run: Some(Run {
                 started_at: at(id),
                 wait_micros: 7,
                 run_micros,
@@ -173,9 +173,12 @@ impl TestStore {
                 2 => self.complete(id, State::Failed, n % 5, DAY),
                 _ => {
                     let live = RunningInfo {
-                        worker: WorkerNumber(1),
-                        started_at: at(id),
-                        wait_time: Duration::ZERO,
+                        run: Run {
+                            worker: WorkerNumber(1),
+                            started_at: at(id),
+                            wait_micros: 0,
+                            run_micros: 0,
+                        },
                         attempts: 1,
                         cancelling: false,
                         progress: None,
