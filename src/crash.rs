@@ -1,4 +1,4 @@
-//! Crashes: the terminal is given back first, then a report is written, then a person is told.
+//! Crash reports. The terminal is restored first, then the report is written, then its path is printed.
 
 use std::{
     backtrace::Backtrace,
@@ -11,9 +11,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Installs the panic hook. A panic of the calling thread is a crash: the terminal is given back and
-/// a report is written to `folder`. A panic of any other thread is caught by whoever runs there (a
-/// worker, a call) and only logged.
+/// Installs the panic hook. A panic of the calling thread is a crash: the terminal is restored and a
+/// report is written to `folder`. A panic of any other thread is caught there (by a worker, by a call) and
+/// only logged.
 pub fn install(folder: PathBuf) {
     let main = std::thread::current().id();
     std::panic::set_hook(Box::new(move |info| panicked(main, &folder, info)));
@@ -34,7 +34,7 @@ fn panicked(main: ThreadId, folder: &Path, info: &PanicHookInfo<'_>) {
     match write(folder, &report) {
         Ok(path) => writeln!(
             out,
-            "A report is in {}. Please send it with what you did before.",
+            "A report is in {}. Please send it with a description of what you did.",
             path.display()
         ),
         Err(error) => writeln!(

@@ -12,7 +12,7 @@ use distro_tui::{
     ui::{ExitReason, Screen, ScreenOutcome},
 };
 
-/// An option, a variable or a setting is wrong.
+/// The exit code for a wrong option, environment variable or setting.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -31,23 +31,25 @@ fn main() -> ExitCode {
         ..
     } = cli;
     match command {
-        None => screen(&global, &options, &settings, None),
-        Some(Command::Record(record)) => screen(&global, &options, &settings, Some(&record.file)),
-        Some(Command::Replay(replay)) => again(&settings, &replay),
+        None => run_screen(&global, &options, &settings, None),
+        Some(Command::Record(record)) => {
+            run_screen(&global, &options, &settings, Some(&record.file))
+        }
+        Some(Command::Replay(replay)) => run_replay(&settings, &replay),
         Some(command) => command::run(command, &global, &settings),
     }
 }
 
-fn screen(
+fn run_screen(
     global: &GlobalArgs,
     options: &ScreenArgs,
     settings: &Settings,
     record: Option<&Path>,
 ) -> ExitCode {
-    match show(global, options, settings, record) {
-        Ok(outcome) => farewell(outcome),
+    match open_screen(global, options, settings, record) {
+        Ok(outcome) => report_outcome(&outcome),
         Err(error) => {
-            // Why there is no node is said as commands say it.
+            // An error of the node is printed as by commands.
             match error.downcast::<CmdError>() {
                 Ok(failure) => failure.report(false),
                 Err(error) => fail(1, &*error),
@@ -56,7 +58,7 @@ fn screen(
     }
 }
 
-fn show(
+fn open_screen(
     global: &GlobalArgs,
     options: &ScreenArgs,
     settings: &Settings,
@@ -85,7 +87,7 @@ fn show(
     Ok(outcome)
 }
 
-/// With the node that was named, the one that runs on the data folder, or one of its own.
+/// Connects to the node of `--connect` or to the one that runs on the data folder, or starts one.
 fn session(global: &GlobalArgs, settings: &Settings) -> Result<Session, CmdError> {
     if let Some(session) = command::connect(global, settings)? {
         return Ok(session);
@@ -97,18 +99,18 @@ fn session(global: &GlobalArgs, settings: &Settings) -> Result<Session, CmdError
             Ok(node.into())
         }
         Err(NodeError::Running { pid, .. }) => {
-            tracing::info!(pid, "attached to the node that runs");
+            tracing::info!(pid, "attached to the running node");
             Ok(Session::attach(&node.data_dir)?)
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Shows what was recorded.
-fn again(settings: &Settings, replay: &Replay) -> ExitCode {
+/// Replays a recording.
+fn run_replay(settings: &Settings, replay: &Replay) -> ExitCode {
     if !(replay.speed.is_finite() && replay.speed > 0.0) {
         print_stderr(
-            format_args!("--speed: {} is no factor above 0", replay.speed),
+            format_args!("--speed: {} is not a factor above 0", replay.speed),
             true,
         );
         return ExitCode::from(USAGE);
@@ -123,9 +125,9 @@ fn again(settings: &Settings, replay: &Replay) -> ExitCode {
     }
 }
 
-/// Says what was left undone, and turns who ended it into an exit code.
-fn farewell(outcome: ScreenOutcome) -> ExitCode {
-    let undone = if outcome.report.persisted {
+/// Prints how many tasks are unfinished and returns the exit code.
+fn report_outcome(outcome: &ScreenOutcome) -> ExitCode {
+    let unfinished = if outcome.report.persisted {
         [
             (
                 outcome.report.abandoned,
@@ -139,7 +141,7 @@ fn farewell(outcome: ScreenOutcome) -> ExitCode {
             (outcome.report.unstarted, "never started"),
         ]
     };
-    for (count, what) in undone {
+    for (count, what) in unfinished {
         match count {
             0 => {}
             1 => print_stderr(format_args!("1 task was {what}"), true),

@@ -100,7 +100,7 @@ fn an_error_names_its_source_and_what_would_be_right() {
             "[keys]\nadd = \"b\"",
             &[],
             &[],
-            "[keys]: `b` would mean both add and burst",
+            "[keys]: `b` would mean both add and load",
         ),
         ("[keys]\nad = \"i\"", &[], &[], "did you mean `add`"),
     ];

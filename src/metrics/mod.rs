@@ -1,5 +1,5 @@
-//! Numbers for Prometheus, over plain HTTP on an address that somebody has asked for. Nothing is counted
-//! for it while nobody asks: a page is made when it is fetched.
+//! Metrics for Prometheus over plain HTTP, off by default. They are computed when they are fetched, and
+//! cost nothing in between.
 
 mod text;
 
@@ -21,59 +21,60 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::text::Numbers;
+use self::text::Metrics;
 use crate::{
     net::{naming::NamingServer, rpc::endpoint::Endpoint},
-    queue::{broker::Inspect, embedded::Embedded},
+    queue::broker::Broker,
 };
 
-/// Connections at once; the next ones wait.
+/// The most connections at a time; further ones wait.
 const MAX_CONNECTIONS: usize = 16;
-/// Whoever asks has this long to say what for.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// No connection lives longer.
-const LONGEST: Duration = Duration::from_secs(60);
-/// The pause after a connection that could not be accepted, for want of file handles most of all.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The longest wait for a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest life of a connection.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// The delay after a connection that could not be accepted, most often because the process has no file
+/// descriptors left.
+const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Where the numbers come from.
-#[derive(Debug, Clone)]
+/// The source of the metrics.
+#[derive(Clone)]
 pub(crate) struct Source {
-    pub(crate) broker: Option<Embedded>,
+    pub(crate) broker: Option<Arc<dyn Broker>>,
     pub(crate) naming: Option<NamingServer>,
     pub(crate) endpoint: Endpoint,
 }
 
 impl Source {
-    async fn numbers(&self) -> Option<Numbers> {
-        let mut numbers = Numbers {
+    async fn collect(&self) -> Option<Metrics> {
+        let mut metrics = Metrics {
             names: self.naming.as_ref().map_or(0, NamingServer::count),
             calls: self.endpoint.call_counts(),
-            ..Numbers::default()
+            ..Metrics::default()
         };
         if let Some(broker) = &self.broker {
-            numbers.stats = broker.stats().await.ok()?;
-            numbers.workers = broker.workers().await.ok()?;
-            numbers.histograms = broker.histograms().await.ok()?;
+            metrics.stats = broker.stats().await.ok()?;
+            metrics.workers = broker.workers().await.ok()?;
+            metrics.histograms = broker.histograms().await.ok()?;
         }
-        Some(numbers)
+        Some(metrics)
     }
 }
 
-/// Opens the door, so that an address that cannot be had is known before anything else goes on.
+/// Binds the address, so that an error is known before anything else runs.
 pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     let listener = std::net::TcpListener::bind(addr)?;
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
 }
 
-/// Answers until `stop`.
+/// Serves the metrics until `stop`.
 pub(crate) async fn serve(listener: TcpListener, source: Source, stop: CancellationToken) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
             return;
         };
         let stream = tokio::select! {
@@ -81,35 +82,37 @@ pub(crate) async fn serve(listener: TcpListener, source: Source, stop: Cancellat
             stream = listener.accept() => stream,
         };
         let Ok((stream, _)) = stream else {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(ACCEPT_DELAY).await;
             continue;
         };
         let source = source.clone();
         tokio::spawn(async move {
-            timeout(LONGEST, connection(stream, source)).await.ok();
+            timeout(CONNECTION_TIMEOUT, connection(stream, source))
+                .await
+                .ok();
             drop(permit);
         });
     }
 }
 
 async fn connection(stream: TcpStream, source: Source) {
-    let service = service_fn(|request| answer(request, &source));
+    let service = service_fn(|request| respond(request, &source));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(REQUEST_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {
-        tracing::debug!(%error, "a reader of metrics broke off");
+        tracing::debug!(%error, "a metrics connection failed");
     }
 }
 
-async fn answer(
+async fn respond(
     request: Request<Incoming>,
     source: &Source,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (status, kind, text) = match (request.method(), request.uri().path()) {
-        (&Method::GET | &Method::HEAD, "/metrics") => page(source).await,
+        (&Method::GET | &Method::HEAD, "/metrics") => metrics(source).await,
         (&Method::GET | &Method::HEAD, _) => plain(StatusCode::NOT_FOUND, "see /metrics\n"),
         _ => plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
     };
@@ -118,14 +121,14 @@ async fn answer(
         .header(CONTENT_TYPE, kind)
         .header(ALLOW, "GET, HEAD")
         .body(Full::new(Bytes::from(text)));
-    // Its parts are constants that make a response.
+    // The parts are constants, of which a response can be made.
     Ok(response.unwrap_or_default())
 }
 
-async fn page(source: &Source) -> (StatusCode, &'static str, String) {
-    match source.numbers().await.map(Numbers::text) {
+async fn metrics(source: &Source) -> (StatusCode, &'static str, String) {
+    match source.collect().await.map(Metrics::encode_text) {
         Some(Ok(text)) => (StatusCode::OK, OPEN_METRICS, text),
-        _ => plain(StatusCode::SERVICE_UNAVAILABLE, "it is ending\n"),
+        _ => plain(StatusCode::SERVICE_UNAVAILABLE, "the node is stopping\n"),
     }
 }
 
@@ -142,7 +145,7 @@ mod tests {
 
     use crate::node::{Node, NodeConfig};
 
-    fn ask(addr: std::net::SocketAddr, line: &str) -> String {
+    fn request(addr: std::net::SocketAddr, line: &str) -> String {
         let mut stream = std::net::TcpStream::connect(addr).expect("it listens");
         write!(
             stream,
@@ -155,21 +158,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn numbers_are_served_where_they_were_asked_for() {
+    async fn metrics_are_served_at_the_configured_address() {
         let home = tempfile::tempdir().expect("a folder");
         let mut config = NodeConfig::at(home.path());
         config.metrics = Some(([127, 0, 0, 1], 0).into());
         let node = Node::start(&config).expect("starts");
         let addr = node.metrics_addr().expect("served");
-        let page = ask(addr, "GET /metrics");
+        let page = request(addr, "GET /metrics");
         assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}");
         assert!(
             page.contains("distro_tui_workers{state=\"idle\"}"),
             "{page}"
         );
         assert!(page.contains("application/openmetrics-text"), "{page}");
-        assert!(ask(addr, "GET /").starts_with("HTTP/1.1 404"));
-        assert!(ask(addr, "POST /metrics").starts_with("HTTP/1.1 405"));
+        assert!(request(addr, "GET /").starts_with("HTTP/1.1 404"));
+        assert!(request(addr, "POST /metrics").starts_with("HTTP/1.1 405"));
         let mut second = NodeConfig::at(&home.path().join("second"));
         second.metrics = Some(addr);
         let refused = Node::start(&second).expect_err("it is taken").to_string();

@@ -1,4 +1,4 @@
-//! The numbers as text, in the OpenMetrics format that Prometheus reads.
+//! Metrics as text in the OpenMetrics format.
 
 use std::fmt;
 
@@ -15,9 +15,9 @@ use crate::queue::{
     worker::{WorkerState, WorkerStatus},
 };
 
-/// Everything that is told, taken at one moment.
+/// The values of all metrics at one moment.
 #[derive(Debug, Default)]
-pub(super) struct Numbers {
+pub(super) struct Metrics {
     pub(super) stats: Stats,
     pub(super) workers: Vec<WorkerStatus>,
     pub(super) histograms: Vec<NameHistograms>,
@@ -25,9 +25,9 @@ pub(super) struct Numbers {
     pub(super) calls: (u64, u64),
 }
 
-impl Numbers {
-    /// The whole page.
-    pub(super) fn text(self) -> Result<String, fmt::Error> {
+impl Metrics {
+    /// Encodes the metrics.
+    pub(super) fn encode_text(self) -> Result<String, fmt::Error> {
         let mut registry = Registry::with_prefix("distro_tui");
         registry.register_collector(Box::new(self));
         let mut text = String::new();
@@ -36,51 +36,52 @@ impl Numbers {
     }
 }
 
-impl Collector for Numbers {
+impl Collector for Metrics {
     fn encode(&self, mut page: DescriptorEncoder<'_>) -> fmt::Result {
         self.tasks(&mut page)?;
         self.workers(&mut page)?;
         self.times(&mut page)?;
-        self.keeping(&mut page)?;
+        self.storage(&mut page)?;
         let page = &mut page;
         gauge(page, "names", "Registered names", self.names as f64)?;
-        let (answered, faults) = self.calls;
-        let calls = [("answered", answered), ("fault", faults)];
+        let (succeeded, failed) = self.calls;
+        let calls = [("ok", succeeded), ("error", failed)];
         counters(
             page,
             "calls",
-            "Calls of objects that ended",
+            "Completed calls of objects",
             "outcome",
             &calls,
         )
     }
 }
 
-impl Numbers {
+impl Metrics {
     fn tasks(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let stats = &self.stats;
         let states = State::ALL.map(|state| (state.as_str(), stats.count(state) as f64));
-        gauges(page, "tasks", "Tasks that are kept", "state", &states)?;
+        gauges(page, "tasks", "Stored tasks", "state", &states)?;
         let oldest = stats.oldest_ready.unwrap_or_default().as_secs_f64();
-        let help = "How long the task that goes next has been ready, in seconds";
+        let help = "Time for which the oldest ready task has been waiting, in seconds";
         gauge(page, "oldest_ready_seconds", help, oldest)?;
         let paused = f64::from(u8::from(stats.paused));
-        gauge(page, "paused", "Whether nothing is handed out", paused)?;
-        counter(page, "submitted", "Tasks submitted", stats.submitted)?;
-        let help = "Submits that met a living task with the same unique key";
-        counter(page, "duplicates", help, stats.duplicates)?;
-        let ended = State::ALL.into_iter().filter(|state| state.is_finished());
-        let ended = ended.map(|state| {
+        gauge(page, "paused", "1 while all queues are paused", paused)?;
+        counter(page, "submitted", "Submitted tasks", stats.submitted)?;
+        let help = "Submits that found an unfinished task with the same unique key";
+        counter(page, "deduplicated", help, stats.duplicates)?;
+        let finished = State::ALL.into_iter().filter(|state| state.is_finished());
+        let finished = finished.map(|state| {
             let count = stats.finished.get(state.index()).copied();
             (state.as_str(), count.unwrap_or_default())
         });
-        let ended: Vec<_> = ended.collect();
-        counters(page, "ended", "Tasks that ended", "state", &ended)?;
-        let help = "Attempts that failed and were followed by another";
+        let finished: Vec<_> = finished.collect();
+        counters(page, "finished", "Finished tasks", "state", &finished)?;
+        let help = "Failed attempts that were retried";
         counter(page, "retried", help, stats.retried)?;
-        counter(page, "forgotten", "Finished tasks forgotten", stats.evicted)?;
-        let help = "Results that came too late and were dropped";
-        counter(page, "late", help, stats.stale_reports)
+        let help = "Finished tasks that were purged or removed by the retention limits";
+        counter(page, "evicted", help, stats.evicted)?;
+        let help = "Reports of earlier runs that arrived too late and were dropped";
+        counter(page, "stale_reports", help, stats.stale_reports)
     }
 
     fn workers(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -91,26 +92,31 @@ impl Numbers {
             WorkerState::Stuck,
         ];
         let workers = states.map(|state| {
-            let those = self.workers.iter().filter(|worker| worker.state == state);
-            (state.as_str(), those.count() as f64)
+            let workers = self.workers.iter().filter(|worker| worker.state == state);
+            (state.as_str(), workers.count() as f64)
         });
         gauges(page, "workers", "Workers", "state", &workers)?;
-        let wanted = self.stats.desired_workers as f64;
-        gauge(page, "workers_wanted", "Workers asked for", wanted)
+        let desired = self.stats.desired_workers as f64;
+        gauge(
+            page,
+            "workers_desired",
+            "Desired number of workers",
+            desired,
+        )
     }
 
     fn times(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let wait = "From being ready to being started, in seconds";
+        let wait = "Time from ready to started, in seconds";
         histograms(page, "wait_seconds", wait, &self.histograms, |h| &h.wait)?;
-        let run = "From being started to the end, in seconds";
+        let run = "Time from started to finished, in seconds";
         histograms(page, "run_seconds", run, &self.histograms, |h| &h.run)
     }
 
-    fn keeping(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let keeping = &self.stats.storage;
-        let help = "Bytes that tasks and results take";
-        gauge(page, "kept_bytes", help, keeping.bytes as f64)?;
-        let help = "Changes that are done and could not be saved yet";
+    fn storage(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let storage = &self.stats.storage;
+        let help = "Size of stored tasks and results, in bytes";
+        gauge(page, "storage_bytes", help, storage.bytes as f64)?;
+        let help = "Changes that could not be stored yet";
         gauge(page, "unsaved_changes", help, self.stats.unsaved as f64)?;
         let Percentiles {
             count,
@@ -118,11 +124,11 @@ impl Numbers {
             p99,
             max,
             ..
-        } = keeping.commits;
+        } = storage.commits;
         counter(page, "commits", "Commits to the task file", count)?;
         let times = [("0.5", p50), ("0.99", p99), ("1", max)];
         let times = times.map(|(quantile, time)| (quantile, time.as_secs_f64()));
-        let help = "How long a commit took, in seconds";
+        let help = "Duration of a commit, in seconds";
         gauges(page, "commit_seconds", help, "quantile", &times)
     }
 }
@@ -195,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_has_every_number_with_its_help() {
+    fn the_text_has_every_metric() {
         let mut stats = Stats::default();
         stats.counts[State::Queued.index()] = 7;
         stats.finished[State::Succeeded.index()] = 41;
@@ -208,19 +214,19 @@ mod tests {
             wait: counts.clone(),
             run: counts,
         }];
-        let numbers = Numbers {
+        let metrics = Metrics {
             stats,
             histograms,
             names: 3,
             calls: (9, 1),
-            ..Numbers::default()
+            ..Metrics::default()
         };
-        let text = numbers.text().expect("text");
+        let text = metrics.encode_text().expect("text");
         for line in [
             "distro_tui_tasks{state=\"queued\"} 7.0",
-            "distro_tui_ended_total{state=\"succeeded\"} 41",
+            "distro_tui_finished_total{state=\"succeeded\"} 41",
             "distro_tui_names 3.0",
-            "distro_tui_calls_total{outcome=\"fault\"} 1",
+            "distro_tui_calls_total{outcome=\"error\"} 1",
             "distro_tui_run_seconds_sum{name=\"a\\\"b\"} 2.5",
             "distro_tui_run_seconds_bucket{le=\"+Inf\",name=\"a\\\"b\"} 15",
             "# TYPE distro_tui_wait_seconds histogram",
@@ -232,13 +238,13 @@ mod tests {
 
     #[test]
     fn the_documentation_names_every_metric() {
-        let numbers = Numbers::default().text().expect("text");
+        let metrics = Metrics::default().encode_text().expect("text");
         let of_type = |line: &str| {
             let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
             let total = if kind == "counter" { "_total" } else { "" };
             Some(format!("{name}{total}"))
         };
-        let mut served: Vec<_> = numbers.lines().filter_map(of_type).collect();
+        let mut served: Vec<_> = metrics.lines().filter_map(of_type).collect();
         let page = include_str!("../../docs/metrics.md");
         let of_row = |line: &str| {
             let name = line.strip_prefix("| `")?.split(['`', '{']).next()?;

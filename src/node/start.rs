@@ -100,7 +100,9 @@ impl Node {
             .and_then(|listener| listener.local_addr().ok());
         if let Some(listener) = listener {
             let source = metrics::Source {
-                broker: engine.clone(),
+                broker: engine
+                    .clone()
+                    .map(|engine| Arc::new(engine) as Arc<dyn Broker>),
                 naming: server.clone(),
                 endpoint: endpoint.clone(),
             };
