@@ -202,7 +202,7 @@ fn maps_of_every_kind_are_written() {
 }
 
 #[test]
-fn what_is_no_value_is_refused() {
+fn malformed_values_are_refused() {
     let read =
         |bytes: &[u8]| Encoded::from_bytes(bytes.to_vec()).to_typed::<serde::de::IgnoredAny>();
     for bytes in [

@@ -141,8 +141,8 @@ async fn one_key_cannot_use_up_all_connections() {
     assert!(greet(&client(&other_id), server.peer).await.is_ok());
 }
 
-/// The first packets of handshakes that never go on, as somebody who hides behind the addresses of
-/// others would send them.
+/// The first packets of handshakes that never continue, as an attacker with spoofed addresses sends
+/// them.
 #[tokio::test]
 async fn in_a_flood_of_handshakes_addresses_must_be_proved_first() {
     let (server_id, friend_id) = (identity(), identity());

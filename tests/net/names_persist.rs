@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 /// A journal in memory whose writes can be made to fail.
 #[derive(Default)]
 struct MemoryJournal {
-    kept: Mutex<Vec<JournalEntry>>,
+    stored: Mutex<Vec<JournalEntry>>,
     broken: AtomicBool,
 }
 
@@ -37,7 +37,7 @@ impl Journal for MemoryJournal {
             let full: JournalError = Arc::new(std::io::Error::other("the disk is full"));
             return std::future::ready(Err(full)).boxed();
         }
-        self.kept.lock().expect("whole").extend(changes);
+        self.stored.lock().expect("whole").extend(changes);
         std::future::ready(Ok(())).boxed()
     }
 }
@@ -85,13 +85,13 @@ async fn a_registration_is_persisted_before_the_reply() {
     call(&naming, 1, "register", register("a"))
         .await
         .expect("registered");
-    let put = journal.kept.lock().expect("whole").last().cloned();
-    assert!(matches!(put, Some(JournalEntry::Put(kept)) if kept.record.name == "a"));
+    let put = journal.stored.lock().expect("whole").last().cloned();
+    assert!(matches!(put, Some(JournalEntry::Put(stored)) if stored.record.name == "a"));
     call(&naming, 1, "unregister", vec!["a".into()])
         .await
         .expect("gone");
-    let gone = journal.kept.lock().expect("whole").last().cloned();
-    assert!(matches!(gone, Some(JournalEntry::Removed { name, .. }) if name == "a"));
+    let removed = journal.stored.lock().expect("whole").last().cloned();
+    assert!(matches!(removed, Some(JournalEntry::Removed { name, .. }) if name == "a"));
 }
 
 #[tokio::test]
@@ -145,10 +145,11 @@ async fn restored_names_are_suspect_until_their_owners_renew_them() {
     assert_eq!(health("renewed").await, Ok(Health::Live));
     tokio::time::sleep(Duration::from_secs(16)).await;
     assert_eq!(health("abandoned").await, Err(Code::NotFound));
-    let gone = journal.kept.lock().expect("whole").clone();
+    let removed = journal.stored.lock().expect("whole").clone();
     assert!(
-        gone.iter()
-            .any(|kept| matches!(kept, JournalEntry::Removed { name, .. } if name == "abandoned"))
+        removed.iter().any(
+            |stored| matches!(stored, JournalEntry::Removed { name, .. } if name == "abandoned")
+        )
     );
     // Ids continue, so that an old one never means another registration.
     let granted = call(&naming, 1, "register", register("new"))
@@ -173,9 +174,9 @@ async fn every_removal_is_persisted_however_many_expire_at_once() {
     // Expired names are removed first, and their removals are persisted before this registration.
     let granted = call(&naming, 1, "register", register("new")).await;
     granted.expect("registered");
-    let kept = journal.kept.lock().expect("whole");
-    let gone = kept
+    let stored = journal.stored.lock().expect("whole");
+    let removed = stored
         .iter()
-        .filter(|kept| matches!(kept, JournalEntry::Removed { .. }));
-    assert_eq!(gone.count(), MANY);
+        .filter(|stored| matches!(stored, JournalEntry::Removed { .. }));
+    assert_eq!(removed.count(), MANY);
 }

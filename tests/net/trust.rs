@@ -130,7 +130,7 @@ async fn a_ticket_admits_a_key_and_later_the_key_is_enough() {
         .members()
         .invalidate_tickets(None)
         .await
-        .expect("kept");
+        .expect("stored");
     assert!(home.greet(&member).await.is_ok());
     let listed = home.peers(&member).list().await.expect("listed");
     assert_eq!(listed.len(), 1);
@@ -346,7 +346,7 @@ async fn revoking_a_key_ends_its_connections_and_its_names_at_once() {
         .members()
         .invalidate_tickets(None)
         .await
-        .expect("kept");
+        .expect("stored");
     let new = home.ticket(Role::Member, TicketOptions::default()).await;
     assert!(serial(&new) > serial(&old));
     assert!(thief.client().join(&new, "").await.is_ok());
@@ -426,7 +426,7 @@ async fn one_revocation_reaches_every_server_of_the_system() {
         .members()
         .revoke(member.key())
         .await
-        .expect("kept");
+        .expect("stored");
     member.client().disconnected(object_server.peer).await;
     not_connected(object_server.greet(&member).await);
 }

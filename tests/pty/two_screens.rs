@@ -100,12 +100,12 @@ fn a_read_only_screen_says_why_it_changes_nothing() {
     reader.sees(&["READ-ONLY", "as read"]);
     reader.press("3");
     reader.press("a");
-    reader.sees(&["this takes the role member"]);
+    reader.sees(&["this requires the role member"]);
     // Not by the palette either; greeting is allowed.
     reader.press(":");
     reader.type_text("workers scale 9");
     reader.press("enter");
-    reader.sees(&["this takes the role member"]);
+    reader.sees(&["this requires the role member"]);
     reader.press("2");
     reader.type_text("Ali");
     reader.press("enter");

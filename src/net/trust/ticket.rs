@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_veil_hides_the_ticket_and_nothing_before_it() {
+    fn a_mask_hides_the_ticket_and_nothing_before_it() {
         assert_eq!(mask("join distro1abc def"), "join distro1*** ***");
         assert_eq!(mask("distro-tui é Distro1é"), "distro-tui é Distro1*");
         assert_eq!(mask("2 + 3"), "2 + 3");
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_told_apart_from_what_is_mistyped() {
+    fn other_text_is_distinguished_from_a_mistyped_ticket() {
         let text = ticket().to_string();
         let cut: String = text.chars().take(text.len() - 3).collect();
         for (text, why) in [

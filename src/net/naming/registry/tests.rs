@@ -171,7 +171,7 @@ fn a_permanent_name_never_expires() {
 }
 
 #[test]
-fn what_is_no_name_no_uri_no_tag_or_no_lease_is_refused() {
+fn invalid_registrations_are_refused() {
     let mut registry = NameRegistry::default();
     let bad = [
         request(""),
@@ -402,7 +402,7 @@ proptest! {
 }
 
 #[test]
-fn what_a_key_has_registered_goes_with_the_key() {
+fn an_evicted_owner_loses_its_names() {
     let mut registry = NameRegistry::new(NamingLimits::default());
     for name in ["a", "b", "c"] {
         let request = || RegisterRequest::new(name, "distro:x@127.0.0.1:1");

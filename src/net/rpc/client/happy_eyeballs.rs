@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_address_holds_nobody_up_for_long() {
+    async fn a_silent_address_delays_the_next_only_briefly() {
         let since = tokio::time::Instant::now();
         let found = race(peers(1..5), |peer| async move {
             match peer.addr.port() {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_is_reached_and_says_no_has_said_it_for_every_address() {
+    async fn a_refusal_counts_for_every_address() {
         let stranger = || CallError::Unauthorized("p".into());
         let failed = race::<(), _>(peers(1..4), |peer| async move {
             match peer.addr.port() {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_is_told_only_when_there_was_nothing_else() {
+    async fn silence_is_reported_only_without_another_error() {
         let (silent, told): (Vec<PeerAddr>, _) = (peers(1..4).collect(), unreached(peers(2..3)));
         let failed = race::<(), _>(peers(1..4), |peer| async move {
             match peer.addr.port() {

@@ -83,18 +83,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_joined_is_known_at_the_next_start() {
+    async fn members_are_known_after_a_restart() {
         let home = tempfile::tempdir().expect("a folder");
         let members = Members::open(home.path(), key(0)).expect("opens");
         let ticket = members
             .issue_ticket(Role::Member, false, None)
             .await
-            .expect("kept");
+            .expect("stored");
         let joined = members
             .join(ticket.serial, Role::Member, key(1), "web1")
             .await;
         assert_eq!(joined.expect("joins"), Role::Member);
-        members.revoke(key(2)).await.expect("kept");
+        members.revoke(key(2)).await.expect("stored");
         let again = Members::open(home.path(), key(0)).expect("opens");
         assert_eq!(again.list(), members.list());
         assert_eq!(again.role(&key(1)), Some(Role::Member));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_kept_is_said() {
+    async fn a_list_that_cannot_be_stored_is_reported() {
         let home = tempfile::tempdir().expect("a folder");
         let folder = home.path().join("gone");
         fs::create_dir(&folder).expect("made");

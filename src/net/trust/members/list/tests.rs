@@ -13,27 +13,27 @@ fn join(members: &mut MemberList, ticket: TicketRecord, who: u8) -> Result<Role,
 }
 
 #[test]
-fn a_standing_ticket_is_the_same_until_it_is_rotated() {
+fn a_standing_ticket_is_the_same_until_it_is_invalidated() {
     let mut members = MemberList::default();
-    let give = |members: &mut MemberList| {
+    let issue = |members: &mut MemberList| {
         members
             .issue_ticket(NOW, Role::Member, false, None)
             .expect("room")
     };
-    let first = give(&mut members);
-    assert_eq!(first, give(&mut members));
+    let first = issue(&mut members);
+    assert_eq!(first, issue(&mut members));
     assert_eq!(join(&mut members, first, 1), Ok(Role::Member));
     assert_eq!(join(&mut members, first, 2), Ok(Role::Member));
     assert_eq!(members.invalidate_tickets(Some(Role::Read)), 0);
     assert_eq!(members.invalidate_tickets(Some(Role::Member)), 1);
-    assert_ne!(first, give(&mut members));
+    assert_ne!(first, issue(&mut members));
     let why = join(&mut members, first, 3).expect_err("rotated");
     assert!(why.contains("withdrawn"), "{why}");
     assert!(members.get(&key(1)).is_some(), "who has joined stays");
 }
 
 #[test]
-fn a_ticket_for_one_is_for_one_and_one_that_ends_ends() {
+fn a_single_use_ticket_is_used_once_and_an_expired_one_never() {
     let mut members = MemberList::default();
     let once = members
         .issue_ticket(NOW, Role::Admin, true, None)
@@ -109,7 +109,7 @@ fn tickets_have_a_bound_and_labels_are_names() {
 }
 
 #[test]
-fn what_is_kept_is_what_was() {
+fn a_stored_list_is_restored() {
     let mut members = MemberList::default();
     let ticket = members
         .issue_ticket(NOW, Role::Member, false, None)
