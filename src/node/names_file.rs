@@ -102,11 +102,11 @@ impl NamesFile {
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         if damaged > 0 {
-            let kept_at = copy_name(&path);
+            let copy = copy_name(&path);
             // The file is replaced below, which leaves the damaged one under this name.
-            fs::hard_link(&path, &kept_at)?;
-            let (path, kept_at, kept) = (path.display(), kept_at.display(), names.len());
-            tracing::error!(%path, %kept_at, damaged, kept, "the file of names is damaged");
+            fs::hard_link(&path, &copy)?;
+            let (path, copy, salvaged) = (path.display(), copy.display(), names.len());
+            tracing::error!(%path, %copy, damaged, salvaged, "the file of names is damaged");
         }
         let (file, length) = write_all(&path, names.values())?;
         let file = Self {
