@@ -3,7 +3,7 @@
 //! Due times are stored in wall-clock time, because they must mean the same after a restart.
 //! Durations are measured on the monotonic clock, because the wall clock can be set. An offset joins
 //! the two. It changes only in [`Clock::detect_step`], so that between two calls time never goes
-//! back; the caller is told by how much the wall clock was moved.
+//! back; the caller gets the distance that the wall clock was moved.
 
 use std::{
     fmt,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use distro_tui::queue::{
     broker::{Broker, CancelOutcome, Control, Inspect, Submit},
+    capabilities::Operation,
     embedded::CoreLimits,
     error::BrokerError,
     event::Event,
@@ -93,4 +94,19 @@ async fn shutdown_abandons_tasks_that_do_not_end() {
         .await
         .expect("drained");
     assert_eq!(drained.abandoned, 1);
+}
+
+#[tokio::test]
+async fn every_operation_but_the_list_of_queues_is_supported() {
+    let subject = Setup::over_the_network()
+        .subject(1, CoreLimits::default())
+        .await;
+    let missing = |operation: &Operation| !subject.broker.capabilities().supports(*operation);
+    let missing: Vec<Operation> = Operation::ALL.into_iter().filter(missing).collect();
+    assert_eq!(missing, [Operation::Queues]);
+    let refused = subject.broker.queues().await;
+    let unsupported = BrokerError::Unsupported {
+        operation: Operation::Queues,
+    };
+    assert_eq!(refused, Err(unsupported));
 }

@@ -11,6 +11,7 @@ use distro_tui::{
     queue::{
         add,
         broker::Broker,
+        capabilities::Operation,
         context::Context,
         embedded::{BrokerConfig, CoreLimits, Embedded, store},
         id::TaskId,
@@ -39,6 +40,15 @@ pub(crate) struct Engine {
 pub(crate) struct Subject {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) gate: Arc<Semaphore>,
+}
+
+impl Subject {
+    /// Returns true if the engine supports every one of these operations.
+    pub(crate) fn supports(&self, operations: &[Operation]) -> bool {
+        let capabilities = self.broker.capabilities();
+        let supported = |operation: &Operation| capabilities.supports(*operation);
+        operations.iter().all(supported)
+    }
 }
 
 /// A kind of engine.
