@@ -74,12 +74,13 @@ impl FromStr for Principal {
     }
 }
 
-/// A key is serialized as its bytes, a gateway as text.
+/// A key is serialized as its bytes, a gateway as text; both as text where the format does not
+/// describe itself.
 impl Serialize for Principal {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Key(key) => key.serialize(s),
-            Self::Gateway(_) => s.collect_str(self),
+            Self::Key(key) if s.is_human_readable() => key.serialize(s),
+            Self::Key(_) | Self::Gateway(_) => s.collect_str(self),
         }
     }
 }
@@ -105,7 +106,11 @@ impl<'de> Deserialize<'de> for Principal {
                 text.parse().map_err(E::custom)
             }
         }
-        d.deserialize_any(PrincipalVisitor)
+        if d.is_human_readable() {
+            d.deserialize_any(PrincipalVisitor)
+        } else {
+            d.deserialize_str(PrincipalVisitor)
+        }
     }
 }
 
@@ -124,6 +129,8 @@ mod tests {
             assert_eq!(principal.to_string().parse(), Ok(principal));
             let encoded = Encoded::from_typed(&principal).expect("encodes");
             assert_eq!(encoded.to_typed(), Ok(principal));
+            let bytes = postcard::to_stdvec(&principal).expect("encodes");
+            assert_eq!(postcard::from_bytes(&bytes), Ok(principal));
         }
         let (as_owner, as_key) = (Principal::Key(key), key);
         assert_eq!(Encoded::from_typed(&as_owner), Encoded::from_typed(&as_key));
