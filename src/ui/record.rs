@@ -29,7 +29,7 @@ use crate::{
         trust::ticket::{contains_ticket, redact},
     },
     node::Locality,
-    queue::{clock::Timestamp, id::TaskId, query::Page, task::Task},
+    queue::{capabilities::Capabilities, clock::Timestamp, id::TaskId, query::Page, task::Task},
 };
 
 /// The first bytes of every recording.
@@ -48,6 +48,7 @@ pub(super) struct RecordingHeader {
     engine: String,
     role: Role,
     place: Locality,
+    capabilities: Capabilities,
     read_only: bool,
 }
 
@@ -61,6 +62,7 @@ impl RecordingHeader {
             engine: about.engine.clone(),
             role: about.role,
             place: about.place,
+            capabilities: about.capabilities,
             read_only: about.read_only,
         }
     }
@@ -72,6 +74,7 @@ impl RecordingHeader {
             engine: self.engine.clone(),
             role: self.role,
             place: self.place,
+            capabilities: self.capabilities,
             read_only: self.read_only,
         }
     }

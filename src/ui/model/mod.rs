@@ -27,7 +27,7 @@ use super::{
 use crate::{
     net::trust::role::Role,
     node::{Locality, NodeHandle},
-    queue::{clock::Timestamp, id::TaskId},
+    queue::{capabilities::Capabilities, clock::Timestamp, id::TaskId},
 };
 
 /// The node that the screen shows.
@@ -39,6 +39,8 @@ pub(crate) struct Header {
     /// The role of this key at the node.
     pub(crate) role: Role,
     pub(crate) place: Locality,
+    /// The operations of its broker.
+    pub(crate) capabilities: Capabilities,
     /// The screen must not change anything, whatever the role.
     pub(crate) read_only: bool,
 }
@@ -51,6 +53,7 @@ impl Default for Header {
             engine: String::new(),
             role: Role::Admin,
             place: Locality::InProcess,
+            capabilities: Capabilities::all(),
             read_only: false,
         }
     }
@@ -58,11 +61,12 @@ impl Default for Header {
 
 impl Header {
     pub(crate) fn of(access: &NodeHandle) -> Self {
-        let about = access.info();
+        let (about, broker) = (access.info(), access.broker());
         Self {
             fingerprint: about.key.fingerprint(),
             addr: about.addr.to_string(),
-            engine: access.broker().engine().to_owned(),
+            engine: broker.engine().to_owned(),
+            capabilities: broker.capabilities(),
             role: about.role,
             place: about.locality,
             read_only: false,

@@ -7,6 +7,7 @@ use crate::{
         options::{ParseError, PartialOptions},
     },
     net::trust::role::Role,
+    queue::capabilities::Operation,
     ui::{
         effect::Effect,
         model::{Model, layer::PromptKind},
@@ -21,6 +22,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "submit an addition: 2 3, or 2 + 3, then seconds of work and options if you like",
     argument: "X Y [SECONDS] [OPTION ...]",
     impact: Impact::Changes(Role::Member),
+    needs: Some(Operation::Submit),
     press: |model, argument| prompt::open(model, PromptKind::Add, "", argument),
     ..ActionSpec::BASE
 };

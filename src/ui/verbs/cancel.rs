@@ -6,6 +6,7 @@ use crate::{
     node::NodeHandle,
     queue::{
         broker::{BulkAction, CancelOutcome},
+        capabilities::Operation,
         id::TaskId,
     },
     ui::{
@@ -22,6 +23,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "cancel the selected task, or the marked ones",
     argument: "[TASK]",
     impact: Impact::Changes(Role::Member),
+    needs: Some(Operation::Cancel),
     press: |model, argument| bulk::on_tasks(model, BulkAction::Cancel, Effect::Cancel, argument),
     unavailable,
     succeeded,

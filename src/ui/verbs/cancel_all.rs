@@ -1,7 +1,10 @@
 //! `cancel-all`: cancels all matching unfinished tasks.
 
 use super::{Action, ActionSpec, Impact, bulk, scope};
-use crate::{net::trust::role::Role, queue::broker::BulkAction};
+use crate::{
+    net::trust::role::Role,
+    queue::{broker::BulkAction, capabilities::Operation},
+};
 
 pub(super) const SPEC: ActionSpec = ActionSpec {
     action: Action::CancelAll,
@@ -9,6 +12,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     keys: &[(&[scope::TASKS], &["X"])],
     text: "cancel all matching unfinished tasks",
     impact: Impact::Destroys(Role::Member),
+    needs: Some(Operation::Bulk),
     press: |model, _| bulk::count_matching(model, BulkAction::Cancel),
     ..ActionSpec::BASE
 };

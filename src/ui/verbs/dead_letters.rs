@@ -5,6 +5,7 @@ use crate::{
     node::NodeHandle,
     queue::{
         broker::BulkAction,
+        capabilities::Operation,
         error::FailureGroup,
         query::{FILTER_FIELDS, Filter},
         state::State,
@@ -25,6 +26,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     name: "dead-letters",
     keys: &[(&[scope::TASKS], &["d"])],
     hint: "dead letters",
+    needs: Some(Operation::DeadLetters),
     text: "show the dead letters: failed tasks, grouped by error",
     press: |model, _| open(model),
     ..ActionSpec::BASE

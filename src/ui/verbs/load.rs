@@ -3,7 +3,7 @@
 use super::{Action, ActionSpec, Impact, scope};
 use crate::{
     net::trust::role::Role,
-    queue::{add::Add, number::Number, task::NewTask},
+    queue::{add::Add, capabilities::Operation, number::Number, task::NewTask},
     text::fmt_count,
     ui::{
         effect::Effect,
@@ -23,6 +23,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "submit a hundred additions of 20 to 400 ms each",
     argument: "[COUNT]",
     impact: Impact::Changes(Role::Member),
+    needs: Some(Operation::Submit),
     press: load,
     ..ActionSpec::BASE
 };

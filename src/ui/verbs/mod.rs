@@ -59,7 +59,7 @@ use super::{
     },
     pane::Pane,
 };
-use crate::{net::trust::role::Role, text::fmt_duration};
+use crate::{net::trust::role::Role, queue::capabilities::Operation, text::fmt_duration};
 
 /// The identity of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -159,6 +159,8 @@ pub(crate) struct ActionSpec {
     /// The argument that the palette accepts after the name; empty for none.
     pub(crate) argument: &'static str,
     pub(crate) impact: Impact,
+    /// The operation of the broker that it needs.
+    pub(crate) needs: Option<Operation>,
     /// Whether the palette offers it, not only a key.
     pub(crate) is_command: bool,
     /// The kind of its lines in the log.
@@ -181,6 +183,7 @@ impl ActionSpec {
         hint: "",
         argument: "",
         impact: Impact::None,
+        needs: None,
         is_command: true,
         kind: Kind::Task,
         press: |_, _| vec![],

@@ -4,6 +4,7 @@ use super::{Action, ActionSpec, Impact, scope};
 use crate::{
     net::trust::role::Role,
     node::NodeHandle,
+    queue::capabilities::Operation,
     ui::{
         effect::{Effect, EffectDone},
         model::Model,
@@ -18,6 +19,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "pause or resume all queues, or pause one",
     argument: "[QUEUE]",
     impact: Impact::Changes(Role::Member),
+    needs: Some(Operation::Pause),
     press: pause,
     ..ActionSpec::BASE
 };
@@ -28,6 +30,7 @@ pub(super) const RESUME: ActionSpec = ActionSpec {
     text: "resume all queues, or one",
     argument: "[QUEUE]",
     impact: Impact::Changes(Role::Member),
+    needs: Some(Operation::Pause),
     press: |_, queue| {
         vec![Effect::Pause {
             queue: queue.map(str::to_owned),

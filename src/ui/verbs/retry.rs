@@ -4,7 +4,7 @@ use super::{Action, ActionSpec, Impact, bulk, dead_letters, scope};
 use crate::{
     net::trust::role::Role,
     node::NodeHandle,
-    queue::{broker::BulkAction, id::TaskId, state::Transition},
+    queue::{broker::BulkAction, capabilities::Operation, id::TaskId, state::Transition},
     ui::{
         effect::{Effect, EffectDone},
         model::Model,
@@ -23,6 +23,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "retry the selected task with its original arguments, or the marked ones",
     argument: "[TASK]",
     impact: Impact::Changes(Role::Member),
+    needs: Some(Operation::Retry),
     press: retry,
     unavailable,
     ..ActionSpec::BASE

@@ -4,6 +4,7 @@ use super::{Action, ActionSpec, Impact, Scope, scope};
 use crate::{
     net::trust::role::Role,
     node::NodeHandle,
+    queue::capabilities::Operation,
     text::pluralize,
     ui::{
         effect::{Effect, EffectDone},
@@ -21,6 +22,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "set the number of workers",
     argument: "COUNT",
     impact: Impact::Changes(Role::Member),
+    needs: Some(Operation::Scale),
     kind: Kind::Worker,
     press: scale,
     ..ActionSpec::BASE

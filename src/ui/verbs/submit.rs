@@ -5,7 +5,10 @@ use crate::{
     input::{options::PartialOptions, submission},
     net::trust::role::Role,
     node::NodeHandle,
-    queue::task::{NewTask, Receipt},
+    queue::{
+        capabilities::Operation,
+        task::{NewTask, Receipt},
+    },
     text::fmt_count,
     ui::{
         effect::{Effect, EffectDone},
@@ -20,6 +23,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "submit a task by its name, with its arguments as JSON",
     argument: "NAME JSON [OPTION ...]",
     impact: Impact::Changes(Role::Member),
+    needs: Some(Operation::Submit),
     press: submit,
     ..ActionSpec::BASE
 };

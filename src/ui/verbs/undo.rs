@@ -4,7 +4,7 @@ use super::{Action, ActionSpec, Impact, scope};
 use crate::{
     net::trust::role::Role,
     node::NodeHandle,
-    queue::id::TaskId,
+    queue::{capabilities::Operation, id::TaskId},
     ui::{
         effect::{Effect, EffectDone},
         model::Model,
@@ -17,6 +17,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     keys: &[(&[scope::TASKS], &["u"])],
     text: "undo the last cancellation",
     impact: Impact::Changes(Role::Member),
+    needs: Some(Operation::UndoCancel),
     press: |model, _| {
         let cancelled = model.undo.take();
         cancelled
