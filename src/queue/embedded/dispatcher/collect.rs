@@ -18,27 +18,9 @@ pub(super) enum Message {
     Report(WorkerReport),
 }
 
-/// The reason for a round.
-pub(super) enum Wake {
-    Message(Message),
-    Timer,
-    /// The grace of a shutdown is over.
-    GraceOver,
-}
-
 impl Dispatcher {
-    /// Collects the input of a round: what woke the dispatcher, everything else that has arrived, and
-    /// the next page of a bulk action.
-    pub(super) fn collect(&mut self, wake: Wake) {
-        match wake {
-            Wake::Message(message) => self.inbox.push(message),
-            Wake::Timer => {}
-            Wake::GraceOver => {
-                if let Some(shutdown) = &mut self.shutdown {
-                    shutdown.deadline = Instant::now();
-                }
-            }
-        }
+    /// Collects the input of a round: everything that has arrived, and the next page of a bulk action.
+    pub(super) fn collect(&mut self) {
         while self.inbox.len() < BATCH
             && let Some(message) = self.try_receive()
         {
@@ -68,27 +50,23 @@ impl Dispatcher {
         }
     }
 
-    /// Waits for the reason of the next round; `None` when all handles are dropped.
+    /// Waits until there is a reason for a round; returns false when all handles are dropped.
     ///
     /// While tasks end, the next report is microseconds away: polling a few times costs less than to
     /// sleep and be woken, here and for the worker that would have to wake this thread for every task.
-    pub(super) async fn next_wake(&self) -> Option<Wake> {
+    pub(super) async fn wait(&mut self) -> bool {
         if !self.bulk_jobs.is_empty() || self.core.has_output() {
-            return Some(Wake::Timer);
+            return true;
         }
         if self.ended_runs > 0 {
             for _ in 0..SPIN_LIMIT {
                 std::thread::yield_now();
                 if let Some(message) = self.try_receive() {
-                    return Some(Wake::Message(message));
+                    self.inbox.push(message);
+                    return true;
                 }
             }
         }
-        self.sleep().await
-    }
-
-    /// Sleeps until a message or a deadline.
-    async fn sleep(&self) -> Option<Wake> {
         let at = self.next_alarm();
         let timer = async {
             match at {
@@ -102,16 +80,19 @@ impl Dispatcher {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let received = tokio::select! {
             biased;
-            report = self.reports.recv() => {
-                report.ok().map(|report| Wake::Message(Message::Report(report)))
+            report = self.reports.recv() => report.map(Message::Report),
+            command = self.commands.recv() => command.map(Message::Command),
+            () = timer => return true,
+            () = grace => return true,
+        };
+        match received {
+            Ok(message) => {
+                self.inbox.push(message);
+                true
             }
-            command = self.commands.recv() => {
-                command.ok().map(|command| Wake::Message(Message::Command(command)))
-            }
-            () = timer => Some(Wake::Timer),
-            () = grace => Some(Wake::GraceOver),
+            Err(_closed) => false,
         }
     }
 

@@ -230,8 +230,8 @@ impl Dispatcher {
 
     async fn run(mut self) -> Self {
         self.dispatch_ready();
-        while let Some(wake) = self.next_wake().await {
-            self.collect(wake);
+        while self.wait().await {
+            self.collect();
             self.decide();
             let committed = self.commit();
             self.sweep();

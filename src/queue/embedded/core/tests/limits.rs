@@ -12,7 +12,7 @@ fn limited(soft: u64, hard: u64) -> TaskOptions {
 
 fn stop_signals(reason: StopReason, run: u64) -> Vec<Signal> {
     vec![Signal::Stop {
-        worker: W.into(),
+        worker: W,
         run,
         reason,
     }]
