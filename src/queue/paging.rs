@@ -11,7 +11,7 @@ use super::{
 /// Fetches a page that is full or ends with the last task, in as many calls as necessary.
 ///
 /// # Errors
-/// Those of [`Broker::list`].
+/// Those of [`Inspect::list`](super::broker::Inspect::list).
 pub async fn fetch_full_page(broker: &dyn Broker, mut query: Query) -> Result<Page, BrokerError> {
     let backwards = query.from.is_backwards();
     let mut tasks: Vec<Task> = Vec::new();
