@@ -74,12 +74,12 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
     }
     match model.layers.last_mut() {
         Some(Layer::Prompt(prompt)) => {
-            if edit(&mut prompt.input, key) {
-                prompt.error = None;
-            }
+            let edited = edit(&mut prompt.input, key);
+            prompt.error.take_if(|_| edited);
         }
         Some(Layer::Palette(palette)) => {
-            if edit(&mut palette.input, key) {
+            let edited = edit(&mut palette.input, key);
+            if edited {
                 palette.selected = 0;
                 palette.error = None;
             }
