@@ -4,7 +4,7 @@ use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use distro_tui::{
-    cli::{Cli, Command, GlobalArgs, Replay, ScreenArgs},
+    cli::{Cli, Command, GlobalArgs, ReplayArgs, ScreenArgs},
     command::{self, CmdError, print_stderr},
     config::{self, Settings},
     crash, logging,
@@ -107,7 +107,7 @@ fn session(global: &GlobalArgs, settings: &Settings) -> Result<Session, CmdError
 }
 
 /// Replays a recording.
-fn run_replay(settings: &Settings, replay: &Replay) -> ExitCode {
+fn run_replay(settings: &Settings, replay: &ReplayArgs) -> ExitCode {
     if !(replay.speed.is_finite() && replay.speed > 0.0) {
         print_stderr(
             format_args!("--speed: {} is not a factor above 0", replay.speed),

@@ -6,7 +6,7 @@ use super::TaskFlags;
 
 /// `add`
 #[derive(Debug, Clone, Args)]
-pub struct Add {
+pub struct AddArgs {
     /// Two numbers, integers of any size or floats; without any, one addition per line from stdin.
     /// Options such as priority:9 may follow
     #[arg(value_name = "X Y", num_args = 0.., allow_negative_numbers = true)]
@@ -16,24 +16,24 @@ pub struct Add {
     pub seconds: Option<f64>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub submit: SubmitArgs,
+    pub submit: SubmissionArgs,
 }
 
 /// `submit`
 #[derive(Debug, Clone, Args)]
-pub struct Submit {
+pub struct SubmitArgs {
     /// Name of the task and its arguments as JSON, such as add '[2,3]'; without any, one task per
     /// line from stdin. Options such as priority:9 may follow
     #[arg(value_name = "NAME JSON", num_args = 0..)]
     pub task: Vec<String>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
-    pub submit: SubmitArgs,
+    pub submit: SubmissionArgs,
 }
 
 /// Options of the commands that submit tasks.
 #[derive(Debug, Clone, Args)]
-pub struct SubmitArgs {
+pub struct SubmissionArgs {
     /// Wait for the result and print it
     #[arg(long)]
     pub wait: bool,

@@ -4,7 +4,7 @@ use clap::Args;
 
 /// `call`
 #[derive(Debug, Clone, Args)]
-pub struct Call {
+pub struct CallArgs {
     /// Name under which the object is registered
     pub name: String,
     /// The method
@@ -19,14 +19,14 @@ pub struct Call {
 
 /// `methods`
 #[derive(Debug, Clone, Args)]
-pub struct Methods {
+pub struct MethodsArgs {
     /// Name under which the object is registered
     pub name: String,
 }
 
 /// `greet`
 #[derive(Debug, Clone, Args)]
-pub struct Greet {
+pub struct GreetArgs {
     /// Names to greet; without any, one per line from stdin
     pub names: Vec<String>,
     /// Print replies as they arrive, each with its line number, not in order

@@ -7,14 +7,14 @@ use crate::net::trust::role::Role;
 
 /// `revoke`
 #[derive(Debug, Clone, Args)]
-pub struct Revoke {
+pub struct RevokeArgs {
     /// Key prefix or label of the member
     pub member: String,
 }
 
 /// `ticket`
 #[derive(Debug, Clone, Args)]
-pub struct Ticket {
+pub struct TicketArgs {
     /// A command on tickets; without one, a new ticket is printed.
     #[command(subcommand)]
     pub command: Option<TicketCommand>,
@@ -42,7 +42,7 @@ pub enum TicketCommand {
 
 /// `join`
 #[derive(Debug, Clone, Args)]
-pub struct Join {
+pub struct JoinArgs {
     /// The ticket; `-` or no argument reads it from stdin, `@FILE` from a file. An argument is visible
     /// to every user of this machine and stays in the shell history
     #[arg(env = "DISTRO_TUI_TICKET", hide_env_values = true)]
@@ -51,7 +51,7 @@ pub struct Join {
 
 /// `leave`
 #[derive(Debug, Clone, Args)]
-pub struct Leave {
+pub struct LeaveArgs {
     /// Key prefix of the joined node
     pub node: String,
 }

@@ -247,53 +247,53 @@ fn given<const N: usize>(
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Run a node without a dashboard
-    Serve(Serve),
+    Serve(ServeArgs),
     /// List, look up, register and watch names
     #[command(subcommand, visible_alias = "name")]
-    Names(Names),
+    Names(NamesCommand),
     /// Call a method of a registered object
-    Call(Call),
+    Call(CallArgs),
     /// List the methods of a registered object
-    Methods(Methods),
+    Methods(MethodsArgs),
     /// Greet people, or one per line from stdin
-    Greet(Greet),
+    Greet(GreetArgs),
     /// Submit an addition, or one per line from stdin
-    Add(Add),
+    Add(AddArgs),
     /// Submit any registered task, or one per line from stdin
-    Submit(Submit),
+    Submit(SubmitArgs),
     /// List, show, cancel, retry, purge, watch and export tasks
     #[command(subcommand, visible_alias = "task")]
-    Tasks(Tasks),
+    Tasks(TasksCommand),
     /// List and scale workers
     #[command(subcommand, visible_alias = "worker")]
-    Workers(Workers),
+    Workers(WorkersCommand),
     /// Pause and resume queues, and show statistics
     #[command(subcommand)]
-    Queue(Queue),
+    Queue(QueueCommand),
     /// List members, and the nodes that this one has joined
     Members,
     /// Remove a member, close its connections and remove its names
-    Revoke(Revoke),
+    Revoke(RevokeArgs),
     /// Print a ticket with which others can join
     #[command(args_conflicts_with_subcommands = true)]
-    Ticket(Ticket),
+    Ticket(TicketArgs),
     /// Join another node with its ticket
-    Join(Join),
+    Join(JoinArgs),
     /// Leave a joined node
-    Leave(Leave),
+    Leave(LeaveArgs),
     /// Check that everything works, and suggest fixes
     Doctor,
     /// Show the settings and their sources, or write a configuration file
     #[command(subcommand)]
-    Config(Config),
+    Config(ConfigCommand),
     /// List every key of the dashboard
     Keys,
     /// Print shell completions
-    Completions(Completions),
+    Completions(CompletionsArgs),
     /// Print the manual page
     Man,
     /// Open the dashboard and record what it receives
-    Record(Record),
+    Record(RecordArgs),
     /// Replay a recording
-    Replay(Replay),
+    Replay(ReplayArgs),
 }

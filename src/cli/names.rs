@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 /// `names`
 #[derive(Debug, Clone, Subcommand)]
-pub enum Names {
+pub enum NamesCommand {
     /// List names
     #[command(visible_alias = "ls")]
     List {

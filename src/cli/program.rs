@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 /// `config`
 #[derive(Debug, Clone, Subcommand)]
-pub enum Config {
+pub enum ConfigCommand {
     /// Print every setting with its value and source
     Show,
     /// Write the default configuration file, with every setting explained
@@ -19,21 +19,21 @@ pub enum Config {
 
 /// `completions`
 #[derive(Debug, Clone, Args)]
-pub struct Completions {
+pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,
 }
 
 /// `record`
 #[derive(Debug, Clone, Args)]
-pub struct Record {
+pub struct RecordArgs {
     /// File to write; it must not exist
     pub file: PathBuf,
 }
 
 /// `replay`
 #[derive(Debug, Clone, Args)]
-pub struct Replay {
+pub struct ReplayArgs {
     /// A recorded file
     pub file: PathBuf,
     /// Speed: 1 is the original speed, 10 is ten times as fast

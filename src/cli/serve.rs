@@ -6,7 +6,7 @@ use super::NodeArgs;
 
 /// `serve`
 #[derive(Debug, Clone, Args)]
-pub struct Serve {
+pub struct ServeArgs {
     /// Join this node at the start; `-` reads the ticket from stdin, `@FILE` from a file
     #[arg(
         long,

@@ -9,7 +9,7 @@ use crate::queue::query::Order;
 
 /// `tasks`
 #[derive(Debug, Clone, Subcommand)]
-pub enum Tasks {
+pub enum TasksCommand {
     /// List tasks
     #[command(visible_alias = "ls")]
     List {

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 /// `workers`
 #[derive(Debug, Clone, Subcommand)]
-pub enum Workers {
+pub enum WorkersCommand {
     /// List workers and the tasks they run
     #[command(visible_alias = "ls")]
     List,
@@ -17,7 +17,7 @@ pub enum Workers {
 
 /// `queue`
 #[derive(Debug, Clone, Subcommand)]
-pub enum Queue {
+pub enum QueueCommand {
     /// Stop starting tasks of one queue, or of all
     Pause {
         /// Name of the queue; without it, all queues

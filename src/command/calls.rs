@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use super::{CmdError, CmdResult, Ctx};
 use crate::{
-    cli::{Call, Methods},
+    cli::{CallArgs, MethodsArgs},
     input::arguments,
     net::rpc::object::{METHODS, Signature},
     value::Value,
 };
 
-pub(super) fn call(ctx: &Ctx<'_>, call: &Call) -> CmdResult {
+pub(super) fn call(ctx: &Ctx<'_>, call: &CallArgs) -> CmdResult {
     let args: Vec<Value> = call
         .args
         .iter()
@@ -45,7 +45,7 @@ pub(super) fn call(ctx: &Ctx<'_>, call: &Call) -> CmdResult {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn methods(ctx: &Ctx<'_>, methods: &Methods) -> CmdResult {
+pub(super) fn methods(ctx: &Ctx<'_>, methods: &MethodsArgs) -> CmdResult {
     let listed = ctx.with_session(|session| async move {
         let access = session.handle();
         let called = access.call_by_name(&methods.name, METHODS, vec![], vec![]);

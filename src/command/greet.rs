@@ -14,7 +14,7 @@ use super::{
     stdin::{self, stdin_is_piped},
 };
 use crate::{
-    cli::Greet,
+    cli::GreetArgs,
     net::{naming::proxy::CallOutcome, rpc::error::CallError},
     node::NodeHandle,
     value::Value,
@@ -35,7 +35,7 @@ struct GreetedJson<'a> {
     call_ms: Option<f64>,
 }
 
-pub(super) fn run(ctx: &Ctx<'_>, greet: Greet) -> CmdResult {
+pub(super) fn run(ctx: &Ctx<'_>, greet: GreetArgs) -> CmdResult {
     if greet.names.is_empty() && !stdin_is_piped() {
         let why = "no names given: write distro-tui greet Ali, or pipe one name per line into it";
         return Err(CmdError::usage(why.to_owned()));
@@ -47,7 +47,7 @@ pub(super) fn run(ctx: &Ctx<'_>, greet: Greet) -> CmdResult {
     })
 }
 
-async fn greet_all(access: &NodeHandle, greet: Greet, mut out: Output) -> CmdResult {
+async fn greet_all(access: &NodeHandle, greet: GreetArgs, mut out: Output) -> CmdResult {
     let single = greet.names.len() == 1;
     let names: BoxStream<'_, io::Result<(u64, String)>> = if greet.names.is_empty() {
         names_from_stdin().boxed()

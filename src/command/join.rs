@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::{CmdError, CmdResult, Ctx, output::print_stderr, ticket::read_ticket};
 use crate::{
-    cli::{Join, Leave},
+    cli::{JoinArgs, LeaveArgs},
     net::trust::role::Role,
     node::Session,
 };
 
-pub(super) fn join(ctx: &Ctx<'_>, join: &Join) -> CmdResult {
+pub(super) fn join(ctx: &Ctx<'_>, join: &JoinArgs) -> CmdResult {
     #[derive(Serialize)]
     struct JoinedJson {
         key: String,
@@ -45,7 +45,7 @@ pub(super) fn join(ctx: &Ctx<'_>, join: &Join) -> CmdResult {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn leave(ctx: &Ctx<'_>, leave: &Leave) -> CmdResult {
+pub(super) fn leave(ctx: &Ctx<'_>, leave: &LeaveArgs) -> CmdResult {
     #[derive(Serialize)]
     struct LeftJson {
         key: String,

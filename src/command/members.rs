@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{CmdError, CmdResult, Ctx, output::print_stderr};
 use crate::{
-    cli::Revoke,
+    cli::RevokeArgs,
     net::{admission::MemberStatus, trust::role::Role},
     node::UpstreamStatus,
     queue::clock::Timestamp,
@@ -125,7 +125,7 @@ fn upstream_json(upstream: &UpstreamStatus) -> UpstreamJson<'_> {
     }
 }
 
-pub(super) fn revoke(ctx: &Ctx<'_>, revoke: &Revoke) -> CmdResult {
+pub(super) fn revoke(ctx: &Ctx<'_>, revoke: &RevokeArgs) -> CmdResult {
     #[derive(Serialize)]
     struct RevokedJson {
         key: String,

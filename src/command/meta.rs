@@ -7,15 +7,15 @@ use serde::Serialize;
 
 use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
-    cli::{Cli, Completions, Config},
+    cli::{Cli, CompletionsArgs, ConfigCommand},
     config::{DEFAULT_FILE, EffectiveSetting},
     files, ui,
 };
 
-pub(super) fn config(ctx: &Ctx<'_>, config: &Config) -> CmdResult {
+pub(super) fn config(ctx: &Ctx<'_>, config: &ConfigCommand) -> CmdResult {
     let settings = ctx.settings;
     match config {
-        Config::Show => {
+        ConfigCommand::Show => {
             let mut out = ctx.output();
             if out.json {
                 out.document(&settings.effective)?;
@@ -32,12 +32,12 @@ pub(super) fn config(ctx: &Ctx<'_>, config: &Config) -> CmdResult {
             }
             out.flush()?;
         }
-        Config::Init { print: true } => {
+        ConfigCommand::Init { print: true } => {
             let mut out = Output::new(false);
             out.text(DEFAULT_FILE)?;
             out.flush()?;
         }
-        Config::Init { print: false } => {
+        ConfigCommand::Init { print: false } => {
             #[derive(Serialize)]
             struct WrittenJson {
                 file: String,
@@ -78,7 +78,7 @@ pub(super) fn keys(ctx: &Ctx<'_>) -> CmdResult {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn completions(completions: &Completions) -> CmdResult {
+pub(super) fn completions(completions: &CompletionsArgs) -> CmdResult {
     let mut text = Vec::new();
     clap_complete::generate(
         completions.shell,

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
-    cli::Names,
+    cli::NamesCommand,
     json::NameJson,
     net::{
         naming::{
@@ -20,7 +20,7 @@ use crate::{
     units,
 };
 
-pub(super) fn run(ctx: &Ctx<'_>, names: Names) -> CmdResult {
+pub(super) fn run(ctx: &Ctx<'_>, names: NamesCommand) -> CmdResult {
     let out = ctx.output();
     ctx.with_session(|session| async move {
         let result = run_command(&session.handle(), names, out).await;
@@ -28,9 +28,9 @@ pub(super) fn run(ctx: &Ctx<'_>, names: Names) -> CmdResult {
     })
 }
 
-async fn run_command(access: &NodeHandle, names: Names, out: Output) -> CmdResult {
+async fn run_command(access: &NodeHandle, names: NamesCommand, out: Output) -> CmdResult {
     match names {
-        Names::List {
+        NamesCommand::List {
             prefix,
             regex,
             tag,
@@ -47,13 +47,13 @@ async fn run_command(access: &NodeHandle, names: Names, out: Output) -> CmdResul
             };
             list(access, query, limit.unwrap_or(usize::MAX), out).await
         }
-        Names::Lookup { name } => {
+        NamesCommand::Lookup { name } => {
             let found = access
                 .naming(|naming| async move { naming.lookup(&name).await })
                 .await?;
             show(out, &found)
         }
-        Names::Register {
+        NamesCommand::Register {
             name,
             uri,
             tag,
@@ -74,7 +74,7 @@ async fn run_command(access: &NodeHandle, names: Names, out: Output) -> CmdResul
                 }
             }
         }
-        Names::Unregister { name, all } => {
+        NamesCommand::Unregister { name, all } => {
             let requested = name.clone();
             let removed = access
                 .naming(|naming| async move {
@@ -86,14 +86,14 @@ async fn run_command(access: &NodeHandle, names: Names, out: Output) -> CmdResul
                 .await?;
             print_change(out, &name, removed, "unregistered")
         }
-        Names::SetTags { name, tags } => {
+        NamesCommand::SetTags { name, tags } => {
             let (requested, count) = (name.clone(), tags.len());
             access
                 .naming(|naming| async move { naming.set_tags(&requested, &tags).await })
                 .await?;
             print_change(out, &name, count, "tagged")
         }
-        Names::Watch { prefix } => watch(access, &prefix, out).await,
+        NamesCommand::Watch { prefix } => watch(access, &prefix, out).await,
     }
 }
 

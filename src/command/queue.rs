@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{CmdResult, Ctx, output::Output, workers::with_broker};
 use crate::{
-    cli::Queue,
+    cli::QueueCommand,
     json::StatsJson,
     queue::{
         state::State,
@@ -16,23 +16,23 @@ use crate::{
     units::fmt_bytes,
 };
 
-pub(super) fn run(ctx: &Ctx<'_>, queue: &Queue) -> CmdResult {
+pub(super) fn run(ctx: &Ctx<'_>, queue: &QueueCommand) -> CmdResult {
     match queue {
-        Queue::Pause { queue } => {
+        QueueCommand::Pause { queue } => {
             let which = queue.clone();
             with_broker(ctx, |broker| async move {
                 Ok(broker.pause(which.as_deref()).await?)
             })?;
             print_paused(ctx.output(), queue.as_deref(), true)
         }
-        Queue::Resume { queue } => {
+        QueueCommand::Resume { queue } => {
             let which = queue.clone();
             with_broker(ctx, |broker| async move {
                 Ok(broker.resume(which.as_deref()).await?)
             })?;
             print_paused(ctx.output(), queue.as_deref(), false)
         }
-        Queue::Stats => {
+        QueueCommand::Stats => {
             let stats = with_broker(ctx, |broker| async move { Ok(broker.stats().await?) })?;
             let mut out = ctx.output();
             if out.json {

@@ -10,7 +10,7 @@ use super::{
     ticket::read_ticket,
 };
 use crate::{
-    cli::Serve,
+    cli::ServeArgs,
     crash, logging,
     net::trust::ticket::Ticket,
     node::{self, Component, JoinOutcome, Node},
@@ -29,7 +29,7 @@ struct ReadyJson {
     metrics: Option<String>,
 }
 
-pub(super) fn run(ctx: &Ctx<'_>, serve: &Serve) -> CmdResult {
+pub(super) fn run(ctx: &Ctx<'_>, serve: &ServeArgs) -> CmdResult {
     let settings = ctx.settings;
     let config = settings.node.clone();
     let ticket = serve

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{CmdError, CmdResult, Ctx, output::print_stderr};
 use crate::{
-    cli::{Ticket, TicketCommand},
+    cli::{TicketArgs, TicketCommand},
     net::{admission::TicketOptions, trust::role::Role, trust::ticket::Ticket as ParsedTicket},
     node,
     text::pluralize,
@@ -20,7 +20,7 @@ use crate::{
 /// Maximum length of a ticket that is read from a file or from standard input, in bytes.
 const MAX_TICKET: u64 = 16 << 10;
 
-pub(super) fn run(ctx: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
+pub(super) fn run(ctx: &Ctx<'_>, ticket: &TicketArgs) -> CmdResult {
     match &ticket.command {
         Some(TicketCommand::Invalidate { role }) => invalidate(ctx, *role),
         None => print(ctx, ticket),
@@ -47,7 +47,7 @@ fn invalidate(ctx: &Ctx<'_>, role: Option<Role>) -> CmdResult {
         .print_result(&InvalidatedJson { invalidated }, &sentence)?)
 }
 
-fn print(ctx: &Ctx<'_>, ticket: &Ticket) -> CmdResult {
+fn print(ctx: &Ctx<'_>, ticket: &TicketArgs) -> CmdResult {
     #[derive(Serialize)]
     struct TicketJson<'a> {
         ticket: &'a str,

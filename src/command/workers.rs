@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
-    cli::Workers,
+    cli::WorkersCommand,
     json::WorkerJson,
     queue::{broker::Broker, clock::Clock, worker::WorkerStatus},
     text::{fmt_duration, pluralize},
@@ -26,13 +26,13 @@ where
     })
 }
 
-pub(super) fn run(ctx: &Ctx<'_>, workers: &Workers) -> CmdResult {
+pub(super) fn run(ctx: &Ctx<'_>, workers: &WorkersCommand) -> CmdResult {
     match workers {
-        Workers::List => {
+        WorkersCommand::List => {
             let workers = with_broker(ctx, |broker| async move { Ok(broker.workers().await?) })?;
             list(&workers, ctx.output())
         }
-        Workers::Scale { count } => {
+        WorkersCommand::Scale { count } => {
             #[derive(Serialize)]
             struct Scaled {
                 workers: usize,

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{CmdError, CmdResult, Ctx, output::Output, stdin::stdin_is_piped};
 use crate::{
-    cli::{Add, Submit, SubmitArgs},
+    cli::{AddArgs, SubmissionArgs, SubmitArgs},
     input::{addition, submission},
     json::{IdJson, Payload},
     queue::{
@@ -29,7 +29,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Parses a line, with the flags as the base of its options.
 type ParseLine<'a> = &'a (dyn Fn(&str) -> Result<NewTask, String> + Sync);
 
-pub(super) fn add(ctx: &Ctx<'_>, add: &Add) -> CmdResult {
+pub(super) fn add(ctx: &Ctx<'_>, add: &AddArgs) -> CmdResult {
     if let Some(seconds) = add.seconds
         && !(0.0..=MAX_SECONDS).contains(&seconds)
     {
@@ -48,7 +48,7 @@ pub(super) fn add(ctx: &Ctx<'_>, add: &Add) -> CmdResult {
     run(ctx, &add.numbers, &add.submit, &parse, usage)
 }
 
-pub(super) fn submit(ctx: &Ctx<'_>, submit: &Submit) -> CmdResult {
+pub(super) fn submit(ctx: &Ctx<'_>, submit: &SubmitArgs) -> CmdResult {
     let flags = submit.submit.flags.options(&jiff::ZonedDateTime::now());
     let flags = flags.map_err(CmdError::usage)?;
     let parse = |line: &str| submission::parse(line, &flags, &jiff::ZonedDateTime::now());
@@ -61,7 +61,7 @@ pub(super) fn submit(ctx: &Ctx<'_>, submit: &Submit) -> CmdResult {
 fn run(
     ctx: &Ctx<'_>,
     words: &[String],
-    args: &SubmitArgs,
+    args: &SubmissionArgs,
     parse: ParseLine<'_>,
     usage: &str,
 ) -> CmdResult {
@@ -115,7 +115,7 @@ struct ResultJson<'a> {
 /// Submits tasks to the broker and prints their receipts or results.
 struct Submitter<'a> {
     out: Output,
-    args: &'a SubmitArgs,
+    args: &'a SubmissionArgs,
     parse: ParseLine<'a>,
     timeout: Option<Duration>,
     broker: Arc<dyn Broker>,

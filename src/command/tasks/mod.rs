@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
-    cli::{TaskSelector, Tasks},
+    cli::{TaskSelector, TasksCommand},
     export,
     json::{IdJson, TaskJson, time},
     queue::{
@@ -22,7 +22,7 @@ use crate::{
     text::{fmt_duration, pluralize},
 };
 
-pub(super) fn run(ctx: &Ctx<'_>, tasks: Tasks) -> CmdResult {
+pub(super) fn run(ctx: &Ctx<'_>, tasks: TasksCommand) -> CmdResult {
     let out = ctx.output();
     ctx.with_session(|session| async move {
         let result = run_command(session.handle().broker(), tasks, out).await;
@@ -30,9 +30,9 @@ pub(super) fn run(ctx: &Ctx<'_>, tasks: Tasks) -> CmdResult {
     })
 }
 
-async fn run_command(broker: Arc<dyn Broker>, tasks: Tasks, out: Output) -> CmdResult {
+async fn run_command(broker: Arc<dyn Broker>, tasks: TasksCommand, out: Output) -> CmdResult {
     match tasks {
-        Tasks::List {
+        TasksCommand::List {
             filter,
             sort,
             limit,
@@ -45,12 +45,12 @@ async fn run_command(broker: Arc<dyn Broker>, tasks: Tasks, out: Output) -> CmdR
             };
             list(&*broker, query, out).await
         }
-        Tasks::Show { id } => show(&*broker, parse_id(&id)?, out).await,
-        Tasks::Cancel(selector) => act(&*broker, BulkAction::Cancel, selector, out).await,
-        Tasks::Retry(selector) => act(&*broker, BulkAction::Retry, selector, out).await,
-        Tasks::Purge(selector) => act(&*broker, BulkAction::Purge, selector, out).await,
-        Tasks::Watch => watch::run(&*broker, out).await,
-        Tasks::Export { file, filter, sort } => {
+        TasksCommand::Show { id } => show(&*broker, parse_id(&id)?, out).await,
+        TasksCommand::Cancel(selector) => act(&*broker, BulkAction::Cancel, selector, out).await,
+        TasksCommand::Retry(selector) => act(&*broker, BulkAction::Retry, selector, out).await,
+        TasksCommand::Purge(selector) => act(&*broker, BulkAction::Purge, selector, out).await,
+        TasksCommand::Watch => watch::run(&*broker, out).await,
+        TasksCommand::Export { file, filter, sort } => {
             #[derive(Serialize)]
             struct Written {
                 file: String,

@@ -9,7 +9,10 @@ use clap::{Arg, ArgAction, FromArgMatches, Subcommand};
 
 use super::{Action, TABLE, bulk};
 use crate::{
-    cli::{Command, Names, Queue, TaskSelector, Tasks, Ticket, TicketCommand, Workers},
+    cli::{
+        Command, NamesCommand, QueueCommand, TaskSelector, TasksCommand, TicketArgs, TicketCommand,
+        WorkersCommand,
+    },
     net::trust::ticket::mask,
     queue::query::Order,
     ui::pane::Pane,
@@ -83,10 +86,10 @@ fn first_line(error: &clap::Error) -> String {
 fn steps(command: Command) -> Result<Vec<Step>, String> {
     let step = |action, argument: &str| Ok(vec![(action, some(argument))]);
     match command {
-        Command::Names(Names::List { .. } | Names::Watch { .. }) => {
+        Command::Names(NamesCommand::List { .. } | NamesCommand::Watch { .. }) => {
             step(Action::Focus(Pane::Names), "")
         }
-        Command::Names(Names::Lookup { name, .. }) => step(Action::Methods, &name),
+        Command::Names(NamesCommand::Lookup { name, .. }) => step(Action::Methods, &name),
         Command::Methods(methods) => step(Action::Methods, &methods.name),
         Command::Greet(greet) => step(Action::Greet, &greet.names.join(" ")),
         Command::Call(call) if call.named.is_empty() => {
@@ -104,16 +107,18 @@ fn steps(command: Command) -> Result<Vec<Step>, String> {
             step(Action::Submit, &words.join(" "))
         }
         Command::Tasks(tasks) => task_steps(tasks),
-        Command::Workers(Workers::List) => step(Action::Focus(Pane::Workers), ""),
-        Command::Workers(Workers::Scale { count, .. }) => step(Action::Scale, &count.to_string()),
-        Command::Queue(Queue::Pause { queue, .. }) => Ok(vec![(Action::Pause, queue)]),
-        Command::Queue(Queue::Resume { queue, .. }) => Ok(vec![(Action::Resume, queue)]),
-        Command::Queue(Queue::Stats) | Command::Doctor => step(Action::Doctor, ""),
+        Command::Workers(WorkersCommand::List) => step(Action::Focus(Pane::Workers), ""),
+        Command::Workers(WorkersCommand::Scale { count, .. }) => {
+            step(Action::Scale, &count.to_string())
+        }
+        Command::Queue(QueueCommand::Pause { queue, .. }) => Ok(vec![(Action::Pause, queue)]),
+        Command::Queue(QueueCommand::Resume { queue, .. }) => Ok(vec![(Action::Resume, queue)]),
+        Command::Queue(QueueCommand::Stats) | Command::Doctor => step(Action::Doctor, ""),
         Command::Members => step(Action::Members, ""),
         Command::Revoke(revoke) => step(Action::Revoke, &revoke.member),
         Command::Leave(leave) => step(Action::Leave, &leave.node),
         Command::Join(join) => Ok(vec![(Action::Join, join.ticket)]),
-        Command::Ticket(Ticket {
+        Command::Ticket(TicketArgs {
             command: Some(TicketCommand::Invalidate { role: None, .. }),
             ..
         }) => step(Action::InvalidateTickets, ""),
@@ -127,7 +132,7 @@ fn steps(command: Command) -> Result<Vec<Step>, String> {
     }
 }
 
-fn task_steps(tasks: Tasks) -> Result<Vec<Step>, String> {
+fn task_steps(tasks: TasksCommand) -> Result<Vec<Step>, String> {
     let pane = (Action::Focus(Pane::Tasks), None);
     let show = |filter: Vec<String>, sort: Order| {
         vec![
@@ -137,13 +142,15 @@ fn task_steps(tasks: Tasks) -> Result<Vec<Step>, String> {
         ]
     };
     match tasks {
-        Tasks::List { filter, sort, .. } => Ok(show(filter, sort)),
-        Tasks::Show { id, .. } => Ok(vec![(Action::Details, Some(id))]),
-        Tasks::Cancel(selector) => selected(selector, Some(Action::Cancel), Action::CancelAll),
-        Tasks::Retry(selector) => selected(selector, Some(Action::Retry), Action::RetryAll),
-        Tasks::Purge(selector) => selected(selector, None, Action::Purge),
-        Tasks::Watch => Ok(vec![(Action::Focus(Pane::Events), None)]),
-        Tasks::Export {
+        TasksCommand::List { filter, sort, .. } => Ok(show(filter, sort)),
+        TasksCommand::Show { id, .. } => Ok(vec![(Action::Details, Some(id))]),
+        TasksCommand::Cancel(selector) => {
+            selected(selector, Some(Action::Cancel), Action::CancelAll)
+        }
+        TasksCommand::Retry(selector) => selected(selector, Some(Action::Retry), Action::RetryAll),
+        TasksCommand::Purge(selector) => selected(selector, None, Action::Purge),
+        TasksCommand::Watch => Ok(vec![(Action::Focus(Pane::Events), None)]),
+        TasksCommand::Export {
             file, filter, sort, ..
         } => {
             let file = file.display().to_string();
