@@ -90,10 +90,12 @@ impl<'de> Visitor<'de> for Level {
             Tag::Float => Value::Float(body.newtype_variant()?),
             Tag::Str => Value::Str(body.newtype_variant()?),
             Tag::Bytes => Value::Bytes(body.newtype_variant_seed(Octets)?),
-            Tag::List => Value::List(body.newtype_variant_seed(Items(Self(self.0 + 1)))?),
-            Tag::Map => Value::Map(body.newtype_variant_seed(Items(Entry(Self(self.0 + 1))))?),
-            Tag::Tuple => Value::Tuple(body.newtype_variant_seed(Items(Self(self.0 + 1)))?),
-            Tag::Set => Value::Set(body.newtype_variant_seed(Items(Self(self.0 + 1)))?),
+            Tag::List => Value::List(body.newtype_variant_seed(ItemsSeed(Self(self.0 + 1)))?),
+            Tag::Map => {
+                Value::Map(body.newtype_variant_seed(ItemsSeed(EntrySeed(Self(self.0 + 1))))?)
+            }
+            Tag::Tuple => Value::Tuple(body.newtype_variant_seed(ItemsSeed(Self(self.0 + 1)))?),
+            Tag::Set => Value::Set(body.newtype_variant_seed(ItemsSeed(Self(self.0 + 1)))?),
         })
     }
 }
@@ -143,9 +145,9 @@ impl Visitor<'_> for Octets {
 }
 
 /// Decodes a sequence, each item with a copy of the same seed.
-struct Items<S>(S);
+struct ItemsSeed<S>(S);
 
-impl<'de, S: DeserializeSeed<'de> + Copy> DeserializeSeed<'de> for Items<S> {
+impl<'de, S: DeserializeSeed<'de> + Copy> DeserializeSeed<'de> for ItemsSeed<S> {
     type Value = Vec<S::Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Self::Value, D::Error> {
@@ -153,7 +155,7 @@ impl<'de, S: DeserializeSeed<'de> + Copy> DeserializeSeed<'de> for Items<S> {
     }
 }
 
-impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for Items<S> {
+impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for ItemsSeed<S> {
     type Value = Vec<S::Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,9 +174,9 @@ impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for Items<S> {
 
 /// Decodes a map entry: a tuple of text and value.
 #[derive(Clone, Copy)]
-struct Entry(Level);
+struct EntrySeed(Level);
 
-impl<'de> DeserializeSeed<'de> for Entry {
+impl<'de> DeserializeSeed<'de> for EntrySeed {
     type Value = (String, Value);
 
     fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Self::Value, D::Error> {
@@ -182,7 +184,7 @@ impl<'de> DeserializeSeed<'de> for Entry {
     }
 }
 
-impl<'de> Visitor<'de> for Entry {
+impl<'de> Visitor<'de> for EntrySeed {
     type Value = (String, Value);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -59,7 +59,7 @@ impl<'de> Deserializer<'de> for Value {
             Self::Str(text) => visitor.visit_string(text),
             Self::Bytes(bytes) => visitor.visit_byte_buf(bytes),
             Self::List(items) | Self::Tuple(items) | Self::Set(items) => {
-                let mut list = Items(items.into_iter());
+                let mut list = ItemAccess(items.into_iter());
                 let value = visitor.visit_seq(&mut list)?;
                 match list.0.len() {
                     0 => Ok(value),
@@ -103,12 +103,12 @@ impl<'de> Deserializer<'de> for Value {
         visitor: V,
     ) -> Result<V::Value, ValueError> {
         match self {
-            Self::Str(variant) => visitor.visit_enum(Variant {
+            Self::Str(variant) => visitor.visit_enum(ValueVariant {
                 variant,
                 body: Self::Null,
             }),
             Self::Map(mut entries) if entries.len() == 1 => match entries.pop() {
-                Some((variant, body)) => visitor.visit_enum(Variant { variant, body }),
+                Some((variant, body)) => visitor.visit_enum(ValueVariant { variant, body }),
                 None => Err(de::Error::custom("a map without its one entry")),
             },
             other => Err(de::Error::invalid_type(other.unexpected(), &visitor)),
@@ -123,9 +123,9 @@ impl<'de> Deserializer<'de> for Value {
 }
 
 /// The items of a list, tuple or set, one by one.
-struct Items(std::vec::IntoIter<Value>);
+struct ItemAccess(std::vec::IntoIter<Value>);
 
-impl<'de> SeqAccess<'de> for Items {
+impl<'de> SeqAccess<'de> for ItemAccess {
     type Error = ValueError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
@@ -175,12 +175,12 @@ impl<'de> MapAccess<'de> for Entries {
 }
 
 /// An externally tagged enum variant.
-struct Variant {
+struct ValueVariant {
     variant: String,
     body: Value,
 }
 
-impl<'de> EnumAccess<'de> for Variant {
+impl<'de> EnumAccess<'de> for ValueVariant {
     type Error = ValueError;
     type Variant = Value;
 

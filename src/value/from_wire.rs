@@ -178,10 +178,10 @@ impl<'de> WireDeserializer<'de> {
     fn visit_items<T>(
         &mut self,
         length: usize,
-        read: impl FnOnce(&mut Compound<'_, 'de>) -> Result<T, ValueError>,
+        read: impl FnOnce(&mut CompoundDeserializer<'_, 'de>) -> Result<T, ValueError>,
     ) -> Result<T, ValueError> {
         self.depth += 1;
-        let mut items = Compound {
+        let mut items = CompoundDeserializer {
             reader: self,
             left: length,
             key: "",
@@ -238,14 +238,14 @@ impl<'de> Deserializer<'de> for &mut WireDeserializer<'de> {
         visitor: V,
     ) -> Result<V::Value, ValueError> {
         match self.read_head()? {
-            Head::Str(variant) => visitor.visit_enum(Variant {
+            Head::Str(variant) => visitor.visit_enum(WireVariant {
                 variant,
                 reader: None,
             }),
             Head::Map(1) => {
                 let variant = self.read_text()?;
                 self.depth += 1;
-                let value = visitor.visit_enum(Variant {
+                let value = visitor.visit_enum(WireVariant {
                     variant,
                     reader: Some(self),
                 })?;
@@ -264,13 +264,13 @@ impl<'de> Deserializer<'de> for &mut WireDeserializer<'de> {
 }
 
 /// The items of a collection, one by one.
-struct Compound<'a, 'de> {
+struct CompoundDeserializer<'a, 'de> {
     reader: &'a mut WireDeserializer<'de>,
     left: usize,
     key: &'de str,
 }
 
-impl<'de> SeqAccess<'de> for Compound<'_, 'de> {
+impl<'de> SeqAccess<'de> for CompoundDeserializer<'_, 'de> {
     type Error = ValueError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
@@ -290,7 +290,7 @@ impl<'de> SeqAccess<'de> for Compound<'_, 'de> {
     }
 }
 
-impl<'de> MapAccess<'de> for Compound<'_, 'de> {
+impl<'de> MapAccess<'de> for CompoundDeserializer<'_, 'de> {
     type Error = ValueError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
@@ -321,12 +321,12 @@ impl<'de> MapAccess<'de> for Compound<'_, 'de> {
 }
 
 /// An externally tagged enum variant, and the reader of its body if it has one.
-struct Variant<'a, 'de> {
+struct WireVariant<'a, 'de> {
     variant: &'de str,
     reader: Option<&'a mut WireDeserializer<'de>>,
 }
 
-impl<'a, 'de> EnumAccess<'de> for Variant<'a, 'de> {
+impl<'a, 'de> EnumAccess<'de> for WireVariant<'a, 'de> {
     type Error = ValueError;
     type Variant = VariantBody<'a, 'de>;
 

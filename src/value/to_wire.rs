@@ -79,14 +79,18 @@ impl<'a> Serializer<'a> {
         self.descend()
     }
 
-    fn compound(mut self, tag: Tag, announced: Option<usize>) -> Result<Compound<'a>, ValueError> {
+    fn compound(
+        mut self,
+        tag: Tag,
+        announced: Option<usize>,
+    ) -> Result<CompoundSerializer<'a>, ValueError> {
         self.write_tag(tag);
         let length_at = self.out.len();
         if let Some(announced) = announced {
             write_length(self.out, announced);
         }
         let Self { out, depth } = self.descend()?;
-        Ok(Compound {
+        Ok(CompoundSerializer {
             out,
             depth,
             announced,
@@ -99,13 +103,13 @@ impl<'a> Serializer<'a> {
 impl<'a> ser::Serializer for Serializer<'a> {
     type Ok = ();
     type Error = ValueError;
-    type SerializeSeq = Compound<'a>;
-    type SerializeTuple = Compound<'a>;
-    type SerializeTupleStruct = Compound<'a>;
-    type SerializeTupleVariant = Compound<'a>;
-    type SerializeMap = Compound<'a>;
-    type SerializeStruct = Compound<'a>;
-    type SerializeStructVariant = Compound<'a>;
+    type SerializeSeq = CompoundSerializer<'a>;
+    type SerializeTuple = CompoundSerializer<'a>;
+    type SerializeTupleStruct = CompoundSerializer<'a>;
+    type SerializeTupleVariant = CompoundSerializer<'a>;
+    type SerializeMap = CompoundSerializer<'a>;
+    type SerializeStruct = CompoundSerializer<'a>;
+    type SerializeStructVariant = CompoundSerializer<'a>;
 
     fn serialize_bool(mut self, v: bool) -> Written {
         self.write_tag(Tag::Bool);
@@ -199,17 +203,17 @@ impl<'a> ser::Serializer for Serializer<'a> {
     ) -> Written {
         v.serialize(self.write_variant(variant)?)
     }
-    fn serialize_seq(self, items: Option<usize>) -> Result<Compound<'a>, ValueError> {
+    fn serialize_seq(self, items: Option<usize>) -> Result<CompoundSerializer<'a>, ValueError> {
         self.compound(Tag::List, items)
     }
-    fn serialize_tuple(self, items: usize) -> Result<Compound<'a>, ValueError> {
+    fn serialize_tuple(self, items: usize) -> Result<CompoundSerializer<'a>, ValueError> {
         self.compound(Tag::Tuple, Some(items))
     }
     fn serialize_tuple_struct(
         self,
         _: &'static str,
         items: usize,
-    ) -> Result<Compound<'a>, ValueError> {
+    ) -> Result<CompoundSerializer<'a>, ValueError> {
         self.compound(Tag::Tuple, Some(items))
     }
     fn serialize_tuple_variant(
@@ -218,14 +222,18 @@ impl<'a> ser::Serializer for Serializer<'a> {
         _: u32,
         variant: &'static str,
         items: usize,
-    ) -> Result<Compound<'a>, ValueError> {
+    ) -> Result<CompoundSerializer<'a>, ValueError> {
         self.write_variant(variant)?
             .compound(Tag::Tuple, Some(items))
     }
-    fn serialize_map(self, entries: Option<usize>) -> Result<Compound<'a>, ValueError> {
+    fn serialize_map(self, entries: Option<usize>) -> Result<CompoundSerializer<'a>, ValueError> {
         self.compound(Tag::Map, entries)
     }
-    fn serialize_struct(self, _: &'static str, entries: usize) -> Result<Compound<'a>, ValueError> {
+    fn serialize_struct(
+        self,
+        _: &'static str,
+        entries: usize,
+    ) -> Result<CompoundSerializer<'a>, ValueError> {
         self.compound(Tag::Map, Some(entries))
     }
     fn serialize_struct_variant(
@@ -234,14 +242,14 @@ impl<'a> ser::Serializer for Serializer<'a> {
         _: u32,
         variant: &'static str,
         entries: usize,
-    ) -> Result<Compound<'a>, ValueError> {
+    ) -> Result<CompoundSerializer<'a>, ValueError> {
         self.write_variant(variant)?
             .compound(Tag::Map, Some(entries))
     }
 }
 
 /// The serializer of a collection's items.
-pub(super) struct Compound<'a> {
+pub(super) struct CompoundSerializer<'a> {
     out: &'a mut Vec<u8>,
     depth: usize,
     /// The announced number of items; without one it is inserted at the end.
@@ -251,7 +259,7 @@ pub(super) struct Compound<'a> {
     written: usize,
 }
 
-impl Compound<'_> {
+impl CompoundSerializer<'_> {
     fn inner(&mut self) -> Serializer<'_> {
         Serializer {
             out: self.out,
@@ -299,7 +307,7 @@ impl Compound<'_> {
     }
 }
 
-impl ser::SerializeSeq for Compound<'_> {
+impl ser::SerializeSeq for CompoundSerializer<'_> {
     type Ok = ();
     type Error = ValueError;
     fn serialize_element<T: Serialize + ?Sized>(&mut self, v: &T) -> Written {
@@ -310,7 +318,7 @@ impl ser::SerializeSeq for Compound<'_> {
     }
 }
 
-impl ser::SerializeTuple for Compound<'_> {
+impl ser::SerializeTuple for CompoundSerializer<'_> {
     type Ok = ();
     type Error = ValueError;
     fn serialize_element<T: Serialize + ?Sized>(&mut self, v: &T) -> Written {
@@ -321,7 +329,7 @@ impl ser::SerializeTuple for Compound<'_> {
     }
 }
 
-impl ser::SerializeTupleStruct for Compound<'_> {
+impl ser::SerializeTupleStruct for CompoundSerializer<'_> {
     type Ok = ();
     type Error = ValueError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, v: &T) -> Written {
@@ -332,7 +340,7 @@ impl ser::SerializeTupleStruct for Compound<'_> {
     }
 }
 
-impl ser::SerializeTupleVariant for Compound<'_> {
+impl ser::SerializeTupleVariant for CompoundSerializer<'_> {
     type Ok = ();
     type Error = ValueError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, v: &T) -> Written {
@@ -343,7 +351,7 @@ impl ser::SerializeTupleVariant for Compound<'_> {
     }
 }
 
-impl ser::SerializeMap for Compound<'_> {
+impl ser::SerializeMap for CompoundSerializer<'_> {
     type Ok = ();
     type Error = ValueError;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
@@ -357,7 +365,7 @@ impl ser::SerializeMap for Compound<'_> {
     }
 }
 
-impl ser::SerializeStruct for Compound<'_> {
+impl ser::SerializeStruct for CompoundSerializer<'_> {
     type Ok = ();
     type Error = ValueError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, v: &T) -> Written {
@@ -368,7 +376,7 @@ impl ser::SerializeStruct for Compound<'_> {
     }
 }
 
-impl ser::SerializeStructVariant for Compound<'_> {
+impl ser::SerializeStructVariant for CompoundSerializer<'_> {
     type Ok = ();
     type Error = ValueError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, v: &T) -> Written {

@@ -48,7 +48,7 @@ pub trait Journal: Send + Sync {
 const MAX_GROUP: usize = 256;
 
 /// An entry, and the reply to the caller that waits for it.
-struct Pending {
+struct PendingEntry {
     entry: JournalEntry,
     reply: oneshot::Sender<Result<(), JournalError>>,
 }
@@ -57,7 +57,7 @@ struct Pending {
 /// that order. The queue has no bound of its own: those who register wait for a reply, and the number of
 /// concurrent calls is limited.
 #[derive(Clone)]
-pub(super) struct JournalHandle(Option<mpsc::UnboundedSender<Pending>>);
+pub(super) struct JournalHandle(Option<mpsc::UnboundedSender<PendingEntry>>);
 
 impl fmt::Debug for JournalHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,7 +87,7 @@ impl JournalHandle {
             return PersistFuture::ready();
         };
         let (reply, stored) = oneshot::channel();
-        queue.send(Pending { entry, reply }).ok();
+        queue.send(PendingEntry { entry, reply }).ok();
         PersistFuture(Some(stored))
     }
 }
@@ -117,7 +117,7 @@ impl PersistFuture {
     }
 }
 
-async fn write_all(journal: Arc<dyn Journal>, mut entries: mpsc::UnboundedReceiver<Pending>) {
+async fn write_all(journal: Arc<dyn Journal>, mut entries: mpsc::UnboundedReceiver<PendingEntry>) {
     let mut group = Vec::new();
     while entries.recv_many(&mut group, MAX_GROUP).await > 0 {
         let (batch, replies): (Vec<_>, Vec<_>) = group

@@ -28,10 +28,10 @@ use crate::net::{
 
 /// A naming server without its network: expose [`NamingServer::object`] to serve it.
 #[derive(Debug, Clone)]
-pub struct NamingServer(Arc<Shared>);
+pub struct NamingServer(Arc<NamingState>);
 
 #[derive(Debug)]
-struct Shared {
+struct NamingState {
     registry: Mutex<NameRegistry>,
     started: Instant,
     /// The newest revision, for watchers.
@@ -64,7 +64,7 @@ impl NamingServer {
     }
 
     fn with(registry: NameRegistry, journal: JournalHandle) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(NamingState {
             revision: watch::Sender::new(registry.revision()),
             registry: Mutex::new(registry),
             started: Instant::now(),

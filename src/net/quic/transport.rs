@@ -57,7 +57,7 @@ const UNAUTHORIZED_WINDOW: u32 = 8 << 10;
 
 /// A TLS setting that this build lacks; no user can cause it.
 #[derive(Debug, thiserror::Error)]
-pub enum SetupError {
+pub enum TlsSetupError {
     /// rustls rejected the configuration.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] Error),
@@ -86,7 +86,7 @@ fn transport() -> TransportConfig {
 pub(in crate::net) fn server_config(
     identity: &Identity,
     proved: Arc<AtomicU64>,
-) -> Result<ServerConfig, SetupError> {
+) -> Result<ServerConfig, TlsSetupError> {
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(AnyKeyVerifier { proved }))
@@ -120,7 +120,7 @@ pub(in crate::net) fn client_config(
     pin: PublicKey,
     protocol: &[u8],
     to_self: bool,
-) -> Result<ClientConfig, SetupError> {
+) -> Result<ClientConfig, TlsSetupError> {
     let mut tls = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()

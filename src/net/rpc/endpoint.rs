@@ -17,13 +17,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     client::Client,
     object::Objects,
-    server::{self, CallCounts, Shared},
+    server::{self, CallCounts, ServerState},
 };
 use crate::net::{
     quic::{
         limits::{AcceptStats, ConnectionLimiter, MAX_JOINING},
         stream::CloseCode,
-        transport::{self, SetupError},
+        transport::{self, TlsSetupError},
     },
     trust::{
         identity::Identity,
@@ -47,14 +47,14 @@ pub enum EndpointError {
     },
     /// TLS or QUIC cannot be set up.
     #[error(transparent)]
-    Setup(#[from] SetupError),
+    Setup(#[from] TlsSetupError),
 }
 
 /// A bound QUIC endpoint. Create and use it inside a tokio runtime. Stop it with [`Endpoint::shutdown`]:
 /// otherwise peers wait for their idle timeout.
 #[derive(Clone)]
 pub struct Endpoint {
-    shared: Arc<Shared>,
+    shared: Arc<ServerState>,
     client: Client,
     key: PublicKey,
 }
@@ -132,7 +132,7 @@ impl Endpoint {
         })?;
         let stopping = CancellationToken::new();
         let client = Client::new(quinn.clone(), identity.clone(), stopping.clone());
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ServerState {
             quinn,
             identity: identity.clone(),
             members,

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     dial::{connection_error, transport_error},
-    pool::Pool,
+    pool::ConnectionPool,
 };
 use super::{
     error::CallError,
@@ -64,13 +64,13 @@ impl Request {
 
 /// A client that calls objects of other processes. Clones are cheap and share connections.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(Arc<ClientState>);
 
-struct Inner {
+struct ClientState {
     quinn: quinn::Endpoint,
     identity: Identity,
     stopping: CancellationToken,
-    pool: Mutex<Pool>,
+    pool: Mutex<ConnectionPool>,
 }
 
 impl Client {
@@ -79,7 +79,7 @@ impl Client {
         identity: Identity,
         stopping: CancellationToken,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(ClientState {
             quinn,
             identity,
             stopping,

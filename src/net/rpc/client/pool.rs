@@ -19,7 +19,7 @@ const FAILURE_COOLDOWN: Duration = Duration::from_secs(5);
 const MAX_POOLED: usize = 256;
 
 #[derive(Default)]
-pub(super) struct Pool {
+pub(super) struct ConnectionPool {
     slots: HashMap<PeerAddr, Slot>,
     uses: u64,
     /// The last failure of each server that could not be reached; at most [`MAX_POOLED`].
@@ -76,7 +76,7 @@ impl Client {
         Ok(connected)
     }
 
-    fn pool(&self) -> MutexGuard<'_, Pool> {
+    fn pool(&self) -> MutexGuard<'_, ConnectionPool> {
         self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

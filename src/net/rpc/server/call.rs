@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use quinn::RecvStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{READ_TIMEOUT, Shared};
+use super::{READ_TIMEOUT, ServerState};
 use crate::net::rpc::{
     error::{Code, RemoteError},
     object::{Caller, Invocation, Response, ResultStream},
@@ -19,7 +19,7 @@ const MAX_DEADLINE: Duration = Duration::from_secs(300);
 
 /// Reads one call, runs it and writes its replies. A caller that disconnects drops the running method.
 pub(super) async fn serve(
-    shared: &Shared,
+    shared: &ServerState,
     caller: Caller,
     replies: ReplyWriter,
     mut recv: RecvStream,
@@ -77,7 +77,7 @@ pub(super) async fn serve(
 
 /// Sends results until they end, the caller disconnects or the endpoint stops. A caller that does not read
 /// fills its own flow-control window and delays nobody else.
-async fn send_stream(shared: &Shared, mut replies: ReplyWriter, mut results: ResultStream) {
+async fn send_stream(shared: &ServerState, mut replies: ReplyWriter, mut results: ResultStream) {
     loop {
         let next = tokio::select! {
             next = results.next() => next,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use quinn::Connection;
 use tokio::time::timeout;
 
-use super::{READ_TIMEOUT, Shared};
+use super::{READ_TIMEOUT, ServerState};
 use crate::{
     net::{
         quic::{stream::CloseCode, transport},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Serves one request on a connection. The client disconnects when it has the reply.
-pub(super) async fn serve(shared: &Shared, connection: &Connection, key: PublicKey) {
+pub(super) async fn serve(shared: &ServerState, connection: &Connection, key: PublicKey) {
     let reading = async {
         let (send, mut recv) = connection.accept_bi().await.ok()?;
         let request = wire::read::<JoinRequest>(&mut recv).await;
@@ -56,7 +56,7 @@ pub(super) async fn serve(shared: &Shared, connection: &Connection, key: PublicK
 }
 
 async fn admit(
-    shared: &Shared,
+    shared: &ServerState,
     connection: &Connection,
     key: PublicKey,
     request: &JoinRequest,

@@ -39,7 +39,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// State shared by the accept loop and every connection.
-pub(super) struct Shared {
+pub(super) struct ServerState {
     pub(super) quinn: quinn::Endpoint,
     pub(super) identity: Identity,
     pub(super) members: Members,
@@ -79,7 +79,7 @@ impl CallCounts {
 }
 
 /// Accepts connections until the endpoint stops.
-pub(super) async fn accept(shared: Arc<Shared>) {
+pub(super) async fn accept(shared: Arc<ServerState>) {
     let stats = &shared.accept_stats;
     loop {
         let incoming = tokio::select! {
@@ -101,7 +101,7 @@ pub(super) async fn accept(shared: Arc<Shared>) {
 }
 
 /// Completes a handshake within [`HANDSHAKE_TIMEOUT`] and counts it meanwhile.
-async fn handshake(shared: &Shared, incoming: Incoming) -> Option<Connection> {
+async fn handshake(shared: &ServerState, incoming: Incoming) -> Option<Connection> {
     let from = incoming.remote_address();
     let handshaking = &shared.accept_stats.handshaking;
     handshaking.fetch_add(1, Ordering::Relaxed);
@@ -115,7 +115,7 @@ async fn handshake(shared: &Shared, incoming: Incoming) -> Option<Connection> {
     None
 }
 
-async fn serve_connection(shared: Arc<Shared>, incoming: Incoming, full: bool) {
+async fn serve_connection(shared: Arc<ServerState>, incoming: Incoming, full: bool) {
     let from = incoming.remote_address();
     let Some(connection) = handshake(&shared, incoming).await else {
         return;

@@ -18,7 +18,7 @@ const VERSION: u32 = 1;
 pub(super) struct MemberListJson {
     version: u32,
     last_serial: u32,
-    members: Vec<MemberJson>,
+    members: Vec<StoredMemberJson>,
     tickets: Vec<TicketRecord>,
     ended: Vec<(u32, TicketEnd)>,
     revoked: Vec<(String, Revocation)>,
@@ -26,7 +26,7 @@ pub(super) struct MemberListJson {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MemberJson {
+struct StoredMemberJson {
     key: String,
     role: Role,
     label: String,
@@ -35,7 +35,7 @@ struct MemberJson {
 
 impl From<&MemberList> for MemberListJson {
     fn from(list: &MemberList) -> Self {
-        let member = |member: &Member| MemberJson {
+        let member = |member: &Member| StoredMemberJson {
             key: member.key.to_string(),
             role: member.role,
             label: member.label.clone(),

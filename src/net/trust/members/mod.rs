@@ -28,19 +28,19 @@ use super::{key::PublicKey, role::Role};
 
 /// The keys that may connect. Clones share one list. Unknown keys can only ask to join.
 #[derive(Debug, Clone)]
-pub struct Members(Arc<Shared>);
+pub struct Members(Arc<MembersState>);
 
 #[derive(Debug)]
-struct Shared {
+struct MembersState {
     own: PublicKey,
-    state: Mutex<State>,
+    state: Mutex<MemberTables>,
     /// The number of changes, for watchers.
     revision: watch::Sender<u64>,
     file: Option<MemberFile>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct MemberTables {
     list: MemberList,
     /// Delegated members, by the key that vouches for them.
     delegated: HashMap<PublicKey, HashMap<PublicKey, Role>>,
@@ -48,7 +48,7 @@ struct State {
     connections: HashMap<PublicKey, Arc<CancellationToken>>,
 }
 
-impl State {
+impl MemberTables {
     fn role(&self, own: PublicKey, key: &PublicKey) -> Option<Role> {
         if *key == own {
             return Some(Role::Admin);
@@ -97,11 +97,11 @@ impl Members {
     }
 
     fn new(own: PublicKey, list: MemberList, file: Option<MemberFile>) -> Self {
-        let state = State {
+        let state = MemberTables {
             list,
-            ..State::default()
+            ..MemberTables::default()
         };
-        Self(Arc::new(Shared {
+        Self(Arc::new(MembersState {
             own,
             state: Mutex::new(state),
             revision: watch::Sender::new(0),
@@ -109,7 +109,7 @@ impl Members {
         }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, MemberTables> {
         // No panic under the lock leaves a change half done.
         let state = self.0.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
@@ -178,7 +178,7 @@ impl Members {
         let own = self.0.own;
         let known = state.delegated.get(&by).into_iter().flat_map(HashMap::keys);
         let affected: HashSet<PublicKey> = known.chain(delegated.keys()).copied().collect();
-        let roles = |state: &State| -> Vec<_> {
+        let roles = |state: &MemberTables| -> Vec<_> {
             let role = |key: &PublicKey| (*key, state.role(own, key));
             affected.iter().map(role).collect()
         };
@@ -259,7 +259,7 @@ impl Members {
     /// caller that is removed by the change must not prevent that by disconnecting.
     async fn change<T>(
         &self,
-        change: impl FnOnce(&mut State) -> Result<T, AdmissionError>,
+        change: impl FnOnce(&mut MemberTables) -> Result<T, AdmissionError>,
     ) -> Result<T, AdmissionError> {
         let (result, changed) = {
             let mut state = self.state();
