@@ -11,7 +11,7 @@ use distro_tui::queue::{
     context::Context,
     embedded::{BrokerConfig, Embedded, store},
     id::TaskId,
-    options::{Key, KeyPolicy},
+    options::{KeyPolicy, TaskKey},
     registry::{Registry, TaskError},
     state::State,
     storage::Durability,
@@ -64,7 +64,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
         "download",
         r#"{"url": "https://example.org/a.iso", "parts": 5}"#,
     );
-    task.options.key = Some(Key {
+    task.options.key = Some(TaskKey {
         text: "a.iso".into(),
         policy: KeyPolicy::Unique,
     });

@@ -31,7 +31,7 @@ pub(crate) fn parse(
     base: &PartialOptions,
     now: &jiff::ZonedDateTime,
 ) -> Result<Addition, ParseError> {
-    let mut line = Cursor {
+    let mut line = Scanner {
         chars: text.chars().collect(),
         at: 0,
     };
@@ -64,12 +64,12 @@ pub(crate) fn parse(
 }
 
 /// A position in the line.
-struct Cursor {
+struct Scanner {
     chars: Vec<char>,
     at: usize,
 }
 
-impl Cursor {
+impl Scanner {
     fn error(&self, why: impl Into<String>) -> ParseError {
         ParseError {
             at: self.at,

@@ -7,7 +7,7 @@ use crate::{
     input::suggest::suggest,
     queue::{
         clock::Timestamp,
-        options::{Key, KeyPolicy, MAX_ATTEMPTS, MAX_PRIORITY, TaskOptions, TimeLimits},
+        options::{KeyPolicy, MAX_ATTEMPTS, MAX_PRIORITY, TaskKey, TaskOptions, TimeLimits},
     },
     units,
 };
@@ -237,7 +237,7 @@ impl PartialOptions {
             eta: self.at,
             expires: self.expires,
             max_attempts: self.attempts.unwrap_or(default.max_attempts),
-            key: self.key.clone().map(|text| Key { text, policy }),
+            key: self.key.clone().map(|text| TaskKey { text, policy }),
             limits: TimeLimits {
                 soft: self.soft_limit,
                 hard: self.limit,
@@ -384,7 +384,7 @@ mod tests {
         ("soft-limit:8s", |o| o.limits.soft = Some(seconds(8))),
         ("result-ttl:1d", |o| o.result_ttl = Some(seconds(86_400))),
         ("key:acme", |o| {
-            o.key = Some(Key {
+            o.key = Some(TaskKey {
                 text: "acme".into(),
                 policy: KeyPolicy::Tag,
             });

@@ -103,9 +103,9 @@ impl ClockStep {
 
 /// A clock. Clones show the same time.
 #[derive(Clone)]
-pub struct Clock(Arc<Inner>);
+pub struct Clock(Arc<ClockState>);
 
-struct Inner {
+struct ClockState {
     source: Box<dyn TimeSource>,
     /// The wall-clock time at which the monotonic clock was zero, in microseconds since 1970.
     offset: AtomicU64,
@@ -121,7 +121,7 @@ impl Clock {
     /// Returns a clock with an injected source of time.
     pub fn with(source: impl TimeSource + 'static) -> Self {
         let offset = AtomicU64::new(offset(&source));
-        Self(Arc::new(Inner {
+        Self(Arc::new(ClockState {
             source: Box::new(source),
             offset,
         }))

@@ -55,7 +55,7 @@ impl FromStr for KeyPolicy {
 
 /// A key of a task and its effect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Key {
+pub struct TaskKey {
     /// The key: an order number, a customer, a file.
     pub text: Arc<str>,
     /// Its effect.
@@ -90,7 +90,7 @@ pub struct TaskOptions {
     /// The maximum number of attempts of a task with retryable errors; 1 to [`MAX_ATTEMPTS`].
     pub max_attempts: u8,
     /// Its key.
-    pub key: Option<Key>,
+    pub key: Option<TaskKey>,
     /// The time limits of one run; the engine's apply where none is given.
     pub limits: TimeLimits,
     /// The time for which the finished task is stored; `None` is the engine's retention.

@@ -100,15 +100,15 @@ fn error_with_causes(error: &dyn std::error::Error) -> String {
 /// A run of a task function: its result as JSON, or its error.
 pub type TaskFuture = Pin<Box<dyn Future<Output = Result<String, TaskError>> + Send>>;
 
-type Check = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
-type Start = Box<dyn Fn(&str, Context) -> Result<TaskFuture, String> + Send + Sync>;
+type CheckFn = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+type StartFn = Box<dyn Fn(&str, Context) -> Result<TaskFuture, String> + Send + Sync>;
 
 /// A registered function. Dropping the [`TaskFuture`] cancels it, so a function must wait with `await`;
 /// blocking work belongs on `tokio::task::spawn_blocking`.
 pub(super) struct TaskFunction {
     pub(super) name: Arc<str>,
-    check: Check,
-    start: Start,
+    check: CheckFn,
+    start: StartFn,
 }
 
 impl TaskFunction {

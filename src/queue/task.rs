@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     clock::Timestamp,
     id::{TaskId, WorkerId},
-    options::{Key, TaskOptions},
+    options::{TaskKey, TaskOptions},
     state::State,
 };
 
@@ -101,7 +101,7 @@ pub struct Task {
     /// Its queue; `None` is [`DEFAULT_QUEUE`](super::options::DEFAULT_QUEUE).
     pub queue: Option<Arc<str>>,
     /// Its key.
-    pub key: Option<Key>,
+    pub key: Option<TaskKey>,
     /// 0 to [`MAX_PRIORITY`](super::options::MAX_PRIORITY).
     pub priority: u8,
     /// The number of starts since it was submitted or retried by hand.

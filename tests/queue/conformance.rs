@@ -10,7 +10,7 @@ use distro_tui::queue::{
     error::BrokerError,
     event::{Event, EventBatch},
     id::{IdempotencyKey, TaskId},
-    options::{Key, KeyPolicy},
+    options::{KeyPolicy, TaskKey},
     query::{Filter, Order, PageStart, Query},
     registry::InvalidTask,
     state::State,
@@ -487,7 +487,7 @@ async fn a_unique_key_gives_the_living_task_and_a_queue_pauses_alone(setup: Setu
     broker.pause(Some("mail")).await.expect("answers");
     let mut letter = sum(1, 1);
     letter.options.queue = Some("mail".into());
-    letter.options.key = Some(Key {
+    letter.options.key = Some(TaskKey {
         text: "acme".into(),
         policy: KeyPolicy::Unique,
     });

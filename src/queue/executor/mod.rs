@@ -2,7 +2,7 @@
 //!
 //! An engine sends [`Job`](job::Job)s through a channel, receives a
 //! [`WorkerReport`](job::WorkerReport) for each start and end of a run, and steers workers with
-//! [`Signal`](control::Signal)s. Progress and status are read through the [`Pool`](pool::Pool). The
+//! [`Signal`](control::Signal)s. Progress and status are read through the [`WorkerPool`](pool::WorkerPool). The
 //! executor knows no engine: it neither stores nor orders tasks, and decides nothing about retries.
 //!
 //! Workers run on runtimes of their own, and survive panics and tasks that never yield. With an

@@ -19,7 +19,7 @@ use crate::queue::{
 
 /// Workers on runtimes of their own. There is one runtime until tasks that never yield have blocked
 /// all of its threads; then another is added.
-pub(in crate::queue) struct Pool {
+pub(in crate::queue) struct WorkerPool {
     runtimes: Vec<Runtime>,
     threads: usize,
     clock: Clock,
@@ -40,7 +40,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(200);
 /// The most runtimes. When all of their threads are blocked, tasks wait until one is free.
 const MAX_RUNTIMES: usize = 8;
 
-impl Pool {
+impl WorkerPool {
     pub(in crate::queue) fn new(
         clock: Clock,
         in_flight: Option<Arc<InFlightFile>>,

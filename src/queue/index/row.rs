@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::queue::{
     clock::Timestamp,
     id::{TaskId, WorkerId, WorkerNumber},
-    options::{DEFAULT_QUEUE, Key, TimeLimits},
+    options::{DEFAULT_QUEUE, TaskKey, TimeLimits},
     query::{Filter, duration_key},
     state::State,
     task::{Attempt, Progress, Task},
@@ -34,7 +34,7 @@ pub(in crate::queue) struct Row {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::queue) struct ColdFields {
     pub(in crate::queue) queue: Option<Arc<str>>,
-    pub(in crate::queue) key: Option<Box<Key>>,
+    pub(in crate::queue) key: Option<Box<TaskKey>>,
     pub(in crate::queue) overrides: Option<Box<ExecOverrides>>,
     pub(in crate::queue) due_at: Option<Timestamp>,
     /// `due_at` is a time of day, which does not move with the clock.

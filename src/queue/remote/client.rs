@@ -52,9 +52,9 @@ const MAX_BATCHES: usize = 256;
 
 /// A client of the broker of another process. Clones share one connection.
 #[derive(Clone)]
-pub struct Remote(Arc<Inner>);
+pub struct Remote(Arc<RemoteState>);
 
-struct Inner {
+struct RemoteState {
     stub: Stub,
     /// The runtime of the client's sockets and timers.
     net: Handle,
@@ -82,7 +82,7 @@ impl Remote {
             capabilities,
             recovery,
         } = info.await?;
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(RemoteState {
             stub,
             net,
             engine,

@@ -45,21 +45,21 @@ pub(super) struct EventPage {
 
 /// The newest events of a broker.
 #[derive(Clone)]
-pub(super) struct EventLog(Arc<Shared>);
+pub(super) struct EventLog(Arc<EventLogState>);
 
-struct Shared {
-    state: Mutex<State>,
+struct EventLogState {
+    state: Mutex<EventBuffer>,
     /// The number of events so far; readers wait for its change.
     revision: watch::Sender<u64>,
 }
 
-struct State {
+struct EventBuffer {
     epoch: u64,
     events: RevisionLog<(Timestamp, Event)>,
     listening: bool,
 }
 
-impl State {
+impl EventBuffer {
     fn page(&self, revision: u64, at: Timestamp, events: Vec<Event>, dropped: u64) -> EventPage {
         EventPage {
             next: EventCursor {
@@ -77,8 +77,8 @@ impl State {
 
 impl EventLog {
     pub(super) fn new(epoch: u64) -> Self {
-        Self(Arc::new(Shared {
-            state: Mutex::new(State {
+        Self(Arc::new(EventLogState {
+            state: Mutex::new(EventBuffer {
                 epoch,
                 events: RevisionLog::new(CAPACITY),
                 listening: false,
@@ -87,7 +87,7 @@ impl EventLog {
         }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, EventBuffer> {
         let state = self.0.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
     }

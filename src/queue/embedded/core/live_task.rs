@@ -7,7 +7,7 @@ use super::{UniqueKey, rank};
 use crate::queue::{
     clock::{ClockStep, Timestamp},
     index::row::{ExecOverrides, Reschedule, Row},
-    options::{Key, KeyPolicy},
+    options::{KeyPolicy, TaskKey},
     registry::TaskFunction,
     state::State,
 };
@@ -21,7 +21,7 @@ pub(super) struct LiveTask {
     pub(super) name: Arc<str>,
     /// `None` when this program has no task of that name.
     pub(super) function: Option<Arc<TaskFunction>>,
-    pub(super) key: Option<Box<Key>>,
+    pub(super) key: Option<Box<TaskKey>>,
     pub(super) overrides: Option<Box<ExecOverrides>>,
     /// The run that was dispatched; 0 when there is none.
     pub(super) run: u64,
@@ -108,7 +108,7 @@ impl LiveTask {
     }
 }
 
-pub(super) fn unique_key(name: &Arc<str>, key: Option<&Key>) -> Option<UniqueKey> {
+pub(super) fn unique_key(name: &Arc<str>, key: Option<&TaskKey>) -> Option<UniqueKey> {
     let key = key.filter(|key| key.policy == KeyPolicy::Unique)?;
     Some((Arc::clone(name), Arc::clone(&key.text)))
 }

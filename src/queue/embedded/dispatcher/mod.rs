@@ -39,7 +39,7 @@ use crate::queue::{
     event::EventBatch,
     executor::{
         job::{Job, WorkerReport},
-        pool::Pool,
+        pool::WorkerPool,
     },
     query::Page,
     registry::Registry,
@@ -85,7 +85,7 @@ struct Dispatcher {
     store: Box<dyn Store>,
     registry: Registry,
     config: BrokerConfig,
-    pool: Pool,
+    pool: WorkerPool,
     clock: Clock,
     desired_workers: usize,
     commands: async_channel::Receiver<DispatcherCommand>,
@@ -135,7 +135,7 @@ impl DispatcherThread {
         let (jobs, unreceived) = async_channel::bounded(CHANNEL_DEPTH);
         let (outbox, reports) = async_channel::bounded(MAX_REPORTS);
         let clock = parts.clock;
-        let pool = Pool::new(
+        let pool = WorkerPool::new(
             clock.clone(),
             parts.store.in_flight(),
             unreceived.clone(),

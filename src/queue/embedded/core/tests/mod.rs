@@ -17,7 +17,7 @@ use crate::queue::{
         job::{RunEnded, RunOutcome, RunStarted},
     },
     id::WorkerNumber,
-    options::{Key, KeyPolicy, TaskOptions, TimeLimits},
+    options::{KeyPolicy, TaskKey, TaskOptions, TimeLimits},
     query::{Page, Query},
     registry::{Registry, TaskFunction},
     task::Task,
@@ -201,7 +201,7 @@ pub(super) fn validated(options: TaskOptions) -> ValidatedTask {
 
 pub(super) fn key(text: &str, policy: KeyPolicy) -> TaskOptions {
     TaskOptions {
-        key: Some(Key {
+        key: Some(TaskKey {
             text: text.into(),
             policy,
         }),

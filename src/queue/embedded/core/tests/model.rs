@@ -98,7 +98,7 @@ fn options(one: &Move) -> TaskOptions {
         delay: seconds(*delay),
         expires: seconds(*expires * 5),
         max_attempts: 2,
-        key: key.map(|(text, rule)| Key {
+        key: key.map(|(text, rule)| TaskKey {
             text: text.to_string().into(),
             policy: rule,
         }),

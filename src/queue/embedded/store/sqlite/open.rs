@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::{
     Sqlite,
-    pragmas::{SetupError, set_up_writer},
+    pragmas::{WriterSetupError, set_up_writer},
     reader_thread::ReaderThread,
     salvage,
     schema::migrate,
@@ -55,7 +55,7 @@ pub(super) fn open(config: &StoreConfig) -> Result<(Sqlite, OpenReport), OpenErr
     let in_flight_path = folder.join(IN_FLIGHT);
     let (in_flight, recorded) = InFlightFile::open(&in_flight_path)
         .map_err(|e| unusable(&in_flight_path, e.to_string()))?;
-    let fail = |why: SetupError| unusable(&path, why.message());
+    let fail = |why: WriterSetupError| unusable(&path, why.message());
     // SQLite would create a file that others can read.
     files::open(&path).map_err(|e| unusable(&path, e.to_string()))?;
     let (database, damage) = match Database::open(&path, config) {
@@ -136,7 +136,7 @@ pub(super) struct Database {
 }
 
 impl Database {
-    pub(super) fn open(path: &Path, config: &StoreConfig) -> Result<Self, SetupError> {
+    pub(super) fn open(path: &Path, config: &StoreConfig) -> Result<Self, WriterSetupError> {
         let mut db = Connection::open(path)?;
         set_up_writer(&db, config)?;
         migrate(&mut db)?;
@@ -164,14 +164,14 @@ impl Database {
 fn salvage_into_new(
     path: &Path,
     config: &StoreConfig,
-    why: &SetupError,
-) -> Result<(Database, Damage), SetupError> {
+    why: &WriterSetupError,
+) -> Result<(Database, Damage), WriterSetupError> {
     let error = match why {
-        SetupError::Sqlite(error) => error.to_string(),
+        WriterSetupError::Sqlite(error) => error.to_string(),
         _ => String::new(),
     };
-    let moved_to = salvage::move_aside(path).map_err(SetupError::Salvage)?;
-    files::open(path).map_err(|e| SetupError::Salvage(e.to_string()))?;
+    let moved_to = salvage::move_aside(path).map_err(WriterSetupError::Salvage)?;
+    files::open(path).map_err(|e| WriterSetupError::Salvage(e.to_string()))?;
     let mut database = Database::open(path, config)?;
     let (salvaged, lost) = salvage::copy_intact(&moved_to, &mut database.db)?;
     drop(database);

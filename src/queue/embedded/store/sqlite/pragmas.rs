@@ -22,20 +22,20 @@ const CACHE_KIB: i64 = 16 << 10;
 const STATEMENT_CACHE: usize = 64;
 
 /// An error that occurred while the file was opened.
-pub(super) enum SetupError {
+pub(super) enum WriterSetupError {
     Sqlite(rusqlite::Error),
     Migrate(MigrateError),
     Setting(String),
     Salvage(String),
 }
 
-impl From<rusqlite::Error> for SetupError {
+impl From<rusqlite::Error> for WriterSetupError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-impl From<MigrateError> for SetupError {
+impl From<MigrateError> for WriterSetupError {
     fn from(error: MigrateError) -> Self {
         match error {
             MigrateError::Sqlite(error) => Self::Sqlite(error),
@@ -44,7 +44,7 @@ impl From<MigrateError> for SetupError {
     }
 }
 
-impl SetupError {
+impl WriterSetupError {
     pub(super) fn is_damage(&self) -> bool {
         matches!(self, Self::Sqlite(error) if is_damage(error))
     }
@@ -61,7 +61,7 @@ impl SetupError {
     }
 }
 
-pub(super) fn set_up_writer(db: &Connection, config: &StoreConfig) -> Result<(), SetupError> {
+pub(super) fn set_up_writer(db: &Connection, config: &StoreConfig) -> Result<(), WriterSetupError> {
     // `full` syncs every commit, `normal` only checkpoints.
     let synchronous = match config.durability {
         Durability::Power => 2,
@@ -79,7 +79,7 @@ pub(super) fn set_up_writer(db: &Connection, config: &StoreConfig) -> Result<(),
     // SQLite ignores what it does not know, so every value is read back.
     let mode: String = db.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if mode != "wal" {
-        return Err(SetupError::Setting(format!(
+        return Err(WriterSetupError::Setting(format!(
             "SQLite uses journal mode `{mode}` there instead of `wal`; choose a folder on another file \
              system with --data-dir"
         )));
@@ -95,7 +95,7 @@ pub(super) fn set_up_writer(db: &Connection, config: &StoreConfig) -> Result<(),
     for (name, wanted) in expected {
         let found: i64 = db.pragma_query_value(None, name, |row| row.get(0))?;
         if found != wanted {
-            return Err(SetupError::Setting(format!(
+            return Err(WriterSetupError::Setting(format!(
                 "SQLite has set `{name}` to {found} instead of {wanted}"
             )));
         }

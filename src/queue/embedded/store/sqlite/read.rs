@@ -7,7 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Row as Columns};
 use super::{
     super::{IdRange, SubmitRow},
     error::explain,
-    scan::{CHUNK_ROWS, Chunk, ChunkIter, Source, Table, highest, lowest, select, zero_keys},
+    scan::{
+        CHUNK_ROWS, Chunk, ChunkIter, RowSource, TaskTable, highest, lowest, select, zero_keys,
+    },
     schema::COLUMNS,
     values::ColumnValues,
     write::{checksum, number, result_checksum},
@@ -20,7 +22,7 @@ use crate::queue::{
         row::{ColdFields, ExecOverrides, Row},
         rows::{KeyRange, Rows, Scan, ScanIter, StorageError},
     },
-    options::{Key, TimeLimits},
+    options::{TaskKey, TimeLimits},
     state::State,
     task::{Attempt, MAX_ATTEMPTS_HISTORY},
 };
@@ -57,12 +59,12 @@ impl<'a> StoreReader<'a> {
         let mut statement = self.db.prepare(&sql).map_err(explain)?;
         let mut rows = statement.query(()).map_err(explain)?;
         while let Some(columns) = rows.next().map_err(explain)? {
-            each(self.decode(columns, Table::Unfinished));
+            each(self.decode(columns, TaskTable::Unfinished));
         }
         Ok(())
     }
 
-    fn find(&self, table: Table, id: u64) -> Result<Option<Row>, StorageError> {
+    fn find(&self, table: TaskTable, id: u64) -> Result<Option<Row>, StorageError> {
         let sql = format!("{} WHERE id = ?1", select(table));
         let mut statement = self.db.prepare_cached(&sql).map_err(explain)?;
         let row = statement.query_row([number(id)], |columns| {
@@ -85,7 +87,7 @@ impl<'a> StoreReader<'a> {
 
     /// Decodes a row of a file that may be corrupted: a value of a wrong type is left out, and then the
     /// checksum is wrong.
-    fn decode(&self, columns: &Columns<'_>, table: Table) -> Row {
+    fn decode(&self, columns: &Columns<'_>, table: TaskTable) -> Row {
         let values = ColumnValues(columns);
         let (name, args) = (
             values.text(2).unwrap_or_default(),
@@ -100,8 +102,8 @@ impl<'a> StoreReader<'a> {
         row.ready_at = values.time(12).unwrap_or_default();
         row.state = match (values.text(1).and_then(|word| word.parse().ok()), table) {
             (Some(state), _) => state,
-            (None, Table::Unfinished) => State::Queued,
-            (None, Table::Finished) => State::Failed,
+            (None, TaskTable::Unfinished) => State::Queued,
+            (None, TaskTable::Finished) => State::Failed,
         };
         row.priority = values.small(7);
         row.attempts = values.small(8);
@@ -118,7 +120,7 @@ impl<'a> StoreReader<'a> {
             queue: values.text(4).map(|queue| self.intern(queue)),
             key: values.text(5).map(|text| {
                 let rule = values.text(6).and_then(|word| word.parse().ok());
-                Box::new(Key {
+                Box::new(TaskKey {
                     text: text.into(),
                     policy: rule.unwrap_or_default(),
                 })
@@ -129,20 +131,20 @@ impl<'a> StoreReader<'a> {
             expires_at: values.time(15),
             error: values.text(19).map(Into::into),
         });
-        if table == Table::Finished {
+        if table == TaskTable::Finished {
             row.end = Some(values.end());
         }
         row
     }
 
     /// Decodes a row and verifies its checksums; a corrupted one gets the error [`CORRUPT`].
-    fn decode_verified(&self, columns: &Columns<'_>, table: Table) -> Row {
+    fn decode_verified(&self, columns: &Columns<'_>, table: TaskTable) -> Row {
         let mut row = self.decode(columns, table);
         let values = ColumnValues(columns);
         let result = row.end.as_ref().and_then(|end| end.result.as_deref());
         let result = result.map(|result| result_checksum(row.id, result));
         let intact = values.signed(20) == Some(checksum(&row))
-            && (table == Table::Unfinished || values.signed(28) == result);
+            && (table == TaskTable::Unfinished || values.signed(28) == result);
         if !intact {
             row.update_cold(|cold| cold.error = Some(CORRUPT.into()));
         }
@@ -152,7 +154,7 @@ impl<'a> StoreReader<'a> {
     /// Up to [`CHUNK_ROWS`] rows of a source.
     pub(super) fn chunk(
         &self,
-        source: Source,
+        source: RowSource,
         range: KeyRange,
         descending: bool,
     ) -> Result<Chunk, StorageError> {
@@ -170,7 +172,7 @@ impl<'a> StoreReader<'a> {
             rusqlite::params![bounds[0], bounds[1], bounds[2], bounds[3], chunk],
             |columns| {
                 let row = self.decode_verified(columns, source.table());
-                let key = if source == Source::LongRuns {
+                let key = if source == RowSource::LongRuns {
                     row.duration_key()
                 } else {
                     0
@@ -181,16 +183,16 @@ impl<'a> StoreReader<'a> {
         rows.and_then(Iterator::collect).map_err(explain)
     }
 
-    fn scan_source(&self, source: Source, range: KeyRange, descending: bool) -> ScanIter<'_> {
+    fn scan_source(&self, source: RowSource, range: KeyRange, descending: bool) -> ScanIter<'_> {
         Box::new(ChunkIter::new(self, source, range, descending))
     }
 }
 
 impl Rows for StoreReader<'_> {
     fn row(&self, id: u64) -> Result<Option<Cow<'_, Row>>, StorageError> {
-        let row = match self.find(Table::Unfinished, id)? {
+        let row = match self.find(TaskTable::Unfinished, id)? {
             Some(row) => Some(row),
-            None => self.find(Table::Finished, id)?,
+            None => self.find(TaskTable::Finished, id)?,
         };
         Ok(row.map(Cow::Owned))
     }
@@ -221,16 +223,16 @@ impl Rows for StoreReader<'_> {
     fn scan(&self, scan: Scan, range: KeyRange, descending: bool) -> ScanIter<'_> {
         match scan {
             Scan::All => {
-                let tables = [Table::Unfinished, Table::Finished];
+                let tables = [TaskTable::Unfinished, TaskTable::Finished];
                 let scans =
-                    tables.map(|table| self.scan_source(Source::All(table), range, descending));
+                    tables.map(|table| self.scan_source(RowSource::All(table), range, descending));
                 merged(scans.into(), descending)
             }
-            Scan::State(state) => self.scan_source(Source::State(state), range, descending),
+            Scan::State(state) => self.scan_source(RowSource::State(state), range, descending),
             Scan::RunTime => {
-                let long = self.scan_source(Source::LongRuns, range, descending);
+                let long = self.scan_source(RowSource::LongRuns, range, descending);
                 // The key of short runs is 0, so they come before or after all others.
-                let short = self.scan_source(Source::ShortRuns, zero_keys(range), descending);
+                let short = self.scan_source(RowSource::ShortRuns, zero_keys(range), descending);
                 if descending {
                     Box::new(long.chain(short))
                 } else {

@@ -9,7 +9,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    pragmas::SetupError,
+    pragmas::WriterSetupError,
     schema::{COLUMNS, END_COLUMNS},
 };
 
@@ -50,7 +50,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 pub(super) fn copy_intact(
     damaged: &Path,
     db: &mut Connection,
-) -> Result<(usize, usize), SetupError> {
+) -> Result<(usize, usize), WriterSetupError> {
     let name = damaged.to_string_lossy();
     if db.execute("ATTACH DATABASE ?1 AS old", [&name]).is_err() {
         return Ok((0, 0));

@@ -12,7 +12,7 @@ use crate::queue::{
     index::row::{
         ColdFields, Completion, EndRow, ExecOverrides, Reschedule, Row, Run, RunningInfo,
     },
-    options::{Key, KeyPolicy},
+    options::{KeyPolicy, TaskKey},
     query::{Filter, Order, PageStart},
     state::State,
     task::Task,

@@ -109,7 +109,7 @@ fn every_term_of_a_filter_selects(kind: Kind) {
     acme.args = "[\"Ada\"]".into();
     acme.set_cold(ColdFields {
         queue: Some("slow".into()),
-        key: Some(Box::new(Key {
+        key: Some(Box::new(TaskKey {
             text: "acme".into(),
             policy: KeyPolicy::Serial,
         })),

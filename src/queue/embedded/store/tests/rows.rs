@@ -15,7 +15,7 @@ fn a_row_keeps_every_field(kind: Kind) {
     row.crashes = 1;
     row.set_cold(ColdFields {
         queue: Some("mail".into()),
-        key: Some(Box::new(Key {
+        key: Some(Box::new(TaskKey {
             text: "é'\"".into(),
             policy: KeyPolicy::Unique,
         })),
