@@ -30,14 +30,14 @@ const MAX_ROWS: usize = 2_000_000;
 
 /// Rows in memory.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Table {
+pub(crate) enum ExportTable {
     Names(Vec<Arc<Record>>),
     Greetings(Vec<GreetingJson>),
     Workers(Vec<WorkerJson>),
     Events(Vec<EventJson>),
 }
 
-impl Table {
+impl ExportTable {
     fn write(&self, path: &Path) -> io::Result<usize> {
         match self {
             Self::Names(records) => write_all(path, records.iter().map(|r| NameJson::from(&**r))),
@@ -52,7 +52,7 @@ impl Table {
 ///
 /// # Errors
 /// When the file exists or cannot be written.
-pub(crate) async fn table(path: PathBuf, table: Table) -> io::Result<usize> {
+pub(crate) async fn table(path: PathBuf, table: ExportTable) -> io::Result<usize> {
     blocking(move || table.write(&path)).await
 }
 
@@ -112,7 +112,7 @@ async fn blocking<T: Send + 'static>(
         .map_err(io::Error::other)?
 }
 
-fn write_all<R: Row>(path: &Path, rows: impl IntoIterator<Item = R>) -> io::Result<usize> {
+fn write_all<R: ExportRow>(path: &Path, rows: impl IntoIterator<Item = R>) -> io::Result<usize> {
     let mut writer = Writer::create(path, R::COLUMNS)?;
     for row in rows {
         writer.write(&row)?;
@@ -153,7 +153,7 @@ impl Writer {
         })
     }
 
-    fn write<R: Row>(&mut self, row: &R) -> io::Result<()> {
+    fn write<R: ExportRow>(&mut self, row: &R) -> io::Result<()> {
         let object = json::to_line(row)?;
         match &mut self.format {
             Format::Json(out) => {
@@ -211,16 +211,16 @@ fn disarm(cell: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// An object of an exported file.
-trait Row: Serialize {
+trait ExportRow: Serialize {
     /// The columns of a CSV file: the fields of the object, in order.
     const COLUMNS: &'static [&'static str];
 }
 
-impl<R: Row> Row for &R {
+impl<R: ExportRow> ExportRow for &R {
     const COLUMNS: &'static [&'static str] = R::COLUMNS;
 }
 
-impl Row for NameJson<'_> {
+impl ExportRow for NameJson<'_> {
     const COLUMNS: &'static [&'static str] = &[
         "name",
         "uri",
@@ -232,12 +232,12 @@ impl Row for NameJson<'_> {
     ];
 }
 
-impl Row for GreetingJson {
+impl ExportRow for GreetingJson {
     const COLUMNS: &'static [&'static str] =
         &["at", "name", "greeting", "error", "lookup_ms", "call_ms"];
 }
 
-impl Row for WorkerJson {
+impl ExportRow for WorkerJson {
     const COLUMNS: &'static [&'static str] = &[
         "id",
         "state",
@@ -251,11 +251,11 @@ impl Row for WorkerJson {
     ];
 }
 
-impl Row for EventJson {
+impl ExportRow for EventJson {
     const COLUMNS: &'static [&'static str] = &["at", "kind", "text"];
 }
 
-impl Row for TaskJson<'_> {
+impl ExportRow for TaskJson<'_> {
     const COLUMNS: &'static [&'static str] = &[
         "id",
         "name",

@@ -16,11 +16,11 @@ struct Pair {
     b: &'static str,
 }
 
-impl Row for Pair {
+impl ExportRow for Pair {
     const COLUMNS: &'static [&'static str] = &["a", "b"];
 }
 
-fn written<R: Row>(name: &str, rows: &[R]) -> String {
+fn written<R: ExportRow>(name: &str, rows: &[R]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(name);
     assert_eq!(write_all(&path, rows).expect("written"), rows.len());
@@ -101,7 +101,7 @@ fn exported_tasks_are_the_objects_of_tasks_list_json() {
 }
 
 /// The names of an object's fields, in order.
-fn fields<R: Row>(row: &R) -> Vec<String> {
+fn fields<R: ExportRow>(row: &R) -> Vec<String> {
     struct Names(Vec<String>);
     impl<'de> serde::Deserialize<'de> for Names {
         fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
@@ -131,7 +131,7 @@ fn fields<R: Row>(row: &R) -> Vec<String> {
 
 #[test]
 fn columns_are_the_fields() {
-    fn check<R: Row>(row: &R) {
+    fn check<R: ExportRow>(row: &R) {
         assert_eq!(fields(row), R::COLUMNS);
     }
     check(&TaskJson::from(&task(1)));

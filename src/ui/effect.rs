@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     key::Key,
-    model::{layer::Members, tasks::Fetch},
+    model::{layer::Membership, tasks::Fetch},
     pane::Pane,
     verbs::Action,
 };
 use crate::{
-    export::Table,
+    export::ExportTable,
     net::{
         admission::TicketOptions, naming::Record, rpc::object::Signature, trust::ticket::Ticket,
     },
@@ -101,13 +101,13 @@ pub(crate) enum Effect {
 pub(crate) struct Export {
     pub(crate) pane: Pane,
     pub(crate) path: PathBuf,
-    pub(crate) rows: Rows,
+    pub(crate) rows: ExportRows,
 }
 
 /// The rows to write: those in memory, or tasks to fetch from the broker.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Rows {
-    Table(Table),
+pub(crate) enum ExportRows {
+    Table(ExportTable),
     Tasks { filter: Filter, order: Order },
 }
 
@@ -147,7 +147,7 @@ pub(crate) enum Msg {
     },
     DeadLetters(Result<Vec<FailureGroup>, String>),
     Recovery(Recovery),
-    Members(Result<Members, String>),
+    Members(Result<Membership, String>),
     /// A task whose details were asked for.
     Details {
         id: TaskId,

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{
     Screen, UiOptions,
     effect::{Effect, Msg},
-    key::{Code, Key},
+    key::{Key, KeyCode},
     model::{Header, Model},
     runner::{MAX_RESULTS, Runner},
     update::update,
@@ -89,7 +89,7 @@ impl Headless {
     /// Types text, one key per character.
     pub fn type_text(&mut self, text: &str) {
         for c in text.chars() {
-            self.handle(Msg::Key(Key::plain(Code::Char(c))));
+            self.handle(Msg::Key(Key::plain(KeyCode::Char(c))));
         }
     }
 

@@ -4,18 +4,18 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{self, KeyEvent, KeyModifiers};
 
 /// A key with its modifiers. Shift is part of the character: `G`, not shift-g.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Key {
-    pub(crate) code: Code,
+    pub(crate) code: KeyCode,
     pub(crate) ctrl: bool,
     pub(crate) alt: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Code {
+pub(crate) enum KeyCode {
     Char(char),
     Enter,
     Esc,
@@ -33,26 +33,26 @@ pub(crate) enum Code {
     PageDown,
 }
 
-const NAMED: [(&str, Code); 15] = [
-    ("enter", Code::Enter),
-    ("esc", Code::Esc),
-    ("tab", Code::Tab),
-    ("shift-tab", Code::BackTab),
-    ("backspace", Code::Backspace),
-    ("delete", Code::Delete),
-    ("up", Code::Up),
-    ("down", Code::Down),
-    ("left", Code::Left),
-    ("right", Code::Right),
-    ("home", Code::Home),
-    ("end", Code::End),
-    ("pgup", Code::PageUp),
-    ("pgdn", Code::PageDown),
-    ("space", Code::Char(' ')),
+const NAMED: [(&str, KeyCode); 15] = [
+    ("enter", KeyCode::Enter),
+    ("esc", KeyCode::Esc),
+    ("tab", KeyCode::Tab),
+    ("shift-tab", KeyCode::BackTab),
+    ("backspace", KeyCode::Backspace),
+    ("delete", KeyCode::Delete),
+    ("up", KeyCode::Up),
+    ("down", KeyCode::Down),
+    ("left", KeyCode::Left),
+    ("right", KeyCode::Right),
+    ("home", KeyCode::Home),
+    ("end", KeyCode::End),
+    ("pgup", KeyCode::PageUp),
+    ("pgdn", KeyCode::PageDown),
+    ("space", KeyCode::Char(' ')),
 ];
 
 impl Key {
-    pub(crate) const fn plain(code: Code) -> Self {
+    pub(crate) const fn plain(code: KeyCode) -> Self {
         Self {
             code,
             ctrl: false,
@@ -62,13 +62,13 @@ impl Key {
 
     #[cfg(test)]
     pub(crate) const fn char(c: char) -> Self {
-        Self::plain(Code::Char(c))
+        Self::plain(KeyCode::Char(c))
     }
 
     #[cfg(test)]
     pub(crate) const fn ctrl(c: char) -> Self {
         Self {
-            code: Code::Char(c),
+            code: KeyCode::Char(c),
             ctrl: true,
             alt: false,
         }
@@ -77,7 +77,7 @@ impl Key {
     /// The character that this key types, if any.
     pub(crate) fn typed(self) -> Option<char> {
         match self.code {
-            Code::Char(c) if !self.ctrl && !self.alt && !c.is_control() => Some(c),
+            KeyCode::Char(c) if !self.ctrl && !self.alt && !c.is_control() => Some(c),
             _ => None,
         }
     }
@@ -85,22 +85,24 @@ impl Key {
     /// The key of a terminal event, if it is one that can be bound.
     pub(crate) fn from_terminal(event: KeyEvent) -> Option<Self> {
         let code = match event.code {
-            KeyCode::Char(c) => Code::Char(c),
-            KeyCode::Enter => Code::Enter,
-            KeyCode::Esc => Code::Esc,
-            KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => Code::BackTab,
-            KeyCode::Tab => Code::Tab,
-            KeyCode::BackTab => Code::BackTab,
-            KeyCode::Backspace => Code::Backspace,
-            KeyCode::Delete => Code::Delete,
-            KeyCode::Up => Code::Up,
-            KeyCode::Down => Code::Down,
-            KeyCode::Left => Code::Left,
-            KeyCode::Right => Code::Right,
-            KeyCode::Home => Code::Home,
-            KeyCode::End => Code::End,
-            KeyCode::PageUp => Code::PageUp,
-            KeyCode::PageDown => Code::PageDown,
+            event::KeyCode::Char(c) => KeyCode::Char(c),
+            event::KeyCode::Enter => KeyCode::Enter,
+            event::KeyCode::Esc => KeyCode::Esc,
+            event::KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => {
+                KeyCode::BackTab
+            }
+            event::KeyCode::Tab => KeyCode::Tab,
+            event::KeyCode::BackTab => KeyCode::BackTab,
+            event::KeyCode::Backspace => KeyCode::Backspace,
+            event::KeyCode::Delete => KeyCode::Delete,
+            event::KeyCode::Up => KeyCode::Up,
+            event::KeyCode::Down => KeyCode::Down,
+            event::KeyCode::Left => KeyCode::Left,
+            event::KeyCode::Right => KeyCode::Right,
+            event::KeyCode::Home => KeyCode::Home,
+            event::KeyCode::End => KeyCode::End,
+            event::KeyCode::PageUp => KeyCode::PageUp,
+            event::KeyCode::PageDown => KeyCode::PageDown,
             _ => return None,
         };
         Some(Self {
@@ -118,7 +120,7 @@ impl fmt::Display for Key {
         let named = NAMED.iter().find(|(_, code)| *code == self.code);
         match (named, self.code) {
             (Some((name, _)), _) => f.pad(&format!("{ctrl}{alt}{name}")),
-            (None, Code::Char(c)) => f.pad(&format!("{ctrl}{alt}{c}")),
+            (None, KeyCode::Char(c)) => f.pad(&format!("{ctrl}{alt}{c}")),
             (None, _) => Ok(()),
         }
     }
@@ -137,7 +139,7 @@ impl FromStr for Key {
             chars.next(),
         ) {
             (Some((_, code)), ..) => *code,
-            (None, Some(c), None) if !c.is_control() => Code::Char(c),
+            (None, Some(c), None) if !c.is_control() => KeyCode::Char(c),
             _ => {
                 return Err(format!(
                     "`{text}` is not a key; use a character, ctrl-x, or one of enter, esc, tab, shift-tab, \
@@ -190,6 +192,6 @@ mod tests {
     fn only_plain_characters_type() {
         assert_eq!(Key::char('é').typed(), Some('é'));
         assert_eq!(Key::ctrl('c').typed(), None);
-        assert_eq!(Key::plain(Code::Enter).typed(), None);
+        assert_eq!(Key::plain(KeyCode::Enter).typed(), None);
     }
 }

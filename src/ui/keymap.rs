@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    key::{Code, Key},
+    key::{Key, KeyCode},
     verbs::{
         Action, ActionSpec, Scope, TABLE,
         scope::{self, Scopes},
@@ -189,7 +189,12 @@ fn is_text(key: Key) -> bool {
     key.typed().is_some()
         || matches!(
             key.code,
-            Code::Backspace | Code::Delete | Code::Left | Code::Right | Code::Home | Code::End
+            KeyCode::Backspace
+                | KeyCode::Delete
+                | KeyCode::Left
+                | KeyCode::Right
+                | KeyCode::Home
+                | KeyCode::End
         )
 }
 
@@ -282,7 +287,7 @@ mod tests {
             keymap.action(greeter, Key::ctrl('c')),
             Some(Action::Interrupt)
         );
-        let enter = Key::plain(Code::Enter);
+        let enter = Key::plain(KeyCode::Enter);
         assert_eq!(keymap.action(greeter, enter), Some(Action::Greet));
         assert_eq!(keymap.action(tasks, enter), Some(Action::Details));
         assert_eq!(keymap.action(pane(Pane::Events), enter), None);

@@ -17,7 +17,7 @@ use super::{
     model::{Header, Model},
     pane::Pane,
     runner::{MAX_RESULTS, Runner},
-    signals::{Signal, Signals},
+    signals::{OsSignal, Signals},
     update::{self, update},
 };
 use crate::{node::Session, queue::clock::Clock, text::sanitize};
@@ -100,12 +100,12 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<S
         };
         tokio::select! {
             signal = signals.next() => match signal {
-                Signal::End(number) => {
+                OsSignal::End(number) => {
                     ui.exit_reason = ExitReason::Signal(number);
                     ui.ending = true;
                 }
-                Signal::Stop => super::signals::suspend_process_group(),
-                Signal::Continue => {}
+                OsSignal::Stop => super::signals::suspend_process_group(),
+                OsSignal::Continue => {}
             },
             command = commands.recv(), if ui.accepts_command() => match command {
                 Some(command) => ui.command(&command)?,

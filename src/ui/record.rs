@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     effect::{EffectDone, Msg},
-    key::{Code, Key},
+    key::{Key, KeyCode},
     model::Header,
     verbs::Action,
 };
@@ -95,12 +95,12 @@ pub(super) enum FrameBody {
     /// A page of tasks. Most rows repeat the previous page, and those are only references.
     Tasks {
         number: u64,
-        rows: Option<Vec<Row<Task>>>,
+        rows: Option<Vec<RecordedRow<Task>>>,
     },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Row<T> {
+pub(super) enum RecordedRow<T> {
     /// The row at this index of the previous page.
     Same(u32),
     New(T),
@@ -112,7 +112,7 @@ enum FrameBodyRef<'a> {
     Msg(&'a Msg),
     Tasks {
         number: u64,
-        rows: Option<Vec<Row<&'a Task>>>,
+        rows: Option<Vec<RecordedRow<&'a Task>>>,
     },
 }
 
@@ -174,7 +174,7 @@ impl Recorder {
             Msg::Key(_) if before.is_some_and(contains_ticket) => {
                 let clear = Key {
                     ctrl: true,
-                    ..Key::plain(Code::Char('u'))
+                    ..Key::plain(KeyCode::Char('u'))
                 };
                 self.write_msg(now, &Msg::Key(clear))?;
                 self.write_msg(now, &Msg::Paste(redact(line)))?;
@@ -233,7 +233,7 @@ fn encode<T: Serialize>(frame: &T) -> io::Result<Vec<u8>> {
     postcard::to_stdvec(frame).map_err(io::Error::other)
 }
 
-fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<Row<&'a Task>> {
+fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<RecordedRow<&'a Task>> {
     let positions: HashMap<&TaskId, usize> = before
         .iter()
         .enumerate()
@@ -243,8 +243,8 @@ fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<Row<&'a Task>> {
         let at = positions.get(&task.id).copied();
         let same = at.filter(|at| before.get(*at) == Some(task));
         match same.and_then(|at| u32::try_from(at).ok()) {
-            Some(at) => Row::Same(at),
-            None => Row::New(task),
+            Some(at) => RecordedRow::Same(at),
+            None => RecordedRow::New(task),
         }
     };
     page.tasks.iter().map(row).collect()
@@ -265,10 +265,10 @@ fn redacted(msg: &Msg) -> Option<Msg> {
 }
 
 /// Restores the rows of a page from the recorded ones and the previous page.
-pub(super) fn rows(before: &[Task], recorded: Vec<Row<Task>>) -> Vec<Task> {
-    let row = |row: Row<Task>| match row {
-        Row::New(task) => Some(task),
-        Row::Same(at) => before.get(usize::try_from(at).ok()?).cloned(),
+pub(super) fn rows(before: &[Task], recorded: Vec<RecordedRow<Task>>) -> Vec<Task> {
+    let row = |row: RecordedRow<Task>| match row {
+        RecordedRow::New(task) => Some(task),
+        RecordedRow::Same(at) => before.get(usize::try_from(at).ok()?).cloned(),
     };
     recorded.into_iter().filter_map(row).collect()
 }

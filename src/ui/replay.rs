@@ -20,7 +20,7 @@ use super::{
     model::{Model, Replay},
     record::{Frame, FrameBody, MAGIC, MAX_BYTES, RecordingHeader, rows},
     run::to_message,
-    signals::{Signal, Signals},
+    signals::{OsSignal, Signals},
     term::{self, Term},
     update::update,
     verbs::{Action, scope},
@@ -321,14 +321,14 @@ pub(super) async fn run(
         };
         let event = tokio::select! {
             signal = signals.next() => match signal {
-                Signal::End(_) => return Ok(()),
-                Signal::Stop => {
+                OsSignal::End(_) => return Ok(()),
+                OsSignal::Stop => {
                     term::restore();
                     super::signals::suspend_process_group();
                     term.reenter()?;
                     continue;
                 }
-                Signal::Continue => {
+                OsSignal::Continue => {
                     term.reenter()?;
                     continue;
                 }

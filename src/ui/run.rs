@@ -17,7 +17,7 @@ use super::{
     model::{Header, Model},
     record::Recorder,
     runner::{MAX_RESULTS, Runner},
-    signals::{Signal, Signals},
+    signals::{OsSignal, Signals},
     term::{self, MAX_CLIPBOARD, Term},
     update::update,
     verbs::Action,
@@ -42,7 +42,7 @@ const GRACE: Duration = Duration::from_secs(5);
     reason = "there is one at a time, and it is short-lived"
 )]
 enum Wake {
-    Signal(Signal),
+    Signal(OsSignal),
     Terminal(Option<io::Result<Event>>),
     Msg(Msg),
     Deadline,
@@ -319,17 +319,17 @@ impl ScreenLoop {
         self.shutdown = Some(tokio::spawn(async move { session.end(GRACE).await }));
     }
 
-    fn on_signal(&mut self, signal: Signal) -> io::Result<()> {
+    fn on_signal(&mut self, signal: OsSignal) -> io::Result<()> {
         match signal {
-            Signal::Stop => self.suspend(),
+            OsSignal::Stop => self.suspend(),
             // A hang-up sends this signal too.
-            Signal::Continue if self.hung_up => Ok(()),
-            Signal::Continue => self.resume(),
-            Signal::End(super::signals::HANGUP) => {
+            OsSignal::Continue if self.hung_up => Ok(()),
+            OsSignal::Continue => self.resume(),
+            OsSignal::End(super::signals::HANGUP) => {
                 self.on_hangup(&io::ErrorKind::BrokenPipe.into());
                 Ok(())
             }
-            Signal::End(number) => {
+            OsSignal::End(number) => {
                 self.exit_reason = ExitReason::Signal(number);
                 self.handle(Msg::Terminate)
             }

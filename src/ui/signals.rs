@@ -17,7 +17,7 @@ pub(super) const HANGUP: i32 = Number::HUP.as_raw();
 
 /// A request by a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(super) enum OsSignal {
     /// Shut down; the number decides the exit code.
     End(i32),
     /// Suspend, with the terminal restored.
@@ -53,14 +53,14 @@ impl Signals {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(super) async fn next(&mut self) -> OsSignal {
         tokio::select! {
-            _ = self.terminate.recv() => Signal::End(Number::TERM.as_raw()),
-            _ = self.interrupt.recv() => Signal::End(Number::INT.as_raw()),
-            _ = self.hangup.recv() => Signal::End(HANGUP),
-            _ = self.stop.recv() => Signal::Stop,
-            _ = self.resume.recv() => Signal::Continue,
-            () = hung_up(&mut self.terminal_hangup) => Signal::End(HANGUP),
+            _ = self.terminate.recv() => OsSignal::End(Number::TERM.as_raw()),
+            _ = self.interrupt.recv() => OsSignal::End(Number::INT.as_raw()),
+            _ = self.hangup.recv() => OsSignal::End(HANGUP),
+            _ = self.stop.recv() => OsSignal::Stop,
+            _ = self.resume.recv() => OsSignal::Continue,
+            () = hung_up(&mut self.terminal_hangup) => OsSignal::End(HANGUP),
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) enum Layer {
 
 /// The members of a node, and its upstreams: the nodes it has joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Members {
+pub(crate) struct Membership {
     pub(crate) members: Vec<MemberStatus>,
     pub(crate) upstreams: Vec<UpstreamStatus>,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Members {
 #[derive(Debug, Default)]
 pub(crate) struct MembersView {
     /// `None` while they are being fetched.
-    pub(crate) loaded: Option<Result<Members, String>>,
+    pub(crate) loaded: Option<Result<Membership, String>>,
     pub(crate) selected: usize,
 }
 

@@ -10,7 +10,7 @@ use crate::{
             Model,
             events::LogLine,
             greeter::{GreetOutcome, Greeting},
-            layer::{DetailsOf, Layer, Members},
+            layer::{DetailsOf, Layer, Membership},
         },
         overlay,
         pane::Pane,
@@ -132,7 +132,7 @@ fn dead_letters(groups: &[FailureGroup]) -> String {
     format!("{}\n{}", pluralize(lines.len(), "reason"), lines.join("\n"))
 }
 
-fn members(both: &Members) -> String {
+fn members(both: &Membership) -> String {
     let members = both.members.iter().map(|status: &MemberStatus| {
         let member = &status.member;
         format!("member: {} {} {}", member.key, member.role, member.label)

@@ -26,7 +26,7 @@ use crate::{
     ui::{
         ColorDepth, SymbolSet,
         effect::{Effect, Greeted, Msg},
-        key::{Code, Key},
+        key::{Key, KeyCode},
         keymap::Keymap,
         model::{Header, Model},
         theme::Theme,
@@ -144,7 +144,7 @@ pub(crate) fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
 
 pub(crate) fn type_text(model: &mut Model, text: &str) {
     for c in text.chars() {
-        send(model, Msg::Key(Key::plain(Code::Char(c))));
+        send(model, Msg::Key(Key::plain(KeyCode::Char(c))));
     }
 }
 

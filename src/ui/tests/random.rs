@@ -17,7 +17,7 @@ use crate::{
     },
     ui::{
         effect::{Click, EffectDone, Greeted, Mouse, Msg},
-        key::{Code, Key},
+        key::{Key, KeyCode},
         verbs::{Action, TABLE},
     },
 };
@@ -55,14 +55,14 @@ fn key() -> impl Strategy<Value = Key> {
         .map(|key| key.parse().expect("a key of ours"))
         .collect();
     let edits = [
-        Code::Esc,
-        Code::Enter,
-        Code::Backspace,
-        Code::Delete,
-        Code::Left,
-        Code::Right,
-        Code::Home,
-        Code::End,
+        KeyCode::Esc,
+        KeyCode::Enter,
+        KeyCode::Backspace,
+        KeyCode::Delete,
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::Home,
+        KeyCode::End,
     ]
     .map(Key::plain);
     prop_oneof![

@@ -23,7 +23,7 @@ use crate::{
     },
     ui::{
         effect::{Click, Effect, EffectDone, Greeted, Mouse, Msg},
-        key::{Code, Key},
+        key::{Key, KeyCode},
         model::Model,
         record::Recorder,
         replay::Player,
@@ -308,7 +308,13 @@ fn step() -> impl Strategy<Value = Transition> {
         .flat_map(|(_, keys)| *keys)
         .map(|key| key.parse().expect("a key of ours"))
         .collect();
-    let edits = [Code::Esc, Code::Enter, Code::Backspace, Code::Left].map(Key::plain);
+    let edits = [
+        KeyCode::Esc,
+        KeyCode::Enter,
+        KeyCode::Backspace,
+        KeyCode::Left,
+    ]
+    .map(Key::plain);
     prop_oneof![
         12 => prop::sample::select(known).prop_map(Transition::Key),
         2 => prop::sample::select(edits.to_vec()).prop_map(Transition::Key),

@@ -21,7 +21,7 @@ use crate::{
     ui::{
         ColorDepth, SymbolSet,
         effect::{EffectDone, Msg},
-        model::{Model, layer::Members},
+        model::{Model, layer::Membership},
         verbs::Action,
     },
 };
@@ -314,7 +314,7 @@ fn every_theme_and_every_kind_of_terminal() {
     }
 }
 
-fn members_and_upstreams() -> Members {
+fn members_and_upstreams() -> Membership {
     let key = |n: u8| PublicKey::from_bytes([n; 32]);
     let peer = |n: u8, role, label: &str, connections| MemberStatus {
         member: members::Member {
@@ -326,7 +326,7 @@ fn members_and_upstreams() -> Members {
         connections,
     };
     let held = |name: &str| (name.to_owned(), "held".to_owned());
-    Members {
+    Membership {
         members: vec![
             peer(1, Rights::Member, "web1", 1),
             peer(2, Rights::Admin, "ali's laptop", 2),
@@ -356,7 +356,7 @@ fn who_has_joined_and_what_was_joined() {
     });
     at_every_size("peers_nobody", || {
         let mut model = busy_after(&["3", "n"]);
-        let none = Members {
+        let none = Membership {
             members: vec![],
             upstreams: vec![],
         };

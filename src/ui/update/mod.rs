@@ -7,7 +7,7 @@ use tui_input::{Input, InputRequest};
 
 use super::{
     effect::{Click, Effect, Mouse, Msg},
-    key::{Code, Key},
+    key::{Key, KeyCode},
     model::{Model, layer::Layer, list::Motion},
     pane::Pane,
     verbs::{self, navigation, palette, quit},
@@ -136,17 +136,17 @@ fn insert(input: &mut Input, text: &str) {
 /// Edits a line with a key, and returns whether the key did anything.
 fn edit(input: &mut Input, key: Key) -> bool {
     let request = match (key.code, key.ctrl, key.alt) {
-        (Code::Char('a'), true, false) | (Code::Home, ..) => InputRequest::GoToStart,
-        (Code::Char('e'), true, false) | (Code::End, ..) => InputRequest::GoToEnd,
-        (Code::Char('w'), true, false) => InputRequest::DeletePrevWord,
-        (Code::Char('u'), true, false) => InputRequest::DeleteLine,
-        (Code::Char('k'), true, false) => InputRequest::DeleteTillEnd,
-        (Code::Left, true, _) | (Code::Left, _, true) => InputRequest::GoToPrevWord,
-        (Code::Right, true, _) | (Code::Right, _, true) => InputRequest::GoToNextWord,
-        (Code::Left, ..) => InputRequest::GoToPrevChar,
-        (Code::Right, ..) => InputRequest::GoToNextChar,
-        (Code::Backspace, ..) => InputRequest::DeletePrevChar,
-        (Code::Delete, ..) => InputRequest::DeleteNextChar,
+        (KeyCode::Char('a'), true, false) | (KeyCode::Home, ..) => InputRequest::GoToStart,
+        (KeyCode::Char('e'), true, false) | (KeyCode::End, ..) => InputRequest::GoToEnd,
+        (KeyCode::Char('w'), true, false) => InputRequest::DeletePrevWord,
+        (KeyCode::Char('u'), true, false) => InputRequest::DeleteLine,
+        (KeyCode::Char('k'), true, false) => InputRequest::DeleteTillEnd,
+        (KeyCode::Left, true, _) | (KeyCode::Left, _, true) => InputRequest::GoToPrevWord,
+        (KeyCode::Right, true, _) | (KeyCode::Right, _, true) => InputRequest::GoToNextWord,
+        (KeyCode::Left, ..) => InputRequest::GoToPrevChar,
+        (KeyCode::Right, ..) => InputRequest::GoToNextChar,
+        (KeyCode::Backspace, ..) => InputRequest::DeletePrevChar,
+        (KeyCode::Delete, ..) => InputRequest::DeleteNextChar,
         _ => match key.typed() {
             Some(c) if input.value().len() + c.len_utf8() <= MAX_INPUT => {
                 InputRequest::InsertChar(c)

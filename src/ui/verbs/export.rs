@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use super::{Action, ActionSpec, Scope, prompt};
 use crate::{
-    export::{self, Table},
+    export::{self, ExportTable},
     json::{self, EventJson, GreetingJson, WorkerJson},
     node::NodeHandle,
     text::pluralize,
     ui::{
-        effect::{Effect, EffectDone, Export, Rows},
+        effect::{Effect, EffectDone, Export, ExportRows},
         model::{
             Model,
             events::{Kind, LogLine},
@@ -52,8 +52,8 @@ pub(super) fn typed(model: &Model, pane: Pane, text: &str) -> Result<Vec<Effect>
 pub(crate) async fn run(node: &NodeHandle, export: Export) -> EffectDone {
     let path = export.path.clone();
     let written = match export.rows {
-        Rows::Table(table) => export::table(export.path, table).await,
-        Rows::Tasks { filter, order } => {
+        ExportRows::Table(table) => export::table(export.path, table).await,
+        ExportRows::Tasks { filter, order } => {
             export::tasks(&*node.broker(), export.path, filter, order).await
         }
     };
@@ -70,20 +70,22 @@ fn file_name(model: &Model, pane: Pane) -> String {
 }
 
 /// The rows of a pane to export.
-pub(crate) fn rows(model: &Model, pane: Pane) -> Rows {
+pub(crate) fn rows(model: &Model, pane: Pane) -> ExportRows {
     let data = model.data();
-    Rows::Table(match pane {
+    ExportRows::Table(match pane {
         Pane::Tasks => {
-            return Rows::Tasks {
+            return ExportRows::Tasks {
                 filter: model.tasks.filter.clone(),
                 order: model.tasks.order,
             };
         }
-        Pane::Names => Table::Names(model.names.rows().to_vec()),
-        Pane::Greeter => Table::Greetings(model.greeter.history.iter().map(greeting).collect()),
+        Pane::Names => ExportTable::Names(model.names.rows().to_vec()),
+        Pane::Greeter => {
+            ExportTable::Greetings(model.greeter.history.iter().map(greeting).collect())
+        }
         Pane::Workers => {
             let workers = data.overview.workers.iter();
-            Table::Workers(workers.map(|w| WorkerJson::new(w, model.now)).collect())
+            ExportTable::Workers(workers.map(|w| WorkerJson::new(w, model.now)).collect())
         }
         Pane::Events => {
             let lines = data.log.matching(&model.events.filter).into_iter();
@@ -92,7 +94,7 @@ pub(crate) fn rows(model: &Model, pane: Pane) -> Rows {
                 kind: line.kind.word(),
                 text: line.text.clone(),
             };
-            Table::Events(lines.map(event).collect())
+            ExportTable::Events(lines.map(event).collect())
         }
     })
 }

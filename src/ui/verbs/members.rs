@@ -8,7 +8,7 @@ use crate::{
         model::{
             Model,
             events::Kind,
-            layer::{Layer, Members, MembersView},
+            layer::{Layer, MembersView, Membership},
         },
     },
 };
@@ -30,7 +30,7 @@ pub(crate) async fn run(node: &NodeHandle) -> Msg {
     let members = node.members(|admission| async move { admission.list().await });
     let upstreams = node.upstreams();
     let both = async {
-        Ok(Members {
+        Ok(Membership {
             members: members.await?,
             upstreams: upstreams.await?,
         })
@@ -40,7 +40,7 @@ pub(crate) async fn run(node: &NodeHandle) -> Msg {
 }
 
 /// Shows the members where the list is open.
-pub(crate) fn listed(model: &mut Model, members: &Result<Members, String>) {
+pub(crate) fn listed(model: &mut Model, members: &Result<Membership, String>) {
     for layer in &mut model.layers {
         if let Layer::Members(view) = layer {
             view.loaded = Some(members.clone());
