@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The cause of an error: another error, or a sentence.
-type Cause = Box<dyn Error + Send + Sync>;
+type BoxError = Box<dyn Error + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{action}: {source}")]
@@ -27,35 +27,35 @@ struct IoError {
 #[derive(Debug)]
 pub enum CmdError {
     /// The command failed.
-    Failed(Cause),
+    Failed(BoxError),
     /// An option or argument is invalid.
-    Usage(Cause),
+    Usage(BoxError),
     /// No node could be reached.
-    Unreachable(Cause),
+    Unreachable(BoxError),
     /// The role is insufficient.
-    Denied(Cause),
+    Denied(BoxError),
     /// There is no such name, task or member.
-    NotFound(Cause),
+    NotFound(BoxError),
     /// A task failed, or a call returned an error.
-    Refused(Cause),
+    Refused(BoxError),
     /// The reader of the output has closed it.
     BrokenPipe,
 }
 
 impl CmdError {
-    pub(super) fn failed(cause: impl Into<Cause>) -> Self {
+    pub(super) fn failed(cause: impl Into<BoxError>) -> Self {
         Self::Failed(cause.into())
     }
 
-    pub(super) fn usage(cause: impl Into<Cause>) -> Self {
+    pub(super) fn usage(cause: impl Into<BoxError>) -> Self {
         Self::Usage(cause.into())
     }
 
-    pub(super) fn not_found(cause: impl Into<Cause>) -> Self {
+    pub(super) fn not_found(cause: impl Into<BoxError>) -> Self {
         Self::NotFound(cause.into())
     }
 
-    pub(super) fn refused(cause: impl Into<Cause>) -> Self {
+    pub(super) fn refused(cause: impl Into<BoxError>) -> Self {
         Self::Refused(cause.into())
     }
 
@@ -73,7 +73,7 @@ impl CmdError {
         }
     }
 
-    const fn cause(&self) -> Option<&Cause> {
+    const fn cause(&self) -> Option<&BoxError> {
         match self {
             Self::Failed(cause)
             | Self::Usage(cause)

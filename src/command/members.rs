@@ -26,11 +26,11 @@ struct UpstreamJson<'a> {
     key: String,
     role: Role,
     addr: String,
-    names: Vec<NameJson<'a>>,
+    names: Vec<UpstreamNameJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct NameJson<'a> {
+struct UpstreamNameJson<'a> {
     name: &'a str,
     state: &'a str,
 }
@@ -120,7 +120,7 @@ fn upstream_json(upstream: &UpstreamStatus) -> UpstreamJson<'_> {
         role: upstream.role,
         addr: upstream.addr.to_string(),
         names: names
-            .map(|(name, state)| NameJson { name, state })
+            .map(|(name, state)| UpstreamNameJson { name, state })
             .collect(),
     }
 }

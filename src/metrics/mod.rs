@@ -41,13 +41,13 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// The source of the metrics.
 #[derive(Clone)]
-pub(crate) struct Source {
+pub(crate) struct MetricsSource {
     pub(crate) broker: Option<Arc<dyn Broker>>,
     pub(crate) naming: Option<NamingServer>,
     pub(crate) endpoint: Endpoint,
 }
 
-impl Source {
+impl MetricsSource {
     async fn collect(&self) -> Option<Metrics> {
         let mut metrics = Metrics {
             names: self.naming.as_ref().map_or(0, NamingServer::count),
@@ -71,7 +71,7 @@ pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves the metrics until `stop`.
-pub(crate) async fn serve(listener: TcpListener, source: Source, stop: CancellationToken) {
+pub(crate) async fn serve(listener: TcpListener, source: MetricsSource, stop: CancellationToken) {
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
@@ -95,7 +95,7 @@ pub(crate) async fn serve(listener: TcpListener, source: Source, stop: Cancellat
     }
 }
 
-async fn connection(stream: TcpStream, source: Source) {
+async fn connection(stream: TcpStream, source: MetricsSource) {
     let service = service_fn(|request| respond(request, &source));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -109,7 +109,7 @@ async fn connection(stream: TcpStream, source: Source) {
 
 async fn respond(
     request: Request<Incoming>,
-    source: &Source,
+    source: &MetricsSource,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (status, kind, text) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/metrics") => metrics(source).await,
@@ -125,7 +125,7 @@ async fn respond(
     Ok(response.unwrap_or_default())
 }
 
-async fn metrics(source: &Source) -> (StatusCode, &'static str, String) {
+async fn metrics(source: &MetricsSource) -> (StatusCode, &'static str, String) {
     match source.collect().await.map(Metrics::encode_text) {
         Some(Ok(text)) => (StatusCode::OK, OPEN_METRICS, text),
         _ => plain(StatusCode::SERVICE_UNAVAILABLE, "the node is stopping\n"),

@@ -49,7 +49,7 @@ pub(super) struct InstanceLock {
 
 /// The reason why a folder cannot be locked.
 #[derive(Debug)]
-pub(super) enum LockError {
+pub(super) enum InstanceLockError {
     /// This process holds the lock.
     Held(u32),
     /// The file cannot be used.
@@ -58,13 +58,13 @@ pub(super) enum LockError {
 
 impl InstanceLock {
     /// Locks a folder, which is created if it does not exist.
-    pub(super) fn acquire(folder: &Path) -> Result<Self, LockError> {
+    pub(super) fn acquire(folder: &Path) -> Result<Self, InstanceLockError> {
         let path = folder.join(FILE);
-        let failed = |e| LockError::Io(path.clone(), e);
+        let failed = |e| InstanceLockError::Io(path.clone(), e);
         files::create_folder(folder).map_err(failed)?;
         let file = LockedFile::try_lock(&path).map_err(|e| match e {
             files::LockError::Held(note) => {
-                LockError::Held(parse(&note).map_or(0, |note| note.pid))
+                InstanceLockError::Held(parse(&note).map_or(0, |note| note.pid))
             }
             files::LockError::Io(e) => failed(e),
         })?;
@@ -128,7 +128,9 @@ mod tests {
         let mut lock = InstanceLock::acquire(&folder).expect("free");
         let pid = std::process::id();
         assert_eq!(read_state(&folder), LockState::Starting(pid));
-        assert!(matches!(InstanceLock::acquire(&folder), Err(LockError::Held(by)) if by == pid));
+        assert!(
+            matches!(InstanceLock::acquire(&folder), Err(InstanceLockError::Held(by)) if by == pid)
+        );
         let addr = SocketAddr::from(([127, 0, 0, 1], 4433));
         let key = PublicKey::from_bytes([1; 32]);
         lock.announce(addr, key).expect("written");

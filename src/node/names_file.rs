@@ -57,7 +57,7 @@ enum Line {
 
 /// The content of a file.
 #[derive(Debug, Default, PartialEq)]
-struct Replay {
+struct JournalContent {
     names: BTreeMap<(String, Principal), StoredRegistration>,
     /// Lines that are not what was written.
     damaged: usize,
@@ -92,7 +92,7 @@ impl NamesFile {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
             content => content?,
         };
-        let Replay {
+        let JournalContent {
             names,
             damaged,
             newer,
@@ -212,8 +212,8 @@ fn write_line(lines: &mut Vec<u8>, line: &Line) -> io::Result<()> {
 }
 
 /// Reads a file. What follows the last line break was never acknowledged.
-fn replay(content: &[u8]) -> Replay {
-    let mut replay = Replay::default();
+fn replay(content: &[u8]) -> JournalContent {
+    let mut replay = JournalContent::default();
     let lines = content.split_inclusive(|byte| *byte == b'\n');
     for line in lines.filter_map(|line| line.strip_suffix(b"\n")) {
         let applied = read_line(line).and_then(|line| apply(line, &mut replay));
@@ -229,7 +229,7 @@ fn read_line(line: &[u8]) -> Option<Line> {
     whole.then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-fn apply(line: Line, replay: &mut Replay) -> Option<()> {
+fn apply(line: Line, replay: &mut JournalContent) -> Option<()> {
     match line {
         Line::Version(version) => {
             replay.newer = (version > VERSION).then_some(version).or(replay.newer);

@@ -16,7 +16,7 @@ use super::{
     discover::Announcer,
     error::NodeError,
     handle::{Locality, NodeHandle, NodeInfo},
-    instance_lock::{InstanceLock, LockError},
+    instance_lock::{InstanceLock, InstanceLockError},
     known_nodes::{self, JoinedNode},
     naming,
     net_thread::NetThread,
@@ -99,7 +99,7 @@ impl Node {
             .as_ref()
             .and_then(|listener| listener.local_addr().ok());
         if let Some(listener) = listener {
-            let source = metrics::Source {
+            let source = metrics::MetricsSource {
                 broker: engine
                     .clone()
                     .map(|engine| Arc::new(engine) as Arc<dyn Broker>),
@@ -185,11 +185,11 @@ impl Node {
 
 fn acquire(folder: &Path) -> Result<InstanceLock, NodeError> {
     InstanceLock::acquire(folder).map_err(|error| match error {
-        LockError::Held(pid) => NodeError::Running {
+        InstanceLockError::Held(pid) => NodeError::Running {
             folder: folder.display().to_string(),
             pid,
         },
-        LockError::Io(path, error) => NodeError::Folder { path, error },
+        InstanceLockError::Io(path, error) => NodeError::Folder { path, error },
     })
 }
 

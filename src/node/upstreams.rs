@@ -61,9 +61,9 @@ pub struct UpstreamStatus {
 
 /// Every joined node of one process. Clones share them.
 #[derive(Clone)]
-pub(super) struct Upstreams(Arc<Shared>);
+pub(super) struct Upstreams(Arc<UpstreamsState>);
 
-struct Shared {
+struct UpstreamsState {
     client: Client,
     members: Members,
     naming: Option<NamingServer>,
@@ -83,7 +83,7 @@ impl Upstreams {
         offers: Vec<ServiceOffer>,
         stop: CancellationToken,
     ) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(UpstreamsState {
             client,
             members,
             naming,

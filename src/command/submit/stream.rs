@@ -54,7 +54,7 @@ impl Submitter<'_> {
             "submitted"
         });
         let mut input = Some(stdin::read_lines());
-        let mut pending = Pending::default();
+        let mut pending = PendingLines::default();
         let mut more = false;
         while input.is_some() || !pending.waiting.is_empty() {
             let room = pending.waiting.len() < WINDOW;
@@ -82,7 +82,11 @@ impl Submitter<'_> {
         Ok(ExitCode::from(if pending.failed { 6 } else { 0 }))
     }
 
-    async fn submit_chunk(&mut self, chunk: Lines, pending: &mut Pending) -> Result<(), CmdError> {
+    async fn submit_chunk(
+        &mut self,
+        chunk: Lines,
+        pending: &mut PendingLines,
+    ) -> Result<(), CmdError> {
         let mut tasks = Vec::with_capacity(chunk.len());
         let mut numbers = Vec::with_capacity(chunk.len());
         for (number, line) in chunk {
@@ -101,11 +105,11 @@ impl Submitter<'_> {
         let mut receipts = receipts.into_iter();
         for (line, error) in numbers {
             let entry = match error {
-                Some(why) => Entry::Error(why),
+                Some(why) => LineOutcome::Error(why),
                 None => match receipts.next() {
-                    Some(Ok(receipt)) => Entry::Submitted(receipt.id, receipt.deduplicated),
-                    Some(Err(why)) => Entry::Error(why),
-                    None => Entry::Error(MISSING_RECEIPT.to_owned()),
+                    Some(Ok(receipt)) => LineOutcome::Submitted(receipt.id, receipt.deduplicated),
+                    Some(Err(why)) => LineOutcome::Error(why),
+                    None => LineOutcome::Error(MISSING_RECEIPT.to_owned()),
                 },
             };
             pending.waiting.push_back((line, entry));
@@ -164,7 +168,7 @@ impl Submitter<'_> {
 
     /// Fetches finished tasks, one page of unfinished ones per call. Returns true when there is more to fetch
     /// at once.
-    async fn fetch_finished(&self, pending: &mut Pending) -> Result<bool, CmdError> {
+    async fn fetch_finished(&self, pending: &mut PendingLines) -> Result<bool, CmdError> {
         // In order, only the first tasks matter. Unordered, each call reads the next page, so that slow tasks
         // do not hide finished ones.
         let all = pending.unfinished().count();
@@ -206,7 +210,11 @@ impl Submitter<'_> {
     }
 
     /// Prints every line that is ready.
-    fn print_ready(&mut self, pending: &mut Pending, bar: &ProgressBar) -> Result<(), CmdError> {
+    fn print_ready(
+        &mut self,
+        pending: &mut PendingLines,
+        bar: &ProgressBar,
+    ) -> Result<(), CmdError> {
         let mut printed = 0;
         if self.args.unordered {
             let waiting = std::mem::take(&mut pending.waiting);
@@ -237,12 +245,12 @@ impl Submitter<'_> {
     /// Prints the result of a line, or returns its entry when there is none yet.
     fn print_entry(
         &mut self,
-        pending: &mut Pending,
+        pending: &mut PendingLines,
         line: u64,
-        entry: Entry,
-    ) -> Result<Option<Entry>, CmdError> {
+        entry: LineOutcome,
+    ) -> Result<Option<LineOutcome>, CmdError> {
         match entry {
-            Entry::Error(why) => {
+            LineOutcome::Error(why) => {
                 pending.failed = true;
                 if self.out.json {
                     self.out.document(&LineErrorJson { line, error: &why })?;
@@ -252,7 +260,7 @@ impl Submitter<'_> {
                     self.print_text(line, "")?;
                 }
             }
-            Entry::Submitted(id, deduplicated) if !self.args.wait => {
+            LineOutcome::Submitted(id, deduplicated) if !self.args.wait => {
                 if self.out.json {
                     self.out.document(&ReceiptJson {
                         line: Some(line),
@@ -263,8 +271,8 @@ impl Submitter<'_> {
                     self.out.line(&id.to_string())?;
                 }
             }
-            Entry::Submitted(id, deduplicated) => match pending.finished.remove(&id) {
-                None => return Ok(Some(Entry::Submitted(id, deduplicated))),
+            LineOutcome::Submitted(id, deduplicated) => match pending.finished.remove(&id) {
+                None => return Ok(Some(LineOutcome::Submitted(id, deduplicated))),
                 Some(task) => {
                     let succeeded = task.state == State::Succeeded;
                     pending.failed |= !succeeded;
@@ -294,7 +302,7 @@ impl Submitter<'_> {
 type TaskReceipt = Result<Receipt, String>;
 
 /// The outcome of a line so far.
-enum Entry {
+enum LineOutcome {
     /// The task, and true if it existed already.
     Submitted(TaskId, bool),
     /// The line is invalid, or its task was rejected or purged.
@@ -303,9 +311,9 @@ enum Entry {
 
 /// The lines that have been read and not printed.
 #[derive(Default)]
-struct Pending {
+struct PendingLines {
     /// In the order of the lines.
-    waiting: VecDeque<(u64, Entry)>,
+    waiting: VecDeque<(u64, LineOutcome)>,
     /// Finished tasks that are not printed yet.
     finished: HashMap<TaskId, Task>,
     failed: bool,
@@ -313,11 +321,11 @@ struct Pending {
     offset: usize,
 }
 
-impl Pending {
+impl PendingLines {
     /// Tasks that are not known to have finished, in the order of the lines.
     fn unfinished(&self) -> impl Iterator<Item = TaskId> {
         self.waiting.iter().filter_map(|(_, entry)| match entry {
-            Entry::Submitted(id, _) if !self.finished.contains_key(id) => Some(id.clone()),
+            LineOutcome::Submitted(id, _) if !self.finished.contains_key(id) => Some(id.clone()),
             _ => None,
         })
     }
@@ -325,8 +333,8 @@ impl Pending {
     /// Replaces a purged task by an error.
     fn mark_purged(&mut self, purged: &TaskId) {
         for (_, entry) in &mut self.waiting {
-            if matches!(entry, Entry::Submitted(id, _) if id == purged) {
-                *entry = Entry::Error(purged_text(purged));
+            if matches!(entry, LineOutcome::Submitted(id, _) if id == purged) {
+                *entry = LineOutcome::Error(purged_text(purged));
             }
         }
     }

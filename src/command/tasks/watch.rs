@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-enum EventJson {
+enum TaskEventJson {
     Submitted {
         id: IdJson,
         name: Arc<str>,
@@ -68,7 +68,7 @@ pub(super) async fn run(broker: &dyn Broker, mut out: Output) -> CmdResult {
             let count = batch.dropped;
             print(
                 &mut out,
-                &EventJson::Dropped { count },
+                &TaskEventJson::Dropped { count },
                 &format!("{count} events dropped"),
             )?;
         }
@@ -81,7 +81,7 @@ pub(super) async fn run(broker: &dyn Broker, mut out: Output) -> CmdResult {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(out: &mut Output, event: &EventJson, text: &str) -> Result<(), CmdError> {
+fn print(out: &mut Output, event: &TaskEventJson, text: &str) -> Result<(), CmdError> {
     if out.json {
         out.document(event)?;
     } else {
@@ -90,17 +90,17 @@ fn print(out: &mut Output, event: &EventJson, text: &str) -> Result<(), CmdError
     Ok(())
 }
 
-fn describe(event: Event) -> (EventJson, String) {
+fn describe(event: Event) -> (TaskEventJson, String) {
     match event {
         Event::Submitted { id, name } => {
             let text = format!("{id} {name} submitted");
             let id = id.into();
-            (EventJson::Submitted { id, name }, text)
+            (TaskEventJson::Submitted { id, name }, text)
         }
         Event::Started { id, worker, .. } => {
             let text = format!("{id} started on {worker}");
             let (id, worker) = (id.into(), worker.to_string());
-            (EventJson::Started { id, worker }, text)
+            (TaskEventJson::Started { id, worker }, text)
         }
         Event::Finished {
             id,
@@ -112,7 +112,7 @@ fn describe(event: Event) -> (EventJson, String) {
                 .as_ref()
                 .map_or(String::new(), |worker| format!(" on {worker}"));
             let text = format!("{id} {state}{on} after {}", fmt_duration(run_time));
-            let json = EventJson::Finished {
+            let json = TaskEventJson::Finished {
                 id: id.into(),
                 state: state.as_str(),
                 worker: worker.map(|worker| worker.to_string()),
@@ -122,28 +122,31 @@ fn describe(event: Event) -> (EventJson, String) {
         }
         Event::Requeued { id } => {
             let text = format!("{id} requeued");
-            (EventJson::Requeued { id: id.into() }, text)
+            (TaskEventJson::Requeued { id: id.into() }, text)
         }
         Event::Duplicate { id } => {
             let text = format!("{id} submitted again: deduplicated");
-            (EventJson::Duplicate { id: id.into() }, text)
+            (TaskEventJson::Duplicate { id: id.into() }, text)
         }
         Event::Purged { count } => (
-            EventJson::Purged { count },
+            TaskEventJson::Purged { count },
             format!("{} purged", pluralize(count, "task")),
         ),
-        Event::Paused(on) => (EventJson::Paused { on }, either(on, "paused", "resumed")),
+        Event::Paused(on) => (
+            TaskEventJson::Paused { on },
+            either(on, "paused", "resumed"),
+        ),
         Event::QueuePaused(on) => (
-            EventJson::QueuePaused { on },
+            TaskEventJson::QueuePaused { on },
             either(on, "a queue was paused", "a queue was resumed"),
         ),
         Event::Stuck { id, worker } => {
             let text = format!("{id} is stuck on {worker}");
             let (id, worker) = (id.into(), worker.to_string());
-            (EventJson::Stuck { id, worker }, text)
+            (TaskEventJson::Stuck { id, worker }, text)
         }
         Event::Persistence(on) => (
-            EventJson::Persistence { on },
+            TaskEventJson::Persistence { on },
             either(
                 on,
                 "changes are persisted again",
@@ -153,7 +156,7 @@ fn describe(event: Event) -> (EventJson, String) {
         Event::Worker { id, started } => {
             let text = format!("{id} {}", either(started, "started", "stopped"));
             let id = id.to_string();
-            (EventJson::Worker { id, started }, text)
+            (TaskEventJson::Worker { id, started }, text)
         }
     }
 }
