@@ -20,7 +20,7 @@ use crate::queue::{
 pub(super) const CHUNK_ROWS: usize = 128;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Table {
+pub(super) enum TaskTable {
     Unfinished,
     Finished,
 }
@@ -29,8 +29,8 @@ pub(super) type Chunk = VecDeque<(u64, Row)>;
 
 /// The rows of one statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    All(Table),
+pub(super) enum RowSource {
+    All(TaskTable),
     State(State),
     /// Runs that are sorted by their run time.
     LongRuns,
@@ -38,12 +38,12 @@ pub(super) enum Source {
     ShortRuns,
 }
 
-impl Source {
-    pub(super) const fn table(self) -> Table {
+impl RowSource {
+    pub(super) const fn table(self) -> TaskTable {
         match self {
             Self::All(table) => table,
-            Self::State(state) if !state.is_finished() => Table::Unfinished,
-            Self::State(_) | Self::LongRuns | Self::ShortRuns => Table::Finished,
+            Self::State(state) if !state.is_finished() => TaskTable::Unfinished,
+            Self::State(_) | Self::LongRuns | Self::ShortRuns => TaskTable::Finished,
         }
     }
 
@@ -92,7 +92,7 @@ const fn index_hint(state: State) -> &'static str {
 /// Fetches one chunk after the other, so that a page reads few rows and no statement stays open.
 pub(super) struct ChunkIter<'a> {
     reader: &'a StoreReader<'a>,
-    source: Source,
+    source: RowSource,
     /// The range that has not been fetched yet.
     rest: Option<KeyRange>,
     descending: bool,
@@ -102,7 +102,7 @@ pub(super) struct ChunkIter<'a> {
 impl<'a> ChunkIter<'a> {
     pub(super) fn new(
         reader: &'a StoreReader<'a>,
-        source: Source,
+        source: RowSource,
         range: KeyRange,
         descending: bool,
     ) -> Self {
@@ -143,10 +143,10 @@ impl<'a> Iterator for ChunkIter<'a> {
     }
 }
 
-pub(super) fn select(table: Table) -> String {
+pub(super) fn select(table: TaskTable) -> String {
     match table {
-        Table::Unfinished => format!("SELECT {COLUMNS} FROM unfinished"),
-        Table::Finished => format!("SELECT {COLUMNS}, {END_COLUMNS} FROM finished"),
+        TaskTable::Unfinished => format!("SELECT {COLUMNS} FROM unfinished"),
+        TaskTable::Finished => format!("SELECT {COLUMNS}, {END_COLUMNS} FROM finished"),
     }
 }
 
