@@ -6,10 +6,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    action::Action,
     key::Key,
     model::{layer::Membership, tasks::Fetch},
     pane::Pane,
-    verbs::Action,
 };
 use crate::{
     export::ExportTable,

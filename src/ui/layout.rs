@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
-use super::{pane::Pane, verbs::Action};
+use super::{action::Action, pane::Pane};
 
 /// The minimum size; a smaller screen shows only a request to enlarge it.
 pub(crate) const MIN_SIZE: (u16, u16) = (20, 5);

@@ -10,6 +10,8 @@
 //!
 //! Nothing here awaits the network, and nothing outside depends on this module except `main` and tests.
 
+mod action;
+mod details;
 mod effect;
 mod headless;
 mod key;
@@ -21,9 +23,11 @@ mod pane;
 mod panes;
 mod plain;
 mod record;
+mod refresh;
 mod replay;
 mod run;
 mod runner;
+mod scope;
 mod signals;
 mod term;
 mod theme;
@@ -36,10 +40,10 @@ use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
 pub use self::{
     headless::Headless,
-    keymap::KeyLine,
     theme::{ColorDepth, SymbolSet, THEMES},
+    verbs::keys::KeyLine,
 };
-use self::{keymap::Keymap, model::Model, record::Recorder, replay::Player, theme::Theme};
+use self::{model::Model, record::Recorder, replay::Player, theme::Theme};
 use crate::{export, node::Session, queue::broker::ShutdownReport};
 
 /// The options of the screen.
@@ -111,7 +115,8 @@ impl Screen {
     /// Names what is wrong with them.
     pub fn new(options: &UiOptions) -> Result<Self, String> {
         let theme = Theme::load(&options.theme, options.depth, options.symbols)?;
-        let keymap = Keymap::new(&options.keys).map_err(|why| format!("[keys]: {why}"))?;
+        let keymap =
+            verbs::keys::bind_keys(&options.keys).map_err(|why| format!("[keys]: {why}"))?;
         let mut model = Model::new(theme, keymap, jiff::tz::TimeZone::system());
         model.mouse = options.mouse;
         model.about.read_only = options.read_only;
@@ -187,13 +192,13 @@ pub fn restore_terminal() {
 /// Returns every action of the screen with its keys.
 #[must_use]
 pub fn keys() -> Vec<KeyLine> {
-    keymap::lines()
+    verbs::keys::lines()
 }
 
 /// Returns all keys as a Markdown table.
 #[must_use]
 pub fn keys_markdown() -> String {
-    keymap::markdown()
+    verbs::keys::markdown()
 }
 
 #[cfg(test)]

@@ -224,7 +224,7 @@ impl PlainUi {
 
     fn help(&mut self) -> io::Result<()> {
         let mut text = String::from("names, tasks, workers, events: list the rows of a pane\n");
-        for line in super::keymap::lines() {
+        for line in super::verbs::keys::lines() {
             text.push_str(&format!("{}: {}\n", line.name, line.does));
         }
         self.print(&text)

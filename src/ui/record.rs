@@ -17,10 +17,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    action::Action,
     effect::{EffectDone, Msg},
     key::{Key, KeyCode},
     model::Header,
-    verbs::Action,
 };
 use crate::{
     files,

@@ -14,16 +14,17 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
+    action::Action,
     effect::Msg,
     key::Key,
     layout::Regions,
     model::{Model, Replay},
     record::{Frame, FrameBody, MAGIC, MAX_BYTES, RecordingHeader, rows},
     run::to_message,
+    scope,
     signals::{OsSignal, Signals},
     term::{self, Term},
     update::update,
-    verbs::{Action, scope},
     view,
 };
 use crate::queue::{clock::Timestamp, query::Page, task::Task};

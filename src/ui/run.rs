@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{
     ExitReason, ScreenOutcome,
+    action::Action,
     effect::{Click, Effect, EffectDone, Mouse, Msg},
     key::Key,
     model::{Header, Model},
@@ -20,7 +21,6 @@ use super::{
     signals::{OsSignal, Signals},
     term::{self, MAX_CLIPBOARD, Term},
     update::update,
-    verbs::Action,
 };
 use crate::{
     node::{NamesEvent, Session},

@@ -10,6 +10,7 @@ use crate::{
     node::UpstreamStatus,
     queue::{broker::BulkAction, error::FailureGroup, id::WorkerId, query::Filter, task::Task},
     ui::pane::Pane,
+    ui::scope::{self, Scopes},
 };
 
 #[derive(Debug)]
@@ -183,4 +184,31 @@ pub(crate) enum DetailsOf {
         title: String,
         text: String,
     },
+}
+
+impl Layer {
+    /// The scopes that are active while this overlay is on top.
+    pub(crate) const fn scopes(&self) -> Scopes {
+        match self {
+            Self::Help { .. } => scope::SCROLL,
+            Self::Latency { .. } => scope::LATENCY,
+            Self::Details(details) => details.subject.scopes(),
+            Self::DeadLetters(_) => scope::DEAD_LETTERS,
+            Self::Members(_) => scope::MEMBERS,
+            Self::Palette(_) => scope::PALETTE,
+            Self::Prompt(_) => scope::PROMPT,
+            Self::Confirm(_) => scope::CONFIRM,
+        }
+    }
+}
+
+impl DetailsOf {
+    /// The scopes that are active while these details are on top.
+    pub(crate) const fn scopes(&self) -> Scopes {
+        match self {
+            Self::Task(_) => scope::TASK_DETAILS,
+            Self::Name { .. } => scope::NAME_DETAILS,
+            Self::Worker(_) | Self::Doctor | Self::Result { .. } => scope::DETAILS,
+        }
+    }
 }

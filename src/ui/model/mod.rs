@@ -22,6 +22,7 @@ use super::{
     keymap::Keymap,
     layout::{self, Regions},
     pane::Pane,
+    scope::{self, Scopes},
     theme::Theme,
 };
 use crate::{
@@ -196,6 +197,13 @@ impl Model {
     }
 
     /// Returns the live data, also while the screen is frozen.
+    /// The scopes that are active now: those of the top overlay, or of the focused pane.
+    pub(crate) fn scopes(&self) -> Scopes {
+        self.layers
+            .last()
+            .map_or(scope::pane(self.focus), Layer::scopes)
+    }
+
     pub(crate) fn live_mut(&mut self) -> &mut Data {
         &mut self.live
     }
@@ -308,7 +316,5 @@ impl Model {
             || (self.shows(Pane::Tasks) && overview.has_running())
     }
 }
-mod availability;
 pub(crate) mod event_summary;
 mod notices;
-mod refresh;

@@ -5,9 +5,10 @@ use ratatui::layout::Rect;
 use crate::{
     text::wrap,
     ui::{
+        action::Action,
         model::{Model, layer::Confirm},
+        scope,
         theme::StyleRole,
-        verbs::{Action, scope},
         widgets::canvas::{Canvas, rows},
     },
 };

@@ -9,8 +9,8 @@ use crate::{
     text::fmt_count,
     ui::{
         model::{Model, layer::DeadLetters},
+        scope,
         theme::StyleRole,
-        verbs::scope,
         widgets::{
             canvas::{Canvas, row},
             table::{self, Column, Highlight},

@@ -1,48 +1,35 @@
 //! The details of a task, a worker, a name or a result, and the doctor report.
 
-use std::fmt::Write as _;
-
 use ratatui::layout::Rect;
 
-use super::doctor;
-
 use crate::{
-    queue::{clock::Timestamp, options::KeyPolicy, task::Task},
-    text::{fmt_duration, pluralize, wrap},
+    text::wrap,
     ui::{
+        details::{self, DetailRow, LABEL},
         model::{
             Model,
             layer::{Details, DetailsOf},
-            tasks::call_text,
         },
         theme::StyleRole,
-        verbs::scope,
-        widgets::{
-            canvas::{Canvas, rows},
-            progress,
-        },
+        widgets::canvas::{Canvas, rows},
     },
 };
 
-/// A label, and a text with its role; the label is empty where a text continues.
-type DetailRow = (String, String, StyleRole);
-
-const LABEL: usize = 11;
 /// The maximum number of lines of one text; copies and exports have all of it.
 const MAX_LINES: usize = 400;
 
-pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details: &Details) {
-    let title = match &details.subject {
+pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, open: &Details) {
+    let title = match &open.subject {
         DetailsOf::Task(task) => format!("Task {}", task.id),
         DetailsOf::Worker(id) => format!("Worker {id}"),
         DetailsOf::Doctor => "Doctor".to_owned(),
         DetailsOf::Name { record, .. } => format!("Name {}", record.name),
         DetailsOf::Result { title, .. } => title.clone(),
     };
-    let keys = model.keymap.hints(scope::details(&details.subject));
+    let keys = model.keymap.hints(open.subject.scopes());
     let wide = screen.width.min(96);
     let room = usize::from(wide).saturating_sub(4 + LABEL).max(1);
-    let lines: Vec<DetailRow> = lines(model, &details.subject)
+    let lines: Vec<DetailRow> = details::rows(model, &open.subject)
         .into_iter()
         .flat_map(|(label, text, role)| {
             let mut label = Some(label);
@@ -56,7 +43,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details
         .clamp(5, screen.height.max(5));
     let inner = canvas.popup(screen, (wide, high), &title, &keys);
     let shown = usize::from(inner.height);
-    let top = details.scroll.min(lines.len().saturating_sub(shown));
+    let top = open.scroll.min(lines.len().saturating_sub(shown));
     for (area, (label, text, role)) in rows(inner).zip(lines.iter().skip(top)) {
         let label = format!("{label:<LABEL$}");
         canvas.spans(area, &[(&label, StyleRole::Dim), (text, *role)]);
@@ -66,175 +53,4 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, details
         ..inner
     };
     canvas.scrollbar(edge, top, shown, lines.len());
-}
-
-/// Returns the details as plain text, for the clipboard.
-pub(crate) fn text(model: &Model, subject: &DetailsOf) -> String {
-    let mut out = String::new();
-    for (label, text, _) in lines(model, subject) {
-        writeln!(out, "{label:<LABEL$}{text}").ok();
-    }
-    out
-}
-
-fn lines(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
-    let line = |label: &str, text: String| (label.to_owned(), text, StyleRole::Text);
-    match subject {
-        DetailsOf::Task(task) => task_lines(model, task),
-        DetailsOf::Doctor => doctor::lines(model),
-        DetailsOf::Result { text, .. } => vec![(String::new(), text.clone(), StyleRole::Strong)],
-        DetailsOf::Worker(id) => {
-            let workers = &model.data().overview.workers;
-            let Some(worker) = workers.iter().find(|worker| worker.id == *id) else {
-                return vec![line("", "this worker has stopped".into())];
-            };
-            let current = worker.current.as_ref().map_or("none".to_owned(), |c| {
-                format!("{} {} since {}", c.id, c.name, clock(model, c.since))
-            });
-            vec![
-                line("state", worker.state.as_str().into()),
-                line("task", current),
-                line("done", worker.done.to_string()),
-                line("failed", worker.failed.to_string()),
-                line("cancelled", worker.cancelled.to_string()),
-                line(
-                    "busy",
-                    format!(
-                        "{:.0}% of the last 30 s",
-                        worker.busy_share(model.now) * 100.0
-                    ),
-                ),
-                line("started", clock(model, worker.started_at)),
-            ]
-        }
-        DetailsOf::Name { record, methods } => {
-            let lease = record.lease_ms.map_or("none".to_owned(), |ms| {
-                format!("{} s, renewed every {} s", ms / 1_000, ms / 3_000)
-            });
-            let mut lines = vec![
-                line("name", record.name.clone()),
-                line("uri", record.uri.clone()),
-                line("owner", record.owner.to_string()),
-                line("state", record.health.as_str().into()),
-                line("lease", lease),
-                line("tags", record.tags.join(", ")),
-                line("", String::new()),
-            ];
-            match methods {
-                None => lines.push(("methods".into(), "loading…".into(), StyleRole::Dim)),
-                Some(Err(why)) => lines.push(("methods".into(), why.clone(), StyleRole::Bad)),
-                Some(Ok(methods)) => {
-                    let mut label = "methods";
-                    for method in methods {
-                        lines.push((
-                            std::mem::take(&mut label).to_owned(),
-                            method.to_string(),
-                            StyleRole::Strong,
-                        ));
-                        lines.push((String::new(), format!("  {}", method.doc), StyleRole::Dim));
-                    }
-                }
-            }
-            lines
-        }
-    }
-}
-
-fn task_lines(model: &Model, task: &Task) -> Vec<DetailRow> {
-    let mut lines: Vec<DetailRow> = Vec::new();
-    let mut add = |label: &str, text: String, role| lines.push((label.to_owned(), text, role));
-    let state = if task.cancelling {
-        "cancelling".to_owned()
-    } else {
-        task.state.as_str().to_owned()
-    };
-    add("state", state, StyleRole::from(task.state));
-    add("call", call_text(task), StyleRole::Strong);
-    if let Some(progress) = task.progress {
-        let text = format!(
-            "{}  {} of {}",
-            progress::bar(progress.share(), &model.theme.symbols),
-            progress.done,
-            progress.total
-        );
-        add("progress", text, StyleRole::Active);
-    }
-    if let Some(result) = &task.result {
-        add("result", result.to_string(), StyleRole::Good);
-    }
-    add(
-        "attempts",
-        format!("{} of {}", task.attempts, task.max_attempts),
-        StyleRole::Text,
-    );
-    add("priority", task.priority.to_string(), StyleRole::Text);
-    if let Some(queue) = &task.queue {
-        add("queue", queue.to_string(), StyleRole::Text);
-    }
-    if let Some(key) = &task.key {
-        let policy = match key.policy {
-            KeyPolicy::Tag => String::new(),
-            policy => format!(" ({})", policy.as_str()),
-        };
-        add("key", format!("{}{policy}", key.text), StyleRole::Text);
-    }
-    if task.crashes > 0 {
-        let times = pluralize(task.crashes.into(), "time");
-        let text = format!("its process crashed {times}");
-        add("crashes", text, StyleRole::Bad);
-    }
-    if let Some(worker) = &task.worker {
-        add("worker", worker.to_string(), StyleRole::Text);
-    }
-    add(
-        "submitted",
-        clock(model, task.submitted_at),
-        StyleRole::Text,
-    );
-    if let Some(due) = task.due_at {
-        let text = format!("{}, {}", clock(model, due), model.due_text(due));
-        add("due", text, StyleRole::Waiting);
-    }
-    if let Some(expires) = task.expires_at {
-        add("expires", clock(model, expires), StyleRole::Text);
-    }
-    if let Some(started) = task.started_at {
-        let waited = fmt_duration(task.wait_time.unwrap_or_default());
-        add(
-            "started",
-            format!("{}, waited {waited}", clock(model, started)),
-            StyleRole::Text,
-        );
-    }
-    if let Some(finished) = task.finished_at {
-        let ran = task
-            .run_time
-            .map_or(String::new(), |d| format!(", ran {}", fmt_duration(d)));
-        add(
-            "finished",
-            format!("{}{ran}", clock(model, finished)),
-            StyleRole::Text,
-        );
-    }
-    for (i, attempt) in task.attempts_history.iter().enumerate() {
-        let worker = attempt
-            .worker
-            .as_ref()
-            .map_or("?".to_owned(), |worker| worker.to_string());
-        let head = format!(
-            "{}  {worker}, waited {}, ran {}",
-            clock(model, attempt.started_at),
-            fmt_duration(attempt.wait_time),
-            fmt_duration(attempt.run_time),
-        );
-        add(&format!("attempt {}", i + 1), head, StyleRole::Dim);
-        for line in attempt.error.lines() {
-            add("", line.to_owned(), StyleRole::Bad);
-        }
-    }
-    lines
-}
-
-fn clock(model: &Model, time: Timestamp) -> String {
-    model.local(time).strftime("%H:%M:%S%.3f").to_string()
 }

@@ -2,14 +2,13 @@
 
 use ratatui::layout::Rect;
 
-use crate::ui::pane::Pane;
 use crate::ui::{
+    action::Action,
     model::Model,
+    pane::Pane,
+    scope::{self, Scope},
     theme::StyleRole,
-    verbs::{
-        Action, ActionSpec, TABLE,
-        scope::{self, Scope},
-    },
+    verbs::{ActionSpec, TABLE},
     widgets::canvas::{Canvas, rows},
 };
 
@@ -38,13 +37,13 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, scroll:
             HelpRow::Verb {
                 keys,
                 text,
-                why_not,
+                disabled_reason,
             } => {
                 let keys = format!("  {keys:<20} ");
-                let why = why_not
+                let why = disabled_reason
                     .as_ref()
                     .map_or(String::new(), |why| format!("  ({why})"));
-                let role = if why_not.is_some() {
+                let role = if disabled_reason.is_some() {
                     StyleRole::Dim
                 } else {
                     StyleRole::Text
@@ -73,7 +72,7 @@ enum HelpRow {
     Verb {
         keys: String,
         text: &'static str,
-        why_not: Option<String>,
+        disabled_reason: Option<String>,
     },
     Gap,
 }
@@ -123,10 +122,10 @@ fn row(model: &Model, spec: &ActionSpec, scopes: &[Scope]) -> Option<HelpRow> {
         _ => return None,
     };
     // In an overlay it is about something else than what is selected now.
-    let why_not = scope.is_pane().then(|| model.disabled_reason(spec.action));
+    let disabled = scope.is_pane().then(|| model.disabled_reason(spec.action));
     Some(HelpRow::Verb {
         keys,
         text: spec.text,
-        why_not: why_not.flatten(),
+        disabled_reason: disabled.flatten(),
     })
 }

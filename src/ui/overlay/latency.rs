@@ -9,8 +9,8 @@ use crate::{
     text::{fmt_compact, fmt_duration},
     ui::{
         model::Model,
+        scope,
         theme::StyleRole,
-        verbs::scope,
         widgets::{
             canvas::{Canvas, row},
             table::{self, Column, Highlight},

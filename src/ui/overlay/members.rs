@@ -9,9 +9,10 @@ use crate::{
     node::UpstreamStatus,
     queue::clock::Timestamp,
     ui::{
+        action::Action,
         model::{Model, layer::MembersView},
+        scope,
         theme::StyleRole,
-        verbs::{Action, scope},
         widgets::{
             canvas::{Canvas, row},
             table::{self, Cell, Column, Highlight},

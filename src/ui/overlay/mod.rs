@@ -2,7 +2,6 @@
 
 pub(crate) mod confirm;
 pub(crate) mod details;
-mod doctor;
 pub(crate) mod help;
 pub(crate) mod latency;
 pub(crate) mod palette;

@@ -4,8 +4,9 @@ use ratatui::layout::Rect;
 
 use crate::ui::{
     model::{Model, layer::Palette},
+    scope,
     theme::StyleRole,
-    verbs::{palette::matches, scope},
+    verbs::palette::matches,
     widgets::{
         canvas::{Canvas, row, rows},
         input,

@@ -6,8 +6,8 @@ use crate::{
     text::wrap,
     ui::{
         model::{Model, layer::Prompt},
+        scope,
         theme::StyleRole,
-        verbs::scope,
         widgets::{
             canvas::{Canvas, row, rows},
             input,

@@ -5,14 +5,13 @@ use ratatui::layout::Rect;
 use crate::{
     text::width,
     ui::{
+        action::Action,
         key::Key,
         layout::Regions,
         model::Model,
+        scope::{self, Scope, Scopes},
         theme::StyleRole,
-        verbs::{
-            Action, ActionSpec,
-            scope::{self, Scope, Scopes},
-        },
+        verbs::ActionSpec,
         widgets::canvas::Canvas,
     },
 };
@@ -32,7 +31,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
             ..area
         };
         let enabled = model.disabled_reason(spec.action).is_none();
-        let used = hint(canvas, rest, spec, key, enabled);
+        let used = hint(canvas, rest, spec.hint, key, enabled);
         let button = Rect {
             width: used,
             ..rest
@@ -52,6 +51,7 @@ fn shown(model: &Model, active: Scopes, width: usize) -> Vec<(&'static ActionSpe
     let reserved: usize = always.iter().map(|(spec, key)| wide(spec, *key)).sum();
     let hints = || {
         let hints = model.keymap.acting(active);
+        let hints = hints.map(|(verb, key)| (verb.action.spec(), key));
         hints.filter(|(spec, _)| {
             !spec.hint.is_empty() && !always.iter().any(|(a, _)| a.action == spec.action)
         })
@@ -76,20 +76,20 @@ fn shown(model: &Model, active: Scopes, width: usize) -> Vec<(&'static ActionSpe
 /// A recording has keys of its own.
 fn replay(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let mut x = area.x;
-    for (spec, key) in model.keymap.acting(scope::REPLAY) {
-        if !spec.hint.is_empty() {
+    for (verb, key) in model.keymap.acting(scope::REPLAY) {
+        if !verb.hint.is_empty() {
             let rest = Rect {
                 x,
                 width: area.right().saturating_sub(x),
                 ..area
             };
-            x += hint(canvas, rest, spec, key, true);
+            x += hint(canvas, rest, verb.hint, key, true);
         }
     }
 }
 
 /// Draws a key and its hint; returns the width.
-fn hint(canvas: &mut Canvas<'_>, area: Rect, spec: &ActionSpec, key: Key, enabled: bool) -> u16 {
+fn hint(canvas: &mut Canvas<'_>, area: Rect, text: &str, key: Key, enabled: bool) -> u16 {
     let (key_role, role) = if enabled {
         (StyleRole::Key, StyleRole::Text)
     } else {
@@ -102,7 +102,7 @@ fn hint(canvas: &mut Canvas<'_>, area: Rect, spec: &ActionSpec, key: Key, enable
             (" ", role),
             (&key, key_role),
             (" ", role),
-            (spec.hint, role),
+            (text, role),
             (" ", role),
         ],
     )

@@ -7,12 +7,12 @@ use crate::ui::pane::Pane;
 use crate::{
     text::{fmt_count, fmt_duration, wrap},
     ui::{
+        action::Action,
         model::{
             Model,
             greeter::{GreetOutcome, Greeter, Greeting},
         },
         theme::StyleRole,
-        verbs::Action,
         widgets::{
             canvas::{Canvas, row},
             chart, input,

@@ -10,10 +10,10 @@ use crate::{
     net::naming::Health,
     text::fmt_count,
     ui::{
+        action::Action,
         layout::Regions,
         model::Model,
         theme::StyleRole,
-        verbs::Action,
         widgets::{
             canvas::{Canvas, row},
             table::{self, Column},

@@ -9,10 +9,10 @@ use crate::{
     queue::state::State,
     text::{fmt_compact, fmt_count, truncate, width},
     ui::{
+        action::Action,
         layout::{Plan, Regions},
         model::{Model, Replay},
         theme::StyleRole,
-        verbs::Action,
         widgets::canvas::{Canvas, TextSpan},
     },
 };

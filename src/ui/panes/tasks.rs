@@ -10,10 +10,10 @@ use crate::{
     queue::{state::State, task::Task},
     text::{fmt_compact, fmt_count, fmt_duration},
     ui::{
+        action::Action,
         layout::Regions,
         model::{Model, tasks::call_text},
         theme::StyleRole,
-        verbs::Action,
         widgets::{
             canvas::{Canvas, row},
             chart, progress,

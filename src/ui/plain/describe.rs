@@ -6,13 +6,13 @@ use crate::{
     queue::{clock::Timestamp, error::FailureGroup, task::Task, worker::WorkerStatus},
     text::{fmt_duration, pluralize},
     ui::{
+        details,
         model::{
             Model,
             events::LogLine,
             greeter::{GreetOutcome, Greeting},
             layer::{DetailsOf, Layer, Membership},
         },
-        overlay,
         pane::Pane,
     },
 };
@@ -61,7 +61,7 @@ pub(super) fn layer(model: &Model, layer: &Layer) -> Option<String> {
         ),
         Layer::Details(details) => match &details.subject {
             DetailsOf::Name { methods: None, .. } => return None,
-            subject => overlay::details::text(model, subject),
+            subject => details::text(model, subject),
         },
         Layer::DeadLetters(view) => match view.groups.as_ref()? {
             Err(why) => why.clone(),

@@ -27,10 +27,10 @@ use crate::{
         ColorDepth, SymbolSet,
         effect::{Effect, Greeted, Msg},
         key::{Key, KeyCode},
-        keymap::Keymap,
         model::{Header, Model},
         theme::Theme,
         update::update,
+        verbs::keys::bind_keys,
         view,
     },
 };
@@ -49,7 +49,11 @@ pub(crate) fn theme(name: &str, depth: ColorDepth, set: SymbolSet) -> Theme {
 /// A screen that has just started.
 pub(crate) fn fresh() -> Model {
     let theme = theme("dark", ColorDepth::True, SymbolSet::Unicode);
-    let mut model = Model::new(theme, Keymap::default(), TimeZone::UTC);
+    let mut model = Model::new(
+        theme,
+        bind_keys(&std::collections::BTreeMap::new()).expect("the default keys"),
+        TimeZone::UTC,
+    );
     model.about = Header {
         fingerprint: "k3yk3yk3".into(),
         addr: "127.0.0.1:4433".into(),

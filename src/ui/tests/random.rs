@@ -16,9 +16,10 @@ use crate::{
         task::Task,
     },
     ui::{
+        action::Action,
         effect::{Click, EffectDone, Greeted, Mouse, Msg},
         key::{Key, KeyCode},
-        verbs::{Action, TABLE},
+        verbs::TABLE,
     },
 };
 

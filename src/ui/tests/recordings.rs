@@ -22,13 +22,14 @@ use crate::{
         state::State,
     },
     ui::{
+        action::Action,
         effect::{Click, Effect, EffectDone, Greeted, Mouse, Msg},
         key::{Key, KeyCode},
         model::Model,
         record::Recorder,
         replay::Player,
         update::update,
-        verbs::{Action, TABLE},
+        verbs::TABLE,
     },
 };
 

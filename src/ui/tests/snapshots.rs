@@ -20,9 +20,9 @@ use crate::{
     queue::{broker::BulkAction, clock::Timestamp, error::FailureGroup, id::TaskId, query::Filter},
     ui::{
         ColorDepth, SymbolSet,
+        action::Action,
         effect::{EffectDone, Msg},
         model::{Model, layer::Membership},
-        verbs::Action,
     },
 };
 

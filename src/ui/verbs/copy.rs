@@ -2,6 +2,7 @@
 
 use super::{Action, ActionSpec, Scope};
 use crate::ui::{
+    details,
     effect::Effect,
     model::{
         Model,
@@ -9,7 +10,6 @@ use crate::ui::{
         greeter::GreetOutcome,
         layer::Layer,
     },
-    overlay,
     pane::Pane,
 };
 
@@ -26,7 +26,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
 
 fn copy(model: &mut Model) -> Vec<Effect> {
     let text = match model.layers.last() {
-        Some(Layer::Details(details)) => Some(overlay::details::text(model, &details.subject)),
+        Some(Layer::Details(details)) => Some(details::text(model, &details.subject)),
         _ => row(model),
     };
     match text {

@@ -17,7 +17,7 @@ use crate::{
             layer::{DeadLetters, Layer},
         },
         pane::Pane,
-        verbs::scope::Scope,
+        scope::Scope,
     },
 };
 

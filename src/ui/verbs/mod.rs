@@ -6,6 +6,7 @@
 //! palette, the mouse and the documentation, so that they cannot disagree.
 
 pub(crate) mod add;
+mod availability;
 pub(crate) mod bulk;
 pub(crate) mod call;
 pub(crate) mod cancel;
@@ -22,6 +23,7 @@ pub(crate) mod greet;
 mod help;
 pub(crate) mod invalidate_tickets;
 pub(crate) mod join;
+pub(crate) mod keys;
 mod latency;
 pub(crate) mod leave;
 mod load;
@@ -39,7 +41,6 @@ pub(crate) mod retry;
 mod retry_all;
 pub(crate) mod revoke;
 pub(crate) mod scale;
-pub(crate) mod scope;
 mod screen;
 mod sort;
 pub(crate) mod submit;
@@ -47,90 +48,18 @@ mod table;
 pub(crate) mod ticket;
 pub(crate) mod undo;
 
-use serde::{Deserialize, Serialize};
-
-use self::scope::Scopes;
-pub(crate) use self::{scope::Scope, table::TABLE};
+pub(crate) use self::table::TABLE;
 use super::{
+    action::Action,
     effect::{Effect, EffectDone},
     model::{
         Model,
         events::{Kind, Tone},
     },
     pane::Pane,
+    scope::{self, Scope, Scopes},
 };
 use crate::{net::trust::role::Role, queue::capabilities::Operation, text::fmt_duration};
-
-/// The identity of a verb.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) enum Action {
-    Focus(Pane),
-    NextPane,
-    PreviousPane,
-    Back,
-    Clear,
-    Close,
-    Zoom,
-    Up,
-    Down,
-    PageUp,
-    PageDown,
-    Top,
-    Bottom,
-    Greet,
-    EarlierName,
-    LaterName,
-    Add,
-    Load,
-    Submit,
-    Details,
-    Mark,
-    Cancel,
-    Retry,
-    Undo,
-    CancelAll,
-    RetryAll,
-    Purge,
-    Pause,
-    Resume,
-    Sort,
-    DeadLetters,
-    ShowFailed,
-    Latency,
-    Doctor,
-    Methods,
-    Call,
-    Scale,
-    ScaleUp,
-    ScaleDown,
-    Members,
-    Ticket,
-    InvalidateTickets,
-    Join,
-    Leave,
-    Revoke,
-    Filter,
-    Copy,
-    Export,
-    Freeze,
-    Mouse,
-    Theme,
-    Palette,
-    Complete,
-    Accept,
-    Yes,
-    No,
-    Help,
-    Suspend,
-    Quit,
-    Interrupt,
-    ReplayPause,
-    ReplayStep,
-    ReplayFaster,
-    ReplaySlower,
-    ReplayBack,
-    ReplayForward,
-}
 
 /// The effect of a verb on the node, and the role that it needs there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

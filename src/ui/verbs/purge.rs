@@ -4,7 +4,7 @@ use super::{Action, ActionSpec, Impact, bulk, dead_letters, scope};
 use crate::{
     net::trust::role::Role,
     queue::{broker::BulkAction, capabilities::Operation},
-    ui::{effect::Effect, model::Model, verbs::scope::Scope},
+    ui::{effect::Effect, model::Model, scope::Scope},
 };
 
 pub(super) const SPEC: ActionSpec = ActionSpec {

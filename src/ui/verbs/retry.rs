@@ -8,7 +8,7 @@ use crate::{
     ui::{
         effect::{Effect, EffectDone},
         model::Model,
-        verbs::scope::Scope,
+        scope::Scope,
     },
 };
 

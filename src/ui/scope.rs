@@ -1,12 +1,6 @@
-//! The places in which a key can act, and which of them are active.
+//! The places in which a key can act.
 
-use crate::ui::{
-    model::{
-        Model,
-        layer::{Details, DetailsOf, Layer},
-    },
-    pane::Pane,
-};
+use super::pane::Pane;
 
 /// A place in which a key acts: a pane, an overlay, or a group of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,7 +59,7 @@ pub(crate) const ALL: [Scopes; 16] = [
     REPLAY,
 ];
 pub(crate) const SCROLL: Scopes = &[Scope::Scroll, Scope::Overlays, Scope::Always];
-const DETAILS: Scopes = &[
+pub(crate) const DETAILS: Scopes = &[
     Scope::Details,
     Scope::Scroll,
     Scope::Overlays,
@@ -78,7 +72,7 @@ pub(crate) const TASK_DETAILS: Scopes = &[
     Scope::Overlays,
     Scope::Always,
 ];
-const NAME_DETAILS: Scopes = &[
+pub(crate) const NAME_DETAILS: Scopes = &[
     Scope::NameDetails,
     Scope::Details,
     Scope::Scroll,
@@ -121,36 +115,6 @@ pub(crate) const fn pane(pane: Pane) -> Scopes {
         Pane::Tasks => &[TASKS, Scope::Lists, Scope::Panes, Scope::Always],
         Pane::Workers => &[WORKERS, Scope::Lists, Scope::Panes, Scope::Always],
         Pane::Events => &[EVENTS, Scope::Lists, Scope::Panes, Scope::Always],
-    }
-}
-
-/// The scopes of an overlay.
-pub(crate) const fn layer(layer: &Layer) -> Scopes {
-    match layer {
-        Layer::Help { .. } => SCROLL,
-        Layer::Latency { .. } => LATENCY,
-        Layer::Details(Details { subject, .. }) => details(subject),
-        Layer::DeadLetters(_) => DEAD_LETTERS,
-        Layer::Members(_) => MEMBERS,
-        Layer::Palette(_) => PALETTE,
-        Layer::Prompt(_) => PROMPT,
-        Layer::Confirm(_) => CONFIRM,
-    }
-}
-
-/// The scopes of details.
-pub(crate) const fn details(subject: &DetailsOf) -> Scopes {
-    match subject {
-        DetailsOf::Task(_) => TASK_DETAILS,
-        DetailsOf::Name { .. } => NAME_DETAILS,
-        DetailsOf::Worker(_) | DetailsOf::Doctor | DetailsOf::Result { .. } => DETAILS,
-    }
-}
-
-impl Model {
-    /// The scopes that are active now: those of the top overlay, or of the focused pane.
-    pub(crate) fn scopes(&self) -> Scopes {
-        self.layers.last().map_or(pane(self.focus), layer)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Refreshing what the broker knows: counts, workers, and the tasks on the screen.
 
-use super::{Model, REFRESH};
-use crate::ui::effect::Effect;
+use super::{
+    effect::Effect,
+    model::{Model, REFRESH},
+};
 
 impl Model {
     /// Asks the broker for its current state, unless a request is pending or the screen is frozen.

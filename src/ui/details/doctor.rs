@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Returns labels and texts with their roles.
-pub(super) fn lines(model: &Model) -> Vec<(String, String, StyleRole)> {
+pub(super) fn rows(model: &Model) -> Vec<(String, String, StyleRole)> {
     let overview = &model.data().overview;
     let stats = &overview.stats;
     let keeping = &stats.storage;

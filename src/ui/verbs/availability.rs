@@ -1,7 +1,6 @@
 //! The reasons why a verb cannot be performed: on this screen at all, or right now.
 
-use super::Model;
-use crate::ui::verbs::Action;
+use crate::ui::{action::Action, model::Model};
 
 impl Model {
     /// Returns why this screen must not perform a verb, or its broker cannot, if so.

@@ -1,0 +1,176 @@
+//! The keys of the table: the defaults, replaced by the configuration, and their documentation.
+
+use std::collections::BTreeMap;
+
+use super::{ActionSpec, Scope, TABLE};
+use crate::ui::{
+    key::Key,
+    keymap::{Binding, BoundVerb, Keymap},
+};
+
+/// Binds the default keys, except for the verbs whose keys are configured.
+///
+/// # Errors
+/// A sentence that names the entry: an unknown verb, a text that is not a key, or a key that would
+/// have two meanings in one scope.
+pub(crate) fn bind_keys(configured: &BTreeMap<String, Vec<String>>) -> Result<Keymap, String> {
+    for name in configured.keys() {
+        if !TABLE.iter().any(|spec| spec.name == name) {
+            let names = TABLE.iter().map(|spec| spec.name);
+            let near = crate::input::suggest::suggest(name, names);
+            return Err(format!(
+                "there is no action `{name}`; did you mean `{near}`?"
+            ));
+        }
+    }
+    let mut verbs = Vec::new();
+    for spec in TABLE {
+        let bindings = match configured.get(spec.name) {
+            Some(keys) => {
+                let scopes: Vec<Scope> = spec.scopes().collect();
+                bind(&scopes, keys)
+            }
+            None => spec
+                .keys
+                .iter()
+                .map(|(scopes, keys)| bind(scopes, keys))
+                .collect::<Result<Vec<_>, _>>()
+                .map(|bindings| bindings.concat()),
+        };
+        let mut bindings = bindings.map_err(|e| format!("{}: {e}", spec.name))?;
+        bindings.dedup();
+        verbs.push(BoundVerb {
+            action: spec.action,
+            name: spec.name,
+            hint: spec.hint,
+            bindings,
+        });
+    }
+    Keymap::from_verbs(verbs)
+}
+
+/// Binds keys in scopes.
+fn bind(scopes: &[Scope], keys: &[impl AsRef<str>]) -> Result<Vec<Binding>, String> {
+    let keys = keys
+        .iter()
+        .map(|key| key.as_ref().parse())
+        .collect::<Result<Vec<Key>, _>>()?;
+    let in_scope = |scope: &Scope| keys.iter().map(|key| (*scope, *key)).collect::<Vec<_>>();
+    Ok(scopes.iter().flat_map(in_scope).collect())
+}
+
+/// The key table of the documentation, as Markdown.
+pub(crate) fn markdown() -> String {
+    let mut out = String::from("| where | keys | do |\n|---|---|---|\n");
+    for line in lines() {
+        let keys = match line.keys.as_slice() {
+            [] => format!("`:{}`", line.name),
+            keys => {
+                let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+                keys.join(" ")
+            }
+        };
+        out.push_str(&format!("| {} | {keys} | {} |\n", line.at, line.does));
+    }
+    out
+}
+
+/// A verb of the screen, with its default keys in some scopes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct KeyLine {
+    /// The panes and overlays in which the keys act.
+    #[serde(rename = "where")]
+    pub at: String,
+    /// The keys; without one it is a command of the palette.
+    pub keys: Vec<String>,
+    /// The name in the palette and in the configuration.
+    pub name: &'static str,
+    /// What it does.
+    pub does: &'static str,
+}
+
+/// The table, a line for each verb and set of keys.
+pub(crate) fn lines() -> Vec<KeyLine> {
+    let line = |spec: &'static ActionSpec| {
+        spec.keys.iter().map(|(scopes, keys)| {
+            let titles: Vec<_> = scopes.iter().map(|scope| scope.title()).collect();
+            KeyLine {
+                at: titles.join(", "),
+                keys: keys.iter().map(ToString::to_string).collect(),
+                name: spec.name,
+                does: spec.text,
+            }
+        })
+    };
+    TABLE.iter().flat_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::{
+        action::Action,
+        key::KeyCode,
+        pane::Pane,
+        scope::{DEAD_LETTERS, TASK_DETAILS, pane},
+    };
+
+    fn user(entries: &[(&str, &str)]) -> BTreeMap<String, Vec<String>> {
+        entries
+            .iter()
+            .map(|(name, key)| ((*name).to_owned(), vec![(*key).to_owned()]))
+            .collect()
+    }
+
+    #[test]
+    fn the_table_has_no_conflicts_and_every_name_once() {
+        bind_keys(&BTreeMap::new()).expect("no conflicts");
+        let names: std::collections::HashSet<_> = TABLE.iter().map(|spec| spec.name).collect();
+        assert_eq!(names.len(), TABLE.len());
+    }
+
+    #[test]
+    fn letters_type_in_the_greeter_and_act_elsewhere() {
+        let keymap = bind_keys(&BTreeMap::new()).expect("the default keys");
+        let (greeter, tasks) = (pane(Pane::Greeter), pane(Pane::Tasks));
+        assert_eq!(keymap.action(greeter, Key::char('q')), None);
+        assert_eq!(keymap.action(greeter, Key::char('3')), None);
+        assert_eq!(
+            keymap.pane(Key::char('3')),
+            Some(Action::Focus(Pane::Tasks))
+        );
+        assert_eq!(keymap.pane(Key::char('q')), None);
+        assert_eq!(keymap.action(tasks, Key::char('q')), Some(Action::Quit));
+        assert_eq!(
+            keymap.action(greeter, Key::ctrl('c')),
+            Some(Action::Interrupt)
+        );
+        let enter = Key::plain(KeyCode::Enter);
+        assert_eq!(keymap.action(greeter, enter), Some(Action::Greet));
+        assert_eq!(keymap.action(tasks, enter), Some(Action::Details));
+        assert_eq!(keymap.action(pane(Pane::Events), enter), None);
+    }
+
+    #[test]
+    fn configured_keys_replace_the_defaults_in_every_scope_of_the_verb() {
+        let keymap = bind_keys(&user(&[("add", "i"), ("retry", "t")])).expect("free");
+        let tasks = pane(Pane::Tasks);
+        assert_eq!(keymap.action(tasks, Key::char('i')), Some(Action::Add));
+        assert_eq!(keymap.action(tasks, Key::char('a')), None);
+        for active in [tasks, TASK_DETAILS, DEAD_LETTERS] {
+            assert_eq!(keymap.action(active, Key::char('t')), Some(Action::Retry));
+            assert_eq!(keymap.action(active, Key::char('r')), None);
+        }
+    }
+
+    #[test]
+    fn a_wrong_entry_is_an_error_that_names_it() {
+        let error = |entries: &[(&str, &str)]| bind_keys(&user(entries)).expect_err("refused");
+        assert!(error(&[("ad", "i")]).contains("did you mean `add`"));
+        assert!(error(&[("add", "hyper-x")]).contains("`hyper-x` is not a key"));
+        assert!(error(&[("add", "b")]).contains("both add and load"));
+        let conflict = error(&[("copy", "space"), ("mark", "m")]);
+        assert!(conflict.contains("both page-down and copy"), "{conflict}");
+        assert!(conflict.contains("details"), "{conflict}");
+    }
+}
