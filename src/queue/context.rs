@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     clock::Timestamp,
-    executor::control::WorkerControl,
+    control::WorkerControl,
     id::{TaskId, WorkerNumber},
     task::Progress,
 };

@@ -19,6 +19,7 @@ pub mod broker;
 pub mod capabilities;
 pub mod clock;
 pub mod context;
+mod control;
 pub mod embedded;
 pub mod error;
 pub mod event;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use super::{clock::Timestamp, state::State, storage::StorageStats};
+use super::{clock::Timestamp, state::State, storage::Durability};
 
 /// Statistics of a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -226,4 +226,17 @@ pub struct QueueStatus {
     pub consumers: Option<usize>,
     /// True if no tasks are dispatched from it.
     pub paused: bool,
+}
+
+/// Statistics of the storage of an engine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StorageStats {
+    /// The failure that acknowledged tasks survive.
+    pub durability: Durability,
+    /// The bytes that tasks and results take.
+    pub bytes: u64,
+    /// The size in bytes above which the oldest finished tasks are evicted.
+    pub limit: u64,
+    /// The duration of commits.
+    pub commits: Percentiles,
 }

@@ -1,10 +1,10 @@
-//! How safely an engine stores tasks, how much it stores, and what it found when it started.
+//! The durability of stored tasks, and the state of the storage when an engine starts.
 
 use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{id::TaskId, stats::Percentiles};
+use super::id::TaskId;
 
 /// The failure that an acknowledged task survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
@@ -56,19 +56,6 @@ impl fmt::Display for Durability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
-}
-
-/// Statistics of the storage of an engine.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct StorageStats {
-    /// The failure that acknowledged tasks survive.
-    pub durability: Durability,
-    /// The bytes that tasks and results take.
-    pub bytes: u64,
-    /// The size in bytes above which the oldest finished tasks are evicted.
-    pub limit: u64,
-    /// The duration of commits.
-    pub commits: Percentiles,
 }
 
 /// The state in which the previous process left the storage.

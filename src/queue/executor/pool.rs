@@ -7,8 +7,8 @@ use tokio::runtime::Runtime;
 use super::worker::Worker;
 use crate::queue::{
     clock::Clock,
+    control::{Signal, WorkerControl},
     executor::{
-        control::{Signal, WorkerControl},
         in_flight::InFlightFile,
         job::{Job, WorkerReport},
     },

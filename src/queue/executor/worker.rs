@@ -8,8 +8,8 @@ use futures_util::FutureExt;
 use crate::queue::{
     clock::{Clock, Timestamp},
     context::Context,
+    control::{RunEnd, StopReason, WorkerControl},
     executor::{
-        control::{RunEnd, StopReason, WorkerControl},
         in_flight::InFlightFile,
         job::{Job, RunEnded, RunOutcome, RunStarted, WorkerReport},
     },

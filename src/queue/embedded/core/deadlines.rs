@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{Core, live_task::LiveTask, task_id};
 use crate::queue::{
     clock::{ClockStep, Timestamp},
+    control::{Signal, StopReason},
     event::Event,
-    executor::control::{Signal, StopReason},
     id::WorkerNumber,
     index::row::{Run, RunningInfo},
     options::TimeLimits,

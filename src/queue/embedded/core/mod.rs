@@ -27,9 +27,10 @@ use self::{
 pub(super) use self::{limits::RetentionAges, recover::CrashVerdict, submit::ValidatedTask};
 use crate::queue::{
     clock::{ClockStep, Timestamp},
+    control::Signal,
     embedded::store::StoreChange,
     event::Event,
-    executor::{control::Signal, job::Job},
+    executor::job::Job,
     id::TaskId,
     index::row::RunningInfo,
     options::MAX_PRIORITY,

@@ -7,8 +7,7 @@ use crate::queue::{
     event::{Event, EventBatch, MAX_BATCH},
     id::WorkerNumber,
     index::rows::Running,
-    stats::Stats,
-    storage::StorageStats,
+    stats::{Stats, StorageStats},
 };
 
 impl Dispatcher {

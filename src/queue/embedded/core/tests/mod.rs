@@ -10,12 +10,10 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::queue::{
     add,
+    control::StopReason,
     embedded::store::{Memory, Retention, Store, reads::ReadRequest},
     error::BrokerError,
-    executor::{
-        control::StopReason,
-        job::{RunEnded, RunOutcome, RunStarted},
-    },
+    executor::job::{RunEnded, RunOutcome, RunStarted},
     id::WorkerNumber,
     options::{KeyPolicy, TaskKey, TaskOptions, TimeLimits},
     query::{Page, Query},
