@@ -38,7 +38,6 @@ const MIN_PREFIX: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberStatus {
     /// The member.
-    #[serde(flatten)]
     pub member: Member,
     /// Number of its open connections.
     pub connections: usize,

@@ -5,6 +5,7 @@ mod docs;
 pub(crate) mod fixture;
 mod random;
 mod recordings;
+mod scenes;
 mod snapshots;
 mod stories;
 mod svg;

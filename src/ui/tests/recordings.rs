@@ -11,15 +11,19 @@ use ratatui::buffer::{Buffer, Cell};
 
 use super::{
     fixture::{draw, fresh, names, stats, tasks, workers},
+    scenes::overlays::members_and_upstreams,
     snapshots::shown,
 };
 use crate::{
+    net::rpc::object::Signature,
     queue::{
         clock::Timestamp,
+        error::FailureGroup,
         event::{Event, EventBatch},
         id::{TaskId, WorkerId},
         query::Page,
         state::State,
+        storage::{Damage, Recovery},
     },
     ui::{
         action::Action,
@@ -250,6 +254,50 @@ fn a_ticket_on_the_screen_is_stars() {
     for piece in pieces {
         let piece = std::str::from_utf8(piece).expect("base32");
         assert!(!text.contains(piece), "{text}");
+    }
+}
+
+#[test]
+fn every_message_is_read_as_it_was_recorded() {
+    let task = tasks().into_iter().next();
+    let id = TaskId::External("01234567-89ab-cdef-0123-456789abcdef".into());
+    let group = FailureGroup {
+        name: "add".into(),
+        error: "too large".into(),
+        count: 3,
+        newest: id.clone(),
+        last: Timestamp(5),
+    };
+    let recovery = Recovery {
+        waiting: 1,
+        requeued: vec![id.clone()],
+        crashed: vec![TaskId::Sequence(2)],
+        missing: Some((TaskId::Sequence(3), TaskId::Sequence(4))),
+        damage: Some(Damage {
+            error: "not a database".to_owned(),
+            moved_to: "tasks.db.damaged".into(),
+            salvaged: 1,
+            lost: 2,
+        }),
+    };
+    let signature = Signature::parse("ping(n: int) -> null", "Returns.").expect("reads");
+    let (name, methods) = ("billing".to_owned(), Ok(vec![signature]));
+    for msg in [
+        names(),
+        Msg::Members(Ok(members_and_upstreams())),
+        Msg::Overview(Some((Box::new(stats()), workers()))),
+        Msg::DeadLetters(Ok(vec![group])),
+        Msg::Recovery(recovery),
+        Msg::Methods { name, methods },
+        Msg::Details {
+            id,
+            task: Ok(task.clone()),
+        },
+        Msg::RefreshedDetails(task),
+    ] {
+        let bytes = postcard::to_stdvec(&msg).expect("encodes");
+        let read: Msg = postcard::from_bytes(&bytes).expect("decodes");
+        assert_eq!(format!("{read:?}"), format!("{msg:?}"));
     }
 }
 

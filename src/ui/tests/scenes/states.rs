@@ -1,0 +1,133 @@
+//! States of the screen as a whole: empty, in trouble, read-only, replaying, in other themes.
+
+use std::time::Duration;
+
+use ratatui::buffer::Cell;
+
+use super::busy_after;
+use crate::{
+    net::{rpc::error::CallError, trust::role::Role},
+    node::{Locality, NamesEvent},
+    ui::{
+        ColorDepth, SymbolSet,
+        effect::{EffectDone, Msg},
+        model::Replay,
+        tests::{
+            fixture::{answer_all, draw, fresh, press, send, theme, type_text},
+            snapshots::{assert_shown, at_every_size},
+        },
+        action::Action,
+    },
+};
+
+#[test]
+fn the_first_frame() {
+    at_every_size("first_frame", fresh);
+}
+
+#[test]
+fn an_idle_dashboard() {
+    at_every_size("idle", || {
+        let mut model = fresh();
+        send(&mut model, Msg::Overview(None));
+        model
+    });
+}
+
+#[test]
+fn marks_and_what_must_not_be_overlooked() {
+    at_every_size("marked", || busy_after(&["3", "space", "j", "space"]));
+    at_every_size("in_trouble", || {
+        let mut model = busy_after(&["3"]);
+        let mut stats = model.data().overview.stats.clone();
+        stats.paused_queues = vec!["mail".into()];
+        stats.stuck = 2;
+        stats.persist_error = Some("the disk is full".into());
+        let workers = model.data().overview.workers.clone();
+        send(&mut model, Msg::Overview(Some((Box::new(stats), workers))));
+        model
+    });
+}
+
+#[test]
+fn toasts_and_badges() {
+    at_every_size("toasts", || {
+        let mut model = busy_after(&["3"]);
+        for result in [
+            Ok("queued as #14".to_owned()),
+            Err("the queue is full".to_owned()),
+        ] {
+            let done = EffectDone {
+                took: Duration::from_micros(90),
+                ..EffectDone::new(Action::Submit, "add 2 + 3", result)
+            };
+            send(&mut model, Msg::EffectDone(done));
+        }
+        model
+    });
+    at_every_size("frozen", || busy_after(&["3", "f"]));
+    at_every_size("filtered", || {
+        let mut model = busy_after(&["3", "/"]);
+        type_text(&mut model, "state:failed,running");
+        press(&mut model, &["enter"]);
+        model
+    });
+}
+
+#[test]
+fn a_node_elsewhere_that_is_lost_on_a_read_only_screen() {
+    at_every_size("elsewhere", || {
+        let mut model = busy_after(&["3"]);
+        model.about.role = Role::Read;
+        model.about.place = Locality::Remote;
+        let error = CallError::Deadline(Duration::from_secs(5));
+        let lost = NamesEvent::Lost {
+            error,
+            retry_in: Duration::from_secs(3),
+        };
+        send(&mut model, Msg::Names(lost));
+        model
+    });
+}
+
+#[test]
+fn a_recording_being_shown() {
+    at_every_size("replay", || {
+        let mut model = busy_after(&["3"]);
+        model.replay = Some(Replay {
+            at: Duration::from_secs(75),
+            length: Duration::from_secs(200),
+            speed: 2.0,
+            paused: false,
+        });
+        model
+    });
+}
+
+#[test]
+fn every_theme_and_every_kind_of_terminal() {
+    let looks = [
+        ("light", ColorDepth::True, SymbolSet::Unicode),
+        ("high-contrast", ColorDepth::True, SymbolSet::Unicode),
+        ("colour-blind", ColorDepth::Ansi256, SymbolSet::Unicode),
+        ("dark", ColorDepth::Ansi16, SymbolSet::Unicode),
+        ("dark", ColorDepth::None, SymbolSet::Unicode),
+        ("dark", ColorDepth::None, SymbolSet::Ascii),
+    ];
+    for (name, depth, set) in looks {
+        let mut model = busy_after(&["3", "j"]);
+        model.theme = theme(name, depth, set);
+        answer_all(&mut model);
+        let buffer = draw(&mut model, 120, 36);
+        assert_shown(&format!("theme_{name}_{depth:?}_{set:?}"), &buffer);
+        if set == SymbolSet::Ascii {
+            let text: String = buffer.content.iter().map(Cell::symbol).collect();
+            let odd: Vec<char> = text.chars().filter(|c| !c.is_ascii()).collect();
+            // Names and replaced characters are data; everything drawn by us is ASCII.
+            assert!(
+                odd.iter().all(|c| "站Ç漢字␛\u{fffd}".contains(*c)),
+                "{odd:?}"
+            );
+        }
+    }
+}
