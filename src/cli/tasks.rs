@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::word_of;
-use crate::queue::query::Order;
+use crate::queue::{
+    id::{ParseTaskIdError, TaskId},
+    query::{FILTER_FIELDS, Filter, Order},
+};
 
 /// `tasks`
 #[derive(Debug, Clone, Subcommand)]
@@ -25,7 +28,7 @@ pub enum TasksCommand {
     /// Show the details of a task
     Show {
         /// Id of the task
-        id: String,
+        id: TaskId,
     },
     /// Cancel tasks by id or by filter
     Cancel(TaskSelector),
@@ -56,4 +59,64 @@ pub struct TaskSelector {
     /// All tasks to which the command applies
     #[arg(long, conflicts_with = "tasks")]
     pub all: bool,
+}
+
+/// The parsed words of a [`TaskSelector`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Selection {
+    /// The tasks with these ids.
+    Ids(Vec<TaskId>),
+    /// The tasks that match this filter.
+    Filter(Filter),
+}
+
+impl TaskSelector {
+    /// Returns the selected tasks: those with the given ids if every word is an id.
+    ///
+    /// # Errors
+    /// A sentence that names the invalid word.
+    pub(crate) fn selection(&self) -> Result<Selection, String> {
+        let ids: Result<Vec<TaskId>, _> = self.tasks.iter().map(|word| task_id(word)).collect();
+        match ids {
+            Ok(ids) if !ids.is_empty() => Ok(Selection::Ids(ids)),
+            Err(error @ ParseTaskIdError::TooLarge(_)) => Err(error.to_string()),
+            _ => Filter::parse(&self.tasks.join(" ")).map(Selection::Filter),
+        }
+    }
+}
+
+/// Parses a task id; a field of a filter, such as `worker:w2`, is none.
+fn task_id(word: &str) -> Result<TaskId, ParseTaskIdError> {
+    match word.split_once(':') {
+        Some((field, _)) if FILTER_FIELDS.contains(&field) => {
+            Err(ParseTaskIdError::Invalid(word.to_owned()))
+        }
+        _ => word.parse(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection(words: &[&str]) -> Result<Selection, String> {
+        let tasks = words.iter().map(ToString::to_string).collect();
+        TaskSelector { tasks, all: false }.selection()
+    }
+
+    #[test]
+    fn words_that_are_all_ids_select_tasks_and_others_are_a_filter() {
+        let uuid = "01234567-89ab-cdef-0123-456789abcdef";
+        let ids = [TaskId::Sequence(5), TaskId::External(uuid.into())];
+        assert_eq!(selection(&["#5", uuid]), Ok(Selection::Ids(ids.to_vec())));
+        for filter in ["worker:w2", "key:order-1", "state:queued", "add"] {
+            let parsed = Filter::parse(filter).expect("reads");
+            assert_eq!(selection(&[filter]), Ok(Selection::Filter(parsed)));
+        }
+        let mixed = Filter::parse("5 add").expect("reads");
+        assert_eq!(selection(&["5", "add"]), Ok(Selection::Filter(mixed)));
+        let large = "99999999999999999999999";
+        let why = selection(&[large]).expect_err("too large");
+        assert_eq!(why, format!("`{large}` is too large for a task id"));
+    }
 }

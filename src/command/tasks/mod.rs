@@ -8,12 +8,13 @@ use serde::Serialize;
 
 use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
-    cli::{TaskSelector, TasksCommand},
+    cli::{Selection, TaskSelector, TasksCommand},
     export,
     json::{IdJson, TaskJson, time},
     queue::{
         broker::{Broker, BulkAction, CancelOutcome},
-        id::{ParseTaskIdError, TaskId},
+        error::BrokerError,
+        id::TaskId,
         paging::fetch_full_page,
         query::{Filter, MAX_PAGE, PageStart, Query},
         state::State,
@@ -45,7 +46,7 @@ async fn run_command(broker: Arc<dyn Broker>, tasks: TasksCommand, out: Output) 
             };
             list(&*broker, query, out).await
         }
-        TasksCommand::Show { id } => show(&*broker, parse_id(&id)?, out).await,
+        TasksCommand::Show { id } => show(&*broker, id, out).await,
         TasksCommand::Cancel(selector) => act(&*broker, BulkAction::Cancel, selector, out).await,
         TasksCommand::Retry(selector) => act(&*broker, BulkAction::Retry, selector, out).await,
         TasksCommand::Purge(selector) => act(&*broker, BulkAction::Purge, selector, out).await,
@@ -59,7 +60,7 @@ async fn run_command(broker: Arc<dyn Broker>, tasks: TasksCommand, out: Output) 
             match file.extension().and_then(|e| e.to_str()) {
                 Some("json" | "csv") => {}
                 _ => {
-                    let why = "the name of the file must end in .json or .csv";
+                    let why = "the file name must end in .json or .csv";
                     return Err(CmdError::usage(why.to_owned()));
                 }
             }
@@ -75,12 +76,6 @@ async fn run_command(broker: Arc<dyn Broker>, tasks: TasksCommand, out: Output) 
 
 fn parse_filter(words: &[String]) -> Result<Filter, CmdError> {
     Filter::parse(&words.join(" ")).map_err(CmdError::usage)
-}
-
-/// Parses `5`, `#5`, or an external id such as a UUID.
-fn parse_id(text: &str) -> Result<TaskId, CmdError> {
-    let id = text.trim().parse();
-    id.map_err(|error: ParseTaskIdError| CmdError::usage(error.to_string()))
 }
 
 async fn list(broker: &dyn Broker, mut query: Query, mut out: Output) -> CmdResult {
@@ -132,8 +127,7 @@ fn row(task: &Task) -> Vec<String> {
 
 async fn show(broker: &dyn Broker, id: TaskId, mut out: Output) -> CmdResult {
     let task = broker.get(&id).await?;
-    let task =
-        task.ok_or_else(|| CmdError::not_found(format!("no task {id}; it may have been purged")))?;
+    let task = task.ok_or(BrokerError::NotFound(id))?;
     if out.json {
         out.document(&TaskJson::from(&task))?;
     } else {
@@ -205,6 +199,20 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
     present.chain(log).collect()
 }
 
+/// Prints the new state of one task.
+fn print_state(id: &TaskId, state: State, out: Output) -> CmdResult {
+    #[derive(Serialize)]
+    struct TaskStateJson {
+        id: IdJson,
+        state: &'static str,
+    }
+    let json = TaskStateJson {
+        id: id.clone().into(),
+        state: state.as_str(),
+    };
+    Ok(out.print_result(&json, &format!("{id} is {state}"))?)
+}
+
 #[derive(Serialize)]
 struct BulkJson {
     done: usize,
@@ -218,30 +226,21 @@ async fn act(
     selector: TaskSelector,
     out: Output,
 ) -> CmdResult {
-    let TaskSelector { tasks, all } = selector;
-    let ids: Result<Vec<TaskId>, CmdError> = tasks.iter().map(|text| parse_id(text)).collect();
-    let filter = match ids {
-        Ok(ids) if ids.len() == 1 && action != BulkAction::Purge => {
-            let id = ids[0].clone();
-            let state = match action {
-                BulkAction::Cancel => match broker.cancel(&id).await? {
+    let filter = match selector.selection().map_err(CmdError::usage)? {
+        Selection::Ids(ids) => match (action, ids.as_slice()) {
+            (BulkAction::Cancel, [id]) => {
+                let state = match broker.cancel(id).await? {
                     CancelOutcome::Cancelled => State::Cancelled,
                     CancelOutcome::Requested => State::Running,
-                },
-                BulkAction::Retry | BulkAction::Purge => broker.retry(&id).await?.state,
-            };
-            #[derive(Serialize)]
-            struct TaskStateJson {
-                id: IdJson,
-                state: &'static str,
+                };
+                return print_state(id, state, out);
             }
-            let sentence = format!("{id} is {state}");
-            let (id, state) = (id.into(), state.as_str());
-            return Ok(out.print_result(&TaskStateJson { id, state }, &sentence)?);
-        }
-        Ok(ids) if !all => Filter::by_ids(ids),
-        _ if all => Filter::default(),
-        _ => parse_filter(&tasks)?,
+            (BulkAction::Retry, [id]) => {
+                return print_state(id, broker.retry(id).await?.state, out);
+            }
+            _ => Filter::by_ids(ids),
+        },
+        Selection::Filter(filter) => filter,
     };
     let bulk = broker.bulk(action, filter).await?;
     let verb = match action {

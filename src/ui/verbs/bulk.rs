@@ -5,7 +5,7 @@ use crate::{
     node::NodeHandle,
     queue::{
         broker::{BulkAction, BulkOutcome},
-        id::{ParseTaskIdError, TaskId},
+        id::TaskId,
         query::Filter,
         stats::Count,
         task::Task,
@@ -20,13 +20,6 @@ use crate::{
         },
     },
 };
-
-/// Reads the id of a task.
-pub(super) fn task_id(text: &str) -> Result<TaskId, String> {
-    text.trim()
-        .parse()
-        .map_err(|error: ParseTaskIdError| error.to_string())
-}
 
 /// The task that a verb is about: the one whose details are open, or the selected one.
 pub(super) fn subject(model: &Model) -> Option<&Task> {
@@ -46,10 +39,10 @@ pub(super) fn on_tasks(
     named: Option<&str>,
 ) -> Vec<Effect> {
     if let Some(text) = named {
-        return match task_id(text) {
+        return match text.parse() {
             Ok(id) => vec![one(id)],
-            Err(why) => {
-                model.toast(Tone::Warn, why);
+            Err(error) => {
+                model.toast(Tone::Warn, error.to_string());
                 vec![]
             }
         };

@@ -7,11 +7,11 @@ use std::sync::LazyLock;
 
 use clap::{Arg, ArgAction, FromArgMatches, Subcommand};
 
-use super::{Action, TABLE, bulk};
+use super::{Action, TABLE};
 use crate::{
     cli::{
-        Command, NamesCommand, QueueCommand, TaskSelector, TasksCommand, TicketArgs, TicketCommand,
-        WorkersCommand,
+        Command, NamesCommand, QueueCommand, Selection, TaskSelector, TasksCommand, TicketArgs,
+        TicketCommand, WorkersCommand,
     },
     net::trust::ticket::mask,
     queue::query::Order,
@@ -143,7 +143,7 @@ fn task_steps(tasks: TasksCommand) -> Result<Vec<Step>, String> {
     };
     match tasks {
         TasksCommand::List { filter, sort, .. } => Ok(show(filter, sort)),
-        TasksCommand::Show { id, .. } => Ok(vec![(Action::Details, Some(id))]),
+        TasksCommand::Show { id, .. } => Ok(vec![(Action::Details, Some(id.to_string()))]),
         TasksCommand::Cancel(selector) => {
             selected(selector, Some(Action::Cancel), Action::CancelAll)
         }
@@ -162,19 +162,13 @@ fn task_steps(tasks: TasksCommand) -> Result<Vec<Step>, String> {
 
 /// Acts on the named tasks one by one, or shows those that match and asks about all of them.
 fn selected(selector: TaskSelector, one: Option<Action>, all: Action) -> Result<Vec<Step>, String> {
-    let ids = selector
-        .tasks
-        .iter()
-        .all(|word| bulk::task_id(word).is_ok())
-        && !selector.all;
-    match one {
-        Some(one) if ids => Ok(selector
-            .tasks
-            .into_iter()
-            .map(|id| (one, Some(id)))
-            .collect()),
-        None if ids => Err("give a filter, or --all".to_owned()),
-        _ => Ok(vec![
+    match (selector.selection()?, one) {
+        (Selection::Ids(ids), Some(one)) => {
+            let ids = ids.iter();
+            Ok(ids.map(|id| (one, Some(id.to_string()))).collect())
+        }
+        (Selection::Ids(_), None) => Err("give a filter, or --all".to_owned()),
+        (Selection::Filter(_), _) => Ok(vec![
             (Action::Focus(Pane::Tasks), None),
             (Action::Filter, Some(selector.tasks.join(" "))),
             (all, None),
@@ -203,7 +197,12 @@ mod tests {
             ("workers scale 4", Action::Scale, "4"),
             ("worker ls", Action::Focus(Pane::Workers), ""),
             ("queue pause mail", Action::Pause, "mail"),
-            ("tasks show 5 --json", Action::Details, "5"),
+            ("tasks show 5 --json", Action::Details, "#5"),
+            (
+                "tasks show 01234567-89ab-cdef-0123-456789abcdef",
+                Action::Details,
+                "01234567-89ab-cdef-0123-456789abcdef",
+            ),
             ("add 2 3 --priority 9", Action::Add, "2 3 priority:9"),
             (
                 "add -1 2 --seconds 0.5 --key a --serial",
@@ -221,8 +220,8 @@ mod tests {
             assert_eq!(read(line), [(action, argument.to_owned())], "{line}");
         }
         let both = [
-            (Action::Cancel, "5".to_owned()),
-            (Action::Cancel, "7".to_owned()),
+            (Action::Cancel, "#5".to_owned()),
+            (Action::Cancel, "#7".to_owned()),
         ];
         assert_eq!(read("tasks cancel 5 7"), both);
         let actions = |line| {
@@ -234,6 +233,7 @@ mod tests {
         let focus = Action::Focus(Pane::Tasks);
         let filtered = [focus, Action::Filter, Action::CancelAll];
         assert_eq!(actions("tasks cancel state:queued"), filtered);
+        assert_eq!(actions("tasks cancel worker:w2"), filtered);
         let listed = [focus, Action::Filter, Action::Sort];
         assert_eq!(actions("tasks list --sort slowest"), listed);
     }
@@ -258,6 +258,14 @@ mod tests {
             ),
             ("add 2 3 --priorty 9", "unexpected argument '--priorty'"),
             ("tasks purge 5", "give a filter"),
+            (
+                "tasks show 99999999999999999999999",
+                "is too large for a task id",
+            ),
+            (
+                "tasks cancel 99999999999999999999999",
+                "is too large for a task id",
+            ),
             ("config show", "command line only"),
         ] {
             let error = parse(line).expect("a command").expect_err("wrong");

@@ -1,9 +1,9 @@
 //! `details`: shows the details of a row, or of a task by its id.
 
-use super::{Action, ActionSpec, bulk, methods, scope};
+use super::{Action, ActionSpec, methods, scope};
 use crate::{
     node::NodeHandle,
-    queue::{id::TaskId, task::Task},
+    queue::{error::BrokerError, id::TaskId, task::Task},
     ui::{
         effect::{Effect, Msg},
         model::{
@@ -39,10 +39,10 @@ fn unavailable(model: &Model) -> Option<String> {
 
 fn details(model: &mut Model, task: Option<&str>) -> Vec<Effect> {
     if let Some(text) = task {
-        return match bulk::task_id(text) {
+        return match text.parse() {
             Ok(id) => vec![Effect::Details(id)],
-            Err(why) => {
-                model.toast(Tone::Warn, why);
+            Err(error) => {
+                model.toast(Tone::Warn, error.to_string());
                 vec![]
             }
         };
@@ -100,7 +100,7 @@ pub(crate) async fn run_refresh(node: &NodeHandle, id: TaskId) -> Msg {
 
 /// Opens the details of a task that was asked for by its id.
 pub(crate) fn received(model: &mut Model, id: TaskId, task: Result<Option<Task>, String>) {
-    match task.and_then(|task| task.ok_or_else(|| format!("there is no task {id}"))) {
+    match task.and_then(|task| task.ok_or_else(|| BrokerError::NotFound(id).to_string())) {
         Ok(task) => open(model, DetailsOf::Task(Box::new(task))),
         Err(why) => model.toast(Tone::Bad, why),
     }
