@@ -66,10 +66,10 @@ fn open_screen(
 ) -> Result<ScreenOutcome, Box<dyn std::error::Error>> {
     let in_terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     if !(options.plain || in_terminal) {
-        return Err("this is a screen: run it in a terminal, without redirecting it, or with --plain for lines".into());
+        return Err("the dashboard needs a terminal: do not redirect its input or output, or use --plain for text lines".into());
     }
     if options.plain && record.is_some() {
-        return Err("lines are not recorded: leave --plain away, or redirect them".into());
+        return Err("--plain cannot be recorded: omit it, or redirect its output to a file".into());
     }
     let mut screen = Screen::new(&settings.ui)?;
     let _log = logging::start(&settings.log_file, settings.log_level)?;
@@ -110,7 +110,7 @@ fn session(global: &GlobalArgs, settings: &Settings) -> Result<Session, CmdError
 fn run_replay(settings: &Settings, replay: &ReplayArgs) -> ExitCode {
     if !(replay.speed.is_finite() && replay.speed > 0.0) {
         print_stderr(
-            format_args!("--speed: {} is not a factor above 0", replay.speed),
+            format_args!("--speed: {} is not a number above 0", replay.speed),
             true,
         );
         return ExitCode::from(USAGE);
@@ -127,27 +127,7 @@ fn run_replay(settings: &Settings, replay: &ReplayArgs) -> ExitCode {
 
 /// Prints how many tasks are unfinished and returns the exit code.
 fn report_outcome(outcome: &ScreenOutcome) -> ExitCode {
-    let unfinished = if outcome.report.persisted {
-        [
-            (
-                outcome.report.abandoned,
-                "stopped unfinished and will run again",
-            ),
-            (outcome.report.unstarted, "kept waiting for the next start"),
-        ]
-    } else {
-        [
-            (outcome.report.abandoned, "stopped unfinished"),
-            (outcome.report.unstarted, "never started"),
-        ]
-    };
-    for (count, what) in unfinished {
-        match count {
-            0 => {}
-            1 => print_stderr(format_args!("1 task was {what}"), true),
-            n => print_stderr(format_args!("{n} tasks were {what}"), true),
-        }
-    }
+    command::print_unfinished(&outcome.report);
     match outcome.reason {
         ExitReason::Quit => ExitCode::SUCCESS,
         // 128 and the signal's number, as shells have it.

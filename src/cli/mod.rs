@@ -34,18 +34,14 @@ registered there as `server`, a task broker and its workers. If a node already r
 folder, the dashboard attaches to it. The commands control a running node from a shell.
 
   names    servers register objects under a name; clients find them by name, never by address
-  calls    press 2, type a name, press enter: the greeter is looked up, dialled and called
-  tasks    press 3, then a to add two numbers or b to submit a hundred additions, and watch
-           workers run them";
+  calls    the greeter, or any other object, is looked up, dialled and called
+  tasks    additions, one or a hundred at a time, are queued, and workers run them
+
+In the dashboard, ? shows every key.";
 
 const AFTER_HELP: &str = "\
-Keys:
-  1 2 3 4 5, tab   go to a pane        a b x r p   add, load, cancel, retry, pause (Tasks)
-  arrows, j k g G  move in a list      + -         more or fewer workers (Workers)
-  enter            details             c           call a method (Names)
-  /  :  ?          filter, palette, help with every key
-  z f y e          zoom, freeze, copy, export
-  q, ctrl-c        quit; ctrl-z suspends, fg resumes
+Keys: distro-tui keys lists the keys of the dashboard. The section [keys] of the configuration file
+changes them.
 
 Settings come from these sources, in increasing precedence: defaults, the configuration file, the
 environment (DISTRO_TUI_THEME, DISTRO_TUI_WORKERS and so on), command-line options.
@@ -84,7 +80,7 @@ Examples:
     version,
     about = ABOUT,
     long_about = LONG_ABOUT,
-    after_help = "Try --help for keys, files, exit codes and examples.",
+    after_help = "Try --help for settings, files, exit codes and examples.",
     after_long_help = AFTER_HELP,
     max_term_width = 100,
     disable_help_subcommand = true,

@@ -171,7 +171,7 @@ async fn check_broker(access: &NodeHandle, report: &mut Report) {
             report.add("broker", Status::Ok, text);
             match &stats.persist_error {
                 Some(why) => report.add("persistence", Status::Error, why.clone()),
-                None => report.add("persistence", Status::Ok, "every change is stored"),
+                None => report.add("persistence", Status::Ok, "every change is saved"),
             }
             match stats.stuck {
                 0 if stats.desired_workers == 0 => {

@@ -15,6 +15,7 @@ mod stdin;
 mod submit;
 mod tasks;
 mod ticket;
+mod unfinished;
 mod workers;
 
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ use crate::{
     node::Session,
 };
 
-pub use self::{error::CmdError, output::print_stderr};
+pub use self::{error::CmdError, output::print_stderr, unfinished::print_unfinished};
 
 /// The exit code of a command, or its error.
 type CmdResult = Result<ExitCode, CmdError>;

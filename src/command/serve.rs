@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     CmdError, CmdResult, Ctx,
     output::{Output, print_stderr, wait_for_interrupt},
+    print_unfinished,
     ticket::read_ticket,
 };
 use crate::{
@@ -14,7 +15,6 @@ use crate::{
     crash, logging,
     net::trust::ticket::Ticket,
     node::{self, Component, JoinOutcome, Node},
-    text::pluralize,
 };
 
 /// Time for running tasks to finish at shutdown.
@@ -83,14 +83,7 @@ pub(super) fn run(ctx: &Ctx<'_>, serve: &ServeArgs) -> CmdResult {
         return Ok(ExitCode::from(1));
     };
     node.end();
-    for (count, what) in [
-        (drained.abandoned, "stopped before they finished"),
-        (drained.unstarted, "queued until the next start"),
-    ] {
-        if count > 0 {
-            print_stderr(format_args!("{} {what}", pluralize(count, "task")), true);
-        }
-    }
+    print_unfinished(&drained);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -95,7 +95,7 @@ impl NodeService {
         on_file(move || known_nodes::add(&folder, joined))
             .await
             .map_err(|why| {
-                let why = format!("joined, but not stored, so a restart will undo it: {why}");
+                let why = format!("joined, but not saved, so a restart will undo it: {why}");
                 RemoteError::new(Code::Internal, why)
             })?;
         Ok(outcome)

@@ -123,7 +123,7 @@ pub(crate) async fn run(
     };
     // The first frame comes before any request.
     screen.draw()?;
-    assert!(!crash_test, "crash test");
+    assert!(!crash_test, "crash requested by --crash-test");
     let mut sources = Sources {
         signals,
         keys: EventStream::new(),

@@ -236,6 +236,6 @@ fn without_a_terminal_it_says_that_it_needs_one() {
     assert_eq!(code, Some(1));
     assert_eq!(
         text,
-        "distro-tui: this is a screen: run it in a terminal, without redirecting it, or with --plain for lines\n"
+        "distro-tui: the dashboard needs a terminal: do not redirect its input or output, or use --plain for text lines\n"
     );
 }

@@ -122,12 +122,10 @@ fn a_load_fills_the_timelines_and_the_rest_goes_on_with_the_next_start() {
     terminal.press("q");
     assert_eq!(terminal.wait_exit(), 0);
     terminal.is_restored();
-    terminal.sees(&["distro-tui: ", "kept waiting for the next start"]);
+    terminal.sees(&["distro-tui: ", "queued and will run at the next start"]);
     let again = Start::new().env("XDG_DATA_HOME", &data(&terminal)).up();
     again.until("the rest of them", |screen| {
-        screen
-            .contents()
-            .contains("tasks had not ended before and go on")
+        screen.contents().contains("unfinished tasks recovered")
     });
 }
 
@@ -147,7 +145,7 @@ fn a_killed_program_reports_at_its_next_start_which_tasks_run_again() {
     let mut again = Start::new().env("XDG_DATA_HOME", &data(&terminal)).up();
     again.until("what ran", |screen| {
         let text = screen.contents();
-        text.contains("2 tasks were running when the process died and will rerun: #")
+        text.contains("2 tasks were running at the crash and are requeued: #")
     });
     again.press("q");
     assert_eq!(again.wait_exit(), 0);

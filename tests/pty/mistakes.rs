@@ -44,14 +44,14 @@ fn an_addition_of_letters_is_explained() {
             ["3", "a"],
             "Add",
             "2",
-            "a second number is missing",
+            "the second number is missing",
         );
         mistake(
             &mut terminal,
             ["3", "a"],
             "Add",
             "",
-            "a first number is missing",
+            "the first number is missing",
         );
         terminal.sees(&["no tasks yet"]);
     }
@@ -84,7 +84,7 @@ fn a_filter_that_means_nothing_is_explained() {
 fn a_file_of_another_kind_is_explained() {
     for size in [ROOMY, NARROW] {
         let mut terminal = Start::new().size(size).up();
-        let answer = "the file's name must end in";
+        let answer = "the file name must end in";
         mistake(
             &mut terminal,
             ["1", "e"],

@@ -151,7 +151,7 @@ fn a_ticket_is_created_and_used_on_the_screen() {
     });
     // Removed, it is gone at once.
     home.press("D");
-    home.sees(&["Sure?", "Remove"]);
+    home.sees(&["Confirm", "Remove"]);
     home.press("y");
     home.until("one greeter", |screen| {
         rows_with(screen, "1 Names", &["server", "live"]).len() == 1

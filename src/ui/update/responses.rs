@@ -160,7 +160,7 @@ fn report_recovery(model: &mut Model, recovery: &Recovery) {
     }
     if !recovery.requeued.is_empty() {
         let (n, which) = (tasks(recovery.requeued.len()), ids(&recovery.requeued));
-        let text = format!("{n} were running when the process died and will rerun: {which}");
+        let text = format!("{n} were running at the crash and are requeued: {which}");
         model.log(Kind::Task, Tone::Warn, text);
     }
     let mut problems = Vec::new();

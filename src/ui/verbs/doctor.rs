@@ -7,7 +7,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     action: Action::Doctor,
     name: "doctor",
     keys: &[(&[Scope::Panes], &[])],
-    text: "show how tasks are stored, what a crash would lose, and any problems",
+    text: "show how tasks are saved, what a crash would lose, and any problems",
     press: |model, _| {
         details::open(model, DetailsOf::Doctor);
         vec![]

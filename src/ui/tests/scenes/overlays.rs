@@ -12,17 +12,17 @@ use crate::{
     node::UpstreamStatus,
     queue::{broker::BulkAction, clock::Timestamp, error::FailureGroup, id::TaskId, query::Filter},
     ui::{
+        action::Action,
         effect::{EffectDone, Msg},
         model::layer::Membership,
         tests::{
             fixture::{NOW, press, send, type_text},
             snapshots::at_every_size,
         },
-        action::Action,
     },
 };
 
-pub(crate) fn members_and_upstreams() -> Membershiphip {
+pub(crate) fn members_and_upstreams() -> Membership {
     let key = |n: u8| PublicKey::from_bytes([n; 32]);
     let peer = |n: u8, role, label: &str, connections| MemberStatus {
         member: Member {

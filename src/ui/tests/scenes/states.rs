@@ -10,13 +10,13 @@ use crate::{
     node::{Locality, NamesEvent},
     ui::{
         ColorDepth, SymbolSet,
+        action::Action,
         effect::{EffectDone, Msg},
         model::Replay,
         tests::{
             fixture::{answer_all, draw, fresh, press, send, theme, type_text},
             snapshots::{assert_shown, at_every_size},
         },
-        action::Action,
     },
 };
 
