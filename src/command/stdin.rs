@@ -18,15 +18,15 @@ pub(super) const CHUNK: usize = 1_000;
 const MAX_LINE: u64 = 128 << 10;
 
 /// Lines with their numbers, counted from 1.
-pub(super) type Lines = Vec<(u64, String)>;
+pub(super) type NumberedLines = Vec<(u64, String)>;
 
 /// Reads standard input to its end. A chunk holds the lines that are available, so that interactive input gets a
 /// result for each line.
-pub(super) fn read_lines() -> mpsc::Receiver<io::Result<Lines>> {
+pub(super) fn read_lines() -> mpsc::Receiver<io::Result<NumberedLines>> {
     let (chunks, receiver) = mpsc::channel(READ_AHEAD);
     std::thread::spawn(move || {
         let mut input = io::BufReader::new(io::stdin());
-        let (mut number, mut chunk) = (0, Lines::new());
+        let (mut number, mut chunk) = (0, NumberedLines::new());
         loop {
             let mut line = Vec::new();
             let read = input.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
-use super::values::{addr, addrs, boolean, components, metrics, number, one_of, path, word};
+use super::values::{addr, addrs, boolean, components, metrics, number, one_of, parse_word, path};
 use crate::{
     logging::LogLevel,
     node::Component,
@@ -69,8 +69,10 @@ pub(super) const TABLE: [Spec; 21] = [
     setting("theme", |v, text| {
         assign(&mut v.theme, one_of(text, &THEMES))
     }),
-    setting("color", |v, text| assign(&mut v.color, word(text))),
-    setting("symbols", |v, text| assign(&mut v.symbols, word(text))),
+    setting("color", |v, text| assign(&mut v.color, parse_word(text))),
+    setting("symbols", |v, text| {
+        assign(&mut v.symbols, parse_word(text))
+    }),
     setting("mouse", |v, text| assign(&mut v.mouse, boolean(text))),
     setting("workers", |v, text| {
         assign(&mut v.workers, number(text, MAX_WORKERS))
@@ -79,7 +81,7 @@ pub(super) const TABLE: [Spec; 21] = [
         assign(&mut v.backlog, number(text, MAX_TASKS))
     }),
     setting("durability", |v, text| {
-        assign(&mut v.durability, word(text))
+        assign(&mut v.durability, parse_word(text))
     }),
     setting("retention", |v, text| {
         assign(&mut v.retention, units::duration(text))
@@ -108,5 +110,7 @@ pub(super) const TABLE: [Spec; 21] = [
     }),
     setting("data-dir", |v, text| assign(&mut v.data_dir, path(text))),
     setting("log-file", |v, text| assign(&mut v.log_file, path(text))),
-    setting("log-level", |v, text| assign(&mut v.log_level, word(text))),
+    setting("log-level", |v, text| {
+        assign(&mut v.log_level, parse_word(text))
+    }),
 ];

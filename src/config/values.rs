@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::{input::suggest::suggest, node::Component};
 
 /// Parses one of a set of words.
-pub(super) fn word<T: ValueEnum>(text: &str) -> Result<T, String> {
+pub(super) fn parse_word<T: ValueEnum>(text: &str) -> Result<T, String> {
     T::from_str(text, false).map_err(|_unknown| {
         let words = T::value_variants().iter();
         let words = words.filter_map(ValueEnum::to_possible_value);
@@ -63,7 +63,7 @@ pub(super) fn addrs(text: &str) -> Result<Vec<SocketAddr>, String> {
 pub(super) fn components(text: &str) -> Result<BTreeSet<Component>, String> {
     match text {
         "none" => Ok(BTreeSet::new()),
-        text => text.split(',').map(|one| word(one.trim())).collect(),
+        text => text.split(',').map(|one| parse_word(one.trim())).collect(),
     }
 }
 

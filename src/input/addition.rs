@@ -91,7 +91,7 @@ impl Scanner {
     /// Returns true where an option begins.
     fn is_at_option(&mut self) -> bool {
         self.skip_space();
-        options::begins(&self.word())
+        options::begins(&self.peek_word())
     }
 
     fn rest(&self) -> String {
@@ -113,7 +113,7 @@ impl Scanner {
     }
 
     /// The next word, as far as it can be one number.
-    fn word(&self) -> String {
+    fn peek_word(&self) -> String {
         let mut word = String::new();
         for c in self.chars.iter().skip(self.at) {
             let sign = matches!(c, '+' | '-');
@@ -131,7 +131,7 @@ impl Scanner {
         if self.is_at_end() {
             return Err(self.error(missing));
         }
-        let word = self.word();
+        let word = self.peek_word();
         if word.is_empty() {
             return Err(self.error(missing));
         }
@@ -141,7 +141,7 @@ impl Scanner {
     }
 
     fn seconds(&mut self) -> Result<f64, ParseError> {
-        let word = self.word();
+        let word = self.peek_word();
         let bare = word.strip_suffix('s').unwrap_or(&word);
         match bare.parse::<f64>() {
             Ok(seconds) if (0.0..=MAX_SECONDS).contains(&seconds) => {

@@ -117,7 +117,12 @@ impl Metrics {
         let help = "Size of stored tasks and results, in bytes";
         gauge(page, "storage_bytes", help, storage.bytes as f64)?;
         let help = "Changes that could not be stored yet";
-        gauge(page, "unsaved_changes", help, self.stats.unsaved as f64)?;
+        gauge(
+            page,
+            "unpersisted_changes",
+            help,
+            self.stats.unpersisted as f64,
+        )?;
         let Percentiles {
             count,
             p50,

@@ -24,7 +24,7 @@ struct LockNote {
     /// The port of the node, or of the previous one.
     #[serde(default)]
     port: u16,
-    /// Absent while the node starts.
+    /// `None` while the node starts.
     addr: Option<SocketAddr>,
     key: Option<String>,
 }

@@ -41,7 +41,7 @@ const GROWTH: u64 = 4;
 /// One line, after its checksum.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Line {
+enum JournalLine {
     Version(u32),
     Put {
         name: String,
@@ -200,15 +200,15 @@ fn write_all<'a>(
     names: impl Iterator<Item = &'a StoredRegistration>,
 ) -> io::Result<(File, u64)> {
     let mut lines = Vec::new();
-    write_line(&mut lines, &Line::Version(VERSION))?;
+    write_line(&mut lines, &JournalLine::Version(VERSION))?;
     for registration in names {
-        write_line(&mut lines, &put(registration))?;
+        write_line(&mut lines, &put_line(registration))?;
     }
     files::replace(path, &lines)?;
     Ok((files::open(path)?, lines.len() as u64))
 }
 
-fn write_line(lines: &mut Vec<u8>, line: &Line) -> io::Result<()> {
+fn write_line(lines: &mut Vec<u8>, line: &JournalLine) -> io::Result<()> {
     let text = serde_json::to_string(line)?;
     let checksum = crc32fast::hash(text.as_bytes());
     writeln!(lines, "{checksum:08x} {text}")
@@ -226,18 +226,18 @@ fn replay(content: &[u8]) -> JournalContent {
 }
 
 /// Returns what a line says, or `None` if it is not what was written.
-fn read_line(line: &[u8]) -> Option<Line> {
+fn read_line(line: &[u8]) -> Option<JournalLine> {
     let (checksum, text) = str::from_utf8(line).ok()?.split_once(' ')?;
     let whole = checksum == format!("{:08x}", crc32fast::hash(text.as_bytes()));
     whole.then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-fn apply(line: Line, replay: &mut JournalContent) -> Option<()> {
+fn apply(line: JournalLine, replay: &mut JournalContent) -> Option<()> {
     match line {
-        Line::Version(version) => {
+        JournalLine::Version(version) => {
             replay.newer = (version > VERSION).then_some(version).or(replay.newer);
         }
-        Line::Put {
+        JournalLine::Put {
             name,
             owner,
             id,
@@ -259,22 +259,22 @@ fn apply(line: Line, replay: &mut JournalContent) -> Option<()> {
             let registration = StoredRegistration { id, record };
             replay.names.insert((name, owner), registration);
         }
-        Line::Removed { name, owner } => {
+        JournalLine::Removed { name, owner } => {
             replay.names.remove(&(name, owner.parse().ok()?));
         }
     }
     Some(())
 }
 
-fn line(entry: &JournalEntry) -> Line {
+fn line(entry: &JournalEntry) -> JournalLine {
     match entry {
-        JournalEntry::Put(registration) => put(registration),
+        JournalEntry::Put(registration) => put_line(registration),
         JournalEntry::Removed { name, owner } => removed(name, *owner),
     }
 }
 
-fn put(StoredRegistration { id, record }: &StoredRegistration) -> Line {
-    Line::Put {
+fn put_line(StoredRegistration { id, record }: &StoredRegistration) -> JournalLine {
+    JournalLine::Put {
         name: record.name.clone(),
         owner: record.owner.to_string(),
         id: *id,
@@ -285,8 +285,8 @@ fn put(StoredRegistration { id, record }: &StoredRegistration) -> Line {
     }
 }
 
-fn removed(name: &str, owner: Principal) -> Line {
-    Line::Removed {
+fn removed(name: &str, owner: Principal) -> JournalLine {
+    JournalLine::Removed {
         name: name.to_owned(),
         owner: owner.to_string(),
     }

@@ -33,7 +33,7 @@ pub(super) const JOIN: Method<(String,), JoinOutcome> = Method::new(
 
 pub(super) const LEAVE: Method<(String,), UpstreamStatus> = Method::new(
     "leave(key_prefix: str) -> map",
-    "Unregisters this node's services at another node and forgets that node.",
+    "Unregisters this node's services at another node and removes that node.",
 )
 .requires(Role::Admin);
 

@@ -23,7 +23,7 @@ pub struct Stats {
     /// The reason why changes cannot be persisted, if they cannot.
     pub persist_error: Option<String>,
     /// The number of changes that are not persisted yet.
-    pub unsaved: usize,
+    pub unpersisted: usize,
     /// The time for which the oldest ready task has been waiting.
     pub oldest_ready: Option<Duration>,
     /// The number of tasks submitted since the start.

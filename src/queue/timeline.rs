@@ -1,5 +1,5 @@
 //! The activity of a worker in the last half minute. A timeline is bounded however many tasks there
-//! were, because spans that are too short to be told apart on a screen are merged.
+//! were, because spans that are too short to be distinguished on a screen are merged.
 
 use std::{collections::VecDeque, time::Duration};
 

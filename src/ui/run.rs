@@ -224,7 +224,7 @@ impl ScreenLoop {
         ShutdownReport {
             abandoned: running,
             unstarted: stats.unfinished().saturating_sub(running),
-            persisted: stats.storage.durability.is_durable() && stats.unsaved == 0,
+            persisted: stats.storage.durability.is_durable() && stats.unpersisted == 0,
         }
     }
 

@@ -220,11 +220,11 @@ async fn a_ticket_that_is_no_longer_valid_is_rejected_with_the_reason() {
     assert!(denied(join(ticket).await).contains("has expired"));
     let ticket = home.ticket(Role::Member, TicketOptions::default()).await;
     let admin = home.joined(Role::Admin).await;
-    let rotated = home
+    let invalidated = home
         .peers(&admin)
         .invalidate_tickets(Some(Role::Member))
         .await;
-    assert_eq!(rotated, Ok(2));
+    assert_eq!(invalidated, Ok(2));
     assert!(denied(join(ticket).await).contains("was withdrawn"));
 }
 

@@ -18,7 +18,7 @@ use crate::{
     command::{
         CmdError, CmdResult,
         output::print_stderr,
-        stdin::{self, Lines},
+        stdin::{self, NumberedLines},
     },
     queue::{
         error::BrokerError,
@@ -84,7 +84,7 @@ impl Submitter<'_> {
 
     async fn submit_chunk(
         &mut self,
-        chunk: Lines,
+        chunk: NumberedLines,
         pending: &mut PendingLines,
     ) -> Result<(), CmdError> {
         let mut tasks = Vec::with_capacity(chunk.len());
@@ -342,8 +342,8 @@ impl PendingLines {
 
 /// Returns the next lines, or `None` at the end of input.
 async fn next_chunk(
-    input: &mut Option<mpsc::Receiver<io::Result<Lines>>>,
-) -> Option<io::Result<Lines>> {
+    input: &mut Option<mpsc::Receiver<io::Result<NumberedLines>>>,
+) -> Option<io::Result<NumberedLines>> {
     input.as_mut()?.recv().await
 }
 

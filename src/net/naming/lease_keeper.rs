@@ -111,7 +111,7 @@ impl LeaseKeeper {
                     self.pause(interval).await;
                 }
                 Err(error) => {
-                    // Refused permanently or forgotten: registering again shows which.
+                    // Refused permanently, or unknown to the server: registering again shows which.
                     let lost = match &error {
                         CallError::Remote(remote) => {
                             remote.code == Code::NotFound || !is_transient(&error)

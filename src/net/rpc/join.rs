@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::net::trust::role::Role;
 
 /// A request to join with a ticket. The proof covers the ticket's secret and this TLS session, so that it
-/// is worthless to anybody else.
+/// is of no use to anybody else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinRequest {
     /// The ticket's serial number.

@@ -27,7 +27,7 @@ const CHECKSUM_LEN: usize = 4;
 pub struct Secret(pub(super) [u8; 16]);
 
 impl Secret {
-    /// Returns the proof of this secret for one TLS session. It is worthless in any other session, for
+    /// Returns the proof of this secret for one TLS session. It is invalid in any other session, for
     /// any other role and to any eavesdropper.
     pub(in crate::net) fn prove(&self, session: &[u8; 32]) -> [u8; 32] {
         let mut proof = [0; 32];

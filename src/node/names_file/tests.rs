@@ -17,7 +17,7 @@ fn registration(name: &str, id: u64) -> StoredRegistration {
     }
 }
 
-fn put(name: &str, id: u64) -> JournalEntry {
+fn put_entry(name: &str, id: u64) -> JournalEntry {
     JournalEntry::Put(registration(name, id))
 }
 
@@ -44,7 +44,12 @@ fn names_are_there_at_the_next_start() {
     let home = tempfile::tempdir().expect("a folder");
     let (mut file, none) = NamesFile::open(home.path(), true).expect("opens");
     assert_eq!(none, []);
-    let entries = [put("a", 1), put("b", 2), put("a", 3), remove("b")];
+    let entries = [
+        put_entry("a", 1),
+        put_entry("b", 2),
+        put_entry("a", 3),
+        remove("b"),
+    ];
     file.append(&entries[..2]).expect("appended");
     file.append(&entries[2..]).expect("appended");
     drop(file);
@@ -59,9 +64,9 @@ fn names_are_there_at_the_next_start() {
 fn a_torn_tail_is_cut_off() {
     let home = tempfile::tempdir().expect("a folder");
     let (mut file, _) = NamesFile::open(home.path(), true).expect("opens");
-    file.append(&[put("a", 1)]).expect("appended");
+    file.append(&[put_entry("a", 1)]).expect("appended");
     let whole = file.length;
-    file.append(&[put("b", 2)]).expect("appended");
+    file.append(&[put_entry("b", 2)]).expect("appended");
     let content = fs::read(path(home.path())).expect("readable");
     let whole = usize::try_from(whole).expect("short");
     for cut in whole..content.len() {
@@ -69,7 +74,7 @@ fn a_torn_tail_is_cut_off() {
         assert_eq!(names(home.path()), [registration("a", 1)], "cut at {cut}");
         // What follows is not appended to the tail.
         let (mut file, _) = NamesFile::open(home.path(), true).expect("opens");
-        file.append(&[put("c", 3)]).expect("appended");
+        file.append(&[put_entry("c", 3)]).expect("appended");
         let after = [registration("a", 1), registration("c", 3)];
         assert_eq!(names(home.path()), after, "cut at {cut}");
     }
@@ -80,7 +85,7 @@ fn a_torn_tail_is_cut_off() {
 fn a_flipped_byte_costs_its_line_and_is_reported() {
     let home = tempfile::tempdir().expect("a folder");
     let (mut file, _) = NamesFile::open(home.path(), true).expect("opens");
-    file.append(&[put("a", 1), put("b", 2), put("c", 3)])
+    file.append(&[put_entry("a", 1), put_entry("b", 2), put_entry("c", 3)])
         .expect("appended");
     let all = names(home.path());
     let content = fs::read(path(home.path())).expect("readable");
@@ -122,7 +127,7 @@ fn a_flipped_byte_costs_its_line_and_is_reported() {
 fn a_newer_version_is_left_alone() {
     let home = tempfile::tempdir().expect("a folder");
     let mut lines = Vec::new();
-    write_line(&mut lines, &Line::Version(VERSION + 1)).expect("text");
+    write_line(&mut lines, &JournalLine::Version(VERSION + 1)).expect("text");
     fs::write(path(home.path()), &lines).expect("written");
     let refused = NamesFile::open(home.path(), true).err().expect("newer");
     assert!(refused.to_string().contains("newer"), "{refused}");
@@ -133,7 +138,7 @@ fn a_newer_version_is_left_alone() {
 fn the_file_does_not_outgrow_its_names() {
     let home = tempfile::tempdir().expect("a folder");
     let (mut file, _) = NamesFile::open(home.path(), false).expect("opens");
-    let many: Vec<_> = (0..1000).map(|id| put("a", id)).collect();
+    let many: Vec<_> = (0..1000).map(|id| put_entry("a", id)).collect();
     for _ in 0..20 {
         file.append(&many).expect("appended");
         let length = fs::metadata(path(home.path())).expect("exists").len();
@@ -146,14 +151,15 @@ fn the_file_does_not_outgrow_its_names() {
 fn a_write_that_fails_leaves_no_trace_and_removals_are_repeated() {
     let home = tempfile::tempdir().expect("a folder");
     let (mut file, _) = NamesFile::open(home.path(), true).expect("opens");
-    file.append(&[put("a", 1), put("b", 2)]).expect("appended");
+    file.append(&[put_entry("a", 1), put_entry("b", 2)])
+        .expect("appended");
     let read_only = File::open(path(home.path())).expect("opens");
     let writable = std::mem::replace(&mut file.file, read_only);
-    assert!(file.append(&[remove("b"), put("c", 3)]).is_err());
+    assert!(file.append(&[remove("b"), put_entry("c", 3)]).is_err());
     file.file = writable;
     // As a write that was cut short leaves it.
     file.file.write_all_at(b"half", file.length).expect("space");
-    file.append(&[put("d", 4)]).expect("appended");
+    file.append(&[put_entry("d", 4)]).expect("appended");
     let expected = [registration("a", 1), registration("d", 4)];
     assert_eq!(names(home.path()), expected);
     assert_eq!(copies(home.path()), 0);

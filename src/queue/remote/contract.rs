@@ -52,7 +52,7 @@ pub(super) const LIST: Method<(Option<Query>,), Page> = Method::new(
 
 pub(super) const COUNT: Method<(Option<Filter>,), Count> = Method::new(
     "count(filter: map?) -> map",
-    "Returns the number of matching tasks: exact, or at_least.",
+    "Returns the number of matching tasks: exact, or a lower bound.",
 );
 
 pub(super) const DEAD_LETTERS: Method<NoArgs, Vec<FailureGroup>> = Method::new(

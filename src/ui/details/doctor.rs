@@ -18,7 +18,10 @@ pub(super) fn rows(model: &Model) -> Vec<(String, String, StyleRole)> {
     );
     let persistence = match &stats.persist_error {
         Some(why) => (
-            format!("{} not saved: {why}", pluralize(stats.unsaved, "change")),
+            format!(
+                "{} not saved: {why}",
+                pluralize(stats.unpersisted, "change")
+            ),
             StyleRole::Bad,
         ),
         None => ("every change is saved".to_owned(), StyleRole::Good),

@@ -22,7 +22,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const fn word(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Name => "name",
             Self::Call => "call",
@@ -118,7 +118,7 @@ impl LogLine {
         if words.is_empty() {
             return true;
         }
-        let text = format!("{} {}", self.kind.word(), self.text.to_lowercase());
+        let text = format!("{} {}", self.kind.as_str(), self.text.to_lowercase());
         words.iter().all(|word| match word.strip_prefix('!') {
             Some(word) => !text.contains(word),
             None => text.contains(word.as_str()),

@@ -235,7 +235,7 @@ impl Tasks {
         self.pending.is_none() && std::mem::take(&mut self.stale)
     }
 
-    /// Forgets a page that could not be fetched; the next refresh fetches it again.
+    /// Discards a page that could not be fetched; the next refresh fetches it again.
     pub(crate) fn fetch_failed(&mut self, number: u64) {
         self.pending.take_if(|fetch| fetch.number == number);
     }

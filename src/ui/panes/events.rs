@@ -60,7 +60,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         }
         let at = model.local(line.at).strftime(" %H:%M:%S ").to_string();
         let kind = if area.width >= 40 {
-            format!("{:<7} ", line.kind.word())
+            format!("{:<7} ", line.kind.as_str())
         } else {
             String::new()
         };

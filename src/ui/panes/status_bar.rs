@@ -38,7 +38,7 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         0 => String::new(),
         n => format!(" {n} STUCK "),
     };
-    let unsaved = if stats.persist_error.is_some() {
+    let not_saved = if stats.persist_error.is_some() {
         " NOT SAVED "
     } else {
         ""
@@ -65,7 +65,7 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
             if read_only { " READ-ONLY " } else { "" },
             StyleRole::Active,
         ),
-        (unsaved, StyleRole::Bad),
+        (not_saved, StyleRole::Bad),
         (stuck.as_str(), StyleRole::Bad),
         (
             if model.leaving { " QUITTING " } else { "" },

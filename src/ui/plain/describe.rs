@@ -43,7 +43,7 @@ pub(super) fn event(model: &Model, line: &LogLine) -> String {
     format!(
         "{} {}: {}",
         clock(model, line.at),
-        line.kind.word(),
+        line.kind.as_str(),
         line.text
     )
 }

@@ -95,23 +95,23 @@ pub(crate) fn busy() -> Model {
         dropped: 0,
     };
     for effect in send(&mut model, Msg::Broker(batch)) {
-        answer(&mut model, &effect);
+        complete_fetch(&mut model, &effect);
     }
-    answer_all(&mut model);
+    complete_fetches(&mut model);
     model
 }
 
 /// Answers every question that the model has open, from the fixture's world.
-pub(crate) fn answer_all(model: &mut Model) {
+pub(crate) fn complete_fetches(model: &mut Model) {
     for effect in send(model, Msg::Overview(Some((Box::new(stats()), workers())))) {
-        answer(model, &effect);
+        complete_fetch(model, &effect);
     }
     if let Some(fetch) = model.tasks.refresh() {
-        answer(model, &Effect::Tasks(fetch));
+        complete_fetch(model, &Effect::Tasks(fetch));
     }
 }
 
-pub(crate) fn answer(model: &mut Model, effect: &Effect) {
+pub(crate) fn complete_fetch(model: &mut Model, effect: &Effect) {
     if let Effect::Tasks(fetch) = effect {
         let fits = |task: &Task| fetch.query.filter.states.contains(task.state);
         let page = Page {
@@ -139,7 +139,7 @@ pub(crate) fn press(model: &mut Model, keys: &[&str]) -> Vec<Effect> {
     for key in keys {
         let effects = send(model, Msg::Key(key.parse().expect("a key")));
         for effect in &effects {
-            answer(model, effect);
+            complete_fetch(model, effect);
         }
         all.extend(effects);
     }
@@ -352,14 +352,14 @@ pub(crate) fn stats() -> Stats {
 pub(crate) fn workers() -> Vec<WorkerStatus> {
     (1..=3)
         .map(|n| {
-            let mut lane = ActivityTimeline::default();
+            let mut timeline = ActivityTimeline::default();
             let mut at = 27_000 - 2_000 * u64::from(n);
             let mut i = u64::from(n);
             while at > 1_200 {
                 let length = 200 + (i * 7_919) % 900;
-                let mut stretch = Span::of_task(ago(at), ago(at.saturating_sub(length)));
-                stretch.failed = n == 2 && i.is_multiple_of(9);
-                lane.push(stretch);
+                let mut span = Span::of_task(ago(at), ago(at.saturating_sub(length)));
+                span.failed = n == 2 && i.is_multiple_of(9);
+                timeline.push(span);
                 at = at.saturating_sub(length + if i.is_multiple_of(5) { 900 } else { 0 });
                 i += 1;
             }
@@ -380,7 +380,7 @@ pub(crate) fn workers() -> Vec<WorkerStatus> {
                 failed: u64::from(n == 2),
                 cancelled: 0,
                 started_at: ago(60_000),
-                timeline: lane,
+                timeline,
             }
         })
         .collect()

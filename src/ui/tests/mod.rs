@@ -1,4 +1,4 @@
-//! The screen, tested whole: snapshots of every pane and overlay, stories told in keys on the real
+//! The screen, tested whole: snapshots of every pane and overlay, key stories on the real
 //! program, and keys at random.
 
 mod docs;

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::fixture::{answer, answer_all, busy, draw, send};
+use super::fixture::{busy, complete_fetch, complete_fetches, draw, send};
 use crate::{
     net::naming::{Health, NameEvent as NamingEvent, Record},
     node::NamesEvent,
@@ -181,12 +181,12 @@ proptest! {
                     crate::ui::update::update(&mut model, Msg::Tick, now)
                 }
                 Input::Answers => {
-                    answer_all(&mut model);
+                    complete_fetches(&mut model);
                     vec![]
                 }
             };
             for effect in &effects {
-                answer(&mut model, effect);
+                complete_fetch(&mut model, effect);
             }
             prop_assert!(model.layers.len() < 80);
             let buffer = draw(&mut model, width, height);

@@ -64,12 +64,12 @@ impl Recorded {
             size,
             now,
         };
-        recorded.take(Msg::Started);
-        recorded.take(names());
+        recorded.handle(Msg::Started);
+        recorded.handle(names());
         recorded
     }
 
-    fn take(&mut self, msg: Msg) {
+    fn handle(&mut self, msg: Msg) {
         self.now = self.now.after(Duration::from_millis(3));
         let before = self.model.typed_text().map(str::to_owned);
         if let Msg::Resize(width, height) = &msg {
@@ -83,25 +83,25 @@ impl Recorded {
         recorded.expect("room");
         draw(&mut self.model, self.size.0, self.size.1);
         for effect in effects {
-            if let Some(answer) = answer(effect) {
-                self.take(answer);
+            if let Some(answer) = response(effect) {
+                self.handle(answer);
             }
         }
     }
 
     fn press(&mut self, key: &str) {
-        self.take(Msg::Key(key.parse().expect("a key")));
+        self.handle(Msg::Key(key.parse().expect("a key")));
     }
 
     fn type_text(&mut self, text: &str) {
         for c in text.chars() {
-            self.take(Msg::Key(Key::char(c)));
+            self.handle(Msg::Key(Key::char(c)));
         }
     }
 
     fn later(&mut self, span: Duration) {
         self.now = self.now.after(span);
-        self.take(Msg::Tick);
+        self.handle(Msg::Tick);
     }
 
     /// What was on the screen at the end, what is shown of it again on a terminal of this size, and the
@@ -124,7 +124,7 @@ impl Recorded {
     }
 }
 
-fn answer(effect: Effect) -> Option<Msg> {
+fn response(effect: Effect) -> Option<Msg> {
     Some(match effect {
         Effect::Greet { number, name } => Msg::Greeted {
             number,
@@ -171,7 +171,7 @@ fn a_ticket_that_was_typed_or_pasted_is_in_no_recording() {
             if by_key {
                 screen.type_text(text);
             } else {
-                screen.take(Msg::Paste(text.to_owned()));
+                screen.handle(Msg::Paste(text.to_owned()));
             }
             screen.press("enter");
         };
@@ -215,7 +215,7 @@ fn a_ticket_in_pieces_is_in_no_recording_either() {
         screen.type_text("join");
         screen.press("enter");
         screen.type_text(typed);
-        screen.take(Msg::Paste(pasted));
+        screen.handle(Msg::Paste(pasted));
         let buffer = draw(&mut screen.model, 200, 50);
         let text: String = buffer.content.iter().map(Cell::symbol).collect();
         screen.press("enter");
@@ -235,7 +235,7 @@ fn a_ticket_in_pieces_is_in_no_recording_either() {
 fn nobody_is_greeted_with_a_ticket() {
     let mut screen = Recorded::start((120, 36));
     screen.press("2");
-    screen.take(Msg::Paste(TICKET.to_owned()));
+    screen.handle(Msg::Paste(TICKET.to_owned()));
     screen.press("enter");
     assert_eq!(screen.model.greeter.input.value(), TICKET);
     let hint = screen.model.greeter.hint.as_deref();
@@ -246,7 +246,7 @@ fn nobody_is_greeted_with_a_ticket() {
 fn a_ticket_on_the_screen_is_stars() {
     let mut screen = Recorded::start((200, 50));
     screen.press(":");
-    screen.take(Msg::Paste(format!("join {TICKET}")));
+    screen.handle(Msg::Paste(format!("join {TICKET}")));
     let buffer = draw(&mut screen.model, 200, 50);
     let text: String = buffer.content.iter().map(Cell::symbol).collect();
     assert!(text.contains("********"), "{text}");
@@ -386,14 +386,14 @@ proptest! {
         let mut screen = Recorded::start((100, 30));
         for step in steps {
             match step {
-                Transition::Key(key) => screen.take(Msg::Key(key)),
+                Transition::Key(key) => screen.handle(Msg::Key(key)),
                 Transition::Text(text) => screen.type_text(&text),
-                Transition::Paste(text) => screen.take(Msg::Paste(text)),
+                Transition::Paste(text) => screen.handle(Msg::Paste(text)),
                 Transition::Mouse(x, y, button) => {
                     let what = [Click::Left, Click::WheelUp, Click::WheelDown][usize::from(button)];
-                    screen.take(Msg::Mouse(Mouse { x, y, what }));
+                    screen.handle(Msg::Mouse(Mouse { x, y, what }));
                 }
-                Transition::Size(width, height) => screen.take(Msg::Resize(width, height)),
+                Transition::Size(width, height) => screen.handle(Msg::Resize(width, height)),
                 Transition::Ended(state, count) => {
                     let state = State::ALL[usize::from(state) % State::ALL.len()];
                     let events = (0..count).map(|n| Event::Finished {
@@ -403,7 +403,7 @@ proptest! {
                         run_time: Duration::from_millis(n),
                     });
                     let batch = EventBatch { at: screen.now, events: events.collect(), dropped: 0 };
-                    screen.take(Msg::Broker(batch));
+                    screen.handle(Msg::Broker(batch));
                 }
                 Transition::Later(ms) => screen.later(Duration::from_millis(ms)),
             }

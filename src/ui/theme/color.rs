@@ -19,7 +19,7 @@ impl ColorDef {
         match depth {
             ColorDepth::None => None,
             ColorDepth::Ansi16 => Some(self.named),
-            ColorDepth::Ansi256 => Some(Color::Indexed(nearest(self.rgb))),
+            ColorDepth::Ansi256 => Some(Color::Indexed(nearest_index(self.rgb))),
             ColorDepth::True => Some(Color::Rgb(r, g, b)),
         }
     }
@@ -45,7 +45,7 @@ impl<'de> Deserialize<'de> for ColorDef {
 }
 
 /// Returns the nearest colour of xterm's cube (16 to 231) and grey ramp (232 to 255).
-fn nearest(rgb: (u8, u8, u8)) -> u8 {
+fn nearest_index(rgb: (u8, u8, u8)) -> u8 {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let distance = |(r, g, b): (u8, u8, u8)| {
         let part = |x: u8, y: u8| u32::from(x.abs_diff(y)).pow(2);
@@ -67,9 +67,9 @@ mod tests {
 
     #[test]
     fn exact_colours_are_found_exactly() {
-        assert_eq!(nearest((0, 0, 0)), 16);
-        assert_eq!(nearest((255, 255, 255)), 231);
-        assert_eq!(nearest((95, 135, 175)), 67);
-        assert_eq!(nearest((8, 8, 8)), 232);
+        assert_eq!(nearest_index((0, 0, 0)), 16);
+        assert_eq!(nearest_index((255, 255, 255)), 231);
+        assert_eq!(nearest_index((95, 135, 175)), 67);
+        assert_eq!(nearest_index((8, 8, 8)), 232);
     }
 }

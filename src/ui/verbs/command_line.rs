@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A verb and its argument.
-pub(super) type Step = (Action, Option<String>);
+pub(super) type VerbCall = (Action, Option<String>);
 
 static GRAMMAR: LazyLock<clap::Command> = LazyLock::new(|| {
     let grammar = clap::Command::new("distro-tui")
@@ -39,7 +39,7 @@ static GRAMMAR: LazyLock<clap::Command> = LazyLock::new(|| {
 ///
 /// # Errors
 /// A sentence that explains the mistake, or that the command has no verb on the screen.
-pub(super) fn parse(line: &str) -> Option<Result<Vec<Step>, String>> {
+pub(super) fn parse(line: &str) -> Option<Result<Vec<VerbCall>, String>> {
     let words = words(line);
     let (first, rest) = words.split_first()?;
     let command = GRAMMAR.find_subcommand(first)?;
@@ -83,7 +83,7 @@ fn first_line(error: &clap::Error) -> String {
 }
 
 /// The verbs that do what a command does. What only concerns output is left out: `--json`, `--wait`.
-fn steps(command: Command) -> Result<Vec<Step>, String> {
+fn steps(command: Command) -> Result<Vec<VerbCall>, String> {
     let step = |action, argument: &str| Ok(vec![(action, some(argument))]);
     match command {
         Command::Names(NamesCommand::List { .. } | NamesCommand::Watch { .. }) => {
@@ -132,7 +132,7 @@ fn steps(command: Command) -> Result<Vec<Step>, String> {
     }
 }
 
-fn task_steps(tasks: TasksCommand) -> Result<Vec<Step>, String> {
+fn task_steps(tasks: TasksCommand) -> Result<Vec<VerbCall>, String> {
     let pane = (Action::Focus(Pane::Tasks), None);
     let show = |filter: Vec<String>, sort: Order| {
         vec![
@@ -161,7 +161,11 @@ fn task_steps(tasks: TasksCommand) -> Result<Vec<Step>, String> {
 }
 
 /// Acts on the named tasks one by one, or shows those that match and asks about all of them.
-fn selected(selector: TaskSelector, one: Option<Action>, all: Action) -> Result<Vec<Step>, String> {
+fn selected(
+    selector: TaskSelector,
+    one: Option<Action>,
+    all: Action,
+) -> Result<Vec<VerbCall>, String> {
     match (selector.selection()?, one) {
         (Selection::Ids(ids), Some(one)) => {
             let ids = ids.iter();
@@ -187,7 +191,7 @@ mod tests {
 
     fn read(line: &str) -> Vec<(Action, String)> {
         let steps = parse(line).expect("a command").expect("readable");
-        let text = |(action, argument): Step| (action, argument.unwrap_or_default());
+        let text = |(action, argument): VerbCall| (action, argument.unwrap_or_default());
         steps.into_iter().map(text).collect()
     }
 

@@ -1,4 +1,4 @@
-//! `dead-letters`: shows why tasks have failed for good, and acts on those with the same error.
+//! `dead-letters`: shows why tasks have failed permanently, and acts on those with the same error.
 
 use super::{Action, ActionSpec, filter, scope};
 use crate::{

@@ -91,7 +91,7 @@ pub(crate) fn rows(model: &Model, pane: Pane) -> ExportRows {
             let lines = data.log.matching(&model.events.filter).into_iter();
             let event = |line: &LogLine| EventJson {
                 at: json::time(line.at),
-                kind: line.kind.word(),
+                kind: line.kind.as_str(),
                 text: line.text.clone(),
             };
             ExportTable::Events(lines.map(event).collect())

@@ -8,7 +8,7 @@ use tui_input::Input;
 
 use super::{
     Action, ActionSpec, Scope, TABLE,
-    command_line::{self, Step},
+    command_line::{self, VerbCall},
     perform,
 };
 use crate::{
@@ -80,7 +80,7 @@ pub(crate) fn matches(palette: &Palette) -> Vec<&'static ActionSpec> {
 ///
 /// # Errors
 /// A sentence that explains the mistake.
-fn parse(typed: &str) -> Option<Result<Vec<Step>, String>> {
+fn parse(typed: &str) -> Option<Result<Vec<VerbCall>, String>> {
     if let Some(command) = command_line::parse(typed) {
         return Some(command);
     }
@@ -93,7 +93,7 @@ fn parse(typed: &str) -> Option<Result<Vec<Step>, String>> {
     })
 }
 
-fn run(model: &mut Model, steps: Vec<Step>) -> Vec<Effect> {
+fn run(model: &mut Model, steps: Vec<VerbCall>) -> Vec<Effect> {
     let mut effects = Vec::new();
     for (action, argument) in steps {
         effects.extend(perform(model, action, argument.as_deref()));

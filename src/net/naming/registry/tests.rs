@@ -310,19 +310,19 @@ fn the_registry_is_bounded() {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum Operation {
     RegisterRequest(u8, u8, bool),
     Renew(u8, u8),
     Unregister(u8, u8),
     Wait(u64),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let step = prop_oneof![
-        (0u8..4, 1u8..4, any::<bool>()).prop_map(|(n, w, x)| Step::RegisterRequest(n, w, x)),
-        (0u8..4, 1u8..4).prop_map(|(n, w)| Step::Renew(n, w)),
-        (0u8..4, 1u8..4).prop_map(|(n, w)| Step::Unregister(n, w)),
-        (0u64..20_000).prop_map(Step::Wait),
+        (0u8..4, 1u8..4, any::<bool>()).prop_map(|(n, w, x)| Operation::RegisterRequest(n, w, x)),
+        (0u8..4, 1u8..4).prop_map(|(n, w)| Operation::Renew(n, w)),
+        (0u8..4, 1u8..4).prop_map(|(n, w)| Operation::Unregister(n, w)),
+        (0u64..20_000).prop_map(Operation::Wait),
     ];
     proptest::collection::vec(step, 0..60)
 }
@@ -332,14 +332,14 @@ type Model = BTreeMap<(String, u8), (u64, Millis, bool)>;
 
 proptest! {
     #[test]
-    fn it_agrees_with_a_small_model_and_watchers_can_follow(steps in steps()) {
+    fn it_agrees_with_a_small_model_and_watchers_can_follow(steps in operations()) {
         let mut registry = NameRegistry::default();
         let mut model = Model::new();
         let mut mirror: BTreeMap<(String, Principal), Record> = BTreeMap::new();
         let (mut now, mut seen) = (0, 0);
         for step in steps {
             match step {
-                Step::RegisterRequest(name, owner, exclusive) => {
+                Operation::RegisterRequest(name, owner, exclusive) => {
                     let name = format!("n{name}");
                     let taken = model.iter().any(|((n, o), (.., x))| {
                         *n == name && *o != owner && (*x || exclusive)
@@ -351,7 +351,7 @@ proptest! {
                         model.insert((name, owner), (lease.id, now, exclusive));
                     }
                 }
-                Step::Renew(name, owner) => {
+                Operation::Renew(name, owner) => {
                     let key = (format!("n{name}"), owner);
                     let id = model.get(&key).map_or(0, |(id, ..)| *id);
                     let renewed = registry.renew(now, &who(owner), &key.0, id);
@@ -360,12 +360,12 @@ proptest! {
                         *at = now;
                     }
                 }
-                Step::Unregister(name, owner) => {
+                Operation::Unregister(name, owner) => {
                     let key = (format!("n{name}"), owner);
                     let gone = registry.unregister(&who(owner), &key.0, false);
                     prop_assert_eq!(gone.is_ok(), model.remove(&key).is_some());
                 }
-                Step::Wait(ms) => {
+                Operation::Wait(ms) => {
                     now += ms;
                     registry.advance(now);
                     model.retain(|_, (_, renewed, _)| now < *renewed + 15_000);

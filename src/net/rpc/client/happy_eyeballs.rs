@@ -91,7 +91,7 @@ mod tests {
         })
     }
 
-    fn unreached(mut peers: impl Iterator<Item = PeerAddr>) -> CallError {
+    fn wrong_key(mut peers: impl Iterator<Item = PeerAddr>) -> CallError {
         CallError::Connect {
             peer: peers.next().expect("one").to_string(),
             reason: ConnectError::WrongKey,
@@ -126,26 +126,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_counts_for_every_address() {
-        let stranger = || CallError::Unauthorized("p".into());
+        let unauthorized = || CallError::Unauthorized("p".into());
         let failed = race::<(), _>(peers(1..4), |peer| async move {
             match peer.addr.port() {
-                2 => Err(stranger()),
+                2 => Err(unauthorized()),
                 _ => pending().await,
             }
         });
-        assert_eq!(failed.await, Err(stranger()));
+        assert_eq!(failed.await, Err(unauthorized()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_is_reported_only_without_another_error() {
-        let (silent, told): (Vec<PeerAddr>, _) = (peers(1..4).collect(), unreached(peers(2..3)));
+        let (silent, expected): (Vec<PeerAddr>, _) =
+            (peers(1..4).collect(), wrong_key(peers(2..3)));
         let failed = race::<(), _>(peers(1..4), |peer| async move {
             match peer.addr.port() {
-                2 => Err(unreached(peers(2..3))),
+                2 => Err(wrong_key(peers(2..3))),
                 _ => Err(unreachable(peer)),
             }
         });
-        assert_eq!(failed.await, Err(told));
+        assert_eq!(failed.await, Err(expected));
         let failed = race::<(), _>(peers(1..4), |peer| async move { Err(unreachable(peer)) });
         assert_eq!(failed.await, Err(unreachable(silent[2])));
         assert!(race::<(), _>(peers(1..1), |_peer| pending()).await.is_err());

@@ -11,7 +11,7 @@ pub enum AdmissionError {
     /// The ticket is unknown, or was issued for another role.
     #[error("this ticket is not known here; ask for another")]
     UnknownTicket,
-    /// The ticket was issued for one member, who has joined.
+    /// The ticket was issued for one member, and has been used.
     #[error("this single-use ticket has been used; ask for another")]
     UsedTicket,
     /// The ticket was invalidated.
@@ -33,7 +33,7 @@ pub enum AdmissionError {
     #[error("this is the key of this server itself; it cannot be revoked")]
     OwnKey,
     /// The change is in effect, but only until this process ends.
-    #[error("done, but it will be forgotten at the next start: {path}: {error}")]
+    #[error("done, but it will be lost at the next start: {path}: {error}")]
     NotStored {
         /// The file of the member list.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum AdmissionError {
         error: Arc<io::Error>,
     },
     /// The change is in effect, but storing it was aborted.
-    #[error("done, but it may be forgotten at the next start: {0}")]
+    #[error("done, but it may be lost at the next start: {0}")]
     Aborted(#[source] Arc<tokio::task::JoinError>),
 }
 

@@ -129,6 +129,6 @@ mod tests {
             .issue_ticket(Role::Read, false, None)
             .await
             .expect_err("no folder");
-        assert!(said.to_string().contains("forgotten"), "{said}");
+        assert!(said.to_string().contains("lost"), "{said}");
     }
 }

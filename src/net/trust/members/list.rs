@@ -143,8 +143,8 @@ impl MemberList {
         if let Some(standing) = standing.filter(|_| ticket.is_standing()) {
             return Ok(*standing);
         }
-        let forgotten = |ticket: &TicketRecord| ticket.expires_at.is_some_and(|at| at + DAY < now);
-        self.tickets.retain(|_, ticket| !forgotten(ticket));
+        let outdated = |ticket: &TicketRecord| ticket.expires_at.is_some_and(|at| at + DAY < now);
+        self.tickets.retain(|_, ticket| !outdated(ticket));
         if self.tickets.len() >= MAX_TICKETS {
             return Err(AdmissionError::TooManyTickets);
         }

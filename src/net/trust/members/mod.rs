@@ -42,7 +42,7 @@ struct MembersState {
 #[derive(Debug, Default)]
 struct MemberTables {
     list: MemberList,
-    /// Delegated members, by the key that vouches for them.
+    /// Delegated members, by the key that delegates them.
     delegated: HashMap<PublicKey, HashMap<PublicKey, Role>>,
     /// Closes the connections of a key; created with the first connection.
     connections: HashMap<PublicKey, Arc<CancellationToken>>,
@@ -166,7 +166,7 @@ impl Members {
         self.0.revision.subscribe()
     }
 
-    /// Replaces the members that `by` vouches for; the highest role counts if several keys vouch for one.
+    /// Replaces the members that `by` delegates; the highest role counts if several keys delegate one.
     /// Closes the connections of keys whose role has changed, and returns the keys that may no longer
     /// connect.
     pub fn set_delegated(

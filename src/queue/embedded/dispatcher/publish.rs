@@ -66,7 +66,7 @@ impl Dispatcher {
         stats.desired_workers = self.desired_workers;
         stats.stuck = self.pool.stuck();
         stats.persist_error.clone_from(&self.persist_error);
-        stats.unsaved = self.changes.len();
+        stats.unpersisted = self.changes.len();
         stats.storage = StorageStats {
             durability: self.config.durability(),
             bytes,

@@ -14,7 +14,7 @@ use crate::{
         effect::{EffectDone, Msg},
         model::Replay,
         tests::{
-            fixture::{answer_all, draw, fresh, press, send, theme, type_text},
+            fixture::{complete_fetches, draw, fresh, press, send, theme, type_text},
             snapshots::{assert_shown, at_every_size},
         },
     },
@@ -117,7 +117,7 @@ fn every_theme_and_every_kind_of_terminal() {
     for (name, depth, set) in looks {
         let mut model = busy_after(&["3", "j"]);
         model.theme = theme(name, depth, set);
-        answer_all(&mut model);
+        complete_fetches(&mut model);
         let buffer = draw(&mut model, 120, 36);
         assert_shown(&format!("theme_{name}_{depth:?}_{set:?}"), &buffer);
         if set == SymbolSet::Ascii {

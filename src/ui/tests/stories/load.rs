@@ -12,13 +12,13 @@ async fn a_load_fills_the_timelines_and_can_be_paused_and_purged() {
     app.until("PAUSED").await;
     app.until("0 of 2 busy").await;
     let screen = app.shown();
-    let lane = screen
+    let timeline = screen
         .lines()
         .find(|line| line.contains("w1 "))
         .expect("the first worker's row");
     assert!(
-        lane.contains(|c| ('▁'..='█').contains(&c)),
-        "its lane shows what it ran: {lane}"
+        timeline.contains(|c| ('▁'..='█').contains(&c)),
+        "its timeline shows what it ran: {timeline}"
     );
     app.press("D");
     app.until("Purge").await;

@@ -27,9 +27,9 @@ fn a_standing_ticket_is_the_same_until_it_is_invalidated() {
     assert_eq!(members.invalidate_tickets(Some(Role::Read)), 0);
     assert_eq!(members.invalidate_tickets(Some(Role::Member)), 1);
     assert_ne!(first, issue(&mut members));
-    let why = join(&mut members, first, 3).expect_err("rotated");
+    let why = join(&mut members, first, 3).expect_err("invalidated");
     assert!(why.contains("withdrawn"), "{why}");
-    assert!(members.get(&key(1)).is_some(), "who has joined stays");
+    assert!(members.get(&key(1)).is_some(), "members stay");
 }
 
 #[test]

@@ -1,9 +1,9 @@
-mod life;
 mod limits;
 mod model;
 mod order;
 mod races;
 mod recovery;
+mod transitions;
 
 use tokio::sync::oneshot;
 
