@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::text::Metrics;
+use self::text::MetricsSnapshot;
 use crate::{
     net::{naming::NamingServer, rpc::endpoint::Endpoint},
     queue::broker::Broker,
@@ -48,11 +48,11 @@ pub(crate) struct MetricsSource {
 }
 
 impl MetricsSource {
-    async fn collect(&self) -> Option<Metrics> {
-        let mut metrics = Metrics {
+    async fn collect(&self) -> Option<MetricsSnapshot> {
+        let mut metrics = MetricsSnapshot {
             names: self.naming.as_ref().map_or(0, NamingServer::count),
             calls: self.endpoint.call_counts(),
-            ..Metrics::default()
+            ..MetricsSnapshot::default()
         };
         if let Some(broker) = &self.broker {
             metrics.stats = broker.stats().await.ok()?;
@@ -126,7 +126,7 @@ async fn respond(
 }
 
 async fn metrics(source: &MetricsSource) -> (StatusCode, &'static str, String) {
-    match source.collect().await.map(Metrics::encode_text) {
+    match source.collect().await.map(MetricsSnapshot::encode_text) {
         Some(Ok(text)) => (StatusCode::OK, OPEN_METRICS, text),
         _ => plain(StatusCode::SERVICE_UNAVAILABLE, "the node is stopping\n"),
     }

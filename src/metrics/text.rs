@@ -17,7 +17,7 @@ use crate::queue::{
 
 /// The values of all metrics at one moment.
 #[derive(Debug, Default)]
-pub(super) struct Metrics {
+pub(super) struct MetricsSnapshot {
     pub(super) stats: Stats,
     pub(super) workers: Vec<WorkerStatus>,
     pub(super) histograms: Vec<NameHistograms>,
@@ -25,7 +25,7 @@ pub(super) struct Metrics {
     pub(super) calls: (u64, u64),
 }
 
-impl Metrics {
+impl MetricsSnapshot {
     /// Encodes the metrics.
     pub(super) fn encode_text(self) -> Result<String, fmt::Error> {
         let mut registry = Registry::with_prefix("distro_tui");
@@ -36,7 +36,7 @@ impl Metrics {
     }
 }
 
-impl Collector for Metrics {
+impl Collector for MetricsSnapshot {
     fn encode(&self, mut page: DescriptorEncoder<'_>) -> fmt::Result {
         self.tasks(&mut page)?;
         self.workers(&mut page)?;
@@ -56,7 +56,7 @@ impl Collector for Metrics {
     }
 }
 
-impl Metrics {
+impl MetricsSnapshot {
     fn tasks(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let stats = &self.stats;
         let states = State::ALL.map(|state| (state.as_str(), stats.count(state) as f64));
@@ -219,12 +219,12 @@ mod tests {
             wait: counts.clone(),
             run: counts,
         }];
-        let metrics = Metrics {
+        let metrics = MetricsSnapshot {
             stats,
             histograms,
             names: 3,
             calls: (9, 1),
-            ..Metrics::default()
+            ..MetricsSnapshot::default()
         };
         let text = metrics.encode_text().expect("text");
         for line in [
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_documentation_names_every_metric() {
-        let metrics = Metrics::default().encode_text().expect("text");
+        let metrics = MetricsSnapshot::default().encode_text().expect("text");
         let of_type = |line: &str| {
             let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
             let total = if kind == "counter" { "_total" } else { "" };
