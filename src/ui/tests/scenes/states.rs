@@ -1,4 +1,4 @@
-//! States of the screen as a whole: empty, in trouble, read-only, replaying, in other themes.
+//! States of the screen as a whole: empty, with errors, read-only, replaying, in other themes.
 
 use std::time::Duration;
 
