@@ -35,13 +35,10 @@ folder, the dashboard attaches to it. The commands control a running node from a
 
   names    servers register objects under a name; clients find them by name, never by address
   calls    the greeter, or any other object, is looked up, dialled and called
-  tasks    additions, one or a hundred at a time, are queued, and workers run them
-
-In the dashboard, ? shows every key.";
+  tasks    additions, one or a hundred at a time, are queued, and workers run them";
 
 const AFTER_HELP: &str = "\
-Keys: distro-tui keys lists the keys of the dashboard. The section [keys] of the configuration file
-changes them.
+`distro-tui keys` lists the keys of the dashboard, which [keys] in the configuration file changes.
 
 Settings come from these sources, in increasing precedence: defaults, the configuration file, the
 environment (DISTRO_TUI_THEME, DISTRO_TUI_WORKERS and so on), command-line options.

@@ -13,7 +13,7 @@ impl Model {
             let role = self.about.role;
             if role < needed {
                 return Some(format!(
-                    "this needs the role {needed}, and this key has {role}; ask for a {needed} ticket"
+                    "this requires the role {needed}, and this key has {role}; ask for a {needed} ticket"
                 ));
             }
         }
