@@ -16,7 +16,7 @@ use crate::{
         id::TaskId,
         options::DEFAULT_QUEUE,
         state::State,
-        stats::{Percentiles, Stats},
+        stats::{Percentiles, QueueStatus, Stats},
         task::{Attempt, Task},
         worker::WorkerStatus,
     },
@@ -174,6 +174,31 @@ impl WorkerJson {
             cancelled: worker.cancelled,
             busy: (worker.busy_share(now) * 1e3).round() / 1e3,
             started_at: time(worker.started_at),
+        }
+    }
+}
+
+/// A queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct QueueJson<'a> {
+    name: &'a str,
+    depth: usize,
+    in_flight: usize,
+    /// False if there may be more tasks than these.
+    exact: bool,
+    consumers: Option<usize>,
+    paused: bool,
+}
+
+impl<'a> From<&'a QueueStatus> for QueueJson<'a> {
+    fn from(queue: &'a QueueStatus) -> Self {
+        Self {
+            name: &queue.name,
+            depth: queue.depth.known(),
+            in_flight: queue.in_flight.known(),
+            exact: queue.depth.is_exact() && queue.in_flight.is_exact(),
+            consumers: queue.consumers,
+            paused: queue.paused,
         }
     }
 }

@@ -260,7 +260,7 @@ pub enum Command {
     /// List and scale workers
     #[command(subcommand, visible_alias = "worker")]
     Workers(WorkersCommand),
-    /// Pause and resume queues, and show statistics
+    /// List, pause and resume queues, and show statistics
     #[command(subcommand)]
     Queue(QueueCommand),
     /// List members, and the nodes that this one has joined

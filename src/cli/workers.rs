@@ -28,6 +28,9 @@ pub enum QueueCommand {
         /// Name of the queue; without it, all queues
         queue: Option<String>,
     },
+    /// List queues and the tasks in them
+    #[command(visible_alias = "ls")]
+    List,
     /// Show counts, rates and durations
     Stats,
 }

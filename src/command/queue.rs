@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::{CmdResult, Ctx, output::Output, workers::with_broker};
 use crate::{
     cli::QueueCommand,
-    json::StatsJson,
+    json::{QueueJson, StatsJson},
     queue::{
         state::State,
-        stats::{Percentiles, Stats},
+        stats::{Percentiles, QueueStatus, Stats},
     },
     text::fmt_duration,
     units::fmt_bytes,
@@ -32,6 +32,10 @@ pub(super) fn run(ctx: &Ctx<'_>, queue: &QueueCommand) -> CmdResult {
             })?;
             print_paused(ctx.output(), queue.as_deref(), false)
         }
+        QueueCommand::List => {
+            let queues = with_broker(ctx, |broker| async move { Ok(broker.queues().await?) })?;
+            list(&queues, ctx.output())
+        }
         QueueCommand::Stats => {
             let stats = with_broker(ctx, |broker| async move { Ok(broker.stats().await?) })?;
             let mut out = ctx.output();
@@ -44,6 +48,30 @@ pub(super) fn run(ctx: &Ctx<'_>, queue: &QueueCommand) -> CmdResult {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn list(queues: &[QueueStatus], mut out: Output) -> CmdResult {
+    if out.json {
+        let json: Vec<_> = queues.iter().map(QueueJson::from).collect();
+        out.document(&json)?;
+    } else {
+        let row = |queue: &QueueStatus| {
+            let consumers = queue.consumers.map(|count| count.to_string());
+            let state = if queue.paused { "paused" } else { "active" };
+            vec![
+                queue.name.to_string(),
+                queue.depth.to_string(),
+                queue.in_flight.to_string(),
+                consumers.unwrap_or_default(),
+                state.to_owned(),
+            ]
+        };
+        let rows: Vec<_> = queues.iter().map(row).collect();
+        let headings = ["QUEUE", "DEPTH", "IN FLIGHT", "CONSUMERS", "STATE"];
+        out.table(&headings, &rows)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the state of a queue, or of all queues.

@@ -1,6 +1,6 @@
 //! Statistics of a broker: counts, throughput and latencies.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ pub struct NameStats {
 }
 
 /// The latencies of one task name as counts in [`BUCKET_BOUNDS`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NameHistograms {
     /// The task name.
     pub name: Arc<str>,
@@ -132,7 +132,7 @@ pub const BUCKET_BOUNDS: [Duration; 14] = [
 ];
 
 /// A histogram of durations.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Buckets {
     /// The count of each bucket of [`BUCKET_BOUNDS`], and of the bucket above all.
     pub within: Vec<u64>,
@@ -209,6 +209,21 @@ impl Count {
     pub const fn known(self) -> usize {
         match self {
             Self::Exact(count) | Self::AtLeast(count) => count,
+        }
+    }
+
+    /// Returns true for an exact number.
+    #[must_use]
+    pub const fn is_exact(self) -> bool {
+        matches!(self, Self::Exact(_))
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(count) => count.fmt(f),
+            Self::AtLeast(count) => write!(f, "{count}+"),
         }
     }
 }

@@ -10,7 +10,7 @@ use distro_tui::queue::{
     error::BrokerError,
     event::{Event, EventBatch},
     id::{IdempotencyKey, TaskId},
-    options::{KeyPolicy, TaskKey},
+    options::{DEFAULT_QUEUE, KeyPolicy, TaskKey},
     query::{Filter, Order, PageStart, Query},
     registry::InvalidTask,
     state::State,
@@ -64,6 +64,8 @@ on_every_engine![
     matching_tasks_are_counted_cancelled_and_retried_in_bulk,
     a_unique_key_gives_the_living_task_and_a_queue_pauses_alone,
     a_task_reports_its_progress_and_its_attempts,
+    queues_report_their_tasks_and_consumers,
+    every_listed_operation_is_implemented,
 ];
 
 async fn a_sum_is_computed_by_a_named_worker(setup: Setup) {
@@ -527,5 +529,70 @@ async fn a_task_reports_its_progress_and_its_attempts(setup: Setup) {
             break;
         }
         events.next().await.expect("alive");
+    }
+}
+
+async fn queues_report_their_tasks_and_consumers(setup: Setup) {
+    let engine = setup.subject(2, CoreLimits::default()).await;
+    let broker = &*engine.broker;
+    if !engine.supports(&[Operation::Queues, Operation::Pause]) {
+        return;
+    }
+    let running = submit(broker, task("gate")).await;
+    until(broker, &running, State::Running).await;
+    broker.pause(Some("mail")).await.expect("answers");
+    let mut mail = sum(1, 1);
+    mail.options.queue = Some("mail".into());
+    let waiting = all(broker, vec![mail; 3]).await;
+    let queue = |name: &'static str| async move {
+        let queues = broker.queues().await.expect("answers");
+        let found = queues.into_iter().find(|queue| &*queue.name == name);
+        found.expect("listed")
+    };
+    let (default, mail) = (queue(DEFAULT_QUEUE).await, queue("mail").await);
+    assert_eq!((default.depth.known(), default.in_flight.known()), (0, 1));
+    assert_eq!((mail.depth.known(), mail.in_flight.known()), (3, 0));
+    assert_eq!((default.paused, mail.paused), (false, true));
+    assert!(default.consumers.is_none_or(|workers| workers == 2));
+    broker.resume(Some("mail")).await.expect("answers");
+    for id in waiting {
+        until(broker, &id, State::Succeeded).await;
+    }
+    let mail = queue("mail").await;
+    assert_eq!((mail.depth.known(), mail.in_flight.known()), (0, 0));
+    assert!(!mail.paused);
+}
+
+async fn every_listed_operation_is_implemented(setup: Setup) {
+    let engine = setup.subject(1, CoreLimits::default()).await;
+    let broker = &*engine.broker;
+    let (id, filter) = (TaskId::Sequence(9_999), Filter::default);
+    for operation in Operation::ALL {
+        let refused = match operation {
+            Operation::Submit => broker.submit(Vec::new()).await.err(),
+            Operation::SubmitIdempotent => {
+                let key = IdempotencyKey(1);
+                broker.submit_idempotent(key, Vec::new()).await.err()
+            }
+            Operation::Get => broker.get(&id).await.err(),
+            Operation::List => broker.list(Query::default()).await.err(),
+            Operation::Count => broker.count(filter()).await.err(),
+            Operation::DeadLetters => broker.dead_letters().await.err(),
+            Operation::Stats => broker.stats().await.err(),
+            Operation::Workers => broker.workers().await.err(),
+            Operation::Queues => broker.queues().await.err(),
+            Operation::Histograms => broker.histograms().await.err(),
+            Operation::Cancel => broker.cancel(&id).await.err(),
+            Operation::UndoCancel => broker.undo_cancel(&id).await.err(),
+            Operation::Retry => broker.retry(&id).await.err(),
+            Operation::Bulk => broker.bulk(BulkAction::Purge, filter()).await.err(),
+            Operation::Pause => {
+                let paused = broker.pause(Some("mail")).await;
+                paused.and(broker.resume(Some("mail")).await).err()
+            }
+            Operation::Scale => broker.scale(1).await.err(),
+        };
+        let unsupported = refused == Some(BrokerError::Unsupported { operation });
+        assert_eq!(engine.supports(&[operation]), !unsupported, "{operation:?}");
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn add(ctx: &Ctx<'_>, add: &AddArgs) -> CmdResult {
         addition.add.seconds = addition.add.seconds.or(add.seconds);
         Ok(addition.task())
     };
-    let usage = "no numbers ctx: write distro-tui add 2 3, or pipe lines such as `2 3` into it";
+    let usage = "no numbers given: write distro-tui add 2 3, or pipe lines such as `2 3` into it";
     run(ctx, &add.numbers, &add.submit, &parse, usage)
 }
 
@@ -52,7 +52,7 @@ pub(super) fn submit(ctx: &Ctx<'_>, submit: &SubmitArgs) -> CmdResult {
     let flags = submit.submit.flags.options(&jiff::ZonedDateTime::now());
     let flags = flags.map_err(CmdError::usage)?;
     let parse = |line: &str| submission::parse(line, &flags, &jiff::ZonedDateTime::now());
-    let usage = "no task ctx: write distro-tui submit add '[2,3]', or pipe lines such as `add [2,3]` \
+    let usage = "no task given: write distro-tui submit add '[2,3]', or pipe lines such as `add [2,3]` \
          into it";
     run(ctx, &submit.task, &submit.submit, &parse, usage)
 }

@@ -13,7 +13,7 @@ use crate::queue::{
     id::{IdempotencyKey, TaskId},
     query::Filter,
     state::State,
-    stats::{NameHistograms, Stats},
+    stats::{NameHistograms, QueueStatus, Stats},
     task::Receipt,
     worker::WorkerStatus,
 };
@@ -36,6 +36,7 @@ pub(super) enum DispatcherCommand {
     Pause(Option<String>, bool, Responder<()>),
     Stats(Responder<Stats>),
     Histograms(Responder<Vec<NameHistograms>>),
+    Queues(Responder<Vec<QueueStatus>>),
     Workers(Responder<Vec<WorkerStatus>>),
     Scale(usize, Responder<usize>),
     Subscribe(async_channel::Sender<EventBatch>),

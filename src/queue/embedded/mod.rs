@@ -51,7 +51,7 @@ use super::{
         Broker, BrokerFuture, BulkAction, BulkOutcome, CancelOutcome, Control, Engine, Inspect,
         RetryOutcome, ShutdownReport, Submit,
     },
-    capabilities::{Capabilities, Operation},
+    capabilities::Capabilities,
     clock::Clock,
     embedded::store::{
         Memory, OpenReport, Sqlite, Store,
@@ -63,7 +63,7 @@ use super::{
     query::{Filter, Page, Query},
     registry::Registry,
     state::State,
-    stats::{Count, NameHistograms, Stats},
+    stats::{Count, NameHistograms, QueueStatus, Stats},
     storage::{Durability, Recovery},
     task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
@@ -261,7 +261,7 @@ impl Engine for Embedded {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::all().without(Operation::Queues)
+        Capabilities::all()
     }
 }
 
@@ -304,6 +304,10 @@ impl Inspect for Embedded {
 
     fn workers(&self) -> BrokerFuture<'_, Vec<WorkerStatus>> {
         self.request(DispatcherCommand::Workers)
+    }
+
+    fn queues(&self) -> BrokerFuture<'_, Vec<QueueStatus>> {
+        self.request(DispatcherCommand::Queues)
     }
 
     fn histograms(&self) -> BrokerFuture<'_, Vec<NameHistograms>> {

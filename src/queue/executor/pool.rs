@@ -67,6 +67,11 @@ impl WorkerPool {
             .collect()
     }
 
+    /// The number of workers that receive jobs.
+    pub(in crate::queue) fn consumers(&self) -> usize {
+        self.active().len()
+    }
+
     /// Spawns or retires workers until `desired` are active; returns those that were spawned.
     pub(in crate::queue) fn scale(&mut self, desired: usize) -> Vec<WorkerNumber> {
         let active = self.active();

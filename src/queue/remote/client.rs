@@ -13,8 +13,8 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use super::{
     MAX_FRAME_TEXT, TASK_OVERHEAD,
     contract::{
-        ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, LIST, PAUSE, QUEUES,
-        RESUME, RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
+        ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, HISTOGRAMS, LIST, PAUSE,
+        QUEUES, RESUME, RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
     },
 };
 use crate::{
@@ -34,7 +34,7 @@ use crate::{
         id::{IdempotencyKey, TaskId},
         query::{Filter, Page, Query},
         state::State,
-        stats::{Count, QueueStatus, Stats},
+        stats::{Count, NameHistograms, QueueStatus, Stats},
         storage::Recovery,
         task::{NewTask, Receipt, Task},
         worker::WorkerStatus,
@@ -321,6 +321,10 @@ impl Inspect for Remote {
 
     fn queues(&self) -> BrokerFuture<'_, Vec<QueueStatus>> {
         self.call(&QUEUES, [], DEADLINE)
+    }
+
+    fn histograms(&self) -> BrokerFuture<'_, Vec<NameHistograms>> {
+        self.call(&HISTOGRAMS, [], DEADLINE)
     }
 
     fn subscribe(&self) -> Subscription {

@@ -15,7 +15,7 @@ use crate::{
         id::{IdempotencyKey, TaskId},
         query::{Filter, Page, Query},
         state::State,
-        stats::{Count, QueueStatus, Stats},
+        stats::{Count, NameHistograms, QueueStatus, Stats},
         storage::Recovery,
         task::{NewTask, Receipt, Task},
         worker::WorkerStatus,
@@ -71,6 +71,11 @@ pub(super) const WORKERS: Method<NoArgs, Vec<WorkerStatus>> = Method::new(
 pub(super) const QUEUES: Method<NoArgs, Vec<QueueStatus>> = Method::new(
     "queues() -> list",
     "Returns every queue with its depth and consumers.",
+);
+
+pub(super) const HISTOGRAMS: Method<NoArgs, Vec<NameHistograms>> = Method::new(
+    "histograms() -> list",
+    "Returns the latencies of each task name since the start.",
 );
 
 pub(super) const SUBMIT: Method<(Vec<NewTask>, Option<IdempotencyKey>), Vec<Receipt>> =

@@ -7,8 +7,8 @@ use futures_util::{Stream, stream};
 use super::{
     MAX_FRAME_TEXT, TASK_OVERHEAD,
     contract::{
-        ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, LIST, PAUSE, QUEUES,
-        RESUME, RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
+        ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, HISTOGRAMS, LIST, PAUSE,
+        QUEUES, RESUME, RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
     },
     event_log::{EventCursor, EventLog, EventPage},
 };
@@ -108,6 +108,9 @@ fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
         })
         .serve(&QUEUES, broker, |broker, _, []| async move {
             broker.queues().await
+        })
+        .serve(&HISTOGRAMS, broker, |broker, _, []| async move {
+            broker.histograms().await
         })
         .serve(&WORKERS, broker, |broker, _, []| async move {
             let mut workers = broker.workers().await?;

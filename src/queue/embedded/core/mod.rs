@@ -35,7 +35,7 @@ use crate::queue::{
     index::row::RunningInfo,
     options::MAX_PRIORITY,
     state::State,
-    stats::{NameHistograms, Stats},
+    stats::{NameHistograms, QueueStatus, Stats},
 };
 
 /// The waiting time that is worth one step of priority, so that no task starves.
@@ -66,8 +66,6 @@ pub(super) struct Core {
     metrics: Metrics,
     last_id: u64,
     last_run: u64,
-    /// Tasks that were dispatched and whose start has not been reported.
-    dispatched: usize,
     /// The earliest eviction time of the tasks that finished since the last
     /// [`Core::take_next_eviction`].
     next_eviction: Option<Timestamp>,
@@ -95,7 +93,6 @@ impl Core {
             metrics: Metrics::default(),
             last_id,
             last_run: 0,
-            dispatched: 0,
             next_eviction: None,
             rng: Rng(seed),
             signals: Vec::new(),
@@ -111,7 +108,6 @@ impl Core {
         let task = self.tasks.get_mut(&id)?;
         self.last_run += 1;
         task.run = self.last_run;
-        self.dispatched += 1;
         let Some(function) = &task.function else {
             let why = format!("there is no task named `{}` in this program", task.name);
             self.fail_to_start(id, &why);
@@ -135,7 +131,7 @@ impl Core {
         {
             task.run = 0;
             self.queues.insert_ready(id, task);
-            self.dispatched -= 1;
+            self.queues.end_dispatch(task.queue);
         }
     }
 
@@ -213,13 +209,20 @@ impl Core {
         self.metrics.histograms()
     }
 
+    /// Every queue, consumed by this number of workers.
+    pub(super) fn queues(&self, consumers: usize) -> Vec<QueueStatus> {
+        let running = self.running.keys().filter_map(|id| self.tasks.get(id));
+        self.queues
+            .statuses(running.map(|task| task.queue), consumers)
+    }
+
     pub(super) fn unfinished(&self) -> usize {
         self.tasks.len()
     }
 
     /// The number of dispatched tasks, started or not.
     pub(super) fn in_flight(&self) -> usize {
-        self.running.len() + self.dispatched
+        self.running.len() + self.queues.dispatched()
     }
 
     /// The running tasks with their runs.

@@ -10,6 +10,7 @@ use crate::queue::{
     index::bitmap::{IdBitmap, SortKey},
     options::DEFAULT_QUEUE,
     state::State,
+    stats::{Count, QueueStatus},
 };
 
 /// The most queues of one engine.
@@ -19,7 +20,15 @@ pub(super) const MAX_QUEUES: usize = 64;
 struct Queue {
     name: Option<Arc<str>>,
     ready: IdBitmap,
+    /// The number of tasks that were dispatched and whose start has not been reported.
+    dispatched: usize,
     paused: bool,
+}
+
+impl Queue {
+    fn display_name(&self) -> Arc<str> {
+        self.name.clone().unwrap_or_else(|| DEFAULT_QUEUE.into())
+    }
 }
 
 /// Tasks with one serial key, of which one runs at a time.
@@ -132,8 +141,22 @@ impl Queues {
             return None;
         }
         let (_, i) = self.head()?;
-        let (_, id) = self.queues.get_mut(i)?.ready.pop_first()?;
+        let queue = self.queues.get_mut(i)?;
+        let (_, id) = queue.ready.pop_first()?;
+        queue.dispatched += 1;
         Some(id)
+    }
+
+    /// Notes that a task which [`Queues::pop`] returned has started, or never will.
+    pub(super) fn end_dispatch(&mut self, id: QueueId) {
+        if let Some(queue) = self.queue(id) {
+            queue.dispatched -= 1;
+        }
+    }
+
+    /// The number of tasks that were dispatched and whose start has not been reported.
+    pub(super) fn dispatched(&self) -> usize {
+        self.queues.iter().map(|queue| queue.dispatched).sum()
     }
 
     /// Pauses or resumes one queue, which may be empty, or all; returns whether that changed anything.
@@ -161,10 +184,36 @@ impl Queues {
 
     pub(super) fn paused(&self) -> impl Iterator<Item = Arc<str>> + '_ {
         let paused = self.queues.iter().filter(|queue| queue.paused);
-        paused.map(|queue| match &queue.name {
-            Some(name) => Arc::clone(name),
-            None => DEFAULT_QUEUE.into(),
-        })
+        paused.map(Queue::display_name)
+    }
+
+    /// Every queue, the default queue first and the others by name. `running` are the queues of the
+    /// running tasks.
+    pub(super) fn statuses(
+        &self,
+        running: impl Iterator<Item = QueueId>,
+        consumers: usize,
+    ) -> Vec<QueueStatus> {
+        let mut counts = vec![0; self.queues.len()];
+        for id in running {
+            if let Some(count) = counts.get_mut(usize::from(id.0)) {
+                *count += 1;
+            }
+        }
+        // The default queue exists before its first task.
+        let default = Queue::default();
+        let default = self.find(None).is_none().then_some((&default, 0));
+        let queues = self.queues.iter().zip(counts).chain(default);
+        let mut queues: Vec<_> = queues.collect();
+        queues.sort_unstable_by_key(|(queue, _)| queue.name.clone());
+        let status = |(queue, running): (&Queue, usize)| QueueStatus {
+            name: queue.display_name(),
+            depth: Count::Exact(queue.ready.len()),
+            in_flight: Count::Exact(queue.dispatched + running),
+            consumers: Some(consumers),
+            paused: self.paused || queue.paused,
+        };
+        queues.into_iter().map(status).collect()
     }
 
     /// Sorts all ready tasks anew after their ranks have changed.

@@ -31,7 +31,7 @@ impl Core {
         let Some(task) = self.tasks.get_mut(&id).filter(|task| task.run == run) else {
             return;
         };
-        self.dispatched -= 1;
+        self.queues.end_dispatch(task.queue);
         task.attempts = task.attempts.saturating_add(1);
         let wait_time = at.since(task.ready_at);
         let own = task.overrides.as_deref().map(|own| own.limits);
@@ -177,7 +177,7 @@ impl Core {
             if task.run == 0 {
                 self.queues.remove(id, &task);
             } else {
-                self.dispatched -= 1;
+                self.queues.end_dispatch(task.queue);
             }
         }
         if let Some(key) = task.unique_key() {

@@ -89,6 +89,11 @@ impl Dispatcher {
             }
             DispatcherCommand::Stats(reply) => self.stats_requests.push(reply),
             DispatcherCommand::Histograms(reply) => drop(reply.send(self.core.histograms())),
+            DispatcherCommand::Queues(reply) => {
+                // What no worker has received is still in its queue.
+                self.reclaim();
+                reply.send(self.core.queues(self.pool.consumers())).ok();
+            }
             DispatcherCommand::Workers(reply) => drop(reply.send(self.pool.statuses())),
             DispatcherCommand::Scale(workers, reply) => {
                 self.scale(workers);
