@@ -15,7 +15,6 @@ use crate::{
         clock::Timestamp,
         id::TaskId,
         options::DEFAULT_QUEUE,
-        state::State,
         stats::{Percentiles, QueueStatus, Stats},
         task::{Attempt, Task},
         worker::WorkerStatus,
@@ -56,6 +55,8 @@ pub(crate) struct TaskJson<'a> {
     name: &'a str,
     args: Payload<'a>,
     state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    native_state: Option<&'a str>,
     cancelling: bool,
     result: Option<Payload<'a>>,
     error: Option<&'a str>,
@@ -110,6 +111,7 @@ impl<'a> From<&'a Task> for TaskJson<'a> {
             name: &task.name,
             args: Payload::new(&task.args),
             state: task.state.as_str(),
+            native_state: task.native_state.as_deref(),
             cancelling: task.cancelling,
             result: task.result.as_deref().map(Payload::new),
             error: task.error.as_deref(),
@@ -249,10 +251,10 @@ impl From<Percentiles> for TimesJson {
 
 impl<'a> From<&'a Stats> for StatsJson<'a> {
     fn from(stats: &'a Stats) -> Self {
-        let counts = State::ALL.into_iter();
+        let counts = stats.by_state();
         Self {
             counts: counts
-                .map(|state| (state.as_str().to_owned(), stats.count(state).into()))
+                .map(|(state, count)| (state.as_str().to_owned(), count.into()))
                 .collect(),
             paused: stats.paused,
             paused_queues: &stats.paused_queues,

@@ -8,10 +8,7 @@ use super::{CmdResult, Ctx, output::Output, workers::with_broker};
 use crate::{
     cli::QueueCommand,
     json::{QueueJson, StatsJson},
-    queue::{
-        state::State,
-        stats::{Percentiles, QueueStatus, Stats},
-    },
+    queue::stats::{Percentiles, QueueStatus, Stats},
     text::fmt_duration,
     units::fmt_bytes,
 };
@@ -90,7 +87,8 @@ fn print_paused(out: Output, queue: Option<&str>, paused: bool) -> CmdResult {
 }
 
 fn facts(stats: &Stats) -> Vec<(&'static str, String)> {
-    let counts = State::ALL.map(|state| (state.as_str(), stats.count(state).to_string()));
+    let counts = stats.by_state();
+    let counts = counts.map(|(state, count)| (state.as_str(), count.to_string()));
     let times = |times: Percentiles| match times.count {
         0 => "none".to_owned(),
         n => format!(
@@ -122,5 +120,5 @@ fn facts(stats: &Stats) -> Vec<(&'static str, String)> {
         ),
         ("persist error", error.unwrap_or_else(|| "none".to_owned())),
     ];
-    counts.into_iter().chain(rest).collect()
+    counts.chain(rest).collect()
 }

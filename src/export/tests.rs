@@ -63,6 +63,7 @@ fn task(id: u64) -> Task {
         name: "add".into(),
         args: "[123456789012345678901234567890,0.1]".into(),
         state: State::Succeeded,
+        native_state: None,
         cancelling: false,
         progress: None,
         queue: None,

@@ -10,7 +10,6 @@ use prometheus_client::{
 };
 
 use crate::queue::{
-    state::State,
     stats::{BUCKET_BOUNDS, Buckets, NameHistograms, Percentiles, Stats},
     worker::{WorkerState, WorkerStatus},
 };
@@ -59,7 +58,10 @@ impl Collector for MetricsSnapshot {
 impl MetricsSnapshot {
     fn tasks(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let stats = &self.stats;
-        let states = State::ALL.map(|state| (state.as_str(), stats.count(state) as f64));
+        let states = stats.by_state();
+        let states: Vec<_> = states
+            .map(|(state, count)| (state.as_str(), count as f64))
+            .collect();
         gauges(page, "tasks", "Stored tasks", "state", &states)?;
         let oldest = stats.oldest_ready.unwrap_or_default().as_secs_f64();
         let help = "Time for which the oldest ready task has been waiting, in seconds";
@@ -69,12 +71,10 @@ impl MetricsSnapshot {
         counter(page, "submitted", "Submitted tasks", stats.submitted)?;
         let help = "Submits that found an unfinished task with the same unique key";
         counter(page, "deduplicated", help, stats.duplicates)?;
-        let finished = State::ALL.into_iter().filter(|state| state.is_finished());
-        let finished = finished.map(|state| {
-            let count = stats.finished.get(state.index()).copied();
-            (state.as_str(), count.unwrap_or_default())
-        });
-        let finished: Vec<_> = finished.collect();
+        let finished = stats.finished_by_state();
+        let finished: Vec<_> = finished
+            .map(|(state, count)| (state.as_str(), count))
+            .collect();
         counters(page, "finished", "Finished tasks", "state", &finished)?;
         let help = "Failed attempts that were retried";
         counter(page, "retried", help, stats.retried)?;
@@ -204,6 +204,7 @@ fn histogram(mut metric: MetricEncoder<'_>, counts: &Buckets) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::state::State;
 
     #[test]
     fn the_text_has_every_metric() {

@@ -190,7 +190,11 @@ impl Filter {
 }
 
 fn unknown_state(text: &str) -> String {
-    let names: Vec<_> = State::ALL.into_iter().map(State::as_str).collect();
+    let names: Vec<_> = State::ALL
+        .into_iter()
+        .filter(|state| state.is_common())
+        .map(State::as_str)
+        .collect();
     format!("`{text}` is not a state; use one of {}", names.join(", "))
 }
 

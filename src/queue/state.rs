@@ -9,7 +9,8 @@
 //! ```
 //!
 //! A pending task can be cancelled or expire; a finished task changes only by an explicit retry.
-//! [`State::apply`] is the only definition of these rules.
+//! [`State::apply`] is the only definition of these rules. `received`, `rejected` and `unknown` are
+//! states that some engines report; no transition leads to them or out of them.
 
 use std::{fmt, str::FromStr};
 
@@ -23,18 +24,24 @@ pub enum State {
     Running,
     /// It failed and waits for another attempt.
     Retrying,
+    /// A worker has received it and has not started it.
+    Received,
     /// It is ready and waits for a worker.
     Queued,
     /// It waits for its time.
     Scheduled,
     /// It failed and no attempt is left; the error of every attempt is stored.
     Failed,
+    /// A worker has rejected it.
+    Rejected,
     /// It was cancelled, before or while it ran.
     Cancelled,
     /// It was not started in time.
     Expired,
     /// It ran, and its result is stored.
     Succeeded,
+    /// The engine does not know its state.
+    Unknown,
 }
 
 /// A change of a task's state.
@@ -76,17 +83,30 @@ pub struct InvalidTransition {
 }
 
 impl State {
+    /// The number of states.
+    pub const COUNT: usize = 11;
     /// Every state in the order of display: active, failed, finished.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; Self::COUNT] = [
         Self::Running,
         Self::Retrying,
+        Self::Received,
         Self::Queued,
         Self::Scheduled,
         Self::Failed,
+        Self::Rejected,
         Self::Cancelled,
         Self::Expired,
         Self::Succeeded,
+        Self::Unknown,
     ];
+
+    /// Returns true for a state of the diagram, which every engine has. The others are only observed:
+    /// some engines report them, no transition leads to them, and displays show them where tasks are
+    /// in them.
+    #[must_use]
+    pub const fn is_common(self) -> bool {
+        !matches!(self, Self::Received | Self::Rejected | Self::Unknown)
+    }
 
     /// Returns the state after a transition.
     ///
@@ -117,7 +137,7 @@ impl State {
     pub const fn is_finished(self) -> bool {
         matches!(
             self,
-            Self::Succeeded | Self::Failed | Self::Cancelled | Self::Expired
+            Self::Succeeded | Self::Failed | Self::Rejected | Self::Cancelled | Self::Expired
         )
     }
 
@@ -133,12 +153,15 @@ impl State {
         match self {
             Self::Running => "running",
             Self::Retrying => "retrying",
+            Self::Received => "received",
             Self::Queued => "queued",
             Self::Scheduled => "scheduled",
             Self::Failed => "failed",
+            Self::Rejected => "rejected",
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Succeeded => "succeeded",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -184,11 +207,11 @@ impl fmt::Display for Transition {
 /// A set of states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<State>", into = "Vec<State>")]
-pub struct StateSet(u8);
+pub struct StateSet(u16);
 
 impl StateSet {
     /// Every state.
-    pub const ALL: Self = Self(u8::MAX);
+    pub const ALL: Self = Self((1 << State::COUNT) - 1);
     /// No state.
     pub const NONE: Self = Self(0);
 
@@ -260,13 +283,16 @@ mod tests {
         let table = "
             .         due    start   succeed   again    fail   cancel    expire  release retry  undo   undo-scheduled
             scheduled queued -       -         -        -      cancelled expired -      -      -       -
+            received  -      -       -         -        -      -         -       -      -      -       -
             queued    -      running -         -        -      cancelled expired -      -      -       -
             running   -      -       succeeded retrying failed cancelled -       queued -      -       -
             retrying  queued -       -         -        -      cancelled expired -      -      -       -
             succeeded -      -       -         -        -      -         -       -      -      -       -
             failed    -      -       -         -        -      -         -       -      queued -       -
+            rejected  -      -       -         -        -      -         -       -      -      -       -
             cancelled -      -       -         -        -      -         -       -      queued queued  scheduled
-            expired   -      -       -         -        -      -         -       -      queued -       -";
+            expired   -      -       -         -        -      -         -       -      queued -       -
+            unknown   -      -       -         -        -      -         -       -      -      -       -";
         let rows = table.trim().lines().skip(1);
         assert_eq!(rows.clone().count(), State::ALL.len());
         for row in rows {
@@ -289,6 +315,8 @@ mod tests {
             assert_eq!(state.index(), i);
             assert_eq!(state.as_str().parse(), Ok(state));
         }
+        let every: StateSet = State::ALL.into_iter().collect();
+        assert_eq!(every, StateSet::ALL);
         assert_eq!("succ".parse(), Ok(State::Succeeded));
         assert_eq!("s".parse::<State>(), Err(()), "scheduled or succeeded");
     }

@@ -11,7 +11,7 @@ use super::{clock::Timestamp, state::State, storage::Durability};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Stats {
     /// The number of tasks by state, in the order of [`State::ALL`].
-    pub counts: [usize; 8],
+    pub counts: [usize; State::COUNT],
     /// All queues are paused.
     pub paused: bool,
     /// The queues that are paused individually.
@@ -32,7 +32,7 @@ pub struct Stats {
     pub duplicates: u64,
     /// The number of tasks that finished since the start by final state, in the order of
     /// [`State::ALL`].
-    pub finished: [u64; 8],
+    pub finished: [u64; State::COUNT],
     /// The number of failed attempts that were retried since the start.
     pub retried: u64,
     /// The number of finished tasks that were evicted by the retention limits or purged.
@@ -80,11 +80,28 @@ impl Stats {
             .sum()
     }
 
+    /// The states to display with their number of tasks: the common states, and others that are in use.
+    pub fn by_state(&self) -> impl Iterator<Item = (State, usize)> {
+        displayed(&self.counts)
+    }
+
+    /// The final states to display with the number of tasks that finished in them since the start.
+    pub fn finished_by_state(&self) -> impl Iterator<Item = (State, u64)> {
+        displayed(&self.finished).filter(|(state, _)| state.is_finished())
+    }
+
     /// Returns the number of tasks in all states.
     #[must_use]
     pub fn total(&self) -> usize {
         self.counts.iter().sum()
     }
+}
+
+fn displayed<N: Copy + Default + PartialEq>(
+    counts: &[N; State::COUNT],
+) -> impl Iterator<Item = (State, N)> {
+    let counts = State::ALL.into_iter().zip(counts.iter().copied());
+    counts.filter(|(state, count)| state.is_common() || *count != N::default())
 }
 
 /// Statistics of one task name since the start.
@@ -254,4 +271,25 @@ pub struct StorageStats {
     pub limit: u64,
     /// The duration of commits.
     pub commits: Percentiles,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_that_only_some_engines_report_is_displayed_once_it_is_in_use() {
+        let mut stats = Stats::default();
+        let displayed = |stats: &Stats| stats.by_state().map(|(state, _)| state).count();
+        assert_eq!(displayed(&stats), State::COUNT - 3);
+        stats.counts[State::Received.index()] = 2;
+        stats.finished[State::Rejected.index()] = 1;
+        assert_eq!(displayed(&stats), State::COUNT - 2);
+        assert!(stats.by_state().any(|shown| shown == (State::Received, 2)));
+        assert!(
+            stats
+                .finished_by_state()
+                .any(|shown| shown == (State::Rejected, 1))
+        );
+    }
 }

@@ -94,6 +94,8 @@ pub struct Task {
     pub args: Arc<str>,
     /// Its state.
     pub state: State,
+    /// The engine's own word for the state, where it has one.
+    pub native_state: Option<Arc<str>>,
     /// It runs and has been asked to stop.
     pub cancelling: bool,
     /// Its progress, if it runs and reports any.

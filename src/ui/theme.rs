@@ -84,10 +84,11 @@ impl From<State> for StyleRole {
     fn from(state: State) -> Self {
         match state {
             State::Running => Self::Active,
-            State::Retrying | State::Scheduled | State::Queued => Self::Waiting,
-            State::Failed | State::Expired => Self::Bad,
+            State::Retrying | State::Received | State::Scheduled | State::Queued => Self::Waiting,
+            State::Failed | State::Rejected | State::Expired => Self::Bad,
             State::Cancelled => Self::Warn,
             State::Succeeded => Self::Good,
+            State::Unknown => Self::Dim,
         }
     }
 }

@@ -143,6 +143,10 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
     let facts = [
         ("task", task.id.to_string()),
         ("state", task.state.as_str().to_owned()),
+        (
+            "native",
+            task.native_state.as_deref().unwrap_or_default().to_owned(),
+        ),
         ("call", format!("{} {}", task.name, task.args)),
         (
             "result",

@@ -209,6 +209,7 @@ impl Row {
             name: Arc::clone(&self.name),
             args: Arc::clone(&self.args),
             state: self.current_state(running),
+            native_state: None,
             cancelling: running.is_some_and(|running| running.cancelling),
             progress: running.and_then(|running| running.progress),
             queue: self.cold().queue.clone(),

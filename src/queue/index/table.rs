@@ -22,7 +22,7 @@ pub(in crate::queue) struct Table {
 
 #[derive(Debug, Default)]
 struct Index {
-    states: [IdBitmap; 8],
+    states: [IdBitmap; State::COUNT],
     /// Finished tasks by run time.
     run_times: IdBitmap,
 }
@@ -70,7 +70,7 @@ impl Table {
     }
 
     /// The number of rows by state, in the order of [`State::ALL`].
-    pub(in crate::queue) fn counts(&self) -> [usize; 8] {
+    pub(in crate::queue) fn counts(&self) -> [usize; State::COUNT] {
         self.index.states.each_ref().map(IdBitmap::len)
     }
 }

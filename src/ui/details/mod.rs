@@ -96,10 +96,10 @@ pub(crate) fn rows(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
 fn task_rows(model: &Model, task: &Task) -> Vec<DetailRow> {
     let mut lines: Vec<DetailRow> = Vec::new();
     let mut add = |label: &str, text: String, role| lines.push((label.to_owned(), text, role));
-    let state = if task.cancelling {
-        "cancelling".to_owned()
-    } else {
-        task.state.as_str().to_owned()
+    let state = match &task.native_state {
+        _ if task.cancelling => "cancelling".to_owned(),
+        Some(native) => format!("{} ({native})", task.state),
+        None => task.state.to_string(),
     };
     add("state", state, StyleRole::from(task.state));
     add("call", call_text(task), StyleRole::Strong);

@@ -19,7 +19,7 @@ const MAX_LINES: usize = 12;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EventSummary {
     finished: Vec<(TaskId, State, Option<WorkerId>, Duration)>,
-    counts: [usize; 8],
+    counts: [usize; State::COUNT],
     submitted: usize,
     others: Vec<(Kind, Tone, String)>,
     pub(crate) dropped: u64,

@@ -206,6 +206,7 @@ fn task(id: u64, args: &str, state: State) -> Task {
         name: "add".into(),
         args: args.into(),
         state,
+        native_state: None,
         cancelling: false,
         priority: 5,
         attempts: u8::from(started),
@@ -284,7 +285,7 @@ pub(crate) fn tasks() -> Vec<Task> {
 }
 
 pub(crate) fn stats() -> Stats {
-    let mut counts = [0; 8];
+    let mut counts = [0; State::COUNT];
     for task in tasks() {
         counts[task.state.index()] += 1;
     }

@@ -148,7 +148,7 @@ proptest! {
                     send(&mut model, Msg::Names(NamesEvent::Changed(event)))
                 }
                 Input::Ended(state, count) => {
-                    let state = State::ALL[usize::from(state) % 8];
+                    let state = State::ALL[usize::from(state) % State::COUNT];
                     let events = (0..count).map(|n| Event::Finished {
                         id: TaskId::Sequence(n),
                         state,

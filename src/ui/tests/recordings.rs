@@ -395,7 +395,7 @@ proptest! {
                 }
                 Transition::Size(width, height) => screen.handle(Msg::Resize(width, height)),
                 Transition::Ended(state, count) => {
-                    let state = State::ALL[usize::from(state) % State::ALL.len()];
+                    let state = State::ALL[usize::from(state) % State::COUNT];
                     let events = (0..count).map(|n| Event::Finished {
                         id: TaskId::Sequence(n),
                         state,

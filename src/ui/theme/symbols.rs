@@ -92,18 +92,23 @@ impl Symbols {
             (State::Running, false) => ">",
             (State::Retrying, true) => "↻",
             (State::Retrying, false) => "@",
+            (State::Received, true) => "◔",
+            (State::Received, false) => "r",
             (State::Queued, true) => "◦",
             (State::Queued, false) => "o",
             (State::Scheduled, true) => "◷",
             (State::Scheduled, false) => "t",
             (State::Failed, true) => "✗",
             (State::Failed, false) => "x",
+            (State::Rejected, true) => "⊗",
+            (State::Rejected, false) => "#",
             (State::Cancelled, true) => "⊘",
             (State::Cancelled, false) => "-",
             (State::Expired, true) => "◌",
             (State::Expired, false) => "e",
             (State::Succeeded, true) => "✓",
             (State::Succeeded, false) => "+",
+            (State::Unknown, _) => "?",
         }
     }
 

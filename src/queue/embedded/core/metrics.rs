@@ -16,7 +16,7 @@ pub(super) struct Metrics {
     pub(super) retried: u64,
     pub(super) evicted: u64,
     pub(super) stale_reports: u64,
-    ended: [u64; 8],
+    ended: [u64; State::COUNT],
     /// There are few names, and the wanted one is nearly always the first.
     names: Vec<NameMetrics>,
     /// Tasks finished in each second; the last entry is the current second, `until`.
@@ -46,7 +46,7 @@ impl Default for Metrics {
             retried: 0,
             evicted: 0,
             stale_reports: 0,
-            ended: [0; 8],
+            ended: [0; State::COUNT],
             names: Vec::new(),
             rate: VecDeque::with_capacity(RATE_SECONDS + 1),
             until: 0,

@@ -55,7 +55,7 @@ pub(super) struct Core {
     ages: RetentionAges,
     tasks: BTreeMap<u64, Box<LiveTask>>,
     /// Unfinished tasks by state.
-    counts: [usize; 8],
+    counts: [usize; State::COUNT],
     queues: Queues,
     /// Runs whose start was reported, by task.
     running: BTreeMap<u64, ActiveRun>,
@@ -84,7 +84,7 @@ impl Core {
             limits,
             ages,
             tasks: BTreeMap::new(),
-            counts: [0; 8],
+            counts: [0; State::COUNT],
             queues: Queues::default(),
             running: BTreeMap::new(),
             next_run_deadline: None,

@@ -364,7 +364,7 @@ impl Core {
 
 /// Applies a transition that the caller knows to be valid, and updates the counts.
 pub(super) fn apply_transition(
-    counts: &mut [usize; 8],
+    counts: &mut [usize; State::COUNT],
     id: u64,
     task: &mut LiveTask,
     transition: Transition,

@@ -143,7 +143,7 @@ impl Store for Memory {
         request.execute(&self.table, running);
     }
 
-    fn finished_counts(&self) -> [usize; 8] {
+    fn finished_counts(&self) -> [usize; State::COUNT] {
         let mut counts = self.table.counts();
         for state in State::ALL {
             if !state.is_finished()

@@ -26,6 +26,7 @@ use crate::queue::{
         rows::{Running, StorageError},
     },
     query::{Page, Query},
+    state::State,
     stats::Percentiles,
     storage::{Damage, Durability},
     task::Attempt,
@@ -192,7 +193,7 @@ pub(super) trait Store: Send {
     fn read(&mut self, running: &Arc<Running>, request: ReadRequest);
 
     /// The number of finished tasks by state, in the order of [`State::ALL`].
-    fn finished_counts(&self) -> [usize; 8];
+    fn finished_counts(&self) -> [usize; State::COUNT];
 
     /// Deletes finished tasks that are over the retention, a bounded number in one step.
     fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StorageError>;

@@ -42,6 +42,7 @@ use crate::{
             rows::{Rows, Running, StorageError},
         },
         query::{Page, Query},
+        state::State,
         stats::Percentiles,
     },
     units::fmt_bytes,
@@ -61,7 +62,7 @@ pub(in crate::queue) struct Sqlite {
     reader_thread: Option<ReaderThread>,
     config: StoreConfig,
     in_flight: Arc<InFlightFile>,
-    finished_counts: [usize; 8],
+    finished_counts: [usize; State::COUNT],
     args_cache: HashMap<u64, Arc<str>>,
     args_cache_bytes: usize,
     /// The highest id that was stored.
@@ -268,7 +269,7 @@ impl Store for Sqlite {
         }
     }
 
-    fn finished_counts(&self) -> [usize; 8] {
+    fn finished_counts(&self) -> [usize; State::COUNT] {
         self.finished_counts
     }
 

@@ -131,7 +131,7 @@ fn lock(folder: &Path) -> Result<LockedFile, OpenError> {
 /// A task file that is set up and migrated.
 pub(super) struct Database {
     pub(super) db: Connection,
-    finished_counts: [usize; 8],
+    finished_counts: [usize; State::COUNT],
     last_id: u64,
 }
 
@@ -186,8 +186,8 @@ fn salvage_into_new(
 }
 
 /// The number of finished tasks by state.
-fn count_finished(db: &Connection) -> rusqlite::Result<[usize; 8]> {
-    let mut counts = [0; 8];
+fn count_finished(db: &Connection) -> rusqlite::Result<[usize; State::COUNT]> {
+    let mut counts = [0; State::COUNT];
     let mut set = |state: State, count: i64| {
         if let Some(entry) = counts.get_mut(state.index()) {
             *entry = usize::try_from(count).unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::queue::{
 };
 
 /// The changes that a transaction makes to the numbers of finished tasks by state.
-pub(super) type CountChanges = [isize; 8];
+pub(super) type CountChanges = [isize; State::COUNT];
 
 const INSERT: &str = "INSERT INTO unfinished VALUES \
     (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";

@@ -78,7 +78,7 @@ fn a_requeued_task_is_as_it_was_before(kind: Kind) {
     };
     store.commit([StoreChange::Requeue(again)]);
     assert_eq!(store.inner.row(id), Ok(Some(before)));
-    assert_eq!(store.inner.finished_counts(), [0; 8]);
+    assert_eq!(store.inner.finished_counts(), [0; State::COUNT]);
 }
 
 fn a_row_with_pending_changes_is_the_row_after_their_commit(kind: Kind) {
