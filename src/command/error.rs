@@ -36,7 +36,7 @@ pub enum CmdError {
     Denied(BoxError),
     /// There is no such name, task or member.
     NotFound(BoxError),
-    /// A task failed, or a call returned an error.
+    /// A task failed, a call returned an error, or the broker lacks an operation.
     Refused(BoxError),
     /// The reader of the output has closed it.
     BrokenPipe,
@@ -163,6 +163,7 @@ impl From<BrokerError> for CmdError {
             BrokerError::InvalidTask(_) => Self::Usage(error.into()),
             BrokerError::InvalidTransition { .. }
             | BrokerError::DuplicateKey { .. }
+            | BrokerError::Unsupported { .. }
             | BrokerError::Overloaded { .. } => Self::Refused(error.into()),
             _ => Self::Failed(error.into()),
         }

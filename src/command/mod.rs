@@ -1,5 +1,6 @@
 //! The commands: each sends requests to a node and prints the result, for people or, with `--json`, for programs.
 
+mod broker;
 mod calls;
 mod doctor;
 mod error;

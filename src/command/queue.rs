@@ -4,11 +4,14 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{CmdResult, Ctx, output::Output, workers::with_broker};
+use super::{CmdResult, Ctx, broker::with_broker, output::Output};
 use crate::{
     cli::QueueCommand,
     json::{QueueJson, StatsJson},
-    queue::stats::{Percentiles, QueueStatus, Stats},
+    queue::{
+        capabilities::Operation,
+        stats::{Percentiles, QueueStatus, Stats},
+    },
     text::fmt_duration,
     units::fmt_bytes,
 };
@@ -17,24 +20,28 @@ pub(super) fn run(ctx: &Ctx<'_>, queue: &QueueCommand) -> CmdResult {
     match queue {
         QueueCommand::Pause { queue } => {
             let which = queue.clone();
-            with_broker(ctx, |broker| async move {
+            with_broker(ctx, &[Operation::Pause], |broker| async move {
                 Ok(broker.pause(which.as_deref()).await?)
             })?;
             print_paused(ctx.output(), queue.as_deref(), true)
         }
         QueueCommand::Resume { queue } => {
             let which = queue.clone();
-            with_broker(ctx, |broker| async move {
+            with_broker(ctx, &[Operation::Pause], |broker| async move {
                 Ok(broker.resume(which.as_deref()).await?)
             })?;
             print_paused(ctx.output(), queue.as_deref(), false)
         }
         QueueCommand::List => {
-            let queues = with_broker(ctx, |broker| async move { Ok(broker.queues().await?) })?;
+            let queues = with_broker(ctx, &[Operation::Queues], |broker| async move {
+                Ok(broker.queues().await?)
+            })?;
             list(&queues, ctx.output())
         }
         QueueCommand::Stats => {
-            let stats = with_broker(ctx, |broker| async move { Ok(broker.stats().await?) })?;
+            let stats = with_broker(ctx, &[Operation::Stats], |broker| async move {
+                Ok(broker.stats().await?)
+            })?;
             let mut out = ctx.output();
             if out.json {
                 out.document(&StatsJson::from(&stats))?;

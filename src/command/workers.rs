@@ -1,35 +1,23 @@
 //! `workers`
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{CmdError, CmdResult, Ctx, output::Output};
+use super::{CmdError, CmdResult, Ctx, broker::with_broker, output::Output};
 use crate::{
     cli::WorkersCommand,
     json::WorkerJson,
-    queue::{broker::Broker, clock::Clock, worker::WorkerStatus},
+    queue::{capabilities::Operation, clock::Clock, worker::WorkerStatus},
     text::{fmt_duration, pluralize},
 };
-
-/// Sends one request to the broker.
-pub(super) fn with_broker<T: Send, Request>(
-    ctx: &Ctx<'_>,
-    request: impl FnOnce(Arc<dyn Broker>) -> Request,
-) -> Result<T, CmdError>
-where
-    Request: Future<Output = Result<T, CmdError>> + Send,
-{
-    ctx.with_session(|session| {
-        let request = request(session.handle().broker());
-        async move { (session, request.await) }
-    })
-}
 
 pub(super) fn run(ctx: &Ctx<'_>, workers: &WorkersCommand) -> CmdResult {
     match workers {
         WorkersCommand::List => {
-            let workers = with_broker(ctx, |broker| async move { Ok(broker.workers().await?) })?;
+            let workers = with_broker(ctx, &[Operation::Workers], |broker| async move {
+                Ok(broker.workers().await?)
+            })?;
             list(&workers, ctx.output())
         }
         WorkersCommand::Scale { count } => {
@@ -42,10 +30,9 @@ pub(super) fn run(ctx: &Ctx<'_>, workers: &WorkersCommand) -> CmdResult {
                 let why = "at least one worker is required; pause the queue instead";
                 return Err(CmdError::usage(why.to_owned()));
             }
-            let workers = with_broker(
-                ctx,
-                move |broker| async move { Ok(broker.scale(count).await?) },
-            )?;
+            let workers = with_broker(ctx, &[Operation::Scale], move |broker| async move {
+                Ok(broker.scale(count).await?)
+            })?;
             let sentence = pluralize(workers, "worker");
             Ok(ctx.output().print_result(&Scaled { workers }, &sentence)?)
         }

@@ -7,7 +7,7 @@ use std::{io, process::ExitCode, sync::Arc, time::Duration};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::{CmdError, CmdResult, Ctx, output::Output, stdin::stdin_is_piped};
+use super::{CmdError, CmdResult, Ctx, broker::with_broker, output::Output, stdin::stdin_is_piped};
 use crate::{
     cli::{AddArgs, SubmissionArgs, SubmitArgs},
     input::{addition, submission},
@@ -15,6 +15,7 @@ use crate::{
     queue::{
         add::MAX_SECONDS,
         broker::Broker,
+        capabilities::Operation,
         event::Subscription,
         id::TaskId,
         state::State,
@@ -78,19 +79,22 @@ fn run(
         [] => None,
         words => Some(parse(&words.join(" ")).map_err(CmdError::usage)?),
     };
-    ctx.with_session(|session| async move {
+    let needs: &[Operation] = match args.wait {
+        true => &[Operation::Submit, Operation::Get],
+        false => &[Operation::Submit],
+    };
+    with_broker(ctx, needs, |broker| async move {
         let submitter = Submitter {
             out: ctx.output(),
             args,
             parse,
             timeout,
-            broker: session.handle().broker(),
+            broker,
         };
-        let result = match one {
+        match one {
             Some(task) => submitter.submit_one(task).await,
             None => submitter.submit_lines().await,
-        };
-        (session, result)
+        }
     })
 }
 

@@ -6,13 +6,14 @@ use std::{process::ExitCode, sync::Arc};
 
 use serde::Serialize;
 
-use super::{CmdError, CmdResult, Ctx, output::Output};
+use super::{CmdError, CmdResult, Ctx, broker::with_broker, output::Output};
 use crate::{
     cli::{Selection, TaskSelector, TasksCommand},
     export,
     json::{IdJson, TaskJson, time},
     queue::{
         broker::{Broker, BulkAction, CancelOutcome},
+        capabilities::Operation,
         error::BrokerError,
         id::TaskId,
         paging::fetch_full_page,
@@ -25,9 +26,27 @@ use crate::{
 
 pub(super) fn run(ctx: &Ctx<'_>, tasks: TasksCommand) -> CmdResult {
     let out = ctx.output();
-    ctx.with_session(|session| async move {
-        let result = run_command(session.handle().broker(), tasks, out).await;
-        (session, result)
+    let needs = needs(&tasks)?;
+    with_broker(ctx, &needs, |broker| run_command(broker, tasks, out))
+}
+
+/// The operations that a command needs. Every broker has events.
+fn needs(tasks: &TasksCommand) -> Result<Vec<Operation>, CmdError> {
+    Ok(match tasks {
+        TasksCommand::List { .. } | TasksCommand::Export { .. } => vec![Operation::List],
+        TasksCommand::Show { .. } => vec![Operation::Get],
+        TasksCommand::Cancel(selector) => vec![selected(selector, Operation::Cancel)?],
+        TasksCommand::Retry(selector) => vec![selected(selector, Operation::Retry)?],
+        TasksCommand::Purge(_) => vec![Operation::Bulk],
+        TasksCommand::Watch => Vec::new(),
+    })
+}
+
+/// The operation on one task where a single id is selected, otherwise on many.
+fn selected(selector: &TaskSelector, single: Operation) -> Result<Operation, CmdError> {
+    Ok(match selector.selection().map_err(CmdError::usage)? {
+        Selection::Ids(ids) if ids.len() == 1 => single,
+        _ => Operation::Bulk,
     })
 }
 
