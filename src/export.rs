@@ -183,7 +183,7 @@ impl Writer {
                 out.write_all(b"\n]\n")?;
                 out.into_inner().map_err(io::IntoInnerError::into_error)?
             }
-            Format::Csv(out) => out.into_inner().map_err(|e| e.into_error())?,
+            Format::Csv(out) => out.into_inner().map_err(csv::IntoInnerError::into_error)?,
         };
         file.sync_all()?;
         Ok(self.rows)

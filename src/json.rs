@@ -121,7 +121,7 @@ impl<'a> From<&'a Task> for TaskJson<'a> {
             attempts: task.attempts,
             max_attempts: task.max_attempts,
             crashes: task.crashes,
-            worker: task.worker.as_ref().map(|worker| worker.to_string()),
+            worker: task.worker.as_ref().map(ToString::to_string),
             submitted_at: time(task.submitted_at),
             due_at: task.due_at.and_then(time),
             expires_at: task.expires_at.and_then(time),
@@ -141,7 +141,7 @@ impl<'a> From<&'a Task> for TaskJson<'a> {
 impl<'a> From<&'a Attempt> for AttemptJson<'a> {
     fn from(attempt: &'a Attempt) -> Self {
         Self {
-            worker: attempt.worker.as_ref().map(|worker| worker.to_string()),
+            worker: attempt.worker.as_ref().map(ToString::to_string),
             started_at: time(attempt.started_at),
             run_ms: ms(attempt.run_time),
             error: &attempt.error,

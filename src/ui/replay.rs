@@ -168,7 +168,7 @@ impl Player {
         // Effects are ignored: a replay changes nothing outside.
         match msg {
             Msg::Resize(..) | Msg::Key(_) | Msg::Mouse(_) => {
-                self.apply_at_recorded_size(model, msg)
+                self.apply_at_recorded_size(model, msg);
             }
             other => drop(update(model, other, self.now)),
         }

@@ -84,7 +84,7 @@ async fn a_batch_is_accepted_and_each_task_runs_once(setup: Setup) {
     let ids = all(broker, tasks).await;
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 2_000);
     for (n, id) in ids.iter().enumerate() {
-        let done = until(broker, &id, State::Succeeded).await;
+        let done = until(broker, id, State::Succeeded).await;
         assert_eq!(done.result.as_deref(), Some((2 * n).to_string().as_str()));
         assert_eq!(done.attempts, 1);
     }
@@ -300,7 +300,7 @@ async fn workers_grow_and_shrink_live_and_finish_what_they_run(setup: Setup) {
     assert_eq!(broker.scale(4).await, Ok(4));
     let ids = all(broker, vec![task("gate"); 4]).await;
     for id in &ids {
-        until(broker, &id, State::Running).await;
+        until(broker, id, State::Running).await;
     }
     assert_eq!(broker.scale(1).await, Ok(1));
     let stopping = broker.workers().await.expect("answers");
@@ -476,7 +476,7 @@ async fn matching_tasks_are_counted_cancelled_and_retried_in_bulk(setup: Setup) 
     assert_eq!(count(broker, State::Queued).await, 3);
     broker.resume(None).await.expect("answers");
     for id in &ids[..3] {
-        until(broker, &id, State::Succeeded).await;
+        until(broker, id, State::Succeeded).await;
     }
 }
 

@@ -44,10 +44,7 @@ async fn fill(broker: &dyn Broker) -> (Vec<TaskId>, String) {
 
 async fn all_there(broker: &dyn Broker, taken: &[TaskId]) {
     for id in taken {
-        assert!(
-            broker.get(&id).await.expect("reads go on").is_some(),
-            "{id}"
-        );
+        assert!(broker.get(id).await.expect("reads go on").is_some(), "{id}");
     }
 }
 
@@ -246,7 +243,7 @@ async fn hung_tasks_meet_their_limit_and_their_workers_are_replaced() {
         .collect();
     let ids = all(broker, hung).await;
     for id in &ids {
-        let failed = until(broker, &id, State::Failed).await;
+        let failed = until(broker, id, State::Failed).await;
         assert!(
             failed.error.expect("an error").contains("did not stop"),
             "{id}"

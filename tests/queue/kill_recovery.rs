@@ -348,7 +348,7 @@ async fn submit_failing(broker: &dyn Broker) {
 }
 
 async fn report_result(broker: &dyn Broker, id: &TaskId) {
-    if let Ok(Some(task)) = broker.get(&id).await
+    if let Ok(Some(task)) = broker.get(id).await
         && let Some(result) = task.result
     {
         print(&format!("D {} {result}", number(id)));

@@ -140,7 +140,7 @@ fn row(task: &Task) -> Vec<String> {
         task.run_time.map_or(String::new(), fmt_duration),
         task.worker
             .as_ref()
-            .map_or(String::new(), |w| w.to_string()),
+            .map_or(String::new(), ToString::to_string),
     ]
 }
 
@@ -191,7 +191,7 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
             "worker",
             task.worker
                 .as_ref()
-                .map_or(String::new(), |w| w.to_string()),
+                .map_or(String::new(), ToString::to_string),
         ),
         ("submitted", at(Some(task.submitted_at))),
         ("due", at(task.due_at)),
@@ -210,7 +210,7 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
         let worker = attempt
             .worker
             .as_ref()
-            .map_or("?".to_owned(), |w| w.to_string());
+            .map_or("?".to_owned(), ToString::to_string);
         let text = format!(
             "{worker}, {}: {}",
             fmt_duration(attempt.run_time),

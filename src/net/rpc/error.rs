@@ -319,7 +319,7 @@ mod tests {
             reason: Cause::from_error(std::io::Error::other("reset")),
         };
         let cause = lost.source().expect("a cause");
-        assert!(cause.source().is_some_and(|e| e.is::<std::io::Error>()));
+        assert!(matches!(cause.source(), Some(e) if e.is::<std::io::Error>()));
         let received: CallError = Value::from_typed(&lost)
             .expect("encodes")
             .to_typed()

@@ -173,7 +173,7 @@ fn task_rows(model: &Model, task: &Task) -> Vec<DetailRow> {
         let worker = attempt
             .worker
             .as_ref()
-            .map_or("?".to_owned(), |worker| worker.to_string());
+            .map_or("?".to_owned(), ToString::to_string);
         let head = format!(
             "{}  {worker}, waited {}, ran {}",
             clock(model, attempt.started_at),

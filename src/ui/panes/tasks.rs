@@ -124,7 +124,7 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
             Cow::Owned(
                 task.worker
                     .as_ref()
-                    .map_or(String::new(), |w| w.to_string()),
+                    .map_or(String::new(), ToString::to_string),
             ),
             StyleRole::Dim,
         ),

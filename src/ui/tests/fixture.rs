@@ -89,7 +89,7 @@ pub(crate) fn busy() -> Model {
                     State::Succeeded
                 },
                 worker: Some(WorkerId::Local(1 + (n % 3) as u16)),
-                run_time: Duration::from_millis(180 + 40 * n as u64),
+                run_time: Duration::from_millis(180 + 40 * n),
             })
             .collect(),
         dropped: 0,

@@ -44,7 +44,7 @@ where
     let mut failed = None;
     loop {
         let next = peers.next();
-        attempts.extend(next.map(|peer| dial(peer)));
+        attempts.extend(next.map(&dial));
         let others = peers.peek().is_some();
         tokio::select! {
             Some(result) = attempts.next() => match result {
