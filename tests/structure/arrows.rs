@@ -87,6 +87,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "crash"],
     &["command::output"],
     &["command::error", "command::unfinished"],
+    &["command::broker"],
     &[
         "command::calls",
         "command::members",
