@@ -22,7 +22,7 @@ pub struct AddArgs {
 /// `submit`
 #[derive(Debug, Clone, Args)]
 pub struct SubmitArgs {
-    /// Name of the task and its arguments as JSON, such as add '[2,3]'; without any, one task per
+    /// Name of the task and its arguments as JSON, such as add '`[2,3]`'; without any, one task per
     /// line from stdin. Options such as priority:9 may follow
     #[arg(value_name = "NAME JSON", num_args = 0..)]
     pub task: Vec<String>,

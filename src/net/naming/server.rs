@@ -245,10 +245,9 @@ impl NamingServer {
             NameChange::Put(_) => None,
         });
         // They are written in order, so the last one stands for all.
-        entries
-            .map(|entry| self.0.journal.append(entry))
-            .last()
-            .unwrap_or_else(PersistFuture::ready)
+        entries.fold(PersistFuture::ready(), |_earlier, entry| {
+            self.0.journal.append(entry)
+        })
     }
 
     /// Returns the number of records.

@@ -98,7 +98,7 @@ impl<'de> Deserialize<'de> for Principal {
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Principal, E> {
                 let key = bytes
                     .try_into()
-                    .map_err(|_| E::invalid_length(bytes.len(), &self))?;
+                    .map_err(|_wrong_length| E::invalid_length(bytes.len(), &self))?;
                 Ok(Principal::Key(PublicKey::from_bytes(key)))
             }
 
