@@ -22,8 +22,8 @@ pub struct AddArgs {
 /// `submit`
 #[derive(Debug, Clone, Args)]
 pub struct SubmitArgs {
-    /// Name of the task and its arguments as JSON, such as add '`[2,3]`'; without any, one task per
-    /// line from stdin. Options such as priority:9 may follow
+    /// Name of the task and its arguments as JSON; options such as priority:9 may follow. Without any,
+    /// one task per line from stdin
     #[arg(value_name = "NAME JSON", num_args = 0..)]
     pub task: Vec<String>,
     #[command(flatten)]
