@@ -15,7 +15,7 @@ use crate::{
         clock::Timestamp,
         id::TaskId,
         options::DEFAULT_QUEUE,
-        stats::{Percentiles, QueueStatus, Stats},
+        stats::{Percentiles, QueueStatus, Stats, StorageStats},
         task::{Attempt, Task},
         worker::WorkerStatus,
     },
@@ -222,9 +222,26 @@ pub(crate) struct StatsJson<'a> {
     per_second: u32,
     wait: TimesJson,
     run: TimesJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage: Option<StorageJson<'a>>,
+}
+
+/// The storage of an engine.
+#[derive(Serialize)]
+struct StorageJson<'a> {
     durability: &'a str,
     bytes: u64,
     persist_error: Option<&'a str>,
+}
+
+impl<'a> From<&'a StorageStats> for StorageJson<'a> {
+    fn from(storage: &'a StorageStats) -> Self {
+        Self {
+            durability: storage.durability.as_str(),
+            bytes: storage.bytes,
+            persist_error: storage.persist_error.as_deref(),
+        }
+    }
 }
 
 /// How long things took.
@@ -269,9 +286,7 @@ impl<'a> From<&'a Stats> for StatsJson<'a> {
             per_second: stats.rate.last().copied().unwrap_or_default(),
             wait: stats.wait.into(),
             run: stats.run.into(),
-            durability: stats.storage.durability.as_str(),
-            bytes: stats.storage.bytes,
-            persist_error: stats.persist_error.as_deref(),
+            storage: stats.storage.as_ref().map(StorageJson::from),
         }
     }
 }

@@ -162,16 +162,17 @@ async fn check_broker(access: &NodeHandle, report: &mut Report) {
     let broker = access.broker();
     match broker.stats().await {
         Ok(stats) => {
-            let text = format!(
-                "{}, durability {}, {}",
-                broker.engine(),
-                stats.storage.durability,
-                pluralize(stats.desired_workers, "worker")
-            );
+            let (engine, workers) = (broker.engine(), pluralize(stats.desired_workers, "worker"));
+            let text = match &stats.storage {
+                Some(storage) => format!("{engine}, durability {}, {workers}", storage.durability),
+                None => format!("{engine}, {workers}"),
+            };
             report.add("broker", Status::Ok, text);
-            match &stats.persist_error {
-                Some(why) => report.add("persistence", Status::Error, why.clone()),
-                None => report.add("persistence", Status::Ok, "every change is saved"),
+            if let Some(storage) = &stats.storage {
+                match &storage.persist_error {
+                    Some(why) => report.add("persistence", Status::Error, why.clone()),
+                    None => report.add("persistence", Status::Ok, "every change is saved"),
+                }
             }
             match stats.stuck {
                 0 if stats.desired_workers == 0 => {

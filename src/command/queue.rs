@@ -10,7 +10,7 @@ use crate::{
     json::{QueueJson, StatsJson},
     queue::{
         capabilities::Operation,
-        stats::{Percentiles, QueueStatus, Stats},
+        stats::{Percentiles, QueueStatus, Stats, StorageStats},
     },
     text::fmt_duration,
     units::fmt_bytes,
@@ -111,21 +111,22 @@ fn facts(stats: &Stats) -> Vec<(&'static str, String)> {
         (false, queues) if queues.is_empty() => "none".to_owned(),
         (false, queues) => queues,
     };
-    let error = stats.persist_error.clone();
     let rest = [
         ("paused", paused),
         ("workers", stats.desired_workers.to_string()),
         ("wait time", times(stats.wait)),
         ("run time", times(stats.run)),
-        (
-            "durability",
-            format!(
-                "{}, {}",
-                stats.storage.durability,
-                fmt_bytes(stats.storage.bytes)
-            ),
-        ),
-        ("persist error", error.unwrap_or_else(|| "none".to_owned())),
     ];
-    counts.chain(rest).collect()
+    let storage = stats.storage.iter().flat_map(storage_facts);
+    counts.chain(rest).chain(storage).collect()
+}
+
+fn storage_facts(storage: &StorageStats) -> [(&'static str, String); 2] {
+    let bytes = fmt_bytes(storage.bytes);
+    let durability = format!("{}, {bytes}", storage.durability);
+    let error = storage.persist_error.as_deref().unwrap_or("none");
+    [
+        ("durability", durability),
+        ("persist error", error.to_owned()),
+    ]
 }

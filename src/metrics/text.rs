@@ -113,7 +113,9 @@ impl MetricsSnapshot {
     }
 
     fn storage(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let storage = &self.stats.storage;
+        let Some(storage) = &self.stats.storage else {
+            return Ok(());
+        };
         let help = "Size of stored tasks and results, in bytes";
         gauge(page, "storage_bytes", help, storage.bytes as f64)?;
         let help = "Changes that could not be stored yet";
@@ -121,7 +123,7 @@ impl MetricsSnapshot {
             page,
             "unpersisted_changes",
             help,
-            self.stats.unpersisted as f64,
+            storage.unpersisted as f64,
         )?;
         let Percentiles {
             count,
@@ -204,7 +206,7 @@ fn histogram(mut metric: MetricEncoder<'_>, counts: &Buckets) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::state::State;
+    use crate::queue::{state::State, stats::StorageStats};
 
     #[test]
     fn the_text_has_every_metric() {
@@ -220,6 +222,12 @@ mod tests {
             wait: counts.clone(),
             run: counts,
         }];
+        let text = MetricsSnapshot::default().encode_text().expect("text");
+        assert!(!text.contains("storage"), "this engine has none: {text}");
+        stats.storage = Some(StorageStats {
+            bytes: 5,
+            ..StorageStats::default()
+        });
         let metrics = MetricsSnapshot {
             stats,
             histograms,
@@ -231,6 +239,7 @@ mod tests {
         for line in [
             "distro_tui_tasks{state=\"queued\"} 7.0",
             "distro_tui_finished_total{state=\"succeeded\"} 41",
+            "distro_tui_storage_bytes 5.0",
             "distro_tui_names 3.0",
             "distro_tui_calls_total{outcome=\"error\"} 1",
             "distro_tui_run_seconds_sum{name=\"a\\\"b\"} 2.5",
@@ -244,7 +253,9 @@ mod tests {
 
     #[test]
     fn the_documentation_names_every_metric() {
-        let metrics = MetricsSnapshot::default().encode_text().expect("text");
+        let mut metrics = MetricsSnapshot::default();
+        metrics.stats.storage = Some(StorageStats::default());
+        let metrics = metrics.encode_text().expect("text");
         let of_type = |line: &str| {
             let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
             let total = if kind == "counter" { "_total" } else { "" };

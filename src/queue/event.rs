@@ -34,6 +34,8 @@ pub enum Event {
     Finished {
         /// The task.
         id: TaskId,
+        /// The task name.
+        name: Arc<str>,
         /// Its state after the run.
         state: State,
         /// The worker that ran it, if it was started.

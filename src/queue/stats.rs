@@ -20,10 +20,6 @@ pub struct Stats {
     pub desired_workers: usize,
     /// The number of abandoned workers, whose task did not stop in time.
     pub stuck: usize,
-    /// The reason why changes cannot be persisted, if they cannot.
-    pub persist_error: Option<String>,
-    /// The number of changes that are not persisted yet.
-    pub unpersisted: usize,
     /// The time for which the oldest ready task has been waiting.
     pub oldest_ready: Option<Duration>,
     /// The number of tasks submitted since the start.
@@ -41,8 +37,6 @@ pub struct Stats {
     pub stale_reports: u64,
     /// The maximum number of unfinished tasks.
     pub backlog_limit: usize,
-    /// The maximum number of finished tasks that are stored.
-    pub retention_limit: usize,
     /// The number of tasks that finished in each of the last [`RATE_SECONDS`] whole seconds, oldest
     /// first.
     pub rate: Vec<u32>,
@@ -54,8 +48,8 @@ pub struct Stats {
     pub run: Percentiles,
     /// Statistics of each task name that has run, sorted by name.
     pub names: Vec<NameStats>,
-    /// Statistics of the storage.
-    pub storage: StorageStats,
+    /// Statistics of the storage, if the engine has one of its own.
+    pub storage: Option<StorageStats>,
     /// The time of the measurement.
     pub at: Timestamp,
 }
@@ -78,6 +72,12 @@ impl Stats {
             .filter(|state| !state.is_finished())
             .map(|state| self.count(state))
             .sum()
+    }
+
+    /// The reason why changes cannot be persisted, if they cannot.
+    #[must_use]
+    pub fn persist_error(&self) -> Option<&str> {
+        self.storage.as_ref()?.persist_error.as_deref()
     }
 
     /// The states to display with their number of tasks: the common states, and others that are in use.
@@ -268,9 +268,15 @@ pub struct StorageStats {
     /// The bytes that tasks and results take.
     pub bytes: u64,
     /// The size in bytes above which the oldest finished tasks are evicted.
-    pub limit: u64,
+    pub byte_limit: u64,
+    /// The maximum number of finished tasks that are stored.
+    pub count_limit: usize,
     /// The duration of commits.
     pub commits: Percentiles,
+    /// The reason why changes cannot be persisted, if they cannot.
+    pub persist_error: Option<String>,
+    /// The number of changes that are not persisted yet.
+    pub unpersisted: usize,
 }
 
 #[cfg(test)]

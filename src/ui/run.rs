@@ -224,7 +224,10 @@ impl ScreenLoop {
         ShutdownReport {
             abandoned: running,
             unstarted: stats.unfinished().saturating_sub(running),
-            persisted: stats.storage.durability.is_durable() && stats.unpersisted == 0,
+            persisted: stats
+                .storage
+                .as_ref()
+                .is_some_and(|storage| storage.durability.is_durable() && storage.unpersisted == 0),
         }
     }
 

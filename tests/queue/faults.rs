@@ -62,7 +62,7 @@ async fn a_full_file_rejects_with_the_reason_loses_nothing_and_recovers() {
         "{why}"
     );
     let stats = broker.stats().await.expect("answers");
-    assert!(stats.persist_error.clone().expect("shown").contains("full"));
+    assert!(stats.persist_error().expect("shown").contains("full"));
     assert_eq!(
         stats.unfinished(),
         taken.len(),
@@ -79,7 +79,8 @@ async fn a_full_file_rejects_with_the_reason_loses_nothing_and_recovers() {
     assert_eq!(finished.expect("there is room to purge").done, taken.len());
     let id = submit(broker, sum(1, 1)).await;
     until(broker, &id, State::Succeeded).await;
-    assert_eq!(broker.stats().await.expect("answers").persist_error, None);
+    let stats = broker.stats().await.expect("answers");
+    assert_eq!(stats.persist_error(), None);
 }
 
 /// Mounts a small disk in a namespace of its own. Skipped without the right to mount one; the test
@@ -136,10 +137,8 @@ async fn on_a_small_disk() {
     all_there(&engine.broker, &taken).await;
     std::fs::remove_file(&ballast).expect("it is there");
     taken.push(submit(&engine.broker, sum(1, 1)).await);
-    assert_eq!(
-        engine.broker.stats().await.expect("answers").persist_error,
-        None
-    );
+    let stats = engine.broker.stats().await.expect("answers");
+    assert_eq!(stats.persist_error(), None);
     engine.broker.shutdown(Duration::ZERO).await.expect("ends");
     let again = start(config);
     all_there(&again.broker, &taken).await;

@@ -24,6 +24,7 @@ enum TaskEventJson {
     },
     Finished {
         id: IdJson,
+        name: Arc<str>,
         state: &'static str,
         worker: Option<String>,
         run_ms: f64,
@@ -104,6 +105,7 @@ fn describe(event: Event) -> (TaskEventJson, String) {
         }
         Event::Finished {
             id,
+            name,
             state,
             worker,
             run_time,
@@ -114,6 +116,7 @@ fn describe(event: Event) -> (TaskEventJson, String) {
             let text = format!("{id} {state}{on} after {}", fmt_duration(run_time));
             let json = TaskEventJson::Finished {
                 id: id.into(),
+                name,
                 state: state.as_str(),
                 worker: worker.map(|worker| worker.to_string()),
                 run_ms: ms(run_time),

@@ -1,6 +1,7 @@
 //! The doctor report: durability, persistence, retention, workers and totals.
 
 use crate::{
+    queue::stats::StorageStats,
     text::{fmt_count, fmt_duration, pluralize},
     ui::{model::Model, theme::StyleRole},
     units::fmt_bytes,
@@ -10,44 +11,11 @@ use crate::{
 pub(super) fn rows(model: &Model) -> Vec<(String, String, StyleRole)> {
     let overview = &model.data().overview;
     let stats = &overview.stats;
-    let keeping = &stats.storage;
-    let durability = format!(
-        "{}: {}",
-        keeping.durability,
-        keeping.durability.description()
-    );
-    let persistence = match &stats.persist_error {
-        Some(why) => (
-            format!(
-                "{} not saved: {why}",
-                pluralize(stats.unpersisted, "change")
-            ),
-            StyleRole::Bad,
-        ),
-        None => ("every change is saved".to_owned(), StyleRole::Good),
-    };
     let workers = format!(
         "{} of {} active, {} stuck",
         overview.active, overview.desired_workers, stats.stuck
     );
     let degraded = stats.stuck > 0 || overview.active < overview.desired_workers;
-    let commits = keeping.commits;
-    let commits = match commits.count {
-        0 => "none yet".to_owned(),
-        n => format!(
-            "{}, p50 {}, p99 {}, slowest {}",
-            fmt_count(usize::try_from(n).unwrap_or(usize::MAX)),
-            fmt_duration(commits.p50),
-            fmt_duration(commits.p99),
-            fmt_duration(commits.max)
-        ),
-    };
-    let size = format!(
-        "{}; retention limit {} or {} finished tasks",
-        fmt_bytes(keeping.bytes),
-        fmt_bytes(keeping.limit),
-        fmt_count(stats.retention_limit)
-    );
     let number = |n: u64| fmt_count(usize::try_from(n).unwrap_or(usize::MAX));
     let totals = format!(
         "{} submitted, {} deduplicated, {} retries, {} evicted, {} stale reports",
@@ -70,16 +38,55 @@ pub(super) fn rows(model: &Model) -> Vec<(String, String, StyleRole)> {
             (text, StyleRole::Good)
         }
     };
-    [
+    let engine = model.about.engine.clone();
+    let mut rows = vec![
         ("node", node.0, node.1),
-        ("engine", model.about.engine.clone(), StyleRole::Text),
+        ("engine", engine, StyleRole::Text),
+    ];
+    if let Some(storage) = &stats.storage {
+        rows.extend(storage_rows(storage));
+    }
+    rows.push(("workers", workers, role));
+    rows.push(("totals", totals, StyleRole::Text));
+    let rows = rows.into_iter();
+    rows.map(|(label, text, role)| (label.to_owned(), text, role))
+        .collect()
+}
+
+fn storage_rows(storage: &StorageStats) -> [(&'static str, String, StyleRole); 4] {
+    let durability = format!(
+        "{}: {}",
+        storage.durability,
+        storage.durability.description()
+    );
+    let persistence = match &storage.persist_error {
+        Some(why) => {
+            let unpersisted = pluralize(storage.unpersisted, "change");
+            (format!("{unpersisted} not saved: {why}"), StyleRole::Bad)
+        }
+        None => ("every change is saved".to_owned(), StyleRole::Good),
+    };
+    let size = format!(
+        "{}; retention limit {} or {} finished tasks",
+        fmt_bytes(storage.bytes),
+        fmt_bytes(storage.byte_limit),
+        fmt_count(storage.count_limit)
+    );
+    let commits = storage.commits;
+    let commits = match commits.count {
+        0 => "none yet".to_owned(),
+        n => format!(
+            "{}, p50 {}, p99 {}, slowest {}",
+            fmt_count(usize::try_from(n).unwrap_or(usize::MAX)),
+            fmt_duration(commits.p50),
+            fmt_duration(commits.p99),
+            fmt_duration(commits.max)
+        ),
+    };
+    [
         ("durability", durability, StyleRole::Strong),
         ("persistence", persistence.0, persistence.1),
         ("size", size, StyleRole::Text),
         ("commits", commits, StyleRole::Text),
-        ("workers", workers, role),
-        ("totals", totals, StyleRole::Text),
     ]
-    .map(|(label, text, role)| (label.to_owned(), text, role))
-    .into()
 }

@@ -37,6 +37,7 @@ impl EventSummary {
                     state,
                     worker,
                     run_time,
+                    ..
                 } => {
                     if let Some(n) = self.counts.get_mut(state.index()) {
                         *n += 1;
@@ -151,6 +152,7 @@ mod tests {
     fn finished(n: u64, state: State) -> Event {
         Event::Finished {
             id: TaskId::Sequence(n),
+            name: "add".into(),
             state,
             worker: Some(WorkerId::Local(1)),
             run_time: Duration::from_millis(2),

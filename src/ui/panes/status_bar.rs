@@ -38,7 +38,7 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         0 => String::new(),
         n => format!(" {n} STUCK "),
     };
-    let not_saved = if stats.persist_error.is_some() {
+    let not_saved = if stats.persist_error().is_some() {
         " NOT SAVED "
     } else {
         ""

@@ -83,6 +83,7 @@ pub(crate) fn busy() -> Model {
         events: (5..9)
             .map(|n| Event::Finished {
                 id: TaskId::Sequence(n),
+                name: "add".into(),
                 state: if n == 7 {
                     State::Failed
                 } else {
@@ -295,10 +296,11 @@ pub(crate) fn stats() -> Stats {
         submitted: 13,
         desired_workers: 2,
         backlog_limit: 1_000_000,
-        storage: StorageStats {
+        storage: Some(StorageStats {
             durability: Durability::Power,
             bytes: 12 << 20,
-            limit: 512 << 20,
+            byte_limit: 512 << 20,
+            count_limit: 100_000,
             commits: Percentiles {
                 count: 1_204,
                 p50: ms(1),
@@ -306,7 +308,8 @@ pub(crate) fn stats() -> Stats {
                 p99: ms(6),
                 max: ms(21),
             },
-        },
+            ..StorageStats::default()
+        }),
         names: vec![NameStats {
             name: "add".into(),
             succeeded: 118,
@@ -326,7 +329,6 @@ pub(crate) fn stats() -> Stats {
                 max: ms(400),
             },
         }],
-        retention_limit: 100_000,
         rate: (0..120)
             .map(|n| (n * n / 7 % 23) * u32::from(n > 60))
             .collect(),

@@ -397,7 +397,7 @@ proptest! {
                 Transition::Ended(state, count) => {
                     let state = State::ALL[usize::from(state) % State::COUNT];
                     let events = (0..count).map(|n| Event::Finished {
-                        id: TaskId::Sequence(n),
+                        id: TaskId::Sequence(n), name: "add".into(),
                         state,
                         worker: Some(WorkerId::Local(1)),
                         run_time: Duration::from_millis(n),

@@ -99,16 +99,21 @@ impl Core {
         };
         self.metrics.record_run(&task.name, run_time, false);
         let retry = retryable && task.attempts < task.max_attempts && !task.cancelling;
-        self.record_attempt(id, last_run, &error);
         if retry {
+            let name = self.recording.then(|| Arc::clone(&task.name));
+            self.record_attempt(id, last_run, &error);
             self.schedule_retry(id, at, error);
-            self.emit(Event::Finished {
-                id: task_id(id),
-                state: State::Retrying,
-                worker: Some(worker.into()),
-                run_time,
-            });
+            if let Some(name) = name {
+                self.emit(Event::Finished {
+                    id: task_id(id),
+                    name,
+                    state: State::Retrying,
+                    worker: Some(worker.into()),
+                    run_time,
+                });
+            }
         } else {
+            self.record_attempt(id, last_run, &error);
             self.finish_task(at, id, State::Failed, Some(error), last_run, None);
         }
     }
@@ -162,6 +167,7 @@ impl Core {
         self.metrics.record_end(now, state);
         self.emit(Event::Finished {
             id: task_id(id),
+            name: task.name,
             state,
             worker: last_run.map(|run| run.worker.into()),
             run_time: last_run.map(|run| run.run_time()).unwrap_or_default(),

@@ -62,17 +62,17 @@ impl Dispatcher {
         }
         let (bytes, commits) = self.store.usage();
         let retention = self.config.store.retention;
-        stats.retention_limit = retention.count;
         stats.desired_workers = self.desired_workers;
         stats.stuck = self.pool.stuck();
-        stats.persist_error.clone_from(&self.persist_error);
-        stats.unpersisted = self.changes.len();
-        stats.storage = StorageStats {
+        stats.storage = Some(StorageStats {
             durability: self.config.durability(),
             bytes,
-            limit: retention.bytes,
+            byte_limit: retention.bytes,
+            count_limit: retention.count,
             commits,
-        };
+            persist_error: self.persist_error.clone(),
+            unpersisted: self.changes.len(),
+        });
         stats
     }
 

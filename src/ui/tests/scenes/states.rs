@@ -42,7 +42,7 @@ fn marks_and_what_must_not_be_overlooked() {
         let mut stats = model.data().overview.stats.clone();
         stats.paused_queues = vec!["mail".into()];
         stats.stuck = 2;
-        stats.persist_error = Some("the disk is full".into());
+        stats.storage.get_or_insert_default().persist_error = Some("the disk is full".into());
         let workers = model.data().overview.workers.clone();
         send(&mut model, Msg::Overview(Some((Box::new(stats), workers))));
         model
