@@ -84,7 +84,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
         done.result.unwrap_or_default()
     );
     for attempt in done.attempts_history {
-        println!("  before that: {}", attempt.error);
+        println!("  before that: {}", attempt.error.text());
     }
     broker.shutdown(Duration::from_secs(1)).await?;
     std::fs::remove_dir_all(home)?;

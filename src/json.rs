@@ -60,6 +60,10 @@ pub(crate) struct TaskJson<'a> {
     cancelling: bool,
     result: Option<Payload<'a>>,
     error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_kind: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceback: Option<&'a str>,
     queue: &'a str,
     key: Option<&'a str>,
     priority: u8,
@@ -85,6 +89,10 @@ struct AttemptJson<'a> {
     started_at: Option<String>,
     run_ms: f64,
     error: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_kind: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceback: Option<&'a str>,
 }
 
 /// A task id: a number, or an external id as a string.
@@ -106,6 +114,7 @@ impl From<TaskId> for IdJson {
 
 impl<'a> From<&'a Task> for TaskJson<'a> {
     fn from(task: &'a Task) -> Self {
+        let error = task.error.as_ref();
         Self {
             id: task.id.clone().into(),
             name: &task.name,
@@ -114,7 +123,9 @@ impl<'a> From<&'a Task> for TaskJson<'a> {
             native_state: task.native_state.as_deref(),
             cancelling: task.cancelling,
             result: task.result.as_deref().map(Payload::new),
-            error: task.error.as_deref(),
+            error: error.map(|error| &*error.message),
+            error_kind: error.and_then(|error| error.kind.as_deref()),
+            traceback: error.and_then(|error| error.traceback.as_deref()),
             queue: task.queue.as_deref().unwrap_or(DEFAULT_QUEUE),
             key: task.key.as_ref().map(|key| &*key.text),
             priority: task.priority,
@@ -144,7 +155,9 @@ impl<'a> From<&'a Attempt> for AttemptJson<'a> {
             worker: attempt.worker.as_ref().map(ToString::to_string),
             started_at: time(attempt.started_at),
             run_ms: ms(attempt.run_time),
-            error: &attempt.error,
+            error: &attempt.error.message,
+            error_kind: attempt.error.kind.as_deref(),
+            traceback: attempt.error.traceback.as_deref(),
         }
     }
 }
@@ -368,6 +381,8 @@ pub(crate) fn escape(json: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -376,6 +391,29 @@ mod tests {
         assert_eq!(safe, "\"a\\u009b2J\\u202eb\\u007fé\"");
         let read: String = serde_json::from_str(&safe).expect("JSON");
         assert_eq!(read, "a\u{9b}2J\u{202e}b\u{7f}é");
+    }
+
+    #[test]
+    fn an_error_is_its_message_and_the_kind_stands_beside_it() {
+        let mut attempt = Attempt {
+            worker: None,
+            wait_time: Duration::ZERO,
+            started_at: Timestamp(0),
+            run_time: Duration::ZERO,
+            error: "no such order".into(),
+        };
+        let json =
+            |attempt: &Attempt| serde_json::to_value(AttemptJson::from(attempt)).expect("JSON");
+        let plain = json(&attempt);
+        assert_eq!(plain["error"], "no such order");
+        assert!(plain.get("error_kind").is_none() && plain.get("traceback").is_none());
+        attempt.error.kind = Some("KeyError".into());
+        attempt.error.traceback = Some("line 1".into());
+        let raised = json(&attempt);
+        assert_eq!(raised["error"], "no such order");
+        assert_eq!(raised["error_kind"], "KeyError");
+        assert_eq!(raised["traceback"], "line 1");
+        assert_eq!(attempt.error.text(), "KeyError: no such order");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Tasks: before they are submitted, and as their broker shows them.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,8 +59,41 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// The time that it ran.
     pub run_time: Duration,
-    /// Its error; each cause follows on a line of its own.
-    pub error: Box<str>,
+    /// Its error.
+    pub error: TaskFailure,
+}
+
+/// The error of an attempt that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskFailure {
+    /// Its kind, where the engine knows it: the class of an exception.
+    pub kind: Option<Arc<str>>,
+    /// The message; each cause follows on a line of its own.
+    pub message: Box<str>,
+    /// The traceback, where the engine has one.
+    pub traceback: Option<Box<str>>,
+}
+
+impl TaskFailure {
+    /// The kind and the message as one text for people.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        match &self.kind {
+            Some(kind) => Cow::Owned(format!("{kind}: {}", self.message)),
+            None => Cow::Borrowed(&self.message),
+        }
+    }
+}
+
+impl<T: Into<Box<str>>> From<T> for TaskFailure {
+    /// An error of which only the message is known.
+    fn from(message: T) -> Self {
+        Self {
+            kind: None,
+            message: message.into(),
+            traceback: None,
+        }
+    }
 }
 
 /// The progress that a running task reports.
@@ -131,8 +164,19 @@ pub struct Task {
     /// The result as JSON.
     pub result: Option<Box<str>>,
     /// The error of the last failed attempt.
-    pub error: Option<Box<str>>,
+    pub error: Option<TaskFailure>,
     /// The attempts that did not succeed, oldest first, at most [`MAX_ATTEMPTS_HISTORY`]. Empty in
     /// lists: only [`Inspect::get`](super::broker::Inspect::get) fills it.
     pub attempts_history: Vec<Attempt>,
+}
+
+impl Task {
+    /// The result, or else the error, as text for people.
+    #[must_use]
+    pub fn output(&self) -> Option<Cow<'_, str>> {
+        match (&self.result, &self.error) {
+            (Some(result), _) => Some(Cow::Borrowed(result)),
+            (None, error) => error.as_ref().map(TaskFailure::text),
+        }
+    }
 }

@@ -165,7 +165,10 @@ async fn a_panic_fails_its_task_and_no_worker(setup: Setup) {
     let bad = submit(broker, task("panic")).await;
     let failed = until(broker, &bad, State::Failed).await;
     assert!(
-        failed.attempts_history[0].error.contains("on purpose"),
+        failed.attempts_history[0]
+            .error
+            .message
+            .contains("on purpose"),
         "{failed:?}"
     );
     assert_eq!(failed.attempts, 1, "a panic is not tried again");
@@ -192,7 +195,7 @@ async fn a_failed_task_is_retried_with_its_own_arguments(setup: Setup) {
     let id = submit(broker, NewTask::new("add", format!("[{huge},1.5]"))).await;
     let failed = until(broker, &id, State::Failed).await;
     assert_eq!(
-        &*failed.attempts_history[0].error,
+        &*failed.attempts_history[0].error.message,
         "int too large to convert to float"
     );
     let retried = broker.retry(&id).await.expect("accepted");
@@ -525,7 +528,7 @@ async fn a_task_reports_its_progress_and_its_attempts(setup: Setup) {
         let task = broker.get(&id).await.expect("answers").expect("there");
         if task.state == State::Succeeded {
             assert_eq!((task.attempts, task.attempts_history.len()), (3, 2));
-            assert_eq!(&*task.attempts_history[1].error, "attempt 2 failed");
+            assert_eq!(&*task.attempts_history[1].error.message, "attempt 2 failed");
             break;
         }
         events.next().await.expect("alive");

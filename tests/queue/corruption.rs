@@ -132,8 +132,8 @@ fn check(source: &Source, folder: &Path) -> Result<(), TestCaseError> {
             let expected = format!("[{},7]", number(&task.id) - 1);
             let changed = task
                 .error
-                .as_deref()
-                .is_some_and(|e| e.contains("changed on disk"));
+                .as_ref()
+                .is_some_and(|e| e.message.contains("changed on disk"));
             prop_assert!(changed || *task.args == *expected, "{task:?}");
             let sum = (number(&task.id) + 6).to_string();
             let result = task.result.as_deref();

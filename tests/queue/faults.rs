@@ -244,7 +244,11 @@ async fn hung_tasks_meet_their_limit_and_their_workers_are_replaced() {
     for id in &ids {
         let failed = until(broker, id, State::Failed).await;
         assert!(
-            failed.error.expect("an error").contains("did not stop"),
+            failed
+                .error
+                .expect("an error")
+                .message
+                .contains("did not stop"),
             "{id}"
         );
     }

@@ -175,7 +175,7 @@ impl Submitter<'_> {
             id: task.id.clone().into(),
             state: task.state.as_str(),
             result: task.result.as_deref().map(Payload::new),
-            error: task.error.as_deref(),
+            error: task.error.as_ref().map(|error| &*error.message),
         })
     }
 }
@@ -206,8 +206,8 @@ fn purged_text(id: &TaskId) -> String {
 
 /// The state and error of a task without a result.
 fn failure_text(task: &Task) -> String {
-    match task.error.as_deref() {
-        Some(error) => format!("{} {}: {error}", task.id, task.state),
+    match &task.error {
+        Some(error) => format!("{} {}: {}", task.id, task.state, error.text()),
         None => format!("{} {}", task.id, task.state),
     }
 }

@@ -129,8 +129,8 @@ async fn list(broker: &dyn Broker, mut query: Query, mut out: Output) -> CmdResu
 }
 
 fn row(task: &Task) -> Vec<String> {
-    let result = task.result.as_deref().or(task.error.as_deref());
-    let first = result.unwrap_or_default().lines().next();
+    let output = task.output().unwrap_or_default();
+    let first = output.lines().next();
     vec![
         task.id.to_string(),
         task.state.as_str().to_owned(),
@@ -173,7 +173,9 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
         ),
         (
             "error",
-            task.error.as_deref().unwrap_or_default().to_owned(),
+            task.error
+                .as_ref()
+                .map_or(String::new(), |error| error.text().into_owned()),
         ),
         (
             "key",
@@ -214,7 +216,7 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
         let text = format!(
             "{worker}, {}: {}",
             fmt_duration(attempt.run_time),
-            attempt.error
+            attempt.error.text()
         );
         ("attempt", text)
     });

@@ -227,7 +227,7 @@ impl Row {
             run_time: last_run.map(|run| run.run_time()),
             worker: run.map(|run| run.worker.into()),
             result: self.end.as_ref().and_then(|end| end.result.clone()),
-            error: self.cold().error.clone(),
+            error: self.cold().error.clone().map(Into::into),
             attempts_history: Vec::<Attempt>::new(),
         }
     }

@@ -83,14 +83,14 @@ pub fn object(broker: Arc<dyn Broker>, recovery: Recovery, epoch: u64) -> Servic
 fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
     service
         .serve(&GET, broker, |broker, _, (id,)| async move {
-            broker
-                .get(&id)
-                .await
-                .map(|task| task.map(with_short_errors))
+            let mut task = broker.get(&id).await?;
+            task.iter_mut().for_each(shorten_errors);
+            Ok::<_, BrokerError>(task)
         })
         .serve(&LIST, broker, |broker, _, (query,)| async move {
             let query = query.unwrap_or_else(first_page);
-            let page = broker.list(query.clone()).await?;
+            let mut page = broker.list(query.clone()).await?;
+            page.tasks.iter_mut().for_each(shorten_errors);
             Ok::<_, BrokerError>(fit_into_frame(&query, page))
         })
         .serve(&COUNT, broker, |broker, _, (filter,)| async move {
@@ -99,7 +99,7 @@ fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
         .serve(&DEAD_LETTERS, broker, |broker, _, []| async move {
             let mut groups = broker.dead_letters().await?;
             for group in &mut groups {
-                truncate(&mut group.error);
+                truncate(&mut group.error, MAX_ERROR);
             }
             Ok::<_, BrokerError>(groups)
         })
@@ -202,22 +202,30 @@ fn fit_into_frame(query: &Query, mut page: Page) -> Page {
 }
 
 fn size(task: &Task) -> usize {
-    let texts = [task.result.as_deref(), task.error.as_deref()];
-    let texts: usize = texts.into_iter().flatten().map(str::len).sum();
-    TASK_OVERHEAD + texts + task.args.len() + task.name.len()
+    let result = task.result.as_ref().map_or(0, |result| result.len());
+    let error = task.error.as_ref().map_or(0, |error| {
+        error.message.len() + error.traceback.as_ref().map_or(0, |text| text.len())
+    });
+    TASK_OVERHEAD + result + error + task.args.len() + task.name.len()
 }
 
 /// Truncates long errors, so that the attempts fit into a frame.
-fn with_short_errors(mut task: Task) -> Task {
-    for attempt in &mut task.attempts_history {
-        truncate(&mut attempt.error);
+fn shorten_errors(task: &mut Task) {
+    let attempts = task.attempts_history.iter_mut();
+    for error in attempts
+        .map(|attempt| &mut attempt.error)
+        .chain(&mut task.error)
+    {
+        truncate(&mut error.message, MAX_ERROR);
+        if let Some(traceback) = &mut error.traceback {
+            truncate(traceback, MAX_ERROR.saturating_sub(error.message.len()));
+        }
     }
-    task
 }
 
-fn truncate(text: &mut Box<str>) {
-    if text.len() > MAX_ERROR {
-        let end = text.floor_char_boundary(MAX_ERROR);
+fn truncate(text: &mut Box<str>, most: usize) {
+    if text.len() > most {
+        let end = text.floor_char_boundary(most);
         let mut short = text.get(..end).unwrap_or_default().to_owned();
         short.push('…');
         *text = short.into();

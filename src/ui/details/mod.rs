@@ -10,7 +10,12 @@ use super::{
     widgets::progress,
 };
 use crate::{
-    queue::{clock::Timestamp, options::KeyPolicy, task::Task},
+    queue::{
+        clock::Timestamp,
+        options::KeyPolicy,
+        state::State,
+        task::{Task, TaskFailure},
+    },
     text::{fmt_duration, pluralize},
 };
 
@@ -181,11 +186,25 @@ fn task_rows(model: &Model, task: &Task) -> Vec<DetailRow> {
             fmt_duration(attempt.run_time),
         );
         add(&format!("attempt {}", i + 1), head, StyleRole::Dim);
-        for line in attempt.error.lines() {
-            add("", line.to_owned(), StyleRole::Bad);
-        }
+        add_error("", &attempt.error, &mut add);
+    }
+    // The attempts of an engine without a history are unknown, but not the last error.
+    let failed = task.state != State::Succeeded && task.attempts_history.is_empty();
+    if let Some(error) = task.error.as_ref().filter(|_| failed) {
+        add_error("error", error, &mut add);
     }
     lines
+}
+
+/// Adds the kind, message and traceback of an error.
+fn add_error(label: &str, error: &TaskFailure, mut add: impl FnMut(&str, String, StyleRole)) {
+    let mut label = label;
+    for line in error.text().lines() {
+        add(std::mem::take(&mut label), line.to_owned(), StyleRole::Bad);
+    }
+    for line in error.traceback.iter().flat_map(|text| text.lines()) {
+        add("", line.to_owned(), StyleRole::Dim);
+    }
 }
 
 fn clock(model: &Model, time: Timestamp) -> String {

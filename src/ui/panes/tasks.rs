@@ -7,7 +7,10 @@ use ratatui::layout::Rect;
 use super::{empty, frame, highlight};
 use crate::ui::pane::Pane;
 use crate::{
-    queue::{state::State, task::Task},
+    queue::{
+        state::State,
+        task::{Task, TaskFailure},
+    },
     text::{fmt_compact, fmt_count, fmt_duration},
     ui::{
         action::Action,
@@ -146,10 +149,10 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
 
 /// Returns the result, the error, the progress or the due time of a task.
 fn outcome<'a>(task: &'a Task, model: &Model) -> (Cow<'a, str>, StyleRole) {
-    let last_error = task.error.as_deref();
+    let last_error = task.error.as_ref().map(TaskFailure::text);
     match (task.state, &task.result, last_error) {
         (State::Succeeded, Some(result), _) => (Cow::Borrowed(result), StyleRole::Strong),
-        (State::Failed, _, Some(error)) => (Cow::Borrowed(error), StyleRole::Bad),
+        (State::Failed | State::Rejected, _, Some(error)) => (error, StyleRole::Bad),
         (State::Retrying | State::Scheduled, _, error) => {
             let due = task.due_at.map_or(String::new(), |at| model.due_text(at));
             let error = error.map_or(String::new(), |error| format!(": {error}"));

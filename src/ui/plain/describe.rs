@@ -94,8 +94,8 @@ fn greeting(model: &Model, greeting: &Greeting) -> String {
 }
 
 fn task(task: &Task) -> String {
-    let result = task.result.as_deref().or(task.error.as_deref());
-    let first = result.unwrap_or_default().lines().next();
+    let output = task.output().unwrap_or_default();
+    let first = output.lines().next();
     format!(
         "{} {} {} {} {}",
         task.id,

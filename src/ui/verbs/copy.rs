@@ -1,5 +1,7 @@
 //! `copy`: copies the selected row, or the whole of open details, to the clipboard.
 
+use std::borrow::Cow;
+
 use super::{Action, ActionSpec, Scope};
 use crate::ui::{
     details,
@@ -47,10 +49,9 @@ fn row(model: &Model) -> Option<String> {
             _ => None,
         }),
         Pane::Tasks => model.tasks.selected().map(|task| {
-            let output = task.result.as_deref().or(task.error.as_deref());
-            output.map_or_else(
+            task.output().map_or_else(
                 || format!("{} {} {}", task.id, task.name, task.args),
-                str::to_owned,
+                Cow::into_owned,
             )
         }),
         Pane::Workers => model.selected_worker().map(|worker| worker.id.to_string()),

@@ -41,7 +41,7 @@ fn a_run_over_its_limits_is_signalled_then_stopped_and_retried() {
     let task = world.task(id).expect("stored");
     assert_eq!(task.state, State::Retrying);
     assert_eq!(
-        task.error.as_deref(),
+        task.error.as_ref().map(|error| &*error.message),
         Some("ran longer than its time limit of 5s")
     );
 }
@@ -57,7 +57,12 @@ fn a_run_that_does_not_stop_is_abandoned_with_its_worker() {
     assert_eq!(world.core.take_signals(), [Signal::Abandon { worker: W }]);
     let task = world.task(id).expect("stored");
     assert_eq!(task.state, State::Failed);
-    assert!(task.error.expect("an error").contains("did not stop"));
+    assert!(
+        task.error
+            .expect("an error")
+            .message
+            .contains("did not stop")
+    );
     let stuck = Event::Stuck {
         id: task_id(id),
         worker: W.into(),

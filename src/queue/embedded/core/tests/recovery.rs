@@ -69,7 +69,7 @@ fn a_task_that_crashed_three_times_fails_and_the_others_run_on() {
             assert_eq!(verdicts, [CrashVerdict::Fail(task_id(poison))]);
             assert_eq!(task.state, State::Failed);
             let why = "crashed the process 3 times while it ran";
-            assert_eq!(task.error.as_deref(), Some(why));
+            assert_eq!(task.error.map(|error| error.message), Some(why.into()));
         }
     }
     assert_eq!(world.start().0, innocent);
@@ -91,5 +91,8 @@ fn an_unknown_task_fails_with_that_reason() {
     assert!(world.core.next_job().is_none());
     world.commit();
     let error = world.task(id).expect("stored").error.expect("an error");
-    assert_eq!(&*error, "there is no task named `add` in this program");
+    assert_eq!(
+        &*error.message,
+        "there is no task named `add` in this program"
+    );
 }

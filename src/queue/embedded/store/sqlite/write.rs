@@ -147,7 +147,7 @@ fn insert_attempt(db: &Connection, id: u64, attempt: &Attempt) -> rusqlite::Resu
             local(attempt.worker.as_ref()),
             micros(attempt.wait_time),
             micros(attempt.run_time),
-            &*attempt.error,
+            &*attempt.error.message,
         ])?;
     Ok(())
 }
