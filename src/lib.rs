@@ -14,6 +14,7 @@
 //!
 //! To serve your own object, see [`net::rpc::service`]; to run your own task, see [`queue::registry`].
 
+pub mod cause;
 pub mod cli;
 pub mod command;
 pub mod config;

@@ -12,6 +12,7 @@ use crate::source::{Reference, Sources};
 /// What a module imports from a module that contains it is not checked: its `mod.rs` declares what its
 /// parts share.
 const LAYERS: &[&[&str]] = &[
+    &["cause"],
     &["files", "logging", "retry", "text", "units"],
     &["value"],
     // net: names and calls.

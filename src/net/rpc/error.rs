@@ -1,11 +1,12 @@
 //! Errors of calls. A [`RemoteError`] is the other side's refusal and travels; a [`CallError`] is any
 //! reason why a call has no result and stays with the caller.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    cause::Cause,
     net::trust::members::AdmissionError,
     value::{Value, ValueError, bind::BindError},
 };
@@ -121,72 +122,6 @@ impl From<AdmissionError> for RemoteError {
 impl From<std::convert::Infallible> for RemoteError {
     fn from(never: std::convert::Infallible) -> Self {
         match never {}
-    }
-}
-
-/// The error behind another one. Only its text travels; the error itself is kept where it happened.
-#[derive(Debug, Clone)]
-pub struct Cause {
-    message: String,
-    error: Option<Arc<dyn Error + Send + Sync>>,
-}
-
-impl Cause {
-    /// Creates a cause that is no error of a lower layer.
-    pub fn from_message(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            error: None,
-        }
-    }
-
-    /// Creates a cause from an error.
-    pub fn from_error(error: impl Error + Send + Sync + 'static) -> Self {
-        Self {
-            message: error.to_string(),
-            error: Some(Arc::new(error)),
-        }
-    }
-
-    /// Creates a cause from an error, with its context before the message.
-    pub fn in_context(
-        context: impl fmt::Display,
-        error: impl Error + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            message: format!("{context}: {error}"),
-            error: Some(Arc::new(error)),
-        }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl Error for Cause {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.as_deref().map(|error| error as _)
-    }
-}
-
-impl PartialEq for Cause {
-    fn eq(&self, other: &Self) -> bool {
-        self.message == other.message
-    }
-}
-
-impl Serialize for Cause {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&self.message)
-    }
-}
-
-impl<'de> Deserialize<'de> for Cause {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d).map(Self::from_message)
     }
 }
 

@@ -10,13 +10,16 @@ use tokio::time::{Duration, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Client;
-use crate::net::{
-    quic::{stream::CloseCode, transport},
-    rpc::{
-        error::{CallError, Cause, ConnectError},
-        wire::{self, FrameError, Hello},
+use crate::{
+    cause::Cause,
+    net::{
+        quic::{stream::CloseCode, transport},
+        rpc::{
+            error::{CallError, ConnectError},
+            wire::{self, FrameError, Hello},
+        },
+        trust::peer_addr::PeerAddr,
     },
-    trust::peer_addr::PeerAddr,
 };
 
 /// Limit of the time to connect: a server that has not replied by then is considered down.

@@ -7,17 +7,20 @@ use super::{
     dial::{CONNECT_TIMEOUT, connection_error, unreachable},
     happy_eyeballs::race,
 };
-use crate::net::{
-    quic::{
-        stream::{CloseCode, ResetOnDrop},
-        transport::{self, JOIN_ALPN},
+use crate::{
+    cause::Cause,
+    net::{
+        quic::{
+            stream::{CloseCode, ResetOnDrop},
+            transport::{self, JOIN_ALPN},
+        },
+        rpc::{
+            error::CallError,
+            join::JoinRequest,
+            wire::{self, FrameError, Reply},
+        },
+        trust::{peer_addr::PeerAddr, role::Role, ticket::Ticket},
     },
-    rpc::{
-        error::{CallError, Cause},
-        join::JoinRequest,
-        wire::{self, FrameError, Reply},
-    },
-    trust::{peer_addr::PeerAddr, role::Role, ticket::Ticket},
 };
 
 impl Client {

@@ -4,10 +4,11 @@ use quinn::RecvStream;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::{
+    cause::Cause,
     net::{
         quic::stream::CloseCode,
         rpc::{
-            error::{CallError, Cause},
+            error::CallError,
             wire::{self, FrameError},
         },
         trust::peer_addr::PeerAddr,
