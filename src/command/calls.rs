@@ -27,8 +27,8 @@ pub(super) fn call(ctx: &Ctx<'_>, call: &CallArgs) -> CmdResult {
     });
     let named = named.collect::<Result<Vec<_>, CmdError>>()?;
     let called = ctx.with_session(|session| async move {
-        let access = session.handle();
-        let called = access.call_by_name(&call.name, &call.method, args, named);
+        let node = session.handle();
+        let called = node.call_by_name(&call.name, &call.method, args, named);
         let called = called.await.map_err(CmdError::from);
         (session, called)
     })?;
@@ -47,8 +47,8 @@ pub(super) fn call(ctx: &Ctx<'_>, call: &CallArgs) -> CmdResult {
 
 pub(super) fn methods(ctx: &Ctx<'_>, methods: &MethodsArgs) -> CmdResult {
     let listed = ctx.with_session(|session| async move {
-        let access = session.handle();
-        let called = access.call_by_name(&methods.name, METHODS, vec![], vec![]);
+        let node = session.handle();
+        let called = node.call_by_name(&methods.name, METHODS, vec![], vec![]);
         let listed = called.await.map_err(CmdError::from).and_then(|called| {
             let listed: Result<Vec<Signature>, _> = called.value.to_typed();
             listed.map_err(CmdError::failed)

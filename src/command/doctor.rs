@@ -69,28 +69,28 @@ pub(super) fn run(ctx: &Ctx<'_>) -> CmdResult {
 }
 
 async fn check_session(session: &Session, report: &mut Report) {
-    let access = session.handle();
-    let about = access.info();
-    let locality = match about.locality {
+    let node = session.handle();
+    let info = node.info();
+    let locality = match info.locality {
         Locality::InProcess => "in this process",
         Locality::LocalProcess => "on this data folder",
         Locality::Remote => "on another machine",
     };
     let text = format!(
         "{} at {}, {locality}, as {}",
-        about.key.fingerprint(),
-        about.addr,
-        about.role
+        info.key.fingerprint(),
+        info.addr,
+        info.role
     );
     report.add("node", Status::Ok, text);
-    check_address(&access, report).await;
-    check_names(&access, report).await;
-    check_broker(&access, report).await;
+    check_address(&node, report).await;
+    check_names(&node, report).await;
+    check_broker(&node, report).await;
 }
 
 /// Checks that the advertised addresses are reachable from other machines.
-async fn check_address(access: &NodeHandle, report: &mut Report) {
-    let me = access
+async fn check_address(node: &NodeHandle, report: &mut Report) {
+    let me = node
         .members(|members| async move { members.who_am_i().await })
         .await;
     match me {
@@ -115,8 +115,8 @@ async fn check_address(access: &NodeHandle, report: &mut Report) {
     }
 }
 
-async fn check_names(access: &NodeHandle, report: &mut Report) {
-    match access
+async fn check_names(node: &NodeHandle, report: &mut Report) {
+    match node
         .naming(|naming| async move { naming.ping().await })
         .await
     {
@@ -128,7 +128,7 @@ async fn check_names(access: &NodeHandle, report: &mut Report) {
         Err(error) => report.add("naming server", Status::Error, error.to_string()),
     }
     let since = Instant::now();
-    match access.greet("doctor").await {
+    match node.greet("doctor").await {
         Ok(_) => {
             let text = format!("replies in {}", fmt_duration(since.elapsed()));
             report.add("greeter", Status::Ok, text);
@@ -136,17 +136,17 @@ async fn check_names(access: &NodeHandle, report: &mut Report) {
         Err(error) => report.add("greeter", Status::Error, error.to_string()),
     }
     let query = crate::net::naming::NameQuery::default();
-    let listed = access
+    let listed = node
         .naming(|naming| async move { naming.list(&query).await })
         .await;
     let Ok(listed) = listed else { return };
-    let remote = !access.info().addr.ip().is_loopback();
+    let remote = !node.info().addr.ip().is_loopback();
     for record in listed.records {
         let loopback = matches!(
             record.uri.parse(),
             Ok(crate::net::uri::Uri::Distro { addr, .. }) if addr.ip().is_loopback()
         );
-        let own = record.owner == access.info().key;
+        let own = record.owner == node.info().key;
         if loopback && remote && !own {
             let text = format!(
                 "{} is registered at {}, a loopback address that only its own machine can reach; start it with \
@@ -158,8 +158,8 @@ async fn check_names(access: &NodeHandle, report: &mut Report) {
     }
 }
 
-async fn check_broker(access: &NodeHandle, report: &mut Report) {
-    let broker = access.broker();
+async fn check_broker(node: &NodeHandle, report: &mut Report) {
+    let broker = node.broker();
     match broker.stats().await {
         Ok(stats) => {
             let (engine, workers) = (broker.engine(), pluralize(stats.desired_workers, "worker"));

@@ -47,7 +47,7 @@ pub(super) fn run(ctx: &Ctx<'_>, greet: GreetArgs) -> CmdResult {
     })
 }
 
-async fn greet_all(access: &NodeHandle, greet: GreetArgs, mut out: Output) -> CmdResult {
+async fn greet_all(node: &NodeHandle, greet: GreetArgs, mut out: Output) -> CmdResult {
     let single = greet.names.len() == 1;
     let names: BoxStream<'_, io::Result<(u64, String)>> = if greet.names.is_empty() {
         names_from_stdin().boxed()
@@ -56,7 +56,7 @@ async fn greet_all(access: &NodeHandle, greet: GreetArgs, mut out: Output) -> Cm
     };
     let calls = names.map(|read| async move {
         let (line, name) = read?;
-        let called = access.greet(&name).await;
+        let called = node.greet(&name).await;
         Ok::<_, io::Error>((line, name, called))
     });
     let mut replies = match greet.unordered {

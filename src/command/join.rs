@@ -52,8 +52,8 @@ pub(super) fn leave(ctx: &Ctx<'_>, leave: &LeaveArgs) -> CmdResult {
     }
     let prefix = leave.node.clone();
     let left = ctx.with_session(|session| async move {
-        let access = session.handle();
-        let left = access.leave(&prefix);
+        let node = session.handle();
+        let left = node.leave(&prefix);
         let left = left.await.map_err(CmdError::from);
         (session, left)
     })?;

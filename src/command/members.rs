@@ -47,11 +47,11 @@ fn joined_at(member: &MemberStatus) -> Option<String> {
 
 pub(super) fn list(ctx: &Ctx<'_>) -> CmdResult {
     let (members, upstreams) = ctx.with_session(|session| async move {
-        let access = session.handle();
+        let node = session.handle();
         let both = async {
-            let members = access.members(|members| async move { members.list().await });
+            let members = node.members(|members| async move { members.list().await });
             let members = members.await?;
-            let upstreams = access.upstreams();
+            let upstreams = node.upstreams();
             Ok::<_, CmdError>((members, upstreams.await?))
         };
         let both = both.await;
@@ -133,8 +133,8 @@ pub(super) fn revoke(ctx: &Ctx<'_>, revoke: &RevokeArgs) -> CmdResult {
     }
     let prefix = revoke.member.clone();
     let removed = ctx.with_session(|session| async move {
-        let access = session.handle();
-        let removed = access.members(|members| async move { members.revoke(&prefix).await });
+        let node = session.handle();
+        let removed = node.members(|members| async move { members.revoke(&prefix).await });
         let removed = removed.await.map_err(CmdError::from);
         (session, removed)
     })?;

@@ -28,7 +28,7 @@ pub(super) fn run(ctx: &Ctx<'_>, names: NamesCommand) -> CmdResult {
     })
 }
 
-async fn run_command(access: &NodeHandle, names: NamesCommand, out: Output) -> CmdResult {
+async fn run_command(node: &NodeHandle, names: NamesCommand, out: Output) -> CmdResult {
     match names {
         NamesCommand::List {
             prefix,
@@ -45,10 +45,10 @@ async fn run_command(access: &NodeHandle, names: NamesCommand, out: Output) -> C
                 after: None,
                 limit: None,
             };
-            list(access, query, limit.unwrap_or(usize::MAX), out).await
+            list(node, query, limit.unwrap_or(usize::MAX), out).await
         }
         NamesCommand::Lookup { name } => {
-            let found = access
+            let found = node
                 .naming(|naming| async move { naming.lookup(&name).await })
                 .await?;
             show(out, &found)
@@ -65,18 +65,18 @@ async fn run_command(access: &NodeHandle, names: NamesCommand, out: Output) -> C
             request.tags = tag;
             request.exclusive = exclusive;
             match (lease, forever) {
-                (None, false) => register_until_interrupted(access, request, out).await,
-                (_, true) => register_once(access, request, 0, out).await,
+                (None, false) => register_until_interrupted(node, request, out).await,
+                (_, true) => register_once(node, request, 0, out).await,
                 (Some(lease), false) => {
                     let lease = units::duration(&lease).map_err(CmdError::usage)?;
                     let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-                    register_once(access, request, lease, out).await
+                    register_once(node, request, lease, out).await
                 }
             }
         }
         NamesCommand::Unregister { name, all } => {
             let requested = name.clone();
-            let removed = access
+            let removed = node
                 .naming(|naming| async move {
                     match all {
                         true => naming.unregister_all(&requested).await,
@@ -88,12 +88,11 @@ async fn run_command(access: &NodeHandle, names: NamesCommand, out: Output) -> C
         }
         NamesCommand::SetTags { name, tags } => {
             let (requested, count) = (name.clone(), tags.len());
-            access
-                .naming(|naming| async move { naming.set_tags(&requested, &tags).await })
+            node.naming(|naming| async move { naming.set_tags(&requested, &tags).await })
                 .await?;
             print_change(out, &name, count, "tagged")
         }
-        NamesCommand::Watch { prefix } => watch(access, &prefix, out).await,
+        NamesCommand::Watch { prefix } => watch(node, &prefix, out).await,
     }
 }
 
@@ -107,11 +106,11 @@ fn print_change(out: Output, name: &str, count: usize, verb: &str) -> CmdResult 
     Ok(out.print_result(&ChangedJson { name, count }, &format!("{name} {verb}"))?)
 }
 
-async fn list(access: &NodeHandle, mut query: NameQuery, limit: usize, out: Output) -> CmdResult {
+async fn list(node: &NodeHandle, mut query: NameQuery, limit: usize, out: Output) -> CmdResult {
     let mut records: Vec<Record> = Vec::new();
     loop {
         let requested = query.clone();
-        let page = access
+        let page = node
             .naming(|naming| async move { naming.list(&requested).await })
             .await?;
         records.extend(page.records);
@@ -146,27 +145,26 @@ fn show(mut out: Output, records: &[Record]) -> CmdResult {
 
 /// Registers without renewing the lease; 0 ms is no expiry.
 async fn register_once(
-    access: &NodeHandle,
+    node: &NodeHandle,
     mut request: RegisterRequest,
     lease_ms: u64,
     out: Output,
 ) -> CmdResult {
     request.lease_ms = Some(lease_ms);
     let name = request.name.clone();
-    access
-        .naming(|naming| async move { naming.register(&request).await })
+    node.naming(|naming| async move { naming.register(&request).await })
         .await?;
     print_change(out, &name, 1, "registered")
 }
 
 /// Renews the lease until ctrl-c, and unregisters the name.
 async fn register_until_interrupted(
-    access: &NodeHandle,
+    node: &NodeHandle,
     request: RegisterRequest,
     out: Output,
 ) -> CmdResult {
     let (name, stop) = (request.name.clone(), CancellationToken::new());
-    let registration = access
+    let registration = node
         .naming(|naming| async move { Ok(LeaseKeeper::new(naming, request)) })
         .await?;
     let mut status = registration.status();
@@ -215,8 +213,8 @@ enum NameEventJson<'a> {
     Lost { error: String, retry_in_ms: u64 },
 }
 
-async fn watch(access: &NodeHandle, prefix: &str, mut out: Output) -> CmdResult {
-    let mut events = access.watch_names();
+async fn watch(node: &NodeHandle, prefix: &str, mut out: Output) -> CmdResult {
+    let mut events = node.watch_names();
     while let Some(event) = events.recv().await {
         match event {
             NamesEvent::Lost { error, retry_in } => {

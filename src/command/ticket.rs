@@ -33,8 +33,8 @@ fn invalidate(ctx: &Ctx<'_>, role: Option<Role>) -> CmdResult {
         invalidated: usize,
     }
     let invalidated = ctx.with_session(|session| async move {
-        let access = session.handle();
-        let count = access.members(|members| async move { members.invalidate_tickets(role).await });
+        let node = session.handle();
+        let count = node.members(|members| async move { members.invalidate_tickets(role).await });
         let count = count.await.map_err(CmdError::from);
         (session, count)
     })?;
@@ -60,8 +60,8 @@ fn print(ctx: &Ctx<'_>, ticket: &TicketArgs) -> CmdResult {
     let expires = expires.map_err(CmdError::usage)?.map(|span| span.as_secs());
     let (role, once) = (ticket.role, ticket.once);
     let text = ctx.with_session(|session| async move {
-        let access = session.handle();
-        let issued = access.members(|members| async move {
+        let node = session.handle();
+        let issued = node.members(|members| async move {
             members
                 .issue_ticket(role, TicketOptions { once, expires })
                 .await

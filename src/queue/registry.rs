@@ -78,11 +78,6 @@ impl TaskError {
     pub fn from_error(error: &dyn std::error::Error) -> Self {
         Self::Retryable(error_with_causes(error))
     }
-
-    /// Converts an error to a permanent one, with each cause on a line of its own.
-    pub fn permanent_from_error(error: &dyn std::error::Error) -> Self {
-        Self::Permanent(error_with_causes(error))
-    }
 }
 
 fn error_with_causes(error: &dyn std::error::Error) -> String {

@@ -128,7 +128,7 @@ pub(crate) enum Msg {
     Broker(EventBatch),
     Greeted {
         number: u64,
-        answer: Result<Greeted, String>,
+        reply: Result<Greeted, String>,
     },
     Methods {
         name: String,

@@ -26,7 +26,7 @@ pub struct Headless {
     clock: Clock,
     runner: Runner,
     session: Arc<Session>,
-    answers: mpsc::Receiver<Msg>,
+    results: mpsc::Receiver<Msg>,
     names: mpsc::Receiver<NamesEvent>,
     broker: Subscription,
     /// Effects for the terminal: clipboard, mouse, suspend, quit.
@@ -46,22 +46,22 @@ impl Headless {
         let mut model = Screen::new(options)?.model;
         model.zone = jiff::tz::TimeZone::UTC;
         model.size = (width, height);
-        let access = session.handle();
-        model.about = Header {
-            read_only: model.about.read_only,
-            ..Header::of(&access)
+        let node = session.handle();
+        model.header = Header {
+            read_only: model.header.read_only,
+            ..Header::from_handle(&node)
         };
-        let (outbox, answers) = mpsc::channel(MAX_RESULTS);
+        let (outbox, results) = mpsc::channel(MAX_RESULTS);
         let terminal = Terminal::new(TestBackend::new(width, height));
         let mut screen = Self {
             model,
             terminal: terminal.map_err(|e| e.to_string())?,
             clock: Clock::start(),
-            runner: Runner::new(Arc::clone(&access), outbox),
-            names: access.watch_names(),
-            broker: access.broker().subscribe(),
+            runner: Runner::new(Arc::clone(&node), outbox),
+            names: node.watch_names(),
+            broker: node.broker().subscribe(),
             session,
-            answers,
+            results,
             terminal_effects: Vec::new(),
         };
         screen.handle(Msg::Started);
@@ -103,7 +103,7 @@ impl Headless {
             }
         };
         let msg = tokio::select! {
-            Some(msg) = self.answers.recv() => msg,
+            Some(msg) = self.results.recv() => msg,
             Some(event) = self.names.recv() => Msg::Names(event),
             Some(batch) = self.broker.next() => Msg::Broker(batch),
             () = timer => Msg::Tick,

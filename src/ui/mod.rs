@@ -119,7 +119,7 @@ impl Screen {
             verbs::keys::bind_keys(&options.keys).map_err(|why| format!("[keys]: {why}"))?;
         let mut model = Model::new(theme, keymap, jiff::tz::TimeZone::system());
         model.mouse = options.mouse;
-        model.about.read_only = options.read_only;
+        model.header.read_only = options.read_only;
         Ok(Self {
             model,
             crash_test: options.crash_test,

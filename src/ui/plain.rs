@@ -61,22 +61,22 @@ enum InputGate {
 
 /// Runs the plain interface until it ends.
 pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<ScreenOutcome> {
-    let access = session.handle();
-    model.about = Header {
-        read_only: model.about.read_only,
-        ..Header::of(&access)
+    let node = session.handle();
+    model.header = Header {
+        read_only: model.header.read_only,
+        ..Header::from_handle(&node)
     };
     let mut signals = Signals::listen()?;
-    let (outbox, mut answers) = mpsc::channel(MAX_RESULTS);
-    let (command_outbox, mut command_answers) = mpsc::channel(MAX_RESULTS);
-    let mut names = access.watch_names();
-    let broker = access.broker().subscribe();
+    let (outbox, mut results) = mpsc::channel(MAX_RESULTS);
+    let (command_outbox, mut command_results) = mpsc::channel(MAX_RESULTS);
+    let mut names = node.watch_names();
+    let broker = node.broker().subscribe();
     let mut commands = read_commands();
     let mut ui = PlainUi {
         model,
         clock: Clock::start(),
-        runner: Runner::new(Arc::clone(&access), outbox),
-        command_runner: Runner::new(Arc::clone(&access), command_outbox),
+        runner: Runner::new(Arc::clone(&node), outbox),
+        command_runner: Runner::new(Arc::clone(&node), command_outbox),
         pending: 0,
         out: io::stdout(),
         printed: 0,
@@ -113,11 +113,11 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<S
                 None if ui.typed => ui.quitting = true,
                 None => ui.input = InputGate::Closed,
             },
-            Some(msg) = command_answers.recv() => {
+            Some(msg) = command_results.recv() => {
                 ui.pending -= 1;
                 ui.handle(msg)?;
             }
-            Some(msg) = answers.recv() => ui.handle(msg)?,
+            Some(msg) = results.recv() => ui.handle(msg)?,
             Some(event) = names.recv() => {
                 ui.handle(Msg::Names(event))?;
                 names_received = true;
@@ -164,10 +164,10 @@ impl PlainUi {
     }
 
     fn print_greeting(&mut self) -> io::Result<()> {
-        let about = self.model.about.clone();
+        let header = self.model.header.clone();
         self.print(&format!(
             "distro-tui: node {} at {} as {}, {} broker. Type help for the commands, quit to exit.",
-            about.fingerprint, about.addr, about.role, about.engine
+            header.fingerprint, header.addr, header.role, header.engine
         ))
     }
 

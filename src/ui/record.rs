@@ -47,33 +47,33 @@ pub(super) struct RecordingHeader {
     addr: String,
     engine: String,
     role: Role,
-    place: Locality,
+    locality: Locality,
     capabilities: Capabilities,
     read_only: bool,
 }
 
 impl RecordingHeader {
-    fn new(about: &Header, size: (u16, u16), at: Timestamp) -> Self {
+    fn new(header: &Header, size: (u16, u16), at: Timestamp) -> Self {
         Self {
             at,
             size,
-            fingerprint: about.fingerprint.clone(),
-            addr: about.addr.clone(),
-            engine: about.engine.clone(),
-            role: about.role,
-            place: about.place,
-            capabilities: about.capabilities,
-            read_only: about.read_only,
+            fingerprint: header.fingerprint.clone(),
+            addr: header.addr.clone(),
+            engine: header.engine.clone(),
+            role: header.role,
+            locality: header.locality,
+            capabilities: header.capabilities,
+            read_only: header.read_only,
         }
     }
 
-    pub(super) fn about(&self) -> Header {
+    pub(super) fn header(&self) -> Header {
         Header {
             fingerprint: self.fingerprint.clone(),
             addr: self.addr.clone(),
             engine: self.engine.clone(),
             role: self.role,
-            place: self.place,
+            locality: self.locality,
             capabilities: self.capabilities,
             read_only: self.read_only,
         }
@@ -145,13 +145,13 @@ impl Recorder {
 
     pub(super) fn begin(
         &mut self,
-        about: &Header,
+        header: &Header,
         size: (u16, u16),
         now: Timestamp,
     ) -> io::Result<()> {
         self.last = now;
         self.out.write_all(MAGIC)?;
-        self.write_frame(&RecordingHeader::new(about, size, now))
+        self.write_frame(&RecordingHeader::new(header, size, now))
     }
 
     /// Writes a message; `before` and `after` are the typed text around it. Recordings are meant for

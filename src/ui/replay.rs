@@ -121,7 +121,7 @@ impl Player {
         self.regions = Regions::default();
         let theme = model.theme.clone();
         let mut fresh = Model::new(theme, model.keymap.clone(), model.zone.clone());
-        fresh.about = self.start.about();
+        fresh.header = self.start.header();
         fresh.size = model.size;
         fresh.now = self.now;
         fresh.version = model.version + 1;

@@ -54,7 +54,7 @@ enum Wake {
 struct Sources {
     signals: Signals,
     keys: EventStream,
-    answers: mpsc::Receiver<Msg>,
+    results: mpsc::Receiver<Msg>,
     names: mpsc::Receiver<NamesEvent>,
     broker: Subscription,
 }
@@ -95,22 +95,22 @@ pub(crate) async fn run(
     let signals = Signals::listen()?;
     let term = Term::enter(model.mouse)?;
     model.size = term.size()?;
-    let access = session.handle();
-    model.about = Header {
-        read_only: model.about.read_only,
-        ..Header::of(&access)
+    let node = session.handle();
+    model.header = Header {
+        read_only: model.header.read_only,
+        ..Header::from_handle(&node)
     };
     let clock = Clock::start();
     if let Some(recorder) = &mut recorder {
-        recorder.begin(&model.about, model.size, clock.now())?;
+        recorder.begin(&model.header, model.size, clock.now())?;
     }
-    let (outbox, answers) = mpsc::channel(MAX_RESULTS);
+    let (outbox, results) = mpsc::channel(MAX_RESULTS);
     let mut screen = ScreenLoop {
         model,
         term,
         clock,
         recorder,
-        runner: Runner::new(Arc::clone(&access), outbox),
+        runner: Runner::new(Arc::clone(&node), outbox),
         session,
         drawn: 0,
         last_frame: Instant::now(),
@@ -127,9 +127,9 @@ pub(crate) async fn run(
     let mut sources = Sources {
         signals,
         keys: EventStream::new(),
-        answers,
-        names: access.watch_names(),
-        broker: access.broker().subscribe(),
+        results,
+        names: node.watch_names(),
+        broker: node.broker().subscribe(),
     };
     screen.handle(Msg::Started)?;
     loop {
@@ -193,7 +193,7 @@ impl ScreenLoop {
             event = sources.keys.next(), if !self.hung_up => Wake::Terminal(event),
             () = sleep_until_or_never(frame) => Wake::Frame,
             report = shutdown_report(&mut self.shutdown) => Wake::ShutdownReport(report),
-            Some(msg) = sources.answers.recv() => Wake::Msg(msg),
+            Some(msg) = sources.results.recv() => Wake::Msg(msg),
             Some(event) = sources.names.recv(), if open => Wake::Msg(Msg::Names(event)),
             Some(batch) = sources.broker.next(), if open => Wake::Msg(Msg::Broker(batch)),
             () = sleep_until_or_never(deadline) => Wake::Deadline,
@@ -204,7 +204,7 @@ impl ScreenLoop {
     /// stream must only be polled in one place.
     fn drain(&mut self, sources: &mut Sources) -> io::Result<()> {
         for _ in 0..BATCH {
-            if let Ok(msg) = sources.answers.try_recv() {
+            if let Ok(msg) = sources.results.try_recv() {
                 self.handle(msg)?;
             } else if let Ok(event) = sources.names.try_recv() {
                 self.handle(Msg::Names(event))?;

@@ -32,7 +32,7 @@ async fn a_process_greets_itself_by_way_of_the_naming_server() {
     let registration = server.keep_greeter(&endpoint, addr);
     let mut status = registration.status();
     let stop = CancellationToken::new();
-    let keeping = tokio::spawn(registration.run(stop.clone()));
+    let renewals = tokio::spawn(registration.run(stop.clone()));
     status
         .wait_for(|s| *s == LeaseStatus::Held)
         .await
@@ -52,7 +52,7 @@ async fn a_process_greets_itself_by_way_of_the_naming_server() {
     assert_eq!(called.server.owner, me.public());
 
     stop.cancel();
-    keeping.await.expect("ended well");
+    renewals.await.expect("ended well");
     let gone = naming.lookup(greeter::NAME).await.expect_err("taken back");
     assert!(matches!(gone, CallError::Remote(error) if error.code == Code::NotFound));
     endpoint.shutdown(Duration::from_secs(1)).await;

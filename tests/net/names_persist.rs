@@ -51,8 +51,8 @@ fn caller(n: u8) -> Caller {
 
 fn start(journal: &Arc<MemoryJournal>, before: Vec<StoredRegistration>) -> NamingServer {
     let journal: Arc<dyn Journal> = Arc::<MemoryJournal>::clone(journal);
-    let (naming, keeping) = NamingServer::persistent(NamingLimits::default(), before, journal);
-    tokio::spawn(keeping);
+    let (naming, journaling) = NamingServer::persistent(NamingLimits::default(), before, journal);
+    tokio::spawn(journaling);
     naming
 }
 

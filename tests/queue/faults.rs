@@ -211,8 +211,8 @@ async fn panics_fail_their_tasks_and_no_worker() {
     assert_eq!(workers.len(), 3);
     let failed: u64 = workers.iter().map(|worker| worker.failed).sum();
     assert_eq!(failed, 1_000);
-    let reasons = broker.dead_letters().await.expect("answers");
-    assert_eq!((reasons.len(), reasons[0].count), (1, 1_000));
+    let dead_letters = broker.dead_letters().await.expect("answers");
+    assert_eq!((dead_letters.len(), dead_letters[0].count), (1, 1_000));
 }
 
 #[tokio::test]
@@ -355,9 +355,9 @@ async fn the_poisoned() {
         (stats.count(State::Succeeded), stats.count(State::Failed)),
         (20, 1)
     );
-    let reasons = broker.dead_letters().await.expect("answers");
+    let dead_letters = broker.dead_letters().await.expect("answers");
     assert_eq!(
-        &*reasons[0].error,
+        &*dead_letters[0].error,
         "crashed the process 3 times while it ran"
     );
     assert_eq!(engine.broker.recovery().crashed.len(), 1);

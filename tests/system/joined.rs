@@ -104,8 +104,8 @@ fn names_of_both_are_listed_and_both_greet() {
     let peers = system.a.json(&["members"]);
     assert_eq!(peers["members"][0]["key"], b);
     assert_eq!(peers["members"][0]["role"], "member");
-    let links = system.b.json(&["members"]);
-    assert_eq!(links["upstreams"][0]["key"], a);
+    let listed = system.b.json(&["members"]);
+    assert_eq!(listed["upstreams"][0]["key"], a);
     // The broker of each is reached by a session with each, and both by name.
     let sum = system
         .b

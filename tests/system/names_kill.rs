@@ -60,12 +60,12 @@ impl Ledger {
     }
 }
 
-async fn names(access: &Arc<NodeHandle>) -> BTreeSet<String> {
+async fn names(node: &Arc<NodeHandle>) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     let mut query = NameQuery::default();
     loop {
         let asked = query.clone();
-        let page = access.naming(|naming| async move { naming.list(&asked).await });
+        let page = node.naming(|naming| async move { naming.list(&asked).await });
         let page = page.await.expect("listed");
         all.extend(page.records.into_iter().map(|record| record.name));
         match page.next {
@@ -146,10 +146,10 @@ async fn child() {
     let round = std::env::var("CHILD_ROUND").expect("a round");
     let node = start(Path::new(&folder));
     let registrars = (0..REGISTRARS).map(|n| {
-        let (access, round) = (node.handle(), round.clone());
+        let (node, round) = (node.handle(), round.clone());
         tokio::spawn(async move {
             for i in 0..u64::MAX {
-                register(&access, format!("name-{round}-{n}-{i}"), i % 3 == 0).await;
+                register(&node, format!("name-{round}-{n}-{i}"), i % 3 == 0).await;
             }
         })
     });
@@ -159,16 +159,16 @@ async fn child() {
     }
 }
 
-async fn register(access: &Arc<NodeHandle>, name: String, remove: bool) {
+async fn register(node: &Arc<NodeHandle>, name: String, remove: bool) {
     let mut request = RegisterRequest::new(&name, "distro:x@127.0.0.1:1");
     request.lease_ms = Some(0);
-    let registered = access.naming(|naming| async move { naming.register(&request).await });
+    let registered = node.naming(|naming| async move { naming.register(&request).await });
     registered.await.expect("registered");
     print(&format!("registered {name}"));
     if remove {
         print(&format!("removing {name}"));
         let asked = name.clone();
-        let removed = access.naming(|naming| async move { naming.unregister(&asked).await });
+        let removed = node.naming(|naming| async move { naming.unregister(&asked).await });
         removed.await.expect("removed");
         print(&format!("removed {name}"));
     }

@@ -30,7 +30,7 @@ pub(super) enum DispatcherCommand {
     ),
     Read(ReadRequest),
     Cancel(TaskId, TryResponder<State>),
-    Restore(TaskId, TryResponder<State>),
+    UndoCancel(TaskId, TryResponder<State>),
     Retry(TaskId, TryResponder<State>),
     Bulk(BulkAction, Filter, TryResponder<BulkOutcome>),
     Pause(Option<String>, bool, Responder<()>),

@@ -190,11 +190,6 @@ impl Embedded {
         })))
     }
 
-    /// The names of the registered tasks.
-    pub fn task_names(&self) -> impl Iterator<Item = &str> {
-        self.0.registry.names()
-    }
-
     /// The recovery report of the start.
     #[must_use]
     pub fn recovery(&self) -> &Recovery {
@@ -339,7 +334,7 @@ impl Control for Embedded {
 
     fn undo_cancel(&self, id: &TaskId) -> BrokerFuture<'_, State> {
         let id = id.clone();
-        self.try_request(|reply| DispatcherCommand::Restore(id, reply))
+        self.try_request(|reply| DispatcherCommand::UndoCancel(id, reply))
     }
 
     fn retry(&self, id: &TaskId) -> BrokerFuture<'_, RetryOutcome> {

@@ -33,12 +33,15 @@ pub(super) fn rows(model: &Model) -> Vec<(String, String, StyleRole)> {
     let node = match &model.disconnected {
         Some(lost) => (format!("unreachable: {}", lost.why), StyleRole::Bad),
         None => {
-            let about = &model.about;
-            let text = format!("{} at {}, as {}", about.fingerprint, about.addr, about.role);
+            let header = &model.header;
+            let text = format!(
+                "{} at {}, as {}",
+                header.fingerprint, header.addr, header.role
+            );
             (text, StyleRole::Good)
         }
     };
-    let engine = model.about.engine.clone();
+    let engine = model.header.engine.clone();
     let mut rows = vec![
         ("node", node.0, node.1),
         ("engine", engine, StyleRole::Text),

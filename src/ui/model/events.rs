@@ -136,12 +136,12 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn go(&mut self, motion: Motion, length: usize) {
+    pub(crate) fn move_selection(&mut self, motion: Motion, length: usize) {
         if !self.held {
             self.selection.at = length.saturating_sub(1);
             self.selection.clamp(length);
         }
-        self.selection.go(motion, length);
+        self.selection.move_selection(motion, length);
         self.held = self.selection.at + 1 < length;
     }
 
@@ -187,10 +187,10 @@ mod tests {
         let mut view = View::default();
         assert_eq!(view.selection(100, 10).visible(100), 90..100);
         view.selection.height = 10;
-        view.go(Motion::Up(1), 100);
+        view.move_selection(Motion::Up(1), 100);
         assert!(view.held);
         assert_eq!(view.selection(120, 10).at, 98);
-        view.go(Motion::Bottom, 120);
+        view.move_selection(Motion::Bottom, 120);
         assert!(!view.held);
         assert_eq!(view.selection(130, 10).at, 129);
     }

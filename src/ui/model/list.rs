@@ -21,7 +21,7 @@ pub(crate) enum Motion {
 }
 
 impl Selection {
-    pub(crate) fn go(&mut self, motion: Motion, length: usize) {
+    pub(crate) fn move_selection(&mut self, motion: Motion, length: usize) {
         let page = self.height.saturating_sub(1).max(1);
         let last = length.saturating_sub(1);
         self.at = match motion {
@@ -79,7 +79,7 @@ mod tests {
             let mut selection = Selection::default();
             for (motion, length, height) in steps {
                 selection.height = height;
-                selection.go(motion, length);
+                selection.move_selection(motion, length);
                 prop_assert!(selection.at < length.max(1));
                 let visible = selection.visible(length);
                 prop_assert!(length == 0 || visible.contains(&selection.at));

@@ -39,7 +39,7 @@ pub(crate) struct Header {
     pub(crate) engine: String,
     /// The role of this key at the node.
     pub(crate) role: Role,
-    pub(crate) place: Locality,
+    pub(crate) locality: Locality,
     /// The operations of its broker.
     pub(crate) capabilities: Capabilities,
     /// The screen must not change anything, whatever the role.
@@ -53,7 +53,7 @@ impl Default for Header {
             addr: String::new(),
             engine: String::new(),
             role: Role::Admin,
-            place: Locality::InProcess,
+            locality: Locality::InProcess,
             capabilities: Capabilities::all(),
             read_only: false,
         }
@@ -61,15 +61,15 @@ impl Default for Header {
 }
 
 impl Header {
-    pub(crate) fn of(access: &NodeHandle) -> Self {
-        let (about, broker) = (access.info(), access.broker());
+    pub(crate) fn from_handle(node: &NodeHandle) -> Self {
+        let (info, broker) = (node.info(), node.broker());
         Self {
-            fingerprint: about.key.fingerprint(),
-            addr: about.addr.to_string(),
+            fingerprint: info.key.fingerprint(),
+            addr: info.addr.to_string(),
             engine: broker.engine().to_owned(),
             capabilities: broker.capabilities(),
-            role: about.role,
-            place: about.locality,
+            role: info.role,
+            locality: info.locality,
             read_only: false,
         }
     }
@@ -108,7 +108,7 @@ pub(crate) struct Model {
     pub(crate) version: u64,
     pub(crate) now: Timestamp,
     pub(crate) size: (u16, u16),
-    pub(crate) about: Header,
+    pub(crate) header: Header,
     pub(crate) focus: Pane,
     /// The pane that had the focus before.
     pub(crate) previous_focus: Pane,
@@ -161,7 +161,7 @@ impl Model {
             version: 1,
             now: Timestamp::default(),
             size: (80, 24),
-            about: Header::default(),
+            header: Header::default(),
             focus: Pane::Names,
             previous_focus: Pane::Names,
             zoomed: false,

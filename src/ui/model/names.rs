@@ -91,14 +91,14 @@ impl Names {
         self.rows.get(self.selection.at)
     }
 
-    pub(crate) fn go(&mut self, motion: Motion) {
-        self.selection.go(motion, self.rows.len());
+    pub(crate) fn move_selection(&mut self, motion: Motion) {
+        self.selection.move_selection(motion, self.rows.len());
         self.remember();
     }
 
     pub(crate) fn select(&mut self, row: usize) {
         self.selection.at = row;
-        self.go(Motion::Down(0));
+        self.move_selection(Motion::Down(0));
     }
 
     fn insert(&mut self, record: Record) {
@@ -198,7 +198,7 @@ mod tests {
         let mut names = Names::default();
         names.selection.height = 10;
         names.apply(snapshot(&["b", "d"]));
-        names.go(Motion::Bottom);
+        names.move_selection(Motion::Bottom);
         names.apply(changes(vec![
             NameChange::Put(record("a")),
             NameChange::Put(record("c")),

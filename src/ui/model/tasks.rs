@@ -103,7 +103,7 @@ impl Tasks {
     }
 
     /// Moves the selection; returns the page that this requires.
-    pub(crate) fn go(&mut self, motion: Motion) -> Option<Fetch> {
+    pub(crate) fn move_selection(&mut self, motion: Motion) -> Option<Fetch> {
         let jump = match motion {
             Motion::Top if !self.at_start => Some(PageStart::First),
             Motion::Bottom if !self.at_end => Some(PageStart::Last),
@@ -113,7 +113,7 @@ impl Tasks {
             return Some(self.fetch(FetchKind::Jump, from));
         }
         let before = self.selection.at;
-        self.selection.go(motion, self.rows.len());
+        self.selection.move_selection(motion, self.rows.len());
         self.pin();
         let upwards = matches!(motion, Motion::Up(_) | Motion::PageUp);
         let edge = if upwards {
@@ -144,7 +144,7 @@ impl Tasks {
 
     pub(crate) fn select(&mut self, row: usize) -> Option<Fetch> {
         self.selection.at = row;
-        self.go(Motion::Down(0))
+        self.move_selection(Motion::Down(0))
     }
 
     /// Fetches the window again, or later if a page is pending.
@@ -225,7 +225,7 @@ impl Tasks {
         }
         self.restore_selection();
         if let Some(motion) = self.blocked.take_if(|_| fetch.kind != FetchKind::Refresh) {
-            self.selection.go(motion, self.rows.len());
+            self.selection.move_selection(motion, self.rows.len());
             self.pin();
         }
     }

@@ -57,7 +57,7 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         }
     });
     let replay = model.replay.as_ref().map(replay_badge);
-    let read_only = model.about.read_only || model.about.role == Rights::Read;
+    let read_only = model.header.read_only || model.header.role == Rights::Read;
     let pieces = [
         (replay.as_deref().unwrap_or_default(), StyleRole::Active),
         (lost.as_deref().unwrap_or_default(), StyleRole::Bad),
@@ -96,7 +96,7 @@ fn replay_badge(replay: &Replay) -> String {
 }
 
 fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
-    let about = &model.about;
+    let header = &model.header;
     let overview = &model.data().overview;
     let stats = &overview.stats;
     let symbols = *canvas.symbols();
@@ -130,23 +130,23 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     } else {
         StyleRole::Dim
     };
-    let (label, role) = match about.place {
+    let (label, role) = match header.locality {
         Locality::InProcess => ("key ", ""),
         Locality::LocalProcess => ("attached to ", ""),
-        Locality::Remote => ("node ", about.role.as_str()),
+        Locality::Remote => ("node ", header.role.as_str()),
     };
     let joiner = if role.is_empty() { "" } else { " as " };
     let node: [TextSpan<'_>; 7] = [
         (label, StyleRole::Dim),
-        (&about.fingerprint, StyleRole::Text),
+        (&header.fingerprint, StyleRole::Text),
         (" at ", StyleRole::Dim),
-        (&about.addr, StyleRole::Text),
+        (&header.addr, StyleRole::Text),
         (joiner, StyleRole::Dim),
         (role, StyleRole::Strong),
         (&dot, StyleRole::Border),
     ];
     let broker: [TextSpan<'_>; 4] = [
-        (&about.engine, StyleRole::Text),
+        (&header.engine, StyleRole::Text),
         (", ", StyleRole::Dim),
         (&workers, StyleRole::Text),
         (&dot, StyleRole::Border),

@@ -54,7 +54,7 @@ pub(crate) fn fresh() -> Model {
         bind_keys(&std::collections::BTreeMap::new()).expect("the default keys"),
         TimeZone::UTC,
     );
-    model.about = Header {
+    model.header = Header {
         fingerprint: "k3yk3yk3".into(),
         addr: "127.0.0.1:4433".into(),
         engine: "embedded".into(),
@@ -71,12 +71,12 @@ pub(crate) fn busy() -> Model {
     for (number, (name, lookup, call)) in greetings().into_iter().enumerate() {
         let number = number as u64 + 1;
         model.greeter.start(ago(9_000 - number * 700), name.into());
-        let answer = Ok(Greeted {
+        let reply = Ok(Greeted {
             text: format!("Hi welcome {name}"),
             lookup: Duration::from_micros(lookup),
             call: Duration::from_micros(call),
         });
-        send(&mut model, Msg::Greeted { number, answer });
+        send(&mut model, Msg::Greeted { number, reply });
     }
     let batch = EventBatch {
         at: ago(400),

@@ -168,8 +168,8 @@ proptest! {
                 Input::Greeted(text, ok) => {
                     let number = model.greeter.start(now, text.clone());
                     let time = std::time::Duration::from_micros(text.len() as u64);
-                    let answer = if ok { Ok(Greeted { text, lookup: time, call: time }) } else { Err(text) };
-                    send(&mut model, Msg::Greeted { number, answer })
+                    let reply = if ok { Ok(Greeted { text, lookup: time, call: time }) } else { Err(text) };
+                    send(&mut model, Msg::Greeted { number, reply })
                 }
                 Input::Said(text, ok) => {
                     let result = if ok { Ok(text) } else { Err(text) };

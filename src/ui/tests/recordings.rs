@@ -55,7 +55,7 @@ impl Recorded {
         draw(&mut model, size.0, size.1);
         let mut recorder = Recorder::create(&path).expect("a new file");
         let now = model.now;
-        recorder.begin(&model.about, size, now).expect("room");
+        recorder.begin(&model.header, size, now).expect("room");
         let mut recorded = Self {
             model,
             recorder,
@@ -83,8 +83,8 @@ impl Recorded {
         recorded.expect("room");
         draw(&mut self.model, self.size.0, self.size.1);
         for effect in effects {
-            if let Some(answer) = response(effect) {
-                self.handle(answer);
+            if let Some(response) = response(effect) {
+                self.handle(response);
             }
         }
     }
@@ -128,7 +128,7 @@ fn response(effect: Effect) -> Option<Msg> {
     Some(match effect {
         Effect::Greet { number, name } => Msg::Greeted {
             number,
-            answer: Ok(Greeted {
+            reply: Ok(Greeted {
                 text: format!("Hi welcome {name}"),
                 lookup: Duration::from_micros(150),
                 call: Duration::from_micros(90),

@@ -173,7 +173,7 @@ fn point(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
     }
     match wheel {
         Some(motion) => match model.regions.pane(x, y) {
-            Some(pane) => navigation::go(model, pane, motion),
+            Some(pane) => navigation::move_selection(model, pane, motion),
             None => vec![],
         },
         None => click(model, x, y),

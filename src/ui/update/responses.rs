@@ -44,9 +44,9 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.live_mut().log.dropped += dropped;
             return model.refresh_soon();
         }
-        Msg::Overview(answer) => {
+        Msg::Overview(result) => {
             model.refreshing = false;
-            if let Some((stats, workers)) = answer {
+            if let Some((stats, workers)) = result {
                 model.live_mut().overview = Overview::new(*stats, workers);
                 let length = model.data().overview.workers.len();
                 model.workers.clamp(length);
@@ -64,7 +64,7 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 return model.refresh_soon();
             }
         }
-        Msg::Greeted { number, answer } => greet::greeted(model, number, answer),
+        Msg::Greeted { number, reply } => greet::greeted(model, number, reply),
         Msg::Methods { name, methods } => methods::listed(model, &name, &methods),
         Msg::RefreshedDetails(Some(task)) => details::refreshed(model, &task),
         Msg::Details { id, task } => details::received(model, id, task),

@@ -7,10 +7,10 @@ impl Model {
     pub(crate) fn denied_reason(&self, action: Action) -> Option<String> {
         let spec = action.spec();
         if let Some(needed) = spec.impact.role() {
-            if self.about.read_only {
+            if self.header.read_only {
                 return Some("this screen is read-only; start it without --read-only".to_owned());
             }
-            let role = self.about.role;
+            let role = self.header.role;
             if role < needed {
                 return Some(format!(
                     "this requires the role {needed}, and this key has {role}; ask for a {needed} ticket"
@@ -18,7 +18,7 @@ impl Model {
             }
         }
         let missing = spec.needs?;
-        let (engine, capabilities) = (&self.about.engine, self.about.capabilities);
+        let (engine, capabilities) = (&self.header.engine, self.header.capabilities);
         let text = || format!("{engine}: cannot {}", missing.description());
         (!capabilities.supports(missing)).then(text)
     }
@@ -42,7 +42,7 @@ mod tests {
     fn what_the_broker_cannot_do_is_off_and_says_why() {
         let mut model = busy();
         assert_eq!(model.denied_reason(Action::Scale), None);
-        model.about.capabilities = Capabilities::all().without(Operation::Scale);
+        model.header.capabilities = Capabilities::all().without(Operation::Scale);
         let reason = model.denied_reason(Action::Scale);
         let expected = "embedded: cannot change the number of workers";
         assert_eq!(reason.as_deref(), Some(expected));

@@ -78,8 +78,8 @@ pub(crate) async fn run(
 ) -> EffectDone {
     let shown: Vec<String> = args.iter().map(Value::to_string).collect();
     let what = format!("{}.{method}({})", record.name, shown.join(", "));
-    let answer = node.call(record, method, args).await;
-    EffectDone::new(Action::Call, what, answer.map(|value| display(&value)))
+    let result = node.call(record, method, args).await;
+    EffectDone::new(Action::Call, what, result.map(|value| display(&value)))
 }
 
 fn succeeded(model: &mut Model, done: &EffectDone, text: &str) {

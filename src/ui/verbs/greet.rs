@@ -87,20 +87,20 @@ fn greet(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
 
 pub(crate) async fn run(node: &NodeHandle, number: u64, name: &str) -> Msg {
     let called = node.greet(name).await;
-    let answer = called.map(|called| Greeted {
+    let reply = called.map(|called| Greeted {
         text: display(&called.value),
         lookup: called.lookup,
         call: called.call,
     });
     Msg::Greeted {
         number,
-        answer: answer.map_err(|e| e.to_string()),
+        reply: reply.map_err(|e| e.to_string()),
     }
 }
 
 /// Shows a greeting.
-pub(crate) fn greeted(model: &mut Model, number: u64, answer: Result<Greeted, String>) {
-    match answer {
+pub(crate) fn greeted(model: &mut Model, number: u64, reply: Result<Greeted, String>) {
+    match reply {
         Ok(Greeted { text, lookup, call }) => {
             let line = format!(
                 "{text}  ({}: lookup {}, call {})",

@@ -27,5 +27,5 @@ fn mark(model: &mut Model) -> Vec<Effect> {
         model.toast(Tone::Warn, text);
         return vec![];
     }
-    navigation::go(model, Pane::Tasks, Motion::Down(1))
+    navigation::move_selection(model, Pane::Tasks, Motion::Down(1))
 }

@@ -244,7 +244,7 @@ mod tests {
     fn a_read_only_screen_changes_nothing() {
         for spec in TABLE {
             let mut model = busy();
-            model.about.read_only = true;
+            model.header.read_only = true;
             if spec.impact.role().is_some() {
                 let effects = perform(&mut model, spec.action, Some("1"));
                 assert!(effects.is_empty(), "{}: {effects:?}", spec.name);

@@ -186,7 +186,7 @@ fn step(model: &mut Model, motion: Motion) -> Vec<Effect> {
             move_in(layer, motion);
             vec![]
         }
-        None => go(model, model.focus, motion),
+        None => move_selection(model, model.focus, motion),
     }
 }
 
@@ -227,24 +227,24 @@ pub(crate) fn move_in(layer: &mut Layer, motion: Motion) {
 }
 
 /// Moves the selection of a pane.
-pub(crate) fn go(model: &mut Model, pane: Pane, motion: Motion) -> Vec<Effect> {
+pub(crate) fn move_selection(model: &mut Model, pane: Pane, motion: Motion) -> Vec<Effect> {
     match pane {
-        Pane::Names => model.names.go(motion),
+        Pane::Names => model.names.move_selection(motion),
         Pane::Tasks => {
             return model
                 .tasks
-                .go(motion)
+                .move_selection(motion)
                 .map(Effect::Tasks)
                 .into_iter()
                 .collect();
         }
         Pane::Workers => {
             let length = model.data().overview.workers.len();
-            model.workers.go(motion, length);
+            model.workers.move_selection(motion, length);
         }
         Pane::Events => {
             let length = model.data().log.matching(&model.events.filter).len();
-            model.events.go(motion, length);
+            model.events.move_selection(motion, length);
         }
         Pane::Greeter => {}
     }
@@ -265,13 +265,13 @@ pub(crate) fn select(model: &mut Model, pane: Pane, row: usize) -> Vec<Effect> {
         }
         Pane::Workers => {
             model.workers.at = row;
-            return go(model, pane, Motion::Down(0));
+            return move_selection(model, pane, Motion::Down(0));
         }
         Pane::Events => {
             let length = model.data().log.matching(&model.events.filter).len();
             model.events.held = true;
             model.events.selection.at = row;
-            model.events.go(Motion::Down(0), length);
+            model.events.move_selection(Motion::Down(0), length);
         }
         Pane::Greeter => {}
     }

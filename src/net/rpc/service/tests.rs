@@ -52,7 +52,7 @@ async fn call(
         kwargs: kwargs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
     };
     match objects().call("test", invocation).await? {
-        Response::One(answer) => Ok(answer.to_value().expect("a value")),
+        Response::One(value) => Ok(value.to_value().expect("a value")),
         Response::Stream(_) => panic!("not a stream"),
     }
 }

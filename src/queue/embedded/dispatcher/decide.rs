@@ -70,7 +70,7 @@ impl Dispatcher {
                 let decision = self.cancel(id);
                 self.reply_after_commit(decision, reply);
             }
-            DispatcherCommand::Restore(id, reply) => {
+            DispatcherCommand::UndoCancel(id, reply) => {
                 let decision = self.requeue(id, Transition::UndoCancel);
                 self.reply_after_commit(decision, reply);
             }

@@ -7,7 +7,7 @@ use crate::queue::{
 };
 
 /// The most changes that may wait for a commit that succeeds; beyond it no task is dispatched.
-const MAX_UNSAVED: usize = 10_000;
+const MAX_UNPERSISTED: usize = 10_000;
 
 impl Dispatcher {
     pub(super) fn scale(&mut self, workers: usize) {
@@ -27,7 +27,7 @@ impl Dispatcher {
     /// Fills the channel with the next jobs. A task that cannot be started fails; the next round, which
     /// then follows at once, commits that.
     pub(super) fn dispatch_ready(&mut self) {
-        if self.changes.len() > MAX_UNSAVED {
+        if self.changes.len() > MAX_UNPERSISTED {
             return;
         }
         // Two for each worker, and more when tasks are so short that many end in one round.

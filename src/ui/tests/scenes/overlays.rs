@@ -106,7 +106,7 @@ fn confirm() {
 
 #[test]
 fn why_tasks_have_failed_and_how_long_they_take() {
-    at_every_size("reasons", || {
+    at_every_size("dead_letters", || {
         let mut model = busy_after(&["3", "d"]);
         let reason = |name: &str, error: &str, count, newest| FailureGroup {
             name: name.into(),
@@ -115,11 +115,11 @@ fn why_tasks_have_failed_and_how_long_they_take() {
             newest: TaskId::Sequence(newest),
             last: Timestamp(NOW.0 - 40_000_000),
         };
-        let reasons = vec![
+        let dead_letters = vec![
             reason("add", "int too large to convert to float", 1_204, 90_311),
             reason("resize", "crashed the process 3 times while it ran", 2, 41),
         ];
-        send(&mut model, Msg::DeadLetters(Ok(reasons)));
+        send(&mut model, Msg::DeadLetters(Ok(dead_letters)));
         press(&mut model, &["j"]);
         model
     });
@@ -159,12 +159,12 @@ fn details() {
 
 #[test]
 fn who_has_joined_and_what_was_joined() {
-    at_every_size("peers", || {
+    at_every_size("members", || {
         let mut model = busy_after(&["3", "n", "j"]);
         send(&mut model, Msg::Members(Ok(members_and_upstreams())));
         model
     });
-    at_every_size("peers_nobody", || {
+    at_every_size("members_none", || {
         let mut model = busy_after(&["3", "n"]);
         let none = Membership {
             members: vec![],

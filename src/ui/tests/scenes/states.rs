@@ -37,7 +37,7 @@ fn an_idle_dashboard() {
 #[test]
 fn marks_and_what_must_not_be_overlooked() {
     at_every_size("marked", || busy_after(&["3", "space", "j", "space"]));
-    at_every_size("in_trouble", || {
+    at_every_size("not_saved", || {
         let mut model = busy_after(&["3"]);
         let mut stats = model.data().overview.stats.clone();
         stats.paused_queues = vec!["mail".into()];
@@ -78,8 +78,8 @@ fn toasts_and_badges() {
 fn a_node_elsewhere_that_is_lost_on_a_read_only_screen() {
     at_every_size("elsewhere", || {
         let mut model = busy_after(&["3"]);
-        model.about.role = Role::Read;
-        model.about.place = Locality::Remote;
+        model.header.role = Role::Read;
+        model.header.locality = Locality::Remote;
         let error = CallError::Deadline(Duration::from_secs(5));
         let lost = NamesEvent::Lost {
             error,

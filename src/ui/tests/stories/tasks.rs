@@ -70,7 +70,7 @@ async fn a_failed_task_is_a_dead_letter_until_it_is_retried() {
     app.press("y");
     app.sees_toast("3 tasks queued again").await;
     // They fail again, and the open list follows.
-    app.wait("reasons", |screen| {
+    app.wait("the dead letters", |screen| {
         let top = screen.model.layers.last();
         matches!(top, Some(Layer::DeadLetters(view)) if view.selected().is_some_and(|r| r.count == 3))
     })

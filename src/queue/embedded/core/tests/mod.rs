@@ -147,14 +147,14 @@ impl World {
     }
 
     pub(super) fn task(&mut self, id: u64) -> Option<Task> {
-        let (answer, reply) = oneshot::channel();
-        self.read(ReadRequest::Get(task_id(id), answer));
+        let (responder, reply) = oneshot::channel();
+        self.read(ReadRequest::Get(task_id(id), responder));
         reply.blocking_recv().expect("answered").expect("readable")
     }
 
     pub(super) fn page(&mut self, query: Query) -> Page {
-        let (answer, reply) = oneshot::channel();
-        self.read(ReadRequest::List(query, answer));
+        let (responder, reply) = oneshot::channel();
+        self.read(ReadRequest::List(query, responder));
         reply.blocking_recv().expect("answered").expect("readable")
     }
 

@@ -22,7 +22,7 @@ enum Move {
     End(u8),
     Cancel(u64),
     Retry(u64),
-    Restore(u64),
+    UndoCancel(u64),
     Wait(u64),
     Pause(bool),
     Purge,
@@ -48,7 +48,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         4 => (0u8..5).prop_map(Move::End),
         1 => (1u64..20).prop_map(Move::Cancel),
         1 => (1u64..20).prop_map(Move::Retry),
-        1 => (1u64..20).prop_map(Move::Restore),
+        1 => (1u64..20).prop_map(Move::UndoCancel),
         2 => (0u64..30_000).prop_map(Move::Wait),
         1 => any::<bool>().prop_map(Move::Pause),
         1 => Just(Move::Purge),
@@ -157,7 +157,7 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
             }
         }
         Move::Retry(id) => requeue(world, model, *id, Transition::Retry),
-        Move::Restore(id) => requeue(world, model, *id, Transition::UndoCancel),
+        Move::UndoCancel(id) => requeue(world, model, *id, Transition::UndoCancel),
         Move::Wait(ms) => {
             world.pass(Duration::from_millis(*ms));
             time_passed(world, model);

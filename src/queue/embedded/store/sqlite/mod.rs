@@ -110,7 +110,7 @@ impl Sqlite {
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = work(&tx)?;
-        reach(&mut self.fail_point, before_commit);
+        trip_fail_point(&mut self.fail_point, before_commit);
         tx.commit()?;
         Ok(done)
     }
@@ -203,7 +203,7 @@ impl Sqlite {
 }
 
 /// Ends the process if a fail point is armed here and due.
-fn reach(armed: &mut Option<ArmedFailPoint>, here: FailPoint) {
+fn trip_fail_point(armed: &mut Option<ArmedFailPoint>, here: FailPoint) {
     let Some(armed) = armed.as_mut().filter(|armed| armed.at == here) else {
         return;
     };
@@ -224,9 +224,9 @@ impl Store for Sqlite {
         }
         self.check_room_for(changes)?;
         let since = Instant::now();
-        reach(&mut self.fail_point, FailPoint::BeforeWrite);
+        trip_fail_point(&mut self.fail_point, FailPoint::BeforeWrite);
         let counts = self.write(changes).map_err(explain)?;
-        reach(&mut self.fail_point, FailPoint::BeforeReply);
+        trip_fail_point(&mut self.fail_point, FailPoint::BeforeReply);
         self.apply_counts(counts);
         self.drain_committed(changes);
         let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
