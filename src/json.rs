@@ -15,6 +15,7 @@ use crate::{
         clock::Timestamp,
         id::TaskId,
         options::DEFAULT_QUEUE,
+        payload::Payload,
         stats::{Percentiles, QueueStatus, Stats, StorageStats},
         task::{Attempt, Task},
         worker::WorkerStatus,
@@ -53,12 +54,14 @@ impl<'a> From<&'a Record> for NameJson<'a> {
 pub(crate) struct TaskJson<'a> {
     id: IdJson,
     name: &'a str,
-    args: Payload<'a>,
+    args: JsonText<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kwargs: Option<JsonText<'a>>,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     native_state: Option<&'a str>,
     cancelling: bool,
-    result: Option<Payload<'a>>,
+    result: Option<JsonText<'a>>,
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_kind: Option<&'a str>,
@@ -115,14 +118,22 @@ impl From<TaskId> for IdJson {
 impl<'a> From<&'a Task> for TaskJson<'a> {
     fn from(task: &'a Task) -> Self {
         let error = task.error.as_ref();
+        let (args, kwargs) = match &task.payload {
+            Payload::Json { args, kwargs } => (
+                JsonText::new(args.as_deref().unwrap_or("[]")),
+                kwargs.as_deref().map(JsonText::new),
+            ),
+            Payload::Repr { args, kwargs } => (JsonText::Text(args), Some(JsonText::Text(kwargs))),
+        };
         Self {
             id: task.id.clone().into(),
             name: &task.name,
-            args: Payload::new(&task.args),
+            args,
+            kwargs,
             state: task.state.as_str(),
             native_state: task.native_state.as_deref(),
             cancelling: task.cancelling,
-            result: task.result.as_deref().map(Payload::new),
+            result: task.result.as_deref().map(JsonText::new),
             error: error.map(|error| &*error.message),
             error_kind: error.and_then(|error| error.kind.as_deref()),
             traceback: error.and_then(|error| error.traceback.as_deref()),
@@ -307,12 +318,12 @@ impl<'a> From<&'a Stats> for StatsJson<'a> {
 /// Arguments or a result: JSON as it stands, or a string where it is not JSON.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(crate) enum Payload<'a> {
+pub(crate) enum JsonText<'a> {
     Json(&'a RawValue),
     Text(&'a str),
 }
 
-impl<'a> Payload<'a> {
+impl<'a> JsonText<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         serde_json::from_str(text).map_or(Self::Text(text), Self::Json)
     }
@@ -427,7 +438,7 @@ mod tests {
             ("Infinity", "\"Infinity\""),
             ("[NaN,1]", "\"[NaN,1]\""),
         ] {
-            assert_eq!(to_line(&Payload::new(payload)).expect("JSON"), json);
+            assert_eq!(to_line(&JsonText::new(payload)).expect("JSON"), json);
         }
     }
 }

@@ -163,6 +163,7 @@ impl From<BrokerError> for CmdError {
             BrokerError::InvalidTask(_) => Self::Usage(error.into()),
             BrokerError::InvalidTransition { .. }
             | BrokerError::DuplicateKey { .. }
+            | BrokerError::IncompletePayload(_)
             | BrokerError::Unsupported { .. }
             | BrokerError::Overloaded { .. } => Self::Refused(error.into()),
             _ => Self::Failed(error.into()),

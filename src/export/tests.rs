@@ -4,6 +4,7 @@ use super::*;
 use crate::queue::{
     clock::Timestamp,
     id::{TaskId, WorkerId},
+    payload::Payload,
     state::State,
     task::Task,
     timeline::ActivityTimeline,
@@ -61,7 +62,7 @@ fn task(id: u64) -> Task {
     Task {
         id: TaskId::Sequence(id),
         name: "add".into(),
-        args: "[123456789012345678901234567890,0.1]".into(),
+        payload: Payload::from_json("[123456789012345678901234567890,0.1]".into()),
         state: State::Succeeded,
         native_state: None,
         cancelling: false,

@@ -118,7 +118,7 @@ pub trait Control: Engine {
     }
 
     /// Runs a failed, cancelled or expired task again, with its original arguments and all its
-    /// attempts. An engine may submit it as a new task.
+    /// attempts. An engine may submit it as a new task; it needs the whole payload for that.
     fn retry(&self, _id: &TaskId) -> BrokerFuture<'_, RetryOutcome> {
         unsupported(self, Operation::Retry)
     }

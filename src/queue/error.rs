@@ -44,6 +44,9 @@ pub enum BrokerError {
         /// The unfinished task with the same name and key.
         holder: TaskId,
     },
+    /// It cannot run again, because only a representation of its arguments is known.
+    #[error("{0} cannot run again: only a shortened text of its arguments is known")]
+    IncompletePayload(TaskId),
     /// The change could not be persisted and was not made.
     #[error("not accepted, because it cannot be saved: {0}")]
     NotPersisted(String),

@@ -2,7 +2,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`task`], [`options`], [`id`] | tasks before and after they are submitted, their options and identifiers |
+//! | [`task`], [`payload`], [`options`], [`id`] | tasks before and after they are submitted, their arguments, options and identifiers |
 //! | [`state`] | the states of a task and the transitions between them |
 //! | [`broker`], [`capabilities`], [`error`] | the interface of every engine, its operations and errors |
 //! | [`query`], [`paging`] | queries: filter, order, page |
@@ -29,6 +29,7 @@ mod index;
 pub mod number;
 pub mod options;
 pub mod paging;
+pub mod payload;
 pub mod query;
 pub mod registry;
 pub mod remote;

@@ -8,6 +8,7 @@ use super::{
     clock::Timestamp,
     id::{TaskId, WorkerId},
     options::{TaskKey, TaskOptions},
+    payload::Payload,
     state::State,
 };
 
@@ -123,8 +124,8 @@ pub struct Task {
     pub id: TaskId,
     /// The registered name of the function.
     pub name: Arc<str>,
-    /// The arguments as JSON.
-    pub args: Arc<str>,
+    /// Its arguments.
+    pub payload: Payload,
     /// Its state.
     pub state: State,
     /// The engine's own word for the state, where it has one.

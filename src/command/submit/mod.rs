@@ -11,7 +11,7 @@ use super::{CmdError, CmdResult, Ctx, broker::with_broker, output::Output, stdin
 use crate::{
     cli::{AddArgs, SubmissionArgs, SubmitArgs},
     input::{addition, submission},
-    json::{IdJson, Payload},
+    json::{IdJson, JsonText},
     queue::{
         add::MAX_SECONDS,
         broker::Broker,
@@ -112,7 +112,7 @@ struct ResultJson<'a> {
     line: Option<u64>,
     id: IdJson,
     state: &'static str,
-    result: Option<Payload<'a>>,
+    result: Option<JsonText<'a>>,
     error: Option<&'a str>,
 }
 
@@ -174,7 +174,7 @@ impl Submitter<'_> {
             line,
             id: task.id.clone().into(),
             state: task.state.as_str(),
-            result: task.result.as_deref().map(Payload::new),
+            result: task.result.as_deref().map(JsonText::new),
             error: task.error.as_ref().map(|error| &*error.message),
         })
     }

@@ -135,7 +135,7 @@ fn row(task: &Task) -> Vec<String> {
         task.id.to_string(),
         task.state.as_str().to_owned(),
         task.name.to_string(),
-        task.args.to_string(),
+        task.payload.to_string(),
         first.unwrap_or_default().to_owned(),
         task.run_time.map_or(String::new(), fmt_duration),
         task.worker
@@ -166,7 +166,7 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
             "native",
             task.native_state.as_deref().unwrap_or_default().to_owned(),
         ),
-        ("call", format!("{} {}", task.name, task.args)),
+        ("call", format!("{} {}", task.name, task.payload)),
         (
             "result",
             task.result.as_deref().unwrap_or_default().to_owned(),

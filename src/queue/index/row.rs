@@ -6,6 +6,7 @@ use crate::queue::{
     clock::Timestamp,
     id::{TaskId, WorkerId, WorkerNumber},
     options::{DEFAULT_QUEUE, TaskKey, TimeLimits},
+    payload::Payload,
     query::{Filter, duration_key},
     state::State,
     task::{Attempt, Progress, Task},
@@ -207,7 +208,7 @@ impl Row {
         Task {
             id: TaskId::Sequence(self.id),
             name: Arc::clone(&self.name),
-            args: Arc::clone(&self.args),
+            payload: Payload::from_json(Arc::clone(&self.args)),
             state: self.current_state(running),
             native_state: None,
             cancelling: running.is_some_and(|running| running.cancelling),

@@ -36,9 +36,9 @@ impl From<BrokerError> for RemoteError {
     fn from(error: BrokerError) -> Self {
         let code = match &error {
             BrokerError::NotFound(_) => Code::NotFound,
-            BrokerError::InvalidTask(_) | BrokerError::InvalidTransition { .. } => {
-                Code::BadArguments
-            }
+            BrokerError::InvalidTask(_)
+            | BrokerError::InvalidTransition { .. }
+            | BrokerError::IncompletePayload(_) => Code::BadArguments,
             BrokerError::DuplicateKey { .. } => Code::Exists,
             BrokerError::Denied(_) => Code::Denied,
             BrokerError::Overloaded { .. } | BrokerError::Busy => Code::Overloaded,
@@ -206,7 +206,7 @@ fn size(task: &Task) -> usize {
     let error = task.error.as_ref().map_or(0, |error| {
         error.message.len() + error.traceback.as_ref().map_or(0, |text| text.len())
     });
-    TASK_OVERHEAD + result + error + task.args.len() + task.name.len()
+    TASK_OVERHEAD + result + error + task.payload.size() + task.name.len()
 }
 
 /// Truncates long errors, so that the attempts fit into a frame.

@@ -291,12 +291,29 @@ impl Tasks {
     }
 }
 
+/// The most characters of the arguments by position, and by name, that a call shows.
+const MAX_CALL: usize = 400;
+
 /// Formats a task as a call: `add(2, 3)`.
 pub(crate) fn call_text(task: &Task) -> String {
-    let args = task.args.trim();
-    let inside = args
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    let head: String = inside.unwrap_or(args).chars().take(400).collect();
+    let (open, close) = if task.payload.is_complete() {
+        ('[', ']')
+    } else {
+        ('(', ')')
+    };
+    let texts = task.payload.texts().map(|text| {
+        let text = text.trim();
+        let inside = text.strip_prefix(open);
+        let inside = inside.and_then(|rest| rest.strip_suffix(close));
+        inside.unwrap_or(text)
+    });
+    let mut head = String::new();
+    for text in texts.filter(|text| !matches!(*text, "" | "{}")) {
+        head.push_str(if head.is_empty() { "" } else { "," });
+        head.extend(text.chars().take(MAX_CALL));
+    }
+    if !task.payload.is_complete() {
+        return format!("{}({head})", task.name);
+    }
     format!("{}({})", task.name, head.replace(',', ", "))
 }

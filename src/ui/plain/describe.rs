@@ -101,7 +101,7 @@ fn task(task: &Task) -> String {
         task.id,
         task.state,
         task.name,
-        task.args,
+        task.payload,
         first.unwrap_or_default()
     )
 }

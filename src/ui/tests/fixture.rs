@@ -15,6 +15,7 @@ use crate::{
         clock::Timestamp,
         event::{Event, EventBatch},
         id::{TaskId, WorkerId},
+        payload::Payload,
         query::Page,
         state::State,
         stats::{NameStats, Percentiles, Stats, StorageStats},
@@ -205,7 +206,7 @@ fn task(id: u64, args: &str, state: State) -> Task {
     Task {
         id: TaskId::Sequence(id),
         name: "add".into(),
-        args: args.into(),
+        payload: Payload::from_json(args.into()),
         state,
         native_state: None,
         cancelling: false,
@@ -261,7 +262,7 @@ pub(crate) fn tasks() -> Vec<Task> {
         ..task(11, "[4,5,30]", State::Running)
     };
     let hostile = Task {
-        args: "[\"\\u001b[2J\u{1b}[31m\u{202e}\",1]".into(),
+        payload: Payload::from_json("[\"\\u001b[2J\u{1b}[31m\u{202e}\",1]".into()),
         ..task(4, "", State::Cancelled)
     };
     let huge = Task {

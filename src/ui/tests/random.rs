@@ -11,6 +11,7 @@ use crate::{
         clock::Timestamp,
         event::{Event, EventBatch},
         id::{TaskId, WorkerId},
+        payload::Payload,
         query::Page,
         state::State,
         task::Task,
@@ -110,7 +111,7 @@ fn record((name, uri, key): (String, String, u8)) -> Record {
 fn task((id, state, text): (u64, usize, String)) -> Task {
     Task {
         id: TaskId::Sequence(id),
-        args: text.as_str().into(),
+        payload: Payload::from_json(text.as_str().into()),
         state: State::ALL[state],
         result: Some(text.into()),
         ..super::fixture::tasks().remove(0)

@@ -50,7 +50,7 @@ fn row(model: &Model) -> Option<String> {
         }),
         Pane::Tasks => model.tasks.selected().map(|task| {
             task.output().map_or_else(
-                || format!("{} {} {}", task.id, task.name, task.args),
+                || format!("{} {} {}", task.id, task.name, task.payload),
                 Cow::into_owned,
             )
         }),

@@ -4,7 +4,10 @@ use super::{Action, ActionSpec, Impact, bulk, dead_letters, scope};
 use crate::{
     net::trust::role::Role,
     node::NodeHandle,
-    queue::{broker::BulkAction, capabilities::Operation, id::TaskId, state::Transition},
+    queue::{
+        broker::BulkAction, capabilities::Operation, error::BrokerError, id::TaskId,
+        state::Transition,
+    },
     ui::{
         effect::{Effect, EffectDone},
         model::Model,
@@ -35,6 +38,9 @@ fn unavailable(model: &Model) -> Option<String> {
     }
     match bulk::subject(model) {
         None => Some("no task is selected".to_owned()),
+        Some(task) if !task.payload.is_complete() => {
+            Some(BrokerError::IncompletePayload(task.id.clone()).to_string())
+        }
         Some(task) => {
             let refused = task.state.apply(Transition::Retry).err();
             refused.map(|why| format!("{}: {why}", task.id))
