@@ -20,14 +20,12 @@ use std::{
 use distro_tui::queue::{
     add::{self, Add},
     broker::{Broker, Inspect, Submit},
-    embedded::{
-        BrokerConfig, Embedded,
-        store::{self, Retention},
-    },
+    embedded::{BrokerConfig, Embedded},
     event::{Event, Subscription},
     id::TaskId,
     registry::Registry,
     state::State,
+    storage::{Retention, StorageConfig},
     task::NewTask,
 };
 use support::{Bound, Cases, Results, SPAN, Sample};
@@ -127,9 +125,9 @@ fn engine(count: usize) -> Embedded {
         ..Retention::default()
     };
     let config = BrokerConfig {
-        store: store::StoreConfig {
+        store: StorageConfig {
             retention,
-            ..store::StoreConfig::default()
+            ..StorageConfig::default()
         },
         ..BrokerConfig::default()
     };

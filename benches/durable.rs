@@ -25,12 +25,13 @@ use std::{
 use distro_tui::queue::{
     add,
     broker::{Broker, Control, Inspect, Submit},
-    embedded::{BrokerConfig, CoreLimits, Embedded, store},
+    embedded::{BrokerConfig, Embedded},
     id::TaskId,
+    options::BrokerLimits,
     query::{Cursor, PageStart, Query},
     registry::Registry,
     state::State,
-    storage::Durability,
+    storage::{Durability, StorageConfig},
     task::NewTask,
 };
 use support::{Bound, Cases, SPAN, Sample};
@@ -167,14 +168,14 @@ fn engine(folder: &Path, durability: Durability) -> Embedded {
     let mut registry = Registry::new();
     add::register(&mut registry);
     let config = BrokerConfig {
-        limits: CoreLimits {
+        limits: BrokerLimits {
             backlog: 100_000_000,
-            ..CoreLimits::default()
+            ..BrokerLimits::default()
         },
-        store: store::StoreConfig {
+        store: StorageConfig {
             durability,
             folder: Some(folder.to_owned()),
-            ..store::StoreConfig::default()
+            ..StorageConfig::default()
         },
         ..BrokerConfig::default()
     };

@@ -24,10 +24,10 @@ use apalis::prelude::{BoxDynError, MemoryStorage, TaskSink, WorkerBuilder};
 use distro_tui::queue::{
     add,
     broker::{Inspect, Submit},
-    embedded::{BrokerConfig, Embedded, store},
+    embedded::{BrokerConfig, Embedded},
     registry::Registry,
     state::State,
-    storage::Durability,
+    storage::{Durability, StorageConfig},
     task::NewTask,
 };
 use serde::{Deserialize, Serialize};
@@ -58,11 +58,11 @@ fn main() {
         .build()
         .expect("a runtime needs nothing that a benchmark cannot have");
     let home = tempfile::tempdir().expect("a folder");
-    let memory = engine(store::StoreConfig::default());
-    let durable = engine(store::StoreConfig {
+    let memory = engine(StorageConfig::default());
+    let durable = engine(StorageConfig {
         durability: Durability::Power,
         folder: Some(home.path().join("ours")),
-        ..store::StoreConfig::default()
+        ..StorageConfig::default()
     });
     let beanstalkd = Beanstalkd::start(&home.path().join("bean"));
     let mut huey = Huey::start(&home.path().join("huey.db"));
@@ -91,7 +91,7 @@ fn main() {
     support::print("Beside other queues", &[results.table(), bars]);
 }
 
-fn engine(store: store::StoreConfig) -> Embedded {
+fn engine(store: StorageConfig) -> Embedded {
     let mut registry = Registry::new();
     add::register(&mut registry);
     let config = BrokerConfig {

@@ -72,7 +72,7 @@ fn main() {
 /// A screen on a process with this many queued tasks.
 async fn screen(home: &std::path::Path, tasks: usize) -> Headless {
     let mut config = NodeConfig::at(&home.join(tasks.to_string()));
-    config.broker.workers = 2;
+    config.broker.workers = Some(2);
     // What a frame costs does not depend on a disk.
     config.broker.store.folder = None;
     let node = Node::start(&config).expect("starts");

@@ -9,12 +9,12 @@ use std::{error::Error, time::Duration};
 use distro_tui::queue::{
     broker::{Broker, Submit},
     context::Context,
-    embedded::{BrokerConfig, Embedded, store},
+    embedded::{BrokerConfig, Embedded},
     id::TaskId,
     options::{KeyPolicy, TaskKey},
     registry::{Registry, TaskError},
     state::State,
-    storage::Durability,
+    storage::{Durability, StorageConfig},
     task::NewTask,
 };
 use serde::Deserialize;
@@ -51,10 +51,10 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let mut registry = Registry::new();
     registry.register("download", download);
     let config = BrokerConfig {
-        store: store::StoreConfig {
+        store: StorageConfig {
             folder: Some(home.clone()),
             durability: Durability::Power,
-            ..store::StoreConfig::default()
+            ..StorageConfig::default()
         },
         ..BrokerConfig::default()
     };

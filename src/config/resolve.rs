@@ -9,12 +9,8 @@ use super::{ConfigError, Settings, folders::Folders, layers::Layers, table::Valu
 use crate::{
     node,
     queue::{
-        embedded::{
-            self, CoreLimits,
-            store::{self, Retention},
-        },
-        options::TimeLimits,
-        storage::Durability,
+        options::{BrokerLimits, TimeLimits},
+        storage::{Durability, Retention, StorageConfig},
     },
     ui::{self, ColorDepth, SymbolSet},
 };
@@ -74,8 +70,8 @@ fn node(values: Values, data_dir: PathBuf) -> node::NodeConfig {
         listen: values
             .listen
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
-        broker: embedded::BrokerConfig {
-            workers: values.workers.unwrap_or(defaults.broker.workers),
+        broker: node::BrokerOptions {
+            workers: values.workers,
             limits: limits(&values),
             store: store(&values, &data_dir),
         },
@@ -87,9 +83,9 @@ fn node(values: Values, data_dir: PathBuf) -> node::NodeConfig {
     }
 }
 
-fn limits(values: &Values) -> CoreLimits {
-    let defaults = CoreLimits::default();
-    CoreLimits {
+fn limits(values: &Values) -> BrokerLimits {
+    let defaults = BrokerLimits::default();
+    BrokerLimits {
         backlog: values.backlog.unwrap_or(defaults.backlog),
         run: TimeLimits {
             soft: None,
@@ -99,14 +95,14 @@ fn limits(values: &Values) -> CoreLimits {
     }
 }
 
-fn store(values: &Values, data_dir: &Path) -> store::StoreConfig {
+fn store(values: &Values, data_dir: &Path) -> StorageConfig {
     let defaults = Retention::default();
     let durability = values.durability.unwrap_or_default();
     let count = match durability {
         Durability::Memory => MEMORY_RETENTION_COUNT,
         Durability::Power | Durability::Process => defaults.count,
     };
-    store::StoreConfig {
+    StorageConfig {
         durability,
         folder: (durability != Durability::Memory).then(|| data_dir.to_owned()),
         retention: Retention {
@@ -116,6 +112,5 @@ fn store(values: &Values, data_dir: &Path) -> store::StoreConfig {
             count: values.retention_count.unwrap_or(count),
         },
         max_file_bytes: Some(values.max_file_size.unwrap_or(MAX_FILE_SIZE)),
-        fail_point: None,
     }
 }

@@ -55,9 +55,12 @@ fn later_sources_win() {
             .workers
     };
     let variable = [("DISTRO_TUI_WORKERS", "4")];
-    assert_eq!(workers("workers = 3", &[], &[]), 3);
-    assert_eq!(workers("workers = 3", &variable, &[]), 4);
-    assert_eq!(workers("workers = 3", &variable, &["--workers", "5"]), 5);
+    assert_eq!(workers("workers = 3", &[], &[]), Some(3));
+    assert_eq!(workers("workers = 3", &variable, &[]), Some(4));
+    assert_eq!(
+        workers("workers = 3", &variable, &["--workers", "5"]),
+        Some(5)
+    );
 }
 
 #[test]
@@ -163,7 +166,7 @@ fn every_flag_of_a_setting_is_one() {
     assert_eq!(settings.node.disabled.len(), 2);
     // The same flags after `serve` belong to its node.
     let serve = with("", &[], &["serve", "--workers=3"]).expect("valid");
-    assert_eq!(serve.node.broker.workers, 3);
+    assert_eq!(serve.node.broker.workers, Some(3));
 }
 
 #[test]

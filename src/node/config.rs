@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::queue::embedded::{self, store};
+use crate::queue::{options::BrokerLimits, storage::StorageConfig};
 
 /// The reason of every operation on a broker that a node does not have.
 pub(super) const NO_BROKER: &str = "this node has no broker; it was started with --disable broker";
@@ -19,7 +19,7 @@ pub struct NodeConfig {
     /// The UDP address to listen on; port 0 picks a free one, the last one if possible.
     pub listen: SocketAddr,
     /// The broker and its workers. Its durability applies to names as well.
-    pub broker: embedded::BrokerConfig,
+    pub broker: BrokerOptions,
     /// The TCP address for metrics; `None` serves none.
     pub metrics: Option<SocketAddr>,
     /// The addresses at which others reach this process; empty detects them.
@@ -30,6 +30,17 @@ pub struct NodeConfig {
     pub discover: bool,
     /// The components that do not run.
     pub disabled: BTreeSet<Component>,
+}
+
+/// The configuration of a node's broker, whatever its engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BrokerOptions {
+    /// Workers at the start; `None` is the default of the engine.
+    pub workers: Option<usize>,
+    /// The limits of the backlog and of runs.
+    pub limits: BrokerLimits,
+    /// The storage of the tasks.
+    pub store: StorageConfig,
 }
 
 /// A component of a node that can be disabled.
@@ -53,12 +64,12 @@ impl NodeConfig {
         Self {
             data_dir: folder.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            broker: embedded::BrokerConfig {
-                store: store::StoreConfig {
+            broker: BrokerOptions {
+                store: StorageConfig {
                     folder: Some(folder.to_owned()),
-                    ..store::StoreConfig::default()
+                    ..StorageConfig::default()
                 },
-                ..embedded::BrokerConfig::default()
+                ..BrokerOptions::default()
             },
             metrics: None,
             advertise: Vec::new(),

@@ -33,7 +33,7 @@ mod watch;
 
 pub use self::{
     address::loopback_warning,
-    config::{Component, NodeConfig, hostname},
+    config::{BrokerOptions, Component, NodeConfig, hostname},
     error::{NodeError, SessionError},
     handle::{Locality, NodeHandle, NodeInfo},
     running::Node,

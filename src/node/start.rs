@@ -242,12 +242,15 @@ fn engine(config: &NodeConfig, mut tasks: Registry) -> Result<Option<Embedded>, 
         return Ok(None);
     }
     add::register(&mut tasks);
+    let defaults = embedded::BrokerConfig::default();
     let broker = embedded::BrokerConfig {
         workers: match config.has(Component::Workers) {
-            true => config.broker.workers,
+            true => config.broker.workers.unwrap_or(defaults.workers),
             false => 0,
         },
-        ..config.broker.clone()
+        limits: config.broker.limits,
+        store: config.broker.store.clone(),
+        ..defaults
     };
     Ok(Some(Embedded::start(broker, tasks)?))
 }

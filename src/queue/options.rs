@@ -1,4 +1,4 @@
-//! Options of a task: its queue, key, priority, times and limits.
+//! Options of a task: its queue, key, priority, times and limits; and the limits of an engine.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -71,6 +71,31 @@ pub struct TimeLimits {
     pub soft: Option<Duration>,
     /// After this time the run is stopped and has failed; another attempt may follow.
     pub hard: Option<Duration>,
+}
+
+/// The limits of the backlog and of runs of one engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BrokerLimits {
+    /// The most unfinished tasks; beyond it submits fail with
+    /// [`BrokerError::Overloaded`](super::error::BrokerError::Overloaded).
+    pub backlog: usize,
+    /// The time limits of a run whose task sets none.
+    pub run: TimeLimits,
+    /// The time that a run has to stop before its worker is abandoned and replaced.
+    pub stop_grace: Duration,
+}
+
+impl Default for BrokerLimits {
+    fn default() -> Self {
+        Self {
+            backlog: 1_000_000,
+            run: TimeLimits {
+                soft: None,
+                hard: Some(Duration::from_secs(2 * 60 * 60)),
+            },
+            stop_grace: Duration::from_secs(10),
+        }
+    }
 }
 
 /// Options of a task.

@@ -1,6 +1,6 @@
-//! The durability of stored tasks, and the state of the storage when an engine starts.
+//! The durability and retention of stored tasks, and the state of the storage when an engine starts.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +56,44 @@ impl fmt::Display for Durability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
+}
+
+/// The retention of finished tasks. Beyond any of the limits the oldest are deleted first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// The age of tasks that succeeded, were cancelled or expired.
+    pub age: Duration,
+    /// The age of tasks that failed.
+    pub failed_age: Duration,
+    /// The most bytes of tasks and results.
+    pub bytes: u64,
+    /// The most finished tasks.
+    pub count: usize,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self {
+            age: DAY * 7,
+            failed_age: DAY * 30,
+            bytes: 512 << 20,
+            count: 1_000_000,
+        }
+    }
+}
+
+/// The configuration of the storage of an engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StorageConfig {
+    /// The durability; [`Durability::Memory`] needs no folder.
+    pub durability: Durability,
+    /// The folder of the task file; without one tasks are only in memory.
+    pub folder: Option<PathBuf>,
+    /// The retention of finished tasks.
+    pub retention: Retention,
+    /// The size in bytes at which the file accepts no new tasks; those it has continue.
+    pub max_file_bytes: Option<u64>,
 }
 
 /// The state in which the previous process left the storage.

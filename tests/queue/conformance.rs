@@ -6,11 +6,10 @@ use std::collections::HashSet;
 use distro_tui::queue::{
     broker::{BulkAction, BulkOutcome, CancelOutcome},
     capabilities::Operation,
-    embedded::CoreLimits,
     error::BrokerError,
     event::{Event, EventBatch},
     id::{IdempotencyKey, TaskId},
-    options::{DEFAULT_QUEUE, KeyPolicy, TaskKey},
+    options::{BrokerLimits, DEFAULT_QUEUE, KeyPolicy, TaskKey},
     query::{Filter, Order, PageStart, Query},
     registry::InvalidTask,
     state::State,
@@ -69,7 +68,7 @@ on_every_engine![
 ];
 
 async fn a_sum_is_computed_by_a_named_worker(setup: Setup) {
-    let engine = setup.subject(2, CoreLimits::default()).await;
+    let engine = setup.subject(2, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     let id = submit(broker, sum(2, 3)).await;
     let done = until(broker, &id, State::Succeeded).await;
@@ -78,7 +77,7 @@ async fn a_sum_is_computed_by_a_named_worker(setup: Setup) {
 }
 
 async fn a_batch_is_accepted_and_each_task_runs_once(setup: Setup) {
-    let engine = setup.subject(4, CoreLimits::default()).await;
+    let engine = setup.subject(4, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     let tasks = (0..2_000).map(|n| sum(n, n)).collect();
     let ids = all(broker, tasks).await;
@@ -95,9 +94,9 @@ async fn an_invalid_task_is_rejected_with_a_reason_and_nothing_is_queued(setup: 
     let engine = setup
         .subject(
             1,
-            CoreLimits {
+            BrokerLimits {
                 backlog: 3,
-                ..CoreLimits::default()
+                ..BrokerLimits::default()
             },
         )
         .await;
@@ -134,7 +133,7 @@ async fn an_invalid_task_is_rejected_with_a_reason_and_nothing_is_queued(setup: 
 }
 
 async fn a_queued_task_is_cancelled_and_a_running_one_stops(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     if !engine.supports(&[Operation::Cancel]) {
         return;
@@ -160,7 +159,7 @@ async fn a_queued_task_is_cancelled_and_a_running_one_stops(setup: Setup) {
 }
 
 async fn a_panic_fails_its_task_and_no_worker(setup: Setup) {
-    let engine = setup.subject(2, CoreLimits::default()).await;
+    let engine = setup.subject(2, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     let bad = submit(broker, task("panic")).await;
     let failed = until(broker, &bad, State::Failed).await;
@@ -186,7 +185,7 @@ async fn a_panic_fails_its_task_and_no_worker(setup: Setup) {
 }
 
 async fn a_failed_task_is_retried_with_its_own_arguments(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     if !engine.supports(&[Operation::Retry]) {
         return;
@@ -219,7 +218,7 @@ async fn a_failed_task_is_retried_with_its_own_arguments(setup: Setup) {
 }
 
 async fn paused_means_that_nothing_starts(setup: Setup) {
-    let engine = setup.subject(2, CoreLimits::default()).await;
+    let engine = setup.subject(2, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     if !engine.supports(&[Operation::Pause]) {
         return;
@@ -235,7 +234,7 @@ async fn paused_means_that_nothing_starts(setup: Setup) {
 }
 
 async fn pausing_reclaims_tasks_that_no_worker_has_started(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     if !engine.supports(&[Operation::Pause]) {
         return;
@@ -255,7 +254,7 @@ async fn pausing_reclaims_tasks_that_no_worker_has_started(setup: Setup) {
 }
 
 async fn urgent_tasks_go_before_dispatched_ones(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     let first = submit(broker, task("gate")).await;
     until(broker, &first, State::Running).await;
@@ -273,7 +272,7 @@ async fn urgent_tasks_go_before_dispatched_ones(setup: Setup) {
 }
 
 async fn purging_removes_matching_finished_tasks(setup: Setup) {
-    let engine = setup.subject(2, CoreLimits::default()).await;
+    let engine = setup.subject(2, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     if !engine.supports(&[Operation::Bulk]) {
         return;
@@ -295,7 +294,7 @@ async fn purging_removes_matching_finished_tasks(setup: Setup) {
 }
 
 async fn workers_grow_and_shrink_live_and_finish_what_they_run(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     if !engine.supports(&[Operation::Scale]) {
         return;
@@ -324,7 +323,7 @@ async fn workers_grow_and_shrink_live_and_finish_what_they_run(setup: Setup) {
 }
 
 async fn a_slow_subscriber_learns_how_many_events_it_missed(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     if !engine.supports(&[Operation::Pause]) {
         return;
@@ -359,7 +358,7 @@ async fn a_slow_subscriber_learns_how_many_events_it_missed(setup: Setup) {
 }
 
 async fn a_submit_with_an_idempotency_key_is_accepted_once(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     if !engine.supports(&[Operation::SubmitIdempotent, Operation::Pause]) {
         return;
@@ -388,7 +387,7 @@ async fn a_submit_with_an_idempotency_key_is_accepted_once(setup: Setup) {
 }
 
 async fn pages_go_on_where_they_ended_however_large_the_tasks_are(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     if !engine.supports(&[Operation::List, Operation::Pause]) {
         return;
@@ -438,7 +437,7 @@ async fn pages_go_on_where_they_ended_however_large_the_tasks_are(setup: Setup) 
 }
 
 async fn matching_tasks_are_counted_cancelled_and_retried_in_bulk(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     if !engine.supports(&[
         Operation::Count,
@@ -484,7 +483,7 @@ async fn matching_tasks_are_counted_cancelled_and_retried_in_bulk(setup: Setup) 
 }
 
 async fn a_unique_key_gives_the_living_task_and_a_queue_pauses_alone(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     if !engine.supports(&[Operation::Pause]) {
         return;
@@ -507,7 +506,7 @@ async fn a_unique_key_gives_the_living_task_and_a_queue_pauses_alone(setup: Setu
 }
 
 async fn a_task_reports_its_progress_and_its_attempts(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     let id = submit(broker, task("steps")).await;
     until(broker, &id, State::Running).await;
@@ -536,7 +535,7 @@ async fn a_task_reports_its_progress_and_its_attempts(setup: Setup) {
 }
 
 async fn queues_report_their_tasks_and_consumers(setup: Setup) {
-    let engine = setup.subject(2, CoreLimits::default()).await;
+    let engine = setup.subject(2, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     if !engine.supports(&[Operation::Queues, Operation::Pause]) {
         return;
@@ -567,7 +566,7 @@ async fn queues_report_their_tasks_and_consumers(setup: Setup) {
 }
 
 async fn every_listed_operation_is_implemented(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     let (id, filter) = (TaskId::Sequence(9_999), Filter::default);
     for operation in Operation::ALL {

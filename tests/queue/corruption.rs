@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use distro_tui::queue::{
     broker::{Broker, Inspect},
-    embedded::{CoreLimits, Embedded},
+    embedded::Embedded,
+    options::BrokerLimits,
     query::{Order, Query},
     state::State,
     task::Task,
@@ -32,7 +33,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 fn source() -> Source {
     let setup = Setup::in_a_file();
-    let engine = setup.engine(2, CoreLimits::default());
+    let engine = setup.engine(2, BrokerLimits::default());
     let broker: &dyn Broker = &engine.broker;
     runtime().block_on(async {
         for n in 0..ENDED {
@@ -106,7 +107,7 @@ async fn shown(broker: &Embedded) -> Option<Vec<Task>> {
 }
 
 fn check(source: &Source, folder: &Path) -> Result<(), TestCaseError> {
-    let mut setup = Setup::in_a_file().config(1, CoreLimits::default());
+    let mut setup = Setup::in_a_file().config(1, BrokerLimits::default());
     setup.store.folder = Some(folder.to_owned());
     let broker = match Embedded::start(setup, registry().0) {
         Ok(broker) => broker,
@@ -176,7 +177,7 @@ fn a_file_that_is_not_a_database_is_moved_aside_and_reported() {
         "my precious notes\n".repeat(500),
     )
     .expect("written");
-    let engine = setup.engine(1, CoreLimits::default());
+    let engine = setup.engine(1, BrokerLimits::default());
     let damage = engine.broker.recovery().damage.clone().expect("reported");
     let kept = fs::read_to_string(damage.moved_to).expect("kept");
     assert!(kept.starts_with("my precious notes"));
@@ -191,7 +192,7 @@ fn another_programs_file_is_left_alone() {
     db.execute_batch("CREATE TABLE recipes (title TEXT); PRAGMA user_version = 7;")
         .expect("made");
     drop(db);
-    let refused = Embedded::start(setup.config(1, CoreLimits::default()), registry().0);
+    let refused = Embedded::start(setup.config(1, BrokerLimits::default()), registry().0);
     let refused = refused.expect_err("it is not ours").to_string();
     assert!(
         refused.contains("belongs to another program") && refused.contains("--data-dir"),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use distro_tui::queue::{
     broker::{Broker, CancelOutcome, Control, Inspect, Submit},
     capabilities::Operation,
-    embedded::CoreLimits,
     error::BrokerError,
     event::Event,
+    options::BrokerLimits,
     options::TaskOptions,
     state::State,
 };
@@ -16,7 +16,7 @@ use crate::support::{Setup, all, submit, sum, task, until};
 
 #[tokio::test]
 async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() {
-    let engine = Setup::in_memory().engine(2, CoreLimits::default());
+    let engine = Setup::in_memory().engine(2, BrokerLimits::default());
     let broker = &engine.broker;
     let spinning = submit(broker, task("spin")).await;
     until(broker, &spinning, State::Running).await;
@@ -39,7 +39,7 @@ async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() 
 
 #[tokio::test]
 async fn a_delayed_task_runs_when_its_time_has_come() {
-    let engine = Setup::in_memory().engine(1, CoreLimits::default());
+    let engine = Setup::in_memory().engine(1, BrokerLimits::default());
     let broker = &engine.broker;
     let mut delayed = sum(1, 2);
     delayed.options = TaskOptions {
@@ -55,7 +55,7 @@ async fn a_delayed_task_runs_when_its_time_has_come() {
 #[tokio::test]
 async fn shutdown_waits_for_running_tasks_and_counts_the_rest() {
     let setup = Setup::in_a_file();
-    let engine = setup.engine(1, CoreLimits::default());
+    let engine = setup.engine(1, BrokerLimits::default());
     let broker = &engine.broker;
     let running = submit(broker, task("gate")).await;
     until(broker, &running, State::Running).await;
@@ -85,7 +85,7 @@ async fn shutdown_waits_for_running_tasks_and_counts_the_rest() {
 #[tokio::test]
 async fn shutdown_abandons_tasks_that_do_not_end() {
     let setup = Setup::in_a_file();
-    let engine = setup.engine(2, CoreLimits::default());
+    let engine = setup.engine(2, BrokerLimits::default());
     let broker = &engine.broker;
     let stuck = submit(broker, task("gate")).await;
     until(broker, &stuck, State::Running).await;
@@ -99,7 +99,7 @@ async fn shutdown_abandons_tasks_that_do_not_end() {
 #[tokio::test]
 async fn every_operation_is_supported() {
     let subject = Setup::over_the_network()
-        .subject(1, CoreLimits::default())
+        .subject(1, BrokerLimits::default())
         .await;
     let missing = |operation: &Operation| !subject.broker.capabilities().supports(*operation);
     let missing: Vec<Operation> = Operation::ALL.into_iter().filter(missing).collect();

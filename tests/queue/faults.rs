@@ -11,13 +11,14 @@ use distro_tui::queue::{
     broker::{Broker, BulkAction, Control, Inspect},
     clock::Timestamp,
     clock::{Clock, TimeSource},
-    embedded::{BrokerConfig, CoreLimits, Embedded, store},
+    embedded::{BrokerConfig, Embedded},
     error::BrokerError,
     event::Event,
     id::TaskId,
-    options::{TaskOptions, TimeLimits},
+    options::{BrokerLimits, TaskOptions, TimeLimits},
     query::Filter,
     state::State,
+    storage::StorageConfig,
     task::NewTask,
     worker::WorkerState,
 };
@@ -51,7 +52,7 @@ async fn all_there(broker: &dyn Broker, taken: &[TaskId]) {
 #[tokio::test]
 async fn a_full_file_rejects_with_the_reason_loses_nothing_and_recovers() {
     let setup = Setup::in_a_file();
-    let mut config = setup.config(2, CoreLimits::default());
+    let mut config = setup.config(2, BrokerLimits::default());
     config.store.max_file_bytes = Some(1 << 20);
     let engine = start(config.clone());
     let broker: &dyn Broker = &engine.broker;
@@ -124,9 +125,9 @@ async fn on_a_small_disk() {
     std::fs::write(&ballast, vec![0; 2 << 20]).expect("there is room");
     let config = BrokerConfig {
         workers: 2,
-        store: store::StoreConfig {
+        store: StorageConfig {
             folder: Some(folder.into()),
-            ..store::StoreConfig::default()
+            ..StorageConfig::default()
         },
         ..BrokerConfig::default()
     };
@@ -189,7 +190,7 @@ async fn what_is_due_while_the_machine_sleeps_runs_when_it_wakes() {
 #[tokio::test]
 async fn panics_fail_their_tasks_and_no_worker() {
     let setup = Setup::in_memory();
-    let engine = setup.engine(3, CoreLimits::default());
+    let engine = setup.engine(3, BrokerLimits::default());
     let broker: &dyn Broker = &engine.broker;
     let tasks = (0..10_000).map(|n| {
         if n % 10 == 0 {
@@ -217,9 +218,9 @@ async fn panics_fail_their_tasks_and_no_worker() {
 
 #[tokio::test]
 async fn hung_tasks_meet_their_limit_and_their_workers_are_replaced() {
-    let limits = CoreLimits {
+    let limits = BrokerLimits {
         stop_grace: Duration::from_millis(30),
-        ..CoreLimits::default()
+        ..BrokerLimits::default()
     };
     let engine = Setup::in_memory().engine(2, limits);
     let broker: &dyn Broker = &engine.broker;
@@ -282,7 +283,7 @@ async fn hung_tasks_meet_their_limit_and_their_workers_are_replaced() {
 
 #[tokio::test]
 async fn a_cooperative_run_ends_cleanly_at_its_soft_limit() {
-    let engine = Setup::in_memory().engine(1, CoreLimits::default());
+    let engine = Setup::in_memory().engine(1, BrokerLimits::default());
     let mut polite = task("polite");
     polite.options.limits.soft = Some(Duration::from_millis(20));
     let id = submit(&engine.broker, polite).await;
@@ -333,9 +334,9 @@ async fn the_poisoned() {
     let first = !Path::new(&folder).join("tasks.db").exists();
     let config = BrokerConfig {
         workers: 2,
-        store: store::StoreConfig {
+        store: StorageConfig {
             folder: Some(folder.into()),
-            ..store::StoreConfig::default()
+            ..StorageConfig::default()
         },
         ..BrokerConfig::default()
     };
@@ -366,20 +367,20 @@ async fn the_poisoned() {
 #[tokio::test]
 async fn two_processes_do_not_share_a_folder_and_the_error_names_the_holder() {
     let setup = Setup::in_a_file();
-    let engine = setup.engine(1, CoreLimits::default());
+    let engine = setup.engine(1, BrokerLimits::default());
     let (registry, _) = registry();
-    let refused = Embedded::start(setup.config(1, CoreLimits::default()), registry);
+    let refused = Embedded::start(setup.config(1, BrokerLimits::default()), registry);
     let refused = refused.expect_err("it is taken").to_string();
     let holder = format!("in use by process {}", std::process::id());
     assert!(refused.contains(&holder), "{refused}");
     engine.broker.shutdown(Duration::ZERO).await.expect("ends");
-    setup.engine(1, CoreLimits::default());
+    setup.engine(1, BrokerLimits::default());
 }
 
 #[tokio::test]
 async fn unfinished_tasks_go_on_and_the_next_start_reports_them() {
     let setup = Setup::in_a_file();
-    let engine = setup.engine(1, CoreLimits::default());
+    let engine = setup.engine(1, BrokerLimits::default());
     let running = submit(&engine.broker, task("gate")).await;
     until(&engine.broker, &running, State::Running).await;
     let waiting = all(&engine.broker, vec![sum(2, 3); 5]).await;
@@ -396,7 +397,7 @@ async fn unfinished_tasks_go_on_and_the_next_start_reports_them() {
         .expect("ends");
     assert!(drained.persisted);
     assert_eq!((drained.abandoned, drained.unstarted), (1, 6));
-    let again = setup.engine(1, CoreLimits::default());
+    let again = setup.engine(1, BrokerLimits::default());
     let recovery = again.broker.recovery();
     assert_eq!(
         (recovery.waiting, recovery.requeued.len()),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use distro_tui::queue::{broker::Broker, embedded::CoreLimits, state::State};
+use distro_tui::queue::{broker::Broker, options::BrokerLimits, state::State};
 use rusqlite::{Connection, types::Value};
 
 use crate::support::{Setup, submit, sum, task, until};
@@ -27,7 +27,7 @@ fn select(db: &Connection, query: &str) -> Vec<Vec<Value>> {
 #[tokio::test]
 async fn the_documented_queries_work_while_the_engine_runs() {
     let setup = Setup::in_a_file();
-    let engine = setup.engine(2, CoreLimits::default());
+    let engine = setup.engine(2, BrokerLimits::default());
     let broker: &dyn Broker = &engine.broker;
     for n in 0..3 {
         let id = submit(broker, sum(n, 1)).await;

@@ -19,12 +19,14 @@ use std::{
 use distro_tui::queue::{
     broker::{Broker, Inspect},
     embedded::{
-        BrokerConfig, CoreLimits,
-        store::{ArmedFailPoint, FailPoint, Retention, StoreConfig},
+        BrokerConfig,
+        store::{ArmedFailPoint, FailPoint},
     },
     event::Event,
     id::TaskId,
+    options::BrokerLimits,
     state::State,
+    storage::{Retention, StorageConfig},
     task::NewTask,
 };
 use rusqlite::Connection;
@@ -286,13 +288,13 @@ async fn child() {
     }
     let engine = start(BrokerConfig {
         workers: 3,
-        limits: CoreLimits::default(),
-        store: StoreConfig {
+        limits: BrokerLimits::default(),
+        store: StorageConfig {
             folder: Some(folder.into()),
             retention,
-            fail_point,
-            ..StoreConfig::default()
+            ..StorageConfig::default()
         },
+        fail_point,
     });
     let broker = engine.broker;
     let events = broker.subscribe();

@@ -16,8 +16,8 @@ use distro_tui::{
     },
     queue::{
         broker::{Broker, Control, Inspect, Submit},
-        embedded::CoreLimits,
         id::IdempotencyKey,
+        options::BrokerLimits,
         remote::{self, Remote},
         state::State,
         storage::Recovery,
@@ -77,7 +77,7 @@ impl Relay {
 #[tokio::test]
 async fn a_submit_whose_reply_is_lost_is_accepted_once() {
     let setup = Setup::in_a_file();
-    let engine = start(setup.config(1, CoreLimits::default()));
+    let engine = start(setup.config(1, BrokerLimits::default()));
     let broker = Arc::new(engine.broker);
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let identity = || Identity::ephemeral().expect("random numbers");
@@ -127,7 +127,7 @@ async fn a_submit_whose_reply_is_lost_is_accepted_once() {
 #[tokio::test]
 async fn the_idempotency_key_of_a_submit_survives_a_restart() {
     let setup = Setup::in_a_file();
-    let config = setup.config(1, CoreLimits::default());
+    let config = setup.config(1, BrokerLimits::default());
     let name = IdempotencyKey(77);
     let first = {
         let engine = start(config.clone());

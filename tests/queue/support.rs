@@ -13,13 +13,14 @@ use distro_tui::{
         broker::Broker,
         capabilities::Operation,
         context::Context,
-        embedded::{BrokerConfig, CoreLimits, Embedded, store},
+        embedded::{BrokerConfig, Embedded},
         id::TaskId,
+        options::BrokerLimits,
         query::Query,
         registry::{Registry, TaskError},
         remote::{self, Remote},
         state::State,
-        storage::Recovery,
+        storage::{Recovery, StorageConfig},
         task::{NewTask, Task},
     },
 };
@@ -80,7 +81,7 @@ impl Setup {
         }
     }
 
-    pub(crate) async fn subject(&self, workers: usize, limits: CoreLimits) -> Subject {
+    pub(crate) async fn subject(&self, workers: usize, limits: BrokerLimits) -> Subject {
         let Engine { broker, gate } = self.engine(workers, limits);
         let broker: Arc<dyn Broker> = match self.remote {
             true => Arc::new(served(Arc::new(broker)).await),
@@ -89,18 +90,19 @@ impl Setup {
         Subject { broker, gate }
     }
 
-    pub(crate) fn config(&self, workers: usize, limits: CoreLimits) -> BrokerConfig {
+    pub(crate) fn config(&self, workers: usize, limits: BrokerLimits) -> BrokerConfig {
         BrokerConfig {
             workers,
             limits,
-            store: store::StoreConfig {
+            store: StorageConfig {
                 folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
-                ..store::StoreConfig::default()
+                ..StorageConfig::default()
             },
+            fail_point: None,
         }
     }
 
-    pub(crate) fn engine(&self, workers: usize, limits: CoreLimits) -> Engine {
+    pub(crate) fn engine(&self, workers: usize, limits: BrokerLimits) -> Engine {
         start(self.config(workers, limits))
     }
 

@@ -40,7 +40,6 @@ use std::{
 use futures_util::{FutureExt, TryFutureExt};
 use tokio::sync::oneshot;
 
-pub use self::core::CoreLimits;
 use self::{
     command::DispatcherCommand,
     core::ValidatedTask,
@@ -60,11 +59,12 @@ use super::{
     error::{BrokerError, FailureGroup},
     event::Subscription,
     id::{IdempotencyKey, TaskId},
+    options::BrokerLimits,
     query::{Filter, Page, Query},
     registry::Registry,
     state::State,
     stats::{Count, NameHistograms, QueueStatus, Stats},
-    storage::{Durability, Recovery},
+    storage::{Durability, Recovery, StorageConfig},
     task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
 };
@@ -83,9 +83,12 @@ pub struct BrokerConfig {
     /// Workers at the start, up to [`MAX_WORKERS`]; with none, tasks wait until the pool is scaled.
     pub workers: usize,
     /// The limits of the backlog and of runs.
-    pub limits: CoreLimits,
+    pub limits: BrokerLimits,
     /// The store of the tasks.
-    pub store: store::StoreConfig,
+    pub store: StorageConfig,
+    /// Ends the process at a certain point, to test that nothing is lost.
+    #[doc(hidden)]
+    pub fail_point: Option<store::ArmedFailPoint>,
 }
 
 impl Default for BrokerConfig {
@@ -94,8 +97,9 @@ impl Default for BrokerConfig {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
             workers: cores.clamp(2, MAX_WORKERS),
-            limits: CoreLimits::default(),
-            store: store::StoreConfig::default(),
+            limits: BrokerLimits::default(),
+            store: StorageConfig::default(),
+            fail_point: None,
         }
     }
 }
@@ -160,7 +164,7 @@ impl Embedded {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let (store, opened): (Box<dyn Store>, OpenReport) = if config.survives() {
-            let opened = Sqlite::open(&config.store);
+            let opened = Sqlite::open(&config.store, config.fail_point);
             let (store, opened) = opened.map_err(|e| StartError::Store(e.to_string()))?;
             (Box::new(store), opened)
         } else {

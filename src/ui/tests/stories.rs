@@ -43,7 +43,7 @@ impl App {
 
     fn with(home: tempfile::TempDir, options: &UiOptions) -> Self {
         let mut config = NodeConfig::at(home.path());
-        config.broker.workers = 2;
+        config.broker.workers = Some(2);
         let node = Node::start(&config).expect("starts");
         let session = Arc::new(Session::from(node));
         let screen = Headless::start(options, session, (140, 40)).expect("a theme of ours");

@@ -20,7 +20,6 @@ use std::{
     time::Duration,
 };
 
-pub use self::limits::CoreLimits;
 use self::{
     backoff::Rng, deadlines::ActiveRun, live_task::LiveTask, metrics::Metrics, queues::Queues,
 };
@@ -33,7 +32,7 @@ use crate::queue::{
     executor::job::Job,
     id::TaskId,
     index::row::RunningInfo,
-    options::MAX_PRIORITY,
+    options::{BrokerLimits, MAX_PRIORITY},
     state::State,
     stats::{NameHistograms, QueueStatus, Stats},
 };
@@ -51,7 +50,7 @@ enum Timer {
 type UniqueKey = (Arc<str>, Arc<str>);
 
 pub(super) struct Core {
-    limits: CoreLimits,
+    limits: BrokerLimits,
     ages: RetentionAges,
     tasks: BTreeMap<u64, Box<LiveTask>>,
     /// Unfinished tasks by state.
@@ -79,7 +78,7 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(limits: CoreLimits, ages: RetentionAges, last_id: u64, seed: u64) -> Self {
+    pub(super) fn new(limits: BrokerLimits, ages: RetentionAges, last_id: u64, seed: u64) -> Self {
         Self {
             limits,
             ages,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Retention, Store, StoreChange, SubmitRow, SweepReport, reads::ReadRequest};
+use super::{Store, StoreChange, SubmitRow, SweepReport, reads::ReadRequest};
 use crate::queue::{
     clock::Timestamp,
     index::{
@@ -15,6 +15,7 @@ use crate::queue::{
     query::{Page, Query},
     state::State,
     stats::Percentiles,
+    storage::Retention,
 };
 
 /// The size of a row without its texts, in bytes, as measured with a million of them.

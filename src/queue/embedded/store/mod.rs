@@ -13,7 +13,7 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use self::reads::ReadRequest;
 pub(super) use self::{memory::Memory, sqlite::Sqlite};
@@ -28,50 +28,9 @@ use crate::queue::{
     query::{Page, Query},
     state::State,
     stats::Percentiles,
-    storage::{Damage, Durability},
+    storage::Damage,
     task::Attempt,
 };
-
-/// The retention of finished tasks. Beyond any of the limits the oldest are deleted first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// The age of tasks that succeeded, were cancelled or expired.
-    pub age: Duration,
-    /// The age of tasks that failed.
-    pub failed_age: Duration,
-    /// The most bytes of tasks and results.
-    pub bytes: u64,
-    /// The most finished tasks.
-    pub count: usize,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        Self {
-            age: DAY * 7,
-            failed_age: DAY * 30,
-            bytes: 512 << 20,
-            count: 1_000_000,
-        }
-    }
-}
-
-/// The configuration of a store.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StoreConfig {
-    /// The durability; [`Durability::Memory`] needs no folder.
-    pub durability: Durability,
-    /// The folder of the task file; without one tasks are only in memory.
-    pub folder: Option<PathBuf>,
-    /// The retention of finished tasks.
-    pub retention: Retention,
-    /// The size in bytes at which the file accepts no new tasks; those it has continue.
-    pub max_file_bytes: Option<u64>,
-    /// Ends the process at a certain point, to test that nothing is lost.
-    #[doc(hidden)]
-    pub fail_point: Option<ArmedFailPoint>,
-}
 
 /// A point at which the process ends when it reaches it for the `after`-th time.
 #[doc(hidden)]

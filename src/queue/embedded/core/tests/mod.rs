@@ -11,13 +11,14 @@ use super::*;
 use crate::queue::{
     add,
     control::StopReason,
-    embedded::store::{Memory, Retention, Store, reads::ReadRequest},
+    embedded::store::{Memory, Store, reads::ReadRequest},
     error::BrokerError,
     executor::job::{RunEnded, RunOutcome, RunStarted},
     id::WorkerNumber,
     options::{KeyPolicy, TaskKey, TaskOptions, TimeLimits},
     query::{Page, Query},
     registry::{Registry, TaskFunction},
+    storage::Retention,
     task::Task,
 };
 
@@ -35,10 +36,10 @@ pub(super) struct World {
     pub(super) now: u64,
 }
 
-pub(super) fn limits() -> CoreLimits {
-    CoreLimits {
+pub(super) fn limits() -> BrokerLimits {
+    BrokerLimits {
         backlog: 100,
-        ..CoreLimits::default()
+        ..BrokerLimits::default()
     }
 }
 
@@ -54,7 +55,7 @@ impl World {
         Self::with(limits())
     }
 
-    pub(super) fn with(limits: CoreLimits) -> Self {
+    pub(super) fn with(limits: BrokerLimits) -> Self {
         let mut core = Core::new(limits, ages(), 0, 1);
         core.set_recording(true);
         let retention = Retention {

@@ -324,7 +324,7 @@ proptest! {
     /// at once; every valid event has its effect; a crash loses nothing.
     #[test]
     fn no_order_of_events_loses_or_duplicates_a_task(moves in moves()) {
-        let mut world = World::with(CoreLimits { backlog: 1_000, ..limits() });
+        let mut world = World::with(BrokerLimits { backlog: 1_000, ..limits() });
         world.store = Memory::new(Retention::default());
         world.now = 1_000_000_000;
         let mut model = Model::default();

@@ -28,8 +28,8 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(in crate::queue) use self::open::OpenError;
 use self::{error::explain, read::StoreReader, reader_thread::ReaderThread, write::CountChanges};
 use super::{
-    ArmedFailPoint, FailPoint, OpenReport, Retention, Store, StoreChange, StoreConfig, SubmitRow,
-    SweepReport, reads::ReadRequest,
+    ArmedFailPoint, FailPoint, OpenReport, Store, StoreChange, SubmitRow, SweepReport,
+    reads::ReadRequest,
 };
 use crate::{
     files::LockedFile,
@@ -44,6 +44,7 @@ use crate::{
         query::{Page, Query},
         state::State,
         stats::Percentiles,
+        storage::{Retention, StorageConfig},
     },
     units::fmt_bytes,
 };
@@ -60,7 +61,7 @@ const ARGS_CACHE_BYTES: usize = 32 << 20;
 pub(in crate::queue) struct Sqlite {
     db: Connection,
     reader_thread: Option<ReaderThread>,
-    config: StoreConfig,
+    config: StorageConfig,
     in_flight: Arc<InFlightFile>,
     finished_counts: [usize; State::COUNT],
     args_cache: HashMap<u64, Arc<str>>,
@@ -78,8 +79,11 @@ pub(in crate::queue) struct Sqlite {
 
 impl Sqlite {
     /// Opens or creates the file. A damaged file is moved aside and its intact tasks are salvaged.
-    pub(in crate::queue) fn open(config: &StoreConfig) -> Result<(Self, OpenReport), OpenError> {
-        open::open(config)
+    pub(in crate::queue) fn open(
+        config: &StorageConfig,
+        fail_point: Option<ArmedFailPoint>,
+    ) -> Result<(Self, OpenReport), OpenError> {
+        open::open(config, fail_point)
     }
 
     fn reader(&self) -> StoreReader<'_> {

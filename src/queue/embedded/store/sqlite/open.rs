@@ -19,11 +19,11 @@ use super::{
 use crate::{
     files::{self, LockError, LockedFile},
     queue::{
-        embedded::store::{OpenReport, StoreConfig},
+        embedded::store::{ArmedFailPoint, OpenReport},
         executor::in_flight::InFlightFile,
         index::rows::StorageError,
         state::State,
-        storage::Damage,
+        storage::{Damage, StorageConfig},
     },
 };
 
@@ -43,7 +43,10 @@ pub(in crate::queue) enum OpenError {
     Unusable { path: String, why: String },
 }
 
-pub(super) fn open(config: &StoreConfig) -> Result<(Sqlite, OpenReport), OpenError> {
+pub(super) fn open(
+    config: &StorageConfig,
+    fail_point: Option<ArmedFailPoint>,
+) -> Result<(Sqlite, OpenReport), OpenError> {
     let folder = config.folder.clone().unwrap_or_else(|| PathBuf::from("."));
     let unusable = |path: &Path, why: String| OpenError::Unusable {
         path: path.display().to_string(),
@@ -94,7 +97,7 @@ pub(super) fn open(config: &StoreConfig) -> Result<(Sqlite, OpenReport), OpenErr
         // The bounds are constants that the crate accepts.
         commit_micros: Histogram::new_with_bounds(1, 60_000_000, 2)
             .expect("valid histogram bounds"),
-        fail_point: config.fail_point,
+        fail_point,
         _lock: lock,
     };
     store.check_size();
@@ -136,7 +139,7 @@ pub(super) struct Database {
 }
 
 impl Database {
-    pub(super) fn open(path: &Path, config: &StoreConfig) -> Result<Self, WriterSetupError> {
+    pub(super) fn open(path: &Path, config: &StorageConfig) -> Result<Self, WriterSetupError> {
         let mut db = Connection::open(path)?;
         set_up_writer(&db, config)?;
         migrate(&mut db)?;
@@ -163,7 +166,7 @@ impl Database {
 /// Moves a damaged file aside and creates a new one with its intact tasks.
 fn salvage_into_new(
     path: &Path,
-    config: &StoreConfig,
+    config: &StorageConfig,
     why: &WriterSetupError,
 ) -> Result<(Database, Damage), WriterSetupError> {
     let error = match why {

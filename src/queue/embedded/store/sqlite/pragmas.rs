@@ -8,7 +8,10 @@ use super::{
     error::{explain, is_damage},
     schema::MigrateError,
 };
-use crate::queue::{embedded::store::StoreConfig, index::rows::StorageError, storage::Durability};
+use crate::queue::{
+    index::rows::StorageError,
+    storage::{Durability, StorageConfig},
+};
 
 /// The longest wait for another program, such as an `sqlite3` shell, to release the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,7 +64,10 @@ impl WriterSetupError {
     }
 }
 
-pub(super) fn set_up_writer(db: &Connection, config: &StoreConfig) -> Result<(), WriterSetupError> {
+pub(super) fn set_up_writer(
+    db: &Connection,
+    config: &StorageConfig,
+) -> Result<(), WriterSetupError> {
     // `full` syncs every commit, `normal` only checkpoints.
     let synchronous = match config.durability {
         Durability::Power => 2,

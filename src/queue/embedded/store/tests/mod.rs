@@ -15,6 +15,7 @@ use crate::queue::{
     options::{KeyPolicy, TaskKey},
     query::{Filter, Order, PageStart},
     state::State,
+    storage::{Retention, StorageConfig},
     task::Task,
 };
 
@@ -70,12 +71,12 @@ impl TestStore {
             Kind::Memory => (Box::new(Memory::new(retention)), None),
             Kind::File => {
                 let folder = tempfile::tempdir().expect("a folder");
-                let config = StoreConfig {
+                let config = StorageConfig {
                     folder: Some(folder.path().to_owned()),
                     retention,
-                    ..StoreConfig::default()
+                    ..StorageConfig::default()
                 };
-                let (store, _) = Sqlite::open(&config).expect("opens");
+                let (store, _) = Sqlite::open(&config, None).expect("opens");
                 (Box::new(store), Some(folder))
             }
         };
