@@ -37,7 +37,7 @@ impl Proxy {
             naming,
             name: name.into(),
             // Many proxies that call once each should not all call the same server.
-            next: AtomicUsize::new(random()),
+            next: AtomicUsize::new(fastrand::usize(..)),
         }
     }
 
@@ -117,12 +117,4 @@ impl Proxy {
             .sort_by_key(|(_, object)| object.as_ref().is_ok_and(RemoteObject::recently_failed));
         candidates
     }
-}
-
-fn random() -> usize {
-    let mut bytes = [0; 8];
-    let random = ring::rand::SystemRandom::new();
-    // Without random numbers any start will do.
-    ring::rand::SecureRandom::fill(&random, &mut bytes).ok();
-    usize::from_ne_bytes(bytes)
 }

@@ -20,9 +20,7 @@ use std::{
     time::Duration,
 };
 
-use self::{
-    backoff::Rng, deadlines::ActiveRun, live_task::LiveTask, metrics::Metrics, queues::Queues,
-};
+use self::{deadlines::ActiveRun, live_task::LiveTask, metrics::Metrics, queues::Queues};
 pub(super) use self::{limits::RetentionAges, recover::CrashVerdict, submit::ValidatedTask};
 use crate::queue::{
     clock::{ClockStep, Timestamp},
@@ -68,7 +66,7 @@ pub(super) struct Core {
     /// The earliest eviction time of the tasks that finished since the last
     /// [`Core::take_next_eviction`].
     next_eviction: Option<Timestamp>,
-    rng: Rng,
+    rng: fastrand::Rng,
     signals: Vec<Signal>,
     /// Changes that are not in the store yet.
     changes: Vec<StoreChange>,
@@ -93,7 +91,7 @@ impl Core {
             last_id,
             last_run: 0,
             next_eviction: None,
-            rng: Rng(seed),
+            rng: fastrand::Rng::with_seed(seed),
             signals: Vec::new(),
             changes: Vec::new(),
             events: Vec::new(),

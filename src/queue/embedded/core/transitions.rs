@@ -315,7 +315,7 @@ impl Core {
     fn schedule_retry(&mut self, id: u64, now: Timestamp, error: Box<str>) {
         self.running.remove(&id);
         self.metrics.retried += 1;
-        let share = self.rng.next_f64();
+        let share = self.rng.f64();
         let Some(task) = self.tasks.get_mut(&id) else {
             return;
         };
