@@ -4,7 +4,7 @@
 //! ordered scans; every implementation gets pages, counts and failure groups for every filter and order
 //! from [`page`] and [`groups`]. [`Table`](table::Table) holds rows in memory, and
 //! [`IdBitmap`](bitmap::IdBitmap) is the ordered set behind its indexes. Nothing here knows an engine or
-//! a file.
+//! a file. Rows have numbers as ids: a mirror of an engine with external ids maps each of them to a number.
 
 pub(in crate::queue) mod bitmap;
 pub(in crate::queue) mod groups;
