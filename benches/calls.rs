@@ -20,7 +20,6 @@ mod network;
 mod pin;
 mod support;
 
-use distro_tui::net::trust::role::Role;
 use std::{
     net::UdpSocket,
     process::ExitCode,
@@ -32,11 +31,11 @@ use distro_tui::net::{
     greeter,
     naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest, proxy::Proxy},
     rpc::{
-        client::{Client, DEADLINE, PeerAddr, Request},
+        client::{Client, DEADLINE, Request},
         endpoint::Endpoint,
         object::Caller,
     },
-    trust::{identity::Identity, key::PublicKey},
+    trust::{identity::Identity, key::PublicKey, peer_addr::PeerAddr, role::Role},
     uri::Uri,
 };
 use network::{ANYWHERE, closed_loop};

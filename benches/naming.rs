@@ -13,7 +13,6 @@ mod memory;
 mod network;
 mod support;
 
-use distro_tui::net::trust::role::Role;
 use std::{
     sync::{
         Arc,
@@ -29,10 +28,10 @@ use distro_tui::{
             Record, RegisterRequest,
         },
         rpc::{
-            client::{Client, DEADLINE, PeerAddr, Request},
+            client::{Client, DEADLINE, Request},
             object::Caller,
         },
-        trust::key::PublicKey,
+        trust::{key::PublicKey, peer_addr::PeerAddr, role::Role},
     },
     value::Value,
 };

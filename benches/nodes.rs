@@ -23,10 +23,10 @@ use std::{
 use distro_tui::net::{
     greeter,
     rpc::{
-        client::{Client, DEADLINE, PeerAddr, Request},
+        client::{Client, DEADLINE, Request},
         endpoint::Endpoint,
     },
-    trust::{identity::Identity, members::Members, ticket::Ticket},
+    trust::{identity::Identity, members::Members, peer_addr::PeerAddr, ticket::Ticket},
 };
 use node::{Node, PROGRAM};
 use tokio::runtime::Runtime;

@@ -20,7 +20,6 @@ mod node;
 mod pin;
 mod support;
 
-use distro_tui::net::trust::role::Role;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, UdpSocket},
@@ -34,10 +33,10 @@ use distro_tui::net::{
     greeter,
     naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest},
     rpc::{
-        client::{Client, DEADLINE, PeerAddr, Request},
+        client::{Client, DEADLINE, Request},
         object::Caller,
     },
-    trust::{identity::Identity, key::PublicKey},
+    trust::{identity::Identity, key::PublicKey, peer_addr::PeerAddr, role::Role},
 };
 use futures_util::{StreamExt, future::ready};
 use network::{ANYWHERE, closed_loop};

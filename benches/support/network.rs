@@ -1,6 +1,5 @@
 //! Both ends of a loopback network: a server in a thread of its own, and callers that never rest.
 
-use distro_tui::net::trust::role::Role;
 use std::{
     net::SocketAddr,
     sync::mpsc,
@@ -8,8 +7,10 @@ use std::{
 };
 
 use distro_tui::net::{
-    rpc::{client::PeerAddr, endpoint::Endpoint},
-    trust::{identity::Identity, key::PublicKey, members::Members},
+    rpc::endpoint::Endpoint,
+    trust::{
+        identity::Identity, key::PublicKey, members::Members, peer_addr::PeerAddr, role::Role,
+    },
 };
 use tokio::{runtime::Runtime, task::JoinSet};
 

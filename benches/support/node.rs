@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use distro_tui::net::rpc::client::PeerAddr;
+use distro_tui::net::trust::peer_addr::PeerAddr;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_distro-tui");
 

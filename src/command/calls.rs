@@ -6,8 +6,8 @@ use super::{CmdError, CmdResult, Ctx};
 use crate::{
     cli::{CallArgs, MethodsArgs},
     input::arguments,
-    net::rpc::object::{METHODS, Signature},
-    value::Value,
+    net::rpc::object::METHODS,
+    value::{Value, signature::Signature},
 };
 
 pub(super) fn call(ctx: &Ctx<'_>, call: &CallArgs) -> CmdResult {

@@ -8,11 +8,14 @@ use super::{
 };
 use crate::net::{
     rpc::{
-        client::{Client, DEADLINE, PeerAddr},
+        client::{Client, DEADLINE},
         error::CallError,
         service::Stub,
     },
-    trust::ticket::{MAX_ADDRS, Ticket},
+    trust::{
+        peer_addr::PeerAddr,
+        ticket::{MAX_ADDRS, Ticket},
+    },
 };
 
 /// The other node may dial every address of a ticket.

@@ -21,11 +21,14 @@ use super::{
 use crate::{
     net::{
         rpc::{
-            client::{Client, PeerAddr},
+            client::Client,
             endpoint::Endpoint,
             error::{CallError, Code},
         },
-        trust::{identity::Identity, key::PublicKey, members::Members, ticket::Ticket},
+        trust::{
+            identity::Identity, key::PublicKey, members::Members, peer_addr::PeerAddr,
+            ticket::Ticket,
+        },
     },
     queue::{
         broker::Broker,

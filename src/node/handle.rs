@@ -1,6 +1,5 @@
 //! The operations on a node, wherever it is: in this process, in another one on this machine, or remote.
 
-use crate::net::trust::role::Role;
 use std::{net::SocketAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
@@ -21,15 +20,11 @@ use crate::{
             NamingClient, Record,
             proxy::{CallOutcome, Proxy},
         },
-        rpc::{
-            client::{Client, PeerAddr},
-            error::CallError,
-            object::Signature,
-        },
-        trust::{key::PublicKey, ticket::Ticket},
+        rpc::{client::Client, error::CallError},
+        trust::{key::PublicKey, peer_addr::PeerAddr, role::Role, ticket::Ticket},
     },
     queue::{broker::Broker, storage::Recovery},
-    value::Value,
+    value::{Value, signature::Signature},
 };
 
 /// The relation of a node to this process.

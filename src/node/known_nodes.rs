@@ -1,6 +1,5 @@
 //! The file of joined nodes: their keys, roles and addresses, so that a ticket is needed once.
 
-use crate::net::trust::role::Role;
 use std::{
     io,
     net::SocketAddr,
@@ -11,12 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     files::{self, LockedFile},
-    net::{
-        rpc::client::PeerAddr,
-        trust::{
-            key::PublicKey,
-            ticket::{MAX_ADDRS, Ticket},
-        },
+    net::trust::{
+        key::PublicKey,
+        peer_addr::PeerAddr,
+        role::Role,
+        ticket::{MAX_ADDRS, Ticket},
     },
 };
 

@@ -1,6 +1,5 @@
 //! The naming server of a node, and the one that a node without its own uses.
 
-use crate::net::trust::role::Role;
 use std::{
     path::Path,
     sync::{Arc, mpsc},
@@ -23,11 +22,12 @@ use crate::{
     net::{
         naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest},
         rpc::{
-            client::{Client, PeerAddr},
+            client::Client,
             endpoint::Endpoint,
             error::{CallError, Code},
             object::Caller,
         },
+        trust::{peer_addr::PeerAddr, role::Role},
         uri::Uri,
     },
     queue::storage::Durability,

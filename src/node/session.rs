@@ -21,13 +21,11 @@ use super::{
     service::JoinOutcome,
 };
 use crate::{
-    net::{
-        rpc::client::PeerAddr,
-        trust::{
-            identity::Identity,
-            key::PublicKey,
-            ticket::{ParseTicketError, Ticket},
-        },
+    net::trust::{
+        identity::Identity,
+        key::PublicKey,
+        peer_addr::PeerAddr,
+        ticket::{ParseTicketError, Ticket},
     },
     queue::broker::ShutdownReport,
 };

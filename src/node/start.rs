@@ -1,6 +1,5 @@
 //! Starting a node, in order.
 
-use crate::net::trust::role::Role;
 use std::{
     net::SocketAddr,
     path::Path,
@@ -30,11 +29,8 @@ use crate::{
     net::{
         admission, greeter,
         naming::{LeaseKeeper, NamingClient, NamingServer},
-        rpc::{
-            client::PeerAddr,
-            endpoint::{Endpoint, EndpointError},
-        },
-        trust::{identity::Identity, members::Members},
+        rpc::endpoint::{Endpoint, EndpointError},
+        trust::{identity::Identity, members::Members, peer_addr::PeerAddr, role::Role},
     },
     queue::{
         add,

@@ -1,7 +1,6 @@
 //! The nodes that this one has joined. Its services are registered there too, and the members there may
 //! call them.
 
-use crate::net::trust::role::Role;
 use std::{
     collections::HashMap,
     net::SocketAddr,
@@ -26,11 +25,8 @@ use super::{
 use crate::net::{
     admission::{AdmissionClient, mirror_members},
     naming::{LeaseKeeper, LeaseStatus, NamingClient, NamingServer},
-    rpc::{
-        client::{Client, PeerAddr},
-        error::CallError,
-    },
-    trust::{key::PublicKey, members::Members},
+    rpc::{client::Client, error::CallError},
+    trust::{key::PublicKey, members::Members, peer_addr::PeerAddr, role::Role},
 };
 
 /// How often joined nodes that cannot be reached are looked for at other addresses.

@@ -1,6 +1,5 @@
 //! Effects, which the screen asks for, and messages, which it receives: both as data.
 
-use crate::net::trust::role::Role;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,9 @@ use super::{
 use crate::{
     export::ExportTable,
     net::{
-        admission::TicketOptions, naming::Record, rpc::object::Signature, trust::ticket::Ticket,
+        admission::TicketOptions,
+        naming::Record,
+        trust::{role::Role, ticket::Ticket},
     },
     node::NamesEvent,
     queue::{
@@ -28,7 +29,7 @@ use crate::{
         task::{NewTask, Task},
         worker::WorkerStatus,
     },
-    value::Value,
+    value::{Value, signature::Signature},
 };
 
 /// Something to be done outside of the model. The verb that asks for it also carries it out.

@@ -13,10 +13,11 @@ use distro_tui::{
         greeter,
         naming::{LeaseStatus, NameChange, NameEvent, NameQuery, RegisterRequest, proxy::Proxy},
         rpc::{
-            client::{DEADLINE, PeerAddr, Request},
+            client::{DEADLINE, Request},
             error::{CallError, Code, RemoteError},
             service::Service,
         },
+        trust::peer_addr::PeerAddr,
     },
     value::Value,
 };

@@ -29,7 +29,7 @@ async fn bare_connection(server: &Server, folder: &std::path::Path) -> quinn::Co
         .with_client_cert_resolver(Arc::new(
             rustls::client::AlwaysResolvesClientRawPublicKeys::new(key),
         ));
-    tls.alpn_protocols = vec![wire::ALPN.to_vec()];
+    tls.alpn_protocols = vec![b"distro/1".to_vec()];
     let tls = quinn::crypto::rustls::QuicClientConfig::try_from(tls).expect("a cipher");
     let endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).expect("a port");
     endpoint

@@ -1,18 +1,17 @@
 //! Many peers, silent peers, slow peers and peers that send too much: other peers are unaffected, and
 //! memory and open files stay bounded.
 
-use distro_tui::net::trust::role::Role;
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
 use distro_tui::net::{
     greeter,
     rpc::{
-        client::{DEADLINE, PeerAddr, Request},
+        client::{DEADLINE, Request},
         endpoint::Endpoint,
         error::CallError,
         wire::MAX_FRAME,
     },
-    trust::{identity::Identity, members::Members},
+    trust::{identity::Identity, members::Members, peer_addr::PeerAddr, role::Role},
 };
 use tokio::{net::UdpSocket, task::JoinSet};
 

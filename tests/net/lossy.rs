@@ -1,7 +1,6 @@
 //! Lookup and greeting on a lossy network: two hundred seeds of loss and jitter, a partition longer than
 //! the lease, a naming server that crashes and comes back.
 
-use distro_tui::net::trust::role::Role;
 use std::net::SocketAddr;
 
 use distro_tui::{
@@ -9,7 +8,7 @@ use distro_tui::{
         greeter,
         naming::{self, Health, LeaseStatus, NamingClient, proxy::Proxy},
         rpc::{endpoint::Endpoint, error::CallError},
-        trust::{identity::Identity, members::Members},
+        trust::{identity::Identity, members::Members, role::Role},
     },
     value::Value,
 };
@@ -311,7 +310,7 @@ fn duplicated_datagrams_do_not_run_a_call_twice() {
             );
             server.objects().expose("counter", Arc::new(object));
             let client = endpoint(&network, CLIENT, &client_id, &[]);
-            let peer = distro_tui::net::rpc::client::PeerAddr {
+            let peer = distro_tui::net::trust::peer_addr::PeerAddr {
                 addr: NAMING.parse().expect("an address"),
                 key: server.key(),
             };

@@ -1,6 +1,5 @@
 //! Persistent names: written before the reply to their owner, and restored at the next start.
 
-use distro_tui::net::trust::role::Role;
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicBool, Ordering},
@@ -16,7 +15,7 @@ use distro_tui::{
             error::Code,
             object::{Caller, Invocation, Object, Response},
         },
-        trust::key::PublicKey,
+        trust::{key::PublicKey, role::Role},
     },
     value::Value,
 };

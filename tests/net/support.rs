@@ -1,13 +1,12 @@
 //! A process's network, as the tests start it.
 
-use distro_tui::net::trust::role::Role;
 use std::{net::SocketAddr, sync::Arc};
 
 use distro_tui::net::{
     greeter,
     naming::{self, LeaseKeeper, NamingClient, NamingLimits, NamingServer, RegisterRequest},
-    rpc::{client::PeerAddr, endpoint::Endpoint, object::Caller},
-    trust::{identity::Identity, members::Members},
+    rpc::{endpoint::Endpoint, object::Caller},
+    trust::{identity::Identity, members::Members, peer_addr::PeerAddr, role::Role},
     uri::Uri,
 };
 use tokio_util::sync::CancellationToken;

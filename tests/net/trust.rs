@@ -1,6 +1,5 @@
 //! Attacks on authentication and authorization, on real sockets.
 
-use distro_tui::net::trust::role::Role;
 use std::{net::SocketAddr, sync::Arc};
 
 use distro_tui::net::{
@@ -8,11 +7,13 @@ use distro_tui::net::{
     greeter,
     naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest},
     rpc::{
-        client::{DEADLINE, PeerAddr, Request},
+        client::{DEADLINE, Request},
         endpoint::Endpoint,
         error::{CallError, Code},
     },
-    trust::{identity::Identity, members::Members, ticket::Ticket},
+    trust::{
+        identity::Identity, members::Members, peer_addr::PeerAddr, role::Role, ticket::Ticket,
+    },
 };
 use tokio::time::{Duration, timeout};
 

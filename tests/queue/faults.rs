@@ -9,8 +9,7 @@ use std::{
 
 use distro_tui::queue::{
     broker::{Broker, BulkAction, Control, Inspect},
-    clock::Timestamp,
-    clock::{Clock, TimeSource},
+    clock::{Clock, TimeSource, Timestamp},
     embedded::{BrokerConfig, Embedded},
     error::BrokerError,
     event::Event,

@@ -1,6 +1,5 @@
 //! A submit whose reply is lost: the resubmission is deduplicated.
 
-use distro_tui::net::trust::role::Role;
 use std::{
     net::SocketAddr,
     sync::{
@@ -11,8 +10,8 @@ use std::{
 
 use distro_tui::{
     net::{
-        rpc::{client::PeerAddr, endpoint::Endpoint},
-        trust::{identity::Identity, members::Members},
+        rpc::endpoint::Endpoint,
+        trust::{identity::Identity, members::Members, peer_addr::PeerAddr, role::Role},
     },
     queue::{
         broker::{Broker, Control, Inspect, Submit},

@@ -1,12 +1,11 @@
 //! Engines with tasks that the tests control.
 
-use distro_tui::net::trust::role::Role;
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use distro_tui::{
     net::{
-        rpc::{client::PeerAddr, endpoint::Endpoint},
-        trust::{identity::Identity, members::Members},
+        rpc::endpoint::Endpoint,
+        trust::{identity::Identity, members::Members, peer_addr::PeerAddr, role::Role},
     },
     queue::{
         add,

@@ -6,12 +6,12 @@ use crate::{
         rpc::{
             client::{Client, DEADLINE, Request},
             error::CallError,
-            object::{METHODS, Signature},
+            object::METHODS,
         },
         trust::{peer_addr::PeerAddr, principal::Principal},
         uri::Uri,
     },
-    value::Value,
+    value::{Value, signature::Signature},
 };
 
 /// An object of another process that can be called. Nothing is connected before the first call.

@@ -30,7 +30,7 @@ use rustls::{
 use crate::net::trust::{identity::Identity, key::PublicKey, role::Role};
 
 /// The protocol's name and major version, agreed in the TLS handshake.
-pub const ALPN: &[u8] = b"distro/1";
+pub(crate) const ALPN: &[u8] = b"distro/1";
 /// The protocol by which an unknown key asks to join; it allows nothing else.
 pub(in crate::net) const JOIN_ALPN: &[u8] = b"distro-join/1";
 

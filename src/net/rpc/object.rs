@@ -12,10 +12,8 @@ use futures_util::{FutureExt, Stream, future::BoxFuture};
 use super::error::{Code, RemoteError};
 use crate::{
     net::trust::{principal::Principal, role::Role},
-    value::{Encoded, Value, excerpt},
+    value::{Encoded, Value, excerpt, signature::Signature},
 };
-
-pub use crate::value::signature::{Param, Signature};
 
 /// The caller of a method, known from the connection and never from the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -36,11 +36,11 @@ pub use self::{
 };
 use super::{
     error::{Code, RemoteError},
-    object::{Caller, Invocation, Object, Response, Signature},
+    object::{Caller, Invocation, Object, Response},
 };
 use crate::{
     net::trust::role::Role,
-    value::{Encoded, bind::bind, excerpt},
+    value::{Encoded, bind::bind, excerpt, signature::Signature},
 };
 
 type Handler = Box<

@@ -22,8 +22,6 @@ use crate::{
     value::{Encoded, Value},
 };
 
-pub use crate::net::quic::transport::ALPN;
-
 /// Limit of a frame in either direction, in bytes.
 pub const MAX_FRAME: usize = 1 << 20;
 

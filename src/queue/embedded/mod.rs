@@ -59,6 +59,7 @@ use super::{
     error::{BrokerError, FailureGroup},
     event::Subscription,
     id::{IdempotencyKey, TaskId},
+    index::rows::StorageError,
     options::BrokerLimits,
     query::{Filter, Page, Query},
     registry::Registry,
@@ -68,7 +69,6 @@ use super::{
     task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
 };
-use crate::queue::index::rows::StorageError;
 
 /// The most workers of one engine.
 pub const MAX_WORKERS: usize = 256;

@@ -18,10 +18,13 @@ use super::{
     },
 };
 use crate::{
-    net::rpc::{
-        client::{Client, DEADLINE, PeerAddr},
-        error::{CallError, Code},
-        service::{Method, Stub},
+    net::{
+        rpc::{
+            client::{Client, DEADLINE},
+            error::{CallError, Code},
+            service::{Method, Stub},
+        },
+        trust::peer_addr::PeerAddr,
     },
     queue::{
         broker::{

@@ -9,12 +9,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::net::revision_log::RevisionLog;
-use crate::queue::{
-    broker::Broker,
-    clock::Timestamp,
-    error::BrokerError,
-    event::{Event, EventBatch},
+use crate::{
+    net::revision_log::RevisionLog,
+    queue::{
+        broker::Broker,
+        clock::Timestamp,
+        error::BrokerError,
+        event::{Event, EventBatch},
+    },
 };
 
 /// The maximum number of stored events.

@@ -6,11 +6,14 @@ use serde::{Deserialize, Serialize};
 use tui_input::Input;
 
 use crate::{
-    net::{admission::MemberStatus, naming::Record, rpc::object::Signature},
+    net::{admission::MemberStatus, naming::Record},
     node::UpstreamStatus,
     queue::{broker::BulkAction, error::FailureGroup, id::WorkerId, query::Filter, task::Task},
-    ui::pane::Pane,
-    ui::scope::{self, Scopes},
+    ui::{
+        pane::Pane,
+        scope::{self, Scopes},
+    },
+    value::signature::Signature,
 };
 
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 use ratatui::layout::Rect;
 
 use super::{empty, frame, highlight};
-use crate::ui::pane::Pane;
 use crate::{
     text::fmt_count,
     ui::{
@@ -12,6 +11,7 @@ use crate::{
             Model,
             events::{Kind, Tone},
         },
+        pane::Pane,
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, rows},

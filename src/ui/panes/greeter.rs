@@ -3,7 +3,6 @@
 use ratatui::layout::Rect;
 
 use super::frame;
-use crate::ui::pane::Pane;
 use crate::{
     text::{fmt_count, fmt_duration, wrap},
     ui::{
@@ -12,6 +11,7 @@ use crate::{
             Model,
             greeter::{GreetOutcome, Greeter, Greeting},
         },
+        pane::Pane,
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},

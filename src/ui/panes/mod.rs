@@ -12,13 +12,13 @@ use ratatui::layout::Rect;
 use super::{
     layout::Regions,
     model::Model,
+    pane::Pane,
     theme::StyleRole,
     widgets::{
         canvas::{Canvas, TextSpan},
         table::Highlight,
     },
 };
-use crate::ui::pane::Pane;
 
 /// Draws a pane and records the positions of its rows.
 pub(crate) fn draw(

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use super::{empty, frame, highlight};
-use crate::ui::pane::Pane;
 use crate::{
     net::naming::Health,
     text::fmt_count,
@@ -13,6 +12,7 @@ use crate::{
         action::Action,
         layout::Regions,
         model::Model,
+        pane::Pane,
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},

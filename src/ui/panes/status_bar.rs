@@ -2,7 +2,6 @@
 
 use ratatui::layout::Rect;
 
-use crate::ui::pane::Pane;
 use crate::{
     net::trust::role::Role as Rights,
     node::Locality,
@@ -12,6 +11,7 @@ use crate::{
         action::Action,
         layout::{Plan, Regions},
         model::{Model, Replay},
+        pane::Pane,
         theme::StyleRole,
         widgets::canvas::{Canvas, TextSpan},
     },

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use super::{empty, frame, highlight};
-use crate::ui::pane::Pane;
 use crate::{
     queue::{
         state::State,
@@ -16,6 +15,7 @@ use crate::{
         action::Action,
         layout::Regions,
         model::{Model, tasks::call_text},
+        pane::Pane,
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},

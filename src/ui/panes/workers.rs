@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use super::{frame, highlight};
-use crate::ui::pane::Pane;
 use crate::{
     queue::worker::{WorkerState, WorkerStatus},
     text::{fmt_compact, fmt_duration},
     ui::{
         layout::Regions,
         model::Model,
+        pane::Pane,
         theme::StyleRole,
         widgets::{
             canvas::{Canvas, row},

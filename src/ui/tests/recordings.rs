@@ -15,7 +15,6 @@ use super::{
     snapshots::shown,
 };
 use crate::{
-    net::rpc::object::Signature,
     queue::{
         clock::Timestamp,
         error::FailureGroup,
@@ -35,6 +34,7 @@ use crate::{
         update::update,
         verbs::TABLE,
     },
+    value::signature::Signature,
 };
 
 /// A screen that is being recorded, on a world that answers at once.

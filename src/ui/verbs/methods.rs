@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Action, ActionSpec, details, scope};
 use crate::{
-    net::{naming::Record, rpc::object::Signature},
+    net::naming::Record,
     node::NodeHandle,
     ui::{
         effect::{Effect, Msg},
@@ -14,6 +14,7 @@ use crate::{
             layer::{Details, DetailsOf, Layer},
         },
     },
+    value::signature::Signature,
 };
 
 pub(super) const SPEC: ActionSpec = ActionSpec {

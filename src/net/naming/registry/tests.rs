@@ -3,8 +3,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::net::naming::query::{NamePage, NameQuery, SCAN_LIMIT};
-use crate::net::trust::key::PublicKey;
+use crate::net::{
+    naming::query::{NamePage, NameQuery, SCAN_LIMIT},
+    trust::key::PublicKey,
+};
 
 fn who(n: u8) -> Caller {
     Caller {

@@ -26,13 +26,15 @@ use super::{
     wire::{self, Call, FrameError, Hello},
 };
 use crate::{
-    net::{quic::stream::ResetOnDrop, trust::identity::Identity},
+    net::{
+        quic::stream::ResetOnDrop,
+        trust::{identity::Identity, peer_addr::PeerAddr},
+    },
     value::{Encoded, Value},
 };
 
 pub(in crate::net) use self::happy_eyeballs::race;
 pub use self::response_stream::ResponseStream;
-pub use crate::net::trust::peer_addr::PeerAddr;
 
 /// The default deadline of a call.
 pub const DEADLINE: Duration = Duration::from_secs(5);

@@ -6,7 +6,6 @@ use super::busy_after;
 use crate::{
     net::{
         admission::MemberStatus,
-        rpc::object::Signature,
         trust::{key::PublicKey, members::Member, role::Role},
     },
     node::UpstreamStatus,
@@ -20,6 +19,7 @@ use crate::{
             snapshots::at_every_size,
         },
     },
+    value::signature::Signature,
 };
 
 pub(crate) fn members_and_upstreams() -> Membership {
