@@ -8,6 +8,7 @@ use super::{
     capabilities::Operation, clock::Timestamp, id::TaskId, registry::InvalidTask,
     state::InvalidTransition,
 };
+use crate::cause::Cause;
 
 /// An error of a broker. Except for [`BrokerError::PersistPending`] and
 /// [`BrokerError::PartialSubmit`], nothing has changed.
@@ -49,13 +50,13 @@ pub enum BrokerError {
     IncompletePayload(TaskId),
     /// The change could not be persisted and was not made.
     #[error("not accepted, because it cannot be saved: {0}")]
-    NotPersisted(String),
+    NotPersisted(#[source] Cause),
     /// The change was made and is not persisted yet; the broker keeps trying.
     #[error("done, but not saved yet: {0}")]
-    PersistPending(String),
+    PersistPending(#[source] Cause),
     /// The storage cannot be read.
     #[error("the task file cannot be read: {0}")]
-    Storage(String),
+    Storage(#[source] Cause),
     /// Too many requests are pending.
     #[error("too many requests at once; try again")]
     Busy,
@@ -72,7 +73,7 @@ pub enum BrokerError {
     Denied(String),
     /// The broker cannot be reached. It may have carried out the operation.
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(#[source] Cause),
     /// The engine does not support the operation.
     #[error("this broker cannot {}", operation.description())]
     Unsupported {

@@ -6,6 +6,7 @@ use super::{
     error::BrokerError,
     event::{EventBatch, Subscription},
 };
+use crate::cause::Cause;
 
 /// A broker that is not available, with the reason.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ impl Engine for UnavailableBroker {
     }
 
     fn unsupported(&self, _: Operation) -> BrokerError {
-        BrokerError::Unreachable(self.reason.clone())
+        BrokerError::Unreachable(Cause::from_message(self.reason.clone()))
     }
 }
 

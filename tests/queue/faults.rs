@@ -1,25 +1,29 @@
 //! Full disks, clock steps, and tasks that hang, panic or crash the process.
 
 use std::{
+    error::Error,
     path::Path,
     process::{Command, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use distro_tui::queue::{
-    broker::{Broker, BulkAction, Control, Inspect},
-    clock::{Clock, TimeSource, Timestamp},
-    embedded::{BrokerConfig, Embedded},
-    error::BrokerError,
-    event::Event,
-    id::TaskId,
-    options::{BrokerLimits, TaskOptions, TimeLimits},
-    query::Filter,
-    state::State,
-    storage::StorageConfig,
-    task::NewTask,
-    worker::WorkerState,
+use distro_tui::{
+    node::NodeError,
+    queue::{
+        broker::{Broker, BulkAction, Control, Inspect},
+        clock::{Clock, TimeSource, Timestamp},
+        embedded::{BrokerConfig, Embedded},
+        error::BrokerError,
+        event::Event,
+        id::TaskId,
+        options::{BrokerLimits, TaskOptions, TimeLimits},
+        query::Filter,
+        state::State,
+        storage::StorageConfig,
+        task::NewTask,
+        worker::WorkerState,
+    },
 };
 
 use crate::support::{Setup, all, count, registry, start, submit, sum, task, until};
@@ -35,7 +39,7 @@ async fn fill(broker: &dyn Broker) -> (Vec<TaskId>, String) {
     loop {
         match broker.submit(vec![heavy()]).await {
             Ok(receipts) => taken.push(receipts[0].id.clone()),
-            Err(BrokerError::NotPersisted(why)) => return (taken, why),
+            Err(BrokerError::NotPersisted(why)) => return (taken, why.to_string()),
             Err(other) => panic!("{other}"),
         }
         assert!(taken.len() < 100_000, "it is never full");
@@ -421,4 +425,39 @@ async fn unfinished_tasks_go_on_and_the_next_start_reports_them() {
         .expect("answers")
         .expect("kept");
     assert_eq!(later.state, State::Scheduled);
+}
+
+/// Returns true if there is an error of this type among the sources of an error.
+fn is_caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(error.source(), |&cause| cause.source()).any(|cause| cause.is::<E>())
+}
+
+#[tokio::test]
+async fn an_error_of_the_broker_leads_to_the_error_of_the_file() {
+    let setup = Setup::in_a_file();
+    let engine = start(setup.config(1, BrokerLimits::default()));
+    let db = rusqlite::Connection::open(setup.folder().join("tasks.db")).expect("opens");
+    db.execute_batch("DROP TABLE unfinished; DROP TABLE finished")
+        .expect("dropped");
+    let broker: &dyn Broker = &engine.broker;
+    let unsaved = broker.submit(vec![sum(1, 1)]).await.expect_err("no table");
+    assert!(matches!(unsaved, BrokerError::NotPersisted(_)), "{unsaved}");
+    assert!(is_caused_by::<rusqlite::Error>(&unsaved), "{unsaved:?}");
+    let unread = broker.get(&TaskId::Sequence(1)).await;
+    let unread = unread.expect_err("no table");
+    assert!(matches!(unread, BrokerError::Storage(_)), "{unread}");
+    assert!(is_caused_by::<rusqlite::Error>(&unread), "{unread:?}");
+}
+
+#[test]
+fn an_error_of_a_start_leads_to_the_error_of_the_system() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let setup = Setup::in_a_file();
+    let mut config = setup.config(1, BrokerLimits::default());
+    config.store.folder = Some(file.path().join("folder"));
+    let error = Embedded::start(config, registry().0)
+        .err()
+        .expect("a file is no folder");
+    let error = NodeError::from(error);
+    assert!(is_caused_by::<std::io::Error>(&error), "{error:?}");
 }

@@ -158,7 +158,7 @@ impl Submitter<'_> {
         loop {
             match fetch_full_page(&*self.broker, query.clone()).await {
                 Err(BrokerError::Unreachable(why)) if Instant::now() < until => {
-                    tracing::debug!(why, "retrying");
+                    tracing::debug!(%why, "retrying");
                     sleep(POLL_INTERVAL).await;
                 }
                 other => return Ok(other?),

@@ -11,6 +11,7 @@ use crate::queue::{
     error::BrokerError,
     event::EventBatch,
     id::{IdempotencyKey, TaskId},
+    index::rows::StorageError,
     query::Filter,
     state::State,
     stats::{NameHistograms, QueueStatus, Stats},
@@ -53,9 +54,10 @@ pub(super) enum PendingReply {
 impl PendingReply {
     /// Sends the reply, or the error when the commit failed. New tasks are then rolled back; all
     /// other changes stay pending.
-    pub(super) fn send(self, committed: &Result<(), String>) {
-        let not_persisted = |why: &String| BrokerError::NotPersisted(why.clone());
-        let pending = |why: &String| BrokerError::PersistPending(why.clone());
+    pub(super) fn send(self, committed: &Result<(), StorageError>) {
+        let not_persisted =
+            |StorageError(why): &StorageError| BrokerError::NotPersisted(why.clone());
+        let pending = |StorageError(why): &StorageError| BrokerError::PersistPending(why.clone());
         let committed = committed.as_ref();
         // A caller that no longer waits for the reply is no error.
         match self {

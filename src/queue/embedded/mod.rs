@@ -69,6 +69,7 @@ use super::{
     task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
 };
+use crate::cause::Cause;
 
 /// The most workers of one engine.
 pub const MAX_WORKERS: usize = 256;
@@ -126,7 +127,7 @@ pub enum StartError {
     Threads(#[from] std::io::Error),
     /// The task file cannot be used.
     #[error("cannot start the broker: {0}")]
-    Store(String),
+    Store(#[source] Cause),
 }
 
 fn store_error(StorageError(why): StorageError) -> StartError {
@@ -165,7 +166,7 @@ impl Embedded {
     ) -> Result<Self, StartError> {
         let (store, opened): (Box<dyn Store>, OpenReport) = if config.survives() {
             let opened = Sqlite::open(&config.store, config.fail_point);
-            let (store, opened) = opened.map_err(|e| StartError::Store(e.to_string()))?;
+            let (store, opened) = opened.map_err(|e| StartError::Store(Cause::from_error(e)))?;
             (Box::new(store), opened)
         } else {
             (

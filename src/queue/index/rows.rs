@@ -6,12 +6,15 @@ use super::{
     bitmap::SortKey,
     row::{Row, RunningInfo},
 };
-use crate::queue::{state::State, task::Attempt};
+use crate::{
+    cause::Cause,
+    queue::{state::State, task::Attempt},
+};
 
-/// A failed write or read, as a message for people.
+/// A failed write or read, with a message for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(in crate::queue) struct StorageError(pub(in crate::queue) String);
+#[error(transparent)]
+pub(in crate::queue) struct StorageError(pub(in crate::queue) Cause);
 
 /// The current runs by task id.
 pub(in crate::queue) type Running = BTreeMap<u64, RunningInfo>;

@@ -18,6 +18,7 @@ use super::{
     },
 };
 use crate::{
+    cause::Cause,
     net::{
         rpc::{
             client::{Client, DEADLINE},
@@ -160,8 +161,9 @@ impl Remote {
                 Err(error) => {
                     let delay = backoff.next_delay();
                     if Instant::now() + delay >= until {
-                        return Err(BrokerError::Unreachable(format!(
-                            "{error}; the tasks may have been accepted"
+                        return Err(BrokerError::Unreachable(Cause::described(
+                            format!("{error}; the tasks may have been accepted"),
+                            error,
                         )));
                     }
                     tracing::debug!(%error, "repeating a submit without a reply");
@@ -238,9 +240,9 @@ fn map_error(error: CallError) -> BrokerError {
         CallError::Remote(remote) => match remote.detail() {
             Some(error) => error,
             None if remote.code == Code::Denied => BrokerError::Denied(remote.message),
-            None => BrokerError::Unreachable(remote.message),
+            None => BrokerError::Unreachable(Cause::from_error(remote)),
         },
-        other => BrokerError::Unreachable(other.to_string()),
+        other => BrokerError::Unreachable(Cause::from_error(other)),
     }
 }
 

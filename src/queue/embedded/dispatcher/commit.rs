@@ -10,12 +10,12 @@ use crate::queue::{
 impl Dispatcher {
     /// Commits all changes. When that fails, new tasks are rolled back, and all other changes stay for
     /// the next attempt.
-    pub(super) fn commit(&mut self) -> Result<(), String> {
+    pub(super) fn commit(&mut self) -> Result<(), StorageError> {
         self.core.drain_changes(&mut self.changes);
         if self.changes.is_empty() {
             return Ok(());
         }
-        let Err(StorageError(why)) = self.store.commit(&mut self.changes) else {
+        let Err(error) = self.store.commit(&mut self.changes) else {
             if self.persist_error.take().is_some() {
                 self.core.emit(Event::Persistence(true));
             }
@@ -25,11 +25,11 @@ impl Dispatcher {
         // The rest is smaller and may fit.
         self.store.commit(&mut self.changes).ok();
         if self.persist_error.is_none() {
-            tracing::error!(%why, "cannot save changes");
+            tracing::error!(%error, "cannot save changes");
             self.core.emit(Event::Persistence(false));
         }
-        self.persist_error = Some(why.clone());
-        Err(why)
+        self.persist_error = Some(error.to_string());
+        Err(error)
     }
 
     /// Removes the new tasks of this round with their idempotency keys.
@@ -66,8 +66,8 @@ impl Dispatcher {
                     report.next
                 };
             }
-            Err(StorageError(why)) => {
-                tracing::warn!(%why, "cannot delete old tasks");
+            Err(error) => {
+                tracing::warn!(%error, "cannot delete old tasks");
                 self.next_sweep = Some(now.after(CLOCK_CHECK * 60));
             }
         }

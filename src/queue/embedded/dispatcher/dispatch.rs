@@ -1,10 +1,7 @@
 //! Dispatching jobs to workers, and reclaiming them.
 
 use super::{CHANNEL_DEPTH, Dispatcher};
-use crate::queue::{
-    embedded::{MAX_WORKERS, core::sequence},
-    index::rows::StorageError,
-};
+use crate::queue::embedded::{MAX_WORKERS, core::sequence};
 
 /// The most changes that may wait for a commit that succeeds; beyond it no task is dispatched.
 const MAX_UNPERSISTED: usize = 10_000;
@@ -41,8 +38,8 @@ impl Dispatcher {
             let id = sequence(&job.id);
             match self.store.args(id) {
                 Ok(args) => job.args = args,
-                Err(StorageError(why)) => {
-                    self.core.fail_to_start(id, &why);
+                Err(error) => {
+                    self.core.fail_to_start(id, &error.to_string());
                     continue;
                 }
             }

@@ -6,13 +6,13 @@ use super::Dispatcher;
 use crate::queue::{
     event::{Event, EventBatch, MAX_BATCH},
     id::WorkerNumber,
-    index::rows::Running,
+    index::rows::{Running, StorageError},
     stats::{Stats, StorageStats},
 };
 
 impl Dispatcher {
     /// Publishes the round: replies, reads, jobs, signals and events.
-    pub(super) fn publish(&mut self, committed: &Result<(), String>) {
+    pub(super) fn publish(&mut self, committed: &Result<(), StorageError>) {
         self.deliver_signals();
         // A task that fails to start while tasks are dispatched belongs to the next round, and so do its
         // events.
@@ -24,7 +24,7 @@ impl Dispatcher {
         self.publish_events(&events);
     }
 
-    pub(super) fn send_replies(&mut self, committed: &Result<(), String>) {
+    pub(super) fn send_replies(&mut self, committed: &Result<(), StorageError>) {
         for reply in self.replies.drain(..) {
             reply.send(committed);
         }

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use super::{Store, StoreChange, SubmitRow, SweepReport, reads::ReadRequest};
-use crate::queue::{
-    clock::Timestamp,
-    index::{
-        bitmap::{IdBitmap, SortKey},
-        page::list,
-        row::{EndRow, Row},
-        rows::{Running, StorageError},
-        table::Table,
+use crate::{
+    cause::Cause,
+    queue::{
+        clock::Timestamp,
+        index::{
+            bitmap::{IdBitmap, SortKey},
+            page::list,
+            row::{EndRow, Row},
+            rows::{Running, StorageError},
+            table::Table,
+        },
+        query::{Page, Query},
+        state::State,
+        stats::Percentiles,
+        storage::Retention,
     },
-    query::{Page, Query},
-    state::State,
-    stats::Percentiles,
-    storage::Retention,
 };
 
 /// The size of a row without its texts, in bytes, as measured with a million of them.
@@ -128,7 +131,9 @@ impl Store for Memory {
     fn args(&mut self, id: u64) -> Result<Arc<str>, StorageError> {
         match self.table.get(id) {
             Some(row) => Ok(Arc::clone(&row.args)),
-            None => Err(StorageError(format!("there is no task #{id}"))),
+            None => Err(StorageError(Cause::from_message(format!(
+                "there is no task #{id}"
+            )))),
         }
     }
 

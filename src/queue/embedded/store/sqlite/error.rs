@@ -2,13 +2,9 @@
 
 use rusqlite::ErrorCode;
 
-use crate::queue::index::rows::StorageError;
+use crate::{cause::Cause, queue::index::rows::StorageError};
 
-/// An error of SQLite as a message for people.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it stands in `map_err`, which passes by value"
-)]
+/// Adds a message for people to an error of SQLite.
 pub(super) fn explain(error: rusqlite::Error) -> StorageError {
     use ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase,
@@ -23,7 +19,7 @@ pub(super) fn explain(error: rusqlite::Error) -> StorageError {
         Some(CannotOpen) => "the task file cannot be opened",
         _ => "SQLite reports an error",
     };
-    StorageError(format!("{what} ({error})"))
+    StorageError(Cause::described(format!("{what} ({error})"), error))
 }
 
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {

@@ -32,6 +32,7 @@ use super::{
     reads::ReadRequest,
 };
 use crate::{
+    cause::Cause,
     files::LockedFile,
     queue::{
         clock::Timestamp,
@@ -157,9 +158,9 @@ impl Sqlite {
             return Ok(());
         }
         let limit = fmt_bytes(limit);
-        Err(StorageError(format!(
+        Err(StorageError(Cause::from_message(format!(
             "the task file is full: it has reached `max-file-size`, which is {limit}"
-        )))
+        ))))
     }
 
     fn check_size(&mut self) {
@@ -250,10 +251,12 @@ impl Store for Sqlite {
         }
         match self.row(id)? {
             Some(row) if row.cold().error.as_deref() == Some(read::CORRUPT) => {
-                Err(StorageError(read::CORRUPT.into()))
+                Err(StorageError(Cause::from_message(read::CORRUPT)))
             }
             Some(row) => Ok(row.args),
-            None => Err(StorageError(format!("task #{id} is not in the file"))),
+            None => Err(StorageError(Cause::from_message(format!(
+                "task #{id} is not in the file"
+            )))),
         }
     }
 
@@ -316,7 +319,7 @@ impl Store for Sqlite {
 
     fn reset_in_flight(&mut self) -> Result<(), StorageError> {
         let reset = self.in_flight.reset(self.last_id);
-        reset.map_err(|e| StorageError(format!("cannot write the in-flight record: {e}")))
+        reset.map_err(|e| StorageError(Cause::in_context("cannot write the in-flight record", e)))
     }
 
     fn in_flight(&self) -> Option<Arc<InFlightFile>> {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,6 +18,7 @@ use super::{
     schema::migrate,
 };
 use crate::{
+    cause::Cause,
     files::{self, LockError, LockedFile},
     queue::{
         embedded::store::{ArmedFailPoint, OpenReport},
@@ -40,7 +42,11 @@ pub(in crate::queue) enum OpenError {
     )]
     InUse { folder: String, holder: String },
     #[error("cannot use {path}: {why}")]
-    Unusable { path: String, why: String },
+    Unusable {
+        path: String,
+        #[source]
+        why: Cause,
+    },
 }
 
 pub(super) fn open(
@@ -48,19 +54,20 @@ pub(super) fn open(
     fail_point: Option<ArmedFailPoint>,
 ) -> Result<(Sqlite, OpenReport), OpenError> {
     let folder = config.folder.clone().unwrap_or_else(|| PathBuf::from("."));
-    let unusable = |path: &Path, why: String| OpenError::Unusable {
+    let unusable = |path: &Path, why: Cause| OpenError::Unusable {
         path: path.display().to_string(),
         why,
     };
-    files::create_folder(&folder).map_err(|e| unusable(&folder, e.to_string()))?;
+    let io_error = |path: &Path, e: io::Error| unusable(path, Cause::from_error(e));
+    files::create_folder(&folder).map_err(|e| io_error(&folder, e))?;
     let lock = lock(&folder)?;
     let path = folder.join(DATABASE);
     let in_flight_path = folder.join(IN_FLIGHT);
-    let (in_flight, recorded) = InFlightFile::open(&in_flight_path)
-        .map_err(|e| unusable(&in_flight_path, e.to_string()))?;
-    let fail = |why: WriterSetupError| unusable(&path, why.message());
+    let (in_flight, recorded) =
+        InFlightFile::open(&in_flight_path).map_err(|e| io_error(&in_flight_path, e))?;
+    let fail = |why: WriterSetupError| unusable(&path, why.into_cause());
     // SQLite would create a file that others can read.
-    files::open(&path).map_err(|e| unusable(&path, e.to_string()))?;
+    files::open(&path).map_err(|e| io_error(&path, e))?;
     let (database, damage) = match Database::open(&path, config) {
         Ok(database) => (database, None),
         Err(why) if why.is_damage() => {
@@ -70,7 +77,7 @@ pub(super) fn open(
         Err(why) => return Err(fail(why)),
     };
     // Files that SQLite has removed must not come back after a power cut.
-    files::sync_folder(&folder).map_err(|e| unusable(&folder, e.to_string()))?;
+    files::sync_folder(&folder).map_err(|e| io_error(&folder, e))?;
     let reader_thread =
         ReaderThread::start(&path).map_err(|StorageError(why)| unusable(&path, why))?;
     let stored = database.last_id;
@@ -108,9 +115,9 @@ pub(super) fn open(
 /// in.
 fn lock(folder: &Path) -> Result<LockedFile, OpenError> {
     let path = folder.join(LOCK);
-    let unusable = |e: std::io::Error| OpenError::Unusable {
+    let unusable = |e: io::Error| OpenError::Unusable {
         path: path.display().to_string(),
-        why: e.to_string(),
+        why: Cause::from_error(e),
     };
     let mut lock = LockedFile::try_lock(&path).map_err(|e| match e {
         LockError::Held(holder) => OpenError::InUse {
@@ -174,7 +181,7 @@ fn salvage_into_new(
         _ => String::new(),
     };
     let moved_to = salvage::move_aside(path).map_err(WriterSetupError::Salvage)?;
-    files::open(path).map_err(|e| WriterSetupError::Salvage(e.to_string()))?;
+    files::open(path).map_err(|e| WriterSetupError::Salvage(Cause::from_error(e)))?;
     let mut database = Database::open(path, config)?;
     let (salvaged, lost) = salvage::copy_intact(&moved_to, &mut database.db)?;
     drop(database);

@@ -8,9 +8,12 @@ use super::{
     error::{explain, is_damage},
     schema::MigrateError,
 };
-use crate::queue::{
-    index::rows::StorageError,
-    storage::{Durability, StorageConfig},
+use crate::{
+    cause::Cause,
+    queue::{
+        index::rows::StorageError,
+        storage::{Durability, StorageConfig},
+    },
 };
 
 /// The longest wait for another program, such as an `sqlite3` shell, to release the file.
@@ -29,7 +32,7 @@ pub(super) enum WriterSetupError {
     Sqlite(rusqlite::Error),
     Migrate(MigrateError),
     Setting(String),
-    Salvage(String),
+    Salvage(Cause),
 }
 
 impl From<rusqlite::Error> for WriterSetupError {
@@ -52,14 +55,15 @@ impl WriterSetupError {
         matches!(self, Self::Sqlite(error) if is_damage(error))
     }
 
-    pub(super) fn message(self) -> String {
+    pub(super) fn into_cause(self) -> Cause {
         match self {
             Self::Sqlite(error) => {
                 let StorageError(why) = explain(error);
                 why
             }
-            Self::Migrate(error) => error.to_string(),
-            Self::Setting(why) | Self::Salvage(why) => why,
+            Self::Migrate(error) => Cause::from_error(error),
+            Self::Setting(why) => Cause::from_message(why),
+            Self::Salvage(why) => why,
         }
     }
 }

@@ -10,10 +10,13 @@ use std::{
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{error::explain, pragmas::set_up_reader, read::StoreReader};
-use crate::queue::{
-    embedded::store::reads::ReadRequest,
-    error::BrokerError,
-    index::rows::{Running, StorageError},
+use crate::{
+    cause::Cause,
+    queue::{
+        embedded::store::reads::ReadRequest,
+        error::BrokerError,
+        index::rows::{Running, StorageError},
+    },
 };
 
 /// The most reads that wait for the thread; further ones are rejected.
@@ -35,7 +38,7 @@ impl ReaderThread {
         let thread = std::thread::Builder::new()
             .name("reader".into())
             .spawn(move || execute_all(db, &inbox))
-            .map_err(|e| StorageError(format!("cannot start the reader thread: {e}")))?;
+            .map_err(|e| StorageError(Cause::in_context("cannot start the reader thread", e)))?;
         Ok(Self {
             requests: Some(requests),
             thread: Some(thread),

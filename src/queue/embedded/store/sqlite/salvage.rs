@@ -12,12 +12,13 @@ use super::{
     pragmas::WriterSetupError,
     schema::{COLUMNS, END_COLUMNS},
 };
+use crate::cause::Cause;
 
 /// Unreadable gaps after which a table is abandoned.
 const MAX_GAPS: u32 = 10_000;
 
 /// Renames the file and its write-ahead log; returns the new path.
-pub(super) fn move_aside(path: &Path) -> Result<PathBuf, String> {
+pub(super) fn move_aside(path: &Path) -> Result<PathBuf, Cause> {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
@@ -28,10 +29,8 @@ pub(super) fn move_aside(path: &Path) -> Result<PathBuf, String> {
             Ok(()) => {}
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => {
-                return Err(format!(
-                    "it is damaged and cannot be moved to {}: {e}",
-                    to.display()
-                ));
+                let context = format!("it is damaged and cannot be moved to {}", to.display());
+                return Err(Cause::in_context(context, e));
             }
         }
     }
