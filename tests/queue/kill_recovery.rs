@@ -113,9 +113,9 @@ impl Ledger {
         }
         for (id, result) in &self.done {
             match rows.get(id) {
-                Some((state, _, kept, _)) => {
+                Some((state, _, stored, _)) => {
                     assert_eq!(
-                        (state.as_str(), kept.as_ref()),
+                        (state.as_str(), stored.as_ref()),
                         ("succeeded", Some(result)),
                         "#{id}"
                     );

@@ -29,6 +29,7 @@ const LAYERS: &[&[&str]] = &[
         "queue::clock",
         "queue::id",
         "queue::number",
+        "queue::payload",
         "queue::state",
     ],
     &[

@@ -121,6 +121,6 @@ fn a_stored_list_is_restored() {
         .expect("room");
     members.invalidate_tickets(Some(Role::Member));
     let text = serde_json::to_string(&MemberListJson::from(&members)).expect("text");
-    let kept: MemberListJson = serde_json::from_str(&text).expect("reads");
-    assert_eq!(MemberList::try_from(kept).expect("valid"), members);
+    let json: MemberListJson = serde_json::from_str(&text).expect("reads");
+    assert_eq!(MemberList::try_from(json).expect("valid"), members);
 }
