@@ -138,7 +138,7 @@ fn wanted(i: usize) -> RegisterRequest {
         i / 250 % 250,
         i % 250
     );
-    let mut wanted = RegisterRequest::new(name(i), uri);
+    let mut wanted = RegisterRequest::new(name(i), uri.parse().expect("a URI"));
     wanted.lease_ms = Some(LEASE_MS);
     wanted
 }

@@ -153,7 +153,8 @@ fn fill(naming: &NamingServer) {
         role: Role::Member,
     };
     for n in 0..NAMES {
-        let mut wanted = RegisterRequest::new(name(n), "distro:x@127.0.0.1:1");
+        let mut wanted =
+            RegisterRequest::new(name(n), "distro:x@127.0.0.1:1".parse().expect("a URI"));
         wanted.lease_ms = Some(0);
         naming.register(&owner, wanted).expect("a free name");
     }
@@ -378,7 +379,10 @@ impl Callers {
                         async move {
                             // The same hundred names again and again: each is a change.
                             let name = format!("watched.{}", n % 100);
-                            let wanted = RegisterRequest::new(name, "distro:x@127.0.0.1:1");
+                            let wanted = RegisterRequest::new(
+                                name,
+                                "distro:x@127.0.0.1:1".parse().expect("a URI"),
+                            );
                             naming.register(&wanted).await.expect("room");
                         }
                     })

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    net::naming::Record,
+    net::{naming::Record, uri::Uri},
     queue::{
         clock::Timestamp,
         id::TaskId,
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Serialize)]
 pub(crate) struct NameJson<'a> {
     name: &'a str,
-    uri: &'a str,
+    uri: &'a Uri,
     owner: String,
     state: &'static str,
     tags: &'a [String],

@@ -143,8 +143,8 @@ async fn check_names(node: &NodeHandle, report: &mut Report) {
     let remote = !node.info().addr.ip().is_loopback();
     for record in listed.records {
         let loopback = matches!(
-            record.uri.parse(),
-            Ok(crate::net::uri::Uri::Distro { addr, .. }) if addr.ip().is_loopback()
+            record.uri,
+            crate::net::uri::Uri::Distro { addr, .. } if addr.ip().is_loopback()
         );
         let own = record.owner == node.info().key;
         if loopback && remote && !own {

@@ -61,6 +61,7 @@ async fn run_command(node: &NodeHandle, names: NamesCommand, out: Output) -> Cmd
             forever,
             exclusive,
         } => {
+            let uri = uri.parse().map_err(CmdError::usage)?;
             let mut request = RegisterRequest::new(name, uri);
             request.tags = tag;
             request.exclusive = exclusive;
@@ -132,7 +133,7 @@ fn show(mut out: Output, records: &[Record]) -> CmdResult {
                 record.name.clone(),
                 record.health.as_str().to_owned(),
                 record.owner.fingerprint(),
-                record.uri.clone(),
+                record.uri.to_string(),
                 record.tags.join(" "),
             ]
         };

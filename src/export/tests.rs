@@ -139,7 +139,7 @@ fn columns_are_the_fields() {
     check(&TaskJson::from(&task(1)));
     let record = Record {
         name: "server".into(),
-        uri: "distro:server@127.0.0.1:1".into(),
+        uri: "distro:server@127.0.0.1:1".parse().expect("a URI"),
         owner: crate::net::trust::key::PublicKey::from_bytes([1; 32]).into(),
         tags: vec!["greeter".into()],
         lease_ms: Some(15_000),

@@ -1,14 +1,18 @@
-//! URIs of objects: `distro:OBJECT@ADDRESS:PORT` and `PYRO:OBJECT@LOCATION`.
+//! URIs of objects: `distro:OBJECT@ADDRESS:PORT`, `PYRO:OBJECT@LOCATION` and those of other schemes.
 //!
 //! A URI names a place, not an owner: the key to expect there is in the naming server's record.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{borrow::Cow, fmt, net::SocketAddr, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::value::excerpt;
 
 /// Limit of a URI, in bytes.
 pub const MAX_URI: usize = 512;
 
-const DISTRO: &str = "distro:";
-const PYRO: &str = "PYRO:";
+const DISTRO: &str = "distro";
+const PYRO: &str = "PYRO";
 
 /// The place of an object, by scheme.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,6 +31,13 @@ pub enum Uri {
         /// The daemon's location: `host:port`, or `./u:path` for a Unix socket.
         location: String,
     },
+    /// An object of another system, which can be registered but not called.
+    Other {
+        /// The scheme, without its colon.
+        scheme: String,
+        /// The text after the colon.
+        rest: String,
+    },
 }
 
 impl Uri {
@@ -37,33 +48,88 @@ impl Uri {
             addr,
         }
     }
+
+    /// Returns the address as text, or for another scheme the whole URI.
+    #[must_use]
+    pub fn location(&self) -> Cow<'_, str> {
+        match self {
+            Self::Distro { addr, .. } => Cow::Owned(addr.to_string()),
+            Self::Pyro { location, .. } => Cow::Borrowed(location),
+            Self::Other { .. } => Cow::Owned(self.to_string()),
+        }
+    }
 }
 
-/// A text that is not a URI of a known scheme.
+/// A text that is not a URI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a URI: use distro:OBJECT@ADDRESS:PORT or PYRO:OBJECT@HOST:PORT")]
-pub struct ParseUriError(String);
+pub enum ParseUriError {
+    /// It is longer than [`MAX_URI`].
+    #[error("the URI is over the limit of {MAX_URI} bytes")]
+    TooLong,
+    /// It has a control character.
+    #[error("the URI contains a control character")]
+    ControlCharacter,
+    /// It does not begin with a scheme.
+    #[error("the URI `{0}` has no scheme; an example is distro:server@127.0.0.1:4433")]
+    NoScheme(String),
+    /// It is not what its scheme requires.
+    #[error("the URI `{text}` is not of the form {form}; an example is {example}")]
+    Malformed {
+        /// The beginning of the text.
+        text: String,
+        /// The form of the scheme.
+        form: &'static str,
+        /// A URI of the scheme.
+        example: &'static str,
+    },
+}
 
 impl FromStr for Uri {
     type Err = ParseUriError;
 
     fn from_str(text: &str) -> Result<Self, ParseUriError> {
-        let parsed = match text.len() <= MAX_URI {
-            true => parse_distro(text).or_else(|| parse_pyro(text)),
-            false => None,
+        if text.len() > MAX_URI {
+            return Err(ParseUriError::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(ParseUriError::ControlCharacter);
+        }
+        let malformed = |form, example| ParseUriError::Malformed {
+            text: excerpt(text),
+            form,
+            example,
         };
-        parsed.ok_or_else(|| ParseUriError(text.chars().take(80).collect()))
+        match text.split_once(':') {
+            Some((DISTRO, rest)) => parse_distro(rest).ok_or_else(|| {
+                malformed("distro:OBJECT@ADDRESS:PORT", "distro:server@127.0.0.1:4433")
+            }),
+            Some((PYRO, rest)) => parse_pyro(rest)
+                .ok_or_else(|| malformed("PYRO:OBJECT@HOST:PORT", "PYRO:obj_1@localhost:9090")),
+            Some((scheme, rest)) if is_scheme(scheme) => Ok(Self::Other {
+                scheme: scheme.to_owned(),
+                rest: rest.to_owned(),
+            }),
+            _ => Err(ParseUriError::NoScheme(excerpt(text))),
+        }
     }
 }
 
-fn parse_distro(text: &str) -> Option<Uri> {
-    let (object, addr) = text.strip_prefix(DISTRO)?.rsplit_once('@')?;
+/// Reports whether a text can be a scheme: a letter, then letters, digits, `+`, `-` and `.`.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+}
+
+fn parse_distro(rest: &str) -> Option<Uri> {
+    let (object, addr) = rest.rsplit_once('@')?;
     let addr = addr.parse().ok()?;
     (!object.is_empty()).then(|| Uri::distro(object, addr))
 }
 
-fn parse_pyro(text: &str) -> Option<Uri> {
-    let (object, location) = text.strip_prefix(PYRO)?.split_once('@')?;
+fn parse_pyro(rest: &str) -> Option<Uri> {
+    let (object, location) = rest.split_once('@')?;
     let valid = match location.strip_prefix("./u:") {
         Some(path) => !path.is_empty(),
         None => location
@@ -79,9 +145,23 @@ fn parse_pyro(text: &str) -> Option<Uri> {
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Distro { object, addr } => write!(f, "{DISTRO}{object}@{addr}"),
-            Self::Pyro { object, location } => write!(f, "{PYRO}{object}@{location}"),
+            Self::Distro { object, addr } => write!(f, "{DISTRO}:{object}@{addr}"),
+            Self::Pyro { object, location } => write!(f, "{PYRO}:{object}@{location}"),
+            Self::Other { scheme, rest } => write!(f, "{scheme}:{rest}"),
         }
+    }
+}
+
+impl Serialize for Uri {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Uri {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(d)?;
+        text.parse().map_err(de::Error::custom)
     }
 }
 
@@ -97,6 +177,8 @@ mod tests {
             "PYRO:Pyro.NameServer@localhost:9090",
             "PYRO:obj_1@[::1]:9090",
             "PYRO:obj@./u:/tmp/sock",
+            "PYRONAME:a@localhost:1",
+            "https://example.org/a",
         ] {
             let uri: Uri = text.parse().expect("a URI");
             assert_eq!(uri.to_string(), text);
@@ -114,7 +196,9 @@ mod tests {
             "PYRO:a@somewhere",
             "PYRO:@localhost:1",
             "PYRO:a@./u:",
-            "PYRONAME:a@localhost:1",
+            ":a@localhost:1",
+            "a b:c",
+            "x:\u{1b}[2J",
         ] {
             assert!(text.parse::<Uri>().is_err(), "{text}");
         }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! 58ce3b2a {"version":1}
-//! 7a1d0c44 {"put":{"name":"server","owner":"…","id":1,"uri":"distro:server@127.0.0.1:4433",…}}
-//! 0b62f911 {"removed":{"name":"server","owner":"…"}}
+//! 7a1d0c44 {"put":{"id":1,"record":{"name":"server","uri":"distro:server@127.0.0.1:4433",…}}}
+//! 0b62f911 {"removed":{"name":"server","owner":[…]}}
 //! ```
 //!
 //! Opening it cuts off an unfinished last line, keeps a copy if other lines are damaged, and replaces
@@ -13,6 +13,7 @@
 mod tests;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Write},
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     files,
     net::{
-        naming::{Health, JournalEntry, Record, StoredRegistration},
+        naming::{JournalEntry, StoredRegistration},
         trust::principal::Principal,
     },
 };
@@ -41,20 +42,12 @@ const GROWTH: u64 = 4;
 /// One line, after its checksum.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum JournalLine {
+enum JournalLine<'a> {
     Version(u32),
-    Put {
-        name: String,
-        owner: String,
-        id: u64,
-        uri: String,
-        tags: Vec<String>,
-        lease_ms: Option<u64>,
-        exclusive: bool,
-    },
+    Put(Cow<'a, StoredRegistration>),
     Removed {
-        name: String,
-        owner: String,
+        name: Cow<'a, str>,
+        owner: Principal,
     },
 }
 
@@ -202,13 +195,13 @@ fn write_all<'a>(
     let mut lines = Vec::new();
     write_line(&mut lines, &JournalLine::Version(VERSION))?;
     for registration in names {
-        write_line(&mut lines, &put_line(registration))?;
+        write_line(&mut lines, &JournalLine::Put(Cow::Borrowed(registration)))?;
     }
     files::replace(path, &lines)?;
     Ok((files::open(path)?, lines.len() as u64))
 }
 
-fn write_line(lines: &mut Vec<u8>, line: &JournalLine) -> io::Result<()> {
+fn write_line(lines: &mut Vec<u8>, line: &JournalLine<'_>) -> io::Result<()> {
     let text = serde_json::to_string(line)?;
     let checksum = crc32fast::hash(text.as_bytes());
     writeln!(lines, "{checksum:08x} {text}")
@@ -219,76 +212,48 @@ fn replay(content: &[u8]) -> JournalContent {
     let mut replay = JournalContent::default();
     let lines = content.split_inclusive(|byte| *byte == b'\n');
     for line in lines.filter_map(|line| line.strip_suffix(b"\n")) {
-        let applied = read_line(line).and_then(|line| apply(line, &mut replay));
-        replay.damaged += usize::from(applied.is_none());
+        match read_line(line) {
+            Some(line) => apply(line, &mut replay),
+            None => replay.damaged += 1,
+        }
     }
     replay
 }
 
 /// Returns what a line says, or `None` if it is not what was written.
-fn read_line(line: &[u8]) -> Option<JournalLine> {
+fn read_line(line: &[u8]) -> Option<JournalLine<'static>> {
     let (checksum, text) = str::from_utf8(line).ok()?.split_once(' ')?;
     let whole = checksum == format!("{:08x}", crc32fast::hash(text.as_bytes()));
     whole.then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-fn apply(line: JournalLine, replay: &mut JournalContent) -> Option<()> {
+fn apply(line: JournalLine<'_>, replay: &mut JournalContent) {
     match line {
         JournalLine::Version(version) => {
             replay.newer = (version > VERSION).then_some(version).or(replay.newer);
         }
-        JournalLine::Put {
-            name,
-            owner,
-            id,
-            uri,
-            tags,
-            lease_ms,
-            exclusive,
-        } => {
-            let owner = owner.parse().ok()?;
-            let record = Record {
-                name: name.clone(),
-                uri,
-                owner,
-                tags,
-                lease_ms,
-                health: Health::Suspect,
-                exclusive,
-            };
-            let registration = StoredRegistration { id, record };
-            replay.names.insert((name, owner), registration);
+        JournalLine::Put(registration) => {
+            let registration = registration.into_owned();
+            let key = (registration.record.name.clone(), registration.record.owner);
+            replay.names.insert(key, registration);
         }
         JournalLine::Removed { name, owner } => {
-            replay.names.remove(&(name, owner.parse().ok()?));
+            replay.names.remove(&(name.into_owned(), owner));
         }
     }
-    Some(())
 }
 
-fn line(entry: &JournalEntry) -> JournalLine {
+fn line(entry: &JournalEntry) -> JournalLine<'_> {
     match entry {
-        JournalEntry::Put(registration) => put_line(registration),
+        JournalEntry::Put(registration) => JournalLine::Put(Cow::Borrowed(registration)),
         JournalEntry::Removed { name, owner } => removed(name, *owner),
     }
 }
 
-fn put_line(StoredRegistration { id, record }: &StoredRegistration) -> JournalLine {
-    JournalLine::Put {
-        name: record.name.clone(),
-        owner: record.owner.to_string(),
-        id: *id,
-        uri: record.uri.clone(),
-        tags: record.tags.clone(),
-        lease_ms: record.lease_ms,
-        exclusive: record.exclusive,
-    }
-}
-
-fn removed(name: &str, owner: Principal) -> JournalLine {
+fn removed(name: &str, owner: Principal) -> JournalLine<'_> {
     JournalLine::Removed {
-        name: name.to_owned(),
-        owner: owner.to_string(),
+        name: Cow::Borrowed(name),
+        owner,
     }
 }
 

@@ -128,8 +128,8 @@ mod tests {
         let shared = ServiceOffer::new("server", &["greeter"]).at_upstream(key);
         let request = shared.request(addr);
         assert_eq!(
-            (&*request.name, &*request.uri, request.exclusive),
-            ("server", "distro:server@127.0.0.1:4433", false)
+            (&*request.name, request.uri, request.exclusive),
+            ("server", Uri::distro("server", addr), false)
         );
         assert_eq!(request.tags, ["greeter"]);
         let own = ServiceOffer::new("broker", &[])
@@ -138,8 +138,8 @@ mod tests {
         let request = own.request(addr);
         assert_eq!(request.name, format!("broker.{}", key.fingerprint()));
         assert_eq!(
-            (&*request.uri, request.exclusive),
-            ("distro:broker@127.0.0.1:4433", true)
+            (request.uri, request.exclusive),
+            (Uri::distro("broker", addr), true)
         );
     }
 }

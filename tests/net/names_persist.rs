@@ -12,10 +12,11 @@ use distro_tui::{
             RegisterRequest, StoredRegistration,
         },
         rpc::{
-            error::Code,
+            error::{Code, RemoteError},
             object::{Caller, Invocation, Object, Response},
         },
         trust::{key::PublicKey, role::Role},
+        uri::Uri,
     },
     value::Value,
 };
@@ -56,6 +57,16 @@ fn start(journal: &Arc<MemoryJournal>, before: Vec<StoredRegistration>) -> Namin
 }
 
 async fn call(naming: &NamingServer, n: u8, method: &str, args: Vec<Value>) -> Result<Value, Code> {
+    let reply = try_call(naming, n, method, args).await;
+    reply.map_err(|error| error.code)
+}
+
+async fn try_call(
+    naming: &NamingServer,
+    n: u8,
+    method: &str,
+    args: Vec<Value>,
+) -> Result<Value, RemoteError> {
     let invocation = Invocation {
         caller: caller(n),
         method: method.to_owned(),
@@ -65,7 +76,7 @@ async fn call(naming: &NamingServer, n: u8, method: &str, args: Vec<Value>) -> R
     match naming.object().call(invocation).await {
         Ok(Response::One(answer)) => Ok(answer.to_value().expect("a value")),
         Ok(_) => panic!("{method} gives one value"),
-        Err(error) => Err(error.code),
+        Err(error) => Err(error),
     }
 }
 
@@ -74,7 +85,43 @@ fn records(naming: Value) -> Vec<Record> {
 }
 
 fn register(name: &str) -> Vec<Value> {
-    vec![name.into(), "distro:x@127.0.0.1:1".into()]
+    register_at(name, "distro:x@127.0.0.1:1")
+}
+
+fn register_at(name: &str, uri: &str) -> Vec<Value> {
+    let request = [("name", name), ("uri", uri)];
+    let request = request.map(|(field, text)| (field.to_owned(), text.into()));
+    vec![Value::Map(request.into())]
+}
+
+#[tokio::test]
+async fn a_uri_that_is_not_of_its_scheme_is_refused_when_it_is_registered() {
+    let journal = Arc::new(MemoryJournal::default());
+    let naming = start(&journal, vec![]);
+    let long = format!("distro:{}@127.0.0.1:1", "x".repeat(600));
+    for (uri, says) in [
+        (
+            "distro:garbage",
+            "`distro:garbage` is not of the form distro:OBJECT@ADDRESS:PORT",
+        ),
+        ("PYRO:garbage", "not of the form PYRO:OBJECT@HOST:PORT"),
+        ("nowhere", "has no scheme"),
+        ("", "has no scheme"),
+        (&long, "over the limit of 512 bytes"),
+    ] {
+        let refused = try_call(&naming, 1, "register", register_at("a", uri)).await;
+        let refused = refused.expect_err(uri);
+        assert_eq!(refused.code, Code::BadArguments, "{uri}");
+        assert!(refused.message.contains(says), "{refused}");
+    }
+    assert_eq!(naming.count(), 0);
+    // Another system's object can be listed here, if not called.
+    for uri in ["distro:x@127.0.0.1:1", "https://example.org/a"] {
+        let registered = call(&naming, 1, "register", register_at("a", uri)).await;
+        registered.expect(uri);
+        let found = call(&naming, 1, "lookup", vec!["a".into()]).await;
+        assert_eq!(records(found.expect("there"))[0].uri.to_string(), uri);
+    }
 }
 
 #[tokio::test]
@@ -114,7 +161,7 @@ async fn restored_names_are_suspect_until_their_owners_renew_them() {
         id: u64::from(n),
         record: Record {
             name: name.into(),
-            uri: "distro:x@127.0.0.1:1".into(),
+            uri: "distro:x@127.0.0.1:1".parse().expect("a URI"),
             owner: caller(n).principal,
             tags: vec!["tag".into()],
             lease_ms,
@@ -165,8 +212,9 @@ async fn every_removal_is_persisted_however_many_expire_at_once() {
     const MANY: usize = 10_000;
     let journal = Arc::new(MemoryJournal::default());
     let naming = start(&journal, vec![]);
+    let uri: Uri = "distro:x@127.0.0.1:1".parse().expect("a URI");
     for n in 0..MANY {
-        let wanted = RegisterRequest::new(format!("n{n}"), "distro:x@127.0.0.1:1");
+        let wanted = RegisterRequest::new(format!("n{n}"), uri.clone());
         naming.register(&caller(1), wanted).expect("room");
     }
     tokio::time::sleep(Duration::from_secs(16)).await;

@@ -160,7 +160,7 @@ async fn child() {
 }
 
 async fn register(node: &Arc<NodeHandle>, name: String, remove: bool) {
-    let mut request = RegisterRequest::new(&name, "distro:x@127.0.0.1:1");
+    let mut request = RegisterRequest::new(&name, "distro:x@127.0.0.1:1".parse().expect("a URI"));
     request.lease_ms = Some(0);
     let registered = node.naming(|naming| async move { naming.register(&request).await });
     registered.await.expect("registered");

@@ -62,9 +62,7 @@ impl NamingClient {
     /// # Errors
     /// As [`super::NameRegistry::register`], or those of every call.
     pub async fn register(&self, request: &RegisterRequest) -> Result<Lease, CallError> {
-        let (name, uri) = (request.name.clone(), request.uri.clone());
-        let args = (name, uri, Some(request.into()));
-        self.0.call(&REGISTER, &args).await
+        self.0.call(&REGISTER, &(request.clone(),)).await
     }
 
     /// Renews a lease; returns the registry's revision.

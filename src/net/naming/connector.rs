@@ -27,31 +27,27 @@ impl NamingClient {
     /// address that leads to the naming server, whatever address it has registered.
     ///
     /// # Errors
-    /// [`CallError::Protocol`] for an invalid URI, [`CallError::Unsupported`] for a scheme that cannot be
-    /// called yet.
+    /// [`CallError::Unsupported`] for a scheme that cannot be called yet.
     pub fn connect(&self, record: &Record) -> Result<RemoteObject, CallError> {
-        let uri: Uri = record
-            .uri
-            .parse()
-            .map_err(|e| CallError::protocol_error(format_args!("`{}`", record.name), e))?;
         let unsupported = || {
             let what = format!("a call of `{}` at {}", record.name, record.uri);
             Err(CallError::Unsupported(what))
         };
-        match (uri, record.owner) {
+        match (&record.uri, record.owner) {
             (Uri::Distro { object, addr }, Principal::Key(key)) => Ok(RemoteObject {
                 client: self.client().clone(),
                 peer: PeerAddr {
                     addr: match key == self.server().key {
                         true => self.server().addr,
-                        false => addr,
+                        false => *addr,
                     },
                     key,
                 },
-                object,
+                object: object.clone(),
             }),
             // Without its key a server of this system cannot be authenticated.
-            (Uri::Distro { .. }, Principal::Gateway(_)) | (Uri::Pyro { .. }, _) => unsupported(),
+            (Uri::Distro { .. }, Principal::Gateway(_))
+            | (Uri::Pyro { .. } | Uri::Other { .. }, _) => unsupported(),
         }
     }
 }

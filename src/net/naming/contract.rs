@@ -1,11 +1,9 @@
 //! The methods of the naming server, declared once for its object and its client.
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     change_log::NameEvent,
     query::{NamePage, NameQuery},
-    record::{Millis, Record, RegisterRequest},
+    record::{Record, RegisterRequest},
     registry::Lease,
 };
 use crate::net::{
@@ -13,29 +11,10 @@ use crate::net::{
     trust::role::Role,
 };
 
-/// The options of a registration.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct RegisterOptions {
-    pub(super) tags: Vec<String>,
-    pub(super) lease_ms: Option<Millis>,
-    pub(super) exclusive: bool,
-}
-
-impl From<&RegisterRequest> for RegisterOptions {
-    fn from(request: &RegisterRequest) -> Self {
-        Self {
-            tags: request.tags.clone(),
-            lease_ms: request.lease_ms,
-            exclusive: request.exclusive,
-        }
-    }
-}
-
-pub(super) const REGISTER: Method<(String, String, Option<RegisterOptions>), Lease> = Method::new(
-    "register(name: str, uri: str, options: map?) -> map",
-    "Registers an object, or replaces the caller's own. Options: tags (list), lease_ms (15000; 0 is for \
-     ever), exclusive.",
+pub(super) const REGISTER: Method<(RegisterRequest,), Lease> = Method::new(
+    "register(request: map) -> map",
+    "Registers an object, or replaces the caller's own. Request: name, uri, tags (list), lease_ms (15000; 0 \
+     is for ever), exclusive.",
 )
 .requires(Role::Member);
 

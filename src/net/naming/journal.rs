@@ -4,6 +4,7 @@
 use std::{error::Error, fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::record::Record;
@@ -13,7 +14,7 @@ use crate::net::{
 };
 
 /// A stored registration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredRegistration {
     /// The id with which the owner renews it.
     pub id: u64,

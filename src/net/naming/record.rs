@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::{rpc::error::RemoteError, trust::principal::Principal, uri::MAX_URI};
+use crate::net::{rpc::error::RemoteError, trust::principal::Principal, uri::Uri};
 
 /// Milliseconds on a monotonic clock with any origin.
 pub type Millis = u64;
@@ -44,7 +44,7 @@ pub struct Record {
     /// The name that clients look up.
     pub name: String,
     /// The object's URI.
-    pub uri: String,
+    pub uri: Uri,
     /// The principal that registered it. If it is a key, the object's server must hold it.
     pub owner: Principal,
     /// Tags, sorted.
@@ -59,11 +59,12 @@ pub struct Record {
 
 /// A request to register an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
     /// The name to register under; see [`check_name`].
     pub name: String,
-    /// The object's URI, at most [`MAX_URI`] bytes.
-    pub uri: String,
+    /// The object's URI.
+    pub uri: Uri,
     /// Tags: at most 32 of at most 128 bytes.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -77,10 +78,10 @@ pub struct RegisterRequest {
 
 impl RegisterRequest {
     /// Creates a request with the default lease and no tags.
-    pub fn new(name: impl Into<String>, uri: impl ToString) -> Self {
+    pub fn new(name: impl Into<String>, uri: Uri) -> Self {
         Self {
             name: name.into(),
-            uri: uri.to_string(),
+            uri,
             tags: Vec::new(),
             lease_ms: None,
             exclusive: false,
@@ -90,12 +91,6 @@ impl RegisterRequest {
     /// Validates every part and sorts the tags; also returns the lease, `None` for ever.
     pub(super) fn validate(mut self) -> Result<(Self, Option<Millis>), RemoteError> {
         check_name(&self.name)?;
-        check_text("the URI", &self.uri, MAX_URI)?;
-        if !self.uri.contains(':') {
-            return Err(RemoteError::bad_arguments(
-                "the URI has no scheme; an example is distro:server@127.0.0.1:4433",
-            ));
-        }
         self.tags = check_tags(self.tags)?;
         let lease = match self.lease_ms.unwrap_or(DEFAULT_LEASE) {
             0 => None,

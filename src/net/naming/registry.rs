@@ -124,7 +124,7 @@ impl NameRegistry {
         let instance = Instance {
             id: self.last_id,
             owner: caller.principal,
-            uri: request.uri.into(),
+            uri: request.uri,
             tags: request.tags.into_iter().map(Into::into).collect(),
             lease: lease.map(|lease| (lease, now)),
             health: Health::Live,
@@ -301,7 +301,7 @@ impl NameRegistry {
         let instance = Instance {
             id,
             owner: record.owner,
-            uri: record.uri.into(),
+            uri: record.uri,
             tags: record.tags.into_iter().map(Into::into).collect(),
             lease: record.lease_ms.map(|lease| (lease, now)),
             health: match record.lease_ms {

@@ -100,15 +100,7 @@ impl NamingServer {
     #[must_use]
     pub fn object(&self) -> Service {
         Service::new("Finds objects by name")
-            .serve(&REGISTER, self, |server, caller, (name, uri, options)| {
-                let options = options.unwrap_or_default();
-                let request = RegisterRequest {
-                    name,
-                    uri,
-                    tags: options.tags,
-                    lease_ms: options.lease_ms,
-                    exclusive: options.exclusive,
-                };
+            .serve(&REGISTER, self, |server, caller, (request,)| {
                 server.register_persisted(caller, request)
             })
             .serve(&RENEW, self, |server, caller, (name, id)| {

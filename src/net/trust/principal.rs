@@ -88,7 +88,7 @@ impl Serialize for Principal {
 impl<'de> Deserialize<'de> for Principal {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct PrincipalVisitor;
-        impl de::Visitor<'_> for PrincipalVisitor {
+        impl<'de> de::Visitor<'de> for PrincipalVisitor {
             type Value = Principal;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,6 +100,12 @@ impl<'de> Deserialize<'de> for Principal {
                     .try_into()
                     .map_err(|_wrong_length| E::invalid_length(bytes.len(), &self))?;
                 Ok(Principal::Key(PublicKey::from_bytes(key)))
+            }
+
+            // JSON has no bytes: it writes a list of numbers.
+            fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Principal, A::Error> {
+                let bytes = <[u8; 32]>::deserialize(de::value::SeqAccessDeserializer::new(seq))?;
+                Ok(Principal::Key(PublicKey::from_bytes(bytes)))
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Principal, E> {

@@ -1,13 +1,14 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::net::naming::{Health, Record};
 
 fn registration(name: &str, id: u64) -> StoredRegistration {
     StoredRegistration {
         id,
         record: Record {
             name: name.into(),
-            uri: "distro:x@127.0.0.1:1".into(),
+            uri: "distro:x@127.0.0.1:1".parse().expect("a URI"),
             owner: crate::net::trust::key::PublicKey::from_bytes([7; 32]).into(),
             tags: vec!["a \"tag\"\n".into()],
             lease_ms: Some(15_000),

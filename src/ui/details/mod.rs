@@ -71,7 +71,7 @@ pub(crate) fn rows(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
             });
             let mut lines = vec![
                 line("name", record.name.clone()),
-                line("uri", record.uri.clone()),
+                line("uri", record.uri.to_string()),
                 line("owner", record.owner.to_string()),
                 line("state", record.health.as_str().into()),
                 line("lease", lease),

@@ -149,7 +149,8 @@ impl Names {
 }
 
 fn contains(record: &Record, word: &str) -> bool {
-    let texts = [&record.name, &record.uri].into_iter().chain(&record.tags);
+    let uri = record.uri.to_string();
+    let texts = [&record.name, &uri].into_iter().chain(&record.tags);
     texts
         .into_iter()
         .any(|text| text.to_lowercase().contains(word))
@@ -164,7 +165,7 @@ mod tests {
     fn record(name: &str) -> Record {
         Record {
             name: name.into(),
-            uri: "distro:x@127.0.0.1:1".into(),
+            uri: "distro:x@127.0.0.1:1".parse().expect("a URI"),
             owner: PublicKey::from_bytes([1; 32]).into(),
             tags: vec!["tag".into()],
             lease_ms: Some(15_000),

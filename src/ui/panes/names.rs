@@ -87,13 +87,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
             Some(ms) => Cow::Owned(format!("{} s", ms / 1_000)),
             None => Cow::Borrowed("none"),
         };
-        let at = record
-            .uri
-            .rsplit_once('@')
-            .map_or(record.uri.as_str(), |(_, at)| at);
         let cells = vec![
             (Cow::Borrowed(record.name.as_str()), StyleRole::Strong),
-            (Cow::Borrowed(at), StyleRole::Text),
+            (record.uri.location(), StyleRole::Text),
             (Cow::Owned(record.owner.fingerprint()), StyleRole::Dim),
             (lease, StyleRole::Dim),
             (Cow::Owned(state), role),

@@ -78,7 +78,8 @@ pub(super) fn layer(model: &Model, layer: &Layer) -> Option<String> {
 fn name(record: &Record) -> String {
     let tags = record.tags.join(" ");
     let state = record.health.as_str();
-    let fields = [&record.name, &record.uri, state, &tags];
+    let uri = record.uri.to_string();
+    let fields = [&record.name, &uri, state, &tags];
     fields.join("  ").trim_end().to_owned()
 }
 

@@ -9,6 +9,7 @@ use crate::{
     net::{
         naming::{Health, NameEvent as NamingEvent, Record},
         trust::key::PublicKey,
+        uri::Uri,
     },
     node::NamesEvent,
     queue::{
@@ -167,7 +168,7 @@ pub(crate) fn draw(model: &mut Model, width: u16, height: u16) -> Buffer {
 pub(crate) fn names() -> Msg {
     let record = |name: &str, key: u8, port: u16, health, lease_ms| Record {
         name: name.into(),
-        uri: format!("distro:{name}@127.0.0.1:{port}"),
+        uri: Uri::distro(name, std::net::SocketAddr::from(([127, 0, 0, 1], port))),
         owner: PublicKey::from_bytes([key; 32]).into(),
         tags: vec!["demo".into()],
         lease_ms,

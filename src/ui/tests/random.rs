@@ -5,7 +5,10 @@ use proptest::prelude::*;
 
 use super::fixture::{busy, complete_fetch, complete_fetches, draw, send};
 use crate::{
-    net::naming::{Health, NameEvent as NamingEvent, Record},
+    net::{
+        naming::{Health, NameEvent as NamingEvent, Record},
+        uri::Uri,
+    },
     node::NamesEvent,
     queue::{
         clock::Timestamp,
@@ -96,7 +99,10 @@ fn record((name, uri, key): (String, String, u8)) -> Record {
     Record {
         name,
         tags: vec![uri.clone()],
-        uri,
+        uri: Uri::Other {
+            scheme: "x".into(),
+            rest: uri,
+        },
         owner: crate::net::trust::key::PublicKey::from_bytes([key; 32]).into(),
         lease_ms: key.is_multiple_of(2).then_some(15_000),
         health: if key.is_multiple_of(3) {

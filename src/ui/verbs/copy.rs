@@ -43,7 +43,7 @@ fn copy(model: &mut Model) -> Vec<Effect> {
 /// The selected row as text; in the greeter the newest greeting.
 fn row(model: &Model) -> Option<String> {
     match model.focus {
-        Pane::Names => model.names.selected().map(|record| record.uri.clone()),
+        Pane::Names => model.names.selected().map(|record| record.uri.to_string()),
         Pane::Greeter => model.greeter.history.iter().find_map(|g| match &g.outcome {
             GreetOutcome::Greeted { text, .. } => Some(text.clone()),
             _ => None,

@@ -3,6 +3,7 @@
 use crate::net::{
     naming::record::{Health, Millis, Record},
     trust::principal::Principal,
+    uri::Uri,
 };
 
 /// The registration of a name by one owner.
@@ -10,7 +11,7 @@ use crate::net::{
 pub(super) struct Instance {
     pub(super) id: u64,
     pub(super) owner: Principal,
-    pub(super) uri: Box<str>,
+    pub(super) uri: Uri,
     pub(super) tags: Box<[Box<str>]>,
     /// The lease, and the time of the last renewal.
     pub(super) lease: Option<(Millis, Millis)>,
@@ -41,7 +42,7 @@ impl Instance {
     pub(super) fn record(&self, name: &str) -> Record {
         Record {
             name: name.to_owned(),
-            uri: self.uri.to_string(),
+            uri: self.uri.clone(),
             owner: self.owner,
             tags: self.tags.iter().map(ToString::to_string).collect(),
             lease_ms: self.lease.map(|(lease, _)| lease),
