@@ -29,12 +29,14 @@ pub(crate) enum ReadError {
 }
 
 /// The reason why a lock was not acquired.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
     /// Another process holds it; its note in the file.
+    #[error("another process holds the lock")]
     Held(String),
     /// The file cannot be opened or written.
-    Io(io::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 /// Creates a folder and its parents with mode 0700; existing ones stay as they are.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 /// Size in bytes at which a new file is started; the previous one is kept beside it.
 const MAX_FILE: u64 = 4 << 20;
@@ -71,13 +72,13 @@ pub fn start(path: &Path, level: LogLevel) -> Result<WorkerGuard, LogError> {
 ///
 /// # Errors
 /// When there is a log already.
-pub fn to_stderr(level: LogLevel) -> Result<(), String> {
+pub fn to_stderr(level: LogLevel) -> Result<(), TryInitError> {
     tracing_subscriber::fmt()
         .with_env_filter(filter(level))
         .with_ansi(false)
         .with_writer(io::stderr)
+        .finish()
         .try_init()
-        .map_err(|e| e.to_string())
 }
 
 fn filter(level: LogLevel) -> String {

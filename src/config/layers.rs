@@ -6,7 +6,7 @@ use super::{
     ConfigError, DEFAULT_FILE, EffectiveSetting, Source,
     table::{TABLE, Values},
 };
-use crate::input::suggest::suggest;
+use crate::{cause::Cause, input::suggest::suggest};
 
 /// The text that leaves a setting at its default.
 const AUTO: &str = "auto";
@@ -23,15 +23,19 @@ impl Layers {
     /// Adds the file; one that need not exist may be missing.
     pub(super) fn add_file(&mut self, path: &Path, must_exist: bool) -> Result<(), ConfigError> {
         let from = || Source::File(path.to_owned());
-        let wrong = |why: String| ConfigError { from: from(), why };
+        let invalid = |reason: Cause| ConfigError {
+            from: from(),
+            reason,
+        };
+        let wrong = |message: String| invalid(Cause::from_message(message));
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(()),
-            Err(e) => return Err(wrong(format!("cannot be read: {e}"))),
+            Err(e) => return Err(invalid(Cause::in_context("cannot be read", e))),
         };
         let table: toml::Table = text
             .parse()
-            .map_err(|e| wrong(format!("is not TOML: {e}")))?;
+            .map_err(|e: toml::de::Error| invalid(Cause::in_context("is not TOML", e)))?;
         for (name, value) in table {
             if name == "keys" {
                 self.keys = keys(value).map_err(wrong)?;
@@ -83,10 +87,10 @@ impl Layers {
             }
             (setting.set)(&mut values, text).map_err(|why| ConfigError {
                 from: from.clone(),
-                why: match from {
+                reason: Cause::from_message(match from {
                     Source::File(_) => format!("`{}`: {why}", setting.name),
                     _ => why,
-                },
+                }),
             })?;
         }
         Ok(values)

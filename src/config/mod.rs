@@ -14,7 +14,7 @@ use std::{fmt, path::PathBuf};
 use serde::{Serialize, Serializer};
 
 use self::{folders::Folders, layers::Layers};
-use crate::{cli::Cli, logging::LogLevel, node, ui};
+use crate::{cause::Cause, cli::Cli, logging::LogLevel, node, ui};
 
 /// The default configuration file, with every setting explained.
 pub const DEFAULT_FILE: &str = include_str!("../../assets/config.default.toml");
@@ -81,12 +81,13 @@ impl Serialize for Source {
 
 /// A setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{from}: {why}")]
+#[error("{from}: {reason}")]
 pub struct ConfigError {
     /// The source of the setting.
     pub from: Source,
     /// The mistake, and what would be right.
-    pub why: String,
+    #[source]
+    pub reason: Cause,
 }
 
 /// Reads the settings of this process.

@@ -7,6 +7,7 @@ use std::{
 
 use super::{ConfigError, Settings, folders::Folders, layers::Layers, table::Values};
 use crate::{
+    cause::Cause,
     node,
     queue::{
         options::{BrokerLimits, TimeLimits},
@@ -59,7 +60,7 @@ pub(super) fn resolve(
     // The keymap is checked here, where the file that it came from is known.
     ui::Screen::new(&settings.ui).map_err(|why| ConfigError {
         from: layers.keys_from,
-        why,
+        reason: Cause::from_message(why),
     })?;
     Ok(settings)
 }

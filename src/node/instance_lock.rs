@@ -48,12 +48,14 @@ pub(super) struct InstanceLock {
 }
 
 /// The reason why a folder cannot be locked.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum InstanceLockError {
     /// This process holds the lock.
+    #[error("process {0} holds the lock")]
     Held(u32),
     /// The file cannot be used.
-    Io(PathBuf, io::Error),
+    #[error("cannot use {0}: {1}")]
+    Io(PathBuf, #[source] io::Error),
 }
 
 impl InstanceLock {

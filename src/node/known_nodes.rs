@@ -1,6 +1,7 @@
 //! The file of joined nodes: their keys, roles and addresses, so that a ticket is needed once.
 
 use std::{
+    error::Error,
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -9,9 +10,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cause::Cause,
     files::{self, LockedFile},
     net::trust::{
-        key::PublicKey,
+        key::{ParseKeyError, PublicKey},
         peer_addr::PeerAddr,
         role::Role,
         ticket::{MAX_ADDRS, Ticket},
@@ -80,10 +82,20 @@ struct KnownNodeJson {
 
 /// An error of the file.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use {path}: {why}")]
+#[error("cannot use {path}: {reason}")]
 pub struct KnownNodesError {
     path: PathBuf,
-    why: String,
+    #[source]
+    reason: Cause,
+}
+
+impl KnownNodesError {
+    fn new(path: &Path, error: impl Error + Send + Sync + 'static) -> Self {
+        Self {
+            path: path.to_owned(),
+            reason: Cause::from_error(error),
+        }
+    }
 }
 
 /// Reads the nodes joined from a data folder, the newest last.
@@ -92,17 +104,18 @@ pub struct KnownNodesError {
 /// When the file exists and cannot be read.
 pub fn read(folder: &Path) -> Result<Vec<JoinedNode>, KnownNodesError> {
     let path = folder.join(FILE);
-    let fail = |why: String| KnownNodesError {
-        path: path.clone(),
-        why,
-    };
-    let Some(text) = files::read(&path, MAX_FILE).map_err(|e| fail(e.to_string()))? else {
+    let text = files::read(&path, MAX_FILE).map_err(|e| KnownNodesError::new(&path, e))?;
+    let Some(text) = text else {
         return Ok(Vec::new());
     };
-    let all: Vec<KnownNodeJson> = serde_json::from_str(&text).map_err(|e| fail(e.to_string()))?;
+    let all: Vec<KnownNodeJson> =
+        serde_json::from_str(&text).map_err(|e| KnownNodesError::new(&path, e))?;
     let joined = |json: KnownNodeJson| {
         Ok(JoinedNode {
-            key: json.key.parse().map_err(|e| fail(format!("{e}")))?,
+            key: json
+                .key
+                .parse()
+                .map_err(|e: ParseKeyError| KnownNodesError::new(&path, e))?,
             role: json.role,
             addrs: json.addrs,
         })
@@ -144,10 +157,7 @@ pub fn remove(folder: &Path, key: PublicKey) -> Result<bool, KnownNodesError> {
 /// Serialises changes by commands and by the running node, until the lock is dropped.
 fn lock(folder: &Path) -> Result<LockedFile, KnownNodesError> {
     let path = folder.join(LOCK);
-    LockedFile::lock(&path).map_err(|e| KnownNodesError {
-        path,
-        why: e.to_string(),
-    })
+    LockedFile::lock(&path).map_err(|e| KnownNodesError::new(&path, e))
 }
 
 fn write(folder: &Path, all: &[JoinedNode]) -> Result<(), KnownNodesError> {
@@ -161,10 +171,7 @@ fn write(folder: &Path, all: &[JoinedNode]) -> Result<(), KnownNodesError> {
     let written = serde_json::to_vec_pretty(&all)
         .map_err(io::Error::from)
         .and_then(|text| files::replace(&path, &text));
-    written.map_err(|e| KnownNodesError {
-        path,
-        why: e.to_string(),
-    })
+    written.map_err(|e| KnownNodesError::new(&path, e))
 }
 
 #[cfg(test)]

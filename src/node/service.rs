@@ -94,9 +94,9 @@ impl NodeService {
         let folder = self.data_dir.clone();
         on_file(move || known_nodes::add(&folder, joined))
             .await
-            .map_err(|why| {
-                let why = format!("joined, but not saved, so a restart will undo it: {why}");
-                RemoteError::new(Code::Internal, why)
+            .map_err(|error| {
+                let message = format!("joined, but not saved, so a restart will undo it: {error}");
+                RemoteError::new(Code::Internal, message)
             })?;
         Ok(outcome)
     }
@@ -127,7 +127,7 @@ impl NodeService {
         self.upstreams.detach(key);
         on_file(move || known_nodes::remove(&folder, key))
             .await
-            .map_err(|why| RemoteError::new(Code::Internal, why))?;
+            .map_err(|error| RemoteError::new(Code::Internal, error.to_string()))?;
         Ok(upstream.clone())
     }
 
@@ -164,10 +164,19 @@ impl NodeService {
 /// Runs file work on a thread for it: the network must not wait for a disk.
 async fn on_file<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KnownNodesError> + Send + 'static,
-) -> Result<T, String> {
-    let done = tokio::task::spawn_blocking(work).await;
-    let done = done.map_err(|e| e.to_string())?;
-    done.map_err(|e| e.to_string())
+) -> Result<T, FileTaskError> {
+    Ok(tokio::task::spawn_blocking(work).await??)
+}
+
+/// The reason why file work failed.
+#[derive(Debug, thiserror::Error)]
+enum FileTaskError {
+    /// The file cannot be used.
+    #[error(transparent)]
+    File(#[from] KnownNodesError),
+    /// The work panicked or the runtime is shutting down.
+    #[error(transparent)]
+    Aborted(#[from] tokio::task::JoinError),
 }
 
 /// Joins the node of a ticket; returns what is to be stored of it.

@@ -1,7 +1,6 @@
 //! Replaying a recording: the same messages into the same core, at the same times or faster.
 
 use std::{
-    fmt,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -27,7 +26,10 @@ use super::{
     update::update,
     view,
 };
-use crate::queue::{clock::Timestamp, query::Page, task::Task};
+use crate::{
+    cause::Cause,
+    queue::{clock::Timestamp, query::Page, task::Task},
+};
 
 /// The minimum time between two frames.
 const FRAME_INTERVAL: Duration = Duration::from_millis(16);
@@ -37,19 +39,13 @@ const SKIP: Duration = Duration::from_secs(10);
 const SPEEDS: (f64, f64) = (0.125, 128.0);
 
 /// The reason why a recording cannot be replayed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {reason}")]
 pub(super) struct ReplayError {
     path: PathBuf,
-    why: String,
+    #[source]
+    reason: Cause,
 }
-
-impl fmt::Display for ReplayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.why)
-    }
-}
-
-impl std::error::Error for ReplayError {}
 
 /// A recording and the position in it.
 pub(super) struct Player {
@@ -72,25 +68,27 @@ pub(super) struct Player {
 
 impl Player {
     pub(super) fn open(path: &Path) -> Result<Self, ReplayError> {
-        let wrong = |why: String| ReplayError {
+        let invalid = |reason: Cause| ReplayError {
             path: path.to_owned(),
-            why,
+            reason,
         };
         let mut bytes = Vec::new();
         File::open(path)
             .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-            .map_err(|e| wrong(e.to_string()))?;
-        Self::new(bytes).map_err(|why| wrong(why.to_owned()))
+            .map_err(|e| invalid(Cause::from_error(e)))?;
+        Self::new(bytes).map_err(invalid)
     }
 
     /// Reads a recording, which may be truncated.
-    pub(super) fn new(bytes: Vec<u8>) -> Result<Self, &'static str> {
-        let invalid = "this is not a distro-tui recording, or it is one of another version";
+    pub(super) fn new(bytes: Vec<u8>) -> Result<Self, Cause> {
+        let message = "this is not a distro-tui recording, or it is one of another version";
+        let invalid = |e: postcard::Error| Cause::described(message, e);
         if !bytes.starts_with(MAGIC) {
-            return Err(invalid);
+            return Err(Cause::from_message(message));
         }
-        let (start, first) = frame(&bytes, MAGIC.len()).ok_or(invalid)?;
-        let start: RecordingHeader = postcard::from_bytes(start).map_err(|_changed| invalid)?;
+        let (start, first) =
+            frame(&bytes, MAGIC.len()).ok_or_else(|| Cause::from_message(message))?;
+        let start: RecordingHeader = postcard::from_bytes(start).map_err(invalid)?;
         let mut player = Self {
             now: start.at,
             size: start.size,
@@ -104,8 +102,7 @@ impl Player {
         };
         let mut at = first;
         while let Some((body, next)) = frame(&player.bytes, at) {
-            let (after, _rest): (u64, _) =
-                postcard::take_from_bytes(body).map_err(|_changed| invalid)?;
+            let (after, _rest): (u64, _) = postcard::take_from_bytes(body).map_err(invalid)?;
             player.length += Duration::from_micros(after);
             at = next;
         }
