@@ -440,9 +440,12 @@ async fn an_error_of_the_broker_leads_to_the_error_of_the_file() {
     db.execute_batch("DROP TABLE unfinished; DROP TABLE finished")
         .expect("dropped");
     let broker: &dyn Broker = &engine.broker;
-    let unsaved = broker.submit(vec![sum(1, 1)]).await.expect_err("no table");
-    assert!(matches!(unsaved, BrokerError::NotPersisted(_)), "{unsaved}");
-    assert!(is_caused_by::<rusqlite::Error>(&unsaved), "{unsaved:?}");
+    let rejected = broker.submit(vec![sum(1, 1)]).await.expect_err("no table");
+    assert!(
+        matches!(rejected, BrokerError::NotPersisted(_)),
+        "{rejected}"
+    );
+    assert!(is_caused_by::<rusqlite::Error>(&rejected), "{rejected:?}");
     let unread = broker.get(&TaskId::Sequence(1)).await;
     let unread = unread.expect_err("no table");
     assert!(matches!(unread, BrokerError::Storage(_)), "{unread}");
