@@ -64,6 +64,7 @@ on_every_engine![
     a_unique_key_gives_the_living_task_and_a_queue_pauses_alone,
     a_task_reports_its_progress_and_its_attempts,
     queues_report_their_tasks_and_consumers,
+    an_id_of_another_system_names_no_task,
     every_listed_operation_is_implemented,
 ];
 
@@ -563,6 +564,25 @@ async fn queues_report_their_tasks_and_consumers(setup: Setup) {
     let mail = queue("mail").await;
     assert_eq!((mail.depth.known(), mail.in_flight.known()), (0, 0));
     assert!(!mail.paused);
+}
+
+async fn an_id_of_another_system_names_no_task(setup: Setup) {
+    let engine = setup.subject(1, CoreLimits::default()).await;
+    let broker = &*engine.broker;
+    let id = TaskId::External("01234567-89ab-cdef-0123-456789abcdef".into());
+    if engine.supports(&[Operation::Get]) {
+        assert_eq!(broker.get(&id).await, Ok(None));
+    }
+    let not_found = BrokerError::NotFound(id.clone());
+    if engine.supports(&[Operation::Cancel]) {
+        assert_eq!(broker.cancel(&id).await, Err(not_found.clone()));
+    }
+    if engine.supports(&[Operation::UndoCancel]) {
+        assert_eq!(broker.undo_cancel(&id).await, Err(not_found.clone()));
+    }
+    if engine.supports(&[Operation::Retry]) {
+        assert_eq!(broker.retry(&id).await, Err(not_found));
+    }
 }
 
 async fn every_listed_operation_is_implemented(setup: Setup) {

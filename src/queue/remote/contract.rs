@@ -41,7 +41,7 @@ pub(super) const EVENTS: StreamMethod<(Option<EventCursor>,), EventPage> = Strea
 );
 
 pub(super) const GET: Method<(TaskId,), Option<Task>> = Method::new(
-    "get(id: int) -> map",
+    "get(id: int|str) -> map",
     "Returns one task with its attempts; null when there is none.",
 );
 
@@ -80,25 +80,25 @@ pub(super) const HISTOGRAMS: Method<NoArgs, Vec<NameHistograms>> = Method::new(
 
 pub(super) const SUBMIT: Method<(Vec<NewTask>, Option<IdempotencyKey>), Vec<Receipt>> =
     Method::new(
-        "submit(tasks: list, id: int?) -> list",
-        "Accepts tasks, all or none. Submits with the same id are accepted once.",
+        "submit(tasks: list, key: int?) -> list",
+        "Accepts tasks, all or none. Submits with the same idempotency key are accepted once.",
     )
     .requires(Role::Member);
 
 pub(super) const CANCEL: Method<(TaskId,), CancelOutcome> = Method::new(
-    "cancel(id: int) -> str",
+    "cancel(id: int|str) -> str",
     "Cancels a task; returns cancelled, or requested for a running task.",
 )
 .requires(Role::Member);
 
 pub(super) const UNDO_CANCEL: Method<(TaskId,), State> = Method::new(
-    "undo_cancel(id: int) -> str",
+    "undo_cancel(id: int|str) -> str",
     "Undoes the cancellation of a task that had not been started; returns its state.",
 )
 .requires(Role::Member);
 
 pub(super) const RETRY: Method<(TaskId,), RetryOutcome> = Method::new(
-    "retry(id: int) -> map",
+    "retry(id: int|str) -> map",
     "Retries a task that failed, was cancelled or expired; returns its id and state.",
 )
 .requires(Role::Member);

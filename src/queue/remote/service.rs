@@ -124,9 +124,9 @@ fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
 
 fn control(service: Service, broker: &Arc<dyn Broker>) -> Service {
     service
-        .serve(&SUBMIT, broker, |broker, _, (tasks, id)| async move {
-            match id {
-                Some(id) => broker.submit_idempotent(id, tasks).await,
+        .serve(&SUBMIT, broker, |broker, _, (tasks, key)| async move {
+            match key {
+                Some(key) => broker.submit_idempotent(key, tasks).await,
                 None => broker.submit(tasks).await,
             }
         })
