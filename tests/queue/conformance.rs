@@ -567,7 +567,7 @@ async fn queues_report_their_tasks_and_consumers(setup: Setup) {
 }
 
 async fn an_id_of_another_system_names_no_task(setup: Setup) {
-    let engine = setup.subject(1, CoreLimits::default()).await;
+    let engine = setup.subject(1, BrokerLimits::default()).await;
     let broker = &*engine.broker;
     let id = TaskId::External("01234567-89ab-cdef-0123-456789abcdef".into());
     if engine.supports(&[Operation::Get]) {

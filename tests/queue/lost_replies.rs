@@ -14,12 +14,17 @@ use distro_tui::{
         trust::{identity::Identity, members::Members, peer_addr::PeerAddr, role::Role},
     },
     queue::{
-        broker::{Broker, Control, Inspect, Submit},
+        broker::{Broker, BrokerFuture, Control, Engine, Inspect, Submit},
+        capabilities::{Capabilities, Operation},
+        embedded::Embedded,
+        error::BrokerError,
+        event::Subscription,
         id::IdempotencyKey,
         options::BrokerLimits,
         remote::{self, Remote},
         state::State,
         storage::Recovery,
+        task::{NewTask, Receipt},
     },
 };
 use tokio::{net::UdpSocket, runtime::Handle, sync::watch};
@@ -73,18 +78,21 @@ impl Relay {
     }
 }
 
-#[tokio::test]
-async fn a_submit_whose_reply_is_lost_is_accepted_once() {
-    let setup = Setup::in_a_file();
-    let engine = start(setup.config(1, BrokerLimits::default()));
-    let broker = Arc::new(engine.broker);
+/// A broker on the network, a client of it, and the relay between them.
+struct Relayed {
+    server: Endpoint,
+    relay: Relay,
+    remote: Remote,
+}
+
+async fn relayed(broker: Arc<dyn Broker>) -> Relayed {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let identity = || Identity::ephemeral().expect("random numbers");
     let (server_id, client_id) = (identity(), identity());
     let members = Members::self_only(server_id.public());
     members.admit(client_id.public(), Role::Member);
     let server = Endpoint::bind(anywhere, &server_id, members).expect("a port");
-    let object = remote::object(broker.clone(), Recovery::default(), 1);
+    let object = remote::object(broker, Recovery::default(), 1);
     server.objects().expose(remote::NAME, Arc::new(object));
     let relay = Relay::to(server.local_addr().expect("bound")).await;
     let members = Members::self_only(client_id.public());
@@ -96,6 +104,72 @@ async fn a_submit_whose_reply_is_lost_is_accepted_once() {
     let remote = Remote::connect(Handle::current(), client.client(), peer, remote::NAME)
         .await
         .expect("connects");
+    Relayed {
+        server,
+        relay,
+        remote,
+    }
+}
+
+/// A broker that only accepts tasks, and does not deduplicate them.
+struct SubmitOnly(Embedded);
+
+impl Engine for SubmitOnly {
+    fn engine(&self) -> &'static str {
+        "submit-only"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::NONE.with(Operation::Submit)
+    }
+}
+
+impl Submit for SubmitOnly {
+    fn submit(&self, tasks: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>> {
+        self.0.submit(tasks)
+    }
+}
+
+impl Inspect for SubmitOnly {
+    fn subscribe(&self) -> Subscription {
+        self.0.subscribe()
+    }
+}
+
+impl Control for SubmitOnly {}
+
+impl Broker for SubmitOnly {}
+
+#[tokio::test]
+async fn a_submit_without_a_key_is_not_repeated() {
+    let engine = start(Setup::in_memory().config(1, BrokerLimits::default()));
+    let broker = engine.broker.clone();
+    let Relayed {
+        server,
+        relay,
+        remote,
+    } = relayed(Arc::new(SubmitOnly(engine.broker))).await;
+    let accepted = remote.submit(vec![sum(1, 1)]).await.expect("accepted");
+    assert_eq!(accepted.len(), 1);
+
+    relay.dropping.store(true, Ordering::Relaxed);
+    let lost = remote.submit(vec![sum(2, 2)]).await;
+    assert!(matches!(lost, Err(BrokerError::Unreachable(_))), "{lost:?}");
+    assert_eq!(broker.stats().await.expect("answers").submitted, 2);
+    // The description of the broker, and each submit once.
+    assert_eq!(server.call_counts().0, 3, "{:?}", server.call_counts());
+}
+
+#[tokio::test]
+async fn a_submit_whose_reply_is_lost_is_accepted_once() {
+    let setup = Setup::in_a_file();
+    let engine = start(setup.config(1, BrokerLimits::default()));
+    let broker = Arc::new(engine.broker);
+    let Relayed {
+        server,
+        relay,
+        remote,
+    } = relayed(broker.clone()).await;
 
     let events = broker.subscribe();
     relay.dropping.store(true, Ordering::Relaxed);

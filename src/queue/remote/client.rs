@@ -32,7 +32,7 @@ use crate::{
             Broker, BrokerFuture, BulkAction, BulkOutcome, CancelOutcome, Control, Engine, Inspect,
             RetryOutcome, Submit,
         },
-        capabilities::Capabilities,
+        capabilities::{Capabilities, Operation},
         error::{BrokerError, FailureGroup},
         event::{EventBatch, Subscription},
         id::{IdempotencyKey, TaskId},
@@ -135,15 +135,16 @@ impl Remote {
         .await
     }
 
-    /// Repeats a submit until there is a reply. Its key makes sure that it is accepted once.
+    /// Repeats a submit until there is a reply. Its key makes sure that it is accepted once; without
+    /// a key it is sent only once.
     async fn submit_with_retry(
         &self,
-        id: IdempotencyKey,
+        key: Option<IdempotencyKey>,
         tasks: Vec<NewTask>,
     ) -> Result<Vec<Receipt>, BrokerError> {
         let until = Instant::now() + SUBMIT_TIMEOUT;
         let mut backoff = Backoff::default();
-        let args = SUBMIT.encode(&(tasks, Some(id))).map_err(map_error)?;
+        let args = SUBMIT.encode(&(tasks, key)).map_err(map_error)?;
         loop {
             match self
                 .call_encoded(SUBMIT.name(), args.clone(), DEADLINE)
@@ -160,7 +161,7 @@ impl Remote {
                 Err(CallError::Closed) => return Err(BrokerError::Closed),
                 Err(error) => {
                     let delay = backoff.next_delay();
-                    if Instant::now() + delay >= until {
+                    if key.is_none() || Instant::now() + delay >= until {
                         return Err(BrokerError::Unreachable(Cause::described(
                             format!("{error}; the tasks may have been accepted"),
                             error,
@@ -175,14 +176,14 @@ impl Remote {
 
     async fn submit_all(
         &self,
-        id: IdempotencyKey,
+        key: Option<IdempotencyKey>,
         tasks: Vec<NewTask>,
     ) -> Result<Vec<Receipt>, BrokerError> {
         let mut receipts = Vec::with_capacity(tasks.len());
         for (frame, tasks) in frames(tasks).enumerate() {
             // The key of each frame follows from the key of the submit.
-            let id = IdempotencyKey(id.0.wrapping_add(frame as u128));
-            match self.submit_with_retry(id, tasks).await {
+            let key = key.map(|key| IdempotencyKey(key.0.wrapping_add(frame as u128)));
+            match self.submit_with_retry(key, tasks).await {
                 Ok(accepted) => receipts.extend(accepted),
                 Err(error) if receipts.is_empty() => return Err(error),
                 Err(error) => {
@@ -286,15 +287,16 @@ impl Engine for Remote {
 
 impl Submit for Remote {
     fn submit(&self, tasks: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>> {
-        self.submit_idempotent(new_key(), tasks)
+        let idempotent = self.capabilities().supports(Operation::SubmitIdempotent);
+        self.submit_all(idempotent.then(new_key), tasks).boxed()
     }
 
     fn submit_idempotent(
         &self,
-        id: IdempotencyKey,
+        key: IdempotencyKey,
         tasks: Vec<NewTask>,
     ) -> BrokerFuture<'_, Vec<Receipt>> {
-        self.submit_all(id, tasks).boxed()
+        self.submit_all(Some(key), tasks).boxed()
     }
 }
 
