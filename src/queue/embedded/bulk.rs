@@ -8,7 +8,7 @@ use crate::queue::{
 };
 
 /// The tasks of one round.
-const PAGE_SIZE: usize = 256;
+pub(super) const PAGE_SIZE: usize = 256;
 
 /// A bulk action in progress.
 pub(super) struct BulkJob {

@@ -37,9 +37,18 @@ impl Dispatcher {
             .ok()
     }
 
+    /// Returns true if a bulk action can read its next page: while a commit fails it waits, so at most
+    /// one page is pending.
+    fn is_bulk_ready(&self) -> bool {
+        !self.bulk_jobs.is_empty() && self.changes.is_empty()
+    }
+
     /// Reads the next page of the first bulk action. All changes of earlier rounds are committed, so
     /// the page is current.
     fn collect_bulk_page(&mut self) {
+        if !self.is_bulk_ready() {
+            return;
+        }
         let Some(job) = self.bulk_jobs.pop_front() else {
             return;
         };
@@ -55,7 +64,7 @@ impl Dispatcher {
     /// While tasks end, the next report is microseconds away: polling a few times costs less than to
     /// sleep and be woken, here and for the worker that would have to wake this thread for every task.
     pub(super) async fn wait(&mut self) -> bool {
-        if !self.bulk_jobs.is_empty() || self.core.has_output() {
+        if self.is_bulk_ready() || self.core.has_output() {
             return true;
         }
         if self.ended_runs > 0 {

@@ -15,15 +15,16 @@ impl Dispatcher {
         if self.changes.is_empty() {
             return Ok(());
         }
-        let Err(error) = self.store.commit(&mut self.changes) else {
+        let Err(error) = self.store_changes() else {
             if self.persist_error.take().is_some() {
                 self.core.emit(Event::Persistence(true));
             }
             return Ok(());
         };
-        self.roll_back_new();
-        // The rest is smaller and may fit.
-        self.store.commit(&mut self.changes).ok();
+        if self.roll_back_new() > 0 {
+            // The rest is smaller and may fit.
+            self.store_changes().ok();
+        }
         if self.persist_error.is_none() {
             tracing::error!(%error, "cannot save changes");
             self.core.emit(Event::Persistence(false));
@@ -32,20 +33,34 @@ impl Dispatcher {
         Err(error)
     }
 
-    /// Removes the new tasks of this round with their idempotency keys.
-    fn roll_back_new(&mut self) {
+    /// Stores all changes; only then purged tasks are counted and reported.
+    fn store_changes(&mut self) -> Result<(), StorageError> {
+        self.store.commit(&mut self.changes)?;
+        self.changed.clear();
+        let count = std::mem::take(&mut self.purged);
+        if count > 0 {
+            self.core.count_evicted(count);
+            self.core.emit(Event::Purged { count });
+        }
+        Ok(())
+    }
+
+    /// Removes the new tasks of this round with their idempotency keys, and returns their number.
+    fn roll_back_new(&mut self) -> usize {
         let key = |change: &StoreChange| match change {
             StoreChange::Submit(submit) => Some(submit.key),
             _ => None,
         };
         let mut removed: BTreeSet<IdempotencyKey> = self.changes.iter().filter_map(key).collect();
-        self.core.rollback_new(&mut self.changes);
+        let count = self.core.rollback_new(&mut self.changes);
+        self.changed.clear();
         for remaining in self.changes.iter().filter_map(key) {
             removed.remove(&remaining);
         }
         for key in removed {
             self.idempotency.remove(key);
         }
+        count
     }
 
     /// Deletes finished tasks that are over the retention, one step of a bounded number.

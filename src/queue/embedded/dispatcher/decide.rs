@@ -13,7 +13,6 @@ use crate::queue::{
         store::StoreChange,
     },
     error::BrokerError,
-    event::Event,
     executor::job::WorkerReport,
     id::{IdempotencyKey, TaskId},
     index::{row::Row, rows::StorageError},
@@ -202,8 +201,10 @@ impl Dispatcher {
         let stored = self.store.row(number);
         let mut row = stored.map_err(|StorageError(why)| BrokerError::Storage(why))?;
         self.core.drain_changes(&mut self.changes);
-        for change in &self.changes {
-            change.apply_to(number, &mut row);
+        if self.changed.contains(&self.changes, number) {
+            for change in &self.changes {
+                change.apply_to(number, &mut row);
+            }
         }
         row.ok_or_else(|| BrokerError::NotFound(id.clone()))
     }
@@ -231,8 +232,7 @@ impl Dispatcher {
             let ids: Vec<u64> = ids.filter_map(|id| sequence(id).ok()).collect();
             outcome.done = ids.len();
             if !ids.is_empty() {
-                self.core.count_evicted(ids.len());
-                self.core.emit(Event::Purged { count: ids.len() });
+                self.purged += ids.len();
                 self.push_change(StoreChange::Delete(ids));
             }
             return outcome;

@@ -13,17 +13,20 @@
 //! Errors, and replies to commands that change nothing in the store, are sent while deciding. Retention
 //! runs between commit and publish, in a transaction of its own.
 
+mod changed;
 mod collect;
 mod commit;
 mod decide;
 mod dispatch;
 mod publish;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-use self::collect::Message;
+use self::{changed::ChangedIds, collect::Message};
 use super::{
     BrokerConfig, MAX_WORKERS,
     bulk::BulkJob,
@@ -104,6 +107,10 @@ struct Dispatcher {
     ended_runs: usize,
     /// Changes to commit, in order; empty between two rounds unless a commit failed.
     changes: Vec<StoreChange>,
+    /// The tasks that the changes are about.
+    changed: ChangedIds,
+    /// The number of tasks that the changes purge.
+    purged: usize,
     /// Replies to send after the commit.
     replies: Vec<PendingReply>,
     /// Reads to execute after the commit.
@@ -168,6 +175,8 @@ impl DispatcherThread {
             bulk_page: None,
             ended_runs: 0,
             changes: Vec::new(),
+            changed: ChangedIds::default(),
+            purged: 0,
             replies: Vec::new(),
             reads: Vec::new(),
             stats_requests: Vec::new(),

@@ -73,6 +73,17 @@ pub(super) enum StoreChange {
 }
 
 impl StoreChange {
+    /// The ids of the tasks that the change is about.
+    pub(super) fn task_ids(&self) -> &[u64] {
+        match self {
+            Self::New(row) => std::slice::from_ref(&row.id),
+            Self::Reschedule(change) | Self::Requeue(change) => std::slice::from_ref(&change.id),
+            Self::Attempt(id, _) | Self::Completion(id, _) => std::slice::from_ref(id),
+            Self::Delete(ids) => ids,
+            Self::Submit(_) | Self::ExpireKeys(_) => &[],
+        }
+    }
+
     /// Applies the change to the row with this id, if it concerns it.
     pub(super) fn apply_to(&self, id: u64, row: &mut Option<Row>) {
         match (self, row) {
