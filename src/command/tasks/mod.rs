@@ -12,13 +12,12 @@ use crate::{
     export,
     json::{IdJson, TaskJson, time},
     queue::{
-        broker::{Broker, BulkAction, CancelOutcome},
+        broker::{Broker, BulkAction, CancelOutcome, RetryOutcome},
         capabilities::Operation,
         error::BrokerError,
         id::TaskId,
         paging::fetch_full_page,
         query::{Filter, MAX_PAGE, PageStart, Query},
-        state::State,
         task::Task,
     },
     text::{fmt_duration, pluralize},
@@ -224,18 +223,44 @@ fn facts(task: &Task) -> Vec<(&'static str, String)> {
     present.chain(log).collect()
 }
 
-/// Prints the new state of one task.
-fn print_state(id: &TaskId, state: State, out: Output) -> CmdResult {
-    #[derive(Serialize)]
-    struct TaskStateJson {
-        id: IdJson,
-        state: &'static str,
-    }
-    let json = TaskStateJson {
+#[derive(Serialize)]
+struct CancelledJson {
+    id: IdJson,
+    outcome: CancelOutcome,
+}
+
+/// Describes whether one task is cancelled or was asked to stop.
+fn describe_cancelled(id: &TaskId, outcome: CancelOutcome) -> (CancelledJson, String) {
+    let text = match outcome {
+        CancelOutcome::Cancelled => format!("{id} is cancelled"),
+        CancelOutcome::Requested => format!("{id} was asked to stop"),
+    };
+    let id = id.clone().into();
+    (CancelledJson { id, outcome }, text)
+}
+
+#[derive(Serialize)]
+struct RetriedJson {
+    id: IdJson,
+    state: &'static str,
+    /// The id of the task that runs, if it is a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retried_as: Option<IdJson>,
+}
+
+/// Describes the state of a retried task, and its new id if it has one.
+fn describe_retried(id: &TaskId, outcome: RetryOutcome) -> (RetriedJson, String) {
+    let RetryOutcome { id: new, state } = outcome;
+    let (text, retried_as) = match new == *id {
+        true => (format!("{id} is {state}"), None),
+        false => (format!("{id} is {state} again as {new}"), Some(new.into())),
+    };
+    let json = RetriedJson {
         id: id.clone().into(),
         state: state.as_str(),
+        retried_as,
     };
-    Ok(out.print_result(&json, &format!("{id} is {state}"))?)
+    (json, text)
 }
 
 #[derive(Serialize)]
@@ -254,14 +279,12 @@ async fn act(
     let filter = match selector.selection().map_err(CmdError::usage)? {
         Selection::Ids(ids) => match (action, ids.as_slice()) {
             (BulkAction::Cancel, [id]) => {
-                let state = match broker.cancel(id).await? {
-                    CancelOutcome::Cancelled => State::Cancelled,
-                    CancelOutcome::Requested => State::Running,
-                };
-                return print_state(id, state, out);
+                let (json, text) = describe_cancelled(id, broker.cancel(id).await?);
+                return Ok(out.print_result(&json, &text)?);
             }
             (BulkAction::Retry, [id]) => {
-                return print_state(id, broker.retry(id).await?.state, out);
+                let (json, text) = describe_retried(id, broker.retry(id).await?);
+                return Ok(out.print_result(&json, &text)?);
             }
             _ => Filter::by_ids(ids),
         },
@@ -285,4 +308,42 @@ async fn act(
         &facts,
         &format!("{} {verb}{skipped}", pluralize(bulk.done, "task")),
     )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::queue::state::State;
+
+    #[test]
+    fn a_running_task_was_asked_to_stop() {
+        let described = describe_cancelled(&TaskId::Sequence(5), CancelOutcome::Requested);
+        let json = serde_json::to_value(&described.0).expect("serializes");
+        assert_eq!(json, json!({"id": 5, "outcome": "requested"}));
+        assert_eq!(described.1, "#5 was asked to stop");
+    }
+
+    #[test]
+    fn a_retried_task_names_its_new_id() {
+        let id = TaskId::Sequence(5);
+        let outcome = |id: &TaskId| RetryOutcome {
+            id: id.clone(),
+            state: State::Queued,
+        };
+        let same = describe_retried(&id, outcome(&id));
+        let json = serde_json::to_value(&same.0).expect("serializes");
+        assert_eq!(json, json!({"id": 5, "state": "queued"}));
+        assert_eq!(same.1, "#5 is queued");
+
+        let new = TaskId::External("9f-1".into());
+        let renamed = describe_retried(&id, outcome(&new));
+        let json = serde_json::to_value(&renamed.0).expect("serializes");
+        assert_eq!(
+            json,
+            json!({"id": 5, "state": "queued", "retried_as": "9f-1"})
+        );
+        assert_eq!(renamed.1, "#5 is queued again as 9f-1");
+    }
 }

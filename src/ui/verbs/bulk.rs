@@ -88,17 +88,17 @@ pub(crate) async fn run_count(
         action,
         filter,
         which,
-        count: count.map(Count::known).map_err(|e| e.to_string()),
+        count: count.map_err(|e| e.to_string()),
     }
 }
 
-/// Asks for confirmation, with the exact number of tasks.
+/// Asks for confirmation, with the number of tasks: `1,000+` if the broker knows only a lower bound.
 pub(crate) fn counted_matching(
     model: &mut Model,
     action: BulkAction,
     filter: Filter,
     which: &str,
-    matching: Result<usize, String>,
+    matching: Result<Count, String>,
 ) {
     let (verb, kind, end) = match action {
         BulkAction::Cancel => ("Cancel", "unfinished", ""),
@@ -108,10 +108,18 @@ pub(crate) fn counted_matching(
     let gap = if which.is_empty() { "" } else { " " };
     match matching {
         Err(why) => model.toast(Tone::Bad, why),
-        Ok(0) => model.toast(Tone::Warn, format!("there are no {kind} tasks{gap}{which}")),
-        Ok(n) => {
-            let tasks = if n == 1 { "task" } else { "tasks" };
-            let question = format!("{verb} {} {kind} {tasks}{gap}{which}{end}?", fmt_count(n));
+        Ok(Count::Exact(0)) => {
+            model.toast(Tone::Warn, format!("there are no {kind} tasks{gap}{which}"))
+        }
+        Ok(count) => {
+            let tasks = if count == Count::Exact(1) {
+                "task"
+            } else {
+                "tasks"
+            };
+            let more = if count.is_exact() { "" } else { "+" };
+            let known = fmt_count(count.known());
+            let question = format!("{verb} {known}{more} {kind} {tasks}{gap}{which}{end}?");
             model.layers.push(Layer::Confirm(Confirm {
                 question,
                 yes: ConfirmAction::Tasks { action, filter },
@@ -139,4 +147,35 @@ pub(crate) async fn run(node: &NodeHandle, action: BulkAction, filter: Filter) -
         format!("{} {did}{skipped}", pluralize(outcome.done, "task"))
     };
     EffectDone::new(verb, what, outcome.map(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::tests::fixture::busy;
+
+    #[test]
+    fn a_question_shows_that_a_number_is_a_lower_bound() {
+        let question = |count| {
+            let mut model = busy();
+            counted_matching(
+                &mut model,
+                BulkAction::Cancel,
+                Filter::default(),
+                "",
+                Ok(count),
+            );
+            match model.layers.pop() {
+                Some(Layer::Confirm(confirm)) => confirm.question,
+                other => panic!("{other:?}"),
+            }
+        };
+        let least = question(Count::AtLeast(1_000));
+        assert_eq!(least, "Cancel 1,000+ unfinished tasks?");
+        assert_eq!(
+            question(Count::Exact(1_000)),
+            "Cancel 1,000 unfinished tasks?"
+        );
+        assert_eq!(question(Count::Exact(1)), "Cancel 1 unfinished task?");
+    }
 }

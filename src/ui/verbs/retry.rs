@@ -5,7 +5,10 @@ use crate::{
     net::trust::role::Role,
     node::NodeHandle,
     queue::{
-        broker::BulkAction, capabilities::Operation, error::BrokerError, id::TaskId,
+        broker::{BulkAction, RetryOutcome},
+        capabilities::Operation,
+        error::BrokerError,
+        id::TaskId,
         state::Transition,
     },
     ui::{
@@ -56,7 +59,10 @@ fn retry(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
 }
 
 pub(crate) async fn run(node: &NodeHandle, id: TaskId) -> EffectDone {
-    let state = node.broker().retry(&id).await;
-    let text = state.map(|_| format!("{id} is queued again"));
-    EffectDone::new(Action::Retry, format!("retry {id}"), text)
+    let outcome = node.broker().retry(&id).await;
+    let text = |outcome: RetryOutcome| match outcome.id == id {
+        true => format!("{id} is queued again"),
+        false => format!("{id} is queued again as {}", outcome.id),
+    };
+    EffectDone::new(Action::Retry, format!("retry {id}"), outcome.map(text))
 }

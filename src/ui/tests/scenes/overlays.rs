@@ -9,7 +9,10 @@ use crate::{
         trust::{key::PublicKey, members::Member, role::Role},
     },
     node::UpstreamStatus,
-    queue::{broker::BulkAction, clock::Timestamp, error::FailureGroup, id::TaskId, query::Filter},
+    queue::{
+        broker::BulkAction, clock::Timestamp, error::FailureGroup, id::TaskId, query::Filter,
+        stats::Count,
+    },
     ui::{
         action::Action,
         effect::{EffectDone, Msg},
@@ -97,7 +100,7 @@ fn confirm() {
             action: BulkAction::Purge,
             filter: Filter::default(),
             which: String::new(),
-            count: Ok(1_344),
+            count: Ok(Count::Exact(1_344)),
         };
         send(&mut model, counted);
         model
