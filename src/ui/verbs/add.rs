@@ -22,7 +22,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "submit an addition: 2 3, or 2 + 3, then seconds of work and options if you like",
     argument: "X Y [SECONDS] [OPTION ...]",
     impact: Impact::Changes(Role::Member),
-    needs: Some(Operation::Submit),
+    needs: |_, _| &[Operation::Submit],
     press: |model, argument| prompt::open(model, PromptKind::Add, "", argument),
     ..ActionSpec::BASE
 };

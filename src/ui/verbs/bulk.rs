@@ -5,6 +5,7 @@ use crate::{
     node::NodeHandle,
     queue::{
         broker::{BulkAction, BulkOutcome},
+        capabilities::Operation,
         id::TaskId,
         query::Filter,
         stats::Count,
@@ -21,6 +22,9 @@ use crate::{
     },
 };
 
+/// The operations that a verb on all matching tasks needs: it counts them to ask for confirmation.
+pub(super) const ON_MATCHING: &[Operation] = &[Operation::Count, Operation::Bulk];
+
 /// The task that a verb is about: the one whose details are open, or the selected one.
 pub(super) fn subject(model: &Model) -> Option<&Task> {
     details::shown_task(model).or_else(|| model.tasks.selected())
@@ -29,6 +33,18 @@ pub(super) fn subject(model: &Model) -> Option<&Task> {
 /// Whether a verb is about the marked tasks and not about one.
 pub(super) fn on_marked(model: &Model) -> bool {
     details::shown_task(model).is_none() && !model.tasks.marked.is_empty()
+}
+
+/// The operations that a verb needs: `one` for one task, or [`Operation::Bulk`] for the marked ones.
+pub(super) fn needs(
+    model: &Model,
+    argument: Option<&str>,
+    one: &'static [Operation],
+) -> &'static [Operation] {
+    match argument {
+        None if on_marked(model) => &[Operation::Bulk],
+        _ => one,
+    }
 }
 
 /// Applies a verb to the named task, to the marked ones, or to the selected one.

@@ -23,7 +23,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "cancel the selected task, or the marked ones",
     argument: "[TASK]",
     impact: Impact::Changes(Role::Member),
-    needs: Some(Operation::Cancel),
+    needs: |model, argument| bulk::needs(model, argument, &[Operation::Cancel]),
     press: |model, argument| bulk::on_tasks(model, BulkAction::Cancel, Effect::Cancel, argument),
     unavailable,
     succeeded,

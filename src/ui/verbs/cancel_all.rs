@@ -1,10 +1,7 @@
 //! `cancel-all`: cancels all matching unfinished tasks.
 
 use super::{Action, ActionSpec, Impact, bulk, scope};
-use crate::{
-    net::trust::role::Role,
-    queue::{broker::BulkAction, capabilities::Operation},
-};
+use crate::{net::trust::role::Role, queue::broker::BulkAction};
 
 pub(super) const SPEC: ActionSpec = ActionSpec {
     action: Action::CancelAll,
@@ -12,7 +9,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     keys: &[(&[scope::TASKS], &["X"])],
     text: "cancel all matching unfinished tasks",
     impact: Impact::Destroys(Role::Member),
-    needs: Some(Operation::Bulk),
+    needs: |_, _| bulk::ON_MATCHING,
     press: |model, _| bulk::count_matching(model, BulkAction::Cancel),
     ..ActionSpec::BASE
 };

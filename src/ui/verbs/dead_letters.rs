@@ -26,7 +26,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     name: "dead-letters",
     keys: &[(&[scope::TASKS], &["d"])],
     hint: "dead letters",
-    needs: Some(Operation::DeadLetters),
+    needs: |_, _| &[Operation::DeadLetters],
     text: "show the dead letters: failed tasks, grouped by error",
     press: |model, _| open(model),
     ..ActionSpec::BASE

@@ -23,7 +23,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "submit a hundred additions of 20 to 400 ms each",
     argument: "[COUNT]",
     impact: Impact::Changes(Role::Member),
-    needs: Some(Operation::Submit),
+    needs: |_, _| &[Operation::Submit],
     press: load,
     ..ActionSpec::BASE
 };

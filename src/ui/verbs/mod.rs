@@ -88,8 +88,8 @@ pub(crate) struct ActionSpec {
     /// The argument that the palette accepts after the name; empty for none.
     pub(crate) argument: &'static str,
     pub(crate) impact: Impact,
-    /// The operation of the broker that it needs.
-    pub(crate) needs: Option<Operation>,
+    /// The operations of the broker that it needs here, with this argument.
+    pub(crate) needs: fn(&Model, Option<&str>) -> &'static [Operation],
     /// Whether the palette offers it, not only a key.
     pub(crate) is_command: bool,
     /// The kind of its lines in the log.
@@ -112,7 +112,7 @@ impl ActionSpec {
         hint: "",
         argument: "",
         impact: Impact::None,
-        needs: None,
+        needs: |_, _| &[],
         is_command: true,
         kind: Kind::Task,
         press: |_, _| vec![],
@@ -175,7 +175,7 @@ pub(crate) fn perform(model: &mut Model, action: Action, argument: Option<&str>)
     let reason = match argument {
         None => model.disabled_reason(action),
         // An argument replaces the selection.
-        Some(_) => model.denied_reason(action),
+        Some(_) => model.denied_reason(action, argument),
     };
     match reason {
         None => (spec.press)(model, argument),

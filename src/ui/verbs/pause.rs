@@ -19,7 +19,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "pause or resume all queues, or pause one",
     argument: "[QUEUE]",
     impact: Impact::Changes(Role::Member),
-    needs: Some(Operation::Pause),
+    needs: |_, _| &[Operation::Pause],
     press: pause,
     ..ActionSpec::BASE
 };
@@ -30,7 +30,7 @@ pub(super) const RESUME: ActionSpec = ActionSpec {
     text: "resume all queues, or one",
     argument: "[QUEUE]",
     impact: Impact::Changes(Role::Member),
-    needs: Some(Operation::Pause),
+    needs: |_, _| &[Operation::Pause],
     press: |_, queue| {
         vec![Effect::Pause {
             queue: queue.map(str::to_owned),

@@ -3,7 +3,7 @@
 use super::{Action, ActionSpec, Impact, bulk, dead_letters, scope};
 use crate::{
     net::trust::role::Role,
-    queue::{broker::BulkAction, capabilities::Operation},
+    queue::broker::BulkAction,
     ui::{effect::Effect, model::Model, scope::Scope},
 };
 
@@ -14,7 +14,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     hint: "purge",
     text: "remove all matching finished tasks, with their results",
     impact: Impact::Destroys(Role::Member),
-    needs: Some(Operation::Bulk),
+    needs: |_, _| bulk::ON_MATCHING,
     press,
     ..ActionSpec::BASE
 };

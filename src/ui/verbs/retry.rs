@@ -29,11 +29,18 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "retry the selected task with its original arguments, or the marked ones",
     argument: "[TASK]",
     impact: Impact::Changes(Role::Member),
-    needs: Some(Operation::Retry),
+    needs,
     press: retry,
     unavailable,
     ..ActionSpec::BASE
 };
+
+fn needs(model: &Model, argument: Option<&str>) -> &'static [Operation] {
+    match dead_letters::is_open(model) {
+        true => bulk::ON_MATCHING,
+        false => bulk::needs(model, argument, &[Operation::Retry]),
+    }
+}
 
 fn unavailable(model: &Model) -> Option<String> {
     if dead_letters::is_open(model) || bulk::on_marked(model) {

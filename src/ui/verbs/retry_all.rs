@@ -3,7 +3,7 @@
 use super::{Action, ActionSpec, Impact, bulk, dead_letters, scope};
 use crate::{
     net::trust::role::Role,
-    queue::{broker::BulkAction, capabilities::Operation},
+    queue::broker::BulkAction,
     ui::{effect::Effect, model::Model, scope::Scope},
 };
 
@@ -13,7 +13,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     keys: &[(&[scope::TASKS, Scope::DeadLetters], &["R"])],
     text: "retry all matching failed, cancelled or expired tasks",
     impact: Impact::Changes(Role::Member),
-    needs: Some(Operation::Bulk),
+    needs: |_, _| bulk::ON_MATCHING,
     press,
     ..ActionSpec::BASE
 };

@@ -22,7 +22,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "set the number of workers",
     argument: "COUNT",
     impact: Impact::Changes(Role::Member),
-    needs: Some(Operation::Scale),
+    needs: |_, _| &[Operation::Scale],
     kind: Kind::Worker,
     press: scale,
     ..ActionSpec::BASE

@@ -23,7 +23,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "submit a task by its name, with its arguments as JSON",
     argument: "NAME JSON [OPTION ...]",
     impact: Impact::Changes(Role::Member),
-    needs: Some(Operation::Submit),
+    needs: |_, _| &[Operation::Submit],
     press: submit,
     ..ActionSpec::BASE
 };

@@ -17,7 +17,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     keys: &[(&[scope::TASKS], &["u"])],
     text: "undo the last cancellation",
     impact: Impact::Changes(Role::Member),
-    needs: Some(Operation::UndoCancel),
+    needs: |_, _| &[Operation::UndoCancel],
     press: |model, _| {
         let cancelled = model.undo.take();
         cancelled
