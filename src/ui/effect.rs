@@ -135,7 +135,11 @@ pub(crate) enum Msg {
         name: String,
         methods: Result<Vec<Signature>, String>,
     },
-    Overview(Option<(Box<Stats>, Vec<WorkerStatus>)>),
+    /// What the broker replied in time.
+    Overview {
+        stats: Option<Box<Stats>>,
+        workers: Option<Vec<WorkerStatus>>,
+    },
     Tasks {
         number: u64,
         page: Option<Page>,

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     node::NodeHandle,
-    queue::{paging::fetch_full_page, stats::Stats, worker::WorkerStatus},
+    queue::{broker::BrokerFuture, paging::fetch_full_page},
 };
 
 /// Results that wait for the screen; further effects wait for room.
@@ -54,7 +54,7 @@ async fn run(node: &NodeHandle, effect: Effect) -> Msg {
     let mut done = match effect {
         Effect::Greet { number, name } => return greet::run(node, number, &name).await,
         Effect::Methods(record) => return methods::run(node, &record).await,
-        Effect::Overview => return Msg::Overview(overview(node).await),
+        Effect::Overview => return overview(node).await,
         Effect::Tasks(fetch) => return page(node, fetch).await,
         Effect::Details(id) => return details::run(node, id).await,
         Effect::RefreshDetails(id) => return details::run_refresh(node, id).await,
@@ -91,13 +91,22 @@ async fn run(node: &NodeHandle, effect: Effect) -> Msg {
     Msg::EffectDone(done)
 }
 
-async fn overview(node: &NodeHandle) -> Option<(Box<Stats>, Vec<WorkerStatus>)> {
+/// Fetches the statistics and the workers, each on its own: a broker may lack either.
+async fn overview(node: &NodeHandle) -> Msg {
     let broker = node.broker();
-    let both = async {
-        let stats = broker.stats().await.ok()?;
-        Some((Box::new(stats), broker.workers().await.ok()?))
-    };
-    tokio::time::timeout(REFRESH_TIMEOUT, both).await.ok()?
+    let (stats, workers) = tokio::join!(refreshed(broker.stats()), refreshed(broker.workers()));
+    Msg::Overview {
+        stats: stats.map(Box::new),
+        workers,
+    }
+}
+
+/// Returns the reply of a broker, if it comes in time.
+async fn refreshed<T>(reply: BrokerFuture<'_, T>) -> Option<T> {
+    tokio::time::timeout(REFRESH_TIMEOUT, reply)
+        .await
+        .ok()?
+        .ok()
 }
 
 async fn page(node: &NodeHandle, fetch: Fetch) -> Msg {

@@ -13,9 +13,11 @@ pub(super) fn rows(model: &Model) -> Vec<(String, String, StyleRole)> {
     let stats = &overview.stats;
     let workers = format!(
         "{} of {} active, {} stuck",
-        overview.active, overview.desired_workers, stats.stuck
+        overview.active,
+        overview.desired_workers(),
+        stats.stuck
     );
-    let degraded = stats.stuck > 0 || overview.active < overview.desired_workers;
+    let degraded = stats.stuck > 0 || overview.active < overview.desired_workers();
     let number = |n: u64| fmt_count(usize::try_from(n).unwrap_or(usize::MAX));
     let totals = format!(
         "{} submitted, {} deduplicated, {} retries, {} evicted, {} stale reports",

@@ -210,7 +210,7 @@ impl Model {
 
     /// Returns the desired number of workers, also while the screen is frozen.
     pub(crate) fn desired_workers(&self) -> usize {
-        self.live.overview.desired_workers
+        self.live.overview.desired_workers()
     }
 
     pub(crate) fn is_frozen(&self) -> bool {

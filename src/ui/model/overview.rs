@@ -11,23 +11,33 @@ use crate::queue::{
 pub(crate) struct Overview {
     pub(crate) stats: Stats,
     pub(crate) workers: Vec<WorkerStatus>,
-    /// The number of workers that the pool should have.
-    pub(crate) desired_workers: usize,
+    /// The number of workers that was requested, where it is known.
+    requested_workers: Option<usize>,
     /// Workers that are neither stuck nor stopping.
     pub(crate) active: usize,
 }
 
 impl Overview {
-    pub(crate) fn new(stats: Stats, workers: Vec<WorkerStatus>) -> Self {
+    pub(crate) fn set_stats(&mut self, stats: Stats) {
+        self.requested_workers = Some(stats.desired_workers);
+        self.stats = stats;
+    }
+
+    pub(crate) fn set_workers(&mut self, workers: Vec<WorkerStatus>) {
         let is_active = |worker: &&WorkerStatus| {
             !matches!(worker.state, WorkerState::Stopping | WorkerState::Stuck)
         };
-        Self {
-            desired_workers: stats.desired_workers,
-            active: workers.iter().filter(is_active).count(),
-            stats,
-            workers,
-        }
+        self.active = workers.iter().filter(is_active).count();
+        self.workers = workers;
+    }
+
+    pub(crate) fn set_requested_workers(&mut self, workers: usize) {
+        self.requested_workers = Some(workers);
+    }
+
+    /// Returns the number of workers that there should be; without statistics, those that there are.
+    pub(crate) fn desired_workers(&self) -> usize {
+        self.requested_workers.unwrap_or(self.active)
     }
 
     /// Returns the number of tasks that finished in each of the last `seconds` whole seconds, oldest first.

@@ -101,7 +101,7 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let stats = &overview.stats;
     let symbols = *canvas.symbols();
     let dot = format!("  {}  ", symbols.dot);
-    let workers = match (overview.active, overview.desired_workers) {
+    let workers = match (overview.active, overview.desired_workers()) {
         (1, 1) => "1 worker".to_owned(),
         (active, desired) if active == desired => format!("{desired} workers"),
         (active, desired) => format!("{active} of {desired} workers"),

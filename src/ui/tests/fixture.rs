@@ -104,9 +104,17 @@ pub(crate) fn busy() -> Model {
     model
 }
 
+/// The reply with statistics and workers.
+pub(crate) fn overview(stats: Stats, workers: Vec<WorkerStatus>) -> Msg {
+    Msg::Overview {
+        stats: Some(Box::new(stats)),
+        workers: Some(workers),
+    }
+}
+
 /// Answers every question that the model has open, from the fixture's world.
 pub(crate) fn complete_fetches(model: &mut Model) {
-    for effect in send(model, Msg::Overview(Some((Box::new(stats()), workers())))) {
+    for effect in send(model, overview(stats(), workers())) {
         complete_fetch(model, &effect);
     }
     if let Some(fetch) = model.tasks.refresh() {

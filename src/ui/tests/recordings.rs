@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use ratatui::buffer::{Buffer, Cell};
 
 use super::{
-    fixture::{draw, fresh, names, stats, tasks, workers},
+    fixture::{draw, fresh, names, overview, stats, tasks, workers},
     scenes::overlays::members_and_upstreams,
     snapshots::shown,
 };
@@ -134,7 +134,7 @@ fn response(effect: Effect) -> Option<Msg> {
                 call: Duration::from_micros(90),
             }),
         },
-        Effect::Overview => Msg::Overview(Some((Box::new(stats()), workers()))),
+        Effect::Overview => overview(stats(), workers()),
         Effect::Tasks(fetch) => {
             let fits =
                 |task: &crate::queue::task::Task| fetch.query.filter.states.contains(task.state);
@@ -285,7 +285,7 @@ fn every_message_is_read_as_it_was_recorded() {
     for msg in [
         names(),
         Msg::Members(Ok(members_and_upstreams())),
-        Msg::Overview(Some((Box::new(stats()), workers()))),
+        overview(stats(), workers()),
         Msg::DeadLetters(Ok(vec![group])),
         Msg::Recovery(recovery),
         Msg::Methods { name, methods },

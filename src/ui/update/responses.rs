@@ -10,7 +10,6 @@ use crate::{
         model::{
             Disconnected, Model,
             events::{Kind, Tone},
-            overview::Overview,
         },
         verbs::{self, bulk, dead_letters, details, greet, members, methods},
     },
@@ -44,10 +43,14 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.live_mut().log.dropped += dropped;
             return model.refresh_soon();
         }
-        Msg::Overview(result) => {
+        Msg::Overview { stats, workers } => {
             model.refreshing = false;
-            if let Some((stats, workers)) = result {
-                model.live_mut().overview = Overview::new(*stats, workers);
+            let overview = &mut model.live_mut().overview;
+            if let Some(stats) = stats {
+                overview.set_stats(*stats);
+            }
+            if let Some(workers) = workers {
+                overview.set_workers(workers);
                 let length = model.data().overview.workers.len();
                 model.workers.clamp(length);
             }

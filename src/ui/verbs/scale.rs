@@ -64,7 +64,7 @@ fn scale(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
 
 /// The next key counts from this number, not from the last one that the broker reported.
 fn scale_to(model: &mut Model, workers: usize) -> Vec<Effect> {
-    model.live_mut().overview.desired_workers = workers;
+    model.live_mut().overview.set_requested_workers(workers);
     vec![Effect::Scale(workers)]
 }
 

@@ -11,7 +11,7 @@ use super::*;
 use crate::cause::Cause;
 use crate::queue::{
     add,
-    broker::{Broker, BulkAction, Control, Inspect, Submit},
+    broker::{BulkAction, Control, Inspect, Submit},
     embedded::{
         Embedded, Handle, MAX_COMMANDS,
         bulk::PAGE_SIZE,

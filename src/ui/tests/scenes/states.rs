@@ -14,7 +14,9 @@ use crate::{
         effect::{EffectDone, Msg},
         model::Replay,
         tests::{
-            fixture::{complete_fetches, draw, fresh, press, send, theme, type_text},
+            fixture::{
+                complete_fetches, draw, fresh, overview, press, send, theme, type_text, workers,
+            },
             snapshots::{assert_shown, at_every_size},
         },
     },
@@ -29,9 +31,26 @@ fn the_first_frame() {
 fn an_idle_dashboard() {
     at_every_size("idle", || {
         let mut model = fresh();
-        send(&mut model, Msg::Overview(None));
+        let none = Msg::Overview {
+            stats: None,
+            workers: None,
+        };
+        send(&mut model, none);
         model
     });
+}
+
+#[test]
+fn a_broker_without_statistics_still_shows_its_workers() {
+    let mut model = fresh();
+    let reply = Msg::Overview {
+        stats: None,
+        workers: Some(workers()),
+    };
+    send(&mut model, reply);
+    let overview = &model.data().overview;
+    assert_eq!(overview.workers, workers());
+    assert_eq!(overview.desired_workers(), overview.active);
 }
 
 #[test]
@@ -44,7 +63,7 @@ fn marks_and_what_must_not_be_overlooked() {
         stats.stuck = 2;
         stats.storage.get_or_insert_default().persist_error = Some("the disk is full".into());
         let workers = model.data().overview.workers.clone();
-        send(&mut model, Msg::Overview(Some((Box::new(stats), workers))));
+        send(&mut model, overview(stats, workers));
         model
     });
 }
