@@ -16,8 +16,7 @@ use super::{
     action::Action,
     effect::Msg,
     key::Key,
-    layout::Regions,
-    model::{Model, Replay},
+    model::{Model, Replay, Scroll},
     record::{Frame, FrameBody, MAGIC, MAX_BYTES, RecordingHeader, rows},
     run::to_message,
     scope,
@@ -62,8 +61,8 @@ pub(super) struct Player {
     rows: Vec<Task>,
     /// The size of the recorded terminal: the effect of a key or a click depends on it.
     size: (u16, u16),
-    /// The positions on it when they were last needed.
-    regions: Regions,
+    /// The scroll positions on it, also of lists that it did not show.
+    scroll: Scroll,
 }
 
 impl Player {
@@ -97,7 +96,7 @@ impl Player {
             next: first,
             length: Duration::ZERO,
             rows: Vec::new(),
-            regions: Regions::default(),
+            scroll: Scroll::default(),
             bytes,
         };
         let mut at = first;
@@ -115,7 +114,7 @@ impl Player {
         self.now = self.start.at;
         self.rows.clear();
         self.size = self.start.size;
-        self.regions = Regions::default();
+        self.scroll = Scroll::default();
         let theme = model.theme.clone();
         let mut fresh = Model::new(theme, model.keymap.clone(), model.zone.clone());
         fresh.header = self.start.header();
@@ -162,13 +161,15 @@ impl Player {
                 }),
             },
         };
-        // Effects are ignored: a replay changes nothing outside.
+        self.restore_scroll(model);
         match msg {
             Msg::Resize(..) | Msg::Key(_) | Msg::Mouse(_) => {
                 self.apply_at_recorded_size(model, msg);
             }
+            // Effects are ignored: a replay changes nothing outside.
             other => drop(update(model, other, self.now)),
         }
+        self.scroll = model.scroll();
         true
     }
 
@@ -177,16 +178,15 @@ impl Player {
     fn apply_at_recorded_size(&mut self, model: &mut Model, msg: Msg) {
         let shown = std::mem::replace(&mut model.size, self.size);
         let area = Rect::new(0, 0, self.size.0, self.size.1);
-        self.restore_scroll(model);
-        self.regions = view::draw(&mut Buffer::empty(area), area, model).regions;
-        self.restore_scroll(model);
+        let regions = view::draw(&mut Buffer::empty(area), area, model).regions;
+        model.set_regions(regions);
         update(model, msg, self.now);
         self.size = std::mem::replace(&mut model.size, shown);
     }
 
     /// Scrolls every list to its recorded position.
     pub(super) fn restore_scroll(&self, model: &mut Model) {
-        model.set_regions(self.regions.clone());
+        model.set_scroll(self.scroll);
     }
 
     /// Applies all frames up to a time.

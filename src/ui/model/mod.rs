@@ -155,6 +155,10 @@ const ANIMATION: Duration = Duration::from_millis(250);
 /// The redraw interval of the throughput and of countdowns.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// The scroll positions of the lists: the first visible row and the number of visible rows of each.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Scroll([(usize, usize); 4]);
+
 impl Model {
     pub(crate) fn new(theme: Theme, keymap: Keymap, zone: TimeZone) -> Self {
         Self {
@@ -239,6 +243,30 @@ impl Model {
             selection.top = *top;
         }
         self.regions = regions;
+    }
+
+    /// Returns the scroll position of every list.
+    pub(crate) fn scroll(&self) -> Scroll {
+        let lists = [
+            self.names.selection,
+            self.tasks.selection,
+            self.workers,
+            self.events.selection,
+        ];
+        Scroll(lists.map(|list| (list.top, list.height)))
+    }
+
+    /// Scrolls every list to a position that [`Model::scroll`] has returned.
+    pub(crate) fn set_scroll(&mut self, scroll: Scroll) {
+        let lists = [
+            &mut self.names.selection,
+            &mut self.tasks.selection,
+            &mut self.workers,
+            &mut self.events.selection,
+        ];
+        for (list, (top, height)) in lists.into_iter().zip(scroll.0) {
+            (list.top, list.height) = (top, height);
+        }
     }
 
     /// Marks the screen as changed, so that a frame is drawn.
