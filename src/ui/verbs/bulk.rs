@@ -125,7 +125,7 @@ pub(crate) fn counted_matching(
     match matching {
         Err(why) => model.toast(Tone::Bad, why),
         Ok(Count::Exact(0)) => {
-            model.toast(Tone::Warn, format!("there are no {kind} tasks{gap}{which}"))
+            model.toast(Tone::Warn, format!("there are no {kind} tasks{gap}{which}"));
         }
         Ok(count) => {
             let tasks = if count == Count::Exact(1) {
