@@ -429,7 +429,8 @@ async fn unfinished_tasks_go_on_and_the_next_start_reports_them() {
 
 /// Returns true if there is an error of this type among the sources of an error.
 fn is_caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(error.source(), |&cause| cause.source()).any(|cause| cause.is::<E>())
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.any(<dyn Error>::is::<E>)
 }
 
 #[tokio::test]
@@ -458,9 +459,8 @@ fn an_error_of_a_start_leads_to_the_error_of_the_system() {
     let setup = Setup::in_a_file();
     let mut config = setup.config(1, BrokerLimits::default());
     config.store.folder = Some(file.path().join("folder"));
-    let error = Embedded::start(config, registry().0)
-        .err()
-        .expect("a file is no folder");
+    let started = Embedded::start(config, registry().0).map(|_engine| ());
+    let error = started.expect_err("a file is no folder");
     let error = NodeError::from(error);
     assert!(is_caused_by::<std::io::Error>(&error), "{error:?}");
 }

@@ -340,7 +340,7 @@ fn morning() -> Recorded {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum TestStep {
     Key(Key),
     Text(String),
     Paste(String),
@@ -350,7 +350,7 @@ enum Step {
     Later(u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = TestStep> {
     let known: Vec<Key> = TABLE
         .iter()
         .flat_map(|spec| spec.keys)
@@ -365,14 +365,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
     .map(Key::plain);
     prop_oneof![
-        12 => prop::sample::select(known).prop_map(Step::Key),
-        2 => prop::sample::select(edits.to_vec()).prop_map(Step::Key),
-        2 => "[0-9a-z +:]{0,12}".prop_map(Step::Text),
-        1 => "[0-9a-z +:]{0,30}".prop_map(Step::Paste),
-        2 => (0u16..160, 0u16..50, 0u8..3).prop_map(|(x, y, b)| Step::Mouse(x, y, b)),
-        1 => (20u16..160, 5u16..50).prop_map(|(w, h)| Step::Size(w, h)),
-        2 => (any::<u8>(), 1u64..9).prop_map(|(s, n)| Step::Ended(s, n)),
-        1 => (0u64..40_000).prop_map(Step::Later),
+        12 => prop::sample::select(known).prop_map(TestStep::Key),
+        2 => prop::sample::select(edits.to_vec()).prop_map(TestStep::Key),
+        2 => "[0-9a-z +:]{0,12}".prop_map(TestStep::Text),
+        1 => "[0-9a-z +:]{0,30}".prop_map(TestStep::Paste),
+        2 => (0u16..160, 0u16..50, 0u8..3).prop_map(|(x, y, b)| TestStep::Mouse(x, y, b)),
+        1 => (20u16..160, 5u16..50).prop_map(|(w, h)| TestStep::Size(w, h)),
+        2 => (any::<u8>(), 1u64..9).prop_map(|(s, n)| TestStep::Ended(s, n)),
+        1 => (0u64..40_000).prop_map(TestStep::Later),
     ]
 }
 
@@ -386,15 +386,15 @@ proptest! {
         let mut screen = Recorded::start((100, 30));
         for step in steps {
             match step {
-                Step::Key(key) => screen.handle(Msg::Key(key)),
-                Step::Text(text) => screen.type_text(&text),
-                Step::Paste(text) => screen.handle(Msg::Paste(text)),
-                Step::Mouse(x, y, button) => {
+                TestStep::Key(key) => screen.handle(Msg::Key(key)),
+                TestStep::Text(text) => screen.type_text(&text),
+                TestStep::Paste(text) => screen.handle(Msg::Paste(text)),
+                TestStep::Mouse(x, y, button) => {
                     let what = [Click::Left, Click::WheelUp, Click::WheelDown][usize::from(button)];
                     screen.handle(Msg::Mouse(Mouse { x, y, what }));
                 }
-                Step::Size(width, height) => screen.handle(Msg::Resize(width, height)),
-                Step::Ended(state, count) => {
+                TestStep::Size(width, height) => screen.handle(Msg::Resize(width, height)),
+                TestStep::Ended(state, count) => {
                     let state = State::ALL[usize::from(state) % State::COUNT];
                     let events = (0..count).map(|n| Event::Finished {
                         id: TaskId::Sequence(n), name: "add".into(),
@@ -405,7 +405,7 @@ proptest! {
                     let batch = EventBatch { at: screen.now, events: events.collect(), dropped: 0 };
                     screen.handle(Msg::Broker(batch));
                 }
-                Step::Later(ms) => screen.later(Duration::from_millis(ms)),
+                TestStep::Later(ms) => screen.later(Duration::from_millis(ms)),
             }
         }
         let (was, shown, _) = screen.again(size);
