@@ -268,7 +268,7 @@ impl<'a> From<&'a StorageStats> for StorageJson<'a> {
     }
 }
 
-/// How long things took.
+/// Percentiles of durations.
 #[derive(Serialize)]
 struct TimesJson {
     count: u64,

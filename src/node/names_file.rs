@@ -36,7 +36,7 @@ const FILE: &str = "names.journal";
 const VERSION: u32 = 1;
 /// Size up to which the file is not worth replacing, in bytes.
 const MIN_COMPACT: u64 = 1 << 20;
-/// How much larger than after the last replacement it may become.
+/// The growth factor since the last replacement at which the file is compacted.
 const GROWTH: u64 = 4;
 
 /// One line, after its checksum.

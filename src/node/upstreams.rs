@@ -29,7 +29,7 @@ use crate::net::{
     trust::{key::PublicKey, members::Members, peer_addr::PeerAddr, role::Role},
 };
 
-/// How often joined nodes that cannot be reached are looked for at other addresses.
+/// The interval between two searches for unreachable joined nodes at other addresses.
 const RELOCATE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A joined node, and the tasks that run for it.

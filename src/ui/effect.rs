@@ -66,7 +66,7 @@ pub(crate) enum Effect {
         which: String,
     },
     DeadLetters,
-    /// What was recovered from the previous process.
+    /// Reads the report of the recovery from the previous process.
     Recovery,
     Members,
     Ticket {
@@ -135,7 +135,7 @@ pub(crate) enum Msg {
         name: String,
         methods: Result<Vec<Signature>, String>,
     },
-    /// What the broker replied in time.
+    /// The replies that the broker sent in time.
     Overview {
         stats: Option<Box<Stats>>,
         workers: Option<Vec<WorkerStatus>>,
@@ -175,7 +175,7 @@ pub(crate) struct Greeted {
 pub(crate) struct EffectDone {
     /// The verb that asked for the effect.
     pub(crate) action: Action,
-    /// What was done, for the log: `cancel #5`.
+    /// The action in words, for the log: `cancel #5`.
     pub(crate) what: String,
     pub(crate) result: Result<String, String>,
     /// A task whose cancellation can be undone now.

@@ -144,7 +144,7 @@ fn acting(bindings: &[Binding], active: Scopes) -> impl Iterator<Item = Key> {
         .map(|(_, key)| *key)
 }
 
-/// Whether a key edits a line of text.
+/// Returns true if a key edits a line of text.
 fn is_text(key: Key) -> bool {
     key.typed().is_some()
         || matches!(

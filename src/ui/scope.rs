@@ -141,13 +141,13 @@ impl Scope {
         }
     }
 
-    /// Whether the scope is a pane or a group of panes.
+    /// Returns true if the scope is a pane or a group of panes.
     pub(crate) const fn is_pane(self) -> bool {
         matches!(self, Self::Panes | Self::Lists | Self::Pane(_))
     }
 }
 
-/// Whether characters are text in these scopes, so that only other keys can act.
+/// Returns true if characters are text in these scopes, so that only other keys can act.
 pub(crate) const fn takes_text(scopes: Scopes) -> bool {
     matches!(
         scopes,

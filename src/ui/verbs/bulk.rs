@@ -1,4 +1,4 @@
-//! What the verbs on tasks share: one task, the marked ones, or all that match the filter.
+//! The shared parts of the verbs on tasks: one task, the marked ones, or all that match the filter.
 
 use super::{Action, details};
 use crate::{
