@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     capabilities::Operation, clock::Timestamp, id::TaskId, registry::InvalidTask,
-    state::InvalidTransition,
+    state::InvalidTransition, task::TaskFailure,
 };
 use crate::cause::Cause;
 
@@ -96,8 +96,8 @@ pub const MAX_FAILURES: usize = 100_000;
 pub struct FailureGroup {
     /// The task name.
     pub name: Arc<str>,
-    /// The first line of the error of the last attempt.
-    pub error: Box<str>,
+    /// The error of the last attempt: its kind and the first line of its message.
+    pub error: TaskFailure,
     /// The number of tasks.
     pub count: usize,
     /// The newest task.

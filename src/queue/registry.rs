@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     context::Context,
     options::MAX_NAME,
-    task::{MAX_PAYLOAD, NewTask},
+    task::{MAX_PAYLOAD, NewTask, TaskFailure},
 };
 
 /// The reason why a task is rejected.
@@ -58,26 +58,35 @@ pub enum InvalidTask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskError {
     /// Another attempt would fail in the same way.
-    Permanent(String),
+    Permanent(TaskFailure),
     /// Another attempt may succeed.
-    Retryable(String),
+    Retryable(TaskFailure),
 }
 
 impl TaskError {
     /// Returns an error that no other attempt would avoid.
     pub fn permanent(why: impl ToString) -> Self {
-        Self::Permanent(why.to_string())
+        Self::Permanent(why.to_string().into())
     }
 
     /// Returns an error that another attempt may avoid.
     pub fn retryable(why: impl ToString) -> Self {
-        Self::Retryable(why.to_string())
+        Self::Retryable(why.to_string().into())
     }
 
-    /// Converts an error to a retryable one, with each cause on a line of its own.
-    pub fn from_error(error: &dyn std::error::Error) -> Self {
-        Self::Retryable(error_with_causes(error))
+    /// Converts an error to a retryable one: its kind is the name of its type, and each cause is on a
+    /// line of its own.
+    pub fn from_error<E: std::error::Error + 'static>(error: &E) -> Self {
+        let message = error_with_causes(error);
+        Self::Retryable(TaskFailure::new(type_name::<E>(), message))
     }
+}
+
+/// The name of a type without its path and parameters.
+fn type_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    let path = name.split('<').next().unwrap_or(name);
+    path.rsplit("::").next().unwrap_or(path)
 }
 
 fn error_with_causes(error: &dyn std::error::Error) -> String {
@@ -238,6 +247,18 @@ mod tests {
         assert_eq!(run("[5, 2]").await, Ok("3".into()));
         assert_eq!(run("[5]").await, Ok("5".into()));
         assert_eq!(run(r#"{"y": 2, "x": 5}"#).await, Ok("3".into()));
+    }
+
+    #[test]
+    fn the_kind_of_a_converted_error_is_the_name_of_its_type() {
+        let error = "x".parse::<u8>().expect_err("no number");
+        let TaskError::Retryable(failure) = TaskError::from_error(&error) else {
+            panic!("retryable");
+        };
+        assert_eq!(
+            failure.text(),
+            "ParseIntError: invalid digit found in string"
+        );
     }
 
     #[test]

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::{
     clock::Timestamp,
     id::{TaskId, WorkerId},
-    options::{TaskKey, TaskOptions},
+    options::{MAX_NAME, TaskKey, TaskOptions},
     payload::Payload,
     state::State,
 };
 
 /// The maximum length of the arguments and of the result, in bytes.
 pub const MAX_PAYLOAD: usize = 64 << 10;
+/// The maximum length of an error with its kind and traceback, in bytes; every attempt stores one.
+pub const MAX_ERROR: usize = 4 << 10;
 /// The maximum number of attempts that are stored for one task; the oldest are removed first.
 pub const MAX_ATTEMPTS_HISTORY: usize = 100;
 
@@ -65,7 +67,7 @@ pub struct Attempt {
 }
 
 /// The error of an attempt that did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TaskFailure {
     /// Its kind, where the engine knows it: the class of an exception.
     pub kind: Option<Arc<str>>,
@@ -76,6 +78,62 @@ pub struct TaskFailure {
 }
 
 impl TaskFailure {
+    /// The kind of a panic in a task function.
+    pub const PANIC: &str = "Panic";
+    /// The kind of a run that exceeded its hard time limit.
+    pub const TIME_LIMIT: &str = "TimeLimitExceeded";
+    /// The kind of a run during which the process of its worker ended.
+    pub const WORKER_LOST: &str = "WorkerLost";
+    /// The kind of a task whose function the engine does not have.
+    pub const NOT_REGISTERED: &str = "NotRegistered";
+    /// The kind of a result that exceeds [`MAX_PAYLOAD`].
+    pub const RESULT_TOO_LARGE: &str = "ResultTooLarge";
+
+    /// Returns an error of a known kind.
+    pub fn new(kind: impl Into<Arc<str>>, message: impl Into<Box<str>>) -> Self {
+        Self {
+            kind: Some(kind.into()),
+            message: message.into(),
+            traceback: None,
+        }
+    }
+
+    /// The texts that a search looks into: the kind and the message.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.kind.as_deref().into_iter().chain([&*self.message])
+    }
+
+    /// Returns the kind and the first line of the message.
+    pub(super) fn summary(&self) -> Self {
+        Self {
+            kind: self.kind.clone(),
+            message: self.message.lines().next().unwrap_or_default().into(),
+            traceback: None,
+        }
+    }
+
+    /// Truncates the texts to [`MAX_ERROR`] bytes in all, the traceback first.
+    pub(super) fn truncate(&mut self) {
+        let mut room = MAX_ERROR;
+        if let Some(kind) = self.kind.as_mut().filter(|kind| kind.len() > MAX_NAME) {
+            *kind = prefix(kind, MAX_NAME).into();
+        }
+        room -= self.kind.as_deref().map_or(0, str::len);
+        if self.message.len() > room {
+            self.message = prefix(&self.message, room).into();
+        }
+        room -= self.message.len();
+        if let Some(traceback) = self.traceback.as_mut().filter(|text| text.len() > room) {
+            *traceback = prefix(traceback, room).into();
+        }
+    }
+
+    /// The length of all texts in bytes.
+    pub(super) fn size(&self) -> usize {
+        let traceback = self.traceback.as_deref().map_or(0, str::len);
+        self.texts().map(str::len).sum::<usize>() + traceback
+    }
+
     /// The kind and the message as one text for people.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
@@ -95,6 +153,12 @@ impl<T: Into<Box<str>>> From<T> for TaskFailure {
             traceback: None,
         }
     }
+}
+
+/// The longest beginning of a text that fits into a number of bytes.
+fn prefix(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes))
+        .unwrap_or_default()
 }
 
 /// The progress that a running task reports.

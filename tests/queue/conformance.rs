@@ -14,7 +14,7 @@ use distro_tui::queue::{
     registry::InvalidTask,
     state::State,
     stats::Count,
-    task::NewTask,
+    task::{NewTask, TaskFailure},
     worker::WorkerState,
 };
 use futures_util::FutureExt;
@@ -51,6 +51,7 @@ on_every_engine![
     an_invalid_task_is_rejected_with_a_reason_and_nothing_is_queued,
     a_queued_task_is_cancelled_and_a_running_one_stops,
     a_panic_fails_its_task_and_no_worker,
+    an_error_keeps_its_kind_and_the_lines_of_its_causes,
     a_failed_task_is_retried_with_its_own_arguments,
     paused_means_that_nothing_starts,
     pausing_reclaims_tasks_that_no_worker_has_started,
@@ -183,6 +184,40 @@ async fn a_panic_fails_its_task_and_no_worker(setup: Setup) {
         until(broker, &id, state).await;
     }
     assert_eq!(broker.workers().await.expect("answers").len(), 2);
+}
+
+async fn an_error_keeps_its_kind_and_the_lines_of_its_causes(setup: Setup) {
+    let engine = setup.subject(1, BrokerLimits::default()).await;
+    let broker = &*engine.broker;
+    let id = submit(broker, task("typed")).await;
+    let failed = until(broker, &id, State::Failed).await;
+    let error = failed.error.expect("an error");
+    assert_eq!(error.kind.as_deref(), Some("Refusal"));
+    assert_eq!(
+        &*error.message,
+        "refused\ncaused by: invalid digit found in string"
+    );
+    assert_eq!(failed.attempts_history.len(), 1);
+    assert_eq!(failed.attempts_history[0].error, error);
+    let panicked = submit(broker, task("panic")).await;
+    let failed = until(broker, &panicked, State::Failed).await;
+    let error = failed.error.expect("an error");
+    assert_eq!(error.kind.as_deref(), Some(TaskFailure::PANIC));
+    if engine.supports(&[Operation::DeadLetters]) {
+        let groups = broker.dead_letters().await.expect("answers");
+        let texts: HashSet<_> = groups.iter().map(|group| group.error.text()).collect();
+        let expected = ["Refusal: refused", "Panic: on purpose"];
+        assert_eq!(texts, expected.map(Into::into).into());
+    }
+    if engine.supports(&[Operation::List]) {
+        let found = Query {
+            filter: Filter::parse("refusal").expect("reads"),
+            limit: 10,
+            ..Query::default()
+        };
+        let found = broker.list(found).await.expect("answers").tasks;
+        assert_eq!(found.len(), 1, "a search finds the kind of an error");
+    }
 }
 
 async fn a_failed_task_is_retried_with_its_own_arguments(setup: Setup) {

@@ -361,7 +361,7 @@ async fn the_poisoned() {
     );
     let dead_letters = broker.dead_letters().await.expect("answers");
     assert_eq!(
-        &*dead_letters[0].error,
+        &*dead_letters[0].error.message,
         "crashed the process 3 times while it ran"
     );
     assert_eq!(engine.broker.recovery().crashed.len(), 1);

@@ -30,6 +30,11 @@ use tokio::{runtime::Handle, sync::Semaphore};
 #[derive(Deserialize)]
 struct Nothing {}
 
+/// The error of tasks named `typed`.
+#[derive(Debug, thiserror::Error)]
+#[error("refused")]
+struct Refusal(#[source] std::num::ParseIntError);
+
 /// Tasks named `gate` wait until a permit is added.
 pub(crate) struct Engine {
     pub(crate) broker: Embedded,
@@ -156,6 +161,15 @@ pub(crate) fn registry() -> (Registry, Arc<Semaphore>) {
     });
     registry.register("fail", |_: Nothing, _: Context| async {
         Err::<String, _>(TaskError::permanent("it is broken"))
+    });
+    registry.register("typed", |_: Nothing, _: Context| async {
+        let cause = "x".parse::<u8>().map_err(Refusal);
+        cause.map_err(|refusal| match TaskError::from_error(&refusal) {
+            TaskError::Retryable(failure) | TaskError::Permanent(failure) => {
+                TaskError::Permanent(failure)
+            }
+        })?;
+        Ok(String::new())
     });
     registry.register("gate", {
         let gate = Arc::clone(&gate);

@@ -6,6 +6,7 @@ use crate::queue::{
     clock::Timestamp,
     id::{TaskId, WorkerNumber},
     registry::TaskFunction,
+    task::TaskFailure,
 };
 
 /// A task on its way to a worker.
@@ -24,7 +25,7 @@ pub(in crate::queue) struct Job {
 pub(in crate::queue) enum RunOutcome {
     Succeeded(Box<str>),
     Failed {
-        error: Box<str>,
+        error: TaskFailure,
         /// Another attempt may succeed.
         retryable: bool,
     },

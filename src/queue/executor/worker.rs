@@ -15,7 +15,7 @@ use crate::queue::{
     },
     id::{TaskId, WorkerNumber},
     registry::TaskError,
-    task::MAX_PAYLOAD,
+    task::{MAX_PAYLOAD, TaskFailure},
 };
 
 // Workers survive the panics of their tasks by unwinding.
@@ -124,17 +124,14 @@ impl Worker {
         let work = AssertUnwindSafe(async {
             match job.function.start(&job.args, context) {
                 Ok(run) => run.await,
-                Err(why) => Err(TaskError::Permanent(why)),
+                Err(why) => Err(TaskError::permanent(why)),
             }
         });
         let outcome = tokio::select! {
             biased;
             done = work.catch_unwind() => match done {
                 Ok(result) => outcome_of(result),
-                Err(panic) => RunOutcome::Failed {
-                    error: panic_message(panic.as_ref()),
-                    retryable: false,
-                },
+                Err(panic) => failed(panic_failure(panic.as_ref()), false),
             },
             reason = self.control.forced_stop(job.run) => match reason {
                 StopReason::HardLimit => RunOutcome::TimedOut,
@@ -160,39 +157,29 @@ impl Worker {
 
 fn outcome_of(result: Result<String, TaskError>) -> RunOutcome {
     match result {
-        Ok(result) if result.len() > MAX_PAYLOAD => RunOutcome::Failed {
-            error: format!(
+        Ok(result) if result.len() > MAX_PAYLOAD => {
+            let why = format!(
                 "a result of {} bytes is over the limit of {MAX_PAYLOAD}",
                 result.len()
-            )
-            .into(),
-            retryable: false,
-        },
+            );
+            failed(TaskFailure::new(TaskFailure::RESULT_TOO_LARGE, why), false)
+        }
         Ok(result) => RunOutcome::Succeeded(result.into()),
-        Err(TaskError::Permanent(why)) => RunOutcome::Failed {
-            error: truncated(&why),
-            retryable: false,
-        },
-        Err(TaskError::Retryable(why)) => RunOutcome::Failed {
-            error: truncated(&why),
-            retryable: true,
-        },
+        Err(TaskError::Permanent(error)) => failed(error, false),
+        Err(TaskError::Retryable(error)) => failed(error, true),
     }
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> Box<str> {
+fn failed(mut error: TaskFailure, retryable: bool) -> RunOutcome {
+    error.truncate();
+    RunOutcome::Failed { error, retryable }
+}
+
+fn panic_failure(panic: &(dyn Any + Send)) -> TaskFailure {
     let message = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a value that is not text");
-    truncated(&format!("panicked: {message}"))
-}
-
-/// An error text within its limit; every attempt stores one.
-fn truncated(text: &str) -> Box<str> {
-    const MAX_ERROR: usize = 4 << 10;
-    text.get(..text.floor_char_boundary(MAX_ERROR))
-        .unwrap_or_default()
-        .into()
+    TaskFailure::new(TaskFailure::PANIC, message)
 }

@@ -7,17 +7,18 @@ use crate::queue::{
     error::{FailureGroup, MAX_FAILURE_GROUPS, MAX_FAILURES},
     id::TaskId,
     state::State,
+    task::TaskFailure,
 };
 
-/// Failures grouped by name and by the first line of their error, the largest group first.
+/// Failures grouped by name, and by the kind and the first line of their error, the largest group first.
 pub(in crate::queue) fn failure_groups(rows: &dyn Rows) -> Result<Vec<FailureGroup>, StorageError> {
     let everything = (Bound::Unbounded, Bound::Unbounded);
-    let mut groups: HashMap<(Arc<str>, Box<str>), FailureGroup> = HashMap::new();
+    let mut groups: HashMap<(Arc<str>, TaskFailure), FailureGroup> = HashMap::new();
     let failures = rows.scan(Scan::State(State::Failed), everything, true);
     for item in failures.take(MAX_FAILURES) {
         let (_, row) = item?;
-        let error = row.cold().error.as_deref().unwrap_or_default();
-        let error: Box<str> = error.lines().next().unwrap_or_default().into();
+        let error = row.cold().error.as_deref();
+        let error = error.map_or_else(|| "".into(), TaskFailure::summary);
         let last = row
             .end
             .as_ref()

@@ -9,7 +9,7 @@ use crate::queue::{
     payload::Payload,
     query::{Filter, duration_key},
     state::State,
-    task::{Attempt, Progress, Task},
+    task::{Attempt, Progress, Task, TaskFailure},
 };
 
 /// One task as it is stored, unfinished or finished. The running state is not stored: it ends with the
@@ -42,7 +42,7 @@ pub(in crate::queue) struct ColdFields {
     pub(in crate::queue) wall_clock: bool,
     pub(in crate::queue) expires_at: Option<Timestamp>,
     /// The error of the last failed attempt.
-    pub(in crate::queue) error: Option<Box<str>>,
+    pub(in crate::queue) error: Option<Box<TaskFailure>>,
 }
 
 /// The cold fields of a task that has none.
@@ -115,7 +115,7 @@ pub(in crate::queue) struct Reschedule {
     pub(in crate::queue) attempts: u8,
     pub(in crate::queue) crashes: u8,
     /// Replaces the last error, if present.
-    pub(in crate::queue) error: Option<Box<str>>,
+    pub(in crate::queue) error: Option<Box<TaskFailure>>,
 }
 
 /// The final state of a task.
@@ -125,7 +125,7 @@ pub(in crate::queue) struct Completion {
     pub(in crate::queue) attempts: u8,
     pub(in crate::queue) crashes: u8,
     /// Replaces the last error, if present.
-    pub(in crate::queue) error: Option<Box<str>>,
+    pub(in crate::queue) error: Option<Box<TaskFailure>>,
     pub(in crate::queue) end: EndRow,
 }
 
@@ -228,7 +228,7 @@ impl Row {
             run_time: last_run.map(|run| run.run_time()),
             worker: run.map(|run| run.worker.into()),
             result: self.end.as_ref().and_then(|end| end.result.clone()),
-            error: self.cold().error.clone().map(Into::into),
+            error: self.cold().error.as_deref().cloned(),
             attempts_history: Vec::<Attempt>::new(),
         }
     }
@@ -276,7 +276,7 @@ impl Row {
                 .into_iter()
                 .chain(self.cold().key.as_deref().map(|key| &*key.text))
                 .chain(self.end.as_ref().and_then(|end| end.result.as_deref()))
-                .chain(self.cold().error.as_deref())
+                .chain(self.cold().error.iter().flat_map(|error| error.texts()))
         };
         let found = |wanted: &String| texts().any(|text| contains(text, wanted));
         filter.contains.iter().all(found) && !filter.excludes.iter().any(found)

@@ -22,14 +22,12 @@ use crate::{
         error::BrokerError,
         query::{Page, Query},
         storage::Recovery,
-        task::Task,
+        task::{Task, TaskFailure},
     },
 };
 
 /// The maximum size of one span of a timeline, in bytes.
 const SPAN_SIZE: usize = 20;
-/// The maximum length of an error in a failure group or attempt, in bytes.
-const MAX_ERROR: usize = 4 << 10;
 
 /// Converts an error to a remote error that carries it as its detail.
 impl From<BrokerError> for RemoteError {
@@ -98,9 +96,7 @@ fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
         })
         .serve(&DEAD_LETTERS, broker, |broker, _, []| async move {
             let mut groups = broker.dead_letters().await?;
-            for group in &mut groups {
-                truncate(&mut group.error, MAX_ERROR);
-            }
+            groups.iter_mut().for_each(|group| group.error.truncate());
             Ok::<_, BrokerError>(groups)
         })
         .serve(&STATS, broker, |broker, _, []| async move {
@@ -203,31 +199,15 @@ fn fit_into_frame(query: &Query, mut page: Page) -> Page {
 
 fn size(task: &Task) -> usize {
     let result = task.result.as_ref().map_or(0, |result| result.len());
-    let error = task.error.as_ref().map_or(0, |error| {
-        error.message.len() + error.traceback.as_ref().map_or(0, |text| text.len())
-    });
+    let error = task.error.as_ref().map_or(0, TaskFailure::size);
     TASK_OVERHEAD + result + error + task.payload.size() + task.name.len()
 }
 
 /// Truncates long errors, so that the attempts fit into a frame.
 fn shorten_errors(task: &mut Task) {
     let attempts = task.attempts_history.iter_mut();
-    for error in attempts
-        .map(|attempt| &mut attempt.error)
+    let errors = attempts.map(|attempt| &mut attempt.error);
+    errors
         .chain(&mut task.error)
-    {
-        truncate(&mut error.message, MAX_ERROR);
-        if let Some(traceback) = &mut error.traceback {
-            truncate(traceback, MAX_ERROR.saturating_sub(error.message.len()));
-        }
-    }
-}
-
-fn truncate(text: &mut Box<str>, most: usize) {
-    if text.len() > most {
-        let end = text.floor_char_boundary(most);
-        let mut short = text.get(..end).unwrap_or_default().to_owned();
-        short.push('…');
-        *text = short.into();
-    }
+        .for_each(TaskFailure::truncate);
 }

@@ -72,7 +72,7 @@ fn cells<'a>(group: &'a FailureGroup, model: &Model) -> Vec<table::Cell<'a>> {
     vec![
         (Cow::Owned(fmt_count(group.count)), StyleRole::Strong),
         (Cow::Borrowed(&*group.name), StyleRole::Text),
-        (Cow::Borrowed(&*group.error), StyleRole::Bad),
+        (group.error.text(), StyleRole::Bad),
         (Cow::Owned(group.newest.to_string()), StyleRole::Dim),
         (Cow::Owned(last), StyleRole::Dim),
     ]

@@ -128,7 +128,8 @@ fn worker(worker: &WorkerStatus, now: Timestamp) -> String {
 }
 
 fn dead_letters(groups: &[FailureGroup]) -> String {
-    let group = |group: &FailureGroup| format!("{} {}: {}", group.count, group.name, group.error);
+    let group =
+        |group: &FailureGroup| format!("{} {}: {}", group.count, group.name, group.error.text());
     let lines: Vec<_> = groups.iter().map(group).collect();
     format!("{}\n{}", pluralize(lines.len(), "reason"), lines.join("\n"))
 }

@@ -102,7 +102,7 @@ pub(super) fn count_group(model: &Model, action: BulkAction) -> Vec<Effect> {
         Ok(filter) => vec![Effect::Count {
             action,
             filter,
-            which: format!("that failed with `{}`", group.error),
+            which: format!("that failed with `{}`", group.error.text()),
         }],
         // The text is made of words that a filter reads.
         Err(_) => vec![],
@@ -122,8 +122,11 @@ fn filter_text(group: &FailureGroup) -> String {
         let before = word.split(':').next().unwrap_or_default();
         word.starts_with('!') || (word.contains(':') && FILTER_FIELDS.contains(&before))
     };
-    let words = group.error.split_whitespace();
-    let words: Vec<&str> = words
+    let kind = group.error.kind.as_deref();
+    let words = group.error.message.split_whitespace();
+    let words: Vec<&str> = kind
+        .into_iter()
+        .chain(words)
         .filter(|word| !is_filter_syntax(word))
         .take(MAX_WORDS)
         .collect();

@@ -11,6 +11,7 @@ use crate::queue::{
     index::row::{Run, RunningInfo},
     options::TimeLimits,
     state::State,
+    task::TaskFailure,
 };
 
 /// A run whose start was reported.
@@ -174,7 +175,8 @@ impl Core {
             "did not stop within {:?} of its time limit; its worker was abandoned",
             self.limits.stop_grace
         );
+        let why = TaskFailure::new(TaskFailure::TIME_LIMIT, why);
         self.record_attempt(id, last_run, &why);
-        self.finish_task(now, id, State::Failed, Some(why.into()), last_run, None);
+        self.finish_task(now, id, State::Failed, Some(why), last_run, None);
     }
 }

@@ -33,6 +33,7 @@ use crate::queue::{
     options::{BrokerLimits, MAX_PRIORITY},
     state::State,
     stats::{NameHistograms, QueueStatus, Stats},
+    task::TaskFailure,
 };
 
 /// The waiting time that is worth one step of priority, so that no task starves.
@@ -107,7 +108,8 @@ impl Core {
         task.run = self.last_run;
         let Some(function) = &task.function else {
             let why = format!("there is no task named `{}` in this program", task.name);
-            self.fail_to_start(id, &why);
+            let why = TaskFailure::new(TaskFailure::NOT_REGISTERED, why);
+            self.fail_to_start(id, why);
             return self.next_job();
         };
         Some(Job {

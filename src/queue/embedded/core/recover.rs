@@ -5,8 +5,13 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{Core, backoff::MAX_BACKOFF, task_id};
 use crate::queue::{
-    clock::Timestamp, embedded::store::StoreChange, id::TaskId, index::row::Row,
-    registry::TaskFunction, state::State,
+    clock::Timestamp,
+    embedded::store::StoreChange,
+    id::TaskId,
+    index::row::Row,
+    registry::TaskFunction,
+    state::State,
+    task::{Attempt, TaskFailure},
 };
 
 /// The number of crashes of the process while a task runs after which the task fails.
@@ -68,19 +73,20 @@ impl Core {
                 continue;
             }
             let why = format!("crashed the process {crashes} times while it ran");
-            self.finish_task(now, *id, State::Failed, Some(why.into()), None, None);
+            let why = TaskFailure::new(TaskFailure::WORKER_LOST, why);
+            self.finish_task(now, *id, State::Failed, Some(why), None, None);
             verdicts.push(CrashVerdict::Fail(task_id(*id)));
         }
         verdicts
     }
 
     fn record_crash(&mut self, now: Timestamp, id: u64) {
-        let attempt = crate::queue::task::Attempt {
+        let attempt = Attempt {
             worker: None,
             wait_time: Duration::ZERO,
             started_at: now,
             run_time: Duration::ZERO,
-            error: "the process ended while it ran".into(),
+            error: TaskFailure::new(TaskFailure::WORKER_LOST, "the process ended while it ran"),
         };
         self.changes.push(StoreChange::Attempt(id, attempt));
     }

@@ -16,7 +16,7 @@ use crate::queue::{
     options::TimeLimits,
     registry::TaskFunction,
     state::{State, Transition},
-    task::Attempt,
+    task::{Attempt, TaskFailure},
 };
 
 impl Core {
@@ -91,10 +91,8 @@ impl Core {
             RunOutcome::TimedOut => {
                 let own = task.overrides.as_deref().and_then(|own| own.limits.hard);
                 let limit = own.or(self.limits.run.hard).unwrap_or_default();
-                (
-                    format!("ran longer than its time limit of {limit:?}").into(),
-                    true,
-                )
+                let why = format!("ran longer than its time limit of {limit:?}");
+                (TaskFailure::new(TaskFailure::TIME_LIMIT, why), true)
             }
         };
         self.metrics.record_run(&task.name, run_time, false);
@@ -118,13 +116,13 @@ impl Core {
         }
     }
 
-    pub(super) fn record_attempt(&mut self, id: u64, run: Option<Run>, error: &str) {
+    pub(super) fn record_attempt(&mut self, id: u64, run: Option<Run>, error: &TaskFailure) {
         let attempt = Attempt {
             worker: run.map(|run| run.worker.into()),
             wait_time: run.map(|run| run.wait_time()).unwrap_or_default(),
             started_at: run.map(|run| run.started_at).unwrap_or_default(),
             run_time: run.map(|run| run.run_time()).unwrap_or_default(),
-            error: error.into(),
+            error: error.clone(),
         };
         self.changes.push(StoreChange::Attempt(id, attempt));
     }
@@ -135,7 +133,7 @@ impl Core {
         now: Timestamp,
         id: u64,
         state: State,
-        error: Option<Box<str>>,
+        error: Option<TaskFailure>,
         last_run: Option<Run>,
         result: Option<Box<str>>,
     ) {
@@ -155,7 +153,7 @@ impl Core {
                 state,
                 attempts: task.attempts,
                 crashes: task.crashes,
-                error,
+                error: error.map(Box::new),
                 end: EndRow {
                     finished_at: now,
                     evict_at,
@@ -202,11 +200,11 @@ impl Core {
     }
 
     /// Fails a task that cannot be started.
-    pub(in crate::queue::embedded) fn fail_to_start(&mut self, id: u64, why: &str) {
+    pub(in crate::queue::embedded) fn fail_to_start(&mut self, id: u64, why: TaskFailure) {
         let ready_at = self.tasks.get(&id).map(|task| task.ready_at);
         let now = ready_at.unwrap_or_default();
-        self.record_attempt(id, None, why);
-        self.finish_task(now, id, State::Failed, Some(why.into()), None, None);
+        self.record_attempt(id, None, &why);
+        self.finish_task(now, id, State::Failed, Some(why), None, None);
     }
 
     /// Cancels a task. The dispatcher has reclaimed the jobs in the channel, so a task that is neither
@@ -312,7 +310,7 @@ impl Core {
         }
     }
 
-    fn schedule_retry(&mut self, id: u64, now: Timestamp, error: Box<str>) {
+    fn schedule_retry(&mut self, id: u64, now: Timestamp, error: TaskFailure) {
         self.running.remove(&id);
         self.metrics.retried += 1;
         let share = self.rng.f64();
@@ -329,7 +327,7 @@ impl Core {
             self.timers.insert((expires, id, Timer::Expire));
         }
         let mut change = task.reschedule(id);
-        change.error = Some(error);
+        change.error = Some(Box::new(error));
         self.changes.push(StoreChange::Reschedule(change));
         if let Some(next) = self.queues.release_serial_group(id, task) {
             self.make_holder_ready(next);

@@ -39,7 +39,7 @@ impl Dispatcher {
             match self.store.args(id) {
                 Ok(args) => job.args = args,
                 Err(error) => {
-                    self.core.fail_to_start(id, &error.to_string());
+                    self.core.fail_to_start(id, error.to_string().into());
                     continue;
                 }
             }

@@ -110,7 +110,7 @@ fn row_bytes(row: &Row) -> u64 {
     let result = row.end.as_ref().and_then(|end| end.result.as_ref());
     let texts = row.args.len()
         + result.map_or(0, |text| text.len())
-        + row.cold().error.as_ref().map_or(0, |text| text.len());
+        + row.cold().error.as_ref().map_or(0, |error| error.size());
     ROW_BYTES + texts as u64
 }
 

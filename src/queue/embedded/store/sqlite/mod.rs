@@ -250,7 +250,7 @@ impl Store for Sqlite {
             return Ok(args);
         }
         match self.row(id)? {
-            Some(row) if row.cold().error.as_deref() == Some(read::CORRUPT) => {
+            Some(row) if row.cold().error.as_deref().is_some_and(read::is_corrupt) => {
                 Err(StorageError(Cause::from_message(read::CORRUPT)))
             }
             Some(row) => Ok(row.args),

@@ -24,11 +24,16 @@ use crate::queue::{
     },
     options::{TaskKey, TimeLimits},
     state::State,
-    task::{Attempt, MAX_ATTEMPTS_HISTORY},
+    task::{Attempt, MAX_ATTEMPTS_HISTORY, TaskFailure},
 };
 
 /// The error of a task whose checksum is wrong.
 pub(super) const CORRUPT: &str = "the stored data of this task has changed on disk";
+
+/// Returns true for the error of a task whose checksum is wrong.
+pub(super) fn is_corrupt(error: &TaskFailure) -> bool {
+    &*error.message == CORRUPT
+}
 
 /// Rows in a connection.
 #[derive(Debug)]
@@ -85,6 +90,16 @@ impl<'a> StoreReader<'a> {
         shared
     }
 
+    /// The error in the columns for its kind, message and traceback.
+    fn failure(&self, values: ColumnValues<'_, '_>, columns: [usize; 3]) -> Option<TaskFailure> {
+        let [kind, message, traceback] = columns.map(|column| values.text(column));
+        Some(TaskFailure {
+            kind: kind.map(|kind| self.intern(kind)),
+            message: message?.into(),
+            traceback: traceback.map(Into::into),
+        })
+    }
+
     /// Decodes a row of a file that may be corrupted: a value of a wrong type is left out, and then the
     /// checksum is wrong.
     fn decode(&self, columns: &Columns<'_>, table: TaskTable) -> Row {
@@ -129,7 +144,7 @@ impl<'a> StoreReader<'a> {
             due_at: values.time(13),
             wall_clock: values.number(14) == Some(1),
             expires_at: values.time(15),
-            error: values.text(19).map(Into::into),
+            error: self.failure(values, [21, 19, 22]).map(Box::new),
         });
         if table == TaskTable::Finished {
             row.end = Some(values.end());
@@ -144,9 +159,9 @@ impl<'a> StoreReader<'a> {
         let result = row.end.as_ref().and_then(|end| end.result.as_deref());
         let result = result.map(|result| result_checksum(row.id, result));
         let intact = values.signed(20) == Some(checksum(&row))
-            && (table == TaskTable::Unfinished || values.signed(28) == result);
+            && (table == TaskTable::Unfinished || values.signed(30) == result);
         if !intact {
-            row.update_cold(|cold| cold.error = Some(CORRUPT.into()));
+            row.update_cold(|cold| cold.error = Some(Box::new(CORRUPT.into())));
         }
         row
     }
@@ -198,7 +213,7 @@ impl Rows for StoreReader<'_> {
     }
 
     fn attempts(&self, id: u64) -> Result<Vec<Attempt>, StorageError> {
-        let sql = "SELECT worker, wait_time, started_at, run_time, error FROM attempts \
+        let sql = "SELECT worker, wait_time, started_at, run_time, error_kind, error, traceback FROM attempts \
                    WHERE task = ?1 ORDER BY started_at DESC LIMIT ?2";
         let read = || -> rusqlite::Result<Vec<Attempt>> {
             let mut statement = self.db.prepare_cached(sql)?;
@@ -210,7 +225,9 @@ impl Rows for StoreReader<'_> {
                     wait_time: values.duration(1).unwrap_or_default(),
                     started_at: values.time(2).unwrap_or_default(),
                     run_time: values.duration(3).unwrap_or_default(),
-                    error: values.text(4).unwrap_or(CORRUPT).into(),
+                    error: self
+                        .failure(values, [4, 5, 6])
+                        .unwrap_or_else(|| CORRUPT.into()),
                 })
             })?;
             attempts.collect()

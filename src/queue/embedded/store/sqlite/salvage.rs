@@ -8,10 +8,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::{
-    pragmas::WriterSetupError,
-    schema::{COLUMNS, END_COLUMNS},
-};
+use super::pragmas::WriterSetupError;
 use crate::cause::Cause;
 
 /// Unreadable gaps after which a table is abandoned.
@@ -56,19 +53,16 @@ pub(super) fn copy_intact(
     }
     let tx = db.transaction()?;
     let (mut saved, mut lost) = (0, 0);
-    let tables = [
-        ("unfinished", COLUMNS.to_owned()),
-        ("finished", format!("{COLUMNS}, {END_COLUMNS}")),
-    ];
-    for (table, columns) in tables {
-        let (copied, unreadable) = copy_table(&tx, table, &columns);
+    for table in ["unfinished", "finished"] {
+        let (copied, unreadable) = copy_table(&tx, table, &shared_columns(&tx, table)?);
         saved += copied;
         lost += unreadable;
     }
     for table in ["attempts", "submits"] {
         // Errors in these tables lose no task.
+        let columns = shared_columns(&tx, table)?;
         tx.execute_batch(&format!(
-            "INSERT OR IGNORE INTO {table} SELECT * FROM old.{table}"
+            "INSERT OR IGNORE INTO {table} ({columns}) SELECT {columns} FROM old.{table}"
         ))
         .ok();
     }
@@ -78,6 +72,15 @@ pub(super) fn copy_intact(
     tx.commit()?;
     db.execute_batch("DETACH DATABASE old").ok();
     Ok((saved, lost))
+}
+
+/// The columns of a table that the damaged file has too: one of an older version has fewer.
+fn shared_columns(db: &Connection, table: &str) -> rusqlite::Result<String> {
+    let sql = "SELECT group_concat(name, ', ') FROM pragma_table_info(?1, 'main') \
+               WHERE name IN (SELECT name FROM pragma_table_info(?1, 'old'))";
+    let columns: Option<String> = db.query_row(sql, [table], |row| row.get(0))?;
+    // A table that the file does not have has no columns to copy; copying fails and loses nothing.
+    Ok(columns.unwrap_or_else(|| "id".to_owned()))
 }
 
 /// Copies a table row by row, and skips gaps that cannot be read.

@@ -5,9 +5,9 @@ use rusqlite::Connection;
 /// The application id of our files: "dtui".
 const APPLICATION_ID: i64 = 0x6474_7569;
 /// The version of the tables; each has a migration in [`MIGRATIONS`].
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
-const MIGRATIONS: [&str; 2] = [TASKS, SUBMITS];
+const MIGRATIONS: [&str; 3] = [TASKS, SUBMITS, FAILURES];
 
 /// Unfinished and finished tasks live in separate tables. Accepting a task appends one row to
 /// `unfinished`, which has no index that contains every row; a start reads only `unfinished`.
@@ -114,10 +114,31 @@ CREATE TABLE submits (
 CREATE INDEX submits_at ON submits (at);
 ";
 
+/// The kind and the traceback of errors, which most tasks do not have.
+const FAILURES: &str = "
+ALTER TABLE unfinished ADD COLUMN error_kind TEXT;
+ALTER TABLE unfinished ADD COLUMN traceback TEXT;
+ALTER TABLE finished ADD COLUMN error_kind TEXT;
+ALTER TABLE finished ADD COLUMN traceback TEXT;
+ALTER TABLE attempts ADD COLUMN error_kind TEXT;
+ALTER TABLE attempts ADD COLUMN traceback TEXT;
+DROP VIEW tasks;
+CREATE VIEW tasks AS
+    SELECT id, state, name, args, queue, key, key_policy, priority, attempts, max_attempts, crashes,
+           submitted_at, ready_at, due_at, expires_at, NULL AS started_at, NULL AS wait_time, NULL AS run_time,
+           NULL AS worker, NULL AS finished_at, NULL AS result, error, error_kind, traceback
+    FROM unfinished
+    UNION ALL
+    SELECT id, state, name, args, queue, key, key_policy, priority, attempts, max_attempts, crashes,
+           submitted_at, ready_at, due_at, expires_at, started_at, wait_time, run_time,
+           'w' || worker, finished_at, result, error, error_kind, traceback
+    FROM finished;
+";
+
 /// The columns of both tables, in the order in which they are read.
 pub(super) const COLUMNS: &str = "id, state, name, args, queue, key, key_policy, priority, attempts, \
     max_attempts, crashes, submitted_at, ready_at, due_at, wall_clock, expires_at, soft_limit, \
-    hard_limit, result_ttl, error, checksum";
+    hard_limit, result_ttl, error, checksum, error_kind, traceback";
 
 /// The columns of finished tasks only.
 pub(super) const END_COLUMNS: &str =
@@ -159,4 +180,43 @@ pub(super) enum MigrateError {
     Newer(i64),
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file as version 2 wrote it: with the tables before the last migration.
+    fn version_2() -> Connection {
+        let db = Connection::open_in_memory().expect("opens");
+        for migration in [TASKS, SUBMITS] {
+            db.execute_batch(migration).expect("valid");
+        }
+        db.pragma_update(None, "application_id", APPLICATION_ID)
+            .expect("writes");
+        db.pragma_update(None, "user_version", 2).expect("writes");
+        db
+    }
+
+    #[test]
+    fn tasks_of_an_older_version_are_kept() {
+        let mut db = version_2();
+        db.execute_batch(
+            "INSERT INTO unfinished VALUES (1, 'retrying', 'add', '[]', NULL, NULL, NULL, 5, 1, 5, 0, \
+             1, 1, NULL, 0, NULL, NULL, NULL, NULL, 'refused', 7); \
+             INSERT INTO attempts VALUES (1, 1, 2, 3, 4, 'refused');",
+        )
+        .expect("valid");
+        migrate(&mut db).expect("migrates");
+        let sql = "SELECT tasks.error, tasks.error_kind, attempts.error, attempts.traceback \
+                   FROM tasks JOIN attempts ON task = id";
+        let texts: [Option<String>; 4] = db
+            .query_row(sql, (), |row| {
+                Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+            })
+            .expect("one task");
+        let refused = || Some("refused".to_owned());
+        assert_eq!(texts, [refused(), None, refused(), None]);
+        migrate(&mut db).expect("it is migrated once");
+    }
 }

@@ -52,17 +52,17 @@ impl<'a> ColumnValues<'a, '_> {
     }
 
     pub(super) fn end(self) -> EndRow {
-        let last_run = self.time(21).zip(self.worker(24));
+        let last_run = self.time(23).zip(self.worker(26));
         EndRow {
-            finished_at: self.time(25).unwrap_or_default(),
-            evict_at: self.time(26).unwrap_or_default(),
+            finished_at: self.time(27).unwrap_or_default(),
+            evict_at: self.time(28).unwrap_or_default(),
             last_run: last_run.map(|(started_at, worker)| Run {
                 started_at,
-                wait_micros: self.number(22).unwrap_or_default(),
-                run_micros: self.number(23).unwrap_or_default(),
+                wait_micros: self.number(24).unwrap_or_default(),
+                run_micros: self.number(25).unwrap_or_default(),
                 worker,
             }),
-            result: self.text(27).map(Into::into),
+            result: self.text(29).map(Into::into),
         }
     }
 }

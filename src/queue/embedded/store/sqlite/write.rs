@@ -10,27 +10,32 @@ use crate::queue::{
     id::WorkerId,
     index::row::{Completion, ExecOverrides, Reschedule, Row},
     state::State,
-    task::Attempt,
+    task::{Attempt, TaskFailure},
 };
 
 /// The changes that a transaction makes to the numbers of finished tasks by state.
 pub(super) type CountChanges = [isize; State::COUNT];
 
-const INSERT: &str = "INSERT INTO unfinished VALUES \
-    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
+const INSERT: &str = "INSERT INTO unfinished (id, state, name, args, queue, key, key_policy, priority, \
+    attempts, max_attempts, crashes, submitted_at, ready_at, due_at, wall_clock, expires_at, soft_limit, \
+    hard_limit, result_ttl, error, checksum, error_kind, traceback) VALUES \
+    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
 
 const RESCHEDULE: &str = "UPDATE unfinished SET state = ?2, ready_at = ?3, due_at = ?4, wall_clock = ?5, \
-    expires_at = ?6, attempts = ?7, crashes = ?8, error = coalesce(?9, error) WHERE id = ?1";
+    expires_at = ?6, attempts = ?7, crashes = ?8, error = coalesce(?9, error), \
+    error_kind = iif(?9 IS NULL, error_kind, ?10), traceback = iif(?9 IS NULL, traceback, ?11) WHERE id = ?1";
 
 const COMPLETE: &str = "INSERT INTO finished \
     SELECT id, ?2, name, args, queue, key, key_policy, priority, ?3, max_attempts, ?4, submitted_at, \
            ready_at, due_at, wall_clock, expires_at, soft_limit, hard_limit, result_ttl, \
-           coalesce(?5, error), checksum, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 \
+           coalesce(?5, error), checksum, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
+           iif(?5 IS NULL, error_kind, ?14), iif(?5 IS NULL, traceback, ?15) \
     FROM unfinished WHERE id = ?1";
 
 const REQUEUE: &str = "INSERT INTO unfinished \
     SELECT id, ?2, name, args, queue, key, key_policy, priority, ?7, max_attempts, ?8, submitted_at, \
-           ?3, ?4, ?5, ?6, soft_limit, hard_limit, result_ttl, coalesce(?9, error), checksum \
+           ?3, ?4, ?5, ?6, soft_limit, hard_limit, result_ttl, coalesce(?9, error), checksum, \
+           iif(?9 IS NULL, error_kind, ?10), iif(?9 IS NULL, traceback, ?11) \
     FROM finished WHERE id = ?1";
 
 const DELETE: &str = "DELETE FROM finished WHERE id = ?1 RETURNING state";
@@ -89,8 +94,10 @@ fn insert(db: &Connection, row: &Row) -> rusqlite::Result<()> {
         limits.soft.map(micros),
         limits.hard.map(micros),
         result_ttl.map(micros),
-        cold.error.as_deref(),
+        message(&cold.error),
         checksum(row),
+        kind(&cold.error),
+        traceback(&cold.error),
     ])?;
     Ok(())
 }
@@ -105,7 +112,9 @@ fn reschedule(db: &Connection, sql: &str, change: &Reschedule) -> rusqlite::Resu
         change.expires_at.map(time),
         change.attempts,
         change.crashes,
-        change.error.as_deref(),
+        message(&change.error),
+        kind(&change.error),
+        traceback(&change.error),
     ])?;
     Ok(())
 }
@@ -123,7 +132,7 @@ fn complete(
         completion.state.as_str(),
         completion.attempts,
         completion.crashes,
-        completion.error.as_deref(),
+        message(&completion.error),
         last_run.map(|run| time(run.started_at)),
         last_run.map(|run| number(run.wait_micros)),
         last_run.map(|run| number(run.run_micros)),
@@ -132,6 +141,8 @@ fn complete(
         time(end.evict_at),
         result,
         result.map(|text| result_checksum(id, text)),
+        kind(&completion.error),
+        traceback(&completion.error),
     ])?;
     db.prepare_cached("DELETE FROM unfinished WHERE id = ?1")?
         .execute([number(id)])?;
@@ -140,7 +151,7 @@ fn complete(
 }
 
 fn insert_attempt(db: &Connection, id: u64, attempt: &Attempt) -> rusqlite::Result<()> {
-    db.prepare_cached("INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+    db.prepare_cached("INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
         .execute(params![
             number(id),
             time(attempt.started_at),
@@ -148,6 +159,8 @@ fn insert_attempt(db: &Connection, id: u64, attempt: &Attempt) -> rusqlite::Resu
             micros(attempt.wait_time),
             micros(attempt.run_time),
             &*attempt.error.message,
+            attempt.error.kind.as_deref(),
+            attempt.error.traceback.as_deref(),
         ])?;
     Ok(())
 }
@@ -222,6 +235,20 @@ fn time(at: Timestamp) -> i64 {
 
 fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+type StoredError = Option<Box<TaskFailure>>;
+
+fn message(error: &StoredError) -> Option<&str> {
+    error.as_ref().map(|error| &*error.message)
+}
+
+fn kind(error: &StoredError) -> Option<&str> {
+    error.as_ref().and_then(|error| error.kind.as_deref())
+}
+
+fn traceback(error: &StoredError) -> Option<&str> {
+    error.as_ref().and_then(|error| error.traceback.as_deref())
 }
 
 /// The number of a worker of this engine.

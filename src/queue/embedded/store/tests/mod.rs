@@ -126,7 +126,7 @@ impl TestStore {
             state,
             attempts: 1,
             crashes: 0,
-            error: failed.then(|| "it is broken\nbecause".into()),
+            error: failed.then(|| Box::new("it is broken\nbecause".into())),
             end,
         };
         self.commit([StoreChange::Completion(id, ended)]);

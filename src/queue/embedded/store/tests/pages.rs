@@ -170,7 +170,7 @@ fn failures_are_grouped_by_reason(kind: Kind) {
         panic!("{groups:?}");
     };
     assert_eq!(
-        (group.count, &group.newest, &*group.error),
+        (group.count, &group.newest, &*group.error.message),
         (3, &TaskId::Sequence(5), "it is broken")
     );
 }

@@ -1,6 +1,7 @@
 //! Rows and the changes to them.
 
 use super::*;
+use crate::queue::task::TaskFailure;
 
 on_every_store![
     a_row_keeps_every_field,
@@ -29,7 +30,11 @@ fn a_row_keeps_every_field(kind: Kind) {
         due_at: Some(at(5_000)),
         wall_clock: true,
         expires_at: Some(at(9_000)),
-        error: Some("before".into()),
+        error: Some(Box::new(TaskFailure {
+            kind: Some("ValueError".into()),
+            message: "before".into(),
+            traceback: Some("line 1".into()),
+        })),
     });
     store.commit([StoreChange::New(Box::new(row.clone()))]);
     assert_eq!(store.inner.row(1), Ok(Some(row.clone())));
@@ -47,7 +52,7 @@ fn a_row_keeps_every_field(kind: Kind) {
         wait_time: Duration::from_micros(n),
         started_at: at(n),
         run_time: Duration::from_millis(n),
-        error: format!("attempt {n}").into(),
+        error: TaskFailure::new("ValueError", format!("attempt {n}")),
     };
     store.commit((0..3).map(|n| StoreChange::Attempt(1, attempt(n))));
     assert_eq!(
@@ -94,7 +99,7 @@ fn a_row_with_pending_changes_is_the_row_after_their_commit(kind: Kind) {
         expires_at: Some(at(11)),
         attempts: 2,
         crashes: 1,
-        error: Some("first".into()),
+        error: Some(Box::new(TaskFailure::new("ValueError", "first"))),
     };
     let queued = Reschedule {
         state: State::Queued,
@@ -106,7 +111,7 @@ fn a_row_with_pending_changes_is_the_row_after_their_commit(kind: Kind) {
         state: State::Failed,
         attempts: 3,
         crashes: 1,
-        error: error.map(Into::into),
+        error: error.map(|error| Box::new(error.into())),
         end: EndRow {
             finished_at: at(20),
             evict_at: at(30),
@@ -163,6 +168,7 @@ fn a_corrupted_row_is_not_run_and_is_shown_as_corrupted() {
             .error
             .as_deref()
             .expect("an error")
+            .message
             .contains("changed on disk")
     );
 }
