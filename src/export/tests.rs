@@ -6,7 +6,7 @@ use crate::queue::{
     id::{TaskId, WorkerId},
     payload::Payload,
     state::State,
-    task::Task,
+    task::{Task, TaskFailure},
     timeline::ActivityTimeline,
     worker::{WorkerState, WorkerStatus},
 };
@@ -102,6 +102,38 @@ fn exported_tasks_are_the_objects_of_tasks_list_json() {
     assert!(listed.contains("\"run_ms\":1.5"), "{listed}");
 }
 
+/// A task with a value in every field of a list.
+fn full_task() -> Task {
+    Task {
+        payload: Payload::Json {
+            args: Some("[2]".into()),
+            kwargs: Some("{\"y\":3}".into()),
+        },
+        state: State::Failed,
+        native_state: Some("FAILURE".into()),
+        result: None,
+        error: Some(TaskFailure {
+            kind: Some("ValueError".into()),
+            message: "too large, \"really\"".into(),
+            traceback: Some("line 1\nline 2".into()),
+        }),
+        ..task(1)
+    }
+}
+
+#[test]
+fn an_error_is_exported_with_its_kind_and_traceback() {
+    let rows = written("tasks.csv", &[TaskJson::from(&full_task())]);
+    assert!(
+        rows.contains("\"too large, \"\"really\"\"\",ValueError,\"line 1\nline 2\""),
+        "{rows}"
+    );
+    assert!(
+        rows.contains("[2],\"{\"\"y\"\":3}\",failed,FAILURE"),
+        "{rows}"
+    );
+}
+
 /// The names of an object's fields, in order.
 fn fields<R: ExportRow>(row: &R) -> Vec<String> {
     struct Names(Vec<String>);
@@ -136,7 +168,7 @@ fn columns_are_the_fields() {
     fn check<R: ExportRow>(row: &R) {
         assert_eq!(fields(row), R::COLUMNS);
     }
-    check(&TaskJson::from(&task(1)));
+    check(&TaskJson::from(&full_task()));
     let record = Record {
         name: "server".into(),
         uri: "distro:server@127.0.0.1:1".parse().expect("a URI"),

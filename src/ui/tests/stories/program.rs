@@ -59,7 +59,7 @@ async fn rows_are_exported_to_a_new_file() {
     app.press("3 a").type_text("2 3").press("enter");
     app.until("#1 succeeded").await;
     for (ending, wanted) in [
-        ("csv", "1,add,\"[2,3]\",succeeded,false,5,"),
+        ("csv", "1,add,\"[2,3]\",,succeeded,,false,5,"),
         (
             "json",
             "{\"id\":1,\"name\":\"add\",\"args\":[2,3],\"state\":\"succeeded\"",
