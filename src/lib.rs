@@ -29,6 +29,7 @@ pub mod net;
 pub mod node;
 pub mod queue;
 mod retry;
+mod suggest;
 mod text;
 pub mod ui;
 pub mod units;

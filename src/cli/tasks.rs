@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::word_of;
 use crate::queue::{
     id::{ParseTaskIdError, TaskId},
-    query::{FILTER_FIELDS, Filter, Order},
+    query::{self, Filter, Order},
 };
 
 /// `tasks`
@@ -74,8 +74,12 @@ impl TaskSelector {
     /// Returns the selected tasks: those with the given ids if every word is an id.
     ///
     /// # Errors
-    /// A sentence that names the invalid word.
+    /// A sentence that names the invalid word. An empty word, such as that of a shell variable without a
+    /// value, is invalid: it would match every task.
     pub(crate) fn selection(&self) -> Result<Selection, String> {
+        if self.tasks.iter().any(|word| word.trim().is_empty()) {
+            return Err("an empty word selects no task; for all tasks give --all".to_owned());
+        }
         let ids: Result<Vec<TaskId>, _> = self.tasks.iter().map(|word| task_id(word)).collect();
         match ids {
             Ok(ids) if !ids.is_empty() => Ok(Selection::Ids(ids)),
@@ -85,13 +89,11 @@ impl TaskSelector {
     }
 }
 
-/// Parses a task id; a field of a filter, such as `worker:w2`, is none.
+/// Parses a task id; a word of a filter, such as `worker:w2`, is none.
 fn task_id(word: &str) -> Result<TaskId, ParseTaskIdError> {
-    match word.split_once(':') {
-        Some((field, _)) if FILTER_FIELDS.contains(&field) => {
-            Err(ParseTaskIdError::Invalid(word.to_owned()))
-        }
-        _ => word.parse(),
+    match query::is_filter_field(word) {
+        true => Err(ParseTaskIdError::Invalid(word.to_owned())),
+        false => word.parse(),
     }
 }
 
@@ -115,6 +117,22 @@ mod tests {
         }
         let mixed = Filter::parse("5 add").expect("reads");
         assert_eq!(selection(&["5", "add"]), Ok(Selection::Filter(mixed)));
+        for empty in [&[""][..], &[" "], &["5", ""]] {
+            let why = selection(empty).expect_err("empty");
+            assert_eq!(
+                why,
+                "an empty word selects no task; for all tasks give --all"
+            );
+        }
+        let all = TaskSelector {
+            tasks: Vec::new(),
+            all: true,
+        };
+        assert_eq!(all.selection(), Ok(Selection::Filter(Filter::default())));
+        for mistyped in ["sate:failed", "!sate:failed"] {
+            let why = selection(&[mistyped]).expect_err("no such field");
+            assert_eq!(why, "there is no field `sate`; did you mean `state`?");
+        }
         let large = "99999999999999999999999";
         let why = selection(&[large]).expect_err("too large");
         assert_eq!(why, format!("`{large}` is too large for a task id"));

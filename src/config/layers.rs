@@ -6,7 +6,7 @@ use super::{
     ConfigError, DEFAULT_FILE, EffectiveSetting, Source,
     table::{TABLE, Values},
 };
-use crate::{cause::Cause, input::suggest::suggest};
+use crate::{cause::Cause, suggest::did_you_mean};
 
 /// The text that leaves a setting at its default.
 const AUTO: &str = "auto";
@@ -44,10 +44,8 @@ impl Layers {
             }
             let names = || TABLE.iter().map(|setting| setting.name);
             let Some(known) = names().find(|known| *known == name) else {
-                let near = suggest(&name, names().chain(["keys"]));
-                return Err(wrong(format!(
-                    "there is no setting `{name}`; did you mean `{near}`?"
-                )));
+                let near = did_you_mean(&name, names().chain(["keys"]));
+                return Err(wrong(format!("there is no setting `{name}`{near}")));
             };
             let text = text_of(value)
                 .map_err(|kind| wrong(format!("`{name}` takes one value, not a {kind}")))?;

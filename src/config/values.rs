@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
 
 use clap::ValueEnum;
 
-use crate::{input::suggest::suggest, node::Component};
+use crate::{node::Component, suggest::did_you_mean};
 
 /// Parses one of a set of words.
 pub(super) fn parse_word<T: ValueEnum>(text: &str) -> Result<T, String> {
@@ -24,11 +24,8 @@ pub(super) fn one_of(text: &str, words: &[&str]) -> Result<String, String> {
 }
 
 fn unknown(text: &str, words: &[&str]) -> String {
-    let near = suggest(text, words.iter().copied());
-    format!(
-        "`{text}` is not one of {}; did you mean `{near}`?",
-        words.join(", ")
-    )
+    let near = did_you_mean(text, words.iter().copied());
+    format!("`{text}` is not one of {}{near}", words.join(", "))
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool, String> {

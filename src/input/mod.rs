@@ -4,4 +4,3 @@ pub(crate) mod addition;
 pub(crate) mod arguments;
 pub(crate) mod options;
 pub(crate) mod submission;
-pub(crate) mod suggest;

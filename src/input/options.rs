@@ -4,11 +4,11 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    input::suggest::suggest,
     queue::{
         clock::Timestamp,
         options::{KeyPolicy, MAX_ATTEMPTS, MAX_PRIORITY, TaskKey, TaskOptions, TimeLimits},
     },
+    suggest::did_you_mean,
     units,
 };
 
@@ -284,8 +284,8 @@ pub(crate) fn parse(
 
 fn unknown(name: &str, has_value: bool) -> String {
     if has_value {
-        let near = suggest(name, TABLE.iter().map(|option| option.name));
-        format!("there is no option `{name}`; did you mean `{near}`?")
+        let near = did_you_mean(name, TABLE.iter().map(|option| option.name));
+        format!("there is no option `{name}`{near}")
     } else {
         format!("`{name}` is not an option; write for example priority:9")
     }

@@ -10,6 +10,7 @@ use super::{
     state::{State, StateSet},
     task::Task,
 };
+use crate::suggest::did_you_mean;
 
 /// The order of a list of tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -121,48 +122,91 @@ impl Filter {
         }
     }
 
-    /// Parses a filter as a person types it: words to contain, `!word` to exclude,
-    /// `state:failed,retrying`, `name:add`, `queue:mail`, `key:acme` and `worker:w2`.
+    /// Parses a filter as a person types it: words to contain, `!word` to exclude, `"a text"` in double
+    /// quotes, `state:failed,retrying`, `!state:failed`, `name:add`, `queue:mail`, `key:acme` and
+    /// `worker:w2`.
     ///
     /// # Errors
-    /// A sentence that names the invalid word.
+    /// A sentence that names the invalid word. A word such as `stat:failed`, with a field that there is
+    /// not, is invalid and not a text, with and without `!`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut filter = Self::default();
-        for word in text.split_whitespace() {
-            match word.split_once(':') {
-                Some((field, value)) if FILTER_FIELDS.contains(&field) => {
-                    filter.set_field(field, value)?;
-                }
-                _ => match word.strip_prefix('!') {
-                    Some("") => {}
-                    Some(text) => filter.excludes.push(text.to_lowercase()),
-                    None => filter.contains.push(word.to_lowercase()),
-                },
-            }
+        for word in filter_words(text)? {
+            filter.add_word(word)?;
         }
         Ok(filter)
     }
 
-    fn set_field(&mut self, field: &str, value: &str) -> Result<(), String> {
+    fn add_word(&mut self, word: FilterWord<'_>) -> Result<(), String> {
+        let FilterWord {
+            excluded,
+            text,
+            quoted,
+        } = word;
+        if text.is_empty() {
+            return Err(match (quoted, excluded) {
+                (true, _) => "`\"\"` is empty; write a text between the quotes".to_owned(),
+                (false, _) => "`!` needs a word to exclude".to_owned(),
+            });
+        }
+        match split_field(text).filter(|_| !quoted) {
+            Some((field, value)) => self.set_field(field, value, excluded),
+            None => {
+                let texts = match excluded {
+                    true => &mut self.excludes,
+                    false => &mut self.contains,
+                };
+                texts.push(text.to_lowercase());
+                Ok(())
+            }
+        }
+    }
+
+    fn set_field(&mut self, field: &str, value: &str, excluded: bool) -> Result<(), String> {
+        if !FILTER_FIELDS.contains(&field) {
+            return Err(unknown_field(field, value));
+        }
         if value.is_empty() {
             return Err(format!("`{field}:` needs a value"));
         }
-        match field {
-            "state" => {
-                let states = value.split(',');
-                let states = states.map(|s| s.parse::<State>().map_err(|()| unknown_state(s)));
-                self.states = states.collect::<Result<_, _>>()?;
-            }
-            "name" => self.name = Some(value.to_owned()),
-            "queue" => self.queue = Some(value.to_owned()),
-            "key" => self.key = Some(value.to_owned()),
+        if field == "state" {
+            let states = value.split(',');
+            let states = states.map(|s| s.parse::<State>().map_err(|()| unknown_state(s)));
+            let states: StateSet = states.collect::<Result<_, _>>()?;
+            let states = if excluded {
+                states.complement()
+            } else {
+                states
+            };
+            self.states = self.states.and(states);
+            return match self.states == StateSet::NONE {
+                true => Err(format!(
+                    "no task is in the states of `{field}:{value}` and of the words before; for several \
+                     states write state:failed,queued"
+                )),
+                false => Ok(()),
+            };
+        }
+        if excluded {
+            return Err(format!(
+                "`!{field}:{value}`: only words and states can be excluded, for example !word or \
+                 !state:failed"
+            ));
+        }
+        let is_repeated = match field {
+            "name" => self.name.replace(value.to_owned()).is_some(),
+            "queue" => self.queue.replace(value.to_owned()).is_some(),
+            "key" => self.key.replace(value.to_owned()).is_some(),
             _ => {
                 let worker = value.parse();
-                self.worker =
-                    Some(worker.map_err(|why: super::id::ParseWorkerIdError| why.to_string())?);
+                let worker = worker.map_err(|why: super::id::ParseWorkerIdError| why.to_string());
+                self.worker.replace(worker?).is_some()
             }
+        };
+        match is_repeated {
+            true => Err(format!("`{field}:` is given twice; a task has one {field}")),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Returns true for a filter that matches every task.
@@ -186,6 +230,73 @@ impl Filter {
             ..Self::default()
         };
         *self == by_state
+    }
+}
+
+/// A word of a filter, as it was typed.
+struct FilterWord<'a> {
+    /// It began with `!`.
+    excluded: bool,
+    text: &'a str,
+    /// It was in double quotes, so it is a text even with a colon or spaces in it.
+    quoted: bool,
+}
+
+/// Splits a filter into words: at spaces, except for those in double quotes around a word.
+fn filter_words(text: &str) -> Result<Vec<FilterWord<'_>>, String> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let excluded = rest.starts_with('!');
+        let word = rest.strip_prefix('!').unwrap_or(rest);
+        let (text, quoted, after) = match word.strip_prefix('"') {
+            Some(inside) => {
+                let (text, after) = inside
+                    .split_once('"')
+                    .ok_or_else(|| format!("`\"{inside}` has no closing double quote"))?;
+                (text, true, after)
+            }
+            None => {
+                let end = word.find(char::is_whitespace).unwrap_or(word.len());
+                let (text, after) = word.split_at(end);
+                (text, false, after)
+            }
+        };
+        words.push(FilterWord {
+            excluded,
+            text,
+            quoted,
+        });
+        rest = after.trim_start();
+    }
+    Ok(words)
+}
+
+/// Returns true for a word that a filter reads as a field with a value, whether there is such a field or
+/// not.
+#[must_use]
+pub(crate) fn is_filter_field(word: &str) -> bool {
+    split_field(word).is_some()
+}
+
+/// Splits a word into a field and a value: `stat:failed`, but not `12:30` or `{"a":1}`.
+fn split_field(word: &str) -> Option<(&str, &str)> {
+    let (field, value) = word.split_once(':')?;
+    let is_name = !field.is_empty()
+        && field
+            .chars()
+            .all(|c| c.is_ascii_alphabetic() || matches!(c, '-' | '_'));
+    is_name.then_some((field, value))
+}
+
+fn unknown_field(field: &str, value: &str) -> String {
+    let near = did_you_mean(field, FILTER_FIELDS);
+    let fields = FILTER_FIELDS.join(", ");
+    match near.as_str() {
+        "" => format!(
+            "there is no field `{field}`, only {fields}; to look for the text, write \"{field}:{value}\""
+        ),
+        near => format!("there is no field `{field}`{near}"),
     }
 }
 
@@ -287,10 +398,46 @@ mod tests {
     }
 
     #[test]
+    fn a_state_can_be_excluded_and_a_text_can_be_quoted() {
+        let filter = Filter::parse("!state:failed,rejected !state:queued").expect("reads");
+        assert!(!filter.states.contains(State::Failed) && !filter.states.contains(State::Queued));
+        assert!(filter.states.contains(State::Running));
+        let filter = Filter::parse("\"Stat:failed\" !\"a b\" 12:30 {\"a\":1}").expect("reads");
+        assert_eq!(filter.contains, ["stat:failed", "12:30", "{\"a\":1}"]);
+        assert_eq!(filter.excludes, ["a b"]);
+        assert!(filter.states == StateSet::ALL);
+    }
+
+    #[test]
     fn an_invalid_filter_names_the_word() {
-        let why = Filter::parse("state:done").expect_err("no such state");
-        assert!(why.contains("`done`") && why.contains("succeeded"), "{why}");
-        assert!(Filter::parse("worker:x").is_err());
+        for (text, expected) in [
+            ("state:done", "`done` is not a state; use one of"),
+            ("worker:x", "`x` is not a worker"),
+            (
+                "stat:failed",
+                "there is no field `stat`; did you mean `state`?",
+            ),
+            (
+                "!sate:failed",
+                "there is no field `sate`; did you mean `state`?",
+            ),
+            (
+                "foo:bar",
+                "there is no field `foo`, only state, name, queue, key, worker; to look for the text, write \"foo:bar\"",
+            ),
+            ("!foo:bar", "there is no field `foo`"),
+            ("name:", "`name:` needs a value"),
+            ("!name:add", "only words and states can be excluded"),
+            ("name:add name:mul", "`name:` is given twice"),
+            ("state:failed state:queued", "for several states write"),
+            ("!", "`!` needs a word to exclude"),
+            ("add ! b", "`!` needs a word to exclude"),
+            ("\"\"", "is empty"),
+            ("\"add", "has no closing double quote"),
+        ] {
+            let why = Filter::parse(text).expect_err(text);
+            assert!(why.contains(expected), "{text}: {why}");
+        }
     }
 
     #[test]

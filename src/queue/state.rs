@@ -227,6 +227,12 @@ impl StateSet {
         Self(self.0 & other.0)
     }
 
+    /// Returns the states that are not in the set.
+    #[must_use]
+    pub const fn complement(self) -> Self {
+        Self(Self::ALL.0 & !self.0)
+    }
+
     /// Returns true if the state is in the set.
     #[must_use]
     pub const fn contains(self, state: State) -> bool {

@@ -16,7 +16,7 @@ use color::ColorDef;
 pub use symbols::SymbolSet;
 pub(crate) use symbols::Symbols;
 
-use crate::queue::state::State;
+use crate::{queue::state::State, suggest::did_you_mean};
 
 /// The role of a text or an area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
@@ -172,10 +172,8 @@ impl Theme {
     pub(crate) fn load(name: &str, depth: ColorDepth, set: SymbolSet) -> Result<Self, String> {
         let known = THEMES.iter().zip(FILES).find(|(known, _)| **known == name);
         let Some((name, text)) = known else {
-            let near = crate::input::suggest::suggest(name, THEMES);
-            return Err(format!(
-                "there is no theme `{name}`; did you mean `{near}`?"
-            ));
+            let near = did_you_mean(name, THEMES);
+            return Err(format!("there is no theme `{name}`{near}"));
         };
         let file: File = toml::from_str(text).map_err(|e| format!("theme {name}: {e}"))?;
         let mut styles = [Style::new(); StyleRole::ALL.len()];

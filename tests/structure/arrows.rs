@@ -13,7 +13,7 @@ use crate::source::{Reference, Sources};
 /// parts share.
 const LAYERS: &[&[&str]] = &[
     &["cause"],
-    &["files", "logging", "retry", "text", "units"],
+    &["files", "logging", "retry", "suggest", "text", "units"],
     &["value"],
     // net: names and calls.
     &["net::revision_log", "net::uri"],

@@ -7,7 +7,7 @@ use crate::{
         broker::BulkAction,
         capabilities::Operation,
         error::FailureGroup,
-        query::{FILTER_FIELDS, Filter},
+        query::{self, Filter},
         state::State,
     },
     ui::{
@@ -118,10 +118,8 @@ fn selected(model: &Model) -> Option<&FailureGroup> {
 
 /// The filter that finds these failures, as a person would type it.
 fn filter_text(group: &FailureGroup) -> String {
-    let is_filter_syntax = |word: &&str| {
-        let before = word.split(':').next().unwrap_or_default();
-        word.starts_with('!') || (word.contains(':') && FILTER_FIELDS.contains(&before))
-    };
+    let is_filter_syntax =
+        |word: &&str| word.starts_with(['!', '"']) || query::is_filter_field(word);
     let kind = group.error.kind.as_deref();
     let words = group.error.message.split_whitespace();
     let words: Vec<&str> = kind

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{ActionSpec, Scope, TABLE};
-use crate::ui::{
-    key::Key,
-    keymap::{Binding, BoundVerb, Keymap},
+use crate::{
+    suggest::did_you_mean,
+    ui::{
+        key::Key,
+        keymap::{Binding, BoundVerb, Keymap},
+    },
 };
 
 /// Binds the default keys, except for the verbs whose keys are configured.
@@ -17,10 +20,8 @@ pub(crate) fn bind_keys(configured: &BTreeMap<String, Vec<String>>) -> Result<Ke
     for name in configured.keys() {
         if !TABLE.iter().any(|spec| spec.name == name) {
             let names = TABLE.iter().map(|spec| spec.name);
-            let near = crate::input::suggest::suggest(name, names);
-            return Err(format!(
-                "there is no action `{name}`; did you mean `{near}`?"
-            ));
+            let near = did_you_mean(name, names);
+            return Err(format!("there is no action `{name}`{near}"));
         }
     }
     let mut verbs = Vec::new();
