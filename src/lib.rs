@@ -11,6 +11,7 @@
 //! | [`queue`] | tasks, brokers and workers; it knows nothing of a screen |
 //! | [`net`] | names and calls over QUIC; it knows nothing of tasks or of a screen |
 //! | [`value`] | the values that calls carry |
+//! | [`health`] | what is wrong with a node, and what to do about it |
 //!
 //! To serve your own object, see [`net::rpc::service`]; to run your own task, see [`queue::registry`].
 
@@ -21,6 +22,7 @@ pub mod config;
 pub mod crash;
 mod export;
 mod files;
+pub mod health;
 mod input;
 mod json;
 pub mod logging;

@@ -275,7 +275,7 @@ pub enum Command {
     /// Leave a joined node
     Leave(LeaveArgs),
     /// Check that everything works, and suggest fixes
-    Doctor,
+    Doctor(DoctorArgs),
     /// Show the settings and their sources, or write a configuration file
     #[command(subcommand)]
     Config(ConfigCommand),

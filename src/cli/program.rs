@@ -1,4 +1,4 @@
-//! `config`, `completions`, `record` and `replay`
+//! `config`, `doctor`, `completions`, `record` and `replay`
 
 use std::path::PathBuf;
 
@@ -15,6 +15,14 @@ pub enum ConfigCommand {
         #[arg(long, conflicts_with = "json")]
         print: bool,
     },
+}
+
+/// `doctor`
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Remove the findings about losses, after you have read them
+    #[arg(long)]
+    pub acknowledge: bool,
 }
 
 /// `completions`

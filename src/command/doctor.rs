@@ -6,8 +6,16 @@ use serde::Serialize;
 
 use super::{CmdError, CmdResult, Ctx, output::Output};
 use crate::{
-    net::trust::identity::Identity,
+    cli::DoctorArgs,
+    health::{self, Finding, Severity},
+    json::time,
+    net::{
+        naming::NameQuery,
+        trust::{identity::Identity, role::Role},
+        uri::Uri,
+    },
     node::{self, Locality, NodeHandle, Session},
+    queue::{clock::Timestamp, stats::Stats},
     text::{fmt_duration, pluralize},
 };
 
@@ -20,41 +28,104 @@ enum Status {
     Error,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Check {
     check: &'static str,
     status: Status,
     found: String,
+    /// What to do about it; absent if all is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_step: Option<&'static str>,
+    /// The time of the first report of a finding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
 }
 
+#[derive(Default)]
 struct Report(Vec<Check>);
 
 impl Report {
-    fn add(&mut self, check: &'static str, status: Status, found: impl Into<String>) {
-        let found = found.into();
+    fn ok(&mut self, check: &'static str, found: impl Into<String>) {
+        self.0.push(Check {
+            check,
+            status: Status::Ok,
+            found: found.into(),
+            next_step: None,
+            since: None,
+        });
+    }
+
+    fn warning(&mut self, check: &'static str, found: impl Into<String>, next_step: &'static str) {
+        self.problem(check, Status::Warning, found, next_step);
+    }
+
+    fn error(&mut self, check: &'static str, found: impl Into<String>, next_step: &'static str) {
+        self.problem(check, Status::Error, found, next_step);
+    }
+
+    fn problem(
+        &mut self,
+        check: &'static str,
+        status: Status,
+        found: impl Into<String>,
+        next_step: &'static str,
+    ) {
         self.0.push(Check {
             check,
             status,
-            found,
+            found: found.into(),
+            next_step: Some(next_step),
+            since: None,
+        });
+    }
+
+    fn finding(&mut self, finding: Finding) {
+        let again = match finding.count {
+            0 | 1 => String::new(),
+            n => format!(" ({n} times)"),
+        };
+        self.0.push(Check {
+            check: finding.kind.as_str(),
+            status: match finding.kind.severity() {
+                Severity::Warning => Status::Warning,
+                Severity::Error => Status::Error,
+            },
+            found: format!("{}{again}", finding.text),
+            next_step: Some(finding.kind.next_step()),
+            since: time(Timestamp(finding.since)),
         });
     }
 }
 
-pub(super) fn run(ctx: &Ctx<'_>) -> CmdResult {
-    let mut report = Report(Vec::new());
-    let settings = ctx.settings;
-    let folder = &settings.node.data_dir;
-    report.add("data folder", Status::Ok, folder.display().to_string());
+pub(super) fn run(ctx: &Ctx<'_>, args: &DoctorArgs) -> CmdResult {
+    if args.acknowledge {
+        return acknowledge(ctx);
+    }
+    let mut report = Report::default();
+    let folder = &ctx.settings.node.data_dir;
+    report.ok("data folder", folder.display().to_string());
     match Identity::load_or_generate(folder) {
-        Ok(identity) => report.add("key", Status::Ok, identity.public().to_string()),
-        Err(error) => report.add("key", Status::Error, error.to_string()),
+        Ok(identity) => report.ok("key", identity.public().to_string()),
+        Err(error) => report.error(
+            "key",
+            error.to_string(),
+            "correct the file, or move it away for a new key; nodes that know the old key must be joined again",
+        ),
     }
     match ctx.session() {
+        Err(error @ CmdError::BrokenPipe) => return Err(error),
         Err(error) => {
-            if matches!(error, CmdError::BrokenPipe) {
-                return Err(error);
+            report.error(
+                "node",
+                error.to_string(),
+                "start it with distro-tui serve, or name another one with --connect",
+            );
+            // Nobody else can report them now.
+            if ctx.options.connect.is_none() {
+                for finding in health::stored(folder) {
+                    report.finding(finding);
+                }
             }
-            report.add("node", Status::Error, error.to_string());
         }
         Ok(session) => {
             let net = session.net();
@@ -66,6 +137,29 @@ pub(super) fn run(ctx: &Ctx<'_>) -> CmdResult {
         }
     }
     print(&report.0, ctx.output())
+}
+
+/// Acknowledges the losses at the node or, if none runs, in the data folder.
+fn acknowledge(ctx: &Ctx<'_>) -> CmdResult {
+    #[derive(Serialize)]
+    struct AcknowledgedJson {
+        acknowledged: usize,
+    }
+    let requested = ctx.with_session(|session| async move {
+        let acknowledged = session.handle().acknowledge().await;
+        (session, acknowledged.map_err(CmdError::from))
+    });
+    let acknowledged = match requested {
+        Err(CmdError::Unreachable(_)) if ctx.options.connect.is_none() => {
+            let folder = &ctx.settings.node.data_dir;
+            let acknowledged = health::acknowledge_stored(folder);
+            acknowledged.map_err(|error| CmdError::file(folder, error))?
+        }
+        requested => requested?,
+    };
+    let sentence = format!("{} acknowledged", pluralize(acknowledged, "finding"));
+    let json = AcknowledgedJson { acknowledged };
+    Ok(ctx.output().print_result(&json, &sentence)?)
 }
 
 async fn check_session(session: &Session, report: &mut Report) {
@@ -82,11 +176,16 @@ async fn check_session(session: &Session, report: &mut Report) {
         info.addr,
         info.role
     );
-    report.add("node", Status::Ok, text);
+    report.ok("node", text);
     check_address(&node, report).await;
     check_names(&node, report).await;
     check_broker(&node, report).await;
+    check_upstreams(&node, report).await;
+    check_findings(&node, report).await;
 }
+
+/// The next step where a part of the node does not reply.
+const RESTART: &str = "look at the node's log, and restart it";
 
 /// Checks that the advertised addresses are reachable from other machines.
 async fn check_address(node: &NodeHandle, report: &mut Report) {
@@ -97,21 +196,25 @@ async fn check_address(node: &NodeHandle, report: &mut Report) {
         Ok(me) => {
             let addrs: Vec<_> = me.addrs.iter().map(ToString::to_string).collect();
             let addrs = addrs.join(", ");
-            match node::loopback_warning(&me.addrs) {
-                Some(warning) => {
-                    report.add("address", Status::Warning, format!("{addrs}: {warning}"));
-                }
-                None => report.add("address", Status::Ok, addrs),
+            if node::loopback_warning(&me.addrs).is_some() {
+                report.warning(
+                    "address",
+                    format!("{addrs}: only this machine can reach it"),
+                    "if others should join, start it with --listen 0.0.0.0:PORT, or with --advertise ADDR:PORT if \
+                     that address is forwarded here",
+                );
+            } else {
+                report.ok("address", addrs);
             }
             let version = env!("CARGO_PKG_VERSION");
             if me.version == version {
-                report.add("version", Status::Ok, version);
+                report.ok("version", version);
             } else {
                 let text = format!("{} on the node, {version} in this program", me.version);
-                report.add("version", Status::Warning, text);
+                report.warning("version", text, "run the same version everywhere");
             }
         }
-        Err(error) => report.add("address", Status::Error, error.to_string()),
+        Err(error) => report.error("address", error.to_string(), RESTART),
     }
 }
 
@@ -120,40 +223,40 @@ async fn check_names(node: &NodeHandle, report: &mut Report) {
         .naming(|naming| async move { naming.ping().await })
         .await
     {
-        Ok(time) => report.add(
+        Ok(time) => report.ok(
             "naming server",
-            Status::Ok,
             format!("replies in {}", fmt_duration(time)),
         ),
-        Err(error) => report.add("naming server", Status::Error, error.to_string()),
+        Err(error) => report.error("naming server", error.to_string(), RESTART),
     }
     let since = Instant::now();
     match node.greet("doctor").await {
         Ok(_) => {
             let text = format!("replies in {}", fmt_duration(since.elapsed()));
-            report.add("greeter", Status::Ok, text);
+            report.ok("greeter", text);
         }
-        Err(error) => report.add("greeter", Status::Error, error.to_string()),
+        Err(error) => report.error(
+            "greeter",
+            error.to_string(),
+            "see who has registered it with distro-tui names lookup server",
+        ),
     }
-    let query = crate::net::naming::NameQuery::default();
+    let query = NameQuery::default();
     let listed = node
         .naming(|naming| async move { naming.list(&query).await })
         .await;
     let Ok(listed) = listed else { return };
     let remote = !node.info().addr.ip().is_loopback();
     for record in listed.records {
-        let loopback = matches!(
-            record.uri,
-            crate::net::uri::Uri::Distro { addr, .. } if addr.ip().is_loopback()
-        );
+        let loopback = matches!(record.uri, Uri::Distro { addr, .. } if addr.ip().is_loopback());
         let own = record.owner == node.info().key;
         if loopback && remote && !own {
             let text = format!(
-                "{} is registered at {}, a loopback address that only its own machine can reach; start it with \
-                 --listen 0.0.0.0:PORT",
+                "{} is registered at {}, a loopback address that only its own machine can reach",
                 record.name, record.uri
             );
-            report.add("name", Status::Warning, text);
+            let next_step = "start the node that registers it with --listen 0.0.0.0:PORT";
+            report.warning("name", text, next_step);
         }
     }
 }
@@ -167,30 +270,56 @@ async fn check_broker(node: &NodeHandle, report: &mut Report) {
                 Some(storage) => format!("{engine}, durability {}, {workers}", storage.durability),
                 None => format!("{engine}, {workers}"),
             };
-            report.add("broker", Status::Ok, text);
-            if let Some(storage) = &stats.storage {
-                match &storage.persist_error {
-                    Some(why) => report.add("persistence", Status::Error, why.clone()),
-                    None => report.add("persistence", Status::Ok, "every change is saved"),
-                }
+            report.ok("broker", text);
+            // The node reports the contrary itself, as a finding.
+            if stats.storage.iter().all(|s| s.persist_error.is_none()) {
+                report.ok("persistence", "every change is saved");
             }
-            match stats.stuck {
-                0 if stats.desired_workers == 0 => {
-                    report.add(
-                        "workers",
-                        Status::Warning,
-                        "no workers: tasks are queued and do not run",
-                    );
-                }
-                0 => report.add("workers", Status::Ok, "no stuck worker"),
-                n => report.add(
-                    "workers",
-                    Status::Error,
-                    format!("{} stuck", pluralize(n, "worker")),
-                ),
+            check_workers(&stats, report);
+        }
+        Err(error) => report.error("broker", error.to_string(), RESTART),
+    }
+}
+
+fn check_workers(stats: &Stats, report: &mut Report) {
+    match stats.stuck {
+        0 if stats.desired_workers == 0 => report.warning(
+            "workers",
+            "no workers: tasks are queued and do not run",
+            "start some with distro-tui workers scale COUNT",
+        ),
+        0 => report.ok("workers", "no stuck worker"),
+        n => report.error(
+            "workers",
+            format!("{} stuck", pluralize(n, "worker")),
+            "see which task blocks it with distro-tui workers list, and restart the node to end it",
+        ),
+    }
+}
+
+async fn check_upstreams(node: &NodeHandle, report: &mut Report) {
+    match node.upstreams().await {
+        Ok(upstreams) => report.ok(
+            "upstreams",
+            format!("{} joined", pluralize(upstreams.len(), "node")),
+        ),
+        // Only members may list them.
+        Err(_) if node.info().role < Role::Member => {}
+        Err(error) => report.error("upstreams", error.to_string(), RESTART),
+    }
+}
+
+async fn check_findings(node: &NodeHandle, report: &mut Report) {
+    match node.findings().await {
+        Ok(findings) => {
+            for finding in findings {
+                report.finding(finding);
             }
         }
-        Err(error) => report.add("broker", Status::Error, error.to_string()),
+        Err(_) if node.info().role < Role::Member => {
+            report.ok("findings", "listed for members only; this is a reader");
+        }
+        Err(error) => report.error("findings", error.to_string(), RESTART),
     }
 }
 
@@ -198,19 +327,53 @@ fn print(checks: &[Check], mut out: Output) -> CmdResult {
     if out.json {
         out.document(checks)?;
     } else {
-        let row = |check: &Check| {
+        let labels = checks.iter().map(|check| check.check.chars().count());
+        let wide = labels.max().unwrap_or_default();
+        for check in checks {
             let word = match check.status {
                 Status::Ok => "ok",
                 Status::Warning => "warning",
                 Status::Error => "ERROR",
             };
-            vec![word.to_owned(), check.check.to_owned(), check.found.clone()]
-        };
-        for check in checks.iter().map(row) {
-            out.line(&format!("{:7}  {:13}  {}", check[0], check[1], check[2]))?;
+            let label = check.check.replace('_', " ");
+            out.line(&format!("{word:7}  {label:wide$}  {}", check.found))?;
+            if let Some(next_step) = check.next_step {
+                out.line(&format!("{:7}  {:wide$}  → {next_step}", "", ""))?;
+            }
         }
     }
     out.flush()?;
     let failed = checks.iter().any(|check| check.status == Status::Error);
     Ok(ExitCode::from(u8::from(failed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::{FindingKind, Findings};
+
+    #[test]
+    fn a_finding_is_a_check_with_its_next_step() {
+        let findings = Findings::default();
+        let kind = FindingKind::TasksNotPersisted;
+        findings.report(kind, "", "changes to tasks cannot be stored: no space");
+        findings.report(kind, "", "changes to tasks cannot be stored: no space");
+        let mut report = Report::default();
+        for finding in findings.list() {
+            report.finding(finding);
+        }
+        let [check] = &report.0[..] else {
+            panic!("{:?}", report.0);
+        };
+        assert_eq!(
+            (check.check, check.status),
+            ("tasks_not_persisted", Status::Error)
+        );
+        assert_eq!(
+            check.found,
+            "changes to tasks cannot be stored: no space (2 times)"
+        );
+        assert_eq!(check.next_step, Some(kind.next_step()));
+        assert!(check.since.is_some());
+    }
 }

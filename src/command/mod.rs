@@ -91,7 +91,7 @@ pub fn run(command: Command, options: &GlobalArgs, settings: &Settings) -> ExitC
         Command::Ticket(ticket) => ticket::run(&ctx, &ticket),
         Command::Join(join) => join::join(&ctx, &join),
         Command::Leave(leave) => join::leave(&ctx, &leave),
-        Command::Doctor => doctor::run(&ctx),
+        Command::Doctor(doctor) => doctor::run(&ctx, &doctor),
         Command::Config(config) => meta::config(&ctx, &config),
         Command::Keys => meta::keys(&ctx),
         Command::Completions(completions) => meta::completions(&completions),

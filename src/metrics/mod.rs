@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::text::MetricsSnapshot;
 use crate::{
+    health::Findings,
     net::{naming::NamingServer, rpc::endpoint::Endpoint},
     queue::broker::Broker,
 };
@@ -45,6 +46,7 @@ pub(crate) struct MetricsSource {
     pub(crate) broker: Option<Arc<dyn Broker>>,
     pub(crate) naming: Option<NamingServer>,
     pub(crate) endpoint: Endpoint,
+    pub(crate) findings: Findings,
 }
 
 impl MetricsSource {
@@ -52,6 +54,7 @@ impl MetricsSource {
         let mut metrics = MetricsSnapshot {
             names: self.naming.as_ref().map_or(0, NamingServer::count),
             calls: self.endpoint.call_counts(),
+            findings: self.findings.list(),
             ..MetricsSnapshot::default()
         };
         if let Some(broker) = &self.broker {

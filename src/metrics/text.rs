@@ -9,9 +9,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::queue::{
-    stats::{BUCKET_BOUNDS, Buckets, NameHistograms, Percentiles, Stats},
-    worker::{WorkerState, WorkerStatus},
+use crate::{
+    health::{Finding, FindingKind},
+    queue::{
+        stats::{BUCKET_BOUNDS, Buckets, NameHistograms, Percentiles, Stats},
+        worker::{WorkerState, WorkerStatus},
+    },
 };
 
 /// The values of all metrics at one moment.
@@ -22,6 +25,7 @@ pub(super) struct MetricsSnapshot {
     pub(super) histograms: Vec<NameHistograms>,
     pub(super) names: usize,
     pub(super) calls: (u64, u64),
+    pub(super) findings: Vec<Finding>,
 }
 
 impl MetricsSnapshot {
@@ -51,7 +55,13 @@ impl Collector for MetricsSnapshot {
             "Completed calls of objects",
             "outcome",
             &calls,
-        )
+        )?;
+        let findings = FindingKind::ALL.map(|kind| {
+            let listed = self.findings.iter().filter(|finding| finding.kind == kind);
+            (kind.as_str(), listed.count() as f64)
+        });
+        let help = "What is wrong with the node, by kind; 0 where nothing is";
+        gauges(page, "findings", help, "kind", &findings)
     }
 }
 

@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use super::{
-    service::{JOIN, JoinOutcome, LEAVE, NAME, UPSTREAMS},
+    service::{ACKNOWLEDGE, FINDINGS, JOIN, JoinOutcome, LEAVE, NAME, UPSTREAMS},
     upstreams::UpstreamStatus,
 };
-use crate::net::{
-    rpc::{
-        client::{Client, DEADLINE},
-        error::CallError,
-        service::Stub,
-    },
-    trust::{
-        peer_addr::PeerAddr,
-        ticket::{MAX_ADDRS, Ticket},
+use crate::{
+    health::Finding,
+    net::{
+        rpc::{
+            client::{Client, DEADLINE},
+            error::CallError,
+            service::Stub,
+        },
+        trust::{
+            peer_addr::PeerAddr,
+            ticket::{MAX_ADDRS, Ticket},
+        },
     },
 };
 
@@ -51,5 +54,15 @@ impl NodeClient {
     /// Lists the nodes that the node has joined.
     pub(super) async fn upstreams(&self) -> Result<Vec<UpstreamStatus>, CallError> {
         self.0.call(&UPSTREAMS, &[]).await
+    }
+
+    /// Lists what is wrong with the node.
+    pub(super) async fn findings(&self) -> Result<Vec<Finding>, CallError> {
+        self.0.call(&FINDINGS, &[]).await
+    }
+
+    /// Removes the findings about losses, and returns their number.
+    pub(super) async fn acknowledge(&self) -> Result<usize, CallError> {
+        self.0.call(&ACKNOWLEDGE, &[]).await
     }
 }

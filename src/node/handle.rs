@@ -13,6 +13,7 @@ use super::{
     watch::{self, NamesEvent},
 };
 use crate::{
+    health::Finding,
     net::{
         admission::AdmissionClient,
         greeter,
@@ -241,6 +242,37 @@ impl NodeHandle {
             None => {
                 let node = self.node();
                 self.on_net(async move { node.upstreams().await }).await
+            }
+        }
+    }
+
+    /// Lists what is wrong with the node, the most severe first.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn findings(&self) -> Result<Vec<Finding>, CallError> {
+        match &self.service {
+            Some(service) => Ok(service.findings()),
+            None => {
+                let node = self.node();
+                self.on_net(async move { node.findings().await }).await
+            }
+        }
+    }
+
+    /// Removes the node's findings about losses, and returns their number.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn acknowledge(&self) -> Result<usize, CallError> {
+        match self.service.clone() {
+            Some(service) => {
+                self.on_net(async move { Ok(service.acknowledge().await?) })
+                    .await
+            }
+            None => {
+                let node = self.node();
+                self.on_net(async move { node.acknowledge().await }).await
             }
         }
     }

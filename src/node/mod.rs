@@ -7,6 +7,7 @@
 //! | `running`, `start`, `config`, `services` | [`Node`], a node of this process, and what it serves |
 //! | `session`, `client_runtime`, `handle`, `watch` | [`Session`], an open connection to any node, and [`NodeHandle`], the operations on it |
 //! | `upstreams`, `service`, `client`, [`known_nodes`] | the nodes that this one has joined, and the object by which others make it join and leave |
+//! | `health_reports` | what the node reports to its findings |
 //! | `naming`, `names_journal`, `names_file` | the naming server, and the journal in which names persist |
 //! | `instance_lock`, `address`, `discover`, `net_thread` | one node for each data folder, addresses at which others reach it, mDNS, the network's thread |
 
@@ -17,6 +18,7 @@ mod config;
 mod discover;
 mod error;
 mod handle;
+mod health_reports;
 mod instance_lock;
 pub mod known_nodes;
 mod names_file;

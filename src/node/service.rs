@@ -9,16 +9,19 @@ use super::{
     known_nodes::{self, JoinedNode, KnownNodesError},
     upstreams::{UpstreamStatus, Upstreams},
 };
-use crate::net::{
-    rpc::{
-        client::Client,
-        error::{CallError, Code, RemoteError},
-        service::{Method, NoArgs, Service},
-    },
-    trust::{
-        key::PublicKey,
-        role::Role,
-        ticket::{ParseTicketError, Ticket},
+use crate::{
+    health::{Finding, Findings},
+    net::{
+        rpc::{
+            client::Client,
+            error::{CallError, Code, RemoteError},
+            service::{Method, NoArgs, Service},
+        },
+        trust::{
+            key::PublicKey,
+            role::Role,
+            ticket::{ParseTicketError, Ticket},
+        },
     },
 };
 
@@ -42,6 +45,18 @@ pub(super) const UPSTREAMS: Method<NoArgs, Vec<UpstreamStatus>> = Method::new(
     "Lists the nodes that this one has joined, with the state of its names there.",
 )
 .requires(Role::Member);
+
+pub(super) const FINDINGS: Method<NoArgs, Vec<Finding>> = Method::new(
+    "findings() -> list",
+    "Lists what is wrong with this node, the most severe first.",
+)
+.requires(Role::Member);
+
+pub(super) const ACKNOWLEDGE: Method<NoArgs, usize> = Method::new(
+    "acknowledge() -> int",
+    "Removes the findings about losses, and returns their number.",
+)
+.requires(Role::Admin);
 
 /// The result of joining a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +91,7 @@ pub(super) struct NodeService {
     pub(super) label: String,
     pub(super) own: PublicKey,
     pub(super) bound: SocketAddr,
+    pub(super) findings: Findings,
 }
 
 impl NodeService {
@@ -136,10 +152,28 @@ impl NodeService {
         self.upstreams.list()
     }
 
+    /// Lists what is wrong with this node.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        self.findings.list()
+    }
+
+    /// Removes the findings about losses, and returns their number.
+    pub(super) async fn acknowledge(&self) -> Result<usize, RemoteError> {
+        let findings = self.findings.clone();
+        let acknowledged = tokio::task::spawn_blocking(move || findings.acknowledge()).await;
+        acknowledged
+            .unwrap_or_else(|aborted| Err(aborted.into()))
+            .map_err(|error| {
+                let message =
+                    format!("acknowledged until the next start only: it cannot be stored: {error}");
+                RemoteError::new(Code::Internal, message)
+            })
+    }
+
     /// Returns the object, with its methods.
     pub(super) fn object(&self) -> Service {
         let service = Arc::new(self.clone());
-        Service::new("The nodes that this one has joined")
+        Service::new("The nodes that this one has joined, and its health")
             .serve(&JOIN, &service, |service, _, (ticket,)| async move {
                 let ticket: Ticket = ticket
                     .parse()
@@ -157,6 +191,12 @@ impl NodeService {
             })
             .serve(&UPSTREAMS, &service, |service, _, []| {
                 std::future::ready(Ok::<_, RemoteError>(service.upstreams()))
+            })
+            .serve(&FINDINGS, &service, |service, _, []| {
+                std::future::ready(Ok::<_, RemoteError>(service.findings()))
+            })
+            .serve(&ACKNOWLEDGE, &service, |service, _, []| async move {
+                service.acknowledge().await
             })
     }
 }

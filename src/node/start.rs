@@ -15,6 +15,7 @@ use super::{
     discover::Announcer,
     error::NodeError,
     handle::{Locality, NodeHandle, NodeInfo},
+    health_reports::report_recovery,
     instance_lock::{InstanceLock, InstanceLockError},
     known_nodes::{self, JoinedNode},
     naming,
@@ -25,6 +26,7 @@ use super::{
     upstreams::Upstreams,
 };
 use crate::{
+    health::{FindingKind, Findings},
     metrics,
     net::{
         admission, greeter,
@@ -57,7 +59,21 @@ impl Node {
     /// # Errors
     /// As [`Node::start`].
     pub fn start_with(config: &NodeConfig, services: Services) -> Result<Self, NodeError> {
-        let mut lock = acquire(&config.data_dir)?;
+        let lock = acquire(&config.data_dir)?;
+        let findings = Findings::open(&config.data_dir);
+        Self::start_locked(config, services, lock, &findings).inspect_err(|error| {
+            // For those who look for the node later.
+            let text = format!("the last start failed: {error}");
+            findings.report(FindingKind::StartFailed, "", &text);
+        })
+    }
+
+    fn start_locked(
+        config: &NodeConfig,
+        services: Services,
+        mut lock: InstanceLock,
+        findings: &Findings,
+    ) -> Result<Self, NodeError> {
         let identity = Identity::load_or_generate(&config.data_dir)?;
         let members = Members::open(&config.data_dir, identity.public())?;
         let joined = known_nodes::read(&config.data_dir)?;
@@ -83,7 +99,7 @@ impl Node {
         };
 
         let mut services = with_greeter(config, services);
-        let engine = engine(config, std::mem::take(&mut services.tasks))?;
+        let engine = engine(config, std::mem::take(&mut services.tasks), findings)?;
         let stop = CancellationToken::new();
         // An address that cannot be had is known before anything else runs.
         let listener = bind_metrics(config, &net)?;
@@ -101,11 +117,13 @@ impl Node {
                     .map(|engine| Arc::new(engine) as Arc<dyn Broker>),
                 naming: server.clone(),
                 endpoint: endpoint.clone(),
+                findings: findings.clone(),
             };
             net.spawn(metrics::serve(listener, source, stop.clone()));
         }
 
         let (broker, recovery) = broker(engine.as_ref());
+        report_recovery(findings, &recovery);
         let offers = with_broker(&net, services, engine, &recovery).expose(endpoint.objects());
         let upstreams = Upstreams::new(
             endpoint.client(),
@@ -119,6 +137,7 @@ impl Node {
                 .iter()
                 .map(|offer| offer.at_upstream(own.key))
                 .collect(),
+            findings.clone(),
             stop.clone(),
         );
         let service = NodeService {
@@ -128,6 +147,7 @@ impl Node {
             label: config.label.clone(),
             own: own.key,
             bound,
+            findings: findings.clone(),
         };
         expose(&endpoint, &service, server.clone(), &addrs);
         {
@@ -233,7 +253,11 @@ fn with_broker(
     services.exclusive(remote::NAME, &["broker"], Arc::new(object))
 }
 
-fn engine(config: &NodeConfig, mut tasks: Registry) -> Result<Option<Embedded>, NodeError> {
+fn engine(
+    config: &NodeConfig,
+    mut tasks: Registry,
+    findings: &Findings,
+) -> Result<Option<Embedded>, NodeError> {
     if !config.has(Component::Broker) {
         return Ok(None);
     }
@@ -246,6 +270,7 @@ fn engine(config: &NodeConfig, mut tasks: Registry) -> Result<Option<Embedded>, 
         },
         limits: config.broker.limits,
         store: config.broker.store.clone(),
+        findings: findings.clone(),
         ..defaults
     };
     Ok(Some(Embedded::start(broker, tasks)?))

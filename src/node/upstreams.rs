@@ -19,14 +19,18 @@ use tokio_util::sync::CancellationToken;
 use super::{
     address::{self, AdvertisedAddr},
     discover,
+    health_reports::{resolve_upstream, watch_upstream},
     known_nodes::{self, JoinedNode},
     services::ServiceOffer,
 };
-use crate::net::{
-    admission::{AdmissionClient, mirror_members},
-    naming::{LeaseKeeper, LeaseStatus, NamingClient, NamingServer},
-    rpc::{client::Client, error::CallError},
-    trust::{key::PublicKey, members::Members, peer_addr::PeerAddr, role::Role},
+use crate::{
+    health::Findings,
+    net::{
+        admission::{AdmissionClient, mirror_members},
+        naming::{LeaseKeeper, LeaseStatus, NamingClient, NamingServer},
+        rpc::{client::Client, error::CallError},
+        trust::{key::PublicKey, members::Members, peer_addr::PeerAddr, role::Role},
+    },
 };
 
 /// The interval between two searches for unreachable joined nodes at other addresses.
@@ -67,6 +71,7 @@ struct UpstreamsState {
     /// The services to register at each node.
     offers: Vec<ServiceOffer>,
     upstreams: Mutex<HashMap<PublicKey, Upstream>>,
+    findings: Findings,
     stop: CancellationToken,
 }
 
@@ -77,6 +82,7 @@ impl Upstreams {
         naming: Option<NamingServer>,
         addr: AdvertisedAddr,
         offers: Vec<ServiceOffer>,
+        findings: Findings,
         stop: CancellationToken,
     ) -> Self {
         Self(Arc::new(UpstreamsState {
@@ -86,6 +92,7 @@ impl Upstreams {
             addr,
             offers,
             upstreams: Mutex::default(),
+            findings,
             stop,
         }))
     }
@@ -122,6 +129,12 @@ impl Upstreams {
                 upstream.names.push((offer.name.clone(), keeper.status()));
                 upstream.tasks.push(tokio::spawn(keeper.run(stop.clone())));
             }
+            let names = upstream.names.iter().map(|(_, status)| status.clone());
+            let watch = watch_upstream(self.0.findings.clone(), peer, names.collect());
+            let ended = stop.clone();
+            upstream.tasks.push(tokio::spawn(async move {
+                ended.run_until_cancelled(watch).await;
+            }));
             let admission = AdmissionClient::new(self.0.client.clone(), peer);
             let mirror = mirror_members(self.0.members.clone(), admission, self.0.naming.clone());
             upstream.tasks.push(tokio::spawn(async move {
@@ -225,6 +238,7 @@ impl Upstreams {
         let upstream = self.lock().remove(&key);
         if let Some(upstream) = &upstream {
             upstream.stop.cancel();
+            resolve_upstream(&self.0.findings, upstream.peer);
         }
         self.0.members.set_delegated(key, HashMap::new());
         upstream.is_some()

@@ -295,6 +295,7 @@ async fn child() {
             ..StorageConfig::default()
         },
         fail_point,
+        ..BrokerConfig::default()
     });
     let broker = engine.broker;
     let events = broker.subscribe();

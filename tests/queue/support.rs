@@ -102,7 +102,7 @@ impl Setup {
                 folder: self.folder.as_ref().map(|folder| folder.path().to_owned()),
                 ..StorageConfig::default()
             },
-            fail_point: None,
+            ..BrokerConfig::default()
         }
     }
 

@@ -14,6 +14,7 @@ use crate::source::{Reference, Sources};
 const LAYERS: &[&[&str]] = &[
     &["cause"],
     &["files", "logging", "retry", "suggest", "text", "units"],
+    &["health"],
     &["value"],
     // net: names and calls.
     &["net::revision_log", "net::uri"],
@@ -55,6 +56,7 @@ const LAYERS: &[&[&str]] = &[
     // node: one process with its services, made of both.
     &[
         "node::discover",
+        "node::health_reports",
         "node::instance_lock",
         "node::known_nodes",
         "node::names_file",

@@ -2,6 +2,7 @@
 //! commands that drive them.
 
 mod commands;
+mod health;
 mod joined;
 #[cfg(target_os = "linux")]
 mod lossy;

@@ -69,7 +69,7 @@ use super::{
     task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
 };
-use crate::cause::Cause;
+use crate::{cause::Cause, health::Findings};
 
 /// The most workers of one engine.
 pub const MAX_WORKERS: usize = 256;
@@ -79,7 +79,7 @@ const MAX_COMMANDS: usize = 1_024;
 const MAX_BATCHES: usize = 256;
 
 /// The configuration of an embedded engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct BrokerConfig {
     /// Workers at the start, up to [`MAX_WORKERS`]; with none, tasks wait until the pool is scaled.
     pub workers: usize,
@@ -87,6 +87,8 @@ pub struct BrokerConfig {
     pub limits: BrokerLimits,
     /// The store of the tasks.
     pub store: StorageConfig,
+    /// The list to which the engine reports what is wrong.
+    pub findings: Findings,
     /// Ends the process at a certain point, to test that nothing is lost.
     #[doc(hidden)]
     pub fail_point: Option<store::ArmedFailPoint>,
@@ -100,6 +102,7 @@ impl Default for BrokerConfig {
             workers: cores.clamp(2, MAX_WORKERS),
             limits: BrokerLimits::default(),
             store: StorageConfig::default(),
+            findings: Findings::default(),
             fail_point: None,
         }
     }

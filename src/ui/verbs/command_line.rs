@@ -10,8 +10,8 @@ use clap::{Arg, ArgAction, FromArgMatches, Subcommand};
 use super::{Action, TABLE};
 use crate::{
     cli::{
-        Command, NamesCommand, QueueCommand, Selection, TaskSelector, TasksCommand, TicketArgs,
-        TicketCommand, WorkersCommand,
+        Command, DoctorArgs, NamesCommand, QueueCommand, Selection, TaskSelector, TasksCommand,
+        TicketArgs, TicketCommand, WorkersCommand,
     },
     net::trust::ticket::mask,
     queue::query::Order,
@@ -113,7 +113,8 @@ fn steps(command: Command) -> Result<Vec<VerbCall>, String> {
         }
         Command::Queue(QueueCommand::Pause { queue, .. }) => Ok(vec![(Action::Pause, queue)]),
         Command::Queue(QueueCommand::Resume { queue, .. }) => Ok(vec![(Action::Resume, queue)]),
-        Command::Queue(QueueCommand::Stats) | Command::Doctor => step(Action::Doctor, ""),
+        Command::Queue(QueueCommand::Stats)
+        | Command::Doctor(DoctorArgs { acknowledge: false }) => step(Action::Doctor, ""),
         Command::Members => step(Action::Members, ""),
         Command::Revoke(revoke) => step(Action::Revoke, &revoke.member),
         Command::Leave(leave) => step(Action::Leave, &leave.node),

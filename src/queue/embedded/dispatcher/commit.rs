@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{CLOCK_CHECK, Dispatcher};
-use crate::queue::{
-    embedded::store::StoreChange, event::Event, id::IdempotencyKey, index::rows::StorageError,
+use crate::{
+    health::FindingKind,
+    queue::{
+        embedded::store::StoreChange, event::Event, id::IdempotencyKey, index::rows::StorageError,
+    },
 };
 
 impl Dispatcher {
@@ -17,6 +20,8 @@ impl Dispatcher {
         }
         let Err(error) = self.store_changes() else {
             if self.persist_error.take().is_some() {
+                let kind = FindingKind::TasksNotPersisted;
+                self.config.findings.resolve(kind, "");
                 self.core.emit(Event::Persistence(true));
             }
             return Ok(());
@@ -26,9 +31,11 @@ impl Dispatcher {
             self.store_changes().ok();
         }
         if self.persist_error.is_none() {
-            tracing::error!(%error, "cannot save changes");
             self.core.emit(Event::Persistence(false));
         }
+        let text = format!("changes to tasks cannot be stored: {error}");
+        let kind = FindingKind::TasksNotPersisted;
+        self.config.findings.report(kind, "", &text);
         self.persist_error = Some(error.to_string());
         Err(error)
     }

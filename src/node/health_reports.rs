@@ -1,0 +1,197 @@
+//! What a node reports to its findings: the recovery of its tasks, and its upstreams.
+
+use futures_util::{FutureExt, future::select_all};
+use tokio::sync::watch;
+
+use crate::{
+    health::{FindingKind, Findings},
+    net::{naming::LeaseStatus, rpc::error::CallError, trust::peer_addr::PeerAddr},
+    queue::{id::TaskId, storage::Recovery},
+    text::pluralize,
+};
+
+/// The most ids in a text.
+const MAX_IDS: usize = 5;
+
+/// Reports what the previous process lost or crashed at.
+pub(super) fn report_recovery(findings: &Findings, recovery: &Recovery) {
+    if let Some(damage) = &recovery.damage {
+        let text = format!(
+            "the task file was damaged ({}): {} salvaged, {} lost; the old file is at {}",
+            damage.error,
+            pluralize(damage.salvaged, "task"),
+            damage.lost,
+            damage.moved_to.display()
+        );
+        let subject = damage.moved_to.display().to_string();
+        findings.report(FindingKind::TasksSalvaged, &subject, &text);
+    }
+    if let Some((first, last)) = &recovery.missing {
+        let text = format!("acknowledged tasks are missing: {first} to {last}");
+        findings.report(FindingKind::TasksLost, "", &text);
+    }
+    if !recovery.crashed.is_empty() {
+        let (count, ids) = (
+            pluralize(recovery.crashed.len(), "task"),
+            first_ids(&recovery.crashed),
+        );
+        let text = format!("{count} crashed the process too often and failed: {ids}");
+        findings.report(FindingKind::TasksCrashed, "", &text);
+    }
+    if !recovery.requeued.is_empty() {
+        let (count, ids) = (
+            pluralize(recovery.requeued.len(), "running task"),
+            first_ids(&recovery.requeued),
+        );
+        tracing::warn!("the previous process was killed: {count} requeued: {ids}");
+    }
+    if recovery.waiting > 0 {
+        tracing::info!(
+            "{} recovered",
+            pluralize(recovery.waiting, "unfinished task")
+        );
+    }
+}
+
+fn first_ids(ids: &[TaskId]) -> String {
+    let first: Vec<_> = ids.iter().take(MAX_IDS).map(ToString::to_string).collect();
+    let more = if ids.len() > MAX_IDS { ", …" } else { "" };
+    format!("{}{more}", first.join(", "))
+}
+
+/// Reports while an upstream refuses this node or cannot be reached, as the registrations there show it.
+pub(super) async fn watch_upstream(
+    findings: Findings,
+    peer: PeerAddr,
+    mut names: Vec<watch::Receiver<LeaseStatus>>,
+) {
+    while !names.is_empty() {
+        let statuses: Vec<LeaseStatus> = names
+            .iter_mut()
+            .map(|name| name.borrow_and_update().clone())
+            .collect();
+        report_upstream(&findings, peer, &statuses);
+        let changed = names.iter_mut().map(|name| name.changed().boxed());
+        if let (Err(_ended), ..) = select_all(changed).await {
+            return;
+        }
+    }
+}
+
+/// Removes the findings about a node that is no upstream any more.
+pub(super) fn resolve_upstream(findings: &Findings, peer: PeerAddr) {
+    for kind in [
+        FindingKind::UpstreamRefused,
+        FindingKind::UpstreamUnreachable,
+    ] {
+        findings.resolve(kind, &peer.key.fingerprint());
+    }
+}
+
+fn report_upstream(findings: &Findings, peer: PeerAddr, statuses: &[LeaseStatus]) {
+    let key = peer.key.fingerprint();
+    let (mut refused, mut unreachable) = (None, None);
+    for status in statuses {
+        match status {
+            LeaseStatus::Refused(error)
+            | LeaseStatus::Failing(error @ CallError::Unauthorized(_)) => {
+                refused.get_or_insert(error);
+            }
+            LeaseStatus::Failing(error) => {
+                unreachable.get_or_insert(error);
+            }
+            LeaseStatus::Pending | LeaseStatus::Held => {}
+        }
+    }
+    let refused = refused.map(|error| {
+        format!(
+            "the upstream {key} at {} refuses this node: {error}",
+            peer.addr
+        )
+    });
+    let unreachable = unreachable.map(|error| {
+        format!(
+            "the upstream {key} at {} cannot be reached: {error}",
+            peer.addr
+        )
+    });
+    for (kind, text) in [
+        (FindingKind::UpstreamRefused, refused),
+        (FindingKind::UpstreamUnreachable, unreachable),
+    ] {
+        match text {
+            Some(text) => findings.report(kind, &key, &text),
+            None => findings.resolve(kind, &key),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::net::{
+        rpc::error::{Code, RemoteError},
+        trust::key::PublicKey,
+    };
+
+    fn kinds(findings: &Findings) -> Vec<FindingKind> {
+        findings.list().iter().map(|found| found.kind).collect()
+    }
+
+    #[test]
+    fn an_upstream_that_refuses_is_one_finding_until_it_accepts_or_is_left() {
+        let findings = Findings::default();
+        let peer = PeerAddr {
+            addr: SocketAddr::from(([192, 0, 2, 1], 9090)),
+            key: PublicKey::from_bytes([1; 32]),
+        };
+        let refusal = CallError::from(RemoteError::new(Code::Denied, "needs the role member"));
+        let refused = LeaseStatus::Refused(refusal);
+        let statuses = [LeaseStatus::Held, refused.clone(), refused];
+        report_upstream(&findings, peer, &statuses);
+        assert_eq!(kinds(&findings), [FindingKind::UpstreamRefused]);
+        report_upstream(&findings, peer, &[LeaseStatus::Failing(CallError::Closed)]);
+        assert_eq!(kinds(&findings), [FindingKind::UpstreamUnreachable]);
+        report_upstream(&findings, peer, &[LeaseStatus::Held]);
+        assert_eq!(kinds(&findings), []);
+        report_upstream(&findings, peer, &statuses);
+        resolve_upstream(&findings, peer);
+        assert_eq!(kinds(&findings), []);
+    }
+
+    #[test]
+    fn every_loss_of_the_previous_process_is_a_finding() {
+        let findings = Findings::default();
+        let id = TaskId::Sequence;
+        report_recovery(&findings, &Recovery::default());
+        assert_eq!(findings.list(), []);
+        let recovery = Recovery {
+            crashed: (1..=7).map(id).collect(),
+            missing: Some((id(8), id(9))),
+            damage: Some(crate::queue::storage::Damage {
+                error: "malformed".into(),
+                moved_to: "tasks.damaged-1.db".into(),
+                salvaged: 1,
+                lost: 2,
+            }),
+            ..Recovery::default()
+        };
+        report_recovery(&findings, &recovery);
+        let texts: Vec<_> = findings
+            .list()
+            .into_iter()
+            .map(|found| found.text)
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                "the task file was damaged (malformed): 1 task salvaged, 2 lost; the old file is at \
+                 tasks.damaged-1.db",
+                "acknowledged tasks are missing: #8 to #9",
+                "7 tasks crashed the process too often and failed: #1, #2, #3, #4, #5, …",
+            ]
+        );
+    }
+}
