@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    capabilities::Operation, clock::Timestamp, id::TaskId, registry::InvalidTask,
-    state::InvalidTransition, task::TaskFailure,
+    capabilities::Operation, clock::Timestamp, id::TaskId, limits::LimitExceeded,
+    registry::InvalidTask, state::InvalidTransition, task::TaskFailure,
 };
 use crate::cause::Cause;
 
@@ -26,6 +26,9 @@ pub enum BrokerError {
     /// The task name is not registered, or the arguments or options are invalid.
     #[error(transparent)]
     InvalidTask(#[from] InvalidTask),
+    /// A part of the request is over its limit.
+    #[error(transparent)]
+    LimitExceeded(#[from] LimitExceeded),
     /// There is no task with this id, or it has been purged.
     #[error("there is no task {0}; it may have been purged")]
     NotFound(TaskId),

@@ -5,7 +5,7 @@
 //! | [`task`], [`payload`], [`options`], [`id`] | tasks before and after they are submitted, their arguments, options and identifiers |
 //! | [`state`] | the states of a task and the transitions between them |
 //! | [`broker`], [`capabilities`], [`error`] | the interface of every engine, its operations and errors |
-//! | [`query`], [`paging`] | queries: filter, order, page |
+//! | [`query`], [`paging`], [`limits`] | queries: filter, order, page; the limits of a request |
 //! | [`event`], [`stats`], [`storage`] | events, statistics, durability and recovery |
 //! | [`worker`], [`timeline`] | the status of a worker, and its activity in the last half minute |
 //! | [`registry`], [`context`] | typed Rust functions as tasks, and the context in which they run |
@@ -26,6 +26,7 @@ pub mod event;
 mod executor;
 pub mod id;
 mod index;
+pub mod limits;
 pub mod number;
 pub mod options;
 pub mod paging;

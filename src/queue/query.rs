@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     id::{TaskId, WorkerId},
+    limits::{LimitExceeded, MAX_FILTER_IDS, MAX_FILTER_TEXT, MAX_FILTER_WORDS},
     state::{State, StateSet},
     task::Task,
 };
@@ -72,7 +73,8 @@ impl Order {
     }
 }
 
-/// The conditions that a task must meet, all of them.
+/// The conditions that a task must meet, all of them. Its size is limited; see
+/// [`Filter::check_limits`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {
@@ -127,14 +129,43 @@ impl Filter {
     /// `worker:w2`.
     ///
     /// # Errors
-    /// A sentence that names the invalid word. A word such as `stat:failed`, with a field that there is
-    /// not, is invalid and not a text, with and without `!`.
+    /// A sentence that names the invalid word, or the limit that the filter exceeds. A word such as
+    /// `stat:failed`, with a field that there is not, is invalid and not a text, with and without `!`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut filter = Self::default();
         for word in filter_words(text)? {
             filter.add_word(word)?;
         }
-        Ok(filter)
+        let fits = filter.check_limits().map_err(|why| why.to_string());
+        fits.map(|()| filter)
+    }
+
+    /// Checks the size of the filter: every row that a request examines costs as much as its filter is
+    /// large.
+    ///
+    /// # Errors
+    /// [`LimitExceeded`] names the limit: [`MAX_FILTER_WORDS`], [`MAX_FILTER_TEXT`] or
+    /// [`MAX_FILTER_IDS`].
+    pub fn check_limits(&self) -> Result<(), LimitExceeded> {
+        let words = self.words();
+        if words > MAX_FILTER_WORDS {
+            return Err(LimitExceeded::FilterWords(words));
+        }
+        let ids = self.ids.as_ref().map_or(0, BTreeSet::len);
+        if ids > MAX_FILTER_IDS {
+            return Err(LimitExceeded::FilterIds(ids));
+        }
+        let names = [&self.name, &self.queue, &self.key].into_iter().flatten();
+        let texts = self.contains.iter().chain(&self.excludes).chain(names);
+        match texts.map(String::len).max() {
+            Some(length) if length > MAX_FILTER_TEXT => Err(LimitExceeded::FilterText(length)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the number of words that each row is searched for.
+    pub(super) const fn words(&self) -> usize {
+        self.contains.len() + self.excludes.len()
     }
 
     fn add_word(&mut self, word: FilterWord<'_>) -> Result<(), String> {
@@ -438,6 +469,34 @@ mod tests {
             let why = Filter::parse(text).expect_err(text);
             assert!(why.contains(expected), "{text}: {why}");
         }
+    }
+
+    #[test]
+    fn a_filter_over_a_limit_names_it() {
+        let words = |count: usize| vec!["x"; count].join(" ");
+        assert!(Filter::parse(&words(MAX_FILTER_WORDS)).is_ok());
+        let why = Filter::parse(&words(MAX_FILTER_WORDS + 1)).expect_err("too many");
+        assert_eq!(
+            why,
+            "a filter has at most 32 words, and this one has 33; use fewer"
+        );
+        let both = Filter {
+            contains: vec!["x".into(); MAX_FILTER_WORDS],
+            excludes: vec!["y".into()],
+            ..Filter::default()
+        };
+        assert_eq!(both.check_limits(), Err(LimitExceeded::FilterWords(33)));
+
+        let long = "x".repeat(MAX_FILTER_TEXT + 1);
+        for field in ["", "!", "name:", "queue:", "key:"] {
+            let why = Filter::parse(&format!("{field}{long}")).expect_err("too long");
+            assert!(why.contains("at most 256 bytes"), "{field}: {why}");
+        }
+
+        let ids = |count: usize| Filter::by_ids((0..count as u64).map(TaskId::Sequence));
+        assert_eq!(ids(MAX_FILTER_IDS).check_limits(), Ok(()));
+        let many = ids(MAX_FILTER_IDS + 1).check_limits();
+        assert_eq!(many, Err(LimitExceeded::FilterIds(1_001)));
     }
 
     #[test]

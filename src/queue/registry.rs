@@ -29,7 +29,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     context::Context,
-    options::MAX_NAME,
+    limits::{MAX_SPAN, MAX_TIME},
+    options::{MAX_NAME, TaskOptions},
     task::{MAX_PAYLOAD, NewTask, TaskFailure},
 };
 
@@ -207,6 +208,26 @@ fn validate(task: &NewTask) -> Result<(), String> {
             _ => {}
         }
     }
+    validate_times(&task.options)
+}
+
+fn validate_times(options: &TaskOptions) -> Result<(), String> {
+    let spans = [
+        ("delay", options.delay),
+        ("expiry", options.expires),
+        ("soft limit", options.limits.soft),
+        ("time limit", options.limits.hard),
+        ("result lifetime", options.result_ttl),
+    ];
+    for (option, span) in spans {
+        if span.is_some_and(|span| span > MAX_SPAN) {
+            let days = MAX_SPAN.as_secs() / (24 * 60 * 60);
+            return Err(format!("the {option} is longer than {days} days"));
+        }
+    }
+    if options.eta.is_some_and(|eta| eta.0 > MAX_TIME) {
+        return Err("the time to start at is after the year 9999".to_owned());
+    }
     Ok(())
 }
 
@@ -216,8 +237,10 @@ fn parse_args<A: DeserializeOwned>(args: &str) -> Result<A, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::queue::id::TaskId;
+    use crate::queue::{clock::Timestamp, id::TaskId};
 
     #[derive(serde::Deserialize)]
     struct Pair {
@@ -259,6 +282,41 @@ mod tests {
             failure.text(),
             "ParseIntError: invalid digit found in string"
         );
+    }
+
+    #[test]
+    fn times_over_their_limit_are_rejected_by_name() {
+        let spans: [(&str, fn(&mut TaskOptions, Duration)); 5] = [
+            ("delay", |options, span| options.delay = Some(span)),
+            ("expiry", |options, span| options.expires = Some(span)),
+            ("soft limit", |options, span| {
+                options.limits.soft = Some(span)
+            }),
+            ("time limit", |options, span| {
+                options.limits.hard = Some(span)
+            }),
+            ("result lifetime", |options, span| {
+                options.result_ttl = Some(span);
+            }),
+        ];
+        let mut task = NewTask::new("pair", "[5]");
+        for (option, set) in spans {
+            task.options = TaskOptions::default();
+            set(&mut task.options, MAX_SPAN);
+            assert!(registry().resolve(&task).is_ok(), "{option}");
+            for span in [MAX_SPAN + Duration::from_nanos(1), Duration::MAX] {
+                set(&mut task.options, span);
+                let refused = registry().resolve(&task).expect_err("refused");
+                let expected = format!("pair: the {option} is longer than 3650 days");
+                assert_eq!(refused.to_string(), expected);
+            }
+        }
+        task.options = TaskOptions {
+            eta: Some(Timestamp(u64::MAX)),
+            ..TaskOptions::default()
+        };
+        let refused = registry().resolve(&task).expect_err("refused");
+        assert!(refused.to_string().contains("year 9999"), "{refused}");
     }
 
     #[test]

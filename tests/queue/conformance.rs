@@ -9,6 +9,7 @@ use distro_tui::queue::{
     error::BrokerError,
     event::{Event, EventBatch},
     id::{IdempotencyKey, TaskId},
+    limits::{self, LimitExceeded},
     options::{BrokerLimits, DEFAULT_QUEUE, KeyPolicy, TaskKey},
     query::{Filter, Order, PageStart, Query},
     registry::InvalidTask,
@@ -62,6 +63,7 @@ on_every_engine![
     a_submit_with_an_idempotency_key_is_accepted_once,
     pages_go_on_where_they_ended_however_large_the_tasks_are,
     matching_tasks_are_counted_cancelled_and_retried_in_bulk,
+    a_request_over_a_limit_is_refused_and_names_the_limit,
     a_unique_key_gives_the_living_task_and_a_queue_pauses_alone,
     a_task_reports_its_progress_and_its_attempts,
     queues_report_their_tasks_and_consumers,
@@ -515,6 +517,42 @@ async fn matching_tasks_are_counted_cancelled_and_retried_in_bulk(setup: Setup) 
     broker.resume(None).await.expect("answers");
     for id in &ids[..3] {
         until(broker, id, State::Succeeded).await;
+    }
+}
+
+async fn a_request_over_a_limit_is_refused_and_names_the_limit(setup: Setup) {
+    let engine = setup.subject(1, BrokerLimits::default()).await;
+    let broker = &*engine.broker;
+    let filter = |words: usize| Filter {
+        contains: vec!["x".into(); words],
+        ..Filter::default()
+    };
+    let query = |words: usize| Query {
+        filter: filter(words),
+        ..Query::default()
+    };
+    let most = limits::MAX_FILTER_WORDS;
+    let refusal = |words| BrokerError::LimitExceeded(LimitExceeded::FilterWords(words));
+    if engine.supports(&[Operation::List]) {
+        assert!(broker.list(query(most)).await.is_ok());
+        assert_eq!(broker.list(query(most + 1)).await, Err(refusal(most + 1)));
+    }
+    if engine.supports(&[Operation::Count]) {
+        assert!(broker.count(filter(most)).await.is_ok());
+        assert_eq!(broker.count(filter(9_999)).await, Err(refusal(9_999)));
+    }
+    if engine.supports(&[Operation::Bulk]) {
+        let long = Filter {
+            excludes: vec!["x".repeat(1_000)],
+            ..Filter::default()
+        };
+        let refused = broker.bulk(BulkAction::Cancel, long).await;
+        let why = refused.expect_err("too long").to_string();
+        assert!(
+            why.contains("at most 256 bytes") && why.contains("1000"),
+            "{why}"
+        );
+        assert!(broker.bulk(BulkAction::Cancel, filter(most)).await.is_ok());
     }
 }
 

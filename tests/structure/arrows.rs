@@ -29,6 +29,7 @@ const LAYERS: &[&[&str]] = &[
         "queue::capabilities",
         "queue::clock",
         "queue::id",
+        "queue::limits",
         "queue::number",
         "queue::payload",
         "queue::state",

@@ -60,6 +60,7 @@ use super::{
     event::Subscription,
     id::{IdempotencyKey, TaskId},
     index::rows::StorageError,
+    limits::{LimitExceeded, MAX_SUBMIT},
     options::BrokerLimits,
     query::{Filter, Page, Query},
     registry::Registry,
@@ -248,6 +249,9 @@ impl Embedded {
     }
 
     fn validate(&self, tasks: Vec<NewTask>) -> Result<Vec<ValidatedTask>, BrokerError> {
+        if tasks.len() > MAX_SUBMIT {
+            return Err(LimitExceeded::Submit(tasks.len()).into());
+        }
         tasks
             .into_iter()
             .map(|task| {
@@ -256,6 +260,11 @@ impl Embedded {
             })
             .collect()
     }
+}
+
+/// The reply to a request that is over a limit.
+fn rejected<'a, T: Send + 'a>(why: LimitExceeded) -> BrokerFuture<'a, T> {
+    futures_util::future::ready(Err(why.into())).boxed()
 }
 
 impl Engine for Embedded {
@@ -289,10 +298,16 @@ impl Inspect for Embedded {
     }
 
     fn list(&self, query: Query) -> BrokerFuture<'_, Page> {
+        if let Err(why) = query.filter.check_limits() {
+            return rejected(why);
+        }
         self.read(|reply| ReadRequest::List(query, reply))
     }
 
     fn count(&self, filter: Filter) -> BrokerFuture<'_, Count> {
+        if let Err(why) = filter.check_limits() {
+            return rejected(why);
+        }
         let count = self.read(|reply| ReadRequest::Count(filter, reply));
         count.map_ok(Count::Exact).boxed()
     }
@@ -355,6 +370,9 @@ impl Control for Embedded {
     }
 
     fn bulk(&self, action: BulkAction, filter: Filter) -> BrokerFuture<'_, BulkOutcome> {
+        if let Err(why) = filter.check_limits() {
+            return rejected(why);
+        }
         self.try_request(|reply| DispatcherCommand::Bulk(action, filter, reply))
     }
 

@@ -35,6 +35,7 @@ impl From<BrokerError> for RemoteError {
         let code = match &error {
             BrokerError::NotFound(_) => Code::NotFound,
             BrokerError::InvalidTask(_)
+            | BrokerError::LimitExceeded(_)
             | BrokerError::InvalidTransition { .. }
             | BrokerError::IncompletePayload(_) => Code::BadArguments,
             BrokerError::DuplicateKey { .. } => Code::Exists,
