@@ -28,7 +28,7 @@ use distro_tui::queue::{
     embedded::{BrokerConfig, Embedded},
     id::TaskId,
     options::BrokerLimits,
-    query::{Cursor, PageStart, Query},
+    query::{Filter, PageStart, Query},
     registry::Registry,
     state::State,
     storage::{Durability, StorageConfig},
@@ -262,10 +262,12 @@ async fn with_backlog(home: &Path) -> Backlog {
             stats.unfinished() > BACKLOG - 100_000,
             "few have run before the pause"
         );
-        let middle = Cursor {
-            key: 0,
-            id: TaskId::Sequence(BACKLOG as u64 / 2),
+        let middle = Query {
+            filter: Filter::by_ids([TaskId::Sequence(BACKLOG as u64 / 2)]),
+            limit: 1,
+            ..Query::default()
         };
+        let middle = broker.list(middle).await.expect("it runs").rows[0].cursor;
         let query = Query {
             from: PageStart::At(middle),
             limit: 50,
@@ -274,7 +276,7 @@ async fn with_backlog(home: &Path) -> Backlog {
         let since = Instant::now();
         let page = broker.list(query).await.expect("it runs");
         pages.push(since.elapsed().as_secs_f64() * 1e3);
-        assert_eq!(page.tasks.len(), 50);
+        assert_eq!(page.rows.len(), 50);
         // What the engine before has given back may be used again, so this is a lower bound but for the
         // first.
         memories.push(memory::resident("self").saturating_sub(before) as f64 / f64::from(1 << 20));

@@ -67,23 +67,24 @@ pub(crate) async fn tasks(
     order: Order,
 ) -> io::Result<usize> {
     let mut writer = blocking(move || Writer::create(&path, TaskJson::COLUMNS)).await?;
-    let mut from = PageStart::First;
+    let mut query = Query {
+        filter,
+        order,
+        from: PageStart::First,
+        limit: MAX_PAGE,
+    };
     let mut rows = 0;
     while rows < MAX_ROWS {
-        let query = Query {
-            filter: filter.clone(),
-            order,
-            from,
-            limit: MAX_PAGE,
-        };
-        let page = fetch_full_page(broker, query)
+        let page = fetch_full_page(broker, query.clone())
             .await
             .map_err(io::Error::other)?;
-        let Some(last) = page.tasks.last() else { break };
-        from = PageStart::After(order.cursor(last));
-        rows += page.tasks.len();
+        let Some(next) = query.next_page(&page) else {
+            break;
+        };
+        query.from = next;
+        rows += page.rows.len();
         writer = blocking(move || {
-            for task in &page.tasks {
+            for task in page.tasks() {
                 writer.write(&TaskJson::from(task))?;
             }
             Ok(writer)

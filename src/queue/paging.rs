@@ -4,8 +4,7 @@
 use super::{
     broker::Broker,
     error::BrokerError,
-    query::{Page, PageStart, Query},
-    task::Task,
+    query::{Page, Query},
 };
 
 /// Fetches a page that is full or ends with the last task, in as many calls as necessary.
@@ -14,24 +13,19 @@ use super::{
 /// Those of [`Inspect::list`](super::broker::Inspect::list).
 pub async fn fetch_full_page(broker: &dyn Broker, mut query: Query) -> Result<Page, BrokerError> {
     let backwards = query.from.is_backwards();
-    let mut tasks: Vec<Task> = Vec::new();
+    let mut full = Page::default();
     loop {
         let page = broker.list(query.clone()).await?;
-        query.limit -= page.tasks.len().min(query.limit);
+        query.limit -= page.rows.len().min(query.limit);
+        let next = page.resume_at.and_then(|_| query.next_page(&page));
         if backwards {
-            tasks.splice(0..0, page.tasks);
+            full.rows.splice(0..0, page.rows);
         } else {
-            tasks.extend(page.tasks);
+            full.rows.extend(page.rows);
         }
-        match page.resume_at.filter(|_| query.limit > 0) {
-            Some(cursor) if backwards => query.from = PageStart::Before(cursor),
-            Some(cursor) => query.from = PageStart::After(cursor),
-            None => {
-                return Ok(Page {
-                    tasks,
-                    resume_at: None,
-                });
-            }
+        match next.filter(|_| query.limit > 0) {
+            Some(next) => query.from = next,
+            None => return Ok(full),
         }
     }
 }

@@ -57,20 +57,6 @@ impl Order {
             Self::Slowest => "slowest",
         }
     }
-
-    /// The position of a task in this order.
-    #[must_use]
-    pub fn cursor(self, task: &Task) -> Cursor {
-        let key = match self {
-            Self::Newest | Self::Oldest => 0,
-            Self::State => task.state.index() as u64,
-            Self::Slowest => duration_key(task.run_time),
-        };
-        Cursor {
-            key,
-            id: task.id.clone(),
-        }
-    }
 }
 
 /// The conditions that a task must meet, all of them. Its size is limited; see
@@ -340,13 +326,26 @@ fn unknown_state(text: &str) -> String {
     format!("`{text}` is not a state; use one of {}", names.join(", "))
 }
 
-/// The position of a task in an order. It stays valid after the task has been removed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// The position of a task in an order. Only an engine makes one and knows its content; it stays valid
+/// after the task has been removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Cursor {
-    /// The sort key of the order: the index of the state, or the duration in microseconds.
-    pub key: u64,
-    /// The task among those with an equal key.
-    pub id: TaskId,
+    /// The sort key of the order.
+    key: u64,
+    /// The number of the row among those with an equal key.
+    row: u64,
+}
+
+impl Cursor {
+    /// Returns the cursor of a row.
+    pub(super) const fn new(key: u64, row: u64) -> Self {
+        Self { key, row }
+    }
+
+    /// The sort key of the order, and the number of the row.
+    pub(super) const fn position(self) -> (u64, u64) {
+        (self.key, self.row)
+    }
 }
 
 /// The start of a page.
@@ -391,21 +390,76 @@ pub struct Query {
     pub limit: usize,
 }
 
+impl Query {
+    /// The start of the page that follows `page` in the direction of this query; `None` when there is
+    /// none.
+    #[must_use]
+    pub fn next_page(&self, page: &Page) -> Option<PageStart> {
+        let backwards = self.from.is_backwards();
+        let last = if backwards {
+            page.rows.first()
+        } else {
+            page.rows.last()
+        };
+        let end = page.resume_at.or(last.map(|row| row.cursor))?;
+        Some(if backwards {
+            PageStart::Before(end)
+        } else {
+            PageStart::After(end)
+        })
+    }
+}
+
 /// A page of tasks in the requested order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Page {
-    /// The tasks.
-    pub tasks: Vec<Task>,
+    /// The tasks with their positions.
+    pub rows: Vec<PageRow>,
     /// The position at which the broker stopped because one call has a limit: the page resumes after
     /// it, or before it for a page that is filled backwards. `None`: the page is full or complete.
     pub resume_at: Option<Cursor>,
+}
+
+/// A task of a page, with its position in the order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageRow {
+    /// The position.
+    pub cursor: Cursor,
+    /// The task.
+    pub task: Task,
+}
+
+impl Page {
+    /// The tasks in order.
+    pub fn tasks(&self) -> impl DoubleEndedIterator<Item = &Task> {
+        self.rows.iter().map(|row| &row.task)
+    }
+
+    /// Returns the tasks in order.
+    pub fn into_tasks(self) -> impl DoubleEndedIterator<Item = Task> {
+        self.rows.into_iter().map(|row| row.task)
+    }
+}
+
+/// A page for display only: its rows have no position.
+impl FromIterator<Task> for Page {
+    fn from_iter<T: IntoIterator<Item = Task>>(tasks: T) -> Self {
+        let row = |task| PageRow {
+            cursor: Cursor::default(),
+            task,
+        };
+        Self {
+            rows: tasks.into_iter().map(row).collect(),
+            resume_at: None,
+        }
+    }
 }
 
 /// The sort key of [`Order::Slowest`] in microseconds; 0 for a task that ran for less than
 /// [`MIN_SORTED`] or not at all. Most tasks are short, and sorting them would cost each of them an
 /// index entry.
 #[must_use]
-pub fn duration_key(run_time: Option<Duration>) -> u64 {
+pub(super) fn duration_key(run_time: Option<Duration>) -> u64 {
     let run_time = run_time
         .filter(|run_time| *run_time >= MIN_SORTED)
         .unwrap_or_default();

@@ -201,7 +201,7 @@ impl Recorder {
             page: Some(page), ..
         } = msg
         {
-            self.rows.clone_from(&page.tasks);
+            self.rows = page.tasks().cloned().collect();
         }
         self.write(&body)
     }
@@ -247,7 +247,7 @@ fn difference<'a>(before: &[Task], page: &'a Page) -> Vec<RecordedRow<&'a Task>>
             None => RecordedRow::New(task),
         }
     };
-    page.tasks.iter().map(row).collect()
+    page.tasks().map(row).collect()
 }
 
 /// Returns the message without secrets, if it has any.

@@ -154,10 +154,7 @@ impl Player {
                 number,
                 page: new.map(|new| {
                     self.rows = rows(&self.rows, new);
-                    Page {
-                        tasks: self.rows.clone(),
-                        resume_at: None,
-                    }
+                    self.rows.iter().cloned().collect::<Page>()
                 }),
             },
         };

@@ -217,7 +217,7 @@ async fn an_error_keeps_its_kind_and_the_lines_of_its_causes(setup: Setup) {
             limit: 10,
             ..Query::default()
         };
-        let found = broker.list(found).await.expect("answers").tasks;
+        let found = broker.list(found).await.expect("answers").rows;
         assert_eq!(found.len(), 1, "a search finds the kind of an error");
     }
 }
@@ -438,33 +438,29 @@ async fn pages_go_on_where_they_ended_however_large_the_tasks_are(setup: Setup) 
     let ids = all(broker, (0..40).map(large).collect()).await;
     for order in [Order::Oldest, Order::Newest] {
         for backwards in [false, true] {
-            let mut from = if backwards {
+            let from = if backwards {
                 PageStart::Last
             } else {
                 PageStart::First
             };
+            let mut query = Query {
+                order,
+                from,
+                limit: 15,
+                ..Query::default()
+            };
             let mut seen = Vec::new();
             loop {
-                let query = Query {
-                    order,
-                    from,
-                    limit: 15,
-                    ..Query::default()
-                };
-                let mut page = broker.list(query).await.expect("answers");
-                if backwards {
-                    page.tasks.reverse();
-                }
-                let place = page.tasks.last().map(|task| order.cursor(task));
-                seen.extend(page.tasks.iter().map(|task| task.id.clone()));
-                let Some(place) = page.resume_at.or(place) else {
+                let page = broker.list(query.clone()).await.expect("answers");
+                let Some(next) = query.next_page(&page) else {
                     break;
                 };
-                from = if backwards {
-                    PageStart::Before(place)
-                } else {
-                    PageStart::After(place)
-                };
+                query.from = next;
+                let ids = page.tasks().map(|task| task.id.clone());
+                match backwards {
+                    true => seen.extend(ids.rev()),
+                    false => seen.extend(ids),
+                }
             }
             if (order == Order::Newest) != backwards {
                 seen.reverse();

@@ -98,11 +98,11 @@ async fn shown(broker: &Embedded) -> Option<Vec<Task>> {
     };
     loop {
         let page = broker.list(query.clone()).await.ok()?;
-        let Some(last) = page.tasks.last() else {
+        let Some(next) = query.next_page(&page) else {
             return Some(tasks);
         };
-        query.from = distro_tui::queue::query::PageStart::After(Order::Oldest.cursor(last));
-        tasks.extend(page.tasks);
+        query.from = next;
+        tasks.extend(page.into_tasks());
     }
 }
 

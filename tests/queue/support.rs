@@ -279,7 +279,8 @@ pub(crate) async fn newest(broker: &dyn Broker, limit: usize) -> Vec<Task> {
         limit,
         ..Query::default()
     };
-    broker.list(query).await.expect("answers").tasks
+    let page = broker.list(query).await.expect("answers");
+    page.into_tasks().collect()
 }
 
 /// The sequence number of a task.

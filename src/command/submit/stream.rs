@@ -187,9 +187,9 @@ impl Submitter<'_> {
             ..Query::default()
         };
         let page = self.fetch_page(query).await?;
-        let found = page.tasks.len();
+        let found = page.rows.len();
         let mut progress = false;
-        for task in page.tasks {
+        for task in page.into_tasks() {
             if task.state.is_finished() {
                 progress = true;
                 pending.finished.insert(task.id.clone(), task);

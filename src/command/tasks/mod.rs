@@ -102,10 +102,12 @@ async fn list(broker: &dyn Broker, mut query: Query, mut out: Output) -> CmdResu
     while remaining > 0 {
         query.limit = remaining.min(MAX_PAGE);
         let page = fetch_full_page(broker, query.clone()).await?;
-        let Some(last) = page.tasks.last() else { break };
-        query.from = PageStart::After(query.order.cursor(last));
-        remaining -= page.tasks.len().min(remaining);
-        tasks.extend(page.tasks);
+        let Some(next) = query.next_page(&page) else {
+            break;
+        };
+        query.from = next;
+        remaining -= page.rows.len().min(remaining);
+        tasks.extend(page.into_tasks());
     }
     if out.json {
         let json: Vec<TaskJson<'_>> = tasks.iter().map(TaskJson::from).collect();

@@ -59,12 +59,10 @@ impl BulkJob {
     pub(super) fn add_page(mut self, page: &Page, outcome: BulkOutcome) -> Next {
         self.outcome.done += outcome.done;
         self.outcome.skipped += outcome.skipped;
-        let full = page.tasks.len() == PAGE_SIZE;
-        let last = page.tasks.last().filter(|_| full);
-        let last = last.map(|task| Order::Oldest.cursor(task));
-        match page.resume_at.clone().or(last) {
-            Some(cursor) => {
-                self.query.from = PageStart::After(cursor);
+        let more = page.resume_at.is_some() || page.rows.len() == PAGE_SIZE;
+        match self.query.next_page(page).filter(|_| more) {
+            Some(next) => {
+                self.query.from = next;
                 Next::Continue(Box::new(self))
             }
             None => Next::Finished(self.outcome, self.reply),

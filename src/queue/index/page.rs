@@ -10,7 +10,7 @@ use super::{
 };
 use crate::queue::{
     id::TaskId,
-    query::{Cursor, Filter, MAX_PAGE, Order, Page, PageStart, Query},
+    query::{Cursor, Filter, MAX_PAGE, Order, Page, PageRow, PageStart, Query},
     state::{State, StateSet},
     task::Task,
 };
@@ -34,7 +34,7 @@ pub(in crate::queue) fn list(
         filter: &query.filter,
     };
     for (scanned, item) in scan.items(query.order, &query.from).enumerate() {
-        if page.tasks.len() >= limit {
+        if page.rows.len() >= limit {
             break;
         }
         if scanned >= SCAN_LIMIT {
@@ -42,17 +42,18 @@ pub(in crate::queue) fn list(
             break;
         }
         let (key, row) = item?;
-        last = Some(Cursor {
-            key,
-            id: TaskId::Sequence(row.id),
-        });
+        let cursor = Cursor::new(key, row.id);
+        last = Some(cursor);
         let run = running.get(&row.id);
         if row.matches(&query.filter, run) {
-            page.tasks.push(row.to_task(run));
+            page.rows.push(PageRow {
+                cursor,
+                task: row.to_task(run),
+            });
         }
     }
     if query.from.is_backwards() {
-        page.tasks.reverse();
+        page.rows.reverse();
     }
     Ok(page)
 }
@@ -129,9 +130,9 @@ impl<'a> ListScan<'a> {
         let descending = newest_first != from.is_backwards();
         let edge = match from {
             PageStart::First | PageStart::Last => Bound::Unbounded,
-            PageStart::At(cursor) => Bound::Included((0, id(cursor))),
+            PageStart::At(cursor) => Bound::Included((0, cursor.position().1)),
             PageStart::After(cursor) | PageStart::Before(cursor) => {
-                Bound::Excluded((0, id(cursor)))
+                Bound::Excluded((0, cursor.position().1))
             }
         };
         let range = if descending {
@@ -163,7 +164,7 @@ impl<'a> ListScan<'a> {
         let backwards = from.is_backwards();
         let start = match from {
             PageStart::First | PageStart::Last => None,
-            PageStart::At(c) | PageStart::After(c) | PageStart::Before(c) => Some((c.key, id(c))),
+            PageStart::At(c) | PageStart::After(c) | PageStart::Before(c) => Some(c.position()),
         };
         let inclusive = matches!(from, PageStart::At(_));
         let rows_of = move |state: State| -> ScanIter<'a> {
@@ -194,13 +195,12 @@ impl<'a> ListScan<'a> {
     }
 
     fn by_run_time(self, from: &PageStart) -> ScanIter<'a> {
-        let key = |c: &Cursor| (c.key, id(c));
         let (range, descending) = match from {
             PageStart::First => ((Bound::Unbounded, Bound::Unbounded), true),
-            PageStart::At(c) => ((Bound::Unbounded, Bound::Included(key(c))), true),
-            PageStart::After(c) => ((Bound::Unbounded, Bound::Excluded(key(c))), true),
+            PageStart::At(c) => ((Bound::Unbounded, Bound::Included(c.position())), true),
+            PageStart::After(c) => ((Bound::Unbounded, Bound::Excluded(c.position())), true),
             PageStart::Last => ((Bound::Unbounded, Bound::Unbounded), false),
-            PageStart::Before(c) => ((Bound::Excluded(key(c)), Bound::Unbounded), false),
+            PageStart::Before(c) => ((Bound::Excluded(c.position()), Bound::Unbounded), false),
         };
         self.rows.scan(Scan::RunTime, range, descending)
     }
@@ -233,10 +233,6 @@ impl<'a> ListScan<'a> {
             Err(why) => Some(Err(why)),
         }))
     }
-}
-
-fn id(cursor: &Cursor) -> u64 {
-    cursor.id.sequence().unwrap_or(u64::MAX)
 }
 
 fn within(range: KeyRange, key: SortKey) -> bool {

@@ -89,7 +89,9 @@ fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
         .serve(&LIST, broker, |broker, _, (query,)| async move {
             let query = query.unwrap_or_else(first_page);
             let mut page = broker.list(query.clone()).await?;
-            page.tasks.iter_mut().for_each(shorten_errors);
+            page.rows
+                .iter_mut()
+                .for_each(|row| shorten_errors(&mut row.task));
             Ok::<_, BrokerError>(fit_into_frame(&query, page))
         })
         .serve(&COUNT, broker, |broker, _, (filter,)| async move {
@@ -175,11 +177,11 @@ fn first_page() -> Query {
 fn fit_into_frame(query: &Query, mut page: Page) -> Page {
     let backwards = query.from.is_backwards();
     if backwards {
-        page.tasks.reverse();
+        page.rows.reverse();
     }
     let mut room = MAX_FRAME_TEXT;
     let mut fits = 0;
-    for task in &page.tasks {
+    for task in page.tasks() {
         let size = size(task);
         // One task always fits: it is smaller than half a frame.
         if fits > 0 && size > room {
@@ -188,12 +190,12 @@ fn fit_into_frame(query: &Query, mut page: Page) -> Page {
         room = room.saturating_sub(size);
         fits += 1;
     }
-    if fits < page.tasks.len() {
-        page.tasks.truncate(fits);
-        page.resume_at = page.tasks.last().map(|task| query.order.cursor(task));
+    if fits < page.rows.len() {
+        page.rows.truncate(fits);
+        page.resume_at = page.rows.last().map(|row| row.cursor);
     }
     if backwards {
-        page.tasks.reverse();
+        page.rows.reverse();
     }
     page
 }

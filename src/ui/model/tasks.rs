@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::list::{Motion, Selection};
 use crate::queue::{
     id::TaskId,
-    query::{Filter, Order, Page, PageStart, Query},
+    query::{Filter, Order, Page, PageRow, PageStart, Query},
     state::State,
     task::Task,
 };
@@ -41,7 +41,7 @@ pub(crate) struct Fetch {
 
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
-    rows: VecDeque<Task>,
+    rows: VecDeque<PageRow>,
     /// The first row is the first of all matching tasks; likewise the last.
     at_start: bool,
     at_end: bool,
@@ -64,12 +64,23 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    pub(crate) fn rows(&self) -> &VecDeque<Task> {
-        &self.rows
+    /// The number of rows in the window.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The tasks in the window.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Task> {
+        self.rows.iter().map(|row| &row.task)
+    }
+
+    /// Returns the task in a row of the window.
+    pub(crate) fn get(&self, row: usize) -> Option<&Task> {
+        self.rows.get(row).map(|row| &row.task)
     }
 
     pub(crate) fn selected(&self) -> Option<&Task> {
-        self.rows.get(self.selection.at)
+        self.get(self.selection.at)
     }
 
     /// Marks or unmarks the selected task; returns false if too many are marked.
@@ -99,7 +110,7 @@ impl Tasks {
 
     fn visible(&self) -> impl Iterator<Item = &Task> {
         let visible = self.selection.visible(self.rows.len());
-        self.rows.range(visible)
+        self.rows.range(visible).map(|row| &row.task)
     }
 
     /// Moves the selection; returns the page that this requires.
@@ -127,10 +138,10 @@ impl Tasks {
         let near_start = self.selection.top < height;
         let near_end = self.selection.top + 2 * height >= self.rows.len();
         let (kind, from) = if near_start && !self.at_start {
-            let first = self.rows.front().map(|task| self.order.cursor(task))?;
+            let first = self.rows.front()?.cursor;
             (FetchKind::Before, PageStart::Before(first))
         } else if near_end && !self.at_end {
-            let last = self.rows.back().map(|task| self.order.cursor(task))?;
+            let last = self.rows.back()?.cursor;
             (FetchKind::After, PageStart::After(last))
         } else {
             return None;
@@ -154,7 +165,7 @@ impl Tasks {
             return None;
         }
         let from = match self.rows.front() {
-            Some(first) if !self.at_start => PageStart::At(self.order.cursor(first)),
+            Some(first) if !self.at_start => PageStart::At(first.cursor),
             _ => PageStart::First,
         };
         Some(self.fetch(FetchKind::Refresh, from))
@@ -176,16 +187,16 @@ impl Tasks {
             return;
         };
         self.loaded = true;
-        let full = page.tasks.len() >= fetch.query.limit;
+        let full = page.rows.len() >= fetch.query.limit;
         match fetch.kind {
             FetchKind::Refresh => {
-                self.rows = page.tasks.into();
+                self.rows = page.rows.into();
                 self.at_end = !full;
                 self.at_start = fetch.query.from == PageStart::First;
             }
             FetchKind::Jump => {
                 let backwards = fetch.query.from.is_backwards();
-                self.rows = page.tasks.into();
+                self.rows = page.rows.into();
                 self.at_start = !backwards || !full;
                 self.at_end = backwards || !full;
                 self.selection.at = if backwards { self.rows.len() } else { 0 };
@@ -196,9 +207,9 @@ impl Tasks {
             }
             FetchKind::Before => {
                 self.at_start = !full;
-                let new = page.tasks.len();
-                for task in page.tasks.into_iter().rev() {
-                    self.rows.push_front(task);
+                let new = page.rows.len();
+                for row in page.rows.into_iter().rev() {
+                    self.rows.push_front(row);
                 }
                 self.selection.top += new;
                 self.selection.at += new;
@@ -209,7 +220,7 @@ impl Tasks {
             }
             FetchKind::After => {
                 self.at_end = !full;
-                self.rows.extend(page.tasks);
+                self.rows.extend(page.rows);
                 let surplus = self
                     .rows
                     .len()
@@ -277,7 +288,8 @@ impl Tasks {
                 self.selection.top = 0;
             }
             Some(id) => {
-                if let Some(at) = self.rows.iter().position(|task| task.id == *id) {
+                let at = self.iter().position(|task| task.id == *id);
+                if let Some(at) = at {
                     let offset = self.selection.at.saturating_sub(self.selection.top);
                     self.selection.at = at;
                     self.selection.top = at.saturating_sub(offset);

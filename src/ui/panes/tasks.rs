@@ -65,7 +65,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     if foot > 0 {
         throughput(canvas, row(inner, inner.height - 1), model);
     }
-    if tasks.rows().is_empty() {
+    if tasks.len() == 0 {
         let key = |action| model.keymap.text(action);
         if !tasks.loaded {
             return empty(canvas, list, &["loading…"]);
@@ -86,11 +86,11 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
     };
     let mut selection = tasks.selection;
     selection.height = body.height.into();
-    selection.clamp(tasks.rows().len());
-    let visible = selection.visible(tasks.rows().len());
+    selection.clamp(tasks.len());
+    let visible = selection.visible(tasks.len());
     regions.rows.push((Pane::Tasks, body, visible.start));
     let lines = visible.filter_map(|i| {
-        let task = tasks.rows().get(i)?;
+        let task = tasks.get(i)?;
         Some((
             highlight(model, Pane::Tasks, i == selection.at),
             cells(task, model),

@@ -26,7 +26,7 @@ pub(super) fn rows(model: &Model, pane: Pane) -> Vec<String> {
             let history = model.greeter.history.iter();
             history.map(|g| greeting(model, g)).collect()
         }
-        Pane::Tasks => model.tasks.rows().iter().map(task).collect(),
+        Pane::Tasks => model.tasks.iter().map(task).collect(),
         Pane::Workers => {
             let workers = data.overview.workers.iter();
             workers.map(|w| worker(w, model.now)).collect()

@@ -125,10 +125,7 @@ pub(crate) fn complete_fetches(model: &mut Model) {
 pub(crate) fn complete_fetch(model: &mut Model, effect: &Effect) {
     if let Effect::Tasks(fetch) = effect {
         let fits = |task: &Task| fetch.query.filter.states.contains(task.state);
-        let page = Page {
-            tasks: tasks().into_iter().filter(fits).collect(),
-            resume_at: None,
-        };
+        let page: Page = tasks().into_iter().filter(fits).collect();
         let number = fetch.number;
         send(
             model,

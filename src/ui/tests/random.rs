@@ -15,7 +15,6 @@ use crate::{
         event::{Event, EventBatch},
         id::{TaskId, WorkerId},
         payload::Payload,
-        query::Page,
         state::State,
         task::Task,
     },
@@ -166,7 +165,7 @@ proptest! {
                     send(&mut model, Msg::Broker(batch))
                 }
                 Input::Tasks(tasks) => {
-                    let page = Some(Page { tasks: tasks.into_iter().map(task).collect(), resume_at: None });
+                    let page = Some(tasks.into_iter().map(task).collect());
                     match model.tasks.refresh() {
                         Some(fetch) => send(&mut model, Msg::Tasks { number: fetch.number, page }),
                         None => vec![],

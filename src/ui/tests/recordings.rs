@@ -20,7 +20,6 @@ use crate::{
         error::FailureGroup,
         event::{Event, EventBatch},
         id::{TaskId, WorkerId},
-        query::Page,
         state::State,
         storage::{Damage, Recovery},
     },
@@ -138,11 +137,7 @@ fn response(effect: Effect) -> Option<Msg> {
         Effect::Tasks(fetch) => {
             let fits =
                 |task: &crate::queue::task::Task| fetch.query.filter.states.contains(task.state);
-            let tasks = tasks().into_iter().filter(fits).collect();
-            let page = Some(Page {
-                tasks,
-                resume_at: None,
-            });
+            let page = Some(tasks().into_iter().filter(fits).collect());
             let number = fetch.number;
             Msg::Tasks { number, page }
         }

@@ -226,7 +226,7 @@ impl Dispatcher {
     }
 
     fn apply_to_page(&mut self, action: BulkAction, page: &Page) -> BulkOutcome {
-        let ids = page.tasks.iter().map(|task| &task.id);
+        let ids = page.tasks().map(|task| &task.id);
         let mut outcome = BulkOutcome::default();
         if action == BulkAction::Purge {
             let ids: Vec<u64> = ids.filter_map(|id| sequence(id).ok()).collect();

@@ -27,8 +27,10 @@ async fn a_running_task_shows_its_progress() {
     let mut app = App::start();
     app.press("3 a").type_text("2 3 1.5").press("enter");
     app.wait("half of it", |screen| {
-        let mut tasks = screen.model.tasks.rows().iter();
-        let half = tasks.any(|task| task.progress.is_some_and(|p| p.share() > 0.3));
+        let tasks = &screen.model.tasks;
+        let half = tasks
+            .iter()
+            .any(|task| task.progress.is_some_and(|p| p.share() > 0.3));
         screen.shown().contains("███") && half
     })
     .await;

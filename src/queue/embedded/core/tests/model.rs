@@ -170,7 +170,7 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
                 limit: 1_000,
                 ..Query::default()
             });
-            let ids: Vec<u64> = page.tasks.iter().map(|task| number(&task.id)).collect();
+            let ids: Vec<u64> = page.tasks().map(|task| number(&task.id)).collect();
             for id in &ids {
                 let state = model.states.remove(id).expect("known");
                 assert!(state.is_finished());
@@ -283,8 +283,7 @@ fn check(world: &mut World, model: &Model) {
         ..Query::default()
     });
     let seen: BTreeMap<u64, State> = page
-        .tasks
-        .iter()
+        .tasks()
         .map(|task| (number(&task.id), task.state))
         .collect();
     assert_eq!(seen, model.states);

@@ -153,9 +153,8 @@ impl TestStore {
         let filter = Filter::parse(filter).expect("reads");
         let page = self.list(&filter, Order::Oldest, PageStart::First, 1_000);
         let count = self.read(|reply| ReadRequest::Count(filter, reply));
-        assert_eq!(count, page.tasks.len());
-        page.tasks
-            .iter()
+        assert_eq!(count, page.rows.len());
+        page.tasks()
             .map(|task| task.id.sequence().expect("ours"))
             .collect()
     }
