@@ -94,16 +94,6 @@ pub(crate) async fn tasks(
     blocking(move || writer.finish()).await
 }
 
-/// Describes why a file could not be written.
-pub(crate) fn describe_error(path: &Path, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            format!("{} already exists; choose another name", path.display())
-        }
-        _ => format!("{}: {error}", path.display()),
-    }
-}
-
 /// Runs file work on a blocking thread, so that a slow disk does not delay the screen.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,

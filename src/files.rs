@@ -39,6 +39,37 @@ pub(crate) enum LockError {
     Io(#[from] io::Error),
 }
 
+/// Describes an error of the system in plain words, to follow the name of a file.
+pub(crate) fn describe_error(error: &io::Error) -> String {
+    use io::ErrorKind;
+    let plain = match error.kind() {
+        ErrorKind::NotFound => "there is no such file or folder",
+        ErrorKind::PermissionDenied => "this user may not use it (permission denied)",
+        ErrorKind::IsADirectory => "it is a folder; give the name of a file",
+        ErrorKind::NotADirectory => "a part of this path is a file and not a folder",
+        ErrorKind::ReadOnlyFilesystem => "its file system is read-only",
+        ErrorKind::StorageFull => "the disk is full",
+        ErrorKind::QuotaExceeded => "the disk quota of this user is used up",
+        _ => {
+            let text = error.to_string();
+            return match text.split_once(" (os error") {
+                Some((text, _number)) => text.to_owned(),
+                None => text,
+            };
+        }
+    };
+    plain.to_owned()
+}
+
+/// Describes an error of a file with its name.
+pub(crate) fn describe_file_error(path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => format!("{path} already exists; choose another name"),
+        _ => format!("{path}: {}", describe_error(error)),
+    }
+}
+
 /// Creates a folder and its parents with mode 0700; existing ones stay as they are.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
@@ -202,6 +233,19 @@ mod tests {
         for name in ["opened", "new", "replaced", "whole"] {
             assert_eq!(mode(&path(name)), 0o600, "{name}");
         }
+    }
+
+    #[test]
+    fn errors_are_described_in_plain_words() {
+        let described = |path: &Path| describe_error(&File::open(path).expect_err("refused"));
+        let home = tempfile::tempdir().expect("a folder");
+        let missing = described(&home.path().join("missing"));
+        assert_eq!(missing, "there is no such file or folder");
+        fs::write(home.path().join("file"), "").expect("written");
+        let below = described(&home.path().join("file/below"));
+        assert_eq!(below, "a part of this path is a file and not a folder");
+        let other = io::Error::from_raw_os_error(5);
+        assert_eq!(describe_error(&other), "Input/output error");
     }
 
     #[test]

@@ -2,12 +2,16 @@
 
 use clap::Args;
 
+use super::words::non_blank;
+
 /// `call`
 #[derive(Debug, Clone, Args)]
 pub struct CallArgs {
     /// Name under which the object is registered
+    #[arg(value_parser = non_blank)]
     pub name: String,
     /// The method
+    #[arg(value_parser = non_blank)]
     pub method: String,
     /// Positional arguments: JSON, or plain words
     #[arg(allow_negative_numbers = true)]
@@ -21,6 +25,7 @@ pub struct CallArgs {
 #[derive(Debug, Clone, Args)]
 pub struct MethodsArgs {
     /// Name under which the object is registered
+    #[arg(value_parser = non_blank)]
     pub name: String,
 }
 
@@ -28,6 +33,7 @@ pub struct MethodsArgs {
 #[derive(Debug, Clone, Args)]
 pub struct GreetArgs {
     /// Names to greet; without any, one per line from stdin
+    #[arg(value_parser = non_blank)]
     pub names: Vec<String>,
     /// Print replies as they arrive, each with its line number, not in order
     #[arg(long)]

@@ -2,13 +2,14 @@
 
 use clap::{Args, Subcommand};
 
-use super::word_of;
+use super::{word_of, words::non_blank};
 use crate::net::trust::role::Role;
 
 /// `revoke`
 #[derive(Debug, Clone, Args)]
 pub struct RevokeArgs {
     /// Key prefix or label of the member
+    #[arg(value_parser = non_blank)]
     pub member: String,
 }
 
@@ -52,6 +53,7 @@ pub struct JoinArgs {
 /// `leave`
 #[derive(Debug, Clone, Args)]
 pub struct LeaveArgs {
-    /// Key prefix of the joined node
+    /// Key prefix of the upstream
+    #[arg(value_parser = non_blank)]
     pub node: String,
 }

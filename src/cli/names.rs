@@ -2,6 +2,8 @@
 
 use clap::Subcommand;
 
+use super::words::{non_blank, number};
+
 /// `names`
 #[derive(Debug, Clone, Subcommand)]
 pub enum NamesCommand {
@@ -9,34 +11,37 @@ pub enum NamesCommand {
     #[command(visible_alias = "ls")]
     List {
         /// Only names with this prefix
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = non_blank)]
         prefix: Option<String>,
         /// Only names that match this regex (linear-time engine)
-        #[arg(long, value_name = "PATTERN")]
+        #[arg(long, value_name = "PATTERN", value_parser = non_blank)]
         regex: Option<String>,
         /// Only names with this tag; repeat it for names that have all of several tags
-        #[arg(long, value_name = "TAG")]
+        #[arg(long, value_name = "TAG", value_parser = non_blank)]
         tag: Vec<String>,
         /// Only names with at least one of these tags
-        #[arg(long, value_name = "TAG")]
+        #[arg(long, value_name = "TAG", value_parser = non_blank)]
         any_tag: Vec<String>,
         /// Maximum number of names
-        #[arg(long, value_name = "COUNT")]
+        #[arg(long, value_name = "COUNT", value_parser = number(1..=usize::MAX))]
         limit: Option<usize>,
     },
     /// Show the servers that are registered under a name
     Lookup {
         /// The name
+        #[arg(value_parser = non_blank)]
         name: String,
     },
     /// Register an object under a name until ctrl-c
     Register {
         /// The name
+        #[arg(value_parser = non_blank)]
         name: String,
         /// URI of the object, such as distro:server@127.0.0.1:4433
+        #[arg(value_parser = non_blank)]
         uri: String,
         /// A tag; can be repeated
-        #[arg(long, value_name = "TAG")]
+        #[arg(long, value_name = "TAG", value_parser = non_blank)]
         tag: Vec<String>,
         /// Register for this long and return at once: 30s, 5m, 1h
         #[arg(long, value_name = "TIME", conflicts_with = "forever")]
@@ -52,6 +57,7 @@ pub enum NamesCommand {
     #[command(visible_alias = "rm")]
     Unregister {
         /// The name
+        #[arg(value_parser = non_blank)]
         name: String,
         /// Remove the registrations of every key (role admin)
         #[arg(long)]
@@ -60,14 +66,16 @@ pub enum NamesCommand {
     /// Replace the tags of a registration of your own key
     SetTags {
         /// The name
+        #[arg(value_parser = non_blank)]
         name: String,
         /// The new tags; without any, all tags are removed
+        #[arg(value_parser = non_blank)]
         tags: Vec<String>,
     },
     /// Print changes as they happen
     Watch {
         /// Only names with this prefix
-        #[arg(long, value_name = "TEXT", default_value = "")]
-        prefix: String,
+        #[arg(long, value_name = "TEXT", value_parser = non_blank)]
+        prefix: Option<String>,
     },
 }

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::word_of;
+use super::{
+    word_of,
+    words::{non_blank, number},
+};
 use crate::queue::{
     id::{ParseTaskIdError, TaskId},
     query::{self, Filter, Order},
@@ -17,12 +20,13 @@ pub enum TasksCommand {
     #[command(visible_alias = "ls")]
     List {
         /// Filter: word, !word, state:failed,running, name:add, key:K, queue:Q, worker:w2
+        #[arg(value_parser = non_blank)]
         filter: Vec<String>,
         /// Sort order
         #[arg(long, value_name = "ORDER", default_value = "newest", value_parser = word_of(Order::ALL, Order::as_str))]
         sort: Order,
         /// Maximum number of tasks
-        #[arg(long, value_name = "COUNT", default_value_t = 100)]
+        #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = number(1..=usize::MAX))]
         limit: usize,
     },
     /// Show the details of a task
@@ -34,7 +38,7 @@ pub enum TasksCommand {
     Cancel(TaskSelector),
     /// Retry failed, cancelled or expired tasks
     Retry(TaskSelector),
-    /// Delete finished tasks
+    /// Purge finished tasks: delete them with their results
     Purge(TaskSelector),
     /// Print task events as they happen
     Watch,
@@ -43,6 +47,7 @@ pub enum TasksCommand {
         /// The file
         file: PathBuf,
         /// Filter, as for list
+        #[arg(value_parser = non_blank)]
         filter: Vec<String>,
         /// Sort order
         #[arg(long, value_name = "ORDER", default_value = "newest", value_parser = word_of(Order::ALL, Order::as_str))]
@@ -54,7 +59,6 @@ pub enum TasksCommand {
 #[derive(Debug, Clone, Args)]
 pub struct TaskSelector {
     /// Ids, or a filter as for list
-    #[arg(required_unless_present = "all")]
     pub tasks: Vec<String>,
     /// All tasks to which the command applies
     #[arg(long, conflicts_with = "tasks")]
@@ -77,6 +81,11 @@ impl TaskSelector {
     /// A sentence that names the invalid word. An empty word, such as that of a shell variable without a
     /// value, is invalid: it would match every task.
     pub(crate) fn selection(&self) -> Result<Selection, String> {
+        if self.tasks.is_empty() && !self.all {
+            return Err(
+                "no tasks given: name them by id or with a filter, or give --all".to_owned(),
+            );
+        }
         if self.tasks.iter().any(|word| word.trim().is_empty()) {
             return Err("an empty word selects no task; for all tasks give --all".to_owned());
         }
@@ -124,6 +133,8 @@ mod tests {
                 "an empty word selects no task; for all tasks give --all"
             );
         }
+        let why = selection(&[]).expect_err("nothing is selected");
+        assert!(why.contains("--all"), "{why}");
         let all = TaskSelector {
             tasks: Vec::new(),
             all: true,

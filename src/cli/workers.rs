@@ -2,6 +2,9 @@
 
 use clap::Subcommand;
 
+use super::words::{non_blank, number};
+use crate::queue::embedded::MAX_WORKERS;
+
 /// `workers`
 #[derive(Debug, Clone, Subcommand)]
 pub enum WorkersCommand {
@@ -10,7 +13,8 @@ pub enum WorkersCommand {
     List,
     /// Set the number of workers
     Scale {
-        /// Number of workers
+        /// Number of workers, 1 to 256
+        #[arg(value_parser = number(1..=MAX_WORKERS))]
         count: usize,
     },
 }
@@ -21,11 +25,13 @@ pub enum QueueCommand {
     /// Stop starting tasks of one queue, or of all
     Pause {
         /// Name of the queue; without it, all queues
+        #[arg(value_parser = non_blank)]
         queue: Option<String>,
     },
     /// Start tasks again
     Resume {
         /// Name of the queue; without it, all queues
+        #[arg(value_parser = non_blank)]
         queue: Option<String>,
     },
     /// List queues and the tasks in them

@@ -61,7 +61,7 @@ pub(super) fn methods(ctx: &Ctx<'_>, methods: &MethodsArgs) -> CmdResult {
     } else {
         let row = |method: &Signature| vec![method.to_string(), method.doc.clone()];
         let rows: Vec<_> = listed.iter().map(row).collect();
-        out.table(&["METHOD", "DESCRIPTION"], &rows)?;
+        out.table(&["METHOD", "DESCRIPTION"], &rows, "no methods")?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

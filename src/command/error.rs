@@ -1,12 +1,17 @@
 //! Errors of commands: a sentence for people, a code for programs, an exit code for shells.
 
-use std::{error::Error, fmt, io, path::Path, process::ExitCode};
+use std::{
+    error::Error,
+    fmt, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use serde::Serialize;
 
 use super::output::print_stderr;
 use crate::{
-    export::describe_error,
+    files::{describe_error, describe_file_error},
     json,
     net::rpc::error::{CallError, Code},
     node::{NodeError, SessionError},
@@ -17,10 +22,24 @@ use crate::{
 type BoxError = Box<dyn Error + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
-#[error("{action}: {source}")]
+#[error("{action}: {}", describe_error(source))]
 struct IoError {
     action: String,
     source: io::Error,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{}", describe_file_error(path, source))]
+struct FileError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// An error for programs.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct ErrorJson {
+    code: &'static str,
+    message: String,
 }
 
 /// An error of a command. `--help` lists the exit codes.
@@ -67,10 +86,8 @@ impl CmdError {
 
     /// An error of a file that could not be written.
     pub(super) fn file(path: &Path, source: io::Error) -> Self {
-        match source.kind() {
-            io::ErrorKind::AlreadyExists => Self::failed(describe_error(path, &source)),
-            _ => Self::io(path.display().to_string(), source),
-        }
+        let path = path.to_owned();
+        Self::failed(FileError { path, source })
     }
 
     const fn cause(&self) -> Option<&BoxError> {
@@ -105,21 +122,22 @@ impl CmdError {
         struct ReportJson {
             error: ErrorJson,
         }
-        #[derive(Serialize)]
-        struct ErrorJson {
-            code: &'static str,
-            message: String,
-        }
-        let (exit, code) = self.codes();
-        let message = self.to_string();
         if json {
-            let error = ErrorJson { code, message };
+            let error = self.to_json();
             let text = json::to_line(&ReportJson { error }).unwrap_or_default();
             print_stderr(format_args!("{text}"), false);
         } else {
-            print_stderr(format_args!("{message}"), true);
+            print_stderr(format_args!("{self}"), true);
         }
-        ExitCode::from(exit)
+        ExitCode::from(self.codes().0)
+    }
+
+    /// Returns the error for programs.
+    pub(super) fn to_json(&self) -> ErrorJson {
+        ErrorJson {
+            code: self.codes().1,
+            message: self.to_string(),
+        }
     }
 }
 

@@ -74,33 +74,43 @@ pub(super) fn list(ctx: &Ctx<'_>) -> CmdResult {
             ]
         };
         let rows: Vec<_> = members.iter().map(row).collect();
-        match rows.as_slice() {
-            [] => {
-                out.line("no members; distro-tui ticket prints a ticket for joining this node")?;
-            }
-            rows => out.table(&["MEMBER", "ROLE", "LABEL", "CONNECTIONS", "JOINED"], rows)?,
+        let headings = ["MEMBER", "ROLE", "LABEL", "CONNECTIONS", "JOINED"];
+        let empty = "no members; distro-tui ticket prints a ticket for joining this node";
+        out.table(&headings, &rows, empty)?;
+        if !rows.is_empty() && !upstreams.is_empty() {
+            out.text("\n")?;
         }
-        out.text("\n")?;
         let row = |upstream: &UpstreamStatus| {
-            let names = upstream.names.iter();
-            let names: Vec<_> = names
-                .map(|(name, state)| format!("{name} {state}"))
-                .collect();
             vec![
                 upstream.key.to_string().chars().take(16).collect(),
                 upstream.role.to_string(),
                 upstream.addr.to_string(),
-                names.join(", "),
+                names_by_state(upstream),
             ]
         };
         let rows: Vec<_> = upstreams.iter().map(row).collect();
-        match rows.as_slice() {
-            [] => out.line("no joined nodes; distro-tui join TICKET joins one")?,
-            rows => out.table(&["JOINED NODE", "ROLE", "ADDRESS", "NAMES"], rows)?,
-        }
+        let headings = ["UPSTREAM", "ROLE", "ADDRESS", "NAMES"];
+        let empty = "no upstreams; distro-tui join TICKET joins a node";
+        out.table(&headings, &rows, empty)?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lists the names at an upstream, each state once: `server, broker.k7 held`.
+fn names_by_state(upstream: &UpstreamStatus) -> String {
+    let mut states: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, state) in &upstream.names {
+        match states.iter_mut().find(|(known, _)| known == state) {
+            Some((_, names)) => names.push(name),
+            None => states.push((state, vec![name])),
+        }
+    }
+    let states = states.into_iter();
+    let states: Vec<_> = states
+        .map(|(state, names)| format!("{} {state}", names.join(", ")))
+        .collect();
+    states.join("; ")
 }
 
 fn member_json(member: &MemberStatus) -> MemberJson<'_> {
@@ -155,4 +165,32 @@ pub(super) fn revoke(ctx: &Ctx<'_>, revoke: &RevokeArgs) -> CmdResult {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::trust::key::PublicKey;
+
+    #[test]
+    fn the_state_of_several_names_is_printed_once() {
+        let failing = "failing: no reply";
+        let named = |names: &[(&str, &str)]| UpstreamStatus {
+            key: PublicKey::from_bytes([1; 32]),
+            role: Role::Member,
+            addr: ([192, 0, 2, 1], 9090).into(),
+            names: names
+                .iter()
+                .map(|(name, state)| ((*name).to_owned(), (*state).to_owned()))
+                .collect(),
+        };
+        let both = named(&[("server", failing), ("broker.k7", failing)]);
+        assert_eq!(names_by_state(&both), "server, broker.k7 failing: no reply");
+        let each = named(&[("server", "held"), ("broker.k7", failing)]);
+        assert_eq!(
+            names_by_state(&each),
+            "server held; broker.k7 failing: no reply"
+        );
+        assert_eq!(names_by_state(&named(&[])), "");
+    }
 }

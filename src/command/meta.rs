@@ -28,7 +28,7 @@ pub(super) fn config(ctx: &Ctx<'_>, config: &ConfigCommand) -> CmdResult {
                     ]
                 };
                 let rows: Vec<_> = settings.effective.iter().map(row).collect();
-                out.table(&["SETTING", "VALUE", "SOURCE"], &rows)?;
+                out.table(&["SETTING", "VALUE", "SOURCE"], &rows, "no settings")?;
             }
             out.flush()?;
         }
@@ -72,7 +72,11 @@ pub(super) fn keys(ctx: &Ctx<'_>) -> CmdResult {
             ]
         };
         let rows: Vec<_> = keys.iter().map(row).collect();
-        out.table(&["SCOPE", "KEYS", "ACTION", "DESCRIPTION"], &rows)?;
+        out.table(
+            &["SCOPE", "KEYS", "ACTION", "DESCRIPTION"],
+            &rows,
+            "no keys",
+        )?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -69,7 +69,12 @@ async fn run_command(node: &NodeHandle, names: NamesCommand, out: Output) -> Cmd
                 (None, false) => register_until_interrupted(node, request, out).await,
                 (_, true) => register_once(node, request, 0, out).await,
                 (Some(lease), false) => {
-                    let lease = units::duration(&lease).map_err(CmdError::usage)?;
+                    let lease = units::duration(&lease)
+                        .map_err(|why| CmdError::usage(format!("--lease: {why}")))?;
+                    if lease.is_zero() {
+                        let why = "--lease: it must be longer than zero; without an expiry give --forever";
+                        return Err(CmdError::usage(why));
+                    }
                     let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
                     register_once(node, request, lease, out).await
                 }
@@ -93,7 +98,9 @@ async fn run_command(node: &NodeHandle, names: NamesCommand, out: Output) -> Cmd
                 .await?;
             print_change(out, &name, count, "tagged")
         }
-        NamesCommand::Watch { prefix } => watch(node, &prefix, out).await,
+        NamesCommand::Watch { prefix } => {
+            watch(node, prefix.as_deref().unwrap_or_default(), out).await
+        }
     }
 }
 
@@ -138,7 +145,8 @@ fn show(mut out: Output, records: &[Record]) -> CmdResult {
             ]
         };
         let rows: Vec<_> = records.iter().map(row).collect();
-        out.table(&["NAME", "STATE", "OWNER", "URI", "TAGS"], &rows)?;
+        let headings = ["NAME", "STATE", "OWNER", "URI", "TAGS"];
+        out.table(&headings, &rows, "no name matches")?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -64,8 +64,18 @@ impl Output {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Prints rows under headings. On a terminal they are truncated to its width, the widest column first.
-    pub(super) fn table(&mut self, headings: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    /// Prints rows under headings. On a terminal they are truncated to its width, the widest column first. Without
+    /// rows it prints `empty` to standard error, so that a pipe gets nothing.
+    pub(super) fn table(
+        &mut self,
+        headings: &[&str],
+        rows: &[Vec<String>],
+        empty: &str,
+    ) -> io::Result<()> {
+        if rows.is_empty() {
+            print_stderr(format_args!("{empty}"), true);
+            return Ok(());
+        }
         let rows: Vec<Vec<Cow<'_, str>>> = rows
             .iter()
             .map(|row| row.iter().map(|cell| sanitize(cell)).collect())

@@ -12,7 +12,7 @@ use crate::{
         capabilities::Operation,
         stats::{Percentiles, QueueStatus, Stats, StorageStats},
     },
-    text::fmt_duration,
+    text::{fmt_duration, pluralize},
     units::fmt_bytes,
 };
 
@@ -72,7 +72,7 @@ fn list(queues: &[QueueStatus], mut out: Output) -> CmdResult {
         };
         let rows: Vec<_> = queues.iter().map(row).collect();
         let headings = ["QUEUE", "DEPTH", "IN FLIGHT", "CONSUMERS", "STATE"];
-        out.table(&headings, &rows)?;
+        out.table(&headings, &rows, "no queues")?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -86,8 +86,8 @@ fn print_paused(out: Output, queue: Option<&str>, paused: bool) -> CmdResult {
         paused: bool,
     }
     let which = match queue {
-        Some(queue) => format!("queue {queue} is"),
-        None => "all queues are".to_owned(),
+        Some(queue) => format!("queue {queue}"),
+        None => "all queues".to_owned(),
     };
     let state = if paused { "paused" } else { "resumed" };
     Ok(out.print_result(&Paused { queue, paused }, &format!("{which} {state}"))?)
@@ -97,9 +97,10 @@ fn facts(stats: &Stats) -> Vec<(&'static str, String)> {
     let counts = stats.by_state();
     let counts = counts.map(|(state, count)| (state.as_str(), count.to_string()));
     let times = |times: Percentiles| match times.count {
-        0 => "none".to_owned(),
+        0 => "no task measured".to_owned(),
         n => format!(
-            "{n}, p50 {}, p95 {}, p99 {}, max {}",
+            "{} measured: p50 {}, p95 {}, p99 {}, max {}",
+            pluralize(usize::try_from(n).unwrap_or(usize::MAX), "task"),
             fmt_duration(times.p50),
             fmt_duration(times.p95),
             fmt_duration(times.p99),

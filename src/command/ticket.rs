@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, BufRead, IsTerminal, Read},
+    path::Path,
     process::ExitCode,
 };
 
@@ -57,7 +58,11 @@ fn print(ctx: &Ctx<'_>, ticket: &TicketArgs) -> CmdResult {
         expires_in_s: Option<u64>,
     }
     let expires = ticket.expires.as_deref().map(units::duration).transpose();
-    let expires = expires.map_err(CmdError::usage)?.map(|span| span.as_secs());
+    let expires = expires.map_err(|why| CmdError::usage(format!("--expires: {why}")))?;
+    let expires = expires.map(|span| span.as_secs());
+    if expires == Some(0) {
+        return Err(CmdError::usage("--expires: it must be at least one second"));
+    }
     let (role, once) = (ticket.role, ticket.once);
     let text = ctx.with_session(|session| async move {
         let node = session.handle();
@@ -99,28 +104,21 @@ pub(super) fn read_ticket(argument: Option<&str>) -> Result<ParsedTicket, CmdErr
 /// Reads an argument that may be a secret: a line of standard input for `-`, the content of the file for `@FILE`,
 /// otherwise the text itself.
 pub(super) fn read_argument(argument: &str) -> Result<String, CmdError> {
-    let text = match argument {
-        "-" => {
-            let input = io::stdin();
-            if input.is_terminal() {
-                print_stderr(format_args!("paste the ticket and press enter"), true);
-            }
-            // The following lines are the input of the command.
-            let mut line = String::new();
-            let read = input.lock().take(MAX_TICKET).read_line(&mut line);
-            read.map(|_| line)
+    let mut text = String::new();
+    if argument == "-" {
+        let input = io::stdin();
+        if input.is_terminal() {
+            print_stderr(format_args!("paste the ticket and press enter"), true);
         }
-        _ => match argument.strip_prefix('@') {
-            Some(path) => {
-                let mut text = String::new();
-                let file = fs::File::open(path);
-                let read = file.and_then(|file| file.take(MAX_TICKET).read_to_string(&mut text));
-                read.map(|_| text)
-                    .map_err(|e| io::Error::new(e.kind(), format!("{path}: {e}")))
-            }
-            None => Ok(argument.to_owned()),
-        },
-    };
-    let text = text.map_err(|e| CmdError::io("cannot read the ticket", e))?;
+        // The following lines are the input of the command.
+        let read = input.lock().take(MAX_TICKET).read_line(&mut text);
+        read.map_err(|error| CmdError::io("cannot read the ticket", error))?;
+    } else if let Some(path) = argument.strip_prefix('@') {
+        let file = fs::File::open(path);
+        let read = file.and_then(|file| file.take(MAX_TICKET).read_to_string(&mut text));
+        read.map_err(|error| CmdError::file(Path::new(path), error))?;
+    } else {
+        argument.clone_into(&mut text);
+    }
     Ok(text.trim().to_owned())
 }

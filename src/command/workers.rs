@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{CmdError, CmdResult, Ctx, broker::with_broker, output::Output};
+use super::{CmdResult, Ctx, broker::with_broker, output::Output};
 use crate::{
     cli::WorkersCommand,
     json::WorkerJson,
@@ -26,10 +26,6 @@ pub(super) fn run(ctx: &Ctx<'_>, workers: &WorkersCommand) -> CmdResult {
                 workers: usize,
             }
             let count = *count;
-            if count == 0 {
-                let why = "at least one worker is required; pause the queue instead";
-                return Err(CmdError::usage(why.to_owned()));
-            }
             let workers = with_broker(ctx, &[Operation::Scale], move |broker| async move {
                 Ok(broker.scale(count).await?)
             })?;
@@ -59,7 +55,8 @@ fn list(workers: &[WorkerStatus], mut out: Output) -> CmdResult {
         };
         let rows: Vec<_> = workers.iter().map(row).collect();
         let headings = ["WORKER", "STATE", "TASK", "FOR", "BUSY", "DONE", "FAILED"];
-        out.table(&headings, &rows)?;
+        let empty = "no workers; distro-tui workers scale COUNT starts some";
+        out.table(&headings, &rows, empty)?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::json_error;
 use crate::value::Value;
 
 /// Parses a method and its arguments. An argument is a number, `true`, `false`, `null`, a quoted string, a list or
@@ -43,7 +44,10 @@ fn parse_next(text: &str) -> Result<(Value, &str), String> {
                 let end = stream.byte_offset();
                 Ok((value, text.get(end..).unwrap_or_default()))
             }
-            Some(Err(error)) => Err(format!("not JSON: {error}")),
+            Some(Err(error)) => Err(format!(
+                "this is not JSON: {}",
+                json_error::describe(&error)
+            )),
             None => Err("an argument is missing".into()),
         };
     }

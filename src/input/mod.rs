@@ -2,5 +2,6 @@
 
 pub(crate) mod addition;
 pub(crate) mod arguments;
+mod json_error;
 pub(crate) mod options;
 pub(crate) mod submission;

@@ -1,6 +1,9 @@
 //! A task as it is typed: its name, its arguments as JSON, and options: `add [2,3] priority:9`.
 
-use super::options::{self, PartialOptions};
+use super::{
+    json_error,
+    options::{self, PartialOptions},
+};
 use crate::queue::task::NewTask;
 
 /// Parses a task. Options on the line take precedence over `base`.
@@ -15,7 +18,7 @@ pub(crate) fn parse(
     let rest = rest.trim_start();
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<serde_json::Value>();
     let first = values.next().ok_or_else(usage)?;
-    first.map_err(|e| format!("the arguments are not JSON: {e}"))?;
+    first.map_err(|e| format!("the arguments are not JSON: {}", json_error::describe(&e)))?;
     let (args, words) = rest.split_at(values.byte_offset());
     let options = options::parse(words, base, now).map_err(|error| error.why)?;
     if options.fails.is_some() {

@@ -81,8 +81,8 @@ impl AdvertisedAddr {
 #[must_use]
 pub fn loopback_warning(addrs: &[SocketAddr]) -> Option<String> {
     addrs.iter().all(|addr| addr.ip().is_loopback()).then(|| {
-        "only this machine can reach it: others need --listen 0.0.0.0:PORT, or --advertise \
-         ADDR:PORT with an address that is forwarded here"
+        "only this machine can reach this node; for others start it with --listen \
+         0.0.0.0:PORT, or with --advertise ADDR:PORT if that address is forwarded here"
             .to_owned()
     })
 }

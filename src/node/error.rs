@@ -78,12 +78,12 @@ pub enum SessionError {
     NotRunning(String),
     /// The name of the node is not known.
     #[error(
-        "`{0}` is neither a ticket nor a joined node; paste a ticket, or see `distro-tui members` for \
-         the nodes that this one has joined"
+        "`{0}` is neither a ticket nor the key of an upstream; paste a ticket, or see `distro-tui \
+         members` for the upstreams of this node"
     )]
     Unknown(String),
     /// More than one node fits.
-    #[error("more than one joined node has a key that begins with `{0}`; give a longer prefix")]
+    #[error("more than one upstream has a key that begins with `{0}`; give more of the key")]
     Ambiguous(String),
     /// The node could not be reached, or refused.
     #[error(transparent)]

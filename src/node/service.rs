@@ -130,14 +130,27 @@ impl NodeService {
     /// Leaves a node, named by a prefix of its key.
     pub(super) async fn leave(&self, key_prefix: &str) -> Result<UpstreamStatus, RemoteError> {
         let prefix = key_prefix.trim().to_ascii_lowercase();
+        if prefix.is_empty() {
+            return Err(RemoteError::bad_arguments(
+                "the key of the upstream is empty",
+            ));
+        }
         let joined = self.upstreams.list();
         let mut matching = joined
             .iter()
             .filter(|upstream| upstream.key.to_string().starts_with(&prefix));
-        let (Some(upstream), None) = (matching.next(), matching.next()) else {
-            return Err(RemoteError::not_found(format!(
-                "this node has joined no node, or more than one, whose key begins with `{prefix}`"
-            )));
+        let upstream = match (matching.next(), matching.next()) {
+            (Some(upstream), None) => upstream,
+            (Some(_), Some(_)) => {
+                return Err(RemoteError::bad_arguments(format!(
+                    "more than one upstream has a key that begins with `{prefix}`; give more of the key"
+                )));
+            }
+            (None, _) => {
+                return Err(RemoteError::not_found(format!(
+                    "no upstream has a key that begins with `{prefix}`; see distro-tui members"
+                )));
+            }
         };
         let (folder, key) = (self.data_dir.clone(), upstream.key);
         self.upstreams.detach(key);

@@ -44,7 +44,7 @@ pub use self::{
     verbs::keys::KeyLine,
 };
 use self::{model::Model, record::Recorder, replay::Player, theme::Theme};
-use crate::{export, node::Session, queue::broker::ShutdownReport};
+use crate::{files, node::Session, queue::broker::ShutdownReport};
 
 /// The options of the screen.
 #[derive(Debug, Clone)]
@@ -132,7 +132,7 @@ impl Screen {
     /// # Errors
     /// When the file exists or cannot be created.
     pub fn record(&mut self, path: &Path) -> Result<(), String> {
-        let recorder = Recorder::create(path).map_err(|e| export::describe_error(path, &e))?;
+        let recorder = Recorder::create(path).map_err(|e| files::describe_file_error(path, &e))?;
         self.recorder = Some(recorder);
         Ok(())
     }

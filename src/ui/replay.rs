@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     cause::Cause,
+    files,
     queue::{clock::Timestamp, query::Page, task::Task},
 };
 
@@ -74,7 +75,7 @@ impl Player {
         let mut bytes = Vec::new();
         File::open(path)
             .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-            .map_err(|e| invalid(Cause::from_error(e)))?;
+            .map_err(|e| invalid(Cause::described(files::describe_error(&e), e)))?;
         Self::new(bytes).map_err(invalid)
     }
 

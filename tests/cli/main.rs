@@ -239,3 +239,60 @@ fn without_a_terminal_it_says_that_it_needs_one() {
         "distro-tui: the dashboard needs a terminal: do not redirect its input or output, or use --plain for text lines\n"
     );
 }
+
+/// An empty argument is a shell variable without a value, and must not stand for everything.
+#[test]
+fn an_empty_argument_is_an_error_of_every_command() {
+    for args in [
+        &["tasks", "list", ""][..],
+        &["tasks", "cancel", ""],
+        &["tasks", "cancel", "1", ""],
+        &["tasks", "retry", " "],
+        &["tasks", "purge", ""],
+        &["tasks", "export", "x.csv", ""],
+        &["tasks", "export", ""],
+        &["tasks", "show", ""],
+        &["names", "list", "--prefix", ""],
+        &["names", "list", "--regex", ""],
+        &["names", "list", "--tag", ""],
+        &["names", "list", "--any-tag", " "],
+        &["names", "lookup", ""],
+        &["names", "register", "", "distro:x@127.0.0.1:1"],
+        &["names", "register", "x", ""],
+        &["names", "unregister", ""],
+        &["names", "unregister", "", "--all"],
+        &["names", "set-tags", "x", ""],
+        &["names", "watch", "--prefix", ""],
+        &["queue", "pause", ""],
+        &["queue", "resume", " "],
+        &["workers", "scale", ""],
+        &["revoke", ""],
+        &["leave", ""],
+        &["join", ""],
+        &["call", "", "x"],
+        &["call", "server", ""],
+        &["methods", ""],
+        &["greet", ""],
+        &["add", ""],
+        &["submit", ""],
+        &["add", "2", "3", "--key", ""],
+        &["add", "2", "3", "--queue", ""],
+        &["ticket", "--expires", ""],
+        &["ticket", "--role", ""],
+    ] {
+        let (code, text) = error_of(args, &[], "");
+        assert_eq!(code, Some(2), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn tasks_are_never_selected_by_default() {
+    for command in ["cancel", "retry", "purge"] {
+        let (code, text) = error_of(&["tasks", command], &[], "");
+        assert_eq!(code, Some(2));
+        assert!(text.contains("give --all"), "{text}");
+        let (code, text) = error_of(&["tasks", command, "!sate:failed"], &[], "");
+        assert_eq!(code, Some(2));
+        assert!(text.contains("did you mean `state`?"), "{text}");
+    }
+}

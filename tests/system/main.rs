@@ -10,4 +10,5 @@ mod names_kill;
 mod parts;
 mod process;
 mod readme;
+mod selection;
 mod streams;

@@ -144,7 +144,10 @@ fn an_address_that_others_can_reach_is_told_and_loopback_is_warned_of() {
     let node = home.serve(&[]);
     let warned = home.output(&["ticket"]);
     let said = String::from_utf8_lossy(&warned.stderr).into_owned();
-    assert!(said.contains("only this machine can reach it"), "{said}");
+    assert!(
+        said.contains("only this machine can reach this node"),
+        "{said}"
+    );
     drop(node);
 }
 

@@ -68,6 +68,9 @@ fn run(
 ) -> CmdResult {
     let timeout = args.timeout.as_deref().map(units::duration).transpose();
     let timeout = timeout.map_err(|why| CmdError::usage(format!("--timeout: {why}")))?;
+    if timeout.is_some_and(|timeout| timeout.is_zero()) {
+        return Err(CmdError::usage("--timeout: it must be longer than zero"));
+    }
     if timeout.is_some() && words.is_empty() {
         let why = "--timeout is for one task; for lines from stdin use timeout(1)";
         return Err(CmdError::usage(why.to_owned()));
@@ -151,9 +154,10 @@ impl Submitter<'_> {
         let task = match deadline {
             None => waiting.await?,
             Some(deadline) => timeout_at(deadline, waiting).await.map_err(|_elapsed| {
-                CmdError::refused(format!(
-                    "{} has not finished in time and continues; see distro-tui tasks show {0}",
-                    receipt.id
+                CmdError::failed(format!(
+                    "{} has not finished in time and continues; see it with: distro-tui tasks show {}",
+                    receipt.id,
+                    as_argument(&receipt.id)
                 ))
             })??,
         };
@@ -177,6 +181,14 @@ impl Submitter<'_> {
             result: task.result.as_deref().map(JsonText::new),
             error: task.error.as_ref().map(|error| &*error.message),
         })
+    }
+}
+
+/// Returns an id as it is pasted into a shell, for which `#2` would begin a comment.
+fn as_argument(id: &TaskId) -> String {
+    match id {
+        TaskId::Sequence(number) => number.to_string(),
+        TaskId::External(text) => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
 

@@ -34,7 +34,7 @@ impl Caller {
             return Ok(());
         }
         let message = format!(
-            "this requires the role {role}, and this caller has {}",
+            "this requires the role {role}; your role there is {}",
             self.role
         );
         Err(RemoteError::new(Code::Denied, message))

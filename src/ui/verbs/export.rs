@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{Action, ActionSpec, Scope, prompt};
 use crate::{
     export::{self, ExportTable},
+    files,
     json::{self, EventJson, GreetingJson, WorkerJson},
     node::NodeHandle,
     text::pluralize,
@@ -59,7 +60,7 @@ pub(crate) async fn run(node: &NodeHandle, export: Export) -> EffectDone {
     };
     let result = written
         .map(|rows| format!("{} written to {}", pluralize(rows, "row"), path.display()))
-        .map_err(|error| export::describe_error(&path, &error));
+        .map_err(|error| files::describe_file_error(&path, &error));
     EffectDone::new(Action::Export, "export", result)
 }
 
