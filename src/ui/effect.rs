@@ -1,6 +1,6 @@
 //! Effects, which the screen asks for, and messages, which it receives: both as data.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -62,9 +62,11 @@ pub(crate) enum Effect {
     Count {
         action: BulkAction,
         filter: Filter,
-        /// The end of the question: `that match /x`.
-        which: String,
     },
+    /// Finds out which of the marked tasks still exist.
+    CheckMarks(BTreeSet<TaskId>),
+    /// Finds out what would be lost with the node of this process.
+    CheckQuit,
     DeadLetters,
     /// Reads the report of the recovery from the previous process.
     Recovery,
@@ -147,9 +149,12 @@ pub(crate) enum Msg {
     Counted {
         action: BulkAction,
         filter: Filter,
-        which: String,
         count: Result<Count, String>,
     },
+    /// The marked tasks that do not exist any more.
+    MarksGone(Vec<TaskId>),
+    /// What would be lost by quitting.
+    QuitChecked(QuitLoss),
     DeadLetters(Result<Vec<FailureGroup>, String>),
     Recovery(Recovery),
     Members(Result<Membership, String>),
@@ -161,6 +166,15 @@ pub(crate) enum Msg {
     RefreshedDetails(Option<Task>),
     /// An effect has been carried out.
     EffectDone(EffectDone),
+}
+
+/// What ends with the node of this process, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct QuitLoss {
+    /// Counts and storage; `None` if the broker did not reply in time.
+    pub(crate) stats: Option<Box<Stats>>,
+    /// Members that are connected.
+    pub(crate) members: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,6 @@
 use std::{
     io::{self, BufRead, Write},
     sync::Arc,
-    time::Duration,
 };
 
 mod describe;
@@ -19,11 +18,10 @@ use super::{
     runner::{MAX_RESULTS, Runner},
     signals::{OsSignal, Signals},
     update::{self, update},
+    verbs::quit::GRACE,
 };
 use crate::{node::Session, queue::clock::Clock, text::sanitize};
 
-/// The time that running tasks have to finish at shutdown.
-const GRACE: Duration = Duration::from_secs(5);
 /// The maximum number of queued and of pending commands; the reader waits beyond it.
 const MAX_COMMANDS: usize = 64;
 
@@ -186,7 +184,8 @@ impl PlainUi {
     fn perform(&mut self, effects: Vec<Effect>, typed: bool) -> io::Result<()> {
         for effect in effects {
             match effect {
-                Effect::Quit => self.quitting = true,
+                // Nobody is there to be asked.
+                Effect::CheckQuit | Effect::Quit => self.quitting = true,
                 Effect::Copy(text) => self.print(&text)?,
                 Effect::Mouse(_) | Effect::Suspend => {}
                 effect if typed => {

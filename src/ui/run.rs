@@ -21,6 +21,7 @@ use super::{
     signals::{OsSignal, Signals},
     term::{self, MAX_CLIPBOARD, Term},
     update::update,
+    verbs::quit::GRACE,
 };
 use crate::{
     node::{NamesEvent, Session},
@@ -33,8 +34,6 @@ const FRAME_INTERVAL: Duration = Duration::from_millis(16);
 const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(3);
 /// The maximum number of messages handled before a frame is drawn.
 const BATCH: usize = 512;
-/// The time that running tasks have to finish at shutdown.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// The event that woke the loop.
 #[expect(

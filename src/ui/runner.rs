@@ -12,7 +12,7 @@ use super::{
     model::tasks::Fetch,
     verbs::{
         bulk, call, cancel, dead_letters, details, export, greet, invalidate_tickets, join, leave,
-        members, methods, pause, retry, revoke, scale, submit, ticket, undo,
+        mark, members, methods, pause, quit, retry, revoke, scale, submit, ticket, undo,
     },
 };
 use crate::{
@@ -58,11 +58,9 @@ async fn run(node: &NodeHandle, effect: Effect) -> Msg {
         Effect::Tasks(fetch) => return page(node, fetch).await,
         Effect::Details(id) => return details::run(node, id).await,
         Effect::RefreshDetails(id) => return details::run_refresh(node, id).await,
-        Effect::Count {
-            action,
-            filter,
-            which,
-        } => return bulk::run_count(node, action, filter, which).await,
+        Effect::Count { action, filter } => return bulk::run_count(node, action, filter).await,
+        Effect::CheckMarks(ids) => return mark::run_check(node, ids).await,
+        Effect::CheckQuit => return quit::run_check(node).await,
         Effect::DeadLetters => return dead_letters::run(node).await,
         Effect::Members => return members::run(node).await,
         Effect::Recovery => return Msg::Recovery(node.recovery().clone()),

@@ -120,6 +120,8 @@ fn a_load_fills_the_timelines_and_the_rest_goes_on_with_the_next_start() {
     });
     terminal.sees(&["running", "queued", "100 tasks queued, #1 to #100"]);
     terminal.press("q");
+    terminal.sees(&["Quit?", "tasks are running"]);
+    terminal.press("y");
     assert_eq!(terminal.wait_exit(), 0);
     terminal.is_restored();
     terminal.sees(&["distro-tui: ", "queued and will run at the next start"]);
@@ -148,6 +150,8 @@ fn a_killed_program_reports_at_its_next_start_which_tasks_run_again() {
         text.contains("2 tasks were running at the crash and are requeued: #")
     });
     again.press("q");
+    again.sees(&["Quit?", "tasks are running"]);
+    again.press("y");
     assert_eq!(again.wait_exit(), 0);
 }
 

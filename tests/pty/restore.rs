@@ -214,6 +214,8 @@ fn busy() -> Terminal {
 fn the_second_q_does_not_wait_for_running_tasks() {
     let mut terminal = busy();
     terminal.press("q");
+    terminal.sees(&["Quit?", "1 task is running"]);
+    terminal.press("y");
     terminal.sees(&["QUITTING"]);
     assert!(terminal.is_running(), "the first q waits");
     terminal.press("q");
@@ -231,6 +233,8 @@ fn the_second_q_does_not_wait_for_running_tasks() {
 fn the_first_q_waits_a_moment_and_tells_what_was_stopped() {
     let mut terminal = busy();
     terminal.press("q");
+    terminal.sees(&["Quit?", "1 task is running"]);
+    terminal.press("y");
     terminal.sees(&["QUITTING"]);
     assert_eq!(terminal.wait_exit(), 0);
     terminal.is_restored();

@@ -77,6 +77,8 @@ fn a_screen_on_a_node_elsewhere_does_everything_and_comes_back_when_the_node_doe
     away.sees(&["3 workers"]);
     // The node goes, and the screen says so, again and again.
     home.press("q");
+    home.sees(&["Quit?", "1 member is connected"]);
+    home.press("y");
     assert_eq!(home.wait_exit(), 0);
     away.until("that it is lost", |screen| {
         let contents = screen.contents();
@@ -151,7 +153,7 @@ fn a_ticket_is_created_and_used_on_the_screen() {
     });
     // Removed, it is gone at once.
     home.press("D");
-    home.sees(&["Confirm", "Remove"]);
+    home.sees(&["Confirm", "Revoke"]);
     home.press("y");
     home.until("one greeter", |screen| {
         rows_with(screen, "1 Names", &["server", "live"]).len() == 1
@@ -241,7 +243,7 @@ fn without_a_terminal_the_screen_is_lines() {
         "Hi welcome Ali",
         "welcomeMessage(name: str) -> str",
         "#1 succeeded",
-        "`nonsense` is not a command",
+        "no such command: `nonsense`",
         "0 members, 0 upstreams",
     ]);
     stdin.write_all(b"quit\n").expect("read");

@@ -144,24 +144,54 @@ impl Prompt {
     }
 }
 
-/// A question before a bulk or destructive action.
+/// A question before an action on many tasks, or one that cannot be taken back. It has the keyboard from the
+/// moment it is opened, so that no key that is meant for it does anything else.
 #[derive(Debug)]
 pub(crate) struct Confirm {
-    pub(crate) question: String,
+    pub(crate) question: ConfirmText,
     pub(crate) yes: ConfirmAction,
 }
 
+/// The state of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ConfirmText {
+    /// What it is about is being counted: it cannot be answered with yes.
+    Counting {
+        /// The question so far.
+        text: String,
+        /// The end of the complete question: `that match /x`.
+        which: String,
+    },
+    /// It can be answered.
+    Complete(String),
+}
+
+impl ConfirmText {
+    /// Returns true once it can be answered with yes.
+    pub(crate) const fn is_complete(&self) -> bool {
+        matches!(self, Self::Complete(_))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Counting { text, .. } | Self::Complete(text) => text,
+        }
+    }
+}
+
 /// The action to perform on yes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ConfirmAction {
     Tasks { action: BulkAction, filter: Filter },
     Revoke(String),
+    Quit,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Palette {
     pub(crate) input: Input,
-    pub(crate) selected: usize,
+    /// The row that was selected by key; `None` while the typed text decides.
+    pub(crate) selected: Option<usize>,
     pub(crate) error: Option<String>,
 }
 

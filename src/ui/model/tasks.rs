@@ -98,6 +98,13 @@ impl Tasks {
         room
     }
 
+    /// Removes the marks of these tasks.
+    pub(crate) fn unmark(&mut self, ids: &[TaskId]) {
+        for id in ids {
+            self.marked.remove(id);
+        }
+    }
+
     /// Reports whether a visible task may show progress.
     pub(crate) fn shows_running(&self) -> bool {
         self.visible().any(|task| task.state == State::Running)

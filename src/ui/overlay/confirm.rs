@@ -1,6 +1,4 @@
-//! The question before a destructive action.
-
-use ratatui::layout::Rect;
+//! The question before an action on many tasks, or one that cannot be taken back.
 
 use crate::{
     text::wrap,
@@ -13,32 +11,35 @@ use crate::{
     },
 };
 
+use ratatui::layout::Rect;
+
+const WIDTH: u16 = 68;
+/// The most lines of a question.
+const MAX_LINES: usize = 12;
+
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, confirm: &Confirm) {
-    let inner = canvas.popup(screen, (64, 6), "Confirm", "");
-    let mut lines = wrap(&confirm.question, inner.width.into(), 2);
-    lines.push(String::new());
-    for (area, line) in rows(inner).zip(&lines) {
-        canvas.spans(area, &[(line, StyleRole::Strong)]);
-    }
-    let at = Rect {
-        y: inner.bottom().saturating_sub(1).max(inner.y),
-        height: inner.height.min(1),
-        ..inner
-    };
-    let answers = model.keymap.acting(scope::CONFIRM);
-    let answers = answers.filter(|(spec, _)| !spec.hint.is_empty());
-    let answers: Vec<_> = answers
-        .map(|(spec, key)| (spec, key.to_string(), format!(" {}    ", spec.hint)))
+    let is_complete = confirm.question.is_complete();
+    let hints = model.keymap.acting(scope::CONFIRM);
+    let hints = hints.filter(|(verb, _)| !verb.hint.is_empty());
+    // A question is answered with yes when it is complete.
+    let hints = hints.filter(|(verb, _)| is_complete || verb.action != Action::Yes);
+    let hints: Vec<_> = hints
+        .map(|(verb, key)| format!("{key} {}", verb.hint))
         .collect();
-    let spans: Vec<_> = answers
+    let width = usize::from(WIDTH.min(screen.width))
+        .saturating_sub(4)
+        .max(1);
+    let lines = wrap(confirm.question.text(), width, MAX_LINES);
+    let mut lines: Vec<_> = lines
         .iter()
-        .flat_map(|(spec, key, text)| {
-            let role = match spec.action {
-                Action::Yes => StyleRole::Bad,
-                _ => StyleRole::Text,
-            };
-            [(key.as_str(), StyleRole::Key), (text.as_str(), role)]
-        })
+        .map(|line| (line.as_str(), StyleRole::Strong))
         .collect();
-    canvas.spans(at, &spans);
+    if !is_complete {
+        lines.push(("counting…", StyleRole::Dim));
+    }
+    let high = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
+    let inner = canvas.popup(screen, (WIDTH, high), "Confirm", &hints.join(", "));
+    for (area, line) in rows(inner).zip(lines) {
+        canvas.spans(area, &[line]);
+    }
 }

@@ -2,16 +2,22 @@
 
 use ratatui::layout::Rect;
 
-use crate::ui::{
-    model::{Model, layer::Palette},
-    scope,
-    theme::StyleRole,
-    verbs::palette::matches,
-    widgets::{
-        canvas::{Canvas, row, rows},
-        input,
+use crate::{
+    text::wrap,
+    ui::{
+        model::{Model, layer::Palette},
+        scope,
+        theme::StyleRole,
+        verbs::palette::{matches, selected},
+        widgets::{
+            canvas::{Canvas, row, rows},
+            input,
+        },
     },
 };
+
+/// The most lines of an error.
+const MAX_ERROR: usize = 4;
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette: &Palette) {
     let bottom = model.keymap.hints(scope::PALETTE);
@@ -25,26 +31,33 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
         ..line
     };
     input::draw(canvas, line, &palette.input, true);
-    let list = Rect {
-        y: (inner.y + 2).min(inner.bottom()),
-        height: inner.height.saturating_sub(2),
+    let error = palette.error.as_deref().unwrap_or_default();
+    let error = wrap(error, inner.width.into(), MAX_ERROR);
+    let below = Rect {
+        y: (inner.y + 1).min(inner.bottom()),
+        height: inner.height.saturating_sub(1),
         ..inner
     };
-    if let Some(error) = &palette.error {
-        canvas.spans(row(inner, 1), &[(error, StyleRole::Bad)]);
+    for (area, line) in rows(below).zip(&error) {
+        canvas.spans(area, &[(line, StyleRole::Bad)]);
     }
+    let above = u16::try_from(error.len().max(1) + 1).unwrap_or(u16::MAX);
+    let list = Rect {
+        y: inner.y.saturating_add(above).min(inner.bottom()),
+        height: inner.height.saturating_sub(above),
+        ..inner
+    };
     let entries = matches(palette);
     if entries.is_empty() {
-        if palette.error.is_none() {
-            canvas.spans(row(list, 0), &[("no command matches", StyleRole::Dim)]);
-        }
+        canvas.spans(row(list, 0), &[("no command matches", StyleRole::Dim)]);
         return;
     }
-    let selected = palette.selected.min(entries.len() - 1);
+    let selected = selected(palette).map(|row| row.min(entries.len() - 1));
     let shown = usize::from(list.height).max(1);
-    let top = (selected + 1).saturating_sub(shown);
+    let top = selected.map_or(0, |row| (row + 1).saturating_sub(shown));
     for (area, (i, entry)) in rows(list).zip(entries.iter().enumerate().skip(top)) {
-        if i == selected {
+        let selected = selected == Some(i);
+        if selected {
             canvas.fill(area, StyleRole::Selected);
         }
         let keys = model.keymap.pane_keys(entry.action);
@@ -54,7 +67,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, palette
             ..area
         };
         let why = model.disabled_reason(entry.action);
-        let role = if why.is_some() && i != selected {
+        let role = if why.is_some() && !selected {
             StyleRole::Dim
         } else {
             StyleRole::Strong

@@ -55,9 +55,10 @@ pub(super) fn layer(model: &Model, layer: &Layer) -> Option<String> {
             let error = prompt.error.as_deref().unwrap_or("this needs an argument");
             format!("{}: {error}; {}", prompt.title(), prompt.help())
         }
+        Layer::Confirm(confirm) if !confirm.question.is_complete() => return None,
         Layer::Confirm(confirm) => format!(
             "{} Confirmation is not available in --plain; use the command line.",
-            confirm.question
+            confirm.question.text()
         ),
         Layer::Details(details) => match &details.subject {
             DetailsOf::Name { methods: None, .. } => return None,

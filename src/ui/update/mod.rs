@@ -40,7 +40,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg, now: Timestamp) -> Vec<Effect>
             effects.extend(model.refresh());
             effects
         }
-        Msg::Terminate => quit::quit(model),
+        Msg::Terminate => quit::leave(model),
         other => responses::receive(model, other),
     }
 }
@@ -80,7 +80,7 @@ fn press(model: &mut Model, key: Key) -> Vec<Effect> {
         Some(Layer::Palette(palette)) => {
             let edited = edit(&mut palette.input, key);
             if edited {
-                palette.selected = 0;
+                palette.selected = None;
                 palette.error = None;
             }
         }
@@ -112,7 +112,8 @@ fn paste(model: &mut Model, text: &str) {
             insert(&mut prompt.input, line);
         }
         Some(Layer::Palette(palette)) => {
-            palette.selected = 0;
+            palette.selected = None;
+            palette.error = None;
             insert(&mut palette.input, line);
         }
         Some(_) => {}

@@ -11,7 +11,7 @@ use crate::{
             Disconnected, Model,
             events::{Kind, Tone},
         },
-        verbs::{self, bulk, dead_letters, details, greet, members, methods},
+        verbs::{self, bulk, dead_letters, details, greet, members, methods, quit},
     },
 };
 
@@ -46,9 +46,11 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Overview { stats, workers } => {
             model.refreshing = false;
             let overview = &mut model.live_mut().overview;
+            let evicted = overview.stats.evicted;
             if let Some(stats) = stats {
                 overview.set_stats(*stats);
             }
+            let purged = overview.stats.evicted != evicted;
             if let Some(workers) = workers {
                 overview.set_workers(workers);
                 let length = model.data().overview.workers.len();
@@ -56,6 +58,9 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
             let mut effects: Vec<Effect> = details::refresh(model).collect();
             effects.extend(dead_letters::refresh(model));
+            if purged && !model.tasks.marked.is_empty() {
+                effects.push(Effect::CheckMarks(model.tasks.marked.clone()));
+            }
             return effects;
         }
         Msg::Tasks { number, page } => {
@@ -74,9 +79,10 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Counted {
             action,
             filter,
-            which,
             count,
-        } => bulk::counted_matching(model, action, filter, &which, count),
+        } => bulk::counted(model, action, filter, count),
+        Msg::MarksGone(ids) => model.tasks.unmark(&ids),
+        Msg::QuitChecked(loss) => return quit::checked(model, &loss),
         Msg::DeadLetters(groups) => dead_letters::listed(model, &groups),
         Msg::Members(members) => members::listed(model, &members),
         Msg::Recovery(recovery) => report_recovery(model, &recovery),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Action, ActionSpec, details, log, prompt, scope};
+use super::{Action, ActionSpec, details, log, methods, prompt, scope};
 use crate::{
     input::arguments,
     net::naming::Record,
@@ -24,7 +24,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     keys: &[(&[scope::NAMES, scope::Scope::NameDetails], &["c"])],
     hint: "call",
     text: "call a method of the selected object",
-    argument: "[NAME] METHOD [ARGUMENT ...]",
+    argument: "NAME [METHOD [ARGUMENT ...]]",
     kind: Kind::Call,
     press: call,
     unavailable: |model| {
@@ -47,17 +47,22 @@ fn record(model: &Model) -> Option<&Arc<Record>> {
 }
 
 fn call(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
-    // A name may come first, as on the command line.
-    if let Some((first, rest)) = argument.and_then(|text| text.split_once(char::is_whitespace))
-        && let Some(record) = model.names.named(first)
-    {
-        return prompt::open(model, PromptKind::Call(record), "", Some(rest.trim_start()));
-    }
-    let Some(record) = record(model).cloned() else {
-        model.toast(Tone::Warn, "no name is selected");
+    // The name comes first, as on the command line; the selection is for the key.
+    let Some(argument) = argument else {
+        let record = record(model).cloned();
+        return record.map_or(vec![], |record| {
+            prompt::open(model, PromptKind::Call(record), "", None)
+        });
+    };
+    let (name, rest) = argument
+        .split_once(char::is_whitespace)
+        .unwrap_or((argument, ""));
+    let Some(record) = model.names.named(name) else {
+        model.toast(Tone::Warn, methods::unknown_name(model, name));
         return vec![];
     };
-    prompt::open(model, PromptKind::Call(record), "", argument)
+    let typed = Some(rest.trim_start()).filter(|rest| !rest.is_empty());
+    prompt::open(model, PromptKind::Call(record), "", typed)
 }
 
 /// Reads a method and its arguments as they were typed.

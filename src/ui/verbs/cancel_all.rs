@@ -10,6 +10,6 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "cancel all matching unfinished tasks",
     impact: Impact::Destroys(Role::Member),
     needs: |_, _| bulk::ON_MATCHING,
-    press: |model, _| bulk::count_matching(model, BulkAction::Cancel),
+    press: |model, _| bulk::ask_about_matching(model, BulkAction::Cancel),
     ..ActionSpec::BASE
 };

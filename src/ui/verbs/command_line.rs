@@ -35,6 +35,16 @@ static GRAMMAR: LazyLock<clap::Command> = LazyLock::new(|| {
     Command::augment_subcommands(grammar)
 });
 
+/// The names of the commands, without their aliases.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    GRAMMAR.get_subcommands().map(clap::Command::get_name)
+}
+
+/// Returns the name of the command that has this name or alias.
+pub(super) fn name_of(word: &str) -> Option<&'static str> {
+    GRAMMAR.find_subcommand(word).map(clap::Command::get_name)
+}
+
 /// Reads a line that is a command of the command line; other lines are left to the verbs.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! `yes` and `no`: answer a confirmation.
 
-use super::{Action, ActionSpec, Scope::Confirm, navigation};
+use super::{Action, ActionSpec, Scope::Confirm, navigation, quit};
 use crate::ui::{
     effect::Effect,
     model::{
@@ -29,7 +29,11 @@ pub(super) const NO: ActionSpec = ActionSpec {
 };
 
 fn confirm(model: &mut Model) -> Vec<Effect> {
-    let Some(Layer::Confirm(confirm)) = model.layers.pop() else {
+    let is_complete = |layer: &mut Layer| match layer {
+        Layer::Confirm(confirm) => confirm.question.is_complete(),
+        _ => false,
+    };
+    let Some(Layer::Confirm(confirm)) = model.layers.pop_if(is_complete) else {
         return vec![];
     };
     match confirm.yes {
@@ -38,5 +42,6 @@ fn confirm(model: &mut Model) -> Vec<Effect> {
             vec![Effect::Bulk { action, filter }]
         }
         ConfirmAction::Revoke(key) => vec![Effect::Revoke(key)],
+        ConfirmAction::Quit => quit::leave(model),
     }
 }

@@ -1,6 +1,6 @@
 //! `dead-letters`: shows why tasks have failed permanently, and acts on those with the same error.
 
-use super::{Action, ActionSpec, filter, scope};
+use super::{Action, ActionSpec, bulk, filter, scope};
 use crate::{
     node::NodeHandle,
     queue::{
@@ -93,17 +93,14 @@ fn show(model: &mut Model) -> Vec<Effect> {
     filter::set(model, Pane::Tasks, &text).unwrap_or_default()
 }
 
-/// Counts the tasks that failed with the selected error, to ask for confirmation.
-pub(super) fn count_group(model: &Model, action: BulkAction) -> Vec<Effect> {
+/// Asks about the tasks that failed with the selected error.
+pub(super) fn ask_about_group(model: &mut Model, action: BulkAction) -> Vec<Effect> {
     let Some(group) = selected(model) else {
         return vec![];
     };
+    let which = format!(" that failed with `{}`", group.error.text());
     match Filter::parse(&filter_text(group)) {
-        Ok(filter) => vec![Effect::Count {
-            action,
-            filter,
-            which: format!("that failed with `{}`", group.error.text()),
-        }],
+        Ok(filter) => bulk::ask(model, action, filter, which),
         // The text is made of words that a filter reads.
         Err(_) => vec![],
     }

@@ -6,6 +6,7 @@ use super::{Action, ActionSpec, details, scope};
 use crate::{
     net::naming::Record,
     node::NodeHandle,
+    suggest::did_you_mean,
     ui::{
         effect::{Effect, Msg},
         model::{
@@ -32,10 +33,17 @@ fn methods(model: &mut Model, name: Option<&str>) -> Vec<Effect> {
     match model.names.named(name) {
         Some(record) => open(model, record),
         None => {
-            model.toast(Tone::Warn, format!("no object is registered as `{name}`"));
+            model.toast(Tone::Warn, unknown_name(model, name));
             vec![]
         }
     }
+}
+
+/// Explains that no object has a name.
+pub(super) fn unknown_name(model: &Model, name: &str) -> String {
+    let names = model.names.rows().iter().map(|record| record.name.as_str());
+    let near = did_you_mean(name, names);
+    format!("no object is registered as `{name}`{near}")
 }
 
 /// Opens the details of a name and asks for its methods.

@@ -27,7 +27,7 @@ pub(crate) mod keys;
 mod latency;
 pub(crate) mod leave;
 mod load;
-mod mark;
+pub(crate) mod mark;
 pub(crate) mod members;
 pub(crate) mod methods;
 pub(crate) mod navigation;

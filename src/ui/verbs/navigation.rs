@@ -209,10 +209,7 @@ pub(crate) fn move_in(layer: &mut Layer, motion: Motion) {
             let last = view.members().len().saturating_sub(1);
             (&mut view.selected, last)
         }
-        Layer::Palette(palette) => {
-            let last = super::palette::matches(palette).len().saturating_sub(1);
-            (&mut palette.selected, last)
-        }
+        Layer::Palette(palette) => return super::palette::select(palette, motion),
         Layer::Prompt(_) | Layer::Confirm(_) => return,
     };
     *at = match motion {

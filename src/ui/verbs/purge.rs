@@ -21,7 +21,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
 
 fn press(model: &mut Model, _: Option<&str>) -> Vec<Effect> {
     if dead_letters::is_open(model) {
-        return dead_letters::count_group(model, BulkAction::Purge);
+        return dead_letters::ask_about_group(model, BulkAction::Purge);
     }
-    bulk::count_matching(model, BulkAction::Purge)
+    bulk::ask_about_matching(model, BulkAction::Purge)
 }

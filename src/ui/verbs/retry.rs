@@ -60,7 +60,7 @@ fn unavailable(model: &Model) -> Option<String> {
 
 fn retry(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     if dead_letters::is_open(model) {
-        return dead_letters::count_group(model, BulkAction::Retry);
+        return dead_letters::ask_about_group(model, BulkAction::Retry);
     }
     bulk::on_tasks(model, BulkAction::Retry, Effect::Retry, argument)
 }

@@ -20,7 +20,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
 
 fn press(model: &mut Model, _: Option<&str>) -> Vec<Effect> {
     if dead_letters::is_open(model) {
-        return dead_letters::count_group(model, BulkAction::Retry);
+        return dead_letters::ask_about_group(model, BulkAction::Retry);
     }
-    bulk::count_matching(model, BulkAction::Retry)
+    bulk::ask_about_matching(model, BulkAction::Retry)
 }

@@ -9,7 +9,7 @@ use crate::{
         model::{
             Model,
             events::Kind,
-            layer::{Confirm, ConfirmAction, Layer},
+            layer::{Confirm, ConfirmAction, ConfirmText, Layer},
         },
     },
 };
@@ -53,7 +53,9 @@ fn revoke(model: &mut Model, key: Option<&str>) -> Vec<Effect> {
     };
     let short: String = key.chars().take(SHORT).collect();
     model.layers.push(Layer::Confirm(Confirm {
-        question: format!("Remove {short}? Its connections are closed and its names removed."),
+        question: ConfirmText::Complete(format!(
+            "Revoke {short}? Its connections are closed and its names removed."
+        )),
         yes: ConfirmAction::Revoke(key),
     }));
     vec![]

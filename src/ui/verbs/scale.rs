@@ -4,7 +4,7 @@ use super::{Action, ActionSpec, Impact, Scope, scope};
 use crate::{
     net::trust::role::Role,
     node::NodeHandle,
-    queue::capabilities::Operation,
+    queue::{capabilities::Operation, embedded::MAX_WORKERS},
     text::pluralize,
     ui::{
         effect::{Effect, EffectDone},
@@ -35,6 +35,10 @@ pub(super) const UP: ActionSpec = ActionSpec {
     text: "add a worker",
     argument: "",
     press: |model, _| scale_to(model, model.desired_workers() + 1),
+    unavailable: |model| {
+        let most = model.desired_workers() >= MAX_WORKERS;
+        most.then(|| format!("{MAX_WORKERS} workers is the maximum"))
+    },
     ..SPEC
 };
 pub(super) const DOWN: ActionSpec = ActionSpec {
@@ -54,7 +58,12 @@ pub(super) const DOWN: ActionSpec = ActionSpec {
 
 fn scale(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     match argument.map(str::parse::<usize>) {
-        Some(Ok(n)) if n > 0 => scale_to(model, n),
+        Some(Ok(n)) if (1..=MAX_WORKERS).contains(&n) => scale_to(model, n),
+        Some(Ok(n)) => {
+            let text = format!("{n} is not a number of workers from 1 to {MAX_WORKERS}");
+            model.toast(Tone::Warn, text);
+            vec![]
+        }
         _ => {
             model.toast(Tone::Warn, "type a number of workers: scale 4");
             vec![]

@@ -11,11 +11,11 @@ use crate::{
     node::UpstreamStatus,
     queue::{
         broker::BulkAction, clock::Timestamp, error::FailureGroup, id::TaskId, query::Filter,
-        stats::Count,
+        stats::Count, storage::Durability,
     },
     ui::{
         action::Action,
-        effect::{EffectDone, Msg},
+        effect::{EffectDone, Msg, QuitLoss},
         model::layer::Membership,
         tests::{
             fixture::{NOW, press, send, type_text},
@@ -94,12 +94,23 @@ fn prompts_with_and_without_a_mistake() {
 
 #[test]
 fn confirm() {
+    at_every_size("confirm_counting", || busy_after(&["3", "X"]));
+    at_every_size("confirm_quit", || {
+        let mut model = busy_after(&["3", "q"]);
+        let mut stats = model.data().overview.stats.clone();
+        stats.storage.get_or_insert_default().durability = Durability::Memory;
+        let loss = QuitLoss {
+            stats: Some(Box::new(stats)),
+            members: 1,
+        };
+        send(&mut model, Msg::QuitChecked(loss));
+        model
+    });
     at_every_size("confirm", || {
         let mut model = busy_after(&["3", "D"]);
         let counted = Msg::Counted {
             action: BulkAction::Purge,
             filter: Filter::default(),
-            which: String::new(),
             count: Ok(Count::Exact(1_344)),
         };
         send(&mut model, counted);

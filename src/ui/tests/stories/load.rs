@@ -21,7 +21,7 @@ async fn a_load_fills_the_timelines_and_can_be_paused_and_purged() {
         "its timeline shows what it ran: {timeline}"
     );
     app.press("D");
-    app.until("Purge").await;
+    app.until("y yes").await;
     app.press("y");
     app.until("purged").await;
     app.press("p");

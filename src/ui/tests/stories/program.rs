@@ -81,10 +81,28 @@ async fn rows_are_exported_to_a_new_file() {
 }
 
 #[tokio::test]
+async fn quitting_names_what_would_be_lost_first() {
+    let mut app = App::start();
+    app.press("3 a").type_text("1 2 600").press("enter");
+    app.until("▶ running").await;
+    app.press("q");
+    app.until("1 task is running and will get 5 seconds").await;
+    // The keys that are typed meanwhile are not those of the pane.
+    app.press("x X n");
+    assert_eq!(app.screen.terminal_effects, []);
+    app.press("ctrl-c ctrl-c");
+    assert_eq!(app.screen.terminal_effects, [Effect::Quit]);
+    app.end().await;
+}
+
+#[tokio::test]
 async fn quit_suspend_and_copy_go_to_the_terminal() {
     let mut app = App::start();
     app.until("server ").await;
     app.press("1 G y : esc ctrl-z q");
+    // Nothing would be lost, so it does not ask.
+    app.wait("quit", |screen| screen.terminal_effects.len() == 3)
+        .await;
     let [Effect::Copy(text), Effect::Suspend, Effect::Quit] = &app.screen.terminal_effects[..]
     else {
         panic!("{:?}", app.screen.terminal_effects);

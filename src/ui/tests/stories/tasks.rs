@@ -2,7 +2,7 @@
 
 use super::App;
 use crate::{
-    queue::id::TaskId,
+    queue::{broker::BulkAction, id::TaskId, query::Filter},
     ui::{Headless, model::layer::Layer},
 };
 
@@ -128,6 +128,30 @@ async fn a_cancellation_is_undone_and_a_verb_acts_on_all_marked_tasks() {
     app.until("Retry 5 failed, cancelled or expired tasks?")
         .await;
     app.press("n");
+    app.end().await;
+}
+
+#[tokio::test]
+async fn the_mark_of_a_purged_task_goes_with_it() {
+    let mut app = App::start();
+    app.press("3");
+    for task in 1..=2 {
+        app.press("a").type_text("2 3").press("enter");
+        app.until(&format!("#{task} succeeded")).await;
+    }
+    app.at_task(2).await;
+    app.press("g space");
+    // Somebody else purges everything.
+    let broker = app.screen.session().handle().broker();
+    let purged = broker.bulk(BulkAction::Purge, Filter::default()).await;
+    assert_eq!(purged.expect("purged").done, 2);
+    app.wait("no mark", |screen| screen.model.tasks.marked.is_empty())
+        .await;
+    app.press("a").type_text("20 22").press("enter");
+    app.until("#3 succeeded").await;
+    app.at_task(3).await;
+    app.press("r");
+    app.sees_toast("#3: ").await;
     app.end().await;
 }
 

@@ -51,6 +51,27 @@ async fn the_palette_takes_arguments() {
 }
 
 #[tokio::test]
+async fn a_call_is_to_the_named_object_and_not_to_the_selected_one() {
+    let mut app = App::start();
+    app.until("server ").await;
+    app.press("1 g :").type_text("call server").press("enter");
+    app.until("Call server").await;
+    app.press("esc :")
+        .type_text("call server welcomeMessage Ada")
+        .press("enter");
+    app.until("Hi welcome Ada").await;
+    app.press("esc :")
+        .type_text("call servr welcomeMessage Ada")
+        .press("enter");
+    app.sees_toast("no object is registered as `servr`; did you mean `server`?")
+        .await;
+    app.press(":").type_text("scale 9999").press("enter");
+    app.sees_toast("9999 is not a number of workers from 1 to 256")
+        .await;
+    app.end().await;
+}
+
+#[tokio::test]
 async fn a_task_is_named_by_any_id_and_a_missing_one_is_reported() {
     let mut app = App::start();
     // Each verb gets an id of its own, because toasts stay for a while.
