@@ -2,4 +2,5 @@
 
 pub(super) mod limits;
 pub(super) mod stream;
+mod tls;
 pub(super) mod transport;

@@ -1,11 +1,7 @@
 //! QUIC and TLS settings: the keys that are trusted, and the limits of every window, queue and wait.
 
 use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -14,19 +10,11 @@ use quinn::{
     crypto::rustls::{HandshakeData, NoInitialCipherSuite, QuicClientConfig, QuicServerConfig},
 };
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
-    client::{
-        AlwaysResolvesClientRawPublicKeys,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
-    pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime},
-    server::{
-        AlwaysResolvesServerRawPublicKeys,
-        danger::{ClientCertVerified, ClientCertVerifier},
-    },
+    Error, client::AlwaysResolvesClientRawPublicKeys, pki_types::CertificateDer,
+    server::AlwaysResolvesServerRawPublicKeys,
 };
 
+use super::tls::{AnyKeyVerifier, PinnedKeyVerifier, provider};
 use crate::net::trust::{identity::Identity, key::PublicKey, role::Role};
 
 /// The protocol's name and major version, agreed in the TLS handshake.
@@ -89,7 +77,7 @@ pub(in crate::net) fn server_config(
 ) -> Result<ServerConfig, TlsSetupError> {
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(Arc::new(AnyKeyVerifier { proved }))
+        .with_client_cert_verifier(Arc::new(AnyKeyVerifier::counting(proved)))
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(
             identity.certified_key(),
         )));
@@ -124,7 +112,7 @@ pub(in crate::net) fn client_config(
     let mut tls = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(PinnedKeyVerifier(pin)))
+        .with_custom_certificate_verifier(Arc::new(PinnedKeyVerifier::of(pin)))
         .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(
             identity.certified_key(),
         )));
@@ -188,129 +176,4 @@ pub(in crate::net) fn session_secret(
         .export_keying_material(&mut out, b"EXPORTER-distro-join", context.as_bytes())
         .ok()?;
     Some(out)
-}
-
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
-
-fn algorithms() -> WebPkiSupportedAlgorithms {
-    rustls::crypto::ring::default_provider().signature_verification_algorithms
-}
-
-fn verify(
-    message: &[u8],
-    key: &CertificateDer<'_>,
-    signed: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    let spki = SubjectPublicKeyInfoDer::from(key.as_ref());
-    verify_tls13_signature_with_raw_key(message, &spki, signed, &algorithms())
-}
-
-fn tls13_only() -> Result<HandshakeSignatureValid, Error> {
-    Err(Error::General("only TLS 1.3 is supported".into()))
-}
-
-/// Accepts one server key only.
-struct PinnedKeyVerifier(PublicKey);
-
-/// Accepts any client that proves its key. Authorization follows after the handshake, on every connection,
-/// because rustls skips the verifier for resumed sessions.
-#[derive(Debug)]
-struct AnyKeyVerifier {
-    proved: Arc<AtomicU64>,
-}
-
-impl fmt::Debug for PinnedKeyVerifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PinnedKeyVerifier({})", self.0.fingerprint())
-    }
-}
-
-impl ServerCertVerifier for PinnedKeyVerifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        if PublicKey::from_spki(end_entity) == Some(self.0) {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(CertificateError::ApplicationVerificationFailure.into())
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        tls13_only()
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
-    }
-}
-
-impl ClientCertVerifier for AnyKeyVerifier {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn verify_client_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        PublicKey::from_spki(end_entity)
-            .map(|_| ClientCertVerified::assertion())
-            .ok_or_else(|| CertificateError::BadEncoding.into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        tls13_only()
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let proved = verify(message, cert, dss)?;
-        self.proved.fetch_add(1, Ordering::Relaxed);
-        Ok(proved)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-
-    fn requires_raw_public_keys(&self) -> bool {
-        true
-    }
 }
