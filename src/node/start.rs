@@ -31,7 +31,7 @@ use crate::{
     net::{
         admission, greeter,
         naming::{LeaseKeeper, NamingClient, NamingServer},
-        rpc::endpoint::{Endpoint, EndpointError},
+        rpc::endpoint::{Endpoint, EndpointError, PeerLimits},
         trust::{identity::Identity, members::Members, peer_addr::PeerAddr, role::Role},
     },
     queue::{
@@ -218,14 +218,15 @@ fn bind(
     identity: &Identity,
     members: Members,
 ) -> Result<Endpoint, EndpointError> {
+    let limits = PeerLimits::default();
     let _entered = net.enter();
     if listen.port() == 0 && previous != 0 {
         let as_before = SocketAddr::new(listen.ip(), previous);
-        if let Ok(endpoint) = Endpoint::bind_paused(as_before, identity, members.clone()) {
+        if let Ok(endpoint) = Endpoint::bind_paused(as_before, identity, members.clone(), limits) {
             return Ok(endpoint);
         }
     }
-    Endpoint::bind_paused(listen, identity, members)
+    Endpoint::bind_paused(listen, identity, members, limits)
 }
 
 fn with_greeter(config: &NodeConfig, services: Services) -> Services {

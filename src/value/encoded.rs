@@ -66,6 +66,12 @@ impl Encoded {
         }
     }
 
+    /// Returns the size of the encoded value, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.body().len()
+    }
+
     /// The encoded value, without the room before it.
     fn body(&self) -> &[u8] {
         self.bytes.get(self.offset..).unwrap_or_default()

@@ -6,6 +6,8 @@ mod faults;
 mod load;
 mod lossy;
 mod names_persist;
+mod overload;
+mod raw_client;
 mod sim;
 mod support;
 mod trust;

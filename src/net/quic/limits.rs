@@ -1,74 +1,106 @@
-//! Limits and counts of incoming connections.
+//! Limits of incoming connections before they are authorized, and counts of them.
 
 use std::{
-    collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize},
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use crate::net::trust::key::PublicKey;
+use super::slots::{PendingLimits, PendingSlots};
 
-/// Limit of open connections; further ones are closed with `Busy`.
-pub(in crate::net) const MAX_CONNECTIONS: usize = 4_096;
-/// Limit of connections per key, so that no key can use all of them.
-const MAX_CONNECTIONS_PER_KEY: usize = 256;
-/// Limit of unknown keys that ask to join at once; further ones are closed with `Busy`.
-pub(in crate::net) const MAX_JOINING: usize = 64;
+/// Limits of handshakes in progress.
+pub(in crate::net) const HANDSHAKES: PendingLimits = PendingLimits {
+    total: 1_024,
+    per_network: 64,
+};
+/// Limits of unknown keys that ask to join at once.
+pub(in crate::net) const JOINS: PendingLimits = PendingLimits {
+    total: 64,
+    per_network: 4,
+};
 /// Number of handshakes in progress above which clients must first validate their address.
-pub(in crate::net) const RETRY_ABOVE: usize = 64;
+pub(in crate::net) const RETRY_ABOVE: usize = 32;
+/// Limit of a handshake's duration.
+pub(in crate::net) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Limit of each wait for a client that asks to join: for its request, and until it disconnects.
+pub(in crate::net) const JOIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Counts of incoming connections since the start.
-#[derive(Debug, Default)]
-pub(in crate::net) struct AcceptStats {
+/// Incoming connections that are not authorized yet, and counts of incoming connections since the start.
+#[derive(Debug)]
+pub(in crate::net) struct Reception {
     /// Handshakes in progress.
-    pub(in crate::net) handshaking: AtomicUsize,
+    pub(in crate::net) handshakes: PendingSlots,
+    /// Unknown keys that ask to join.
+    pub(in crate::net) joins: PendingSlots,
     /// Clients that proved their key.
     pub(in crate::net) proved: Arc<AtomicU64>,
-    /// Clients that had to validate their address first.
-    pub(in crate::net) retried: AtomicU64,
-    /// Clients that were not authorized.
-    pub(in crate::net) denied: AtomicU64,
+    retried: AtomicU64,
+    denied: AtomicU64,
+    busy: AtomicU64,
 }
 
-/// Limits the connections of each key.
-#[derive(Debug, Clone, Default)]
-pub(in crate::net) struct ConnectionLimiter(Arc<Mutex<HashMap<PublicKey, usize>>>);
-
-/// One connection of a key, released when it is dropped.
-pub(in crate::net) struct ConnectionPermit(ConnectionLimiter, PublicKey);
-
-impl ConnectionLimiter {
-    fn lock(&self) -> MutexGuard<'_, HashMap<PublicKey, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Acquires a permit for one more connection of a key, unless it has reached the limit.
-    pub(in crate::net) fn try_acquire(&self, key: PublicKey) -> Option<ConnectionPermit> {
-        let mut connections = self.lock();
-        let count = connections.entry(key).or_default();
-        if *count >= MAX_CONNECTIONS_PER_KEY {
-            return None;
+impl Default for Reception {
+    fn default() -> Self {
+        Self {
+            handshakes: PendingSlots::new(HANDSHAKES),
+            joins: PendingSlots::new(JOINS),
+            proved: Arc::default(),
+            retried: AtomicU64::default(),
+            denied: AtomicU64::default(),
+            busy: AtomicU64::default(),
         }
-        *count += 1;
-        Some(ConnectionPermit(self.clone(), key))
-    }
-
-    /// Returns the number of connections of each key.
-    pub(in crate::net) fn counts(&self) -> HashMap<PublicKey, usize> {
-        self.lock().clone()
     }
 }
 
-impl Drop for ConnectionPermit {
-    fn drop(&mut self) {
-        let mut connections = self.0.lock();
-        if let Some(count) = connections.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                connections.remove(&self.1);
-            }
+impl Reception {
+    /// Counts a client that has to validate its address first.
+    pub(in crate::net) fn record_retry(&self) {
+        self.retried.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a client that was not authorized.
+    pub(in crate::net) fn record_denied(&self) {
+        self.denied.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a client that was refused at a limit of connections.
+    pub(in crate::net) fn record_busy(&self) {
+        self.busy.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns the counts.
+    pub(in crate::net) fn stats(&self, open: usize) -> ConnectionStats {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ConnectionStats {
+            open,
+            handshaking: self.handshakes.taken(),
+            proved: load(&self.proved),
+            retried: load(&self.retried),
+            denied: load(&self.denied),
+            busy: load(&self.busy),
+            evicted: self.handshakes.evicted() + self.joins.evicted(),
         }
     }
+}
+
+/// Counts of an endpoint's connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionStats {
+    /// Connections that are open or being established, in both directions.
+    pub open: usize,
+    /// Incoming handshakes in progress.
+    pub handshaking: usize,
+    /// Clients that proved their key since the start. A resumed session needs no proof, but is authorized
+    /// like any other.
+    pub proved: u64,
+    /// Clients that had to validate their address first, since the start.
+    pub retried: u64,
+    /// Clients that were not authorized, since the start.
+    pub denied: u64,
+    /// Clients that were refused at a limit of connections, since the start.
+    pub busy: u64,
+    /// Unfinished handshakes and silent join requests that made room for new peers, since the start.
+    pub evicted: u64,
 }

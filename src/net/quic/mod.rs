@@ -1,6 +1,8 @@
-//! QUIC: TLS and transport settings, streams, and limits of connections. Nothing here knows of calls.
+//! QUIC: TLS and transport settings, streams, and the limits of peers. Nothing here knows of frames.
 
 pub(super) mod limits;
+pub(super) mod quotas;
+pub(super) mod slots;
 pub(super) mod stream;
 mod tls;
 pub(super) mod transport;

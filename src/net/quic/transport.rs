@@ -96,9 +96,13 @@ pub(in crate::net) fn server_config(
     Ok(config)
 }
 
-/// Raises the limits of a connection to those of an authorized client.
-pub(in crate::net) fn grant_stream_limits(connection: &quinn::Connection) {
-    connection.set_receive_window(CONNECTION_WINDOW.into());
+/// Raises the limits of a connection to those of an authorized client. The second connection of a key has
+/// half of the window of the first, the third a third, and so on: 256 of them have six windows.
+pub(in crate::net) fn grant_stream_limits(connection: &quinn::Connection, number: usize) {
+    let share = u32::try_from(number).unwrap_or(u32::MAX).max(1);
+    let window = (CONNECTION_WINDOW / share).max(UNAUTHORIZED_WINDOW);
+    connection.set_receive_window(window.into());
+    connection.set_send_window(window.into());
     connection.set_max_concurrent_bi_streams(MAX_CALLS.into());
 }
 

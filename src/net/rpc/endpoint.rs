@@ -2,16 +2,9 @@
 //! part of `rpc` and not of `quic`, because it owns the objects that it serves and the client that shares
 //! its socket.
 
-use std::{
-    collections::HashMap,
-    fmt, io,
-    net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use quinn::{AsyncUdpSocket, Runtime as _, TokioRuntime};
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -21,7 +14,8 @@ use super::{
 };
 use crate::net::{
     quic::{
-        limits::{AcceptStats, ConnectionLimiter, MAX_JOINING},
+        limits::Reception,
+        quotas::Quotas,
         stream::CloseCode,
         transport::{self, TlsSetupError},
     },
@@ -31,6 +25,11 @@ use crate::net::{
         members::{Members, TicketRecord},
         ticket::Ticket,
     },
+};
+
+pub use crate::net::quic::{
+    limits::ConnectionStats,
+    quotas::{KeyUsage, PeerLimits},
 };
 
 /// An endpoint that could not be created.
@@ -69,13 +68,14 @@ impl Endpoint {
         identity: &Identity,
         members: Members,
     ) -> Result<Self, EndpointError> {
-        let endpoint = Self::bind_paused(addr, identity, members)?;
+        let endpoint = Self::bind_paused(addr, identity, members, PeerLimits::default())?;
         endpoint.start_accepting();
         Ok(endpoint)
     }
 
-    /// Like [`Endpoint::bind`], but clients wait until [`Endpoint::start_accepting`]. A restarted server is
-    /// found at once by its old clients, and needs its objects by then.
+    /// Like [`Endpoint::bind`], with limits of your own, but clients wait until
+    /// [`Endpoint::start_accepting`]. A restarted server is found at once by its old clients, and needs its
+    /// objects by then.
     ///
     /// # Errors
     /// As [`Endpoint::bind`].
@@ -83,11 +83,12 @@ impl Endpoint {
         addr: SocketAddr,
         identity: &Identity,
         members: Members,
+        limits: PeerLimits,
     ) -> Result<Self, EndpointError> {
         let failed = |error| EndpointError::Bind { addr, error };
         let socket = std::net::UdpSocket::bind(addr).map_err(failed)?;
         let socket = TokioRuntime.wrap_udp_socket(socket).map_err(failed)?;
-        Self::paused(socket, identity, members)
+        Self::paused(socket, identity, members, limits)
     }
 
     /// Starts to accept connections.
@@ -105,7 +106,7 @@ impl Endpoint {
         identity: &Identity,
         members: Members,
     ) -> Result<Self, EndpointError> {
-        let endpoint = Self::paused(socket, identity, members)?;
+        let endpoint = Self::paused(socket, identity, members, PeerLimits::default())?;
         endpoint.start_accepting();
         Ok(endpoint)
     }
@@ -114,14 +115,15 @@ impl Endpoint {
         socket: Arc<dyn AsyncUdpSocket>,
         identity: &Identity,
         members: Members,
+        limits: PeerLimits,
     ) -> Result<Self, EndpointError> {
         let addr = socket.local_addr();
-        let accept_stats = AcceptStats::default();
+        let reception = Reception::default();
         let quinn = quinn::Endpoint::new_with_abstract_socket(
             transport::endpoint_config(identity),
             Some(transport::server_config(
                 identity,
-                Arc::clone(&accept_stats.proved),
+                Arc::clone(&reception.proved),
             )?),
             socket,
             Arc::new(TokioRuntime),
@@ -140,9 +142,8 @@ impl Endpoint {
             stopping,
             tasks: TaskTracker::new(),
             calls: CallCounts::default(),
-            accept_stats,
-            limiter: ConnectionLimiter::default(),
-            joining: Semaphore::new(MAX_JOINING),
+            reception,
+            quotas: Quotas::new(limits),
         });
         Ok(Self {
             shared,
@@ -192,19 +193,37 @@ impl Endpoint {
     /// Returns counts of its connections.
     #[must_use]
     pub fn connection_stats(&self) -> ConnectionStats {
-        let stats = &self.shared.accept_stats;
-        ConnectionStats {
-            open: self.shared.quinn.open_connections(),
-            proved: stats.proved.load(Ordering::Relaxed),
-            retried: stats.retried.load(Ordering::Relaxed),
-            denied: stats.denied.load(Ordering::Relaxed),
-        }
+        let open = self.shared.quinn.open_connections();
+        self.shared.reception.stats(open)
+    }
+
+    /// Returns the limits of what keys may use.
+    #[must_use]
+    pub fn limits(&self) -> PeerLimits {
+        self.shared.quotas.limits()
+    }
+
+    /// Returns what each connected key uses.
+    #[must_use]
+    pub fn usage_by_key(&self) -> HashMap<PublicKey, KeyUsage> {
+        self.shared.quotas.usage()
     }
 
     /// Returns the number of incoming connections of each key.
     #[must_use]
     pub fn connections_by_key(&self) -> HashMap<PublicKey, usize> {
-        self.shared.limiter.counts()
+        let usage = self.usage_by_key().into_iter();
+        usage.map(|(key, usage)| (key, usage.connections)).collect()
+    }
+
+    /// Returns the bytes that large requests and unsent replies hold, and the number of connections and calls that
+    /// were refused at a quota since the start.
+    #[must_use]
+    pub fn quota_stats(&self) -> (usize, u64) {
+        (
+            self.shared.quotas.call_bytes(),
+            self.shared.quotas.refused(),
+        )
     }
 
     /// Returns the ticket of a record, with the addresses where this endpoint can be reached.
@@ -235,20 +254,6 @@ impl Endpoint {
             .await
             .ok();
     }
-}
-
-/// Counts of an endpoint's connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConnectionStats {
-    /// Connections that are open or being established, in both directions.
-    pub open: usize,
-    /// Clients that proved their key since the start. A resumed session needs no proof, but is authorized
-    /// like any other.
-    pub proved: u64,
-    /// Clients that had to validate their address first, since the start.
-    pub retried: u64,
-    /// Clients that were not authorized, since the start.
-    pub denied: u64,
 }
 
 impl fmt::Debug for Endpoint {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     cause::Cause,
-    net::trust::members::AdmissionError,
+    net::{quic::quotas::QuotaError, trust::members::AdmissionError},
     value::{Value, ValueError, bind::BindError},
 };
 
@@ -36,6 +36,8 @@ pub enum Code {
     Malformed,
     /// The call ran longer than the caller allowed.
     Expired,
+    /// The caller's key is at one of its quotas, which the message names.
+    QuotaExceeded,
 }
 
 /// A refusal by the other side: a code for programs, a message for people.
@@ -116,6 +118,12 @@ impl From<AdmissionError> for RemoteError {
             _ => Code::Denied,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<QuotaError> for RemoteError {
+    fn from(error: QuotaError) -> Self {
+        Self::new(Code::QuotaExceeded, error.to_string())
     }
 }
 

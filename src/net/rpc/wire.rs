@@ -185,6 +185,19 @@ pub async fn read<T: DeserializeOwned>(
 }
 
 async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<u8>>, FrameError> {
+    match read_length(stream).await? {
+        Some(length) => read_body(stream, length).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Reads the length of a frame; `None` when the stream ended cleanly before it.
+///
+/// # Errors
+/// [`FrameError::TooLarge`] or [`FrameError::Io`].
+pub(super) async fn read_length(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<Option<usize>, FrameError> {
     let mut head = [0; 4];
     let mut have = 0;
     while have < head.len() {
@@ -195,9 +208,20 @@ async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<
         }
     }
     let length = u32::from_be_bytes(head) as usize;
-    if length > MAX_FRAME {
-        return Err(FrameError::TooLarge(length));
+    match length <= MAX_FRAME {
+        true => Ok(Some(length)),
+        false => Err(FrameError::TooLarge(length)),
     }
+}
+
+/// Reads the body of a frame.
+///
+/// # Errors
+/// [`FrameError::Io`].
+pub(super) async fn read_body(
+    stream: &mut (impl AsyncRead + Unpin),
+    length: usize,
+) -> Result<Vec<u8>, FrameError> {
     let mut body = vec![0; length.min(INITIAL_READ)];
     stream.read_exact(&mut body).await?;
     while body.len() < length {
@@ -205,7 +229,7 @@ async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<
         body.resize(length.min(2 * have), 0);
         stream.read_exact(&mut body[have..]).await?;
     }
-    Ok(Some(body))
+    Ok(body)
 }
 
 /// Reads the end of a stream after its only frame, if it has arrived. quinn tells the peer to stop sending
@@ -277,6 +301,7 @@ mod tests {
             Code::Internal,
             Code::Malformed,
             Code::Expired,
+            Code::QuotaExceeded,
         ];
         for (position, code) in codes.iter().enumerate() {
             assert_eq!(hex(code), format!("00000001{position:02x}"));

@@ -30,6 +30,13 @@ const HEDGE_DELAY: Duration = Duration::from_secs(1);
 /// up and reachable sends several packets in that time.
 const LIVENESS_TIMEOUT: Duration = Duration::from_millis(1_800);
 
+/// Limit of attempts to connect to a server that is busy.
+const BUSY_ATTEMPTS: usize = 4;
+/// Limit of the delay between two of them, which is random.
+const BUSY_DELAY: Duration = Duration::from_millis(200);
+/// Limit of the part of a server's close reason that is reported, in characters.
+const MAX_REASON: usize = 120;
+
 /// A connection and the server's hello.
 #[derive(Clone)]
 pub(super) struct PooledConnection {
@@ -84,13 +91,14 @@ impl Client {
         peer: PeerAddr,
         config: &quinn::ClientConfig,
     ) -> Result<PooledConnection, CallError> {
+        let dial = || unless_busy(|| self.dial(peer, config.clone()));
         let second = async {
             sleep(HEDGE_DELAY).await;
-            self.dial(peer, config.clone()).await
+            dial().await
         };
         tokio::select! {
             biased;
-            connected = self.dial(peer, config.clone()) => connected,
+            connected = dial() => connected,
             connected = second => connected,
         }
     }
@@ -151,6 +159,20 @@ impl Client {
     }
 }
 
+/// Tries a few times while the server is busy: its limits on new peers are reached for moments only.
+pub(super) async fn unless_busy<T, Attempt>(attempt: impl Fn() -> Attempt) -> Result<T, CallError>
+where
+    Attempt: Future<Output = Result<T, CallError>>,
+{
+    for _ in 1..BUSY_ATTEMPTS {
+        match attempt().await {
+            Err(CallError::Busy(_)) => sleep(BUSY_DELAY.mul_f64(fastrand::f64())).await,
+            result => return result,
+        }
+    }
+    attempt().await
+}
+
 /// Converts the error of a connection that was not established.
 pub(super) fn connection_error(peer: PeerAddr, error: ConnectionError) -> CallError {
     let closed_with = |close: VarInt, code: CloseCode| close == code.code();
@@ -158,6 +180,13 @@ pub(super) fn connection_error(peer: PeerAddr, error: ConnectionError) -> CallEr
         ConnectionError::ApplicationClosed(close)
             if closed_with(close.error_code, CloseCode::Busy) =>
         {
+            return CallError::Busy(match printable(&close.reason) {
+                reason if reason.is_empty() => peer.to_string(),
+                reason => format!("{peer} ({reason})"),
+            });
+        }
+        // A server gives up a handshake to make room for others.
+        ConnectionError::ConnectionClosed(close) if is_refused(&close) => {
             return CallError::Busy(peer.to_string());
         }
         ConnectionError::ApplicationClosed(close)
@@ -200,6 +229,22 @@ fn connect_error(peer: PeerAddr, reason: ConnectError) -> CallError {
         peer: peer.to_string(),
         reason,
     }
+}
+
+/// Returns the part of a close reason that a terminal can show.
+fn printable(reason: &[u8]) -> String {
+    let text = String::from_utf8_lossy(reason);
+    let chars = text.chars().filter(|c| c.is_ascii() && !c.is_control());
+    chars.take(MAX_REASON).collect()
+}
+
+/// Reports whether a server ended a handshake that it did not want to continue (RFC 9000, section 20.1).
+fn is_refused(close: &quinn::ConnectionClose) -> bool {
+    use quinn::TransportErrorCode as Code;
+    matches!(
+        close.error_code,
+        Code::CONNECTION_REFUSED | Code::APPLICATION_ERROR
+    )
 }
 
 /// Reports whether no protocol was agreed: QUIC carries TLS alerts as 0x100 + alert, and 120 is "no

@@ -1,10 +1,11 @@
 //! Joining: one proof of a ticket, after which the key is enough.
 
+use quinn::ConnectionError;
 use tokio::time::timeout;
 
 use super::{
     Client, DEADLINE,
-    dial::{CONNECT_TIMEOUT, connection_error, unreachable},
+    dial::{CONNECT_TIMEOUT, connection_error, unless_busy, unreachable},
     happy_eyeballs::race,
 };
 use crate::{
@@ -28,9 +29,14 @@ impl Client {
     /// knows this process's key. Uses the first of the ticket's addresses that replies.
     ///
     /// # Errors
-    /// [`CallError::Remote`] with the server's reason, [`CallError::Connect`] when it is not reached, or
-    /// [`CallError::Deadline`] when it does not reply within [`DEADLINE`].
+    /// [`CallError::Remote`] with the server's reason, [`CallError::Connect`] when it is not reached,
+    /// [`CallError::Busy`] when too many ask to join it at once, or [`CallError::Deadline`] when it does
+    /// not reply within [`DEADLINE`].
     pub async fn join(&self, ticket: &Ticket, label: &str) -> Result<(PeerAddr, Role), CallError> {
+        unless_busy(|| self.join_once(ticket, label)).await
+    }
+
+    async fn join_once(&self, ticket: &Ticket, label: &str) -> Result<(PeerAddr, Role), CallError> {
         let dial = |peer| async move {
             let config = self.config(peer, JOIN_ALPN)?;
             let dialed = timeout(CONNECT_TIMEOUT, self.handshake(peer, config)).await;
@@ -65,9 +71,13 @@ async fn prove(
         .await
         .map_err(|e| connection_error(peer, e))?;
     let mut out = ResetOnDrop::new(send);
-    let lost = |error: FrameError| CallError::Lost {
-        peer: peer.to_string(),
-        reason: Cause::from_error(error),
+    let lost = |error: FrameError| match connection.close_reason() {
+        // The server ended the connection and said why.
+        Some(reason @ ConnectionError::ApplicationClosed(_)) => connection_error(peer, reason),
+        _ => CallError::Lost {
+            peer: peer.to_string(),
+            reason: Cause::from_error(error),
+        },
     };
     let frame = wire::encode(&request).map_err(lost)?;
     out.write_frame(&frame).await.map_err(|e| lost(e.into()))?;

@@ -169,8 +169,12 @@ impl Client {
                     out.finish();
                     Ok(responses)
                 }
-                // The call was not sent completely, so it cannot have run.
-                Err(error) => Err(transport_error(peer, error)),
+                // The call was not sent completely, so it cannot have run. A server that refused it before
+                // it had all of it has said why.
+                Err(error) => match responses.into_single().await {
+                    Err(refused @ CallError::Remote(_)) => Err(refused),
+                    _ => Err(transport_error(peer, error)),
+                },
             }
         };
         tokio::select! {

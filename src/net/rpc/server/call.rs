@@ -4,40 +4,58 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use quinn::RecvStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::{READ_TIMEOUT, ServerState};
-use crate::net::rpc::{
-    error::{Code, RemoteError},
-    object::{Caller, Invocation, Response, ResultStream},
-    reply::ReplyWriter,
-    wire::{self, Call, FrameError},
+use super::{
+    connection::ServerConnection,
+    request::{self, SMALL},
+};
+use crate::{
+    net::{
+        quic::quotas::{ByteKind, BytesPermit, ConnectionPermit, QuotaError},
+        rpc::{
+            error::{Code, RemoteError},
+            object::{Invocation, Response, ResultStream},
+            reply::ReplyWriter,
+            wire::{Call, MAX_FRAME},
+        },
+    },
+    value::Encoded,
 };
 
 /// Limit of the deadline that a caller can ask for.
 const MAX_DEADLINE: Duration = Duration::from_secs(300);
 
 /// Reads one call, runs it and writes its replies. A caller that disconnects drops the running method.
-pub(super) async fn serve(
-    shared: &ServerState,
-    caller: Caller,
-    replies: ReplyWriter,
-    mut recv: RecvStream,
-) {
-    let call: Call = match timeout(READ_TIMEOUT, wire::read(&mut recv)).await {
-        Ok(Ok(Some(call))) => call,
-        Ok(Ok(None) | Err(FrameError::Io(_))) => return,
-        Ok(Err(error)) => {
-            let error = RemoteError::new(Code::Malformed, error.to_string());
-            return replies.send_error(error).await;
-        }
-        Err(_elapsed) => {
-            let message = format!("the call did not arrive in {READ_TIMEOUT:?}");
-            let error = RemoteError::new(Code::Expired, message);
-            return replies.send_error(error).await;
+pub(super) async fn serve(connection: &ServerConnection, replies: ReplyWriter, recv: RecvStream) {
+    let counted = match connection.quota.call() {
+        Ok(counted) => counted,
+        Err(error) => return replies.send_error(error.into()).await,
+    };
+    run(connection, replies, recv).await;
+    drop(counted);
+}
+
+async fn run(connection: &ServerConnection, replies: ReplyWriter, mut recv: RecvStream) {
+    let quota = &connection.quota;
+    let (call, bytes) = match request::read(quota, &mut recv).await {
+        Ok(read) => read,
+        Err(error) => {
+            if let Some(error) = error.into_reply() {
+                replies.send_error(error).await;
+            }
+            return;
         }
     };
-    wire::consume_fin(&mut recv);
+    // A caller that does not take its replies waits before it gets more of them.
+    if let Err(error) = wait_for_room(quota).await {
+        return replies.send_error(error.into()).await;
+    }
+    // What was received before a revocation is not run after it.
+    if connection.revoked.is_cancelled() {
+        return;
+    }
+    let shared = &connection.shared;
     let deadline = Duration::from_millis(call.deadline_ms.into()).min(MAX_DEADLINE);
     let Call {
         object,
@@ -47,7 +65,7 @@ pub(super) async fn serve(
         ..
     } = call;
     let invocation = Invocation {
-        caller,
+        caller: connection.caller,
         method,
         args,
         kwargs,
@@ -62,10 +80,11 @@ pub(super) async fn serve(
         result = running => result,
         () = replies.cancelled() => return,
     };
+    drop(bytes);
     shared.calls.record(matches!(result, Ok(Ok(_))));
     match result {
-        Ok(Ok(Response::One(value))) => replies.send_result(value).await,
-        Ok(Ok(Response::Stream(results))) => send_stream(shared, replies, results).await,
+        Ok(Ok(Response::One(value))) => send_one(quota, replies, value).await,
+        Ok(Ok(Response::Stream(results))) => send_stream(connection, replies, results).await,
         Ok(Err(error)) => replies.send_error(error).await,
         Err(_elapsed) => {
             let message = format!("the call did not complete in {deadline:?}");
@@ -75,23 +94,68 @@ pub(super) async fn serve(
     }
 }
 
+/// Waits until the key may hold one more reply of any size.
+async fn wait_for_room(quota: &ConnectionPermit) -> Result<(), QuotaError> {
+    match quota.has_room(ByteKind::Replies, MAX_FRAME) {
+        true => Ok(()),
+        false => quota.reserve(ByteKind::Replies, MAX_FRAME).await.map(drop),
+    }
+}
+
+/// Sends the only result; a large one needs bytes of the key's budget until the caller has taken it.
+async fn send_one(quota: &ConnectionPermit, replies: ReplyWriter, value: Encoded) {
+    match hold(quota, &value) {
+        Ok(held) => {
+            replies.send_result(value).await;
+            drop(held);
+        }
+        Err(error) => replies.send_error(error.into()).await,
+    }
+}
+
+/// Takes bytes of the key's budget for a large reply.
+fn hold<'a>(
+    quota: &'a ConnectionPermit,
+    value: &Encoded,
+) -> Result<Option<BytesPermit<'a>>, QuotaError> {
+    match value.size() <= SMALL {
+        true => Ok(None),
+        false => quota.try_reserve(ByteKind::Replies, value.size()).map(Some),
+    }
+}
+
 /// Sends results until they end, the caller disconnects or the endpoint stops. A caller that does not read
-/// fills its own flow-control window and delays nobody else.
-async fn send_stream(shared: &ServerState, mut replies: ReplyWriter, mut results: ResultStream) {
+/// fills its own flow-control window and delays nobody else; the next result is not asked for before.
+async fn send_stream(
+    connection: &ServerConnection,
+    mut replies: ReplyWriter,
+    mut results: ResultStream,
+) {
+    let quota = &connection.quota;
     loop {
+        let next = async {
+            wait_for_room(quota).await?;
+            Ok::<_, QuotaError>(results.next().await)
+        };
         let next = tokio::select! {
-            next = results.next() => next,
+            next = next => next,
             () = replies.cancelled() => return,
-            () = shared.stopping.cancelled() => return,
+            () = connection.shared.stopping.cancelled() => return,
         };
         match next {
-            Some(Ok(value)) => {
+            Ok(Some(Ok(value))) => {
+                let held = match hold(quota, &value) {
+                    Ok(held) => held,
+                    Err(error) => return replies.send_error(error.into()).await,
+                };
                 if replies.write_result(value).await.is_err() {
                     return;
                 }
+                drop(held);
             }
-            Some(Err(error)) => return replies.send_error(error).await,
-            None => return replies.finish(),
+            Ok(Some(Err(error))) => return replies.send_error(error).await,
+            Ok(None) => return replies.finish(),
+            Err(error) => return replies.send_error(error.into()).await,
         }
     }
 }

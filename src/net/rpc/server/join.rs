@@ -1,33 +1,37 @@
 //! Join requests of unknown keys.
 
-use std::sync::atomic::Ordering;
-
 use quinn::Connection;
 use tokio::time::timeout;
 
-use super::{READ_TIMEOUT, ServerState};
+use super::ServerState;
 use crate::{
     net::{
-        quic::{stream::CloseCode, transport},
+        quic::{limits::JOIN_TIMEOUT, stream::CloseCode, transport},
         rpc::{
             error::{Code, RemoteError},
             join::JoinRequest,
             reply::ReplyWriter,
-            wire,
+            wire::{self, FrameError},
         },
         trust::{key::PublicKey, members::AdmissionError, role::Role},
     },
     value::Encoded,
 };
 
-/// Serves one request on a connection. The client disconnects when it has the reply.
+/// Serves one request on a connection. The client disconnects when it has the reply. Waits for the client
+/// end when its slot is given to a new peer.
 pub(super) async fn serve(shared: &ServerState, connection: &Connection, key: PublicKey) {
-    let reading = async {
-        let (send, mut recv) = connection.accept_bi().await.ok()?;
-        let request = wire::read::<JoinRequest>(&mut recv).await;
-        Some((ReplyWriter::new(send), request))
+    let slot = shared
+        .reception
+        .joins
+        .acquire(connection.remote_address().ip());
+    let request = tokio::select! {
+        biased;
+        request = timeout(JOIN_TIMEOUT, read(connection)) => request,
+        () = slot.evicted() => return refuse_busy(shared, connection),
+        () = shared.stopping.cancelled() => return,
     };
-    let Ok(Some((reply, request))) = timeout(READ_TIMEOUT, reading).await else {
+    let Ok(Some((reply, request))) = request else {
         return CloseCode::Unauthorized.close(connection, "there was no request");
     };
     let result = match request {
@@ -37,6 +41,38 @@ pub(super) async fn serve(shared: &ServerState, connection: &Connection, key: Pu
         Ok(None) => Err(RemoteError::new(Code::Malformed, "there was no request")),
         Err(error) => Err(RemoteError::new(Code::Malformed, error.to_string())),
     };
+    let replied = async {
+        send(shared, connection, key, reply, result).await;
+        // Closing now could discard the reply before it is read.
+        connection.closed().await;
+    };
+    tokio::select! {
+        _ = timeout(JOIN_TIMEOUT, replied) => {}
+        () = slot.evicted() => {}
+        () = shared.stopping.cancelled() => {}
+    }
+}
+
+type Request = (ReplyWriter, Result<Option<JoinRequest>, FrameError>);
+
+async fn read(connection: &Connection) -> Option<Request> {
+    let (send, mut recv) = connection.accept_bi().await.ok()?;
+    let request = wire::read::<JoinRequest>(&mut recv).await;
+    Some((ReplyWriter::new(send), request))
+}
+
+fn refuse_busy(shared: &ServerState, connection: &Connection) {
+    shared.reception.record_busy();
+    CloseCode::Busy.close(connection, "too many ask to join");
+}
+
+async fn send(
+    shared: &ServerState,
+    connection: &Connection,
+    key: PublicKey,
+    reply: ReplyWriter,
+    result: Result<Role, RemoteError>,
+) {
     let from = connection.remote_address();
     match result {
         Ok(role) => {
@@ -46,13 +82,11 @@ pub(super) async fn serve(shared: &ServerState, connection: &Connection, key: Pu
                 .await;
         }
         Err(error) => {
-            shared.accept_stats.denied.fetch_add(1, Ordering::Relaxed);
+            shared.reception.record_denied();
             tracing::warn!(%from, %key, %error, "could not join");
             reply.send_error(error).await;
         }
     }
-    // Closing now could discard the reply before it is read.
-    timeout(READ_TIMEOUT, connection.closed()).await.ok();
 }
 
 async fn admit(
