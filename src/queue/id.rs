@@ -4,8 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The maximum length of an external identifier, in bytes.
-pub const MAX_ID: usize = 200;
+use super::limits::MAX_ID;
 
 /// The identifier of a task at its broker. Displayed as `#41` or as the external text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

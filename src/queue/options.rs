@@ -12,8 +12,6 @@ pub const MAX_PRIORITY: u8 = 9;
 pub const MAX_ATTEMPTS: u8 = 20;
 /// The queue of tasks that name none.
 pub const DEFAULT_QUEUE: &str = "default";
-/// The maximum length of the name of a queue, and of a key, in bytes.
-pub const MAX_NAME: usize = 200;
 
 /// The effect of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

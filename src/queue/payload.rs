@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::prefix;
+
 /// The arguments of a task: by position, by name, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -50,6 +52,21 @@ impl Payload {
             Self::Repr { args, kwargs } => (Some(&**args), Some(&**kwargs)),
         };
         args.into_iter().chain(kwargs)
+    }
+
+    /// Makes a payload of more than a number of bytes a truncated representation.
+    pub(super) fn truncate(&mut self, bytes: usize) {
+        if self.size() <= bytes {
+            return;
+        }
+        let (args, kwargs) = match self {
+            Self::Json { args, kwargs } => (args.clone(), kwargs.clone()),
+            Self::Repr { args, kwargs } => (Some(Arc::clone(args)), Some(Arc::clone(kwargs))),
+        };
+        let args: Arc<str> = prefix(args.as_deref().unwrap_or_default(), bytes).into();
+        let room = bytes - args.len();
+        let kwargs = prefix(kwargs.as_deref().unwrap_or_default(), room).into();
+        *self = Self::Repr { args, kwargs };
     }
 
     /// The length of the texts in bytes.

@@ -29,9 +29,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     context::Context,
-    limits::{MAX_SPAN, MAX_TIME},
-    options::{MAX_NAME, TaskOptions},
-    task::{MAX_PAYLOAD, NewTask, TaskFailure},
+    limits::{MAX_ERROR, MAX_NAME, MAX_PAYLOAD, MAX_SPAN, MAX_TIME, prefix},
+    options::TaskOptions,
+    task::{NewTask, TaskFailure},
 };
 
 /// The reason why a task is rejected.
@@ -175,14 +175,14 @@ impl Registry {
             .get(&task.name)
             .ok_or_else(|| InvalidTask::UnknownTask {
                 name: task.name.chars().take(80).collect(),
-                known: self.names().collect::<Vec<_>>().join(", "),
+                known: prefix(&self.names().collect::<Vec<_>>().join(", "), MAX_ERROR).to_owned(),
             })?;
         let valid = validate(task).and_then(|()| (function.check)(&task.args));
         match valid {
             Ok(()) => Ok(Arc::clone(function)),
             Err(reason) => Err(InvalidTask::BadArguments {
-                name: task.name.clone(),
-                reason,
+                name: prefix(&task.name, MAX_NAME).to_owned(),
+                reason: prefix(&reason, MAX_ERROR).to_owned(),
             }),
         }
     }
@@ -196,8 +196,9 @@ fn validate(task: &NewTask) -> Result<(), String> {
         ));
     }
     let names = [
-        ("queue", task.options.queue.as_ref()),
-        ("key", task.options.key.as_ref().map(|key| &key.text)),
+        ("name", Some(&*task.name)),
+        ("queue", task.options.queue.as_deref()),
+        ("key", task.options.key.as_ref().map(|key| &*key.text)),
     ];
     for (option, name) in names {
         match name {

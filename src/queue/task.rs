@@ -7,24 +7,18 @@ use serde::{Deserialize, Serialize};
 use super::{
     clock::Timestamp,
     id::{TaskId, WorkerId},
-    options::{MAX_NAME, TaskKey, TaskOptions},
+    limits::{MAX_ERROR, MAX_NAME, prefix},
+    options::{TaskKey, TaskOptions},
     payload::Payload,
     state::State,
 };
-
-/// The maximum length of the arguments and of the result, in bytes.
-pub const MAX_PAYLOAD: usize = 64 << 10;
-/// The maximum length of an error with its kind and traceback, in bytes; every attempt stores one.
-pub const MAX_ERROR: usize = 4 << 10;
-/// The maximum number of attempts that are stored for one task; the oldest are removed first.
-pub const MAX_ATTEMPTS_HISTORY: usize = 100;
 
 /// A task to submit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewTask {
     /// The registered name of the function.
     pub name: String,
-    /// The arguments as JSON: an array by position or an object by name, at most [`MAX_PAYLOAD`] bytes.
+    /// The arguments as JSON: an array by position or an object by name, at most [`MAX_PAYLOAD`](super::limits::MAX_PAYLOAD) bytes.
     pub args: String,
     /// Its options.
     #[serde(default)]
@@ -86,7 +80,7 @@ impl TaskFailure {
     pub const WORKER_LOST: &str = "WorkerLost";
     /// The kind of a task whose function the engine does not have.
     pub const NOT_REGISTERED: &str = "NotRegistered";
-    /// The kind of a result that exceeds [`MAX_PAYLOAD`].
+    /// The kind of a result that exceeds [`MAX_PAYLOAD`](super::limits::MAX_PAYLOAD).
     pub const RESULT_TOO_LARGE: &str = "ResultTooLarge";
 
     /// Returns an error of a known kind.
@@ -153,12 +147,6 @@ impl<T: Into<Box<str>>> From<T> for TaskFailure {
             traceback: None,
         }
     }
-}
-
-/// The longest beginning of a text that fits into a number of bytes.
-fn prefix(text: &str, bytes: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes))
-        .unwrap_or_default()
 }
 
 /// The progress that a running task reports.
@@ -230,7 +218,7 @@ pub struct Task {
     pub result: Option<Box<str>>,
     /// The error of the last failed attempt.
     pub error: Option<TaskFailure>,
-    /// The attempts that did not succeed, oldest first, at most [`MAX_ATTEMPTS_HISTORY`]. Empty in
+    /// The attempts that did not succeed, oldest first, at most [`MAX_ATTEMPTS_HISTORY`](super::limits::MAX_ATTEMPTS_HISTORY). Empty in
     /// lists: only [`Inspect::get`](super::broker::Inspect::get) fills it.
     pub attempts_history: Vec<Attempt>,
 }

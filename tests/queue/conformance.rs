@@ -9,7 +9,7 @@ use distro_tui::queue::{
     error::BrokerError,
     event::{Event, EventBatch},
     id::{IdempotencyKey, TaskId},
-    limits::{self, LimitExceeded},
+    limits::{self, LimitExceeded, MAX_NAME},
     options::{BrokerLimits, DEFAULT_QUEUE, KeyPolicy, TaskKey},
     query::{Filter, Order, PageStart, Query},
     registry::InvalidTask,
@@ -67,6 +67,7 @@ on_every_engine![
     a_unique_key_gives_the_living_task_and_a_queue_pauses_alone,
     a_task_reports_its_progress_and_its_attempts,
     queues_report_their_tasks_and_consumers,
+    a_name_over_its_limit_is_refused_and_readers_go_on,
     an_id_of_another_system_names_no_task,
     every_listed_operation_is_implemented,
 ];
@@ -633,6 +634,53 @@ async fn queues_report_their_tasks_and_consumers(setup: Setup) {
     let mail = queue("mail").await;
     assert_eq!((mail.depth.known(), mail.in_flight.known()), (0, 0));
     assert!(!mail.paused);
+}
+
+async fn a_name_over_its_limit_is_refused_and_readers_go_on(setup: Setup) {
+    let engine = setup.subject(1, BrokerLimits::default()).await;
+    let broker = &*engine.broker;
+    for (name, long) in [(MAX_NAME, false), (MAX_NAME + 1, true), (900_000, true)] {
+        let name = "q".repeat(name);
+        let mut in_queue = sum(1, 1);
+        in_queue.options.queue = Some(name.as_str().into());
+        let mut with_key = sum(1, 1);
+        with_key.options.key = Some(TaskKey {
+            text: name.as_str().into(),
+            policy: KeyPolicy::Tag,
+        });
+        for task in [in_queue, with_key, NewTask::new(name.clone(), "{}")] {
+            let known = task.name == "add";
+            let answer = broker.submit(vec![task]).await;
+            let refused = matches!(answer, Err(BrokerError::InvalidTask(_)));
+            assert_eq!(refused, long || !known, "{answer:?}");
+        }
+        if engine.supports(&[Operation::Pause]) {
+            let refused = LimitExceeded::QueueName(name.len()).into();
+            let expected = if long { Err(refused) } else { Ok(()) };
+            assert_eq!(broker.pause(Some(&name)).await, expected);
+        }
+    }
+    if engine.supports(&[Operation::Pause, Operation::Queues]) {
+        assert!(broker.pause(Some("")).await.is_err(), "an empty name");
+        for n in 0.. {
+            let name = format!("{n:0MAX_NAME$}");
+            match broker.pause(Some(&name)).await {
+                Ok(()) => {}
+                Err(why) => {
+                    assert_eq!(why, LimitExceeded::Queues.into());
+                    break;
+                }
+            }
+        }
+        let queues = broker.queues().await.expect("answers");
+        assert!(queues.iter().any(|queue| queue.name.len() == MAX_NAME));
+    }
+    if engine.supports(&[Operation::Stats]) {
+        broker.stats().await.expect("answers");
+    }
+    if engine.supports(&[Operation::Histograms]) {
+        broker.histograms().await.expect("answers");
+    }
 }
 
 async fn an_id_of_another_system_names_no_task(setup: Setup) {

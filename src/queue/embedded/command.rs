@@ -34,7 +34,7 @@ pub(super) enum DispatcherCommand {
     UndoCancel(TaskId, TryResponder<State>),
     Retry(TaskId, TryResponder<State>),
     Bulk(BulkAction, Filter, TryResponder<BulkOutcome>),
-    Pause(Option<String>, bool, Responder<()>),
+    Pause(Option<String>, bool, TryResponder<()>),
     Stats(Responder<Stats>),
     Histograms(Responder<Vec<NameHistograms>>),
     Queues(Responder<Vec<QueueStatus>>),

@@ -60,7 +60,7 @@ use super::{
     event::Subscription,
     id::{IdempotencyKey, TaskId},
     index::rows::StorageError,
-    limits::{LimitExceeded, MAX_SUBMIT},
+    limits::{LimitExceeded, MAX_SUBMIT, check_queue_name},
     options::BrokerLimits,
     query::{Filter, Page, Query},
     registry::Registry,
@@ -248,6 +248,14 @@ impl Embedded {
         }
     }
 
+    fn set_paused(&self, queue: Option<&str>, paused: bool) -> BrokerFuture<'_, ()> {
+        if let Some(Err(why)) = queue.map(check_queue_name) {
+            return rejected(why);
+        }
+        let queue = queue.map(str::to_owned);
+        self.try_request(|reply| DispatcherCommand::Pause(queue, paused, reply))
+    }
+
     fn validate(&self, tasks: Vec<NewTask>) -> Result<Vec<ValidatedTask>, BrokerError> {
         if tasks.len() > MAX_SUBMIT {
             return Err(LimitExceeded::Submit(tasks.len()).into());
@@ -377,13 +385,11 @@ impl Control for Embedded {
     }
 
     fn pause(&self, queue: Option<&str>) -> BrokerFuture<'_, ()> {
-        let queue = queue.map(str::to_owned);
-        self.request(|reply| DispatcherCommand::Pause(queue, true, reply))
+        self.set_paused(queue, true)
     }
 
     fn resume(&self, queue: Option<&str>) -> BrokerFuture<'_, ()> {
-        let queue = queue.map(str::to_owned);
-        self.request(|reply| DispatcherCommand::Pause(queue, false, reply))
+        self.set_paused(queue, false)
     }
 
     fn scale(&self, workers: usize) -> BrokerFuture<'_, usize> {

@@ -14,8 +14,9 @@ use crate::queue::{
         job::{Job, RunEnded, RunOutcome, RunStarted, WorkerReport},
     },
     id::{TaskId, WorkerNumber},
+    limits::MAX_PAYLOAD,
     registry::TaskError,
-    task::{MAX_PAYLOAD, TaskFailure},
+    task::TaskFailure,
 };
 
 // Workers survive the panics of their tasks by unwinding.

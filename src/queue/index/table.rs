@@ -7,10 +7,7 @@ use super::{
     row::Row,
     rows::{KeyRange, Rows, Scan, ScanIter, StorageError},
 };
-use crate::queue::{
-    state::State,
-    task::{Attempt, MAX_ATTEMPTS_HISTORY},
-};
+use crate::queue::{limits::MAX_ATTEMPTS_HISTORY, state::State, task::Attempt};
 
 /// A table of rows in memory. The cost of a page does not depend on the number of rows.
 #[derive(Debug, Default)]

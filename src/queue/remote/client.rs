@@ -11,11 +11,11 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    MAX_FRAME_TEXT, TASK_OVERHEAD,
     contract::{
         ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, HISTOGRAMS, LIST, PAUSE,
         QUEUES, RESUME, RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
     },
+    frame,
 };
 use crate::{
     cause::Cause,
@@ -250,16 +250,7 @@ fn map_error(error: CallError) -> BrokerError {
 /// Splits tasks into frames.
 fn frames(mut rest: Vec<NewTask>) -> impl Iterator<Item = Vec<NewTask>> {
     std::iter::from_fn(move || {
-        let (mut room, mut fits) = (MAX_FRAME_TEXT, 0);
-        for task in &rest {
-            let size = TASK_OVERHEAD / 2 + task.name.len() + task.args.len();
-            if fits > 0 && size > room {
-                break;
-            }
-            room = room.saturating_sub(size);
-            fits += 1;
-        }
-        let behind = rest.split_off(fits);
+        let behind = rest.split_off(frame::submit_size(&rest));
         let part = std::mem::replace(&mut rest, behind);
         (!part.is_empty()).then_some(part)
     })

@@ -9,6 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::frame::fit_event;
 use crate::{
     net::revision_log::RevisionLog,
     queue::{
@@ -22,7 +23,7 @@ use crate::{
 /// The maximum number of stored events.
 const CAPACITY: usize = 16_384;
 /// The maximum number of events in one frame.
-const MAX_PER_PAGE: usize = 1_000;
+pub(super) const MAX_PER_PAGE: usize = 1_000;
 
 /// The pause before another subscription to a busy broker.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(100);
@@ -119,7 +120,8 @@ impl EventLog {
     fn append(&self, batch: EventBatch) {
         let mut state = self.state();
         state.events.skip(batch.dropped);
-        for event in batch.events.iter().cloned() {
+        for mut event in batch.events.iter().cloned() {
+            fit_event(&mut event);
             state.events.push((batch.at, event));
         }
         let revision = state.events.revision();

@@ -5,12 +5,12 @@ use std::{future::ready, sync::Arc};
 use futures_util::{Stream, stream};
 
 use super::{
-    MAX_FRAME_TEXT, TASK_OVERHEAD,
     contract::{
         ABOUT, BULK, BrokerInfo, CANCEL, COUNT, DEAD_LETTERS, EVENTS, GET, HISTOGRAMS, LIST, PAUSE,
         QUEUES, RESUME, RETRY, SCALE, STATS, SUBMIT, UNDO_CANCEL, WORKERS,
     },
     event_log::{EventCursor, EventLog, EventPage},
+    frame,
 };
 use crate::{
     net::rpc::{
@@ -20,14 +20,11 @@ use crate::{
     queue::{
         broker::Broker,
         error::BrokerError,
-        query::{Page, Query},
+        limits::{LimitExceeded, MAX_NAME, MAX_SUBMIT_CALL, prefix},
+        query::Query,
         storage::Recovery,
-        task::{Task, TaskFailure},
     },
 };
-
-/// The maximum size of one span of a timeline, in bytes.
-const SPAN_SIZE: usize = 20;
 
 /// Converts an error to a remote error that carries it as its detail.
 impl From<BrokerError> for RemoteError {
@@ -59,8 +56,10 @@ struct Served {
 /// of the start.
 #[must_use]
 pub fn object(broker: Arc<dyn Broker>, recovery: Recovery, epoch: u64) -> Service {
+    let mut recovery = recovery;
+    frame::fit_recovery(&mut recovery);
     let info = BrokerInfo {
-        engine: broker.engine().to_owned(),
+        engine: prefix(broker.engine(), MAX_NAME).to_owned(),
         capabilities: broker.capabilities(),
         recovery,
     };
@@ -83,40 +82,41 @@ fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
     service
         .serve(&GET, broker, |broker, _, (id,)| async move {
             let mut task = broker.get(&id).await?;
-            task.iter_mut().for_each(shorten_errors);
+            task.iter_mut().for_each(frame::fit_task);
             Ok::<_, BrokerError>(task)
         })
         .serve(&LIST, broker, |broker, _, (query,)| async move {
             let query = query.unwrap_or_else(first_page);
             let mut page = broker.list(query.clone()).await?;
-            page.rows
-                .iter_mut()
-                .for_each(|row| shorten_errors(&mut row.task));
-            Ok::<_, BrokerError>(fit_into_frame(&query, page))
+            frame::fit_page(&query, &mut page);
+            Ok::<_, BrokerError>(page)
         })
         .serve(&COUNT, broker, |broker, _, (filter,)| async move {
             broker.count(filter.unwrap_or_default()).await
         })
         .serve(&DEAD_LETTERS, broker, |broker, _, []| async move {
             let mut groups = broker.dead_letters().await?;
-            groups.iter_mut().for_each(|group| group.error.truncate());
+            frame::fit_groups(&mut groups);
             Ok::<_, BrokerError>(groups)
         })
         .serve(&STATS, broker, |broker, _, []| async move {
-            broker.stats().await
+            let mut stats = broker.stats().await?;
+            frame::fit_stats(&mut stats);
+            Ok::<_, BrokerError>(stats)
         })
         .serve(&QUEUES, broker, |broker, _, []| async move {
-            broker.queues().await
+            let mut queues = broker.queues().await?;
+            frame::fit_queues(&mut queues);
+            Ok::<_, BrokerError>(queues)
         })
         .serve(&HISTOGRAMS, broker, |broker, _, []| async move {
-            broker.histograms().await
+            let mut histograms = broker.histograms().await?;
+            frame::fit_histograms(&mut histograms);
+            Ok::<_, BrokerError>(histograms)
         })
         .serve(&WORKERS, broker, |broker, _, []| async move {
             let mut workers = broker.workers().await?;
-            let each = MAX_FRAME_TEXT / workers.len().max(1) / SPAN_SIZE;
-            for worker in &mut workers {
-                worker.timeline.truncate_oldest(each);
-            }
+            frame::fit_workers(&mut workers);
             Ok::<_, BrokerError>(workers)
         })
 }
@@ -124,6 +124,9 @@ fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
 fn control(service: Service, broker: &Arc<dyn Broker>) -> Service {
     service
         .serve(&SUBMIT, broker, |broker, _, (tasks, key)| async move {
+            if tasks.len() > MAX_SUBMIT_CALL {
+                return Err(LimitExceeded::SubmitCall(tasks.len()).into());
+            }
             match key {
                 Some(key) => broker.submit_idempotent(key, tasks).await,
                 None => broker.submit(tasks).await,
@@ -171,46 +174,4 @@ fn first_page() -> Query {
         limit: 100,
         ..Query::default()
     }
-}
-
-/// Truncates a page to one frame. It resumes where it ends, as if the broker had scanned no further.
-fn fit_into_frame(query: &Query, mut page: Page) -> Page {
-    let backwards = query.from.is_backwards();
-    if backwards {
-        page.rows.reverse();
-    }
-    let mut room = MAX_FRAME_TEXT;
-    let mut fits = 0;
-    for task in page.tasks() {
-        let size = size(task);
-        // One task always fits: it is smaller than half a frame.
-        if fits > 0 && size > room {
-            break;
-        }
-        room = room.saturating_sub(size);
-        fits += 1;
-    }
-    if fits < page.rows.len() {
-        page.rows.truncate(fits);
-        page.resume_at = page.rows.last().map(|row| row.cursor);
-    }
-    if backwards {
-        page.rows.reverse();
-    }
-    page
-}
-
-fn size(task: &Task) -> usize {
-    let result = task.result.as_ref().map_or(0, |result| result.len());
-    let error = task.error.as_ref().map_or(0, TaskFailure::size);
-    TASK_OVERHEAD + result + error + task.payload.size() + task.name.len()
-}
-
-/// Truncates long errors, so that the attempts fit into a frame.
-fn shorten_errors(task: &mut Task) {
-    let attempts = task.attempts_history.iter_mut();
-    let errors = attempts.map(|attempt| &mut attempt.error);
-    errors
-        .chain(&mut task.error)
-        .for_each(TaskFailure::truncate);
 }

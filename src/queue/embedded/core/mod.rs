@@ -30,6 +30,7 @@ use crate::queue::{
     executor::job::Job,
     id::TaskId,
     index::row::RunningInfo,
+    limits::LimitExceeded,
     options::{BrokerLimits, MAX_PRIORITY},
     state::State,
     stats::{NameHistograms, QueueStatus, Stats},
@@ -135,13 +136,18 @@ impl Core {
     }
 
     /// Pauses or resumes a queue, or all of them.
-    pub(super) fn set_paused(&mut self, queue: Option<&str>, paused: bool) {
-        if self.queues.set_paused(queue, paused) {
+    pub(super) fn set_paused(
+        &mut self,
+        queue: Option<&str>,
+        paused: bool,
+    ) -> Result<(), LimitExceeded> {
+        if self.queues.set_paused(queue, paused)? {
             self.emit(match queue {
                 None => Event::Paused(paused),
                 Some(_) => Event::QueuePaused(paused),
             });
         }
+        Ok(())
     }
 
     /// Advances the time: scheduled tasks become ready, late ones expire, and runs over their limit

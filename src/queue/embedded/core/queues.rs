@@ -8,13 +8,11 @@ use std::{
 use super::live_task::{LiveTask, QueueId};
 use crate::queue::{
     index::bitmap::{IdBitmap, SortKey},
+    limits::{LimitExceeded, MAX_QUEUES},
     options::DEFAULT_QUEUE,
     state::State,
     stats::{Count, QueueStatus},
 };
-
-/// The most queues of one engine.
-pub(super) const MAX_QUEUES: usize = 64;
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -54,9 +52,13 @@ impl Queues {
             .position(|queue| queue.name.as_deref() == name)
     }
 
-    pub(super) fn has_room_for(&self, name: Option<&Arc<str>>) -> bool {
+    pub(super) fn check_room_for(&self, name: Option<&Arc<str>>) -> Result<(), LimitExceeded> {
         // The default queue does not count: it can always be created.
-        name.is_none_or(|name| self.queues.len() < MAX_QUEUES || self.find(Some(name)).is_some())
+        let room = |name| self.queues.len() < MAX_QUEUES || self.find(Some(name)).is_some();
+        match name {
+            Some(name) if !room(name) => Err(LimitExceeded::Queues),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn find_or_create(&mut self, name: Option<&Arc<str>>) -> QueueId {
@@ -160,22 +162,26 @@ impl Queues {
     }
 
     /// Pauses or resumes one queue, which may be empty, or all; returns whether that changed anything.
-    pub(super) fn set_paused(&mut self, name: Option<&str>, paused: bool) -> bool {
+    pub(super) fn set_paused(
+        &mut self,
+        name: Option<&str>,
+        paused: bool,
+    ) -> Result<bool, LimitExceeded> {
         let flag = match name {
             None => &mut self.paused,
+            // A queue that is not there is not paused.
+            Some(name) if !paused && self.find(Some(name)).is_none() => return Ok(false),
             Some(name) => {
                 let text: Arc<str> = name.into();
-                if !self.has_room_for(Some(&text)) {
-                    return false;
-                }
+                self.check_room_for(Some(&text))?;
                 let id = self.find_or_create(Some(&text));
                 match self.queue(id) {
                     Some(queue) => &mut queue.paused,
-                    None => return false,
+                    None => return Ok(false),
                 }
             }
         };
-        std::mem::replace(flag, paused) != paused
+        Ok(std::mem::replace(flag, paused) != paused)
     }
 
     pub(super) const fn is_paused(&self) -> bool {

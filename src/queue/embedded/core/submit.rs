@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Core, Timer,
     live_task::{self, LiveTask},
-    queues, task_id,
+    task_id,
 };
 use crate::queue::{
     clock::Timestamp,
@@ -14,7 +14,7 @@ use crate::queue::{
     event::Event,
     index::row::{ColdFields, ExecOverrides, Row},
     options::{MAX_ATTEMPTS, MAX_PRIORITY, TaskOptions},
-    registry::{InvalidTask, TaskFunction},
+    registry::TaskFunction,
     state::State,
     task::{NewTask, Receipt},
 };
@@ -53,15 +53,7 @@ impl Core {
             });
         }
         for task in &tasks {
-            if !self.queues.has_room_for(task.options.queue.as_ref()) {
-                return Err(BrokerError::InvalidTask(InvalidTask::BadArguments {
-                    name: task.function.name.to_string(),
-                    reason: format!(
-                        "there are {} queues already; use one of them",
-                        queues::MAX_QUEUES
-                    ),
-                }));
-            }
+            self.queues.check_room_for(task.options.queue.as_ref())?;
         }
         let before = self.last_id;
         let mut receipts = Vec::with_capacity(tasks.len());

@@ -267,6 +267,7 @@ impl Core {
         if backlog >= limit {
             return Err(BrokerError::Overloaded { backlog, limit });
         }
+        self.queues.check_room_for(row.cold().queue.as_ref())?;
         let unique = super::live_task::unique_key(&row.name, row.cold().key.as_deref());
         match unique.and_then(|key| self.unique.get(&key)) {
             Some(by) => Err(BrokerError::DuplicateKey {

@@ -83,8 +83,8 @@ impl Dispatcher {
             }
             DispatcherCommand::Pause(queue, paused, reply) => {
                 self.reclaim();
-                self.core.set_paused(queue.as_deref(), paused);
-                reply.send(()).ok();
+                let done = self.core.set_paused(queue.as_deref(), paused);
+                reply.send(done.map_err(BrokerError::from)).ok();
             }
             DispatcherCommand::Stats(reply) => self.stats_requests.push(reply),
             DispatcherCommand::Histograms(reply) => drop(reply.send(self.core.histograms())),
@@ -107,7 +107,8 @@ impl Dispatcher {
             }
             DispatcherCommand::Shutdown(grace, reply) => {
                 self.reclaim();
-                self.core.set_paused(None, true);
+                // Pausing everything needs no other queue, so it cannot fail.
+                self.core.set_paused(None, true).ok();
                 self.shutdown = Some(ShutdownState {
                     deadline: Instant::now() + grace,
                     unstarted: self.core.unfinished().saturating_sub(self.core.in_flight()),

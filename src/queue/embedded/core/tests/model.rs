@@ -162,7 +162,7 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
             world.pass(Duration::from_millis(*ms));
             time_passed(world, model);
         }
-        Move::Pause(paused) => world.core.set_paused(None, *paused),
+        Move::Pause(paused) => world.core.set_paused(None, *paused).expect("room"),
         Move::Purge => {
             let filter = Filter::default().within(BulkAction::Purge.applies_to());
             let page = world.page(Query {

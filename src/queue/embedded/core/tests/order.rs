@@ -1,4 +1,5 @@
 use super::*;
+use crate::queue::limits::{LimitExceeded, MAX_QUEUES};
 
 fn order(world: &mut World) -> Vec<u64> {
     std::iter::from_fn(|| world.core.next_job())
@@ -48,28 +49,34 @@ fn a_paused_queue_waits_and_the_others_continue() {
     let mut world = World::new();
     let letter = world.submit(queue("mail"));
     let other = world.submit(TaskOptions::default());
-    world.core.set_paused(Some("mail"), true);
+    world.core.set_paused(Some("mail"), true).expect("room");
     assert_eq!(order(&mut world), [other]);
     assert_eq!(world.core.stats(at(0)).paused_queues, ["mail".into()]);
-    world.core.set_paused(Some("mail"), false);
+    world.core.set_paused(Some("mail"), false).expect("room");
     assert_eq!(order(&mut world), [letter]);
     // The default queue has a name too.
     let age = world.submit(TaskOptions::default());
-    world.core.set_paused(Some("default"), true);
+    world.core.set_paused(Some("default"), true).expect("room");
     assert!(order(&mut world).is_empty());
-    world.core.set_paused(Some("default"), false);
+    world.core.set_paused(Some("default"), false).expect("room");
     assert_eq!(order(&mut world), [age]);
 }
 
 #[test]
 fn queues_are_bounded() {
     let mut world = World::new();
-    for n in 0..queues::MAX_QUEUES {
+    for n in 0..MAX_QUEUES {
         world.submit(queue(&format!("q{n}")));
     }
     let refused = world.core.submit(at(0), vec![validated(queue("one-more"))]);
     let refused = refused.expect_err("too many").to_string();
     assert!(refused.contains("64 queues already"), "{refused}");
+    assert_eq!(
+        world.core.set_paused(Some("one-more"), true),
+        Err(LimitExceeded::Queues),
+        "a pause that has no effect is not acknowledged"
+    );
+    assert_eq!(world.core.set_paused(Some("one-more"), false), Ok(()));
     world.submit(queue("q7"));
     world.submit(TaskOptions::default());
 }

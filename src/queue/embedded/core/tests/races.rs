@@ -102,7 +102,7 @@ fn dispatch(inbox: &mpsc::Receiver<Message>, shared: &Shared) -> (World, Vec<u64
                 for job in shared.jobs.reclaim() {
                     world.core.reclaim_job(&job);
                 }
-                world.core.set_paused(None, true);
+                world.core.set_paused(None, true).expect("room");
                 stopping = true;
             }
         }

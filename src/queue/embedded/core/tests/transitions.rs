@@ -167,7 +167,7 @@ fn a_delayed_task_waits_for_its_time_and_a_late_one_expires() {
         expires: Some(MINUTE),
         ..TaskOptions::default()
     });
-    world.core.set_paused(None, true);
+    world.core.set_paused(None, true).expect("room");
     assert_eq!(world.state(delayed), State::Scheduled);
     world.pass(Duration::from_millis(59_999));
     assert_eq!(world.state(delayed), State::Scheduled);
@@ -177,7 +177,7 @@ fn a_delayed_task_waits_for_its_time_and_a_late_one_expires() {
         (State::Queued, State::Expired)
     );
     assert!(world.core.next_job().is_none(), "paused");
-    world.core.set_paused(None, false);
+    world.core.set_paused(None, false).expect("room");
     assert_eq!(
         world.core.next_job().map(|job| number(&job.id)),
         Some(delayed)

@@ -22,9 +22,10 @@ use crate::queue::{
         row::{ColdFields, ExecOverrides, Row},
         rows::{KeyRange, Rows, Scan, ScanIter, StorageError},
     },
+    limits::MAX_ATTEMPTS_HISTORY,
     options::{TaskKey, TimeLimits},
     state::State,
-    task::{Attempt, MAX_ATTEMPTS_HISTORY, TaskFailure},
+    task::{Attempt, TaskFailure},
 };
 
 /// The error of a task whose checksum is wrong.
