@@ -4,7 +4,7 @@
 //! cargo run --example dashboard
 //! ```
 //!
-//! Press 1 to see that `uptime` is registered, and run `:run shout {"text":"hello"}`.
+//! Press 1 to see that `uptime` is registered, and run `:submit shout {"text":"hello"}`.
 
 use std::{error::Error, sync::Arc, time::Instant};
 
@@ -15,7 +15,7 @@ use distro_tui::{
     net::rpc::{error::RemoteError, service::Service},
     node::{Node, Services, Session},
     queue::registry::TaskError,
-    ui::Screen,
+    ui::{Screen, UiOptions},
 };
 
 #[derive(serde::Deserialize)]
@@ -37,11 +37,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         serde_json::to_string(&args.text.to_uppercase()).map_err(TaskError::permanent)
     };
 
-    let settings = config::load(&Cli::parse(), |name| std::env::var(name).ok())?;
+    let cli = Cli::parse();
+    let variable = |name: &str| std::env::var(name);
+    let settings = config::load(cli.global.config.as_deref(), &cli.settings, variable)?;
     let offers = Services::new()
         .object("uptime", &["example"], uptime)
         .task("shout", shout);
-    let node = Node::start_with(&settings.node, offers)?;
-    Screen::new(&settings.ui)?.run(Arc::new(Session::from(node)))?;
+    let node = Node::start_with(&settings.node_config(), offers)?;
+    let options = UiOptions::from_settings(&settings, |name| variable(name).ok());
+    Screen::new(&options)?.run(Arc::new(Session::from(node)))?;
     Ok(())
 }

@@ -6,38 +6,61 @@ use clap::Parser;
 use distro_tui::{
     cli::{Cli, Command, GlobalArgs, ReplayArgs, ScreenArgs},
     command::{self, CmdError, print_stderr},
-    config::{self, Settings},
+    config::{self, ConfigError, Settings},
     crash, logging,
     node::{Node, NodeError, Session},
-    ui::{ExitReason, Screen, ScreenOutcome},
+    ui::{self, ExitReason, Screen, ScreenOutcome, UiOptions},
 };
 
 /// The exit code for a wrong option, environment variable or setting.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse().checked().unwrap_or_else(|error| error.exit());
-    let variable = |name: &str| std::env::var(name).ok();
-    let mut settings = match config::load(&cli, variable) {
-        Ok(settings) => settings,
-        Err(error) => return fail(USAGE, &error),
-    };
-    settings.ui.crash_test = cli.screen.crash_test;
-    settings.ui.read_only = cli.screen.read_only;
     let Cli {
         global,
-        screen: options,
+        screen,
+        settings: flags,
         command,
-        ..
-    } = cli;
+    } = Cli::parse();
+    for unknown in config::unknown_variables(variable_names()) {
+        print_stderr(format_args!("{unknown}"), true);
+    }
+    let variable = |name: &str| std::env::var(name);
+    let command = match command {
+        Some(command) if command.needs_no_settings() => {
+            let file = config::file_path(global.config.as_deref(), variable);
+            return command::run_without_settings(&command, &global, &file);
+        }
+        command => command,
+    };
+    let loaded = config::load(global.config.as_deref(), &flags, variable);
+    let settings = match loaded.and_then(|settings| ui::check_keys(settings)) {
+        Ok(settings) => settings,
+        Err(error) => return reject(&global, error),
+    };
     match command {
-        None => run_screen(&global, &options, &settings, None),
+        None => run_screen(&global, &screen, &settings, None),
         Some(Command::Record(record)) => {
-            run_screen(&global, &options, &settings, Some(&record.file))
+            run_screen(&global, &screen, &settings, Some(&record.file))
         }
         Some(Command::Replay(replay)) => run_replay(&settings, &replay),
         Some(command) => command::run(command, &global, &settings),
     }
+}
+
+/// The names of the environment variables that are UTF-8, as those of settings are.
+fn variable_names() -> impl Iterator<Item = String> {
+    std::env::vars_os().filter_map(|(name, _value)| name.into_string().ok())
+}
+
+/// Prints an error of the settings, with the lines of the file that it is about.
+fn reject(global: &GlobalArgs, error: ConfigError) -> ExitCode {
+    let excerpt = error.excerpt().filter(|_| !global.json);
+    let code = CmdError::Usage(error.into()).report(global.json);
+    for line in excerpt.into_iter().flatten() {
+        print_stderr(format_args!("{line}"), false);
+    }
+    code
 }
 
 fn run_screen(
@@ -68,12 +91,13 @@ fn open_screen(
     if !(options.plain || in_terminal) {
         return Err("the dashboard needs a terminal: do not redirect its input or output, or use --plain for text lines".into());
     }
-    if options.plain && record.is_some() {
-        return Err("--plain cannot be recorded: omit it, or redirect its output to a file".into());
-    }
-    let mut screen = Screen::new(&settings.ui)?;
-    let _log = logging::start(&settings.log_file, settings.log_level)?;
-    crash::install(settings.state_dir.clone());
+    let mut screen = Screen::new(&UiOptions {
+        read_only: options.read_only,
+        crash_test: options.crash_test,
+        ..UiOptions::from_settings(settings, variable)
+    })?;
+    let _log = logging::start(&settings.log_path(), settings.log_level.value)?;
+    crash::install(settings.state_dir().to_owned());
     let session = Arc::new(session(global, settings)?);
     if let Some(path) = record {
         screen.record(path)?;
@@ -87,13 +111,17 @@ fn open_screen(
     Ok(outcome)
 }
 
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Connects to the node of `--connect` or to the one that runs on the data folder, or starts one.
 fn session(global: &GlobalArgs, settings: &Settings) -> Result<Session, CmdError> {
     if let Some(session) = command::connect(global, settings)? {
         return Ok(session);
     }
-    let node = &settings.node;
-    match Node::start(node) {
+    let node = settings.node_config();
+    match Node::start(&node) {
         Ok(node) => {
             tracing::info!(addr = %node.addr(), key = %node.key(), "started");
             Ok(node.into())
@@ -115,8 +143,8 @@ fn run_replay(settings: &Settings, replay: &ReplayArgs) -> ExitCode {
         );
         return ExitCode::from(USAGE);
     }
-    crash::install(settings.state_dir.clone());
-    let shown = Screen::new(&settings.ui)
+    crash::install(settings.state_dir().to_owned());
+    let shown = Screen::new(&UiOptions::from_settings(settings, variable))
         .map_err(Into::into)
         .and_then(|screen| screen.replay(&replay.file, replay.speed, replay.paused));
     match shown {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::{SpanRelativeTo, fmt::friendly::SpanParser};
 
+use crate::cause::Cause;
+
 /// The units of size, in bytes.
 const SIZES: [(&str, f64); 4] = [
     ("B", 1.0),
@@ -20,9 +22,11 @@ const MAX_SIZE: f64 = 1_125_899_906_842_624.0;
 ///
 /// # Errors
 /// A sentence with examples of what is valid.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let error =
-        |_any| format!("`{text}` is not a duration, such as 500ms, 90s, 1h30m, 2 days or 7d");
+pub fn duration(text: &str) -> Result<Duration, Cause> {
+    let error = |error: jiff::Error| {
+        let expected = "is not a duration, such as 500ms, 90s, 1h30m, 2 days or 7d";
+        Cause::described(format!("`{text}` {expected}"), error)
+    };
     let text = text.trim();
     let unit = if text.ends_with(|c: char| c.is_ascii_digit()) {
         "s"
@@ -35,7 +39,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .and_then(Duration::try_from)
         .map_err(error)?;
     if duration > MAX_DURATION {
-        return Err(format!("`{text}` is longer than 100 years"));
+        let message = format!("`{text}` is longer than 100 years");
+        return Err(Cause::from_message(message));
     }
     Ok(duration)
 }
@@ -44,8 +49,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// A sentence with examples of what is valid.
-pub fn bytes(text: &str) -> Result<u64, String> {
-    let error = || format!("`{text}` is not a size, such as 64KiB, 512MiB or 2GiB");
+pub fn bytes(text: &str) -> Result<u64, Cause> {
+    let expected = || format!("`{text}` is not a size, such as 64KiB, 512MiB or 2GiB");
     let text = text.trim();
     let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.'));
     let (number, unit) = text.split_at(split.unwrap_or(text.len()));
@@ -54,11 +59,13 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         unit => unit,
     };
     let size = SIZES.iter().find(|(name, _)| *name == unit);
-    let (_, factor) = size.ok_or_else(error)?;
-    let number: f64 = number.parse().map_err(|_invalid| error())?;
+    let (_, factor) = size.ok_or_else(|| Cause::from_message(expected()))?;
+    let number: f64 = number
+        .parse()
+        .map_err(|error| Cause::described(expected(), error))?;
     let bytes = number * factor;
     if bytes > MAX_SIZE {
-        return Err(format!("`{text}` is more than 1 PiB"));
+        return Err(Cause::from_message(format!("`{text}` is more than 1 PiB")));
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -135,7 +142,12 @@ mod tests {
         for text in ["", "MiB", "5 MB", "-1", "99999999GiB"] {
             assert!(bytes(text).is_err(), "{text}");
         }
-        assert!(duration("soon").expect_err("no").contains("1h30m"));
+        assert!(
+            duration("soon")
+                .expect_err("no")
+                .to_string()
+                .contains("1h30m")
+        );
     }
 
     #[test]

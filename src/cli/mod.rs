@@ -4,24 +4,25 @@ mod add;
 mod calls;
 mod members;
 mod names;
-mod node;
-
+mod options;
 mod program;
 mod serve;
 mod task_flags;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod words;
 mod workers;
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::words::word_of;
 pub use self::{
-    add::*, calls::*, members::*, names::*, node::NodeArgs, program::*, serve::*,
-    task_flags::TaskFlags, tasks::*, workers::*,
+    add::*, calls::*, members::*, names::*, program::*, serve::*, task_flags::TaskFlags, tasks::*,
+    workers::*,
 };
+use self::{options::GivenOptions, words::word_of};
 
 const ABOUT: &str =
     "One terminal for a small distributed system: names, remote calls and background tasks";
@@ -70,7 +71,25 @@ Examples:
   distro-tui tasks list state:failed --json
   distro-tui completions bash > ~/.local/share/bash-completion/completions/distro-tui";
 
-/// The arguments of the program. Options take precedence over the environment and the configuration file.
+/// Heading in `--help` of the options of most commands.
+const COMMON: &str = "Common options";
+/// Heading in `--help` of the options of the dashboard.
+const DASHBOARD: &str = "Dashboard";
+
+/// The arguments of the program.
+#[derive(Debug, Clone, Default)]
+pub struct Cli {
+    /// Options of most commands.
+    pub global: GlobalArgs,
+    /// Options of the dashboard.
+    pub screen: ScreenArgs,
+    /// The settings given as flags: their names and texts.
+    pub settings: Vec<(&'static str, String)>,
+    /// The command; the dashboard by default.
+    pub command: Option<Command>,
+}
+
+/// The arguments of the program without the flags of the settings, which come from their table.
 #[derive(Debug, Clone, Default, Parser)]
 #[command(
     name = "distro-tui",
@@ -84,76 +103,65 @@ Examples:
     subcommand_value_name = "COMMAND",
     args_conflicts_with_subcommands = false
 )]
-pub struct Cli {
-    /// Options of every command.
+struct Program {
     #[command(flatten)]
-    pub global: GlobalArgs,
+    global: GlobalArgs,
 
-    /// Options of the dashboard.
     #[command(flatten)]
-    pub screen: ScreenArgs,
+    screen: ScreenArgs,
 
-    /// Options of the node that the dashboard starts.
-    #[command(flatten)]
-    pub node: NodeArgs,
-
-    /// The command; the dashboard by default.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    command: Option<Command>,
 }
 
-impl Cli {
-    /// Checks that options of the dashboard and of its node precede no other command.
-    ///
-    /// # Errors
-    /// The error to print; it says where the option belongs.
-    pub fn checked(self) -> Result<Self, clap::Error> {
-        let command = match &self.command {
-            None | Some(Command::Record(_)) => return Ok(self),
-            Some(command) => command,
-        };
-        let screen = match command {
-            Command::Replay(_) => None,
-            _ => self.screen.first(),
-        };
-        let Some(flag) = screen.or_else(|| self.node.first()) else {
-            return Ok(self);
-        };
-        let why = match command {
-            Command::Serve(_) => {
-                format!("--{flag} goes after `serve`, or belongs to the dashboard")
-            }
-            _ => format!("--{flag} is an option of the dashboard and of `serve` only"),
-        };
-        Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, why))
+impl Parser for Cli {}
+
+impl CommandFactory for Cli {
+    fn command() -> clap::Command {
+        options::attach(Program::command())
     }
 
-    /// Returns the settings given as flags, by name.
-    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
-        let mut settings = self.global.settings();
-        settings.extend(self.screen.settings());
-        settings.extend(match &self.command {
-            Some(Command::Serve(serve)) => serve.node.settings(),
-            _ => self.node.settings(),
-        });
-        settings
+    fn command_for_update() -> clap::Command {
+        Self::command()
     }
 }
 
-/// Options of every command.
+impl FromArgMatches for Cli {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = GivenOptions::find(matches)?;
+        let Program {
+            mut global,
+            mut screen,
+            command,
+        } = Program::from_arg_matches(matches)?;
+        let text = |id| given.value::<String>(id).cloned();
+        global.connect = text("connect").or(global.connect);
+        global.config = given.value("config").cloned().or(global.config);
+        screen.read_only |= given.flag("read_only");
+        Ok(Self {
+            settings: given.settings(),
+            global,
+            screen,
+            command,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Options of most commands.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Global options")]
+#[command(next_help_heading = COMMON)]
 pub struct GlobalArgs {
     /// Print JSON
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Folder for the key, names, tasks and members of this node, instead of the user's data folder
-    #[arg(long, value_name = "DIR", global = true)]
-    pub data_dir: Option<PathBuf>,
-
     /// Read settings from this file, which must exist
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
     /// Use another node: a ticket, or the key prefix of a joined node; `-` reads it from stdin, `@FILE`
@@ -161,35 +169,15 @@ pub struct GlobalArgs {
     #[arg(
         long,
         value_name = "TICKET|KEY",
-        global = true,
         env = "DISTRO_TUI_CONNECT",
         hide_env_values = true
     )]
     pub connect: Option<String>,
-
-    /// Find joined nodes that moved, and announce this one, on the local network by mDNS
-    #[arg(long, global = true)]
-    pub discover: bool,
-
-    /// Log file, instead of the one in the user's state folder
-    #[arg(long, value_name = "FILE", global = true)]
-    pub log_file: Option<PathBuf>,
-}
-
-impl GlobalArgs {
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        let text = |path: &PathBuf| path.to_string_lossy().into_owned();
-        given([
-            ("data-dir", self.data_dir.as_ref().map(text)),
-            ("discover", self.discover.then(|| "true".to_owned())),
-            ("log-file", self.log_file.as_ref().map(text)),
-        ])
-    }
 }
 
 /// Options of the dashboard.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Dashboard")]
+#[command(next_help_heading = DASHBOARD)]
 pub struct ScreenArgs {
     /// Disable every action that changes something
     #[arg(long)]
@@ -199,41 +187,9 @@ pub struct ScreenArgs {
     #[arg(long)]
     pub plain: bool,
 
-    /// Colours: dark, light, high-contrast or colour-blind [default: dark]
-    #[arg(long, value_name = "NAME")]
-    pub theme: Option<String>,
-
     /// Crash after the first frame, to test that the terminal is restored
     #[arg(long, hide = true)]
     pub crash_test: bool,
-}
-
-impl ScreenArgs {
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        given([("theme", self.theme.clone())])
-    }
-
-    /// Returns the name of the first option given.
-    fn first(&self) -> Option<&'static str> {
-        let flags = [
-            ("read-only", self.read_only),
-            ("plain", self.plain),
-            ("theme", self.theme.is_some()),
-            ("crash-test", self.crash_test),
-        ];
-        flags
-            .into_iter()
-            .find_map(|(name, given)| given.then_some(name))
-    }
-}
-
-fn given<const N: usize>(
-    flags: [(&'static str, Option<String>); N],
-) -> Vec<(&'static str, String)> {
-    let given = flags.into_iter();
-    given
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect()
 }
 
 /// The commands.
@@ -289,4 +245,15 @@ pub enum Command {
     Record(RecordArgs),
     /// Replay a recording
     Replay(ReplayArgs),
+}
+
+impl Command {
+    /// Returns true for a command that also runs with a configuration file that cannot be used.
+    #[must_use]
+    pub const fn needs_no_settings(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(ConfigCommand::Init { .. }) | Self::Completions(_) | Self::Man
+        )
+    }
 }

@@ -9,11 +9,14 @@ use clap::{Args, Subcommand};
 pub enum ConfigCommand {
     /// Print every setting with its value and source
     Show,
-    /// Write the default configuration file, with every setting explained
+    /// Write a configuration file with every setting, its default and an explanation
     Init {
-        /// Print it instead of writing it
+        /// Print the file instead of writing it
         #[arg(long, conflicts_with = "json")]
         print: bool,
+        /// Replace an existing file
+        #[arg(long)]
+        force: bool,
     },
 }
 

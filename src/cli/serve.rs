@@ -2,8 +2,6 @@
 
 use clap::Args;
 
-use super::NodeArgs;
-
 /// `serve`
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
@@ -15,8 +13,4 @@ pub struct ServeArgs {
         hide_env_values = true
     )]
     pub join: Option<String>,
-
-    /// Options of the node.
-    #[command(flatten)]
-    pub node: NodeArgs,
 }

@@ -102,7 +102,7 @@ pub(super) fn run(ctx: &Ctx<'_>, args: &DoctorArgs) -> CmdResult {
         return acknowledge(ctx);
     }
     let mut report = Report::default();
-    let folder = &ctx.settings.node.data_dir;
+    let folder = ctx.settings.data_dir();
     report.ok("data folder", folder.display().to_string());
     match Identity::load_or_generate(folder) {
         Ok(identity) => report.ok("key", identity.public().to_string()),
@@ -151,7 +151,7 @@ fn acknowledge(ctx: &Ctx<'_>) -> CmdResult {
     });
     let acknowledged = match requested {
         Err(CmdError::Unreachable(_)) if ctx.options.connect.is_none() => {
-            let folder = &ctx.settings.node.data_dir;
+            let folder = ctx.settings.data_dir();
             let acknowledged = health::acknowledge_stored(folder);
             acknowledged.map_err(|error| CmdError::file(folder, error))?
         }

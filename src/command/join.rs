@@ -20,7 +20,7 @@ pub(super) fn join(ctx: &Ctx<'_>, join: &JoinArgs) -> CmdResult {
         warning: Option<String>,
     }
     let ticket = read_ticket(join.ticket.as_deref())?;
-    let joined = Session::join(&ctx.settings.node, &ticket)?;
+    let joined = Session::join(&ctx.settings.node_config(), &ticket)?;
     let mut out = ctx.output();
     let addr = joined.addr.map(|addr| addr.to_string());
     if out.json {

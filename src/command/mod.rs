@@ -19,11 +19,11 @@ mod ticket;
 mod unfinished;
 mod workers;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use self::output::Output;
 use crate::{
-    cli::{Command, GlobalArgs},
+    cli::{Command, ConfigCommand, GlobalArgs},
     config::Settings,
     node::Session,
 };
@@ -49,7 +49,7 @@ impl Ctx<'_> {
     fn session(&self) -> Result<Session, CmdError> {
         match connect(self.options, self.settings)? {
             Some(session) => Ok(session),
-            None => Ok(Session::attach(&self.settings.node.data_dir)?),
+            None => Ok(Session::attach(self.settings.data_dir())?),
         }
     }
 
@@ -92,13 +92,31 @@ pub fn run(command: Command, options: &GlobalArgs, settings: &Settings) -> ExitC
         Command::Join(join) => join::join(&ctx, &join),
         Command::Leave(leave) => join::leave(&ctx, &leave),
         Command::Doctor(doctor) => doctor::run(&ctx, &doctor),
-        Command::Config(config) => meta::config(&ctx, &config),
+        Command::Config(_) => meta::show_settings(&ctx),
         Command::Keys => meta::keys(&ctx),
-        Command::Completions(completions) => meta::completions(&completions),
-        Command::Man => meta::man(),
-        // They open the dashboard, which `main` does.
-        Command::Record(_) | Command::Replay(_) => Ok(ExitCode::SUCCESS),
+        // `main` opens the dashboard, and runs what needs no settings.
+        Command::Record(_) | Command::Replay(_) | Command::Completions(_) | Command::Man => {
+            Ok(ExitCode::SUCCESS)
+        }
     };
+    exit_code(result, options)
+}
+
+/// Runs a command that [needs no settings](Command::needs_no_settings); `file` is the configuration file.
+#[must_use]
+pub fn run_without_settings(command: &Command, options: &GlobalArgs, file: &Path) -> ExitCode {
+    let result = match command {
+        Command::Config(ConfigCommand::Init { print, force }) => match print {
+            true => meta::print_default_file(),
+            false => meta::write_default_file(file, *force, Output::new(options.json)),
+        },
+        Command::Completions(completions) => meta::completions(completions),
+        _ => meta::man(),
+    };
+    exit_code(result, options)
+}
+
+fn exit_code(result: CmdResult, options: &GlobalArgs) -> ExitCode {
     match result {
         Ok(code) => code,
         // The reader of the output has closed it, which is no error.
@@ -117,7 +135,7 @@ pub fn connect(options: &GlobalArgs, settings: &Settings) -> Result<Option<Sessi
     let Some(argument) = argument else {
         return Ok(None);
     };
-    let node = &settings.node;
+    let node = settings.node_config();
     let ticket_or_key = ticket::read_argument(argument)?;
     let session = Session::connect(&node.data_dir, &ticket_or_key, &node.label, node.discover)?;
     Ok(Some(session))

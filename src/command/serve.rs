@@ -31,22 +31,21 @@ struct ReadyJson {
 
 pub(super) fn run(ctx: &Ctx<'_>, serve: &ServeArgs) -> CmdResult {
     let settings = ctx.settings;
-    let config = settings.node.clone();
+    let config = settings.node_config();
     let ticket = serve
         .join
         .as_deref()
         .map(|argument| read_ticket(Some(argument)));
     let ticket = ticket.transpose()?;
-    let _log = match ctx.options.log_file {
-        Some(_) => {
-            Some(logging::start(&settings.log_file, settings.log_level).map_err(CmdError::failed)?)
-        }
+    let level = settings.log_level.value;
+    let _log = match &settings.log_file.value {
+        Some(file) => Some(logging::start(file, level).map_err(CmdError::failed)?),
         None => {
-            logging::to_stderr(settings.log_level).map_err(CmdError::failed)?;
+            logging::to_stderr(level).map_err(CmdError::failed)?;
             None
         }
     };
-    crash::install(settings.state_dir.clone());
+    crash::install(settings.state_dir().to_owned());
     let without_naming = config.disabled.contains(&Component::Naming);
     if without_naming && let Some(ticket) = &ticket {
         // Without its own naming server the node needs one to register with before it starts.

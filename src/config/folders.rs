@@ -1,10 +1,11 @@
 //! The default folders.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
 /// The user's folders, after the XDG base directory specification on every system.
+#[derive(Debug, Clone)]
 pub(super) struct Folders {
     pub(super) config: PathBuf,
     pub(super) data: PathBuf,
@@ -35,5 +36,10 @@ impl Folders {
                 home.as_ref().and_then(BaseStrategy::state_dir),
             ),
         }
+    }
+
+    /// Returns the configuration file: `file`, or the default one.
+    pub(super) fn config_file(&self, file: Option<&Path>) -> PathBuf {
+        file.map_or_else(|| self.config.join("config.toml"), Path::to_owned)
     }
 }

@@ -1,109 +1,59 @@
-//! Settings: defaults, overridden by the file, by the environment, and by flags, in this order. Every
-//! error names the source of the wrong value.
+//! Settings: defaults, overridden by the configuration file, by the environment, and by flags, in this
+//! order. Every value keeps its source, and every error names it.
+//!
+//! To add a setting, add an entry to the table in `table.rs`. The field of [`Settings`], the flag, the
+//! environment variable, the default file and the documentation come from that entry; run
+//! `UPDATE_DOCS=1 cargo test --lib config` to write the last two, then use the field.
 
+mod display;
+mod documents;
+mod error;
 mod folders;
 mod layers;
-mod resolve;
+mod node;
+mod setting;
 mod table;
 #[cfg(test)]
 mod tests;
 mod values;
+mod variables;
 
-use std::{fmt, path::PathBuf};
+use std::{env::VarError, path::Path};
 
-use serde::{Serialize, Serializer};
-
+pub use self::{
+    display::{ColorDepth, SymbolSet, THEMES},
+    documents::default_file,
+    error::ConfigError,
+    setting::{EffectiveSetting, SettingGroup, SettingSpec, Source, Sourced},
+    table::{Settings, TABLE},
+    variables::{UnknownVariable, unknown_variables},
+};
 use self::{folders::Folders, layers::Layers};
-use crate::{cause::Cause, cli::Cli, logging::LogLevel, node, ui};
 
-/// The default configuration file, with every setting explained.
-pub const DEFAULT_FILE: &str = include_str!("../../assets/config.default.toml");
-
-/// The settings of this process, with every default applied.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The node.
-    pub node: node::NodeConfig,
-    /// The screen.
-    pub ui: ui::UiOptions,
-    /// The log file.
-    pub log_file: PathBuf,
-    /// The log level.
-    pub log_level: LogLevel,
-    /// The folder for crash reports.
-    pub state_dir: PathBuf,
-    /// Every setting as text, with its source.
-    pub effective: Vec<EffectiveSetting>,
-    /// The path of the configuration file, which may not exist.
-    pub config_file: PathBuf,
-}
-
-/// A setting as text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct EffectiveSetting {
-    /// Its name.
-    pub name: &'static str,
-    /// Its value.
-    pub value: String,
-    /// The source of the value.
-    pub source: Source,
-}
-
-/// The source of a value.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Source {
-    /// The default.
-    #[default]
-    Default,
-    /// A file.
-    File(PathBuf),
-    /// An environment variable.
-    Variable(String),
-    /// A flag.
-    Flag(String),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Variable(name) | Self::Flag(name) => f.write_str(name),
-        }
-    }
-}
-
-impl Serialize for Source {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// A setting that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{from}: {reason}")]
-pub struct ConfigError {
-    /// The source of the setting.
-    pub from: Source,
-    /// The mistake, and what would be right.
-    #[source]
-    pub reason: Cause,
-}
-
-/// Reads the settings of this process.
+/// Reads the settings of this process. A `file` that is given must exist; `flags` are names of settings
+/// with their texts.
 ///
 /// # Errors
-/// [`ConfigError`] for a file that cannot be read, an unknown setting (with the nearest known one), or an
-/// invalid value.
-pub fn load(cli: &Cli, variable: impl Fn(&str) -> Option<String>) -> Result<Settings, ConfigError> {
-    let folders = Folders::find(&variable);
-    let (file, must_exist) = match &cli.global.config {
-        Some(path) => (path.clone(), true),
-        None => (folders.config.join("config.toml"), false),
-    };
-    let mut layers = Layers::default();
-    layers.add_file(&file, must_exist)?;
-    layers.add_environment(&variable);
-    layers.add_flags(cli.settings());
-    resolve::resolve(layers, file, &folders, variable)
+/// [`ConfigError`] for a file that cannot be read, an unknown setting, or an invalid value.
+pub fn load(
+    file: Option<&Path>,
+    flags: &[(&'static str, String)],
+    variable: impl Fn(&str) -> Result<String, VarError>,
+) -> Result<Settings, ConfigError> {
+    let folders = Folders::find(&|name: &str| variable(name).ok());
+    let path = folders.config_file(file);
+    let mut layers = Layers::from_defaults();
+    layers.add_file(&path, file.is_some())?;
+    layers.add_environment(variable)?;
+    layers.add_flags(flags);
+    Settings::resolve(layers, folders, path)
+}
+
+/// Returns the configuration file: `file`, or the default one.
+#[must_use]
+pub fn file_path(
+    file: Option<&Path>,
+    variable: impl Fn(&str) -> Result<String, VarError>,
+) -> std::path::PathBuf {
+    Folders::find(&|name: &str| variable(name).ok()).config_file(file)
 }

@@ -1,116 +1,255 @@
-//! The table of settings: the name of each, and how its text becomes a typed value.
+//! The table of settings. Everything else about a setting comes from its entry here.
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
-use super::values::{addr, addrs, boolean, components, metrics, number, one_of, parse_word, path};
+use super::{
+    ColorDepth, ConfigError, EffectiveSetting, SettingGroup, SettingSpec, Sourced, SymbolSet,
+    THEMES,
+    folders::Folders,
+    layers::{KeyTable, Layers},
+    values::{
+        addr, auto, boolean, components, dialable, duration, metrics, number, one_of, parse_word,
+        path, size, time_limit,
+    },
+};
 use crate::{
     logging::LogLevel,
     node::Component,
     queue::{embedded::MAX_WORKERS, storage::Durability},
-    ui::{ColorDepth, SymbolSet, THEMES},
-    units,
 };
 
 /// The largest backlog and the largest number of finished tasks.
 const MAX_TASKS: usize = 100_000_000;
+/// The smallest limit of the task file: it must hold its tables and some tasks.
+const MIN_FILE_SIZE: u64 = 1 << 20;
 
-/// The values of the settings; `None` is the default.
-#[derive(Debug, Default)]
-pub(super) struct Values {
-    pub(super) theme: Option<String>,
-    pub(super) color: Option<ColorDepth>,
-    pub(super) symbols: Option<SymbolSet>,
-    pub(super) mouse: Option<bool>,
-    pub(super) workers: Option<usize>,
-    pub(super) backlog: Option<usize>,
-    pub(super) durability: Option<Durability>,
-    pub(super) retention: Option<Duration>,
-    pub(super) retention_failed: Option<Duration>,
-    pub(super) retention_bytes: Option<u64>,
-    pub(super) retention_count: Option<usize>,
-    pub(super) max_file_size: Option<u64>,
-    pub(super) time_limit: Option<Duration>,
-    pub(super) listen: Option<SocketAddr>,
-    pub(super) advertise: Option<Vec<SocketAddr>>,
-    pub(super) discover: Option<bool>,
-    pub(super) metrics: Option<Option<SocketAddr>>,
-    pub(super) disable: Option<BTreeSet<Component>>,
-    pub(super) data_dir: Option<PathBuf>,
-    pub(super) log_file: Option<PathBuf>,
-    pub(super) log_level: Option<LogLevel>,
+/// Declares [`Settings`] and [`TABLE`], with a field and a row for each entry: the documentation, the name,
+/// the field with its type and parser, and the other columns.
+macro_rules! settings {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:literal as $field:ident: $type:ty = $parse:expr, {
+            $($key:ident: $value:expr),+ $(,)?
+        }
+    )+) => {
+        /// The settings of this process, each with its source.
+        #[derive(Debug, Clone)]
+        pub struct Settings {
+            $($(#[doc = $doc])+ pub $field: Sourced<$type>,)+
+            /// Keys that replace the defaults, by the name of the action: the table `[keys]`.
+            pub keys: Sourced<KeyTable>,
+            /// The configuration file, which may not exist.
+            pub config_file: PathBuf,
+            pub(super) folders: Folders,
+        }
+
+        /// Every setting, in the order of the documentation.
+        pub const TABLE: &[SettingSpec] = &[$(SettingSpec {
+            name: $name,
+            doc: concat!($($doc, "\n"),+),
+            $($key: $value),+
+        }),+];
+
+        impl Settings {
+            /// Parses the texts of every setting.
+            pub(super) fn resolve(
+                layers: Layers,
+                folders: Folders,
+                config_file: PathBuf,
+            ) -> Result<Self, ConfigError> {
+                Ok(Self {
+                    $($field: layers.value($name, $parse)?,)+
+                    keys: layers.keys,
+                    config_file,
+                    folders,
+                })
+            }
+
+            /// Returns every setting as text, with its source.
+            #[must_use]
+            pub fn effective(&self) -> Vec<EffectiveSetting> {
+                vec![$(self.$field.effective($name)),+]
+            }
+        }
+    };
 }
 
-/// A setting.
-pub(super) struct Spec {
-    /// Its name in the file. Its environment variable and its flag, if it has one, follow from it.
-    pub(super) name: &'static str,
-    /// Parses its text, or says what would be right.
-    pub(super) set: fn(&mut Values, &str) -> Result<(), String>,
-}
+settings! {
+    /// Theme: `dark`, `light`, `high-contrast` or `colour-blind`.
+    "theme" as theme: &'static str = |text| one_of(text, &THEMES), {
+        placeholder: "NAME",
+        default: "dark",
+        example: "light",
+        group: SettingGroup::Dashboard,
+    }
 
-impl Spec {
-    /// Returns the name of the environment variable.
-    pub(super) fn variable(&self) -> String {
-        format!("DISTRO_TUI_{}", self.name.to_uppercase().replace('-', "_"))
+    /// Number of colours: `none`, `16`, `256` or `true` (24 bits). `auto` detects it from the environment
+    /// (`NO_COLOR`, `COLORTERM`, `TERM`).
+    "color" as color: Option<ColorDepth> = |text| auto(text, parse_word), {
+        placeholder: "DEPTH",
+        default: "auto",
+        example: "256",
+        group: SettingGroup::Dashboard,
+    }
+
+    /// Symbols on the screen: `unicode` or `ascii`. `auto` detects them from the locale.
+    "symbols" as symbols: Option<SymbolSet> = |text| auto(text, parse_word), {
+        placeholder: "SET",
+        default: "auto",
+        example: "ascii",
+        group: SettingGroup::Dashboard,
+    }
+
+    /// Mouse capture. A click selects a pane, a row or a key of the footer, and the wheel scrolls; hold
+    /// shift to select text, or turn the capture off with `:mouse`.
+    "mouse" as mouse: bool = boolean, {
+        placeholder: "true|false",
+        default: "true",
+        example: "false",
+        group: SettingGroup::Dashboard,
+    }
+
+    /// Workers at start, 1 to 256. `auto` is one per CPU, at least 2.
+    "workers" as workers: Option<usize> = |text| auto(text, |text| number(text, MAX_WORKERS)), {
+        placeholder: "COUNT",
+        default: "auto",
+        example: "8",
+        group: SettingGroup::Node,
+    }
+
+    /// Maximum number of unfinished tasks. Further submits are rejected.
+    "backlog" as backlog: usize = |text| number(text, MAX_TASKS), {
+        placeholder: "COUNT",
+        default: "1000000",
+        example: "50000",
+        group: SettingGroup::Node,
+    }
+
+    /// Failure that acknowledged tasks survive: `power` (power loss), `process` (crash of the program)
+    /// or `memory` (none). With `power`, a task is on disk before it is acknowledged. `process` is
+    /// several times as fast, and power loss may lose the last moments. With `memory` there is no task
+    /// file, and names are not stored either.
+    "durability" as durability: Durability = parse_word, {
+        placeholder: "LEVEL",
+        default: "power",
+        example: "process",
+        group: SettingGroup::Node,
+    }
+
+    /// Time for which finished tasks are stored.
+    "retention" as retention: Duration = duration, {
+        placeholder: "TIME",
+        default: "7d",
+        example: "12h",
+        group: SettingGroup::Node,
+    }
+
+    /// Time for which failed tasks are stored.
+    "retention-failed" as retention_failed: Duration = duration, {
+        placeholder: "TIME",
+        default: "30d",
+        example: "90d",
+        group: SettingGroup::Node,
+    }
+
+    /// Total size of all tasks above which the oldest finished ones are removed early.
+    "retention-bytes" as retention_bytes: u64 = |text| size(text, 0), {
+        placeholder: "SIZE",
+        default: "512MiB",
+        example: "2GiB",
+        group: SettingGroup::Node,
+    }
+
+    /// Maximum number of finished tasks. `auto` is 1000000 in a file and 100000 in memory.
+    "retention-count" as retention_count: Option<usize> = |text| auto(text, |text| number(text, MAX_TASKS)), {
+        placeholder: "COUNT",
+        default: "auto",
+        example: "20000",
+        group: SettingGroup::Node,
+    }
+
+    /// Size of the task file above which new tasks are rejected, at least 1 MiB. Everything else
+    /// continues.
+    "max-file-size" as max_file_size: u64 = |text| size(text, MIN_FILE_SIZE), {
+        placeholder: "SIZE",
+        default: "8GiB",
+        example: "1GiB",
+        group: SettingGroup::Node,
+    }
+
+    /// Time limit of a run, for tasks that set none.
+    "time-limit" as time_limit: Duration = time_limit, {
+        placeholder: "TIME",
+        default: "2h",
+        example: "15m",
+        group: SettingGroup::Node,
+    }
+
+    /// UDP address to listen on. Port 0 picks a free port, reusing the last one if possible.
+    "listen" as listen: SocketAddr = addr, {
+        placeholder: "ADDR:PORT",
+        default: "127.0.0.1:0",
+        example: "0.0.0.0:9090",
+        group: SettingGroup::Node,
+    }
+
+    /// Addresses at which others reach this node, separated by commas. Tickets and names contain them.
+    /// `auto` uses the addresses of this machine's interfaces.
+    "advertise" as advertise: Option<Vec<SocketAddr>> = |text| auto(text, dialable), {
+        placeholder: "ADDR:PORT,...",
+        default: "auto",
+        example: "192.0.2.7:9090",
+        group: SettingGroup::Node,
+    }
+
+    /// Discovery on the local network by mDNS. It announces this node, and finds joined nodes whose
+    /// address has changed. Only addresses are taken from mDNS, never a key.
+    "discover" as discover: bool = boolean, {
+        placeholder: "true|false",
+        default: "false",
+        example: "true",
+        group: SettingGroup::Common,
+    }
+
+    /// TCP address that serves Prometheus metrics at `/metrics`, or `off`. A port alone binds to
+    /// loopback.
+    "metrics" as metrics: Option<SocketAddr> = metrics, {
+        placeholder: "[ADDR:]PORT",
+        default: "off",
+        example: "9464",
+        group: SettingGroup::Node,
+    }
+
+    /// Components that do not run, separated by commas: `naming`, `greeter`, `broker` or `workers`.
+    "disable" as disable: BTreeSet<Component> = components, {
+        placeholder: "COMPONENT,...",
+        default: "none",
+        example: "greeter,workers",
+        group: SettingGroup::Node,
+    }
+
+    /// Folder for the key, names, tasks and members of this node. `auto` is
+    /// `$XDG_DATA_HOME/distro-tui`.
+    "data-dir" as data_dir: Option<PathBuf> = |text| auto(text, path), {
+        placeholder: "DIR",
+        default: "auto",
+        example: "/srv/distro-tui",
+        group: SettingGroup::Common,
+    }
+
+    /// Log file. `auto` is `$XDG_STATE_HOME/distro-tui/distro-tui.log`, and standard error for `serve`.
+    "log-file" as log_file: Option<PathBuf> = |text| auto(text, path), {
+        placeholder: "FILE",
+        default: "auto",
+        example: "/var/log/distro-tui.log",
+        group: SettingGroup::Node,
+    }
+
+    /// Log level: `error`, `warn`, `info`, `debug` or `trace`.
+    "log-level" as log_level: LogLevel = parse_word, {
+        placeholder: "LEVEL",
+        default: "info",
+        example: "debug",
+        group: SettingGroup::Node,
     }
 }
-
-const fn setting(name: &'static str, set: fn(&mut Values, &str) -> Result<(), String>) -> Spec {
-    Spec { name, set }
-}
-
-fn assign<T>(value: &mut Option<T>, parsed: Result<T, String>) -> Result<(), String> {
-    *value = Some(parsed?);
-    Ok(())
-}
-
-/// Every setting, in the order of the default file.
-pub(super) const TABLE: [Spec; 21] = [
-    setting("theme", |v, text| {
-        assign(&mut v.theme, one_of(text, &THEMES))
-    }),
-    setting("color", |v, text| assign(&mut v.color, parse_word(text))),
-    setting("symbols", |v, text| {
-        assign(&mut v.symbols, parse_word(text))
-    }),
-    setting("mouse", |v, text| assign(&mut v.mouse, boolean(text))),
-    setting("workers", |v, text| {
-        assign(&mut v.workers, number(text, MAX_WORKERS))
-    }),
-    setting("backlog", |v, text| {
-        assign(&mut v.backlog, number(text, MAX_TASKS))
-    }),
-    setting("durability", |v, text| {
-        assign(&mut v.durability, parse_word(text))
-    }),
-    setting("retention", |v, text| {
-        assign(&mut v.retention, units::duration(text))
-    }),
-    setting("retention-failed", |v, text| {
-        assign(&mut v.retention_failed, units::duration(text))
-    }),
-    setting("retention-bytes", |v, text| {
-        assign(&mut v.retention_bytes, units::bytes(text))
-    }),
-    setting("retention-count", |v, text| {
-        assign(&mut v.retention_count, number(text, MAX_TASKS))
-    }),
-    setting("max-file-size", |v, text| {
-        assign(&mut v.max_file_size, units::bytes(text))
-    }),
-    setting("time-limit", |v, text| {
-        assign(&mut v.time_limit, units::duration(text))
-    }),
-    setting("listen", |v, text| assign(&mut v.listen, addr(text))),
-    setting("advertise", |v, text| assign(&mut v.advertise, addrs(text))),
-    setting("discover", |v, text| assign(&mut v.discover, boolean(text))),
-    setting("metrics", |v, text| assign(&mut v.metrics, metrics(text))),
-    setting("disable", |v, text| {
-        assign(&mut v.disable, components(text))
-    }),
-    setting("data-dir", |v, text| assign(&mut v.data_dir, path(text))),
-    setting("log-file", |v, text| assign(&mut v.log_file, path(text))),
-    setting("log-level", |v, text| {
-        assign(&mut v.log_level, parse_word(text))
-    }),
-];

@@ -103,7 +103,7 @@ pub(crate) const TABLE: [OptionSpec; 13] = [
         example: "delay:30s",
         meaning: "minimum time before the start; setting the system clock has no effect on it",
         set: |options, value, _now| {
-            options.delay = Some(units::duration(value)?);
+            options.delay = Some(duration(value)?);
             Ok(())
         },
     },
@@ -125,7 +125,7 @@ pub(crate) const TABLE: [OptionSpec; 13] = [
         example: "expires:5m",
         meaning: "time after which the task is no longer started",
         set: |options, value, _now| {
-            options.expires = Some(units::duration(value)?);
+            options.expires = Some(duration(value)?);
             Ok(())
         },
     },
@@ -180,7 +180,7 @@ pub(crate) const TABLE: [OptionSpec; 13] = [
         example: "result-ttl:1h",
         meaning: "time for which the finished task and its result are stored",
         set: |options, value, _now| {
-            options.result_ttl = Some(units::duration(value)?);
+            options.result_ttl = Some(duration(value)?);
             Ok(())
         },
     },
@@ -300,8 +300,12 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
+fn duration(text: &str) -> Result<Duration, String> {
+    units::duration(text).map_err(|error| error.to_string())
+}
+
 fn limit(text: &str) -> Result<Duration, String> {
-    match units::duration(text)? {
+    match duration(text)? {
         time if time.is_zero() => Err("a time limit must be longer than zero".to_owned()),
         time => Ok(time),
     }

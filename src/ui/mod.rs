@@ -38,13 +38,15 @@ mod widgets;
 
 use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
-pub use self::{
-    headless::Headless,
-    theme::{ColorDepth, SymbolSet, THEMES},
-    verbs::keys::KeyLine,
-};
+pub use self::{headless::Headless, verbs::keys::KeyLine};
 use self::{model::Model, record::Recorder, replay::Player, theme::Theme};
-use crate::{files, node::Session, queue::broker::ShutdownReport};
+use crate::{
+    cause::Cause,
+    config::{ColorDepth, ConfigError, Settings, SymbolSet, THEMES},
+    files,
+    node::Session,
+    queue::broker::ShutdownReport,
+};
 
 /// The options of the screen.
 #[derive(Debug, Clone)]
@@ -77,6 +79,37 @@ impl Default for UiOptions {
             read_only: false,
             crash_test: false,
         }
+    }
+}
+
+impl UiOptions {
+    /// Returns the options in the settings. What is `auto` is detected from environment variables.
+    #[must_use]
+    pub fn from_settings(settings: &Settings, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let (color, symbols) = (settings.color.value, settings.symbols.value);
+        Self {
+            theme: settings.theme.value.to_owned(),
+            depth: color.unwrap_or_else(|| ColorDepth::detect(&variable)),
+            symbols: symbols.unwrap_or_else(|| SymbolSet::detect(&variable)),
+            mouse: settings.mouse.value,
+            keys: settings.keys.value.clone(),
+            read_only: false,
+            crash_test: false,
+        }
+    }
+}
+
+/// Returns the settings if their keys can be bound.
+///
+/// # Errors
+/// [`ConfigError::Keys`] names the entry and its source.
+pub fn check_keys(settings: Settings) -> Result<Settings, ConfigError> {
+    match verbs::keys::bind_keys(&settings.keys.value) {
+        Ok(_keymap) => Ok(settings),
+        Err(why) => Err(ConfigError::Keys {
+            from: settings.keys.source,
+            reason: Cause::from_message(why),
+        }),
     }
 }
 

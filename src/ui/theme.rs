@@ -13,10 +13,13 @@ mod color;
 mod symbols;
 
 use color::ColorDef;
-pub use symbols::SymbolSet;
 pub(crate) use symbols::Symbols;
 
-use crate::{queue::state::State, suggest::did_you_mean};
+use crate::{
+    config::{ColorDepth, SymbolSet, THEMES},
+    queue::state::State,
+    suggest::did_you_mean,
+};
 
 /// The role of a text or an area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
@@ -92,44 +95,6 @@ impl From<State> for StyleRole {
         }
     }
 }
-
-/// The colours that a terminal supports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum ColorDepth {
-    /// No colours: bold, underline and reverse only.
-    None,
-    /// The 16 colours of the terminal's palette.
-    #[value(name = "16")]
-    Ansi16,
-    /// The 256 colours of xterm.
-    #[value(name = "256")]
-    Ansi256,
-    /// 24-bit colours.
-    True,
-}
-
-impl ColorDepth {
-    /// Detects the colours from the environment.
-    ///
-    /// `NO_COLOR` (<https://no-color.org>) takes precedence if it is set and not empty.
-    #[must_use]
-    pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let term = variable("TERM").unwrap_or_default();
-        let full = variable("COLORTERM").is_some_and(|v| v == "truecolor" || v == "24bit");
-        if variable("NO_COLOR").is_some_and(|v| !v.is_empty()) || term == "dumb" {
-            Self::None
-        } else if full || term.ends_with("-direct") {
-            Self::True
-        } else if term.contains("256color") {
-            Self::Ansi256
-        } else {
-            Self::Ansi16
-        }
-    }
-}
-
-/// The names of the built-in themes.
-pub const THEMES: [&str; 4] = ["dark", "light", "high-contrast", "colour-blind"];
 
 const FILES: [&str; 4] = [
     include_str!("../../assets/themes/dark.toml"),
@@ -295,34 +260,5 @@ mod tests {
                 assert!(selected.add_modifier.contains(Modifier::REVERSED), "{name}");
             }
         }
-    }
-
-    #[test]
-    fn colours_are_detected_from_the_environment() {
-        let depth = |variables: &[(&str, &str)]| {
-            ColorDepth::detect(|name| {
-                variables
-                    .iter()
-                    .find(|(known, _)| *known == name)
-                    .map(|(_, value)| (*value).to_owned())
-            })
-        };
-        assert_eq!(depth(&[("TERM", "xterm-256color")]), ColorDepth::Ansi256);
-        assert_eq!(
-            depth(&[("TERM", "xterm"), ("COLORTERM", "truecolor")]),
-            ColorDepth::True
-        );
-        assert_eq!(depth(&[("TERM", "linux")]), ColorDepth::Ansi16);
-        assert_eq!(depth(&[("TERM", "dumb")]), ColorDepth::None);
-        let off = [
-            ("TERM", "xterm-256color"),
-            ("COLORTERM", "truecolor"),
-            ("NO_COLOR", "1"),
-        ];
-        assert_eq!(depth(&off), ColorDepth::None);
-        assert_eq!(
-            depth(&[("TERM", "xterm-256color"), ("NO_COLOR", "")]),
-            ColorDepth::Ansi256
-        );
     }
 }

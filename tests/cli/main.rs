@@ -132,24 +132,40 @@ fn settings_are_shown_with_where_they_come_from() {
 #[test]
 fn a_configuration_is_written_once() {
     let home = tempfile::tempdir().expect("a folder");
-    let init = || {
+    let init = |options: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_distro-tui"));
         command
             .env_clear()
             .args(["config", "init"])
+            .args(options)
             .stdin(Stdio::null());
         command.env("XDG_CONFIG_HOME", home.path());
         command.output().expect("it runs")
     };
-    assert!(init().status.success());
-    let written = fs::read_to_string(home.path().join("distro-tui/config.toml"));
+    assert!(init(&[]).status.success());
+    let file = home.path().join("distro-tui/config.toml");
+    let written = fs::read_to_string(&file);
     assert_eq!(
         written.expect("there"),
         printed(&["config", "init", "--print"])
     );
-    let again = init();
+    let again = init(&[]);
     assert_eq!(again.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&again.stderr).contains("already exists"));
+    assert_eq!(
+        String::from_utf8_lossy(&again.stderr),
+        format!(
+            "distro-tui: {} already exists; --force replaces it, and --config FILE writes another file\n",
+            file.display()
+        )
+    );
+    fs::write(&file, "broken").expect("written");
+    assert!(init(&["--force"]).status.success());
+    let written = fs::read_to_string(&file).expect("there");
+    assert_eq!(written, printed(&["config", "init", "--print"]));
+    let other = home.path().join("new/other.toml");
+    let options = ["--config", other.to_str().expect("UTF-8")];
+    assert!(init(&options).status.success());
+    assert_eq!(fs::read_to_string(&other).expect("there"), written);
 }
 
 #[test]
@@ -184,7 +200,7 @@ fn a_wrong_setting_names_its_source_and_what_would_be_right() {
         &'static str,
         &'static str,
     );
-    let cases: [Case; 7] = [
+    let cases: [Case; 9] = [
         (&["--nonsense"], &[], "", "unexpected argument '--nonsense'"),
         (
             &["--theme", "drak"],
@@ -208,7 +224,7 @@ fn a_wrong_setting_names_its_source_and_what_would_be_right() {
             &["--config", "/nowhere.toml"],
             &[],
             "",
-            "/nowhere.toml: cannot be read",
+            "/nowhere.toml: cannot be read: there is no such file; `distro-tui config init --config FILE` writes one\n",
         ),
         (
             &[],
@@ -220,13 +236,66 @@ fn a_wrong_setting_names_its_source_and_what_would_be_right() {
             &[],
             &[],
             "thme = \"dark\"",
-            "HOME/distro-tui/config.toml: there is no setting `thme`; did you mean `theme`?",
+            "HOME/distro-tui/config.toml:1: there is no setting `thme`; did you mean `theme`?",
+        ),
+        (
+            &["keys"],
+            &[],
+            "[keys]\nadd = \"b\"",
+            "HOME/distro-tui/config.toml:1: [keys]: `b` would mean both add and load",
+        ),
+        (
+            &["keys"],
+            &[],
+            "[keys]\nad = \"i\"",
+            "HOME/distro-tui/config.toml:1: [keys]: there is no action `ad`; did you mean `add`?",
         ),
     ];
     for (args, variables, config, says) in cases {
         let (code, text) = error_of(args, variables, config);
         assert_eq!(code, Some(2), "{text}");
         assert!(text.contains(says), "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_shown_at_the_mistake() {
+    let (code, text) = error_of(&["config", "show"], &[], "mouse = true\nworkers = \n");
+    assert_eq!(code, Some(2));
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("distro-tui: HOME/distro-tui/config.toml:2:11: is not TOML: "),
+        "{text}"
+    );
+    assert_eq!(lines[1..], ["  2 | workers = ", "    |           ^"]);
+    // For programs it is one line of JSON.
+    let (code, text) = error_of(&["config", "show", "--json"], &[], "workers = \n");
+    let error: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((code, &error["error"]["code"]), (Some(2), &"usage".into()));
+}
+
+#[test]
+fn an_unknown_variable_is_a_warning_that_names_the_nearest() {
+    let (output, _home) = run(&["config", "show"], &[("DISTRO_TUI_WOKERS", "4")], "");
+    assert!(output.status.success());
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "distro-tui: warning: DISTRO_TUI_WOKERS is ignored: there is no such setting; did you mean `DISTRO_TUI_WORKERS`?\n"
+    );
+}
+
+/// Help, completions and a new configuration file are what one needs then.
+#[test]
+fn a_broken_file_stops_no_command_that_does_not_need_it() {
+    for args in [
+        &["man"][..],
+        &["completions", "bash"],
+        &["config", "init", "--print"],
+        &["config", "init", "--force"],
+    ] {
+        let (output, _home) = run(args, &[], "workers = \n");
+        assert!(output.status.success(), "{args:?}");
+        assert_eq!(output.stderr, b"", "{args:?}");
     }
 }
 

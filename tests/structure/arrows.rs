@@ -72,6 +72,7 @@ const LAYERS: &[&[&str]] = &[
     &["node::client_runtime", "node::running"],
     &["node::session", "node::start"],
     &["node"],
+    &["config"],
     // ui: data, the model, verbs on it, what draws it, and the loops around all of them.
     &["cli"],
     &["ui::key", "ui::pane", "ui::signals"],
@@ -89,7 +90,7 @@ const LAYERS: &[&[&str]] = &[
     &["ui::replay"],
     &["ui"],
     // The program.
-    &["config", "crash"],
+    &["crash"],
     &["command::output"],
     &["command::error", "command::unfinished"],
     &["command::broker"],

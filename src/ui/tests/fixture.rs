@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use crate::{
+    config::{ColorDepth, SymbolSet},
     net::{
         naming::{Health, NameEvent as NamingEvent, Record},
         trust::key::PublicKey,
@@ -26,7 +27,6 @@ use crate::{
         worker::{RunningTask, WorkerState, WorkerStatus},
     },
     ui::{
-        ColorDepth, SymbolSet,
         effect::{Effect, Greeted, Msg},
         key::{Key, KeyCode},
         model::{Header, Model},

@@ -3,7 +3,7 @@
 use ratatui::style::Color;
 use serde::{Deserialize, Deserializer, de};
 
-use super::ColorDepth;
+use crate::config::ColorDepth;
 
 /// A colour, written `["#7aa2f7", "blue"]`. The name is given by hand, because the terminal decides the
 /// look of its 16 colours.

@@ -4,33 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::symbols::border;
 
-use crate::{net::naming::Health, queue::state::State};
-
-/// A set of symbols.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum SymbolSet {
-    /// Boxes, blocks and arrows.
-    Unicode,
-    /// Plain ASCII.
-    Ascii,
-}
-
-impl SymbolSet {
-    /// Detects from the locale whether the terminal supports UTF-8.
-    #[must_use]
-    pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-            .into_iter()
-            .find_map(|name| variable(name).filter(|value| !value.is_empty()))
-            .unwrap_or_default()
-            .to_lowercase();
-        if locale.contains("utf-8") || locale.contains("utf8") {
-            Self::Unicode
-        } else {
-            Self::Ascii
-        }
-    }
-}
+use crate::{config::SymbolSet, net::naming::Health, queue::state::State};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Symbols {

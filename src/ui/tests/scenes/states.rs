@@ -6,10 +6,10 @@ use ratatui::buffer::Cell;
 
 use super::busy_after;
 use crate::{
+    config::{ColorDepth, SymbolSet},
     net::{rpc::error::CallError, trust::role::Role},
     node::{Locality, NamesEvent},
     ui::{
-        ColorDepth, SymbolSet,
         action::Action,
         effect::{EffectDone, Msg},
         model::Replay,
