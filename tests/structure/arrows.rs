@@ -25,11 +25,11 @@ const LAYERS: &[&[&str]] = &[
     &["net::admission"],
     &["net"],
     // queue: the vocabulary, what runs, then the engines.
+    &["queue::limits"],
     &[
         "queue::capabilities",
         "queue::clock",
         "queue::id",
-        "queue::limits",
         "queue::number",
         "queue::payload",
         "queue::state",
