@@ -3,13 +3,14 @@
 use std::{
     backtrace::Backtrace,
     fmt::Write as _,
-    fs,
     io::Write as _,
     panic::PanicHookInfo,
     path::{Path, PathBuf},
     thread::ThreadId,
     time::{SystemTime, UNIX_EPOCH},
 };
+
+use crate::files;
 
 /// Installs the panic hook. A panic of the calling thread is a crash: the terminal is restored and a
 /// report is written to `folder`. A panic of any other thread is caught there (by a worker, by a call) and
@@ -78,11 +79,11 @@ fn report(info: &PanicHookInfo<'_>) -> String {
 }
 
 fn write(folder: &Path, report: &str) -> std::io::Result<PathBuf> {
-    fs::create_dir_all(folder)?;
+    files::create_folder(folder)?;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let path = folder.join(format!("crash-{}.txt", now.as_secs()));
-    fs::write(&path, report)?;
+    files::create_new(&path)?.write_all(report.as_bytes())?;
     Ok(path)
 }

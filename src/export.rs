@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
+    files,
     json::{self, EventJson, GreetingJson, NameJson, TaskJson, WorkerJson},
     net::naming::Record,
     queue::{
@@ -124,9 +125,9 @@ enum Format {
 }
 
 impl Writer {
-    /// Creates the file; fails if it exists.
+    /// Creates the file with mode 0600; fails if it exists.
     fn create(path: &Path, columns: &'static [&'static str]) -> io::Result<Self> {
-        let file = File::create_new(path)?;
+        let file = files::create_new(path)?;
         let format = if path.extension().is_some_and(|e| e == "json") {
             let mut out = BufWriter::new(file);
             out.write_all(b"[")?;

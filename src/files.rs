@@ -1,16 +1,20 @@
-//! Private files: readable for their owner only, replaced whole, and locked while in use.
+//! Private files: readable for their owner only, replaced whole, and locked while in use. A folder or a file that
+//! another user can change is refused, and so is a symbolic link in place of a file that is opened for writing.
 
 use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
+use rustix::{fs::OFlags, io::Errno, process::geteuid};
 use tempfile::NamedTempFile;
 
 /// Bits of a mode that let other users read or change a file.
 const OTHERS: u32 = 0o077;
+/// Bits of a mode that let other users change a file, or the entries of a folder.
+const OTHERS_WRITE: u32 = 0o022;
 /// Limit of what is read from a locked file, in bytes.
 const MAX_LOCK_FILE: u64 = 64 << 10;
 
@@ -26,6 +30,37 @@ pub(crate) enum ReadError {
     /// The system's error, or one of this module about the content.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// The reason why a folder or a file is not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Untrusted {
+    /// Other users can change it.
+    #[error("it can be changed by other users (mode {mode:04o}); run: chmod go-w")]
+    Writable {
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It belongs to another user.
+    #[error(
+        "it belongs to another user (uid {owner}); choose a folder of your own with --data-dir"
+    )]
+    Owner {
+        /// The user.
+        owner: u32,
+    },
+    /// It is a symbolic link.
+    #[error("it is a symbolic link, which is not followed here; put the file itself there")]
+    Link,
+    /// It is a pipe, a device or a folder.
+    #[error("it is not a regular file")]
+    NotAFile,
+}
+
+impl From<Untrusted> for io::Error {
+    fn from(untrusted: Untrusted) -> Self {
+        Self::other(untrusted)
+    }
 }
 
 /// The reason why a lock was not acquired.
@@ -80,9 +115,85 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Opens a file for reading and writing, and creates it with mode 0600 if it does not exist.
+/// Checks that a folder belongs to this user and that no other user can change it. A missing folder passes.
+pub(crate) fn check_own_folder(path: &Path) -> io::Result<()> {
+    check_folder(path, |owner| owner == geteuid().as_raw())
+}
+
+/// Like [`check_own_folder`], but root may read the folders of other users.
+pub(crate) fn check_readable_folder(path: &Path) -> io::Result<()> {
+    check_folder(path, is_trusted)
+}
+
+fn check_folder(path: &Path, is_owner: impl Fn(u32) -> bool) -> io::Result<()> {
+    let metadata = match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata?,
+    };
+    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    if !is_owner(owner) {
+        return Err(Untrusted::Owner { owner }.into());
+    }
+    match mode & OTHERS_WRITE {
+        0 => Ok(()),
+        _ => Err(Untrusted::Writable { mode }.into()),
+    }
+}
+
+/// Returns true for this user and for root, and as root for everybody.
+fn is_trusted(owner: u32) -> bool {
+    let user = geteuid().as_raw();
+    owner == user || owner == 0 || user == 0
+}
+
+/// Opens a file for reading and writing, and creates it with mode 0600 if it does not exist. A file that other users
+/// can read is made private.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    private().create(true).truncate(false).open(path)
+    open_checked(private().create(true).truncate(false), path)
+}
+
+/// Opens a file for appending, like [`open`].
+pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).mode(0o600);
+    open_checked(&mut options, path)
+}
+
+fn open_checked(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = no_follow(options).open(path).map_err(describe_link)?;
+    let mode = check_file(&file)?;
+    if mode & OTHERS != 0 {
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+/// Checks that a file is regular and that no other user can change it; returns its mode.
+fn check_file(file: &File) -> io::Result<u32> {
+    let metadata = file.metadata()?;
+    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    if !metadata.is_file() {
+        return Err(Untrusted::NotAFile.into());
+    }
+    if !is_trusted(owner) {
+        return Err(Untrusted::Owner { owner }.into());
+    }
+    match mode & OTHERS_WRITE {
+        0 => Ok(mode),
+        _ => Err(Untrusted::Writable { mode }.into()),
+    }
+}
+
+fn no_follow(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+}
+
+/// Replaces the system's error about a symbolic link, which speaks of too many of them.
+fn describe_link(error: io::Error) -> io::Error {
+    match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => Untrusted::Link.into(),
+        _ => error,
+    }
 }
 
 /// Creates a file with mode 0600; fails with [`io::ErrorKind::AlreadyExists`] if there is one.
@@ -104,7 +215,12 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<String>, ReadError>
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e.into()),
     };
-    let mode = file.metadata()?.permissions().mode() & 0o7777;
+    let metadata = file.metadata()?;
+    let mode = metadata.mode() & 0o7777;
+    if !is_trusted(metadata.uid()) {
+        let owner = metadata.uid();
+        return Err(io::Error::from(Untrusted::Owner { owner }).into());
+    }
     if mode & OTHERS != 0 {
         return Err(ReadError::Exposed { mode });
     }
@@ -190,13 +306,19 @@ impl LockedFile {
     }
 }
 
-/// Returns the note of the process that holds the lock of a file; `None` if no process does.
-pub(crate) fn holder_note(path: &Path) -> Option<String> {
-    let mut file = File::open(path).ok()?;
+/// Returns the note of the process that holds the lock of a file; `None` if no process does, or if there is no such
+/// file.
+pub(crate) fn holder_note(path: &Path) -> io::Result<Option<String>> {
+    let mut options = OpenOptions::new();
+    let mut file = match no_follow(options.read(true)).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(describe_link)?,
+    };
+    check_file(&file)?;
     // A shared lock is refused only while another process holds the exclusive one.
     match file.try_lock_shared() {
-        Ok(()) | Err(TryLockError::Error(_)) => None,
-        Err(TryLockError::WouldBlock) => Some(read_note(&mut file)),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(read_note(&mut file))),
     }
 }
 
@@ -299,11 +421,72 @@ mod tests {
         ));
     }
 
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+    }
+
+    #[test]
+    fn a_folder_that_others_can_change_is_refused() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("data");
+        check_own_folder(&folder).expect("it can be created");
+        create_folder(&folder).expect("created");
+        for mode in [0o700, 0o750, 0o755] {
+            chmod(&folder, mode);
+            check_own_folder(&folder).expect("others can only read");
+            check_readable_folder(&folder).expect("others can only read");
+        }
+        for mode in [0o777, 0o775, 0o707, 0o1777] {
+            chmod(&folder, mode);
+            for check in [check_own_folder, check_readable_folder] {
+                let refused = check(&folder)
+                    .expect_err("others can change it")
+                    .to_string();
+                assert!(refused.contains(&format!("(mode {mode:04o})")), "{refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_change_is_refused_and_one_they_can_read_is_made_private() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("file");
+        fs::write(&path, "").expect("written");
+        chmod(&path, 0o644);
+        open(&path).expect("opened");
+        assert_eq!(mode(&path), 0o600);
+        for shared in [0o666, 0o620, 0o602] {
+            chmod(&path, shared);
+            open(&path).expect_err("others can change it");
+            open_to_append(&path).expect_err("others can change it");
+            holder_note(&path).expect_err("others can change it");
+            LockedFile::lock(&path).expect_err("others can change it");
+            assert!(matches!(LockedFile::try_lock(&path), Err(LockError::Io(_))));
+        }
+    }
+
+    #[test]
+    fn a_symbolic_link_is_not_followed() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (target, link) = (home.path().join("target"), home.path().join("link"));
+        fs::write(&target, "untouched").expect("written");
+        std::os::unix::fs::symlink(&target, &link).expect("linked");
+        let refused = open(&link).expect_err("a link").to_string();
+        assert!(refused.contains("symbolic link"), "{refused}");
+        open_to_append(&link).expect_err("a link");
+        holder_note(&link).expect_err("a link");
+        create_new(&link).expect_err("a link");
+        create_whole(&link, b"changed").expect_err("a link");
+        assert!(matches!(LockedFile::try_lock(&link), Err(LockError::Io(_))));
+        replace(&link, b"the link is replaced").expect("replaced");
+        assert_eq!(fs::read(&target).expect("readable"), b"untouched");
+    }
+
     #[test]
     fn a_lock_is_held_once_and_has_a_note() {
         let home = tempfile::tempdir().expect("a folder");
         let path = home.path().join("lock");
-        assert_eq!(holder_note(&path), None);
+        assert_eq!(holder_note(&path).expect("trusted"), None);
         let mut held = LockedFile::try_lock(&path).expect("free");
         held.write_note("a long note").expect("written");
         held.write_note("note").expect("written");
@@ -311,9 +494,10 @@ mod tests {
             LockedFile::try_lock(&path),
             Err(LockError::Held(note)) if note == "note"
         ));
-        assert_eq!(holder_note(&path).as_deref(), Some("note"));
+        let note = holder_note(&path).expect("trusted");
+        assert_eq!(note.as_deref(), Some("note"));
         drop(held);
-        assert_eq!(holder_note(&path), None);
+        assert_eq!(holder_note(&path).expect("trusted"), None);
         let again = LockedFile::lock(&path).expect("free");
         assert_eq!(again.previous(), "note");
     }

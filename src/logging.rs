@@ -1,15 +1,20 @@
 //! The log: in a file, never on the screen. Nothing waits for it.
 
+mod rotation;
+
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
-use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-/// Size in bytes at which a new file is started; the previous one is kept beside it.
-const MAX_FILE: u64 = 4 << 20;
+use self::rotation::RotatingFile;
+use crate::files;
+
+/// The most lines that wait for the disk; further ones are dropped.
+const MAX_BUFFERED: usize = 10_000;
 
 /// The least severe level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -43,7 +48,10 @@ impl LogLevel {
 
 /// The reason why there is no log.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the log {path}: {error}; choose another one with --log-file")]
+#[error(
+    "cannot write the log {path}: {}; choose another one with --log-file",
+    files::describe_error(error)
+)]
 pub struct LogError {
     path: PathBuf,
     #[source]
@@ -87,15 +95,7 @@ fn filter(level: LogLevel) -> String {
 }
 
 fn open(path: &Path) -> io::Result<(NonBlocking, WorkerGuard)> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    if fs::metadata(path).is_ok_and(|file| file.len() > MAX_FILE) {
-        fs::rename(path, path.with_extension("log.old"))?;
-    }
-    let file = fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)?;
-    Ok(tracing_appender::non_blocking(file))
+    let log = RotatingFile::open(path)?;
+    let builder = NonBlockingBuilder::default().buffered_lines_limit(MAX_BUFFERED);
+    Ok(builder.finish(log))
 }

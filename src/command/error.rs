@@ -194,7 +194,9 @@ impl From<BrokerError> for CmdError {
 impl From<SessionError> for CmdError {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::NotRunning(_) => Self::Unreachable(error.into()),
+            SessionError::NotRunning(_) | SessionError::OtherKey { .. } => {
+                Self::Unreachable(error.into())
+            }
             SessionError::Unknown(_) | SessionError::Ambiguous(_) => Self::NotFound(error.into()),
             SessionError::Call(error) => error.into(),
             SessionError::Ticket(error) => Self::Usage(error.into()),

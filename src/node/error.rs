@@ -2,8 +2,9 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use super::known_nodes::KnownNodesError;
+use super::{instance_lock::InstanceLockError, known_nodes::KnownNodesError};
 use crate::{
+    files,
     net::{
         rpc::{endpoint::EndpointError, error::CallError},
         trust::{identity::IdentityError, members::MembersError, ticket::ParseTicketError},
@@ -38,7 +39,7 @@ pub enum NodeError {
         pid: u32,
     },
     /// The data folder cannot be used.
-    #[error("cannot use {path}: {error}")]
+    #[error("cannot use {path}: {}", files::describe_error(error))]
     Folder {
         /// A file in it.
         path: PathBuf,
@@ -76,6 +77,17 @@ pub enum SessionError {
         "no node runs on {0}; start one with `distro-tui serve`, or name another with --connect"
     )]
     NotRunning(String),
+    /// The process that holds the lock of the data folder has another key than the folder.
+    #[error(
+        "the process that uses {folder} says that its key is {key}, which is not the key of this folder; stop it, \
+         and start the node again"
+    )]
+    OtherKey {
+        /// The folder.
+        folder: String,
+        /// The beginning of the key.
+        key: String,
+    },
     /// The name of the node is not known.
     #[error(
         "`{0}` is neither a ticket nor the key of an upstream; paste a ticket, or see `distro-tui \
@@ -97,4 +109,22 @@ pub enum SessionError {
     /// This process's own network did not start.
     #[error(transparent)]
     Node(#[from] NodeError),
+}
+
+impl From<InstanceLockError> for NodeError {
+    fn from(error: InstanceLockError) -> Self {
+        match error {
+            InstanceLockError::Held(folder, pid) => Self::Running {
+                folder: folder.display().to_string(),
+                pid,
+            },
+            InstanceLockError::Io { path, error } => Self::Folder { path, error },
+        }
+    }
+}
+
+impl From<InstanceLockError> for SessionError {
+    fn from(error: InstanceLockError) -> Self {
+        Self::Node(error.into())
+    }
 }

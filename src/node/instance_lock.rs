@@ -50,23 +50,39 @@ pub(super) struct InstanceLock {
 /// The reason why a folder cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InstanceLockError {
-    /// This process holds the lock.
-    #[error("process {0} holds the lock")]
-    Held(u32),
+    /// This process holds the lock of the folder.
+    #[error("process {1} uses {0}")]
+    Held(PathBuf, u32),
     /// The file cannot be used.
-    #[error("cannot use {0}: {1}")]
-    Io(PathBuf, #[source] io::Error),
+    #[error("cannot use {path}: {}", files::describe_error(error))]
+    Io {
+        /// The file, or the folder.
+        path: PathBuf,
+        /// The system's error.
+        #[source]
+        error: io::Error,
+    },
+}
+
+impl InstanceLockError {
+    fn io(path: &Path, error: io::Error) -> Self {
+        let path = path.to_owned();
+        Self::Io { path, error }
+    }
 }
 
 impl InstanceLock {
     /// Locks a folder, which is created if it does not exist.
     pub(super) fn acquire(folder: &Path) -> Result<Self, InstanceLockError> {
         let path = folder.join(FILE);
-        let failed = |e| InstanceLockError::Io(path.clone(), e);
-        files::create_folder(folder).map_err(failed)?;
+        let failed = |error| InstanceLockError::io(&path, error);
+        let untrusted = |error| InstanceLockError::io(folder, error);
+        files::create_folder(folder).map_err(untrusted)?;
+        files::check_own_folder(folder).map_err(untrusted)?;
         let file = LockedFile::try_lock(&path).map_err(|e| match e {
             files::LockError::Held(note) => {
-                InstanceLockError::Held(parse(&note).map_or(0, |note| note.pid))
+                let pid = parse(&note).map_or(0, |note| note.pid);
+                InstanceLockError::Held(folder.to_owned(), pid)
             }
             files::LockError::Io(e) => failed(e),
         })?;
@@ -100,18 +116,26 @@ impl InstanceLock {
 }
 
 /// Returns the state of a data folder.
-pub(super) fn read_state(folder: &Path) -> LockState {
-    let Some(note) = files::holder_note(&folder.join(FILE)) else {
-        return LockState::Free;
+///
+/// # Errors
+/// [`InstanceLockError::Io`] for a folder or a file that cannot be read, or that another user can change.
+pub(super) fn read_state(folder: &Path) -> Result<LockState, InstanceLockError> {
+    let checked = files::check_readable_folder(folder);
+    checked.map_err(|error| InstanceLockError::io(folder, error))?;
+    let path = folder.join(FILE);
+    let note = files::holder_note(&path);
+    let note = note.map_err(|error| InstanceLockError::io(&path, error))?;
+    let Some(note) = note else {
+        return Ok(LockState::Free);
     };
     let Some(note) = parse(&note) else {
-        return LockState::Starting(0);
+        return Ok(LockState::Starting(0));
     };
     let key = note.key.as_deref().and_then(|key| key.parse().ok());
-    match (note.addr, key) {
+    Ok(match (note.addr, key) {
         (Some(addr), Some(key)) => LockState::Running { addr, key },
         _ => LockState::Starting(note.pid),
-    }
+    })
 }
 
 fn parse(note: &str) -> Option<LockNote> {
@@ -126,19 +150,25 @@ mod tests {
     fn one_process_locks_the_folder_and_others_find_it() {
         let home = tempfile::tempdir().expect("a folder");
         let folder = home.path().join("data");
-        assert_eq!(read_state(&folder), LockState::Free);
+        assert_eq!(read_state(&folder).expect("readable"), LockState::Free);
         let mut lock = InstanceLock::acquire(&folder).expect("free");
         let pid = std::process::id();
-        assert_eq!(read_state(&folder), LockState::Starting(pid));
+        assert_eq!(
+            read_state(&folder).expect("readable"),
+            LockState::Starting(pid)
+        );
         assert!(
-            matches!(InstanceLock::acquire(&folder), Err(InstanceLockError::Held(by)) if by == pid)
+            matches!(InstanceLock::acquire(&folder), Err(InstanceLockError::Held(_, by)) if by == pid)
         );
         let addr = SocketAddr::from(([127, 0, 0, 1], 4433));
         let key = PublicKey::from_bytes([1; 32]);
         lock.announce(addr, key).expect("written");
-        assert_eq!(read_state(&folder), LockState::Running { addr, key });
+        assert_eq!(
+            read_state(&folder).expect("readable"),
+            LockState::Running { addr, key }
+        );
         drop(lock);
-        assert_eq!(read_state(&folder), LockState::Free);
+        assert_eq!(read_state(&folder).expect("readable"), LockState::Free);
         assert_eq!(
             InstanceLock::acquire(&folder)
                 .expect("free")

@@ -65,7 +65,7 @@ impl Session {
     pub fn attach(data_dir: &Path) -> Result<Self, SessionError> {
         let since = Instant::now();
         let peer = loop {
-            match instance_lock::read_state(data_dir) {
+            match instance_lock::read_state(data_dir)? {
                 LockState::Running { addr, key } => break PeerAddr { addr, key },
                 LockState::Starting(_) if since.elapsed() < START_TIMEOUT => {
                     std::thread::sleep(START_POLL);
@@ -74,6 +74,13 @@ impl Session {
             }
         };
         let identity = Identity::load_or_generate(data_dir).map_err(NodeError::from)?;
+        // A node on this folder has the folder's key.
+        if peer.key != identity.public() {
+            return Err(SessionError::OtherKey {
+                folder: data_dir.display().to_string(),
+                key: peer.key.fingerprint(),
+            });
+        }
         let runtime = ClientRuntime::start(&identity, &[peer])?;
         let handle = runtime.connect([peer], Locality::LocalProcess, Some(data_dir))?;
         Ok(Self::attached(runtime, handle))

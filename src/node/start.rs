@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -16,7 +15,7 @@ use super::{
     error::NodeError,
     handle::{Locality, NodeHandle, NodeInfo},
     health_reports::report_recovery,
-    instance_lock::{InstanceLock, InstanceLockError},
+    instance_lock::InstanceLock,
     known_nodes::{self, JoinedNode},
     naming,
     net_thread::NetThread,
@@ -59,7 +58,7 @@ impl Node {
     /// # Errors
     /// As [`Node::start`].
     pub fn start_with(config: &NodeConfig, services: Services) -> Result<Self, NodeError> {
-        let lock = acquire(&config.data_dir)?;
+        let lock = InstanceLock::acquire(&config.data_dir)?;
         let findings = Findings::open(&config.data_dir);
         Self::start_locked(config, services, lock, &findings).inspect_err(|error| {
             // For those who look for the node later.
@@ -197,16 +196,6 @@ impl Node {
             _lock: lock,
         })
     }
-}
-
-fn acquire(folder: &Path) -> Result<InstanceLock, NodeError> {
-    InstanceLock::acquire(folder).map_err(|error| match error {
-        InstanceLockError::Held(pid) => NodeError::Running {
-            folder: folder.display().to_string(),
-            pid,
-        },
-        InstanceLockError::Io(path, error) => NodeError::Folder { path, error },
-    })
 }
 
 /// Binds the endpoint. A free port is the previous one if possible, so that those who knew it find it

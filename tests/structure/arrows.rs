@@ -13,8 +13,8 @@ use crate::source::{Reference, Sources};
 /// parts share.
 const LAYERS: &[&[&str]] = &[
     &["cause"],
-    &["files", "logging", "retry", "suggest", "text", "units"],
-    &["health"],
+    &["files", "retry", "suggest", "text", "units"],
+    &["health", "logging"],
     &["value"],
     // net: names and calls.
     &["net::revision_log", "net::uri"],

@@ -8,6 +8,7 @@ mod joined;
 mod lossy;
 mod names_kill;
 mod parts;
+mod private_files;
 mod process;
 mod readme;
 mod selection;
