@@ -66,7 +66,8 @@ pub trait Inspect: Engine {
         unsupported(self, Operation::List)
     }
 
-    /// Returns the number of matching tasks.
+    /// Returns the number of matching tasks. It is exact for a filter of states only; a scan of very many
+    /// tasks returns a lower bound, and counts each task as it is when the scan comes to it.
     fn count(&self, _filter: Filter) -> BrokerFuture<'_, Count> {
         unsupported(self, Operation::Count)
     }
@@ -124,7 +125,8 @@ pub trait Control: Engine {
     }
 
     /// Applies an action to every matching task in small steps that block nothing else, and returns
-    /// when all are done.
+    /// when all are done. It ends between two steps when nobody waits for it any more, or the engine
+    /// stops; what was done stays, and [`BrokerError::PartialBulk`] says how much it is.
     fn bulk(&self, _action: BulkAction, _filter: Filter) -> BrokerFuture<'_, BulkOutcome> {
         unsupported(self, Operation::Bulk)
     }

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::cause::Cause;
 
-/// An error of a broker. Except for [`BrokerError::PersistPending`] and
-/// [`BrokerError::PartialSubmit`], nothing has changed.
+/// An error of a broker. Except for [`BrokerError::PersistPending`], [`BrokerError::PartialSubmit`] and
+/// [`BrokerError::PartialBulk`], nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum BrokerError {
@@ -69,6 +69,14 @@ pub enum BrokerError {
         /// The number of accepted tasks.
         accepted: usize,
         /// The error of the first part that was not accepted.
+        source: Box<Self>,
+    },
+    /// A bulk action ended before it was applied to every matching task.
+    #[error("it ended after {done} tasks: {source}")]
+    PartialBulk {
+        /// The number of changed tasks; those stay changed.
+        done: usize,
+        /// The reason.
         source: Box<Self>,
     },
     /// The role of the caller does not allow the operation.

@@ -49,6 +49,8 @@ pub(super) enum PendingReply {
     Submitted(Vec<Receipt>, TryResponder<Vec<Receipt>>),
     StateChanged(State, TryResponder<State>),
     BulkDone(BulkOutcome, TryResponder<BulkOutcome>),
+    /// A bulk action that ended early, with the reason.
+    BulkStopped(BulkOutcome, BrokerError, TryResponder<BulkOutcome>),
 }
 
 impl PendingReply {
@@ -69,6 +71,18 @@ impl PendingReply {
             }
             Self::BulkDone(outcome, reply) => {
                 drop(reply.send(committed.map(|()| outcome).map_err(pending)));
+            }
+            Self::BulkStopped(outcome, error, reply) => {
+                let error = committed.map_or_else(pending, |()| error);
+                let error = if outcome == BulkOutcome::default() {
+                    error
+                } else {
+                    BrokerError::PartialBulk {
+                        done: outcome.done,
+                        source: Box::new(error),
+                    }
+                };
+                drop(reply.send(Err(error)));
             }
         }
     }

@@ -316,8 +316,7 @@ impl Inspect for Embedded {
         if let Err(why) = filter.check_limits() {
             return rejected(why);
         }
-        let count = self.read(|reply| ReadRequest::Count(filter, reply));
-        count.map_ok(Count::Exact).boxed()
+        self.read(|reply| ReadRequest::Count(filter, reply))
     }
 
     fn dead_letters(&self) -> BrokerFuture<'_, Vec<FailureGroup>> {

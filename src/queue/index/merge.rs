@@ -1,6 +1,6 @@
 //! Several scans as one.
 
-use std::{cmp::Ordering, iter::Peekable};
+use std::iter::Peekable;
 
 use super::rows::{ScanItem, ScanIter};
 
@@ -19,28 +19,39 @@ impl<'a> Iterator for Merge<'a> {
     type Item = ScanItem<'a>;
 
     fn next(&mut self) -> Option<ScanItem<'a>> {
-        let mut first: Option<(usize, Option<u64>)> = None;
+        let mut first: Option<(usize, Position)> = None;
         for (i, scan) in self.scans.iter_mut().enumerate() {
             let Some(head) = scan.peek() else { continue };
-            // Errors come before rows.
-            let id = head.as_ref().ok().map(|(_, row)| row.id);
-            let sooner = match (id, first) {
-                (_, None) | (None, _) => true,
-                (Some(_), Some((_, None))) => false,
-                (Some(id), Some((_, Some(best)))) => {
-                    id.cmp(&best)
-                        == if self.descending {
-                            Ordering::Greater
-                        } else {
-                            Ordering::Less
-                        }
-                }
-            };
-            if sooner {
-                first = Some((i, id));
+            let position = Position::of(head, self.descending);
+            if first.is_none_or(|(_, best)| position < best) {
+                first = Some((i, position));
             }
         }
         let (i, _) = first?;
         self.scans.get_mut(i)?.next()
+    }
+}
+
+/// The place of a row among the heads of all scans: errors first, then by id. Of one row that several
+/// scans return, the wanted one comes first, so that a read that pauses after it has missed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Position {
+    id: Option<u64>,
+    passed: bool,
+}
+
+impl Position {
+    fn of(head: &ScanItem<'_>, descending: bool) -> Self {
+        let directed = |id: u64| if descending { u64::MAX - id } else { id };
+        match head {
+            Ok(scanned) => Self {
+                id: Some(directed(scanned.row.id)),
+                passed: !scanned.wanted,
+            },
+            Err(_) => Self {
+                id: None,
+                passed: false,
+            },
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The stored form of a task. There can be a million, so it is small.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use crate::queue::{
     clock::Timestamp,
@@ -233,7 +233,7 @@ impl Row {
         }
     }
 
-    const fn current_state(&self, running: Option<&RunningInfo>) -> State {
+    pub(in crate::queue) const fn current_state(&self, running: Option<&RunningInfo>) -> State {
         match running {
             Some(_) if self.end.is_none() => State::Running,
             _ => self.state,
@@ -271,26 +271,40 @@ impl Row {
             return true;
         }
         let id = format!("#{}", self.id);
-        let texts = || {
-            [&*id, &*self.name, &*self.args]
-                .into_iter()
-                .chain(self.cold().key.as_deref().map(|key| &*key.text))
-                .chain(self.end.as_ref().and_then(|end| end.result.as_deref()))
-                .chain(self.cold().error.iter().flat_map(|error| error.texts()))
-        };
-        let found = |wanted: &String| texts().any(|text| contains(text, wanted));
+        let key = self.cold().key.as_deref().map(|key| &*key.text);
+        let result = self.end.as_ref().and_then(|end| end.result.as_deref());
+        let errors = self.cold().error.iter().flat_map(|error| error.texts());
+        let texts = [&*id, &*self.name, &*self.args].into_iter();
+        let texts = texts.chain(key).chain(result).chain(errors);
+        // A text with other letters is converted once, and not once for each word.
+        let texts: Vec<Cow<'_, str>> = texts.map(comparable).collect();
+        let found = |wanted: &String| texts.iter().any(|text| contains(text, wanted));
         filter.contains.iter().all(found) && !filter.excludes.iter().any(found)
+    }
+
+    /// The size of the texts that a search examines, in bytes.
+    pub(in crate::queue) fn text_size(&self) -> usize {
+        let key = self.cold().key.as_deref().map_or(0, |key| key.text.len());
+        let result = self.end.as_ref().and_then(|end| end.result.as_ref());
+        let error = self.cold().error.as_ref().map_or(0, |error| error.size());
+        self.name.len() + self.args.len() + key + result.map_or(0, |text| text.len()) + error
     }
 }
 
-/// A search that ignores case; `wanted` is in lower case already.
-fn contains(text: &str, wanted: &str) -> bool {
+/// A text that [`contains`] can search: in lower case, unless it is ASCII.
+fn comparable(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
-        let (text, wanted) = (text.as_bytes(), wanted.as_bytes());
-        return wanted.is_empty()
-            || text
-                .windows(wanted.len())
-                .any(|window| window.eq_ignore_ascii_case(wanted));
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.to_lowercase())
     }
-    text.to_lowercase().contains(wanted)
+}
+
+/// A search that ignores the case of ASCII letters; `wanted` is in lower case already.
+fn contains(text: &str, wanted: &str) -> bool {
+    let (text, wanted) = (text.as_bytes(), wanted.as_bytes());
+    wanted.is_empty()
+        || text
+            .windows(wanted.len())
+            .any(|window| window.eq_ignore_ascii_case(wanted))
 }

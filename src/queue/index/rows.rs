@@ -19,8 +19,30 @@ pub(in crate::queue) struct StorageError(pub(in crate::queue) Cause);
 /// The current runs by task id.
 pub(in crate::queue) type Running = BTreeMap<u64, RunningInfo>;
 
-/// A row with its sort key in the scan.
-pub(in crate::queue) type ScanItem<'a> = Result<(u64, Cow<'a, Row>), StorageError>;
+/// A row of a scan.
+#[derive(Debug)]
+pub(in crate::queue) struct Scanned<'a> {
+    /// Its sort key.
+    pub(in crate::queue) key: u64,
+    pub(in crate::queue) row: Cow<'a, Row>,
+    /// False for a row that does not belong to the scan. A storage without an index for a scan returns
+    /// the rows that it has to pass, so that they count as examined.
+    pub(in crate::queue) wanted: bool,
+}
+
+impl<'a> Scanned<'a> {
+    /// A row that belongs to the scan.
+    pub(in crate::queue) const fn new(key: u64, row: Cow<'a, Row>) -> Self {
+        Self {
+            key,
+            row,
+            wanted: true,
+        }
+    }
+}
+
+/// A row of a scan, or the error that ends it.
+pub(in crate::queue) type ScanItem<'a> = Result<Scanned<'a>, StorageError>;
 /// The rows of a scan.
 pub(in crate::queue) type ScanIter<'a> = Box<dyn Iterator<Item = ScanItem<'a>> + 'a>;
 

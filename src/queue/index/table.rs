@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, ops::RangeBounds};
 use super::{
     bitmap::{IdBitmap, SortKey},
     row::Row,
-    rows::{KeyRange, Rows, Scan, ScanIter, StorageError},
+    rows::{KeyRange, Rows, Scan, ScanIter, Scanned, StorageError},
 };
 use crate::queue::{limits::MAX_ATTEMPTS_HISTORY, state::State, task::Attempt};
 
@@ -114,7 +114,7 @@ impl Rows for Table {
     fn scan(&self, scan: Scan, range: KeyRange, descending: bool) -> ScanIter<'_> {
         let row = |(key, id)| {
             let row = self.get(id)?;
-            Some(Ok((key, Cow::Borrowed(row))))
+            Some(Ok(Scanned::new(key, Cow::Borrowed(row))))
         };
         match scan {
             Scan::All => {
@@ -122,7 +122,7 @@ impl Rows for Table {
                 let rows = self
                     .rows
                     .range(ids)
-                    .map(|(_, row)| Ok((0, Cow::Borrowed(&**row))));
+                    .map(|(_, row)| Ok(Scanned::new(0, Cow::Borrowed(&**row))));
                 directed(rows, descending)
             }
             Scan::State(state) => directed(

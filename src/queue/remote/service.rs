@@ -142,9 +142,7 @@ fn control(service: Service, broker: &Arc<dyn Broker>) -> Service {
             broker.retry(&id).await
         })
         .serve(&BULK, broker, |broker, _, (action, filter)| async move {
-            // A task of its own completes even if the caller disconnects.
-            let applying = tokio::spawn(async move { broker.bulk(action, filter).await });
-            applying.await.unwrap_or(Err(BrokerError::Closed))
+            broker.bulk(action, filter).await
         })
         .serve(&PAUSE, broker, |broker, _, (queue,)| async move {
             broker.pause(queue.as_deref()).await

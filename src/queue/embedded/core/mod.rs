@@ -243,6 +243,22 @@ impl Core {
         self.tasks.get(&id).map(|task| task.state)
     }
 
+    /// The state of an unfinished task and its attempts, which tell whether it has changed.
+    pub(super) fn state_and_attempts(&self, id: u64) -> Option<(State, u8)> {
+        self.tasks.get(&id).map(|task| (task.state, task.attempts))
+    }
+
+    /// The run of a running task.
+    pub(super) fn running_info(&self, id: u64) -> Option<RunningInfo> {
+        let (active, task) = (self.running.get(&id)?, self.tasks.get(&id)?);
+        Some(active.info(task))
+    }
+
+    /// Unfinished tasks by state.
+    pub(super) const fn counts(&self) -> [usize; State::COUNT] {
+        self.counts
+    }
+
     /// Turns the recording of events on or off; recording costs time.
     pub(super) fn set_recording(&mut self, recording: bool) {
         self.recording = recording;

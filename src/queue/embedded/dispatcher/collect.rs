@@ -9,54 +9,37 @@ use super::{
     SPIN_LIMIT,
 };
 use crate::queue::{
-    clock::Timestamp, error::BrokerError, executor::job::WorkerReport, index::rows::StorageError,
+    clock::Timestamp, embedded::store::reads::CandidatePage, executor::job::WorkerReport,
 };
 
 /// The input of a decision.
 pub(super) enum Message {
     Command(DispatcherCommand),
     Report(WorkerReport),
+    Candidates(CandidatePage),
 }
 
 impl Dispatcher {
-    /// Collects the input of a round: everything that has arrived, and the next page of a bulk action.
+    /// Collects the input of a round: everything that has arrived, up to [`BATCH`] messages.
     pub(super) fn collect(&mut self) {
         while self.inbox.len() < BATCH
             && let Some(message) = self.try_receive()
         {
             self.inbox.push(message);
         }
-        self.collect_bulk_page();
     }
 
     /// The next message, if there is one; reports come first.
     fn try_receive(&self) -> Option<Message> {
-        let report = self.reports.try_recv().map(Message::Report);
-        report
-            .or_else(|_| self.commands.try_recv().map(Message::Command))
-            .ok()
-    }
-
-    /// Returns true if a bulk action can read its next page: while a commit fails it waits, so at most
-    /// one page is pending.
-    fn is_bulk_ready(&self) -> bool {
-        !self.bulk_jobs.is_empty() && self.changes.is_empty()
-    }
-
-    /// Reads the next page of the first bulk action. All changes of earlier rounds are committed, so
-    /// the page is current.
-    fn collect_bulk_page(&mut self) {
-        if !self.is_bulk_ready() {
-            return;
+        if let Ok(report) = self.reports.try_recv() {
+            return Some(Message::Report(report));
         }
-        let Some(job) = self.bulk_jobs.pop_front() else {
-            return;
-        };
-        let running = self.running();
-        match self.store.list(&running, job.query()) {
-            Ok(page) => self.bulk_page = Some((job, page)),
-            Err(StorageError(why)) => job.fail(BrokerError::Storage(why)),
+        if !self.bulk_jobs.is_empty()
+            && let Ok(page) = self.candidates.try_recv()
+        {
+            return Some(Message::Candidates(page));
         }
+        self.commands.try_recv().map(Message::Command).ok()
     }
 
     /// Waits until there is a reason for a round; returns false when all handles are dropped.
@@ -64,8 +47,15 @@ impl Dispatcher {
     /// While tasks end, the next report is microseconds away: polling a few times costs less than to
     /// sleep and be woken, here and for the worker that would have to wake this thread for every task.
     pub(super) async fn wait(&mut self) -> bool {
-        if self.is_bulk_ready() || self.core.has_output() {
+        if self.core.has_output() {
             return true;
+        }
+        if !self.bulk_jobs.is_empty() {
+            // Others get their turn between two steps.
+            tokio::task::yield_now().await;
+            if self.is_bulk_ready() {
+                return true;
+            }
         }
         if self.ended_runs > 0 {
             for _ in 0..SPIN_LIMIT {
@@ -93,6 +83,7 @@ impl Dispatcher {
             biased;
             report = self.reports.recv() => report.map(Message::Report),
             command = self.commands.recv() => command.map(Message::Command),
+            page = self.candidates.recv() => page.map(Message::Candidates),
             () = timer => return true,
             () = grace => return true,
         };

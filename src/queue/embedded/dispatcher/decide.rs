@@ -5,9 +5,7 @@ use tokio::time::Instant;
 
 use super::{Dispatcher, ShutdownState, Subscriber, collect::Message};
 use crate::queue::{
-    broker::{BulkAction, BulkOutcome},
     embedded::{
-        bulk::{BulkJob, Next},
         command::{DispatcherCommand, PendingReply, TryResponder},
         core::ValidatedTask,
         store::StoreChange,
@@ -16,8 +14,8 @@ use crate::queue::{
     executor::job::WorkerReport,
     id::{IdempotencyKey, TaskId},
     index::{row::Row, rows::StorageError},
+    limits::MAX_SPAN,
     options::TaskOptions,
-    query::Page,
     state::{State, Transition},
     task::Receipt,
 };
@@ -29,16 +27,17 @@ impl Dispatcher {
         if let Some(step) = self.clock.detect_step() {
             self.core.apply_clock_step(step);
         }
-        // The page comes first: it was read before any decision of this round.
-        if let Some((job, page)) = self.bulk_page.take() {
-            self.apply_bulk_page(job, &page);
-        }
+        let bulk_may_step = self.changes.is_empty();
         let mut inbox = std::mem::take(&mut self.inbox);
         for message in inbox.drain(..) {
             match message {
                 Message::Report(report) => self.handle_report(report),
                 Message::Command(command) => self.handle_command(command),
+                Message::Candidates(page) => self.receive_candidates(page),
             }
+        }
+        if bulk_may_step {
+            self.step_bulk_job();
         }
         // The buffer is reused.
         self.inbox = inbox;
@@ -77,9 +76,11 @@ impl Dispatcher {
                 let decision = self.requeue(id, Transition::Retry);
                 self.reply_after_commit(decision, reply);
             }
+            DispatcherCommand::Bulk(_, _, reply) if self.shutdown.is_some() => {
+                reply.send(Err(BrokerError::Closed)).ok();
+            }
             DispatcherCommand::Bulk(action, filter, reply) => {
-                self.bulk_jobs
-                    .push_back(BulkJob::new(action, filter, reply));
+                self.bulk_jobs.add(action, filter, reply);
             }
             DispatcherCommand::Pause(queue, paused, reply) => {
                 self.reclaim();
@@ -107,10 +108,11 @@ impl Dispatcher {
             }
             DispatcherCommand::Shutdown(grace, reply) => {
                 self.reclaim();
+                self.stop_bulk_jobs();
                 // Pausing everything needs no other queue, so it cannot fail.
                 self.core.set_paused(None, true).ok();
                 self.shutdown = Some(ShutdownState {
-                    deadline: Instant::now() + grace,
+                    deadline: Instant::now() + grace.min(MAX_SPAN),
                     unstarted: self.core.unfinished().saturating_sub(self.core.in_flight()),
                     reply,
                 });
@@ -173,7 +175,7 @@ impl Dispatcher {
         }
     }
 
-    fn cancel(&mut self, id: TaskId) -> Result<State, BrokerError> {
+    pub(super) fn cancel(&mut self, id: TaskId) -> Result<State, BrokerError> {
         self.reclaim();
         if let Some(state) = self.core.cancel(self.clock.now(), sequence(&id)?) {
             return Ok(state);
@@ -183,7 +185,11 @@ impl Dispatcher {
     }
 
     /// Requeues a finished task: retries it, or undoes its cancellation.
-    fn requeue(&mut self, id: TaskId, transition: Transition) -> Result<State, BrokerError> {
+    pub(super) fn requeue(
+        &mut self,
+        id: TaskId,
+        transition: Transition,
+    ) -> Result<State, BrokerError> {
         if let Some(state) = self.core.state(sequence(&id)?) {
             return Err(invalid(id, state, transition));
         }
@@ -197,12 +203,11 @@ impl Dispatcher {
     }
 
     /// The row of a task with all pending changes, as it will be stored by the commit.
-    fn current_row(&mut self, id: &TaskId) -> Result<Row, BrokerError> {
+    pub(super) fn current_row(&mut self, id: &TaskId) -> Result<Row, BrokerError> {
         let number = sequence(id)?;
         let stored = self.store.row(number);
         let mut row = stored.map_err(|StorageError(why)| BrokerError::Storage(why))?;
-        self.core.drain_changes(&mut self.changes);
-        if self.changed.contains(&self.changes, number) {
+        if self.has_pending_change(number) {
             for change in &self.changes {
                 change.apply_to(number, &mut row);
             }
@@ -210,47 +215,16 @@ impl Dispatcher {
         row.ok_or_else(|| BrokerError::NotFound(id.clone()))
     }
 
+    /// Returns true if a change of the task has not been committed.
+    pub(super) fn has_pending_change(&mut self, id: u64) -> bool {
+        self.core.drain_changes(&mut self.changes);
+        self.changed.contains(&self.changes, id)
+    }
+
     /// Adds a change behind those that the core has made.
-    fn push_change(&mut self, change: StoreChange) {
+    pub(super) fn push_change(&mut self, change: StoreChange) {
         self.core.drain_changes(&mut self.changes);
         self.changes.push(change);
-    }
-
-    fn apply_bulk_page(&mut self, job: BulkJob, page: &Page) {
-        let outcome = self.apply_to_page(job.action, page);
-        match job.add_page(page, outcome) {
-            Next::Continue(job) => self.bulk_jobs.push_back(*job),
-            Next::Finished(outcome, reply) => {
-                self.replies.push(PendingReply::BulkDone(outcome, reply));
-            }
-        }
-    }
-
-    fn apply_to_page(&mut self, action: BulkAction, page: &Page) -> BulkOutcome {
-        let ids = page.tasks().map(|task| &task.id);
-        let mut outcome = BulkOutcome::default();
-        if action == BulkAction::Purge {
-            let ids: Vec<u64> = ids.filter_map(|id| sequence(id).ok()).collect();
-            outcome.done = ids.len();
-            if !ids.is_empty() {
-                self.purged += ids.len();
-                self.push_change(StoreChange::Delete(ids));
-            }
-            return outcome;
-        }
-        for id in ids {
-            let decision = match action {
-                BulkAction::Cancel => self.cancel(id.clone()),
-                BulkAction::Retry | BulkAction::Purge => {
-                    self.requeue(id.clone(), Transition::Retry)
-                }
-            };
-            match decision {
-                Ok(_) => outcome.done += 1,
-                Err(_skipped) => outcome.skipped += 1,
-            }
-        }
-        outcome
     }
 }
 

@@ -2,17 +2,20 @@
 //!
 //! It works in rounds of four phases, and each round has exactly one commit:
 //!
-//! 1. [collect](Dispatcher::collect): take up to [`BATCH`] reports and commands, and read the next page
-//!    of a bulk action;
-//! 2. [decide](Dispatcher::decide): let the core decide on each of them; a decision that depends on an
-//!    earlier one of the same round sees it through [`Dispatcher::current_row`];
+//! 1. [collect](Dispatcher::collect): take up to [`BATCH`] reports, commands, and candidates of bulk
+//!    actions;
+//! 2. [decide](Dispatcher::decide): let the core decide on each of them, and apply one bulk action to
+//!    its next candidates; a decision that depends on an earlier one of the same round sees it through
+//!    [`Dispatcher::current_row`];
 //! 3. [commit](Dispatcher::commit): store all changes in one transaction;
-//! 4. [publish](Dispatcher::publish): only then send the replies, execute reads, dispatch tasks, and
-//!    send signals and events.
+//! 4. [publish](Dispatcher::publish): only then send the replies, hand reads over to the reader thread,
+//!    dispatch tasks, and send signals and events.
 //!
 //! Errors, and replies to commands that change nothing in the store, are sent while deciding. Retention
-//! runs between commit and publish, in a transaction of its own.
+//! runs between commit and publish, in a transaction of its own. No scan runs on this thread, and each
+//! phase has a limited work, so that every command is handled soon, whatever others have requested.
 
+mod bulk;
 mod changed;
 mod collect;
 mod commit;
@@ -22,14 +25,14 @@ mod publish;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use self::{changed::ChangedIds, collect::Message};
 use super::{
     BrokerConfig, MAX_WORKERS,
-    bulk::BulkJob,
+    bulk::{BulkJobs, MAX_BULK_ACTIONS},
     command::{DispatcherCommand, PendingReply, Responder},
     core::{Core, RetentionAges},
     idempotency::IdempotencyCache,
@@ -38,13 +41,15 @@ use super::{
 use crate::queue::{
     broker::ShutdownReport,
     clock::{Clock, Timestamp},
-    embedded::store::{OpenReport, Store, StoreChange, reads::ReadRequest},
+    embedded::store::{
+        OpenReport, Store, StoreChange,
+        reads::{CandidatePage, ReadRequest},
+    },
     event::EventBatch,
     executor::{
         job::{Job, WorkerReport},
         pool::WorkerPool,
     },
-    query::Page,
     registry::Registry,
     stats::Stats,
     storage::Recovery,
@@ -100,9 +105,10 @@ struct Dispatcher {
     shutdown: Option<ShutdownState>,
     /// The messages of this round.
     inbox: Vec<Message>,
-    bulk_jobs: VecDeque<BulkJob>,
-    /// The page of a bulk action in this round.
-    bulk_page: Option<(BulkJob, Page)>,
+    bulk_jobs: BulkJobs,
+    /// The candidates that the reader thread has found for bulk actions.
+    candidates: async_channel::Receiver<CandidatePage>,
+    candidate_sender: async_channel::Sender<CandidatePage>,
     /// Runs that ended in this round.
     ended_runs: usize,
     /// Changes to commit, in order; empty between two rounds unless a commit failed.
@@ -141,6 +147,8 @@ impl DispatcherThread {
             .build()?;
         let (jobs, unreceived) = async_channel::bounded(CHANNEL_DEPTH);
         let (outbox, reports) = async_channel::bounded(MAX_REPORTS);
+        // Each action has at most one page of candidates on its way.
+        let (candidate_sender, candidates) = async_channel::bounded(MAX_BULK_ACTIONS);
         let clock = parts.clock;
         let pool = WorkerPool::new(
             clock.clone(),
@@ -171,8 +179,9 @@ impl DispatcherThread {
             subscribers: Vec::new(),
             shutdown: None,
             inbox: Vec::with_capacity(BATCH),
-            bulk_jobs: VecDeque::new(),
-            bulk_page: None,
+            bulk_jobs: BulkJobs::default(),
+            candidates,
+            candidate_sender,
             ended_runs: 0,
             changes: Vec::new(),
             changed: ChangedIds::default(),

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::Dispatcher;
 use crate::queue::{
+    embedded::store::reads::ReadRequest,
     event::{Event, EventBatch, MAX_BATCH},
     id::WorkerNumber,
     index::rows::{Running, StorageError},
-    stats::{Stats, StorageStats},
+    state::State,
+    stats::{Count, Stats, StorageStats},
 };
 
 impl Dispatcher {
@@ -20,6 +22,7 @@ impl Dispatcher {
         self.send_replies(committed);
         self.send_stats();
         self.execute_reads();
+        self.request_candidates();
         self.dispatch_ready();
         self.publish_events(&events);
     }
@@ -31,8 +34,14 @@ impl Dispatcher {
     }
 
     fn send_stats(&mut self) {
-        for reply in std::mem::take(&mut self.stats_requests) {
-            reply.send(self.stats()).ok();
+        let mut requests = std::mem::take(&mut self.stats_requests);
+        requests.retain(|reply| !reply.is_closed());
+        if requests.is_empty() {
+            return;
+        }
+        let stats = self.stats();
+        for reply in requests {
+            reply.send(stats.clone()).ok();
         }
     }
 
@@ -42,8 +51,32 @@ impl Dispatcher {
         }
         let running = Arc::new(self.running());
         for request in std::mem::take(&mut self.reads) {
-            self.store.read(&running, request);
+            self.execute_read(request, &running);
         }
+    }
+
+    /// Hands a read over to the reader thread, unless its reply is known here.
+    fn execute_read(&mut self, request: ReadRequest, running: &Arc<Running>) {
+        match request {
+            // A count by states does not need a scan.
+            ReadRequest::Count(filter, reply) if filter.only_states() => {
+                let counts = self.counts();
+                let counts = State::ALL.into_iter().zip(counts);
+                let wanted = counts.filter(|(state, _)| filter.states.contains(*state));
+                let count = wanted.map(|(_, count)| count).sum();
+                reply.send(Ok(Count::Exact(count))).ok();
+            }
+            request => self.store.read(request.begin(Arc::clone(running))),
+        }
+    }
+
+    /// The number of tasks by state, in the order of [`State::ALL`].
+    fn counts(&self) -> [usize; State::COUNT] {
+        let mut counts = self.core.counts();
+        for (count, finished) in counts.iter_mut().zip(self.store.finished_counts()) {
+            *count += finished;
+        }
+        counts
     }
 
     /// The running tasks with their progress.
@@ -57,9 +90,7 @@ impl Dispatcher {
 
     fn stats(&mut self) -> Stats {
         let mut stats = self.core.stats(self.clock.now());
-        for (count, finished) in stats.counts.iter_mut().zip(self.store.finished_counts()) {
-            *count += finished;
-        }
+        stats.counts = self.counts();
         let (bytes, commits) = self.store.usage();
         let retention = self.config.store.retention;
         stats.desired_workers = self.desired_workers;

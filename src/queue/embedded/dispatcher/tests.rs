@@ -1,4 +1,4 @@
-//! Bulk actions while the store fails, on a paused clock.
+//! Bulk actions in steps, and while the store fails, on a paused clock.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -11,18 +11,16 @@ use super::*;
 use crate::cause::Cause;
 use crate::queue::{
     add,
-    broker::{BulkAction, Control, Inspect, Submit},
+    broker::{Broker, BulkAction, Control, Inspect, Submit},
     embedded::{
         Embedded, Handle, MAX_COMMANDS,
-        bulk::PAGE_SIZE,
-        store::{Memory, SubmitRow, SweepReport},
+        bulk::{MAX_BULK_ACTIONS, PAGE_SIZE},
+        store::{Memory, SubmitRow, SweepReport, reads::ActiveRead},
     },
-    index::{
-        row::Row,
-        rows::{Running, StorageError},
-    },
+    error::BrokerError,
+    index::{row::Row, rows::StorageError, step::STEP},
     query::{Filter, Query},
-    state::State,
+    state::{State, StateSet},
     stats::Percentiles,
     storage::Retention,
     task::NewTask,
@@ -81,12 +79,16 @@ impl Store for FailingStore {
         self.inner.row(id)
     }
 
-    fn list(&mut self, running: &Running, query: &Query) -> Result<Page, StorageError> {
-        self.inner.list(running, query)
+    fn finished_at(&mut self, id: u64) -> Result<Option<Timestamp>, StorageError> {
+        self.inner.finished_at(id)
     }
 
-    fn read(&mut self, running: &Arc<Running>, request: ReadRequest) {
-        self.inner.read(running, request);
+    /// Executes a read at once: a paused clock does not wait for another thread.
+    fn read(&mut self, read: Box<dyn ActiveRead>) {
+        let mut rest = Some(read);
+        while let Some(read) = rest {
+            rest = read.step(&*self.inner.rows(), STEP);
+        }
     }
 
     fn finished_counts(&self) -> [usize; State::COUNT] {
@@ -220,5 +222,127 @@ fn purged_tasks_are_counted_when_they_are_stored() {
             }
         }
         assert_eq!(purged, TASKS);
+    });
+}
+
+/// Waits until the dispatcher has cancelled some tasks, and returns their number.
+async fn cancelled(broker: &Embedded) -> usize {
+    loop {
+        let stats = broker.stats().await.expect("replies");
+        match stats.count(State::Cancelled) {
+            0 => {}
+            cancelled => return cancelled,
+        }
+    }
+}
+
+#[test]
+fn a_submit_is_acknowledged_between_two_steps_of_a_bulk_action() {
+    run(|broker, _| async move {
+        let tasks = vec![NewTask::new("add", "[1,1]"); 10 * PAGE_SIZE];
+        broker.submit(tasks).await.expect("accepted");
+        let queued = Filter::default().within(StateSet::from_iter([State::Queued]));
+        let bulk = broker.bulk(BulkAction::Cancel, queued);
+        let submits = async {
+            let before = cancelled(&broker).await;
+            let submitted = broker.submit(vec![NewTask::new("add", "[2,2]")]).await;
+            submitted.expect("accepted");
+            let page = broker.list(Query::default()).await.expect("reads");
+            assert_eq!(page.rows.len(), 1, "a page is read meanwhile, too");
+            (before, cancelled(&broker).await)
+        };
+        let (outcome, (before, after)) = tokio::join!(bulk, submits);
+        assert_eq!(outcome.expect("cancels").done, 10 * PAGE_SIZE + 1);
+        assert!(
+            before <= after && after < 10 * PAGE_SIZE,
+            "{before}, {after}"
+        );
+    });
+}
+
+#[test]
+fn a_round_applies_a_bulk_action_to_a_limited_number_of_tasks() {
+    run(|broker, _| async move {
+        let tasks = vec![NewTask::new("add", "[1,1]"); 4 * PAGE_SIZE];
+        broker.submit(tasks).await.expect("accepted");
+        let events = broker.subscribe();
+        let cancelled = broker.bulk(BulkAction::Cancel, Filter::default()).await;
+        assert_eq!(cancelled.expect("cancels").done, 4 * PAGE_SIZE);
+        let mut seen = 0;
+        while seen < 4 * PAGE_SIZE {
+            let batch = events.next().await.expect("open");
+            // The events of one round have one time.
+            assert!(batch.events.len() <= PAGE_SIZE, "{}", batch.events.len());
+            seen += batch.events.len();
+        }
+    });
+}
+
+#[test]
+fn stopping_ends_a_bulk_action_between_two_steps_and_tells_what_was_done() {
+    run(|broker, _| async move {
+        let tasks = vec![NewTask::new("add", "[1,1]"); 10 * PAGE_SIZE];
+        broker.submit(tasks).await.expect("accepted");
+        let stopped = broker.clone();
+        let bulk = broker.bulk(BulkAction::Cancel, Filter::default());
+        let stop = async {
+            let before = cancelled(&stopped).await;
+            // Its reply comes when the dispatcher has ended, which is after this script.
+            let stop = timeout(OUTAGE, stopped.shutdown(Duration::from_secs(1)));
+            assert!(stop.await.is_err());
+            before
+        };
+        let (outcome, before) = tokio::join!(bulk, stop);
+        let Err(BrokerError::PartialBulk { done, source }) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(*source, BrokerError::Closed);
+        assert_eq!(done % PAGE_SIZE, 0, "whole steps");
+        assert!(done >= before && done < 10 * PAGE_SIZE, "{before}, {done}");
+    });
+}
+
+#[test]
+fn an_abandoned_bulk_action_ends_after_the_step_it_is_in() {
+    run(|broker, _| async move {
+        let tasks = vec![NewTask::new("add", "[1,1]"); 10 * PAGE_SIZE];
+        broker.submit(tasks).await.expect("accepted");
+        let bulk = broker.bulk(BulkAction::Cancel, Filter::default());
+        let leave = timeout(OUTAGE, cancelled(&broker));
+        let done = tokio::select! {
+            biased;
+            outcome = bulk => panic!("{outcome:?}"),
+            done = leave => done.expect("in time"),
+        };
+        // One more step may be under way.
+        let stats = broker.stats().await.expect("replies");
+        let end = stats.count(State::Cancelled);
+        assert!(end <= done + PAGE_SIZE, "{done}, {end}");
+        for _ in 0..10 {
+            let stats = broker.stats().await.expect("replies");
+            assert_eq!(stats.count(State::Cancelled), end);
+        }
+    });
+}
+
+#[test]
+fn further_bulk_actions_are_rejected_while_many_are_in_progress() {
+    run(|broker, outage| async move {
+        let tasks = vec![NewTask::new("add", "[1,1]"); TASKS];
+        broker.submit(tasks).await.expect("accepted");
+        outage.begin();
+        let cancel = || broker.bulk(BulkAction::Cancel, Filter::default());
+        let mut waiting: Vec<_> = (0..MAX_BULK_ACTIONS).map(|_| cancel()).collect();
+        for bulk in &mut waiting {
+            assert!(timeout(PERSIST_RETRY, bulk).await.is_err(), "it waits");
+        }
+        assert_eq!(cancel().await, Err(BrokerError::Busy));
+        outage.end();
+        let outcomes = futures_util::future::join_all(waiting).await;
+        let done: usize = outcomes
+            .into_iter()
+            .map(|outcome| outcome.expect("finishes").done)
+            .sum();
+        assert_eq!(done, TASKS);
     });
 }

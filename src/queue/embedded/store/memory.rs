@@ -1,20 +1,23 @@
 //! The store in the memory of this process.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{Store, StoreChange, SubmitRow, SweepReport, reads::ReadRequest};
+use super::{
+    Store, StoreChange, SubmitRow, SweepReport,
+    reader::{Reader, RowSource},
+    reads::ActiveRead,
+};
 use crate::{
     cause::Cause,
     queue::{
         clock::Timestamp,
+        error::BrokerError,
         index::{
             bitmap::{IdBitmap, SortKey},
-            page::list,
             row::{EndRow, Row},
-            rows::{Running, StorageError},
+            rows::{Rows, StorageError},
             table::Table,
         },
-        query::{Page, Query},
         state::State,
         stats::Percentiles,
         storage::Retention,
@@ -31,38 +34,58 @@ const SWEEP_BATCH: usize = 512;
 #[derive(Debug)]
 pub(in crate::queue) struct Memory {
     retention: Retention,
-    table: Table,
+    table: SharedTable,
+    usage: Usage,
+    /// Started with the first read.
+    reader: Option<Reader>,
+}
+
+/// The rows. The dispatcher changes them, and the reader thread holds them for one step at a time.
+#[derive(Debug, Clone, Default)]
+struct SharedTable(Arc<RwLock<Table>>);
+
+impl SharedTable {
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RowSource for SharedTable {
+    fn with_rows(&mut self, read: &mut dyn FnMut(&dyn Rows)) -> Result<(), StorageError> {
+        read(&*self.read());
+        Ok(())
+    }
+}
+
+/// The part of the store that retention depends on.
+#[derive(Debug, Default)]
+struct Usage {
     /// Finished rows by the second of their eviction.
     evictions: IdBitmap,
     bytes: u64,
 }
 
-impl Memory {
-    pub(in crate::queue) fn new(retention: Retention) -> Self {
-        Self {
-            retention,
-            table: Table::default(),
-            evictions: IdBitmap::default(),
-            bytes: 0,
-        }
-    }
-
-    fn apply(&mut self, change: StoreChange) {
+impl Usage {
+    fn apply(&mut self, table: &mut Table, change: StoreChange) {
         match change {
             StoreChange::New(row) => {
                 self.bytes += row_bytes(&row);
-                self.table.insert(row);
+                table.insert(row);
             }
             StoreChange::Reschedule(change) | StoreChange::Requeue(change) => {
-                self.update_row(change.id, |row| row.reschedule(change));
+                self.update_row(table, change.id, |row| row.reschedule(change));
             }
-            StoreChange::Attempt(id, attempt) => self.table.add_attempt(id, attempt),
+            StoreChange::Attempt(id, attempt) => table.add_attempt(id, attempt),
             StoreChange::Completion(id, completion) => {
-                self.update_row(id, |row| row.complete(completion));
+                self.update_row(table, id, |row| row.complete(completion));
             }
             StoreChange::Delete(ids) => {
                 for id in ids {
-                    self.delete(id);
+                    self.delete(table, id);
                 }
             }
             // Idempotency keys live as long as the dispatcher, which holds them itself.
@@ -70,9 +93,9 @@ impl Memory {
         }
     }
 
-    fn update_row(&mut self, id: u64, update: impl FnOnce(&mut Row)) {
+    fn update_row(&mut self, table: &mut Table, id: u64, update: impl FnOnce(&mut Row)) {
         let (bytes, evictions) = (&mut self.bytes, &mut self.evictions);
-        self.table.update(id, |row| {
+        table.update(id, |row| {
             *bytes -= row_bytes(row);
             if let Some(end) = &row.end {
                 evictions.remove(eviction_key(end, id));
@@ -86,12 +109,12 @@ impl Memory {
     }
 
     /// Deletes a finished row; returns false when there is none.
-    fn delete(&mut self, id: u64) -> bool {
-        let Some(end) = self.table.get(id).and_then(|row| row.end.as_ref()) else {
+    fn delete(&mut self, table: &mut Table, id: u64) -> bool {
+        let Some(end) = table.get(id).and_then(|row| row.end.as_ref()) else {
             return false;
         };
         self.evictions.remove(eviction_key(end, id));
-        if let Some(row) = self.table.remove(id) {
+        if let Some(row) = table.remove(id) {
             self.bytes -= row_bytes(&row);
         }
         true
@@ -99,6 +122,35 @@ impl Memory {
 
     fn finished(&self) -> usize {
         self.evictions.len()
+    }
+
+    fn is_over(&self, retention: &Retention) -> bool {
+        self.finished() > retention.count || (self.bytes > retention.bytes && self.finished() > 0)
+    }
+}
+
+impl Memory {
+    pub(in crate::queue) fn new(retention: Retention) -> Self {
+        Self {
+            retention,
+            table: SharedTable::default(),
+            usage: Usage::default(),
+            reader: None,
+        }
+    }
+
+    /// The rows.
+    #[cfg(test)]
+    pub(in crate::queue) fn rows(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read()
+    }
+
+    fn reader(&mut self) -> Result<&Reader, StorageError> {
+        let reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => Reader::start(self.table.clone())?,
+        };
+        Ok(self.reader.insert(reader))
     }
 }
 
@@ -116,20 +168,22 @@ fn row_bytes(row: &Row) -> u64 {
 
 impl Store for Memory {
     fn for_each_unfinished(&mut self, each: &mut dyn FnMut(Row)) -> Result<(), StorageError> {
-        let unfinished = self.table.rows().filter(|row| row.end.is_none());
+        let table = self.table.read();
+        let unfinished = table.rows().filter(|row| row.end.is_none());
         unfinished.for_each(|row| each(Row::clone(row)));
         Ok(())
     }
 
     fn commit(&mut self, changes: &mut Vec<StoreChange>) -> Result<(), StorageError> {
+        let mut table = self.table.write();
         for change in changes.drain(..) {
-            self.apply(change);
+            self.usage.apply(&mut table, change);
         }
         Ok(())
     }
 
     fn args(&mut self, id: u64) -> Result<Arc<str>, StorageError> {
-        match self.table.get(id) {
+        match self.table.read().get(id) {
             Some(row) => Ok(Arc::clone(&row.args)),
             None => Err(StorageError(Cause::from_message(format!(
                 "there is no task #{id}"
@@ -138,19 +192,24 @@ impl Store for Memory {
     }
 
     fn row(&mut self, id: u64) -> Result<Option<Row>, StorageError> {
-        Ok(self.table.get(id).cloned())
+        Ok(self.table.read().get(id).cloned())
     }
 
-    fn list(&mut self, running: &Running, query: &Query) -> Result<Page, StorageError> {
-        list(&self.table, running, query)
+    fn finished_at(&mut self, id: u64) -> Result<Option<Timestamp>, StorageError> {
+        let table = self.table.read();
+        let end = table.get(id).and_then(|row| row.end.as_ref());
+        Ok(end.map(|end| end.finished_at))
     }
 
-    fn read(&mut self, running: &Arc<Running>, request: ReadRequest) {
-        request.execute(&self.table, running);
+    fn read(&mut self, read: Box<dyn ActiveRead>) {
+        match self.reader() {
+            Ok(reader) => reader.read(read),
+            Err(StorageError(why)) => read.reject(BrokerError::Storage(why)),
+        }
     }
 
     fn finished_counts(&self) -> [usize; State::COUNT] {
-        let mut counts = self.table.counts();
+        let mut counts = self.table.read().counts();
         for state in State::ALL {
             if !state.is_finished()
                 && let Some(count) = counts.get_mut(state.index())
@@ -162,33 +221,35 @@ impl Store for Memory {
     }
 
     fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StorageError> {
+        let mut table = self.table.write();
         let mut report = SweepReport::default();
         let this_second = now.0 / MICROS_PER_SECOND;
         while report.evicted < SWEEP_BATCH {
-            let over = self.is_over_retention();
-            let first = self.evictions.first();
+            let over = self.usage.is_over(&self.retention);
+            let first = self.usage.evictions.first();
             let Some((_, id)) = first.filter(|(second, _)| over || *second < this_second) else {
                 break;
             };
-            report.evicted += usize::from(self.delete(id));
+            report.evicted += usize::from(self.usage.delete(&mut table, id));
         }
-        let next = self.evictions.first();
+        let next = self.usage.evictions.first();
         report.next = next.map(|(second, _)| Timestamp((second + 1) * MICROS_PER_SECOND));
         Ok(report)
     }
 
     fn is_over_retention(&self) -> bool {
-        self.finished() > self.retention.count
-            || (self.bytes > self.retention.bytes && self.finished() > 0)
+        self.usage.is_over(&self.retention)
     }
 
     fn usage(&mut self) -> (u64, Percentiles) {
-        (self.bytes, Percentiles::default())
+        (self.usage.bytes, Percentiles::default())
     }
 
     fn submits(&mut self) -> Result<Vec<SubmitRow>, StorageError> {
         Ok(Vec::new())
     }
 
-    fn close(&mut self) {}
+    fn close(&mut self) {
+        self.reader = None;
+    }
 }

@@ -8,6 +8,7 @@
 //! start reads only the unfinished ones.
 
 mod memory;
+mod reader;
 pub(super) mod reads;
 mod sqlite;
 #[cfg(test)]
@@ -15,7 +16,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use self::reads::ReadRequest;
+use self::reads::ActiveRead;
 pub(super) use self::{memory::Memory, sqlite::Sqlite};
 use crate::queue::{
     clock::Timestamp,
@@ -23,9 +24,8 @@ use crate::queue::{
     id::IdempotencyKey,
     index::{
         row::{Completion, Reschedule, Row},
-        rows::{Running, StorageError},
+        rows::StorageError,
     },
-    query::{Page, Query},
     state::State,
     stats::Percentiles,
     storage::Damage,
@@ -156,11 +156,11 @@ pub(super) trait Store: Send {
     /// A row as of the last commit.
     fn row(&mut self, id: u64) -> Result<Option<Row>, StorageError>;
 
-    /// A page as of the last commit.
-    fn list(&mut self, running: &Running, query: &Query) -> Result<Page, StorageError>;
+    /// The time at which a task finished as of the last commit; `None` for one that has not.
+    fn finished_at(&mut self, id: u64) -> Result<Option<Timestamp>, StorageError>;
 
-    /// Executes a read, at once or on a thread of its own.
-    fn read(&mut self, running: &Arc<Running>, request: ReadRequest);
+    /// Hands a read over to the reader thread, which executes it on the rows as of the last commit.
+    fn read(&mut self, read: Box<dyn ActiveRead>);
 
     /// The number of finished tasks by state, in the order of [`State::ALL`].
     fn finished_counts(&self) -> [usize; State::COUNT];

@@ -161,7 +161,7 @@ impl World {
 
     fn read(&mut self, question: ReadRequest) {
         let running = Arc::new(self.core.running().collect());
-        self.store.read(&running, question);
+        self.store.read(question.begin(running));
     }
 
     pub(super) fn state(&mut self, id: u64) -> State {

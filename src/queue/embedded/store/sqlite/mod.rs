@@ -7,7 +7,7 @@ mod error;
 mod open;
 mod pragmas;
 mod read;
-mod reader_thread;
+mod read_connection;
 mod salvage;
 mod scan;
 mod schema;
@@ -26,23 +26,22 @@ use hdrhistogram::Histogram;
 use rusqlite::{Connection, TransactionBehavior};
 
 pub(in crate::queue) use self::open::OpenError;
-use self::{error::explain, read::StoreReader, reader_thread::ReaderThread, write::CountChanges};
+use self::{error::explain, read::StoreReader, write::CountChanges};
 use super::{
     ArmedFailPoint, FailPoint, OpenReport, Store, StoreChange, SubmitRow, SweepReport,
-    reads::ReadRequest,
+    reader::Reader, reads::ActiveRead,
 };
 use crate::{
     cause::Cause,
     files::LockedFile,
     queue::{
         clock::Timestamp,
+        error::BrokerError,
         executor::in_flight::InFlightFile,
         index::{
-            page::list,
             row::Row,
-            rows::{Rows, Running, StorageError},
+            rows::{Rows, StorageError},
         },
-        query::{Page, Query},
         state::State,
         stats::Percentiles,
         storage::{Retention, StorageConfig},
@@ -61,7 +60,7 @@ const ARGS_CACHE_BYTES: usize = 32 << 20;
 #[derive(Debug)]
 pub(in crate::queue) struct Sqlite {
     db: Connection,
-    reader_thread: Option<ReaderThread>,
+    reader: Option<Reader>,
     config: StorageConfig,
     in_flight: Arc<InFlightFile>,
     finished_counts: [usize; State::COUNT],
@@ -265,14 +264,14 @@ impl Store for Sqlite {
         Ok(row)
     }
 
-    fn list(&mut self, running: &Running, query: &Query) -> Result<Page, StorageError> {
-        list(&self.reader(), running, query)
+    fn finished_at(&mut self, id: u64) -> Result<Option<Timestamp>, StorageError> {
+        read::finished_at(&self.db, id).map_err(explain)
     }
 
-    fn read(&mut self, running: &Arc<Running>, request: ReadRequest) {
-        match &self.reader_thread {
-            Some(thread) => thread.read(Arc::clone(running), request),
-            None => request.execute(&self.reader(), running),
+    fn read(&mut self, read: Box<dyn ActiveRead>) {
+        match &self.reader {
+            Some(reader) => reader.read(read),
+            None => read.reject(BrokerError::Closed),
         }
     }
 
@@ -328,7 +327,7 @@ impl Store for Sqlite {
 
     fn close(&mut self) {
         // The reader closes first: a checkpoint that truncates the log needs exclusive access.
-        self.reader_thread = None;
+        self.reader = None;
         self.reset_in_flight().ok();
         if let Err(why) = checkpoint(&self.db) {
             tracing::warn!(%why, "the write-ahead log of the task file could not be truncated");

@@ -13,8 +13,7 @@ use rusqlite::Connection;
 use super::{
     Sqlite,
     pragmas::{WriterSetupError, set_up_writer},
-    reader_thread::ReaderThread,
-    salvage,
+    read_connection, salvage,
     schema::migrate,
 };
 use crate::{
@@ -78,8 +77,7 @@ pub(super) fn open(
     };
     // Files that SQLite has removed must not come back after a power cut.
     files::sync_folder(&folder).map_err(|e| io_error(&folder, e))?;
-    let reader_thread =
-        ReaderThread::start(&path).map_err(|StorageError(why)| unusable(&path, why))?;
+    let reader = read_connection::start(&path).map_err(|StorageError(why)| unusable(&path, why))?;
     let stored = database.last_id;
     let acknowledged = recorded.last_acknowledged;
     let missing = (acknowledged > stored).then_some((stored + 1, acknowledged));
@@ -92,7 +90,7 @@ pub(super) fn open(
     };
     let mut store = Sqlite {
         db: database.db,
-        reader_thread: Some(reader_thread),
+        reader: Some(reader),
         config: config.clone(),
         in_flight: Arc::new(in_flight),
         finished_counts: database.finished_counts,

@@ -8,7 +8,8 @@ use super::{
     super::{IdRange, SubmitRow},
     error::explain,
     scan::{
-        CHUNK_ROWS, Chunk, ChunkIter, RowSource, TaskTable, highest, lowest, select, zero_keys,
+        CHUNK_BYTES, CHUNK_ROWS, Chunk, ChunkIter, RowSource, TaskTable, highest, lowest, select,
+        zero_keys,
     },
     schema::COLUMNS,
     values::ColumnValues,
@@ -167,7 +168,7 @@ impl<'a> StoreReader<'a> {
         row
     }
 
-    /// Up to [`CHUNK_ROWS`] rows of a source.
+    /// Up to [`CHUNK_ROWS`] rows of a source, and no more once they have [`CHUNK_BYTES`] of texts.
     pub(super) fn chunk(
         &self,
         source: RowSource,
@@ -176,7 +177,7 @@ impl<'a> StoreReader<'a> {
     ) -> Result<Chunk, StorageError> {
         let (from, to) = (lowest(range.0), highest(range.1));
         let (Some(from), Some(to)) = (from, to) else {
-            return Ok(Chunk::new());
+            return Ok(Chunk::default());
         };
         let mut statement = self
             .db
@@ -184,19 +185,24 @@ impl<'a> StoreReader<'a> {
             .map_err(explain)?;
         let chunk = i64::try_from(CHUNK_ROWS).unwrap_or(i64::MAX);
         let bounds = source.bounds(from, to);
-        let rows = statement.query_map(
-            rusqlite::params![bounds[0], bounds[1], bounds[2], bounds[3], chunk],
-            |columns| {
-                let row = self.decode_verified(columns, source.table());
-                let key = if source == RowSource::LongRuns {
-                    row.duration_key()
-                } else {
-                    0
-                };
-                Ok((key, row))
-            },
-        );
-        rows.and_then(Iterator::collect).map_err(explain)
+        let params = rusqlite::params![bounds[0], bounds[1], bounds[2], bounds[3], chunk];
+        let mut rows = statement.query(params).map_err(explain)?;
+        let (mut chunk, mut bytes) = (Chunk::default(), 0);
+        while let Some(columns) = rows.next().map_err(explain)? {
+            let row = self.decode_verified(columns, source.table());
+            bytes += row.text_size();
+            let key = if source == RowSource::LongRuns {
+                row.duration_key()
+            } else {
+                0
+            };
+            chunk.rows.push_back((key, row));
+            if bytes >= CHUNK_BYTES || chunk.rows.len() == CHUNK_ROWS {
+                chunk.is_cut_off = true;
+                break;
+            }
+        }
+        Ok(chunk)
     }
 
     fn scan_source(&self, source: RowSource, range: KeyRange, descending: bool) -> ScanIter<'_> {
@@ -259,6 +265,14 @@ impl Rows for StoreReader<'_> {
             }
         }
     }
+}
+
+/// The time at which a task finished; `None` for one that has not, or does not exist.
+pub(super) fn finished_at(db: &Connection, id: u64) -> rusqlite::Result<Option<Timestamp>> {
+    db.prepare_cached("SELECT finished_at FROM finished WHERE id = ?1")?
+        .query_row([number(id)], |columns| Ok(ColumnValues(columns).time(0)))
+        .optional()
+        .map(Option::flatten)
 }
 
 /// Submits with an idempotency key, the oldest first; corrupted ones are left out.

@@ -11,13 +11,15 @@ use crate::queue::{
     index::{
         bitmap::SortKey,
         row::Row,
-        rows::{KeyRange, ScanItem},
+        rows::{KeyRange, ScanItem, Scanned},
     },
     state::State,
 };
 
 /// Rows that are fetched at once.
 pub(super) const CHUNK_ROWS: usize = 128;
+/// Bytes of texts after which no more rows are fetched at once.
+pub(super) const CHUNK_BYTES: usize = 256 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TaskTable {
@@ -25,7 +27,13 @@ pub(super) enum TaskTable {
     Finished,
 }
 
-pub(super) type Chunk = VecDeque<(u64, Row)>;
+/// Rows that were fetched at once, with their sort keys.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    pub(super) rows: VecDeque<(u64, Row)>,
+    /// More may follow.
+    pub(super) is_cut_off: bool,
+}
 
 /// The rows of one statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,16 +55,28 @@ impl RowSource {
         }
     }
 
+    /// Returns true for a row that belongs to the source. Without an index, a statement returns the rows
+    /// that it has to pass as well: otherwise it could search for as long as there are rows.
+    fn contains(self, row: &Row) -> bool {
+        match self {
+            Self::State(state) => row.state == state,
+            Self::ShortRuns => row.duration_key() == 0,
+            Self::All(_) | Self::LongRuns => true,
+        }
+    }
+
     /// The statement. The state is part of its text, because a partial index is used only for what is
     /// known when the statement is prepared.
     pub(super) fn sql(self, descending: bool) -> String {
         let condition = match self {
-            Self::All(_) => "",
-            Self::State(state) => &format!(" AND state = '{state}'{}", index_hint(state)),
+            Self::All(_) | Self::ShortRuns => "",
+            Self::State(state) => match index_hint(state) {
+                Some(hint) => &format!(" AND state = '{state}' AND {hint}"),
+                None => "",
+            },
             Self::LongRuns => {
                 " AND run_time >= 1000 AND (run_time, id) >= (?1, ?2) AND (run_time, id) <= (?3, ?4)"
             }
-            Self::ShortRuns => " AND (run_time IS NULL OR run_time < 1000)",
         };
         let order = match (self, descending) {
             (Self::LongRuns, false) => "run_time, id",
@@ -80,12 +100,12 @@ impl RowSource {
     }
 }
 
-const fn index_hint(state: State) -> &'static str {
+/// The condition by which a statement uses the index for a state, if there is one.
+const fn index_hint(state: State) -> Option<&'static str> {
     match state {
-        State::Succeeded => "",
-        state if state.is_finished() => " AND state <> 'succeeded'",
-        State::Queued => "",
-        _ => " AND state <> 'queued'",
+        State::Succeeded | State::Queued => None,
+        state if state.is_finished() => Some("state <> 'succeeded'"),
+        _ => Some("state <> 'queued'"),
     }
 }
 
@@ -96,7 +116,7 @@ pub(super) struct ChunkIter<'a> {
     /// The range that has not been fetched yet.
     rest: Option<KeyRange>,
     descending: bool,
-    ready: Chunk,
+    ready: VecDeque<(u64, Row)>,
 }
 
 impl<'a> ChunkIter<'a> {
@@ -111,7 +131,7 @@ impl<'a> ChunkIter<'a> {
             source,
             rest: Some(range),
             descending,
-            ready: Chunk::new(),
+            ready: VecDeque::new(),
         }
     }
 }
@@ -123,11 +143,12 @@ impl<'a> Iterator for ChunkIter<'a> {
         if self.ready.is_empty()
             && let Some((from, to)) = self.rest.take()
         {
-            match self.reader.chunk(self.source, (from, to), self.descending) {
-                Ok(chunk) => self.ready = chunk,
+            let chunk = match self.reader.chunk(self.source, (from, to), self.descending) {
+                Ok(chunk) => chunk,
                 Err(why) => return Some(Err(why)),
-            }
-            if self.ready.len() == CHUNK_ROWS {
+            };
+            self.ready = chunk.rows;
+            if chunk.is_cut_off {
                 let last = self.ready.back().map(|(key, row)| (*key, row.id));
                 self.rest = last.map(|last| {
                     if self.descending {
@@ -139,7 +160,11 @@ impl<'a> Iterator for ChunkIter<'a> {
             }
         }
         let (key, row) = self.ready.pop_front()?;
-        Some(Ok((key, Cow::Owned(row))))
+        Some(Ok(Scanned {
+            key,
+            wanted: self.source.contains(&row),
+            row: Cow::Owned(row),
+        }))
     }
 }
 

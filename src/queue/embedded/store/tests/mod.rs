@@ -4,17 +4,22 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{reads::ReadResponder, *};
+use super::{
+    reads::{ReadRequest, ReadResponder},
+    *,
+};
 use crate::queue::{
     clock::Timestamp,
     error::FailureGroup,
     id::{TaskId, WorkerId, WorkerNumber},
-    index::row::{
-        ColdFields, Completion, EndRow, ExecOverrides, Reschedule, Row, Run, RunningInfo,
+    index::{
+        row::{ColdFields, Completion, EndRow, ExecOverrides, Reschedule, Row, Run, RunningInfo},
+        rows::Running,
     },
     options::{KeyPolicy, TaskKey},
-    query::{Filter, Order, PageStart},
+    query::{Filter, Order, Page, PageStart, Query},
     state::State,
+    stats::Count,
     storage::{Retention, StorageConfig},
     task::Task,
 };
@@ -135,7 +140,7 @@ impl TestStore {
     fn read<T>(&mut self, request: impl FnOnce(ReadResponder<T>) -> ReadRequest) -> T {
         let (sender, reply) = oneshot::channel();
         let running = Arc::new(self.running.clone());
-        self.inner.read(&running, request(sender));
+        self.inner.read(request(sender).begin(running));
         reply.blocking_recv().expect("answered").expect("readable")
     }
 
@@ -153,7 +158,7 @@ impl TestStore {
         let filter = Filter::parse(filter).expect("reads");
         let page = self.list(&filter, Order::Oldest, PageStart::First, 1_000);
         let count = self.read(|reply| ReadRequest::Count(filter, reply));
-        assert_eq!(count, page.rows.len());
+        assert_eq!(count, Count::Exact(page.rows.len()));
         page.tasks()
             .map(|task| task.id.sequence().expect("ours"))
             .collect()

@@ -1,0 +1,35 @@
+//! The read-only connection on which the reader thread executes its reads.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::{error::explain, pragmas::set_up_reader, read::StoreReader};
+use crate::queue::{
+    embedded::store::reader::{Reader, RowSource},
+    index::rows::{Rows, StorageError},
+};
+
+/// A read-only connection.
+#[derive(Debug)]
+struct ReadConnection(Connection);
+
+impl RowSource for ReadConnection {
+    fn with_rows(&mut self, read: &mut dyn FnMut(&dyn Rows)) -> Result<(), StorageError> {
+        // One transaction, so that a task that moves from one table to the other is seen once.
+        let tx = self
+            .0
+            .transaction_with_behavior(TransactionBehavior::Deferred)
+            .map_err(explain)?;
+        read(&StoreReader::new(&tx));
+        Ok(())
+    }
+}
+
+/// Starts the thread.
+pub(super) fn start(path: &Path) -> Result<Reader, StorageError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).map_err(explain)?;
+    set_up_reader(&db).map_err(explain)?;
+    Reader::start(ReadConnection(db))
+}
