@@ -19,14 +19,14 @@ const MAX_BUFFERED: usize = 10_000;
 /// The least severe level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum LogLevel {
-    /// Errors only.
+    /// Errors.
     Error,
-    /// Warnings as well.
+    /// Errors and warnings.
     Warn,
-    /// What happened, as well.
+    /// Also normal events, such as a start.
     #[default]
     Info,
-    /// Details for finding a fault.
+    /// Also details for finding a fault.
     Debug,
     /// Everything.
     Trace,

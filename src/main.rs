@@ -12,9 +12,6 @@ use distro_tui::{
     ui::{self, ExitReason, Screen, ScreenOutcome, UiOptions},
 };
 
-/// The exit code for a wrong option, environment variable or setting.
-const USAGE: u8 = 2;
-
 fn main() -> ExitCode {
     let Cli {
         global,
@@ -136,13 +133,6 @@ fn session(global: &GlobalArgs, settings: &Settings) -> Result<Session, CmdError
 
 /// Replays a recording.
 fn run_replay(settings: &Settings, replay: &ReplayArgs) -> ExitCode {
-    if !(replay.speed.is_finite() && replay.speed > 0.0) {
-        print_stderr(
-            format_args!("--speed: {} is not a number above 0", replay.speed),
-            true,
-        );
-        return ExitCode::from(USAGE);
-    }
     crash::install(settings.state_dir().to_owned());
     let shown = Screen::new(&UiOptions::from_settings(settings, variable))
         .map_err(Into::into)

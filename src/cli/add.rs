@@ -1,18 +1,23 @@
 //! `add` and `submit`
 
+use std::time::Duration;
+
 use clap::Args;
 
-use super::TaskFlags;
+use super::{
+    TaskFlags,
+    words::{duration, seconds},
+};
 
 /// `add`
 #[derive(Debug, Clone, Args)]
 pub struct AddArgs {
-    /// Two numbers, integers of any size or floats; without any, one addition per line from stdin.
-    /// Options such as priority:9 may follow
+    /// Two numbers, integers of any size or floats. Options such as priority:9 may follow. Without
+    /// numbers, one addition per line from stdin
     #[arg(value_name = "X Y", num_args = 0.., allow_negative_numbers = true)]
     pub numbers: Vec<String>,
     /// Seconds of simulated work
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub seconds: Option<f64>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
@@ -22,9 +27,9 @@ pub struct AddArgs {
 /// `submit`
 #[derive(Debug, Clone, Args)]
 pub struct SubmitArgs {
-    /// Name of the task and its arguments as JSON; options such as priority:9 may follow. Without any,
-    /// one task per line from stdin
-    #[arg(value_name = "NAME JSON", num_args = 0..)]
+    /// Name of the task and its arguments as JSON: add [2,3]. Options such as priority:9 may follow.
+    /// Without a task, one per line from stdin
+    #[arg(value_name = "NAME ARGS", num_args = 0..)]
     pub task: Vec<String>,
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap shows the text of the type")]
@@ -38,8 +43,8 @@ pub struct SubmissionArgs {
     #[arg(long)]
     pub wait: bool,
     /// Stop waiting after this time: 30s, 5m
-    #[arg(long, value_name = "TIME", requires = "wait")]
-    pub timeout: Option<String>,
+    #[arg(long, value_name = "TIME", requires = "wait", value_parser = duration)]
+    pub timeout: Option<Duration>,
     /// Print results as they arrive, each with its line number, not in order
     #[arg(long, requires = "wait")]
     pub unordered: bool,

@@ -10,7 +10,7 @@ pub struct CallArgs {
     /// Name under which the object is registered
     #[arg(value_parser = non_blank)]
     pub name: String,
-    /// The method
+    /// Name of the method
     #[arg(value_parser = non_blank)]
     pub method: String,
     /// Positional arguments: JSON, or plain words

@@ -39,7 +39,7 @@ folder, the dashboard attaches to it. The commands control a running node from a
   tasks    additions, one or a hundred at a time, are queued, and workers run them";
 
 const AFTER_HELP: &str = "\
-`distro-tui keys` lists the keys of the dashboard, which [keys] in the configuration file changes.
+`distro-tui keys` lists the keys of the dashboard; [keys] in the configuration file changes them.
 
 Settings come from these sources, in increasing precedence: defaults, the configuration file, the
 environment (DISTRO_TUI_THEME, DISTRO_TUI_WORKERS and so on), command-line options.
@@ -204,7 +204,7 @@ pub enum Command {
     Call(CallArgs),
     /// List the methods of a registered object
     Methods(MethodsArgs),
-    /// Greet people, or one per line from stdin
+    /// Greet people by calling the object `server`
     Greet(GreetArgs),
     /// Submit an addition, or one per line from stdin
     Add(AddArgs),
@@ -217,7 +217,7 @@ pub enum Command {
     #[command(subcommand, visible_alias = "worker")]
     Workers(WorkersCommand),
     /// List, pause and resume queues, and show statistics
-    #[command(subcommand)]
+    #[command(subcommand, visible_alias = "queues")]
     Queue(QueueCommand),
     /// List members, and the nodes that this one has joined
     Members,

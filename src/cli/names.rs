@@ -1,8 +1,11 @@
 //! `names`
 
+use std::time::Duration;
+
 use clap::Subcommand;
 
-use super::words::{non_blank, number};
+use super::words::{duration, non_blank, number};
+use crate::net::uri::Uri;
 
 /// `names`
 #[derive(Debug, Clone, Subcommand)]
@@ -13,7 +16,7 @@ pub enum NamesCommand {
         /// Only names with this prefix
         #[arg(long, value_name = "TEXT", value_parser = non_blank)]
         prefix: Option<String>,
-        /// Only names that match this regex (linear-time engine)
+        /// Only names that match this regular expression
         #[arg(long, value_name = "PATTERN", value_parser = non_blank)]
         regex: Option<String>,
         /// Only names with this tag; repeat it for names that have all of several tags
@@ -38,14 +41,13 @@ pub enum NamesCommand {
         #[arg(value_parser = non_blank)]
         name: String,
         /// URI of the object, such as distro:server@127.0.0.1:4433
-        #[arg(value_parser = non_blank)]
-        uri: String,
+        uri: Uri,
         /// A tag; can be repeated
         #[arg(long, value_name = "TAG", value_parser = non_blank)]
         tag: Vec<String>,
         /// Register for this long and return at once: 30s, 5m, 1h
-        #[arg(long, value_name = "TIME", conflicts_with = "forever")]
-        lease: Option<String>,
+        #[arg(long, value_name = "TIME", conflicts_with = "forever", value_parser = duration)]
+        lease: Option<Duration>,
         /// Register without an expiry and return at once
         #[arg(long)]
         forever: bool,

@@ -4,10 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::words::factor;
+
 /// `config`
 #[derive(Debug, Clone, Subcommand)]
 pub enum ConfigCommand {
     /// Print every setting with its value and source
+    ///
+    /// Every setting is an option here, to show its effect: `config show --workers 4`.
     Show,
     /// Write a configuration file with every setting, its default and an explanation
     Init {
@@ -45,10 +49,10 @@ pub struct RecordArgs {
 /// `replay`
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
-    /// A recorded file
+    /// File written by `record`
     pub file: PathBuf,
     /// Speed: 1 is the original speed, 10 is ten times as fast
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor)]
     pub speed: f64,
     /// Start paused
     #[arg(long)]

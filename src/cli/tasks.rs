@@ -44,9 +44,9 @@ pub enum TasksCommand {
     Watch,
     /// Write tasks to a new .json or .csv file
     Export {
-        /// The file
+        /// File to write, which must not exist
         file: PathBuf,
-        /// Filter, as for list
+        /// Filter as for `tasks list`
         #[arg(value_parser = non_blank)]
         filter: Vec<String>,
         /// Sort order
@@ -58,9 +58,9 @@ pub enum TasksCommand {
 /// The tasks that a command acts on.
 #[derive(Debug, Clone, Args)]
 pub struct TaskSelector {
-    /// Ids, or a filter as for list
+    /// Ids, or a filter as for `tasks list`; required without --all
     pub tasks: Vec<String>,
-    /// All tasks to which the command applies
+    /// Every task to which the command applies, instead of ids or a filter
     #[arg(long, conflicts_with = "tasks")]
     pub all: bool,
 }

@@ -116,3 +116,56 @@ fn an_option_after_the_command_takes_precedence() {
     let cli = parse(&["--workers", "3", "serve", "--workers", "4"]).expect("valid");
     assert_eq!(cli.settings, [("workers", "4".to_owned())]);
 }
+
+#[test]
+fn a_wrong_value_is_an_error_that_says_what_is_expected() {
+    let register = ["names", "register", "x"];
+    let cases: [(&[&str], &str); 9] = [
+        (
+            &["add", "2", "3", "--seconds", "x"],
+            "error: invalid value 'x' for '--seconds <SECONDS>': it is not a number of seconds from 0 to 3600",
+        ),
+        (
+            &["add", "2", "3", "--seconds=-1"],
+            "error: invalid value '-1' for '--seconds <SECONDS>': it is not a number of seconds from 0 to 3600",
+        ),
+        (
+            &["add", "2", "3", "--wait", "--timeout", "x"],
+            "error: invalid value 'x' for '--timeout <TIME>': `x` is not a duration, such as 500ms, 90s, 1h30m, 2 days or 7d",
+        ),
+        (
+            &["add", "2", "3", "--wait", "--timeout", "0s"],
+            "error: invalid value '0s' for '--timeout <TIME>': it must be longer than zero",
+        ),
+        (
+            &["replay", "f", "--speed", "x"],
+            "error: invalid value 'x' for '--speed <FACTOR>': it is not a number above 0, such as 0.5 or 10",
+        ),
+        (
+            &["replay", "f", "--speed", "0"],
+            "error: invalid value '0' for '--speed <FACTOR>': it is not a number above 0, such as 0.5 or 10",
+        ),
+        (
+            &["workers", "scale", "x"],
+            "error: invalid value 'x' for '<COUNT>': it is not a number from 1 to 256",
+        ),
+        (
+            &["tasks", "show", "x"],
+            "error: invalid value 'x' for '<ID>': `x` is not a task id; write a number such as 41, or a UUID",
+        ),
+        (
+            &[&register[..], &["distro:y@127.0.0.1:1", "--lease", "0s"]].concat(),
+            "error: invalid value '0s' for '--lease <TIME>': it must be longer than zero",
+        ),
+    ];
+    for (args, expected) in cases {
+        let error = parse(args).expect_err(expected);
+        assert_eq!(error.lines().next(), Some(expected));
+    }
+    let error = parse(&[&register[..], &["nowhere"]].concat()).expect_err("no URI");
+    assert!(
+        error.starts_with("error: invalid value 'nowhere' for '<URI>': ")
+            && error.contains("distro:"),
+        "{error}"
+    );
+}

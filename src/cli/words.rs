@@ -1,8 +1,10 @@
 //! Values of arguments: words for enums, text that is not blank, and numbers within limits.
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, time::Duration};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::{cause::Cause, queue::add::MAX_SECONDS, units};
 
 /// Accepts text that is not blank. An empty argument is most often a shell variable without a value, and must never
 /// select everything.
@@ -23,6 +25,28 @@ pub(super) fn number(
             &usize::MAX => format!("it is not a number from {} on", limits.start()),
             end => format!("it is not a number from {} to {end}", limits.start()),
         })
+    }
+}
+
+/// Accepts seconds of simulated work.
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok();
+    let valid = seconds.filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds));
+    valid.ok_or_else(|| format!("it is not a number of seconds from 0 to {MAX_SECONDS}"))
+}
+
+/// Accepts a factor of a speed.
+pub(super) fn factor(text: &str) -> Result<f64, &'static str> {
+    let factor: Option<f64> = text.parse().ok();
+    let valid = factor.filter(|factor| factor.is_finite() && *factor > 0.0);
+    valid.ok_or("it is not a number above 0, such as 0.5 or 10")
+}
+
+/// Accepts a duration that is longer than zero.
+pub(super) fn duration(text: &str) -> Result<Duration, Cause> {
+    match units::duration(text)? {
+        Duration::ZERO => Err(Cause::from_message("it must be longer than zero")),
+        time => Ok(time),
     }
 }
 

@@ -37,6 +37,6 @@ pub enum QueueCommand {
     /// List queues and the tasks in them
     #[command(visible_alias = "ls")]
     List,
-    /// Show counts, rates and durations
+    /// Show task counts, rates and run times
     Stats,
 }

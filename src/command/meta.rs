@@ -73,7 +73,7 @@ pub(super) fn write_default_file(path: &Path, force: bool, out: Output) -> CmdRe
 struct ExistsError(PathBuf);
 
 pub(super) fn keys(ctx: &Ctx<'_>) -> CmdResult {
-    let keys = ui::keys();
+    let keys = ui::keys(ctx.settings);
     let mut out = ctx.output();
     if out.json {
         out.document(&keys)?;

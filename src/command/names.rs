@@ -17,7 +17,6 @@ use crate::{
         rpc::error::CallError,
     },
     node::{NamesEvent, NodeHandle},
-    units,
 };
 
 pub(super) fn run(ctx: &Ctx<'_>, names: NamesCommand) -> CmdResult {
@@ -61,7 +60,6 @@ async fn run_command(node: &NodeHandle, names: NamesCommand, out: Output) -> Cmd
             forever,
             exclusive,
         } => {
-            let uri = uri.parse().map_err(CmdError::usage)?;
             let mut request = RegisterRequest::new(name, uri);
             request.tags = tag;
             request.exclusive = exclusive;
@@ -69,12 +67,6 @@ async fn run_command(node: &NodeHandle, names: NamesCommand, out: Output) -> Cmd
                 (None, false) => register_until_interrupted(node, request, out).await,
                 (_, true) => register_once(node, request, 0, out).await,
                 (Some(lease), false) => {
-                    let lease = units::duration(&lease)
-                        .map_err(|why| CmdError::usage(format!("--lease: {why}")))?;
-                    if lease.is_zero() {
-                        let why = "--lease: it must be longer than zero; without an expiry give --forever";
-                        return Err(CmdError::usage(why));
-                    }
                     let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
                     register_once(node, request, lease, out).await
                 }

@@ -60,6 +60,8 @@ pub(crate) fn parse(
         fails: options.fails,
     };
     let options = options.task_options();
+    let valid = options.validate();
+    valid.map_err(|error| line.error(error.to_string()))?;
     Ok(Addition { add, options })
 }
 

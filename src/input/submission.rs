@@ -26,6 +26,8 @@ pub(crate) fn parse(
     }
     let mut task = NewTask::new(name, args);
     task.options = options.task_options();
+    let valid = task.options.validate();
+    valid.map_err(|error| error.to_string())?;
     Ok(task)
 }
 
@@ -59,6 +61,10 @@ mod tests {
             ("add [2,", "not JSON"),
             ("add [2,3] ky:x", "did you mean `key`"),
             ("add [2,3] fails:1", "option of additions"),
+            (
+                "add [2,3] expires:0s",
+                "the expiry must be longer than zero",
+            ),
         ] {
             let error = read(text, &PartialOptions::default()).expect_err(text);
             assert!(error.contains(why), "{text}: {error}");

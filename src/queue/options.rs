@@ -4,7 +4,10 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::clock::Timestamp;
+use super::{
+    clock::Timestamp,
+    limits::{MAX_NAME, MAX_SPAN, MAX_TIME},
+};
 
 /// The highest priority; it runs first.
 pub const MAX_PRIORITY: u8 = 9;
@@ -133,5 +136,165 @@ impl Default for TaskOptions {
             limits: TimeLimits::default(),
             result_ttl: None,
         }
+    }
+}
+
+/// An option of a task that no engine accepts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOption {
+    /// The name of a queue or a key is empty.
+    #[error("the {0} is empty")]
+    Empty(&'static str),
+    /// The name of a queue or a key is longer than [`MAX_NAME`].
+    #[error("the {0} is longer than {MAX_NAME} bytes")]
+    LongName(&'static str),
+    /// The name of a queue or a key contains a space or an invisible character, with which no filter
+    /// could find it.
+    #[error("the {0} contains a space or a control character; write for example {0}:order-1")]
+    Blank(&'static str),
+    /// A time is longer than [`MAX_SPAN`].
+    #[error("the {0} is longer than {days} days", days = MAX_SPAN.as_secs() / (24 * 60 * 60))]
+    LongSpan(&'static str),
+    /// A time is zero, with which the task could never run.
+    #[error("the {0} must be longer than zero")]
+    Zero(&'static str),
+    /// The soft limit is longer than the time limit, which ends the run before.
+    #[error("the soft limit of {soft:?} is longer than the time limit of {hard:?}")]
+    SoftLimit {
+        /// The soft limit.
+        soft: Duration,
+        /// The time limit.
+        hard: Duration,
+    },
+    /// The task expires before it may start.
+    #[error("the task expires after {expires:?}, before its delay of {delay:?} is over")]
+    Expiry {
+        /// The expiry.
+        expires: Duration,
+        /// The delay.
+        delay: Duration,
+    },
+    /// The earliest start is after [`MAX_TIME`].
+    #[error("the time to start at is after the year 9999")]
+    LateStart,
+}
+
+impl TaskOptions {
+    /// Checks the options as every engine does, so that a caller can do it before it connects.
+    ///
+    /// # Errors
+    /// The first option that is invalid.
+    pub fn validate(&self) -> Result<(), InvalidOption> {
+        let key = self.key.as_ref().map(|key| &*key.text);
+        validate_name("queue", self.queue.as_deref())?;
+        validate_name("key", key)?;
+        let limits = self.limits;
+        for (option, span, may_be_zero) in [
+            ("delay", self.delay, true),
+            ("expiry", self.expires, false),
+            ("soft limit", limits.soft, false),
+            ("time limit", limits.hard, false),
+            ("result lifetime", self.result_ttl, true),
+        ] {
+            match span {
+                Some(span) if span > MAX_SPAN => return Err(InvalidOption::LongSpan(option)),
+                Some(Duration::ZERO) if !may_be_zero => return Err(InvalidOption::Zero(option)),
+                _ => {}
+            }
+        }
+        match (limits.soft, limits.hard, self.expires, self.delay) {
+            (Some(soft), Some(hard), ..) if soft > hard => {
+                Err(InvalidOption::SoftLimit { soft, hard })
+            }
+            (.., Some(expires), Some(delay)) if expires <= delay => {
+                Err(InvalidOption::Expiry { expires, delay })
+            }
+            _ if self.eta.is_some_and(|eta| eta.0 > MAX_TIME) => Err(InvalidOption::LateStart),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn validate_name(option: &'static str, name: Option<&str>) -> Result<(), InvalidOption> {
+    match name {
+        Some("") => Err(InvalidOption::Empty(option)),
+        Some(name) if name.len() > MAX_NAME => Err(InvalidOption::LongName(option)),
+        Some(name) if name.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+            Err(InvalidOption::Blank(option))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_cannot_be_meant_are_rejected_by_name() {
+        let second = Duration::from_secs;
+        let key = |text: &str| {
+            Some(TaskKey {
+                text: text.into(),
+                policy: KeyPolicy::Tag,
+            })
+        };
+        type Change<'a> = &'a dyn Fn(&mut TaskOptions);
+        let cases: [(Change<'_>, &str); 10] = [
+            (&|o| o.queue = Some("".into()), "the queue is empty"),
+            (
+                &|o| o.queue = Some("a b".into()),
+                "the queue contains a space or a control character; write for example queue:order-1",
+            ),
+            (
+                &|o| o.key = key("a\tb"),
+                "the key contains a space or a control character; write for example key:order-1",
+            ),
+            (
+                &|o| o.key = key(&"x".repeat(201)),
+                "the key is longer than 200 bytes",
+            ),
+            (
+                &|o| o.expires = Some(Duration::ZERO),
+                "the expiry must be longer than zero",
+            ),
+            (
+                &|o| o.limits.hard = Some(Duration::ZERO),
+                "the time limit must be longer than zero",
+            ),
+            (
+                &|o| o.limits.soft = Some(Duration::ZERO),
+                "the soft limit must be longer than zero",
+            ),
+            (
+                &|o| {
+                    o.limits = TimeLimits {
+                        soft: Some(second(5)),
+                        hard: Some(second(2)),
+                    };
+                },
+                "the soft limit of 5s is longer than the time limit of 2s",
+            ),
+            (
+                &|o| (o.expires, o.delay) = (Some(second(1)), Some(second(5))),
+                "the task expires after 1s, before its delay of 5s is over",
+            ),
+            (
+                &|o| o.eta = Some(Timestamp(u64::MAX)),
+                "the time to start at is after the year 9999",
+            ),
+        ];
+        for (change, expected) in cases {
+            let mut options = TaskOptions::default();
+            change(&mut options);
+            let error = options.validate().expect_err(expected);
+            assert_eq!(error.to_string(), expected);
+        }
+        assert_eq!(TaskOptions::default().validate(), Ok(()));
+        let zero = TaskOptions {
+            delay: Some(Duration::ZERO),
+            ..TaskOptions::default()
+        };
+        assert_eq!(zero.validate(), Ok(()));
     }
 }

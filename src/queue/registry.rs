@@ -29,8 +29,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     context::Context,
-    limits::{MAX_ERROR, MAX_NAME, MAX_PAYLOAD, MAX_SPAN, MAX_TIME, prefix},
-    options::TaskOptions,
+    limits::{MAX_ERROR, MAX_NAME, MAX_PAYLOAD, prefix},
     task::{NewTask, TaskFailure},
 };
 
@@ -195,41 +194,11 @@ fn validate(task: &NewTask) -> Result<(), String> {
             "arguments of {size} bytes are over the limit of {MAX_PAYLOAD}"
         ));
     }
-    let names = [
-        ("name", Some(&*task.name)),
-        ("queue", task.options.queue.as_deref()),
-        ("key", task.options.key.as_ref().map(|key| &*key.text)),
-    ];
-    for (option, name) in names {
-        match name {
-            Some(name) if name.is_empty() => return Err(format!("the {option} is empty")),
-            Some(name) if name.len() > MAX_NAME => {
-                return Err(format!("the {option} is longer than {MAX_NAME} bytes"));
-            }
-            _ => {}
-        }
+    match task.name.len() {
+        0 => Err("the name is empty".to_owned()),
+        size if size > MAX_NAME => Err(format!("the name is longer than {MAX_NAME} bytes")),
+        _ => task.options.validate().map_err(|error| error.to_string()),
     }
-    validate_times(&task.options)
-}
-
-fn validate_times(options: &TaskOptions) -> Result<(), String> {
-    let spans = [
-        ("delay", options.delay),
-        ("expiry", options.expires),
-        ("soft limit", options.limits.soft),
-        ("time limit", options.limits.hard),
-        ("result lifetime", options.result_ttl),
-    ];
-    for (option, span) in spans {
-        if span.is_some_and(|span| span > MAX_SPAN) {
-            let days = MAX_SPAN.as_secs() / (24 * 60 * 60);
-            return Err(format!("the {option} is longer than {days} days"));
-        }
-    }
-    if options.eta.is_some_and(|eta| eta.0 > MAX_TIME) {
-        return Err("the time to start at is after the year 9999".to_owned());
-    }
-    Ok(())
 }
 
 fn parse_args<A: DeserializeOwned>(args: &str) -> Result<A, String> {
@@ -241,7 +210,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::queue::{clock::Timestamp, id::TaskId};
+    use crate::queue::{clock::Timestamp, id::TaskId, limits::MAX_SPAN, options::TaskOptions};
 
     #[derive(serde::Deserialize)]
     struct Pair {

@@ -120,7 +120,7 @@ impl Keymap {
                 match bound.iter().find(|(other, _)| *other == key) {
                     Some((_, other)) if other.action != verb.action => {
                         return Some(format!(
-                            "`{key}` would mean both {} and {} in the scope {}",
+                            "`{key}` is a key of both {} and {} in the scope {}; give one of them another key",
                             other.name,
                             verb.name,
                             active.first().map_or("", |scope| scope.title()),

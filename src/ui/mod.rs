@@ -224,8 +224,8 @@ pub fn restore_terminal() {
 
 /// Returns every action of the screen with its keys.
 #[must_use]
-pub fn keys() -> Vec<KeyLine> {
-    verbs::keys::lines()
+pub fn keys(settings: &Settings) -> Vec<KeyLine> {
+    verbs::keys::lines(&settings.keys.value)
 }
 
 /// Returns all keys as a Markdown table.

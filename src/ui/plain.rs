@@ -18,7 +18,7 @@ use super::{
     runner::{MAX_RESULTS, Runner},
     signals::{OsSignal, Signals},
     update::{self, update},
-    verbs::quit::GRACE,
+    verbs::{TABLE, quit::GRACE},
 };
 use crate::{node::Session, queue::clock::Clock, text::sanitize};
 
@@ -223,8 +223,9 @@ impl PlainUi {
 
     fn help(&mut self) -> io::Result<()> {
         let mut text = String::from("names, tasks, workers, events: list the rows of a pane\n");
-        for line in super::verbs::keys::lines() {
-            text.push_str(&format!("{}: {}\n", line.name, line.does));
+        for spec in TABLE.iter().filter(|spec| spec.is_command) {
+            let usage = [spec.name, spec.argument].join(" ");
+            text.push_str(&format!("{}: {}\n", usage.trim_end(), spec.text));
         }
         self.print(&text)
     }

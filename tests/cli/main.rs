@@ -178,6 +178,12 @@ fn keys_are_listed_for_people_and_programs() {
     let keys: serde_json::Value =
         serde_json::from_str(&printed(&["keys", "--json"])).expect("JSON");
     assert_eq!(keys[0]["where"], "everywhere");
+    let (output, _home) = run(&["keys"], &[], "[keys]\nadd = \"i\"");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(
+        text.lines()
+            .any(|l| l.starts_with("Tasks") && l.contains(" i ") && l.contains("add"))
+    );
 }
 
 #[test]
@@ -242,7 +248,7 @@ fn a_wrong_setting_names_its_source_and_what_would_be_right() {
             &["keys"],
             &[],
             "[keys]\nadd = \"b\"",
-            "HOME/distro-tui/config.toml:1: [keys]: `b` would mean both add and load",
+            "HOME/distro-tui/config.toml:1: [keys]: `b` is a key of both add and load in the scope Tasks; give one of them another key",
         ),
         (
             &["keys"],

@@ -13,7 +13,6 @@ use crate::{
     input::{addition, submission},
     json::{IdJson, JsonText},
     queue::{
-        add::MAX_SECONDS,
         broker::Broker,
         capabilities::Operation,
         event::Subscription,
@@ -21,7 +20,6 @@ use crate::{
         state::State,
         task::{NewTask, Task},
     },
-    units,
 };
 
 /// Events may be dropped when they arrive too fast, so the state is read at least this often.
@@ -31,12 +29,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 type ParseLine<'a> = &'a (dyn Fn(&str) -> Result<NewTask, String> + Sync);
 
 pub(super) fn add(ctx: &Ctx<'_>, add: &AddArgs) -> CmdResult {
-    if let Some(seconds) = add.seconds
-        && !(0.0..=MAX_SECONDS).contains(&seconds)
-    {
-        let why = format!("--seconds: {seconds} is not a number from 0 to {MAX_SECONDS}");
-        return Err(CmdError::usage(why));
-    }
     let flags = add.submit.flags.options(&jiff::ZonedDateTime::now());
     let flags = flags.map_err(CmdError::usage)?;
     let parse = |line: &str| {
@@ -66,11 +58,7 @@ fn run(
     parse: ParseLine<'_>,
     usage: &str,
 ) -> CmdResult {
-    let timeout = args.timeout.as_deref().map(units::duration).transpose();
-    let timeout = timeout.map_err(|why| CmdError::usage(format!("--timeout: {why}")))?;
-    if timeout.is_some_and(|timeout| timeout.is_zero()) {
-        return Err(CmdError::usage("--timeout: it must be longer than zero"));
-    }
+    let timeout = args.timeout;
     if timeout.is_some() && words.is_empty() {
         let why = "--timeout is for one task; for lines from stdin use timeout(1)";
         return Err(CmdError::usage(why.to_owned()));

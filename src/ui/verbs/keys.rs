@@ -63,7 +63,7 @@ fn bind(scopes: &[Scope], keys: &[impl AsRef<str>]) -> Result<Vec<Binding>, Stri
 /// The key table of the documentation, as Markdown.
 pub(crate) fn markdown() -> String {
     let mut out = String::from("| where | keys | do |\n|---|---|---|\n");
-    for line in lines() {
+    for line in lines(&BTreeMap::new()) {
         let keys = match line.keys.as_slice() {
             [] => format!("`:{}`", line.name),
             keys => {
@@ -90,20 +90,29 @@ pub struct KeyLine {
     pub does: &'static str,
 }
 
-/// The table, a line for each verb and set of keys.
-pub(crate) fn lines() -> Vec<KeyLine> {
-    let line = |spec: &'static ActionSpec| {
-        spec.keys.iter().map(|(scopes, keys)| {
-            let titles: Vec<_> = scopes.iter().map(|scope| scope.title()).collect();
-            KeyLine {
-                at: titles.join(", "),
-                keys: keys.iter().map(ToString::to_string).collect(),
-                name: spec.name,
-                does: spec.text,
-            }
-        })
+/// The table, a line for each verb and set of keys. Configured keys are those of all scopes of the verb.
+pub(crate) fn lines(configured: &BTreeMap<String, Vec<String>>) -> Vec<KeyLine> {
+    let line = |spec: &'static ActionSpec, scopes: &[Scope], keys: Vec<String>| {
+        let titles: Vec<_> = scopes.iter().map(|scope| scope.title()).collect();
+        KeyLine {
+            at: titles.join(", "),
+            keys,
+            name: spec.name,
+            does: spec.text,
+        }
     };
-    TABLE.iter().flat_map(line).collect()
+    let lines = TABLE
+        .iter()
+        .flat_map(|spec| match configured.get(spec.name) {
+            Some(keys) => vec![line(spec, &spec.scopes().collect::<Vec<_>>(), keys.clone())],
+            None => {
+                let defaults = spec.keys.iter().map(|(scopes, keys)| {
+                    line(spec, scopes, keys.iter().map(ToString::to_string).collect())
+                });
+                defaults.collect()
+            }
+        });
+    lines.collect()
 }
 
 #[cfg(test)]
@@ -162,6 +171,17 @@ mod tests {
             assert_eq!(keymap.action(active, Key::char('t')), Some(Action::Retry));
             assert_eq!(keymap.action(active, Key::char('r')), None);
         }
+    }
+
+    #[test]
+    fn configured_keys_are_listed_instead_of_the_defaults() {
+        let of_retry = |configured: &BTreeMap<String, Vec<String>>| {
+            let lines = lines(configured).into_iter();
+            let retry = lines.filter(|line| line.name == "retry");
+            retry.map(|line| line.keys).collect::<Vec<_>>()
+        };
+        assert_eq!(of_retry(&user(&[("retry", "t")])), [["t"]]);
+        assert!(of_retry(&BTreeMap::new()).iter().all(|keys| keys == &["r"]));
     }
 
     #[test]
