@@ -45,7 +45,7 @@ impl RotatingFile {
     }
 
     /// Starts a new file. If another process has already done so, it is used.
-    fn rotate(&mut self) -> io::Result<()> {
+    fn start_new(&mut self) -> io::Result<()> {
         let own = self.file.metadata()?;
         let is_own = |found: fs::Metadata| (found.dev(), found.ino()) == (own.dev(), own.ino());
         if fs::metadata(&self.path).is_ok_and(is_own) {
@@ -65,7 +65,7 @@ impl Write for RotatingFile {
             .size
             .is_some_and(|size| size > 0 && size + line.len() as u64 > MAX_FILE)
         {
-            self.rotate()?;
+            self.start_new()?;
         }
         let written = self.file.write(line)?;
         if let Some(size) = &mut self.size {

@@ -1,6 +1,8 @@
 //! Metrics for Prometheus over plain HTTP, off by default. They are computed when they are fetched, and
 //! cost nothing in between.
 
+mod connections;
+mod host;
 mod text;
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -16,20 +18,20 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
-use self::text::MetricsSnapshot;
+use self::{
+    connections::{Connections, Responding},
+    text::MetricsSnapshot,
+};
 use crate::{
     health::Findings,
     net::{naming::NamingServer, rpc::endpoint::Endpoint},
     queue::broker::Broker,
 };
 
-/// The most connections at a time; further ones wait.
-const MAX_CONNECTIONS: usize = 16;
 /// The longest wait for a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest life of a connection.
@@ -75,11 +77,12 @@ pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves the metrics until `stop`.
 pub(crate) async fn serve(listener: TcpListener, source: MetricsSource, stop: CancellationToken) {
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // An endpoint for other machines is open to everybody, by whatever name they call it.
+    let local_only = listener
+        .local_addr()
+        .is_ok_and(|addr| addr.ip().is_loopback());
+    let mut connections = Connections::default();
     loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
-            return;
-        };
         let stream = tokio::select! {
             () = stop.cancelled() => return,
             stream = listener.accept() => stream,
@@ -88,18 +91,25 @@ pub(crate) async fn serve(listener: TcpListener, source: MetricsSource, stop: Ca
             tokio::time::sleep(ACCEPT_DELAY).await;
             continue;
         };
-        let source = source.clone();
-        tokio::spawn(async move {
-            timeout(CONNECTION_TIMEOUT, connection(stream, source))
-                .await
-                .ok();
-            drop(permit);
-        });
+        let responding = Responding::default();
+        let connection = connection(stream, source.clone(), responding.clone(), local_only);
+        let task = tokio::spawn(timeout(CONNECTION_TIMEOUT, connection));
+        connections.add(task.abort_handle(), responding);
     }
 }
 
-async fn connection(stream: TcpStream, source: MetricsSource) {
-    let service = service_fn(|request| respond(request, &source));
+async fn connection(
+    stream: TcpStream,
+    source: MetricsSource,
+    responding: Responding,
+    local_only: bool,
+) {
+    let service = service_fn(async |request| {
+        responding.set(true);
+        let response = respond(&request, &source, local_only).await;
+        responding.set(false);
+        Ok::<_, Infallible>(response)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_TIMEOUT)
@@ -111,10 +121,15 @@ async fn connection(stream: TcpStream, source: MetricsSource) {
 }
 
 async fn respond(
-    request: Request<Incoming>,
+    request: &Request<Incoming>,
     source: &MetricsSource,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+    local_only: bool,
+) -> Response<Full<Bytes>> {
     let (status, kind, text) = match (request.method(), request.uri().path()) {
+        _ if local_only && !host::is_local(request.headers()) => plain(
+            StatusCode::FORBIDDEN,
+            "use the host 127.0.0.1 or localhost\n",
+        ),
         (&Method::GET | &Method::HEAD, "/metrics") => metrics(source).await,
         (&Method::GET | &Method::HEAD, _) => plain(StatusCode::NOT_FOUND, "see /metrics\n"),
         _ => plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
@@ -125,7 +140,7 @@ async fn respond(
         .header(ALLOW, "GET, HEAD")
         .body(Full::new(Bytes::from(text)));
     // The parts are constants, of which a response can be made.
-    Ok(response.unwrap_or_default())
+    response.unwrap_or_default()
 }
 
 async fn metrics(source: &MetricsSource) -> (StatusCode, &'static str, String) {
@@ -143,16 +158,21 @@ fn plain(status: StatusCode, text: &str) -> (StatusCode, &'static str, String) {
 mod tests {
     use std::{
         io::{Read, Write},
+        net::SocketAddr,
         time::Duration,
     };
 
     use crate::node::{Node, NodeConfig};
 
-    fn request(addr: std::net::SocketAddr, line: &str) -> String {
+    fn request(addr: SocketAddr, line: &str) -> String {
+        request_at(addr, line, &addr.to_string())
+    }
+
+    fn request_at(addr: SocketAddr, line: &str, host: &str) -> String {
         let mut stream = std::net::TcpStream::connect(addr).expect("it listens");
         write!(
             stream,
-            "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            "{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         )
         .expect("sent");
         let mut text = String::new();
@@ -176,6 +196,19 @@ mod tests {
         assert!(page.contains("application/openmetrics-text"), "{page}");
         assert!(request(addr, "GET /").starts_with("HTTP/1.1 404"));
         assert!(request(addr, "POST /metrics").starts_with("HTTP/1.1 405"));
+        let rebound = request_at(addr, "GET /metrics", "evil.example");
+        assert!(rebound.starts_with("HTTP/1.1 403"), "{rebound}");
+        let half_sent: Vec<_> = (0..40)
+            .map(|_n| {
+                let mut stream = std::net::TcpStream::connect(addr).expect("it listens");
+                stream
+                    .write_all(b"GET /metrics HTTP/1.1\r\nHo")
+                    .expect("sent");
+                stream
+            })
+            .collect();
+        assert!(request(addr, "GET /metrics").starts_with("HTTP/1.1 200 OK"));
+        drop(half_sent);
         let mut second = NodeConfig::at(&home.path().join("second"));
         second.metrics = Some(addr);
         let refused = Node::start(&second).expect_err("it is taken").to_string();

@@ -37,6 +37,14 @@ pub(super) const MAGIC: &[u8] = b"distro-tui recording 3\n";
 /// The maximum size of a recording, in bytes.
 pub(super) const MAX_BYTES: u64 = 1 << 30;
 
+/// The maximum number of cells of a recorded terminal; a replay draws it for every key.
+pub(super) const MAX_CELLS: u32 = 400_000;
+
+/// Returns true for the size of a terminal that can be recorded.
+pub(super) fn is_recordable((width, height): (u16, u16)) -> bool {
+    u32::from(width) * u32::from(height) <= MAX_CELLS
+}
+
 /// The first frame of a recording.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RecordingHeader {
@@ -149,6 +157,9 @@ impl Recorder {
         size: (u16, u16),
         now: Timestamp,
     ) -> io::Result<()> {
+        if !is_recordable(size) {
+            return Err(io::Error::other("the terminal is too large to be recorded"));
+        }
         self.last = now;
         self.out.write_all(MAGIC)?;
         self.write_frame(&RecordingHeader::new(header, size, now))

@@ -17,7 +17,7 @@ use super::{
     effect::Msg,
     key::Key,
     model::{Model, Replay, Scroll},
-    record::{Frame, FrameBody, MAGIC, MAX_BYTES, RecordingHeader, rows},
+    record::{Frame, FrameBody, MAGIC, MAX_BYTES, MAX_CELLS, RecordingHeader, is_recordable, rows},
     run::to_message,
     scope,
     signals::{OsSignal, Signals},
@@ -37,6 +37,13 @@ const FRAME_INTERVAL: Duration = Duration::from_millis(16);
 const SKIP: Duration = Duration::from_secs(10);
 /// The minimum and the maximum speed.
 const SPEEDS: (f64, f64) = (0.125, 128.0);
+
+/// The longest recording: 100 years of 365 days.
+const MAX_LENGTH: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// The latest start of a recording: the year 9000.
+const MAX_START: Timestamp = Timestamp(221_845_392_000_000_000);
+/// The longest time for which frames are applied before the screen reacts to a key again.
+const SEEK_STEP: Duration = Duration::from_millis(50);
 
 /// The reason why a recording cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +96,16 @@ impl Player {
         let (start, first) =
             frame(&bytes, MAGIC.len()).ok_or_else(|| Cause::from_message(message))?;
         let start: RecordingHeader = postcard::from_bytes(start).map_err(invalid)?;
+        let (width, height) = start.size;
+        if !is_recordable(start.size) {
+            let why = format!(
+                "its terminal of {width}x{height} cells is too large; at most {MAX_CELLS} cells are shown"
+            );
+            return Err(Cause::from_message(why));
+        }
+        if start.at > MAX_START {
+            return Err(Cause::from_message(message));
+        }
         let mut player = Self {
             now: start.at,
             size: start.size,
@@ -103,7 +120,12 @@ impl Player {
         let mut at = first;
         while let Some((body, next)) = frame(&player.bytes, at) {
             let (after, _rest): (u64, _) = postcard::take_from_bytes(body).map_err(invalid)?;
-            player.length += Duration::from_micros(after);
+            player.length = player.length.saturating_add(Duration::from_micros(after));
+            if player.length > MAX_LENGTH {
+                return Err(Cause::from_message(
+                    "it is longer than 100 years, so it is damaged",
+                ));
+            }
             at = next;
         }
         Ok(player)
@@ -142,10 +164,13 @@ impl Player {
         let Some((body, next)) = frame(&self.bytes, self.next) else {
             return false;
         };
-        let Ok(Frame { after, message }) = postcard::from_bytes(body) else {
-            // An unreadable frame ends the recording.
-            self.bytes.truncate(self.next);
-            return false;
+        let (after, message) = match postcard::from_bytes(body) {
+            Ok(Frame { after, message }) if is_showable(&message) => (after, message),
+            _ => {
+                // An unreadable frame ends the recording.
+                self.bytes.truncate(self.next);
+                return false;
+            }
         };
         self.next = next;
         self.now = self.now.after(Duration::from_micros(after));
@@ -188,11 +213,36 @@ impl Player {
     }
 
     /// Applies all frames up to a time.
+    #[cfg(test)]
     pub(super) fn seek(&mut self, to: Duration, model: &mut Model) {
+        self.seek_while(to, model, || true);
+    }
+
+    /// Applies frames up to a time, as long as `go_on` returns true. Returns true if all of them are applied.
+    fn seek_while(&mut self, to: Duration, model: &mut Model, go_on: impl Fn() -> bool) -> bool {
         if to < self.at() {
             self.rewind(model);
         }
-        while self.next_at().is_some_and(|at| at <= to) && self.step(model) {}
+        while self.next_at().is_some_and(|at| at <= to) {
+            if !go_on() {
+                return false;
+            }
+            if !self.step(model) {
+                break;
+            }
+        }
+        true
+    }
+}
+
+/// Returns true for a message that can be applied, whoever has written the file.
+fn is_showable(message: &FrameBody) -> bool {
+    match message {
+        FrameBody::Msg(msg) => match **msg {
+            Msg::Resize(width, height) => is_recordable((width, height)),
+            _ => true,
+        },
+        FrameBody::Tasks { .. } => true,
     }
 }
 
@@ -212,6 +262,8 @@ struct ReplayLoop {
     paused: bool,
     /// A point in time and the position then; the current position follows from it.
     anchor: (Instant, Duration),
+    /// Frames that are due are not applied yet.
+    behind: bool,
 }
 
 impl ReplayLoop {
@@ -230,8 +282,11 @@ impl ReplayLoop {
 
     /// Returns the time of the next frame.
     fn due(&self) -> Option<Instant> {
-        let next = self.player.next_at().filter(|_| !self.paused)?;
         let (since, at) = self.anchor;
+        if self.behind {
+            return Some(Instant::now());
+        }
+        let next = self.player.next_at().filter(|_| !self.paused)?;
         Some(since + next.saturating_sub(at).div_f64(self.speed))
     }
 
@@ -268,14 +323,14 @@ impl ReplayLoop {
 
     fn skip_to(&mut self, to: Duration) {
         let to = to.min(self.player.length);
-        self.player.seek(to, &mut self.model);
         self.set_anchor(to);
     }
 
-    /// Applies the frames that are due.
+    /// Applies the frames that are due, for [`SEEK_STEP`] at most.
     fn catch_up(&mut self) {
-        let to = self.position();
-        self.player.seek(to, &mut self.model);
+        let (to, since) = (self.position(), Instant::now());
+        let go_on = || since.elapsed() < SEEK_STEP;
+        self.behind = !self.player.seek_while(to, &mut self.model, go_on);
         self.model.replay = Some(Replay {
             at: self.player.at().max(to).min(self.player.length),
             length: self.player.length,
@@ -301,6 +356,7 @@ pub(super) async fn run(
         speed: speed.clamp(SPEEDS.0, SPEEDS.1),
         paused,
         anchor: (Instant::now(), Duration::ZERO),
+        behind: false,
     };
     let mut keys = EventStream::new();
     let mut signals = Signals::listen()?;
@@ -345,5 +401,113 @@ pub(super) async fn run(
                 _ => {}
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::{model::Header, record::Recorder};
+
+    /// The frames of a recording, as bytes.
+    fn frames(frames: &[Frame]) -> Vec<u8> {
+        let frames = frames.iter().map(|frame| {
+            let body = postcard::to_stdvec(frame).expect("serializes");
+            let length = u32::try_from(body.len()).expect("short");
+            [&length.to_be_bytes()[..], &body].concat()
+        });
+        frames.collect::<Vec<_>>().concat()
+    }
+
+    fn frame_after(after: u64, msg: Msg) -> Frame {
+        Frame {
+            after,
+            message: FrameBody::Msg(Box::new(msg)),
+        }
+    }
+
+    /// A recording that begins at this time.
+    fn recording(at: Timestamp, rest: &[Frame]) -> Vec<u8> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("recording");
+        let mut recorder = Recorder::create(&path).expect("created");
+        recorder
+            .begin(&Header::default(), (80, 24), at)
+            .expect("room");
+        drop(recorder);
+        let start = std::fs::read(&path).expect("readable");
+        [start, frames(rest)].concat()
+    }
+
+    fn refused(bytes: Vec<u8>) -> String {
+        match Player::new(bytes) {
+            Ok(_) => panic!("it is refused"),
+            Err(why) => why.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_is_too_large_to_draw_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for size in [(u16::MAX, u16::MAX), (5_000, 5_000), (1_000, 401)] {
+            let mut recorder =
+                Recorder::create(&folder.path().join(size.0.to_string())).expect("created");
+            let recorded = recorder.begin(&Header::default(), size, Timestamp(0));
+            recorded.expect_err("it could not be shown");
+        }
+        let small = recording(Timestamp(0), &[]);
+        let header_at = MAGIC.len();
+        let (body, _) = frame(&small, header_at).expect("a header");
+        let mut header: RecordingHeader = postcard::from_bytes(body).expect("a header");
+        header.size = (5_000, 5_000);
+        let body = postcard::to_stdvec(&header).expect("serializes");
+        let length = u32::try_from(body.len()).expect("short").to_be_bytes();
+        let why = refused([MAGIC, &length, &body].concat());
+        assert!(why.contains("5000x5000 cells is too large"), "{why}");
+        assert!(is_recordable((1_000, 400)));
+    }
+
+    #[test]
+    fn a_recording_that_grows_too_large_ends_there() {
+        let sizes = [(100, 30), (u16::MAX, u16::MAX), (10, 10)];
+        let resizes = sizes.map(|(width, height)| frame_after(1, Msg::Resize(width, height)));
+        let mut player = Player::new(recording(Timestamp(0), &resizes)).expect("a recording");
+        let mut model = crate::ui::tests::fixture::fresh();
+        player.rewind(&mut model);
+        assert!(player.step(&mut model));
+        assert_eq!(player.size, (100, 30));
+        assert!(!player.step(&mut model));
+        assert_eq!(player.size, (100, 30));
+    }
+
+    #[test]
+    fn times_that_no_clock_has_are_refused() {
+        let far: Vec<_> = (0..3).map(|_n| frame_after(u64::MAX, Msg::Tick)).collect();
+        let why = refused(recording(Timestamp(0), &far));
+        assert!(why.contains("longer than 100 years"), "{why}");
+        refused(recording(Timestamp(u64::MAX), &[]));
+        let day = frame_after(86_400_000_000, Msg::Tick);
+        let mut player = Player::new(recording(Timestamp(0), &[day])).expect("a recording");
+        let mut model = crate::ui::tests::fixture::fresh();
+        player.rewind(&mut model);
+        player.seek(Duration::from_secs(86_400), &mut model);
+        assert_eq!(player.at(), player.length);
+    }
+
+    #[test]
+    fn a_long_seek_is_interrupted_and_continued() {
+        let ticks: Vec<_> = (0..100).map(|_n| frame_after(1, Msg::Tick)).collect();
+        let mut player = Player::new(recording(Timestamp(0), &ticks)).expect("a recording");
+        let mut model = crate::ui::tests::fixture::fresh();
+        player.rewind(&mut model);
+        let left = std::cell::Cell::new(10);
+        let go_on = || {
+            left.set(left.get() - 1);
+            left.get() >= 0
+        };
+        assert!(!player.seek_while(Duration::from_micros(100), &mut model, go_on));
+        assert_eq!(player.at(), Duration::from_micros(10));
+        assert!(player.seek_while(Duration::from_micros(100), &mut model, || true));
+        assert_eq!(player.at(), Duration::from_micros(100));
     }
 }
