@@ -3,16 +3,37 @@
 use std::borrow::Cow;
 
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The most characters without a width, such as accents, on one character; no script needs more.
+const MAX_MARKS: usize = 6;
 
 /// Replaces everything that moves a cursor, changes a colour or turns the reading direction: control
 /// characters become their pictures, directional marks a replacement character. Joined emoji are split,
-/// because terminals disagree on the width of the joined form.
+/// because terminals disagree on the width of the joined form. More than [`MAX_MARKS`] marks on one character
+/// are removed, because they would be drawn over other lines.
 pub(crate) fn sanitize(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
+    let mut marks = Marks::default();
+    if !text.chars().any(|c| is_unsafe(c) || marks.is_too_many(c)) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.chars().filter_map(replacement).collect())
+    let mut marks = Marks::default();
+    let safe = text.chars().filter_map(replacement);
+    Cow::Owned(safe.filter(|c| !marks.is_too_many(*c)).collect())
+}
+
+/// The number of marks since the last character with a width.
+#[derive(Default)]
+struct Marks(usize);
+
+impl Marks {
+    /// Counts the next character; returns true for a mark that is one too many.
+    fn is_too_many(&mut self, c: char) -> bool {
+        // Below the first combining character no character lacks a width.
+        let is_mark = c >= '\u{300}' && c.width() == Some(0);
+        self.0 = if is_mark { self.0 + 1 } else { 0 };
+        self.0 > MAX_MARKS
+    }
 }
 
 /// Returns the character to show; `None` removes it.
@@ -175,6 +196,23 @@ mod tests {
         assert_eq!(sanitize("\u{202e}evil"), "\u{fffd}evil");
         assert_eq!(sanitize("👩\u{200d}👧"), "👩👧");
         assert!(matches!(sanitize("plain é 漢"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_character_has_a_bounded_number_of_marks() {
+        let marks = |count| format!("a{}b", "\u{301}".repeat(count));
+        assert_eq!(sanitize(&marks(1_327)), marks(MAX_MARKS));
+        assert!(matches!(sanitize(&marks(MAX_MARKS)), Cow::Borrowed(_)));
+        // The marks of a removed character count for the one before.
+        let joined = format!("a{0}\u{200d}{0}", "\u{301}".repeat(MAX_MARKS));
+        assert_eq!(sanitize(&joined).chars().count(), 1 + MAX_MARKS);
+        for text in [
+            "e\u{301}\u{323}",
+            "ก\u{e34}\u{e4b}",
+            "\u{1112}\u{1161}\u{11ab}",
+        ] {
+            assert_eq!(sanitize(text), text, "no script is harmed");
+        }
     }
 
     #[test]
