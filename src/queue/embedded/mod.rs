@@ -29,6 +29,7 @@ mod core;
 mod dispatcher;
 mod idempotency;
 mod recovery;
+mod retention_clock;
 pub mod store;
 
 use std::{

@@ -18,6 +18,14 @@ pub(in crate::queue) struct Job {
     pub(in crate::queue) attempt: u8,
     pub(in crate::queue) function: Arc<TaskFunction>,
     pub(in crate::queue) args: Arc<str>,
+    /// The time after which it must not start.
+    pub(in crate::queue) expires_at: Option<Timestamp>,
+}
+
+impl Job {
+    pub(in crate::queue) fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
 }
 
 /// The outcome of a run.
@@ -41,6 +49,8 @@ pub(in crate::queue) struct WorkerReport {
     pub(in crate::queue) worker: WorkerNumber,
     pub(in crate::queue) ended: Option<RunEnded>,
     pub(in crate::queue) started: Option<RunStarted>,
+    /// A task that the worker has received after it had expired, and did not start.
+    pub(in crate::queue) expired: Option<JobExpired>,
     /// It is the worker's last report.
     pub(in crate::queue) stopped: bool,
 }
@@ -48,6 +58,14 @@ pub(in crate::queue) struct WorkerReport {
 /// The start of a run.
 #[derive(Debug, Clone)]
 pub(in crate::queue) struct RunStarted {
+    pub(in crate::queue) id: TaskId,
+    pub(in crate::queue) run: u64,
+    pub(in crate::queue) at: Timestamp,
+}
+
+/// A job that was too late.
+#[derive(Debug, Clone)]
+pub(in crate::queue) struct JobExpired {
     pub(in crate::queue) id: TaskId,
     pub(in crate::queue) run: u64,
     pub(in crate::queue) at: Timestamp,

@@ -11,7 +11,7 @@ use crate::queue::{
     control::{RunEnd, StopReason, WorkerControl},
     executor::{
         in_flight::InFlightFile,
-        job::{Job, RunEnded, RunOutcome, RunStarted, WorkerReport},
+        job::{Job, JobExpired, RunEnded, RunOutcome, RunStarted, WorkerReport},
     },
     id::{TaskId, WorkerNumber},
     limits::MAX_PAYLOAD,
@@ -49,7 +49,7 @@ impl Worker {
                         break;
                     };
                     let started = Some(self.start_job(&job, self.clock.now()));
-                    if !self.report(None, started).await {
+                    if !self.report(None, None, started).await {
                         break;
                     }
                     job
@@ -59,39 +59,61 @@ impl Worker {
             // A stream of short tasks would never wait, and so never yield the thread to another
             // worker.
             tokio::task::coop::consume_budget().await;
+            let mut expired = None;
             if !self.control.retire.is_cancelled() {
                 next = self.jobs.try_recv().ok();
+                expired = next.take_if(|job| job.is_expired(ended.at));
             }
             let started = next.as_ref().map(|job| self.start_job(job, ended.at));
             if started.is_none() {
                 self.record_in_flight(None);
             }
-            if !self.report(Some(ended), started).await {
+            if !self.report(Some(ended), expired, started).await {
                 break;
             }
         }
         let last = WorkerReport {
             worker: self.id,
             ended: None,
+            expired: None,
             started: None,
             stopped: true,
         };
         self.reports.send(last).await.ok();
     }
 
+    /// The next job that has not expired: one may have waited here for long.
     async fn next_job(&self) -> Option<Job> {
-        tokio::select! {
-            biased;
-            () = self.control.retire.cancelled() => None,
-            job = self.jobs.recv() => job.ok(),
+        loop {
+            let job = tokio::select! {
+                biased;
+                () = self.control.retire.cancelled() => return None,
+                job = self.jobs.recv() => job.ok()?,
+            };
+            if !job.is_expired(self.clock.now()) {
+                return Some(job);
+            }
+            if !self.report(None, Some(job), None).await {
+                return None;
+            }
         }
     }
 
     /// Sends a report; returns false when the engine has stopped.
-    async fn report(&self, ended: Option<RunEnded>, started: Option<RunStarted>) -> bool {
+    async fn report(
+        &self,
+        ended: Option<RunEnded>,
+        expired: Option<Job>,
+        started: Option<RunStarted>,
+    ) -> bool {
         let report = WorkerReport {
             worker: self.id,
             ended,
+            expired: expired.map(|job| JobExpired {
+                id: job.id,
+                run: job.run,
+                at: self.clock.now(),
+            }),
             started,
             stopped: false,
         };
@@ -183,4 +205,71 @@ fn panic_failure(panic: &(dyn Any + Send)) -> TaskFailure {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a value that is not text");
     TaskFailure::new(TaskFailure::PANIC, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::queue::{add, clock::TimeSource, registry::Registry};
+
+    /// A time that stands still.
+    struct StoppedTime(u64);
+
+    impl TimeSource for StoppedTime {
+        fn wall_clock(&self) -> Timestamp {
+            Timestamp(self.0)
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_micros(self.0)
+        }
+    }
+
+    const NOW: u64 = 5_000_000;
+
+    fn job(run: u64, expires_at: Option<u64>) -> Job {
+        let mut registry = Registry::new();
+        add::register(&mut registry);
+        let function = registry.get("add").expect("registered");
+        Job {
+            id: TaskId::Sequence(run),
+            run,
+            attempt: 1,
+            function: Arc::clone(function),
+            args: "[2,3]".into(),
+            expires_at: expires_at.map(Timestamp),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_that_expired_behind_a_busy_worker_is_not_started() {
+        let (jobs, inbox) = async_channel::unbounded();
+        let (outbox, reports) = async_channel::unbounded();
+        let clock = Clock::with(StoppedTime(NOW));
+        let worker = Worker {
+            id: WorkerNumber(1),
+            control: Arc::new(WorkerControl::new(WorkerNumber(1), clock.now())),
+            clock,
+            in_flight: None,
+            jobs: inbox,
+            reports: outbox,
+        };
+        // The first is received by an idle worker, the fourth by one that has just ended a run.
+        let expiries = [Some(NOW), None, Some(NOW + 1), Some(NOW - 1), None];
+        for (run, expires_at) in (1..).zip(expiries) {
+            jobs.try_send(job(run, expires_at)).expect("room");
+        }
+        jobs.close();
+        worker.run().await;
+        let (mut started, mut ended, mut expired) = (Vec::new(), Vec::new(), Vec::new());
+        while let Ok(report) = reports.try_recv() {
+            started.extend(report.started.map(|started| started.run));
+            ended.extend(report.ended.map(|ended| ended.run));
+            expired.extend(report.expired.map(|expired| (expired.run, expired.at.0)));
+        }
+        assert_eq!(expired, [(1, NOW), (4, NOW)]);
+        assert_eq!((started, ended), (vec![2, 3, 5], vec![2, 3, 5]));
+    }
 }

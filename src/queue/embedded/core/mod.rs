@@ -119,6 +119,7 @@ impl Core {
             attempt: task.attempts.saturating_add(1),
             function: Arc::clone(function),
             args: Arc::default(),
+            expires_at: task.expires_at,
         })
     }
 
@@ -164,6 +165,12 @@ impl Core {
             }
         }
         self.enforce_limits(now);
+    }
+
+    /// Returns true if a task has expired that has not been started; it may be in the channel of jobs.
+    pub(super) fn has_expired(&self, now: Timestamp) -> bool {
+        let mut due = self.timers.iter().take_while(|(at, ..)| *at <= now);
+        due.any(|(.., timer)| *timer == Timer::Expire)
     }
 
     /// The next time at which [`Core::advance`] has an effect.

@@ -10,7 +10,7 @@ use crate::queue::{
     embedded::store::StoreChange,
     error::BrokerError,
     event::Event,
-    executor::job::{RunEnded, RunOutcome, RunStarted},
+    executor::job::{JobExpired, RunEnded, RunOutcome, RunStarted},
     id::WorkerNumber,
     index::row::{Completion, EndRow, Row, Run},
     options::TimeLimits,
@@ -55,6 +55,15 @@ impl Core {
         }
         if stop {
             self.request_stop(at, id);
+        }
+    }
+
+    /// Handles the report that a worker has received a task too late.
+    pub(in crate::queue::embedded) fn job_expired(&mut self, expired: &JobExpired) {
+        let id = sequence(&expired.id);
+        let task = self.tasks.get(&id);
+        if task.is_some_and(|task| task.run == expired.run && task.state == State::Queued) {
+            self.finish_task(expired.at, id, State::Expired, None, None, None);
         }
     }
 

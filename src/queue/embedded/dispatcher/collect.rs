@@ -102,7 +102,10 @@ impl Dispatcher {
         let now = Instant::now();
         let until = |at: Timestamp, most: Duration| self.clock.instant(at).min(now + most);
         let due = self.core.next_deadline().map(|at| until(at, CLOCK_CHECK));
-        let sweep = self.next_sweep.map(|at| until(at, RETENTION_INTERVAL));
+        let sweep = self
+            .next_sweep
+            .map(|at| self.retention_clock.wall_clock(at));
+        let sweep = sweep.map(|at| until(at, RETENTION_INTERVAL));
         let persist = (!self.changes.is_empty()).then(|| now + PERSIST_RETRY);
         [due, sweep, persist].into_iter().flatten().min()
     }

@@ -72,7 +72,7 @@ impl Dispatcher {
 
     /// Deletes finished tasks that are over the retention, one step of a bounded number.
     pub(super) fn sweep(&mut self) {
-        let now = self.clock.now();
+        let now = self.retention_clock.at(self.clock.now());
         let next = [self.next_sweep, self.core.take_next_eviction()];
         self.next_sweep = next.into_iter().flatten().min();
         if !self.store.is_over_retention() && self.next_sweep.is_none_or(|at| at > now) {

@@ -25,7 +25,10 @@ impl Dispatcher {
     pub(super) fn decide(&mut self) {
         self.ended_runs = 0;
         if let Some(step) = self.clock.detect_step() {
+            // Jobs have expiry times of their own, which do not follow the step.
+            self.reclaim();
             self.core.apply_clock_step(step);
+            self.retention_clock.apply_step(step);
         }
         let bulk_may_step = self.changes.is_empty();
         let mut inbox = std::mem::take(&mut self.inbox);
@@ -41,7 +44,11 @@ impl Dispatcher {
         }
         // The buffer is reused.
         self.inbox = inbox;
-        self.core.advance(self.clock.now());
+        let now = self.clock.now();
+        if self.core.has_expired(now) {
+            self.reclaim();
+        }
+        self.core.advance(now);
     }
 
     fn handle_report(&mut self, report: WorkerReport) {
@@ -49,6 +56,9 @@ impl Dispatcher {
         if let Some(ended) = report.ended {
             self.ended_runs += 1;
             self.core.run_ended(worker, ended);
+        }
+        if let Some(expired) = report.expired {
+            self.core.job_expired(&expired);
         }
         if let Some(started) = report.started {
             self.core.run_started(worker, started);
@@ -154,6 +164,7 @@ impl Dispatcher {
                 if let Some(key) = key {
                     let row = self.idempotency.insert(now, key, &receipts);
                     self.push_change(StoreChange::Submit(row));
+                    let now = self.retention_clock.at(now);
                     if let Some(before) = self.idempotency.expire(now) {
                         self.push_change(StoreChange::ExpireKeys(before));
                     }

@@ -37,6 +37,7 @@ use super::{
     core::{Core, RetentionAges},
     idempotency::IdempotencyCache,
     recovery::recovery,
+    retention_clock::RetentionClock,
 };
 use crate::queue::{
     broker::ShutdownReport,
@@ -123,6 +124,7 @@ struct Dispatcher {
     reads: Vec<ReadRequest>,
     stats_requests: Vec<Responder<Stats>>,
     idempotency: IdempotencyCache,
+    retention_clock: RetentionClock,
     /// The error of the last commit, if it failed.
     persist_error: Option<String>,
     /// The time of the next check of the retention.
@@ -190,6 +192,7 @@ impl DispatcherThread {
             reads: Vec::new(),
             stats_requests: Vec::new(),
             idempotency: IdempotencyCache::default(),
+            retention_clock: RetentionClock::default(),
             persist_error: None,
             next_sweep: None,
         };

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use tokio::time::{Instant, timeout};
@@ -12,6 +12,7 @@ use crate::cause::Cause;
 use crate::queue::{
     add,
     broker::{Broker, BulkAction, Control, Inspect, Submit},
+    clock::TimeSource,
     embedded::{
         Embedded, Handle, MAX_COMMANDS,
         bulk::{MAX_BULK_ACTIONS, PAGE_SIZE},
@@ -118,6 +119,10 @@ impl Store for FailingStore {
 
 /// Runs a script against a dispatcher without workers, both on one runtime with a paused clock.
 fn run<S: Future<Output = ()>>(script: impl FnOnce(Embedded, Outage) -> S) {
+    run_with(Clock::start(), script);
+}
+
+fn run_with<S: Future<Output = ()>>(clock: Clock, script: impl FnOnce(Embedded, Outage) -> S) {
     let outage = Outage::default();
     let store = FailingStore {
         inner: Memory::new(Retention::default()),
@@ -132,7 +137,7 @@ fn run<S: Future<Output = ()>>(script: impl FnOnce(Embedded, Outage) -> S) {
             ..BrokerConfig::default()
         },
         registry: registry.clone(),
-        clock: Clock::start(),
+        clock,
         store: Box::new(store),
         opened: OpenReport::default(),
         commands: inbox,
@@ -344,5 +349,55 @@ fn further_bulk_actions_are_rejected_while_many_are_in_progress() {
             .map(|outcome| outcome.expect("finishes").done)
             .sum();
         assert_eq!(done, TASKS);
+    });
+}
+
+/// A machine whose clocks are set by hand, in microseconds.
+#[derive(Clone, Default)]
+struct ManualTime {
+    wall_clock: Arc<AtomicU64>,
+    monotonic: Arc<AtomicU64>,
+}
+
+impl ManualTime {
+    fn pass(&self, time: Duration) {
+        self.set_forward(time);
+        let micros = u64::try_from(time.as_micros()).expect("short");
+        self.monotonic.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    fn set_forward(&self, by: Duration) {
+        let micros = u64::try_from(by.as_micros()).expect("short");
+        self.wall_clock.fetch_add(micros, Ordering::Relaxed);
+    }
+}
+
+impl TimeSource for ManualTime {
+    fn wall_clock(&self) -> Timestamp {
+        Timestamp(self.wall_clock.load(Ordering::Relaxed))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(self.monotonic.load(Ordering::Relaxed))
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_forward_does_not_purge_and_the_age_does() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let time = ManualTime::default();
+    time.pass(1_000 * DAY);
+    run_with(Clock::with(time.clone()), |broker, _| async move {
+        submit_and_cancel(&broker).await;
+        time.set_forward(365 * DAY);
+        let stats = broker.stats().await.expect("replies");
+        assert_eq!((stats.count(State::Cancelled), stats.evicted), (TASKS, 0));
+        // The age of cancelled tasks is seven days.
+        time.pass(6 * DAY);
+        let stats = broker.stats().await.expect("replies");
+        assert_eq!((stats.count(State::Cancelled), stats.evicted), (TASKS, 0));
+        time.pass(2 * DAY);
+        // One round deletes a limited number.
+        while broker.stats().await.expect("replies").evicted < TASKS as u64 {}
     });
 }

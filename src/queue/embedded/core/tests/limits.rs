@@ -1,4 +1,5 @@
 use super::*;
+use crate::queue::executor::job::JobExpired;
 
 fn limited(soft: u64, hard: u64) -> TaskOptions {
     TaskOptions {
@@ -153,4 +154,50 @@ fn waiting_tasks_keep_their_order_when_the_clock_is_set_back() {
     world.now += 1;
     let new = world.submit(TaskOptions::default());
     assert_eq!((world.start().0, world.start().0), (old, new));
+}
+
+#[test]
+fn a_task_that_reaches_its_worker_too_late_expires() {
+    let mut world = World::new();
+    let options = TaskOptions {
+        expires: Some(Duration::from_secs(2)),
+        ..TaskOptions::default()
+    };
+    let id = world.submit(options);
+    let job = world.core.next_job().expect("ready");
+    assert_eq!(job.expires_at, Some(at(2_000)));
+    // The core cannot know whether a worker has received the job.
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.state(id), State::Queued);
+    let mut expired = JobExpired {
+        id: job.id.clone(),
+        run: job.run + 1,
+        at: world.at(),
+    };
+    world.core.job_expired(&expired);
+    world.commit();
+    assert_eq!(world.state(id), State::Queued, "the report of another run");
+    expired.run = job.run;
+    world.core.job_expired(&expired);
+    world.commit();
+    let task = world.task(id).expect("stored");
+    assert_eq!((task.state, task.attempts), (State::Expired, 0));
+    assert_eq!(world.core.in_flight(), 0);
+}
+
+#[test]
+fn a_task_that_no_worker_has_received_expires_in_time() {
+    let mut world = World::new();
+    let options = TaskOptions {
+        expires: Some(Duration::from_secs(2)),
+        ..TaskOptions::default()
+    };
+    let id = world.submit(options);
+    let job = world.core.next_job().expect("ready");
+    assert!(!world.core.has_expired(at(1_999)));
+    assert!(world.core.has_expired(at(2_000)));
+    world.core.reclaim_job(&job);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.state(id), State::Expired);
+    assert!(!world.core.has_expired(at(2_000)));
 }
