@@ -11,6 +11,9 @@ use crate::value::excerpt;
 /// Limit of a URI, in bytes.
 pub const MAX_URI: usize = 512;
 
+/// A bound of the text of a socket address with a scheme before it, in bytes.
+const MAX_ADDR: usize = 80;
+
 const DISTRO: &str = "distro";
 const PYRO: &str = "PYRO";
 
@@ -46,6 +49,15 @@ impl Uri {
         Self::Distro {
             object: object.into(),
             addr,
+        }
+    }
+
+    /// Returns a bound of the length of its text, in bytes, without formatting it.
+    pub(in crate::net) const fn len_bound(&self) -> usize {
+        match self {
+            Self::Distro { object, .. } => object.len() + MAX_ADDR,
+            Self::Pyro { object, location } => object.len() + location.len() + PYRO.len() + 2,
+            Self::Other { scheme, rest } => scheme.len() + rest.len() + 1,
         }
     }
 

@@ -2,28 +2,28 @@
 //!
 //! ```text
 //! 58ce3b2a {"version":1}
-//! 7a1d0c44 {"put":{"id":1,"record":{"name":"server","uri":"distro:server@127.0.0.1:4433",…}}}
-//! 0b62f911 {"removed":{"name":"server","owner":[…]}}
+//! 7a1d0c44 {"put":{"id":1,"name":"server","owner":"aaaqc…","uri":"distro:server@127.0.0.1:4433",…}}
+//! 0b62f911 {"removed":{"name":"server","owner":"aaaqc…"}}
+//! 51c4be20 {"evicted":{"owner":"aaaqc…","up_to":17}}
 //! ```
 //!
 //! Opening it cuts off an unfinished last line, keeps a copy if other lines are damaged, and replaces
 //! the file by the names that are left. It is replaced again whenever it has outgrown them.
 
+mod line;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::{self, File},
-    io::{self, Write},
+    io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-use serde::{Deserialize, Serialize};
-
+use self::line::{JournalLine, read_line, write_line};
 use crate::{
     files,
     net::{
@@ -38,18 +38,6 @@ const VERSION: u32 = 1;
 const MIN_COMPACT: u64 = 1 << 20;
 /// The growth factor since the last replacement at which the file is compacted.
 const GROWTH: u64 = 4;
-
-/// One line, after its checksum.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum JournalLine<'a> {
-    Version(u32),
-    Put(Cow<'a, StoredRegistration>),
-    Removed {
-        name: Cow<'a, str>,
-        owner: Principal,
-    },
-}
 
 /// The content of a file.
 #[derive(Debug, Default, PartialEq)]
@@ -72,8 +60,8 @@ pub(super) struct NamesFile {
     compact_at: u64,
     /// Flush each write to disk.
     sync: bool,
-    /// Removals that could not be written yet.
-    unwritten: BTreeSet<(String, Principal)>,
+    /// Removals that could not be written yet, in order.
+    unwritten: Vec<JournalEntry>,
 }
 
 impl NamesFile {
@@ -112,7 +100,7 @@ impl NamesFile {
             torn: false,
             compact_at: compact_at(length),
             sync,
-            unwritten: BTreeSet::new(),
+            unwritten: Vec::new(),
         };
         Ok((file, names.into_values().collect()))
     }
@@ -120,15 +108,14 @@ impl NamesFile {
     /// Appends entries, all of them or none. Removals that failed are repeated by the next call.
     pub(super) fn append(&mut self, entries: &[JournalEntry]) -> io::Result<()> {
         let mut lines = Vec::new();
-        for (name, owner) in &self.unwritten {
-            write_line(&mut lines, &removed(name, *owner))?;
-        }
-        for entry in entries {
-            write_line(&mut lines, &line(entry))?;
+        for entry in self.unwritten.iter().chain(entries) {
+            write_line(&mut lines, &entry.into())?;
         }
         let appended = self.write(&lines);
         if appended.is_err() {
-            self.unwritten.extend(entries.iter().filter_map(removal));
+            let is_removal = |entry: &&JournalEntry| !matches!(entry, JournalEntry::Put(_));
+            self.unwritten
+                .extend(entries.iter().filter(is_removal).cloned());
         } else {
             self.unwritten.clear();
             self.compact();
@@ -195,16 +182,10 @@ fn write_all<'a>(
     let mut lines = Vec::new();
     write_line(&mut lines, &JournalLine::Version(VERSION))?;
     for registration in names {
-        write_line(&mut lines, &JournalLine::Put(Cow::Borrowed(registration)))?;
+        write_line(&mut lines, &registration.into())?;
     }
     files::replace(path, &lines)?;
     Ok((files::open(path)?, lines.len() as u64))
-}
-
-fn write_line(lines: &mut Vec<u8>, line: &JournalLine<'_>) -> io::Result<()> {
-    let text = serde_json::to_string(line)?;
-    let checksum = crc32fast::hash(text.as_bytes());
-    writeln!(lines, "{checksum:08x} {text}")
 }
 
 /// Reads a file. What follows the last line break was never acknowledged.
@@ -220,46 +201,25 @@ fn replay(content: &[u8]) -> JournalContent {
     replay
 }
 
-/// Returns what a line says, or `None` if it is not what was written.
-fn read_line(line: &[u8]) -> Option<JournalLine<'static>> {
-    let (checksum, text) = str::from_utf8(line).ok()?.split_once(' ')?;
-    let whole = checksum == format!("{:08x}", crc32fast::hash(text.as_bytes()));
-    whole.then(|| serde_json::from_str(text).ok()).flatten()
-}
-
 fn apply(line: JournalLine<'_>, replay: &mut JournalContent) {
     match line {
         JournalLine::Version(version) => {
             replay.newer = (version > VERSION).then_some(version).or(replay.newer);
         }
         JournalLine::Put(registration) => {
-            let registration = registration.into_owned();
+            let registration = StoredRegistration::from(registration);
             let key = (registration.record.name.clone(), registration.record.owner);
             replay.names.insert(key, registration);
         }
         JournalLine::Removed { name, owner } => {
-            replay.names.remove(&(name.into_owned(), owner));
+            replay.names.remove(&(name.into_owned(), owner.0));
         }
-    }
-}
-
-fn line(entry: &JournalEntry) -> JournalLine<'_> {
-    match entry {
-        JournalEntry::Put(registration) => JournalLine::Put(Cow::Borrowed(registration)),
-        JournalEntry::Removed { name, owner } => removed(name, *owner),
-    }
-}
-
-fn removed(name: &str, owner: Principal) -> JournalLine<'_> {
-    JournalLine::Removed {
-        name: Cow::Borrowed(name),
-        owner,
-    }
-}
-
-fn removal(entry: &JournalEntry) -> Option<(String, Principal)> {
-    match entry {
-        JournalEntry::Removed { name, owner } => Some((name.clone(), *owner)),
-        JournalEntry::Put(_) => None,
+        JournalLine::Evicted { owner, up_to } => {
+            let is_evicted =
+                |of: &Principal, stored: &StoredRegistration| *of == owner.0 && stored.id <= up_to;
+            replay
+                .names
+                .retain(|(_, of), stored| !is_evicted(of, stored));
+        }
     }
 }

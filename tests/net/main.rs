@@ -5,6 +5,7 @@ mod calls;
 mod faults;
 mod load;
 mod lossy;
+mod names_limits;
 mod names_persist;
 mod overload;
 mod raw_client;

@@ -6,7 +6,7 @@ use super::record::Record;
 use crate::net::{revision_log::RevisionLog, trust::principal::Principal};
 
 /// Number of changes held. A watcher that falls further behind starts again with a snapshot.
-const CAPACITY: usize = 4_096;
+pub(super) const CAPACITY: usize = 4_096;
 
 /// The reason why a record was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,5 +94,18 @@ impl ChangeLog {
     pub(super) fn since(&self, revision: u64, limit: usize) -> Option<(u64, Vec<NameChange>)> {
         let changes: Vec<_> = self.0.all_after(revision)?.take(limit).cloned().collect();
         Some((revision + changes.len() as u64, changes))
+    }
+
+    /// Returns the removals after a revision that are still held.
+    pub(super) fn removals_after(
+        &self,
+        revision: u64,
+    ) -> impl Iterator<Item = (&String, Principal)> {
+        self.0
+            .after(revision)
+            .filter_map(|(_, change)| match change {
+                NameChange::Removed { name, owner, .. } => Some((name, *owner)),
+                NameChange::Put(_) => None,
+            })
     }
 }

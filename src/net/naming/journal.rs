@@ -34,6 +34,13 @@ pub enum JournalEntry {
         /// The owner.
         owner: Principal,
     },
+    /// Everything that one owner had registered is removed.
+    Evicted {
+        /// The owner.
+        owner: Principal,
+        /// The id of the newest registration that is removed.
+        up_to: u64,
+    },
 }
 
 /// The error of a [`Journal`], shared by all who wait for a group of entries.
@@ -45,20 +52,20 @@ pub trait Journal: Send + Sync {
     fn append(&self, entries: Vec<JournalEntry>) -> BoxFuture<'_, Result<(), JournalError>>;
 }
 
-/// Limit of entries that are stored together.
+/// Limit of changes that are stored together; each has one entry, or a few hundred removals.
 const MAX_GROUP: usize = 256;
 
-/// An entry, and the reply to the caller that waits for it.
-struct PendingEntry {
-    entry: JournalEntry,
+/// The entries of one change, and the reply to the caller that waits for them.
+struct PendingEntries {
+    entries: Vec<JournalEntry>,
     reply: oneshot::Sender<Result<(), JournalError>>,
 }
 
 /// A handle to the task that writes the journal. Entries appended under the registry's lock are stored in
-/// that order. The queue has no bound of its own: those who register wait for a reply, and the number of
-/// concurrent calls is limited.
+/// that order. The queue has no bound of its own: callers wait for a reply, and the number of concurrent
+/// calls is limited; there is at most one removal for each name that was registered.
 #[derive(Clone)]
-pub(super) struct JournalHandle(Option<mpsc::UnboundedSender<PendingEntry>>);
+pub(super) struct JournalHandle(Option<mpsc::UnboundedSender<PendingEntries>>);
 
 impl fmt::Debug for JournalHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,13 +89,17 @@ impl JournalHandle {
         (Self(Some(queue)), write_all(journal, entries))
     }
 
-    /// Queues an entry.
-    pub(super) fn append(&self, entry: JournalEntry) -> PersistFuture {
+    /// Queues the entries of one change.
+    pub(super) fn append(&self, entries: impl Iterator<Item = JournalEntry>) -> PersistFuture {
         let Some(queue) = &self.0 else {
             return PersistFuture::ready();
         };
+        let entries: Vec<_> = entries.collect();
+        if entries.is_empty() {
+            return PersistFuture::ready();
+        }
         let (reply, stored) = oneshot::channel();
-        queue.send(PendingEntry { entry, reply }).ok();
+        queue.send(PendingEntries { entries, reply }).ok();
         PersistFuture(Some(stored))
     }
 }
@@ -118,14 +129,17 @@ impl PersistFuture {
     }
 }
 
-async fn write_all(journal: Arc<dyn Journal>, mut entries: mpsc::UnboundedReceiver<PendingEntry>) {
+async fn write_all(
+    journal: Arc<dyn Journal>,
+    mut entries: mpsc::UnboundedReceiver<PendingEntries>,
+) {
     let mut group = Vec::new();
     while entries.recv_many(&mut group, MAX_GROUP).await > 0 {
         let (batch, replies): (Vec<_>, Vec<_>) = group
             .drain(..)
-            .map(|pending| (pending.entry, pending.reply))
+            .map(|pending| (pending.entries, pending.reply))
             .unzip();
-        let stored = journal.append(batch).await;
+        let stored = journal.append(batch.concat()).await;
         for reply in replies {
             // A caller that has given up sees the outcome when it asks again.
             reply.send(stored.clone()).ok();

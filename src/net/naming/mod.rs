@@ -11,11 +11,13 @@ mod connector;
 mod contract;
 mod journal;
 mod lease_keeper;
+mod limiter;
 pub mod proxy;
 mod query;
 mod record;
 mod registry;
 mod server;
+mod turn;
 mod watcher;
 
 pub use self::{
@@ -25,8 +27,8 @@ pub use self::{
     journal::{Journal, JournalEntry, JournalError, StoredRegistration},
     lease_keeper::{LeaseKeeper, LeaseStatus},
     query::{MAX_PAGE, NamePage, NameQuery},
-    record::{Health, MAX_NAME, Millis, Record, RegisterRequest, check_name},
-    registry::{Lease, NameRegistry, NamingLimits},
+    record::{Health, MAX_NAME, MAX_TAG, MAX_TAGS, Millis, Record, RegisterRequest, check_name},
+    registry::{Eviction, Lease, MAX_INSTANCES, NameRegistry, NamingLimits},
     server::NamingServer,
 };
 

@@ -9,9 +9,10 @@ pub type Millis = u64;
 
 /// Limit of a name, in bytes.
 pub const MAX_NAME: usize = 256;
-/// Limits of the tags of one record and of one tag in bytes.
-const MAX_TAGS: usize = 32;
-const MAX_TAG: usize = 128;
+/// Limit of the tags of one record, and of each list of tags in a query.
+pub const MAX_TAGS: usize = 32;
+/// Limit of a tag, in bytes.
+pub const MAX_TAG: usize = 128;
 /// The default lease.
 const DEFAULT_LEASE: Millis = 15_000;
 const SHORTEST_LEASE: Millis = 1_000;
@@ -65,7 +66,7 @@ pub struct RegisterRequest {
     pub name: String,
     /// The object's URI.
     pub uri: Uri,
-    /// Tags: at most 32 of at most 128 bytes.
+    /// Tags: at most [`MAX_TAGS`] of at most [`MAX_TAG`] bytes.
     #[serde(default)]
     pub tags: Vec<String>,
     /// The lease in milliseconds: 0 is for ever, `None` the default of 15 s.
@@ -115,12 +116,7 @@ pub fn check_name(name: &str) -> Result<(), RemoteError> {
 
 /// Validates, sorts and deduplicates tags.
 pub(super) fn check_tags(mut tags: Vec<String>) -> Result<Vec<String>, RemoteError> {
-    if tags.len() > MAX_TAGS {
-        return Err(RemoteError::bad_arguments(format!(
-            "{} tags are over the limit of {MAX_TAGS}",
-            tags.len()
-        )));
-    }
+    check_tag_count(&tags)?;
     for tag in &tags {
         check_text("a tag", tag, MAX_TAG)?;
     }
@@ -129,16 +125,35 @@ pub(super) fn check_tags(mut tags: Vec<String>) -> Result<Vec<String>, RemoteErr
     Ok(tags)
 }
 
+/// Checks the length of a list of tags.
+pub(super) fn check_tag_count(tags: &[String]) -> Result<(), RemoteError> {
+    match tags.len() {
+        0..=MAX_TAGS => Ok(()),
+        count => Err(RemoteError::bad_arguments(format!(
+            "{count} tags are over the limit of {MAX_TAGS}"
+        ))),
+    }
+}
+
+/// Checks the length of a text, if there is one, in bytes.
+pub(super) fn check_text_len(
+    subject: &str,
+    text: Option<&str>,
+    max: usize,
+) -> Result<(), RemoteError> {
+    match text.map_or(0, str::len) {
+        len if len > max => Err(RemoteError::bad_arguments(format!(
+            "{subject} of {len} bytes is over the limit of {max}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn check_text(subject: &str, text: &str, max: usize) -> Result<(), RemoteError> {
     if text.is_empty() {
         return Err(RemoteError::bad_arguments(format!("{subject} is empty")));
     }
-    if text.len() > max {
-        return Err(RemoteError::bad_arguments(format!(
-            "{subject} of {} bytes is over the limit of {max}",
-            text.len()
-        )));
-    }
+    check_text_len(subject, Some(text), max)?;
     if text.chars().any(char::is_control) {
         return Err(RemoteError::bad_arguments(format!(
             "{subject} contains a control character"

@@ -1,6 +1,7 @@
 //! The registry as a pure state machine: time and callers are arguments; nothing here waits, sends or reads
 //! a clock.
 
+mod eviction;
 mod expiry;
 mod instance;
 mod listing;
@@ -28,12 +29,15 @@ use crate::{
     value::excerpt,
 };
 
+/// Limit of owners that share one name: its records fit in one frame together.
+pub const MAX_INSTANCES: usize = 64;
+
 /// Limits of one registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NamingLimits {
     /// Limit of records.
     pub records: usize,
-    /// Limit of owners that share one name.
+    /// Limit of owners that share one name, at most [`MAX_INSTANCES`].
     pub instances: usize,
 }
 
@@ -41,7 +45,7 @@ impl Default for NamingLimits {
     fn default() -> Self {
         Self {
             records: 1_000_000,
-            instances: 64,
+            instances: MAX_INSTANCES,
         }
     }
 }
@@ -57,7 +61,9 @@ pub struct Lease {
     pub revision: u64,
 }
 
+pub use self::eviction::Eviction;
 use self::instance::Instance;
+pub(super) use self::listing::PageScan;
 
 /// Registered names with their owners and leases.
 #[derive(Debug, Default)]
@@ -114,7 +120,8 @@ impl NameRegistry {
                 ));
             }
         }
-        if self.count >= self.limits.records || sharing >= self.limits.instances {
+        if self.count >= self.limits.records || sharing >= self.limits.instances.min(MAX_INSTANCES)
+        {
             return Err(RemoteError::new(
                 Code::Overloaded,
                 "the naming server is at its limit; unregister something or try again later",
@@ -230,28 +237,6 @@ impl NameRegistry {
         Ok(removed.len())
     }
 
-    /// Removes the registrations of a principal, of at most `limit` names; returns their number. It scans every
-    /// name, for the rare case that a key is revoked.
-    pub fn evict(&mut self, owner: Principal, limit: usize) -> usize {
-        let owned = |instances: &Vec<Instance>| instances.iter().any(|i| i.owner == owner);
-        let names: Vec<_> = self
-            .names
-            .iter()
-            .filter(|(_, instances)| owned(instances))
-            .map(|(name, _)| Arc::clone(name))
-            .take(limit)
-            .collect();
-        for name in &names {
-            self.remove_where(name, |instance| instance.owner == owner);
-            self.changes.push(NameChange::Removed {
-                name: name.to_string(),
-                owner,
-                reason: RemovalReason::Unregistered,
-            });
-        }
-        names.len()
-    }
-
     /// Returns every registration of a name, the live ones first.
     ///
     /// # Errors
@@ -341,6 +326,14 @@ impl NameRegistry {
     #[must_use]
     pub fn since(&self, revision: u64, limit: usize) -> Option<(u64, Vec<NameChange>)> {
         self.changes.since(revision, limit)
+    }
+
+    /// Returns the removals after a revision that are still held.
+    pub(super) fn removals_after(
+        &self,
+        revision: u64,
+    ) -> impl Iterator<Item = (&String, Principal)> {
+        self.changes.removals_after(revision)
     }
 
     fn insert(&mut self, name: Arc<str>, instance: Instance) {

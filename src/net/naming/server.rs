@@ -3,19 +3,21 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Mutex as AsyncMutex, Notify, Semaphore, watch},
     time::{Duration, Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    NAME,
-    change_log::NameChange,
+    NAME, change_log,
     contract::{COUNT, LIST, LOOKUP, PING, REGISTER, RENEW, SET_TAGS, UNREGISTER, WATCH},
     journal::{Journal, JournalEntry, JournalHandle, PersistFuture, StoredRegistration},
+    limiter::CallerLimiter,
+    query::{NamePage, NameQuery},
     record::{Millis, RegisterRequest},
-    registry::{Lease, NameRegistry, NamingLimits},
-    watcher::{MAX_PER_EVENT, watch},
+    registry::{Eviction, Lease, NameRegistry, NamingLimits, PageScan},
+    turn::Turn,
+    watcher::watch,
 };
 use crate::net::{
     rpc::{
@@ -39,7 +41,23 @@ struct NamingState {
     /// Notified when the next deadline has moved forward.
     earlier: Notify,
     journal: JournalHandle,
+    /// Held by the one operation that expires leases.
+    sweep: AsyncMutex<()>,
+    /// The searches that run in turns; further ones wait.
+    searching: Semaphore,
+    searches: CallerLimiter,
 }
+
+/// Limit of leases that expire in one step; their changes are all still held when they are stored.
+const MAX_EXPIRED: usize = 256;
+const _: () = assert!(MAX_EXPIRED <= change_log::CAPACITY);
+/// Limit of searches, which are listings by pattern or tags, that run in turns.
+const MAX_SEARCHING: usize = 4;
+/// Limits of searches that run or wait, for each caller and in all.
+const MAX_SEARCHES_PER_CALLER: usize = 16;
+const MAX_SEARCHES: usize = 1_024;
+/// Limit of the running time of one listing. Then its page is returned as it is, with a cursor.
+const MAX_SEARCH_TIME: Duration = Duration::from_millis(50);
 
 impl NamingServer {
     /// Creates an empty naming server that stores nothing.
@@ -70,18 +88,17 @@ impl NamingServer {
             started: Instant::now(),
             earlier: Notify::new(),
             journal,
+            sweep: AsyncMutex::default(),
+            searching: Semaphore::new(MAX_SEARCHING),
+            searches: CallerLimiter::new("searches", MAX_SEARCHES_PER_CALLER, MAX_SEARCHES),
         }))
     }
 
     /// Expires leases until `stop`, with one timer that is armed only while there is a lease.
     pub async fn run(&self, stop: CancellationToken) {
         loop {
-            let due = {
-                let mut registry = self.registry();
-                self.expire_due(&mut registry, self.now());
-                registry.next_deadline()
-            };
-            self.notify_watchers();
+            self.expire_due().await;
+            let due = self.registry().next_deadline();
             let due = async {
                 match due {
                     Some(ms) => sleep_until(self.0.started + Duration::from_millis(ms)).await,
@@ -103,8 +120,9 @@ impl NamingServer {
             .serve(&REGISTER, self, |server, caller, (request,)| {
                 server.register_persisted(caller, request)
             })
-            .serve(&RENEW, self, |server, caller, (name, id)| {
-                ready(server.change(|registry, now| registry.renew(now, &caller, &name, id)))
+            .serve(&RENEW, self, |server, caller, (name, id)| async move {
+                server.expire_due().await;
+                server.change(|registry, now| registry.renew(now, &caller, &name, id))
             })
             .serve(&UNREGISTER, self, |server, caller, (name, all)| {
                 server.unregister_persisted(caller, name, all.unwrap_or(false))
@@ -112,8 +130,8 @@ impl NamingServer {
             .serve(&LOOKUP, self, |server, _, (name,)| {
                 ready(server.registry().lookup(&name))
             })
-            .serve(&LIST, self, |server, _, (query,)| {
-                ready(server.registry().list(&query.unwrap_or_default()))
+            .serve(&LIST, self, |server, caller, (query,)| {
+                server.list(caller, query.unwrap_or_default())
             })
             .serve(&SET_TAGS, self, |server, caller, (name, tags)| {
                 server.set_tags_persisted(caller, name, tags)
@@ -139,16 +157,49 @@ impl NamingServer {
     /// # Errors
     /// [`Code::Overloaded`] when that cannot be stored; they are removed all the same until the next start.
     pub async fn evict(&self, owner: Principal) -> Result<usize, RemoteError> {
-        let mut total = 0;
-        loop {
-            let (removed, persisted) =
-                self.change_removing(|registry, _| registry.evict(owner, MAX_PER_EVENT));
-            if removed == 0 {
-                return Ok(total);
-            }
-            total += removed;
-            persisted.wait().await?;
+        let (mut eviction, persisted) = {
+            let registry = self.registry();
+            let eviction = registry.begin_eviction(owner);
+            let persisted = self.journal_eviction(&eviction);
+            (eviction, persisted)
+        };
+        let mut turn = Turn::begin();
+        while self
+            .change(|registry, _| registry.evict(&mut eviction))
+            .is_continue()
+        {
+            turn.step().await;
         }
+        persisted.wait().await?;
+        // A change that had begun may have been stored meanwhile.
+        self.journal_eviction(&eviction).wait().await?;
+        Ok(eviction.removed())
+    }
+
+    fn journal_eviction(&self, eviction: &Eviction) -> PersistFuture {
+        let (owner, up_to) = (eviction.owner(), eviction.up_to());
+        let entry = JournalEntry::Evicted { owner, up_to };
+        self.0.journal.append(std::iter::once(entry))
+    }
+
+    /// Fills a page in steps.
+    async fn list(self, caller: Caller, query: NameQuery) -> Result<NamePage, RemoteError> {
+        let _permits = match query.matches_all() {
+            true => None,
+            false => Some((
+                self.0.searches.acquire(caller.principal)?,
+                self.0.searching.acquire().await,
+            )),
+        };
+        let mut turn = Turn::begin();
+        let mut scan = PageScan::new(query, self.registry().revision())?;
+        while scan.step(&self.registry()).is_continue() {
+            if turn.spent() > MAX_SEARCH_TIME {
+                return Ok(scan.into_short_page());
+            }
+            turn.step().await;
+        }
+        Ok(scan.into_page())
     }
 
     async fn register_persisted(
@@ -156,6 +207,7 @@ impl NamingServer {
         caller: Caller,
         request: RegisterRequest,
     ) -> Result<Lease, RemoteError> {
+        self.expire_due().await;
         let name = request.name.clone();
         let (lease, persisted) = self.change(|registry, now| {
             let lease = registry.register(now, &caller, request)?;
@@ -180,9 +232,12 @@ impl NamingServer {
             let message = "the naming server's own name cannot be removed";
             return Err(RemoteError::new(Code::Denied, message));
         }
-        let (removed, persisted) =
-            self.change_removing(|registry, _| registry.unregister(&caller, &name, all));
-        let removed = removed?;
+        self.expire_due().await;
+        let (removed, persisted) = self.change(|registry, _| {
+            let before = registry.revision();
+            let removed = registry.unregister(&caller, &name, all)?;
+            Ok::<_, RemoteError>((removed, self.journal_removals(registry, before)))
+        })?;
         persisted.wait().await?;
         Ok(removed)
     }
@@ -193,6 +248,7 @@ impl NamingServer {
         name: String,
         tags: Vec<String>,
     ) -> Result<u64, RemoteError> {
+        self.expire_due().await;
         let (revision, persisted) = self.change(|registry, _| {
             let revision = registry.set_tags(&caller, &name, tags)?;
             Ok::<_, RemoteError>((
@@ -207,39 +263,46 @@ impl NamingServer {
     /// Stores the present state of a registration.
     fn journal_put(&self, registry: &NameRegistry, name: &str, owner: Principal) -> PersistFuture {
         match registry.registered(name, owner) {
-            Some(registered) => self.0.journal.append(JournalEntry::Put(registered)),
+            Some(registered) => {
+                let entry = JournalEntry::Put(registered);
+                self.0.journal.append(std::iter::once(entry))
+            }
             None => PersistFuture::ready(),
         }
     }
 
-    /// Expires leases in steps: the registry holds only the newest changes, and all must reach the journal.
-    fn expire_due(&self, registry: &mut NameRegistry, now: Millis) {
-        loop {
-            let before = registry.revision();
-            let more = registry.advance_some(now, MAX_PER_EVENT);
-            // Nobody waits: a record that is restored by mistake expires again.
-            drop(self.journal_removals(registry, before));
-            if !more {
-                return;
-            }
+    /// Expires the leases that have ended, in steps. A call that arrives after a deadline must not find
+    /// expired records.
+    async fn expire_due(&self) {
+        if !self.registry().is_due(self.now()) {
+            return;
+        }
+        let _sweep = self.0.sweep.lock().await;
+        let mut turn = Turn::begin();
+        while self.expire_some() {
+            turn.step().await;
         }
     }
 
-    /// Stores the removals after a revision.
-    fn journal_removals(&self, registry: &NameRegistry, before: u64) -> PersistFuture {
-        if registry.revision() == before {
-            return PersistFuture::ready();
-        }
-        let changes = registry.since(before, usize::MAX);
-        let removals = changes.into_iter().flat_map(|(_, changes)| changes);
-        let entries = removals.filter_map(|change| match change {
-            NameChange::Removed { name, owner, .. } => Some(JournalEntry::Removed { name, owner }),
-            NameChange::Put(_) => None,
-        });
-        // They are written in order, so the last one stands for all.
-        entries.fold(PersistFuture::ready(), |_earlier, entry| {
-            self.0.journal.append(entry)
+    /// Expires some of the leases that have ended; reports whether there may be more.
+    fn expire_some(&self) -> bool {
+        self.change(|registry, now| {
+            let before = registry.revision();
+            let more = registry.advance_some(now, MAX_EXPIRED);
+            // Nobody waits: a record that is restored by mistake expires again.
+            drop(self.journal_removals(registry, before));
+            more
         })
+    }
+
+    /// Stores the removals after a revision, of the newest changes.
+    fn journal_removals(&self, registry: &NameRegistry, before: u64) -> PersistFuture {
+        let removals = registry.removals_after(before);
+        let entries = removals.map(|(name, owner)| JournalEntry::Removed {
+            name: name.clone(),
+            owner,
+        });
+        self.0.journal.append(entries)
     }
 
     /// Returns the number of records.
@@ -260,43 +323,26 @@ impl NamingServer {
         u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
     }
 
+    /// Applies a change to the registry at the present time.
     fn change<T>(&self, change: impl FnOnce(&mut NameRegistry, Millis) -> T) -> T {
-        self.change_removing(change).0
-    }
-
-    /// Applies a change to the registry at the present time; the future waits until its removals are
-    /// stored.
-    fn change_removing<T>(
-        &self,
-        change: impl FnOnce(&mut NameRegistry, Millis) -> T,
-    ) -> (T, PersistFuture) {
         let now = self.now();
-        let (result, persisted, earlier) = {
+        let (result, revision, earlier) = {
             let mut registry = self.registry();
             let before = registry.next_deadline();
-            // Time first: a call that arrives after a deadline must not find expired records.
-            self.expire_due(&mut registry, now);
-            let revision = registry.revision();
             let result = change(&mut registry, now);
-            let persisted = self.journal_removals(&registry, revision);
             let after = registry.next_deadline();
             let earlier = after.is_some_and(|after| before.is_none_or(|before| after < before));
-            (result, persisted, earlier)
+            (result, registry.revision(), earlier)
         };
-        self.notify_watchers();
+        self.0.revision.send_if_modified(|newest| {
+            let news = *newest < revision;
+            *newest = revision.max(*newest);
+            news
+        });
         if earlier {
             self.0.earlier.notify_one();
         }
-        (result, persisted)
-    }
-
-    fn notify_watchers(&self) {
-        let revision = self.registry().revision();
-        self.0.revision.send_if_modified(|newest| {
-            let news = *newest != revision;
-            *newest = revision;
-            news
-        });
+        result
     }
 
     /// Sleeps on the registry's revision.

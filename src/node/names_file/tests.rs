@@ -165,3 +165,35 @@ fn a_write_that_fails_leaves_no_trace_and_removals_are_repeated() {
     assert_eq!(names(home.path()), expected);
     assert_eq!(copies(home.path()), 0);
 }
+
+#[test]
+fn an_owner_is_written_as_it_is_shown() {
+    let home = tempfile::tempdir().expect("a folder");
+    let (mut file, _) = NamesFile::open(home.path(), false).expect("opens");
+    let owner = registration("a", 1).record.owner;
+    file.append(&[put_entry("a", 1), remove("a")])
+        .expect("appended");
+    let text = fs::read_to_string(path(home.path())).expect("text");
+    let shown = format!("\"owner\":\"{owner}\"");
+    assert_eq!(text.matches(&shown).count(), 2, "{text}");
+}
+
+#[test]
+fn one_line_removes_what_an_owner_had_registered_before() {
+    let home = tempfile::tempdir().expect("a folder");
+    let (mut file, _) = NamesFile::open(home.path(), true).expect("opens");
+    let owner = registration("a", 1).record.owner;
+    let entries: Vec<_> = (1..=1000)
+        .map(|id| put_entry(&id.to_string(), id))
+        .collect();
+    file.append(&entries).expect("appended");
+    let before = file.length;
+    let up_to = 1000;
+    file.append(&[
+        put_entry("later", 1001),
+        JournalEntry::Evicted { owner, up_to },
+    ])
+    .expect("appended");
+    assert!(file.length - before < 1000, "{}", file.length - before);
+    assert_eq!(names(home.path()), [registration("later", 1001)]);
+}

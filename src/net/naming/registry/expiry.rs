@@ -14,7 +14,7 @@ impl NameRegistry {
         while self.advance_some(now, usize::MAX) {}
     }
 
-    /// Like [`NameRegistry::advance`], for at most `limit` records; returns whether there may be more.
+    /// Like [`NameRegistry::advance`], for at most `limit` records; reports whether there may be more.
     pub(in crate::net::naming) fn advance_some(&mut self, now: Millis, limit: usize) -> bool {
         for _ in 0..limit {
             let Some(first) = self.due.first_entry().filter(|due| due.key().0 <= now) else {
@@ -24,6 +24,11 @@ impl NameRegistry {
             self.check_lease(now, &name, id);
         }
         true
+    }
+
+    /// Reports whether the state of a record has to change by now.
+    pub(in crate::net::naming) fn is_due(&self, now: Millis) -> bool {
+        self.next_deadline().is_some_and(|due| due <= now)
     }
 
     /// Returns the time of the next state change of a record.

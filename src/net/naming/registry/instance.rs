@@ -6,6 +6,11 @@ use crate::net::{
     uri::Uri,
 };
 
+/// Bytes of an encoded record beside its texts: the names of its fields, the owner and the lease.
+const RECORD_OVERHEAD: usize = 256;
+/// Bytes of an encoded text beside the text: its type and its length.
+const TEXT_OVERHEAD: usize = 4;
+
 /// The registration of a name by one owner.
 #[derive(Debug)]
 pub(super) struct Instance {
@@ -36,6 +41,12 @@ impl Instance {
             Health::Live => self.suspect_at(),
             Health::Suspect => self.expires_at(),
         }
+    }
+
+    /// Returns a bound of the size of its record as encoded, in bytes.
+    pub(super) fn encoded_len(&self, name: &str) -> usize {
+        let tags = self.tags.iter().map(|tag| tag.len() + TEXT_OVERHEAD);
+        RECORD_OVERHEAD + name.len() + self.uri.len_bound() + tags.sum::<usize>()
     }
 
     /// Returns the public form.
