@@ -43,7 +43,7 @@ pub(super) async fn watch_names(naming: NamingClient, events: mpsc::Sender<Names
                 match event {
                     Ok(Some(event)) => {
                         backoff.reset();
-                        from = resume_at(&event);
+                        from = resume_at(from, &event);
                         if events.send(NamesEvent::Changed(event)).await.is_err() {
                             return;
                         }
@@ -63,12 +63,11 @@ pub(super) async fn watch_names(naming: NamingClient, events: mpsc::Sender<Names
     }
 }
 
-/// Returns the revision to resume at after an event; inside a snapshot, only its beginning.
-fn resume_at(event: &NameEvent) -> Option<u64> {
-    match event {
-        NameEvent::Snapshot { more: true, .. } => None,
-        NameEvent::Snapshot { revision, .. } | NameEvent::Changes { revision, .. } => {
-            Some(*revision)
-        }
+/// Returns the revision to resume at after an event; `None` inside a snapshot, which has to begin again.
+const fn resume_at(from: Option<u64>, event: &NameEvent) -> Option<u64> {
+    match (from, event) {
+        (_, NameEvent::Snapshot { more: true, .. }) | (None, NameEvent::Changes { .. }) => None,
+        (_, NameEvent::Snapshot { revision, .. })
+        | (Some(_), NameEvent::Changes { revision, .. }) => Some(*revision),
     }
 }

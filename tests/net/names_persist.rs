@@ -8,7 +8,7 @@ use std::sync::{
 use distro_tui::{
     net::{
         naming::{
-            Health, Journal, JournalEntry, JournalError, NamingLimits, NamingServer, Record,
+            Health, Journal, JournalEntry, JournalError, Lease, NamingLimits, NamingServer, Record,
             RegisterRequest, StoredRegistration,
         },
         rpc::{
@@ -226,4 +226,76 @@ async fn every_removal_is_persisted_however_many_expire_at_once() {
         .iter()
         .filter(|stored| matches!(stored, JournalEntry::Removed { .. }));
     assert_eq!(removed.count(), MANY);
+}
+
+fn register_tagged(name: &str, tag: &str) -> Vec<Value> {
+    let mut args = register(name);
+    if let [Value::Map(request)] = &mut args[..] {
+        request.push(("tags".into(), Value::List(vec![tag.into()])));
+    }
+    args
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_stays_when_a_change_of_it_cannot_be_persisted() {
+    let journal = Arc::new(MemoryJournal::default());
+    let naming = start(&journal, vec![]);
+    let registered = call(&naming, 1, "register", register_tagged("a", "first")).await;
+    let lease: Lease = registered.expect("registered").to_typed().expect("a lease");
+    journal.broken.store(true, Ordering::Relaxed);
+    for (method, args) in [
+        ("register", register_tagged("a", "second")),
+        (
+            "set_tags",
+            vec!["a".into(), Value::List(vec!["third".into()])],
+        ),
+        ("register", register_tagged("a", "fourth")),
+    ] {
+        let refused = call(&naming, 1, method, args).await;
+        assert_eq!(refused.expect_err("refused"), Code::Overloaded, "{method}");
+        let found = call(&naming, 2, "lookup", vec!["a".into()]).await;
+        let found = records(found.expect("still registered"));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].tags, ["first"], "after {method}");
+    }
+    // The owner can still renew what it has.
+    let id = i64::try_from(lease.id).expect("small");
+    let renewed = call(&naming, 1, "renew", vec!["a".into(), id.into()]).await;
+    renewed.expect("its own");
+    assert_eq!(naming.count(), 1);
+}
+
+#[tokio::test]
+async fn a_change_is_persisted_or_undone_also_when_its_caller_has_gone() {
+    let journal = Arc::new(MemoryJournal::default());
+    let naming = start(&journal, vec![]);
+    journal.broken.store(true, Ordering::Relaxed);
+    let abandoned = call(&naming, 1, "register", register("a")).now_or_never();
+    assert!(abandoned.is_none(), "it waits for the journal");
+    while naming.count() > 0 {
+        tokio::task::yield_now().await;
+    }
+    // The next change of this name comes after it.
+    journal.broken.store(false, Ordering::Relaxed);
+    let registered = call(&naming, 1, "register", register("a")).await;
+    registered.expect("registered");
+    assert_eq!(naming.count(), 1);
+}
+
+#[tokio::test]
+async fn an_eviction_is_persisted_at_once() {
+    let journal = Arc::new(MemoryJournal::default());
+    let naming = start(&journal, vec![]);
+    for n in 0..600 {
+        let registered = call(&naming, 1, "register", register(&format!("n{n}"))).await;
+        registered.expect("registered");
+    }
+    let before = journal.stored.lock().expect("whole").len();
+    let evicted = naming.evict(caller(1).principal).await;
+    assert_eq!(evicted.expect("stored"), 600);
+    let stored = journal.stored.lock().expect("whole")[before..].to_vec();
+    assert!(
+        matches!(stored[0], JournalEntry::Evicted { owner, .. } if owner == caller(1).principal)
+    );
+    assert!(stored.len() < 10, "{stored:?}");
 }

@@ -2,11 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::Record;
+use super::record::{RECORD_OVERHEAD, Record};
 use crate::net::{revision_log::RevisionLog, trust::principal::Principal};
 
 /// Number of changes held. A watcher that falls further behind starts again with a snapshot.
 pub(super) const CAPACITY: usize = 4_096;
+/// Limit of changes or records in one event.
+pub(super) const MAX_PER_EVENT: usize = 100;
+/// An event is full when its records take this many bytes, as encoded; it is over this by less than one
+/// record.
+pub(super) const MAX_EVENT_BYTES: usize = 64 << 10;
 
 /// The reason why a record was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,15 +49,24 @@ impl NameChange {
             Self::Removed { name, .. } => name,
         }
     }
+
+    /// Returns a bound of its size as encoded, in bytes.
+    fn encoded_len(&self) -> usize {
+        match self {
+            Self::Put(record) => record.encoded_len(),
+            Self::Removed { name, .. } => RECORD_OVERHEAD + name.len(),
+        }
+    }
 }
 
 /// An event of a watch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NameEvent {
-    /// All records, in one or more parts; the first part replaces earlier state.
+    /// All records, in one or more parts; the first part replaces earlier state. Changes of records that
+    /// were in a part may follow before the next part.
     Snapshot {
-        /// The revision of the whole snapshot.
+        /// The revision of this part. Only after the last part can a watch be resumed from it.
         revision: u64,
         /// Set for the first part.
         first: bool,
@@ -96,16 +110,28 @@ impl ChangeLog {
         Some((revision + changes.len() as u64, changes))
     }
 
-    /// Returns the removals after a revision that are still held.
-    pub(super) fn removals_after(
+    /// Like [`ChangeLog::since`], but only changes of matching names, and as many as fit in one event.
+    pub(super) fn since_matching(
         &self,
         revision: u64,
-    ) -> impl Iterator<Item = (&String, Principal)> {
-        self.0
-            .after(revision)
-            .filter_map(|(_, change)| match change {
-                NameChange::Removed { name, owner, .. } => Some((name, *owner)),
-                NameChange::Put(_) => None,
-            })
+        matches: impl Fn(&str) -> bool,
+    ) -> Option<(u64, Vec<NameChange>)> {
+        let (mut reached, mut changes, mut bytes) = (revision, Vec::new(), 0);
+        for change in self.0.all_after(revision)? {
+            if changes.len() >= MAX_PER_EVENT || bytes >= MAX_EVENT_BYTES {
+                break;
+            }
+            reached += 1;
+            if matches(change.name()) {
+                bytes += change.encoded_len();
+                changes.push(change.clone());
+            }
+        }
+        Some((reached, changes))
+    }
+
+    /// Returns the changes after a revision that are still held.
+    pub(super) fn held_after(&self, revision: u64) -> impl Iterator<Item = &NameChange> {
+        self.0.after(revision).map(|(_, change)| change)
     }
 }

@@ -89,6 +89,11 @@ impl JournalHandle {
         (Self(Some(queue)), write_all(journal, entries))
     }
 
+    /// Reports whether changes are not stored at all.
+    pub(super) const fn stores_nothing(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Queues the entries of one change.
     pub(super) fn append(&self, entries: impl Iterator<Item = JournalEntry>) -> PersistFuture {
         let Some(queue) = &self.0 else {

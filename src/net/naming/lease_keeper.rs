@@ -158,6 +158,11 @@ fn is_transient(error: &CallError) -> bool {
     if matches!(
         remote.code,
         // A server that is just coming up may not know its naming server yet.
-        Code::Overloaded | Code::Internal | Code::Expired | Code::Exists | Code::NotFound
+        Code::Overloaded
+            | Code::QuotaExceeded
+            | Code::Internal
+            | Code::Expired
+            | Code::Exists
+            | Code::NotFound
     ))
 }

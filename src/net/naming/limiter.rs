@@ -43,7 +43,7 @@ impl CallerLimiter {
     /// Opens one more operation of a caller.
     ///
     /// # Errors
-    /// [`Code::Overloaded`] at a limit, with its name.
+    /// [`Code::QuotaExceeded`] or [`Code::Overloaded`] with the name of the limit.
     pub(super) fn acquire(&self, caller: Principal) -> Result<CallerPermit, RemoteError> {
         let mut open = self.lock();
         let Self {
@@ -53,16 +53,17 @@ impl CallerLimiter {
             ..
         } = self;
         let by_caller = open.by_caller.get(&caller).copied().unwrap_or_default();
-        let overloaded = |message| Err(RemoteError::new(Code::Overloaded, message));
         if by_caller >= *per_caller {
-            return overloaded(format!(
+            let message = format!(
                 "the quota of {per_caller} open {subject} per key is used up; end one first"
-            ));
+            );
+            return Err(RemoteError::new(Code::QuotaExceeded, message));
         }
         if open.in_all >= *in_all {
-            return overloaded(format!(
+            let message = format!(
                 "the naming server has {in_all} open {subject}, its limit; try again later"
-            ));
+            );
+            return Err(RemoteError::new(Code::Overloaded, message));
         }
         open.by_caller.insert(caller, by_caller + 1);
         open.in_all += 1;

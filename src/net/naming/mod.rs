@@ -12,6 +12,7 @@ mod contract;
 mod journal;
 mod lease_keeper;
 mod limiter;
+mod name_locks;
 pub mod proxy;
 mod query;
 mod record;
@@ -28,7 +29,7 @@ pub use self::{
     lease_keeper::{LeaseKeeper, LeaseStatus},
     query::{MAX_PAGE, NamePage, NameQuery},
     record::{Health, MAX_NAME, MAX_TAG, MAX_TAGS, Millis, Record, RegisterRequest, check_name},
-    registry::{Eviction, Lease, MAX_INSTANCES, NameRegistry, NamingLimits},
+    registry::{Eviction, Lease, MAX_INSTANCES, NameRegistry, NameUsage, NamingLimits},
     server::NamingServer,
 };
 

@@ -58,6 +58,24 @@ pub struct Record {
     pub exclusive: bool,
 }
 
+impl Record {
+    /// Returns a bound of its size as encoded, in bytes.
+    pub(super) fn encoded_len(&self) -> usize {
+        encoded_len(&self.name, &self.uri, self.tags.iter().map(String::len))
+    }
+}
+
+/// Bytes of an encoded record beside its texts: the names of its fields, the owner and the lease.
+pub(super) const RECORD_OVERHEAD: usize = 256;
+/// Bytes of an encoded text beside the text: its type and its length.
+const TEXT_OVERHEAD: usize = 4;
+
+/// Returns a bound of the size of a record as encoded, in bytes.
+pub(super) fn encoded_len(name: &str, uri: &Uri, tags: impl Iterator<Item = usize>) -> usize {
+    let tags: usize = tags.map(|tag| tag + TEXT_OVERHEAD).sum();
+    RECORD_OVERHEAD + name.len() + uri.len_bound() + tags
+}
+
 /// A request to register an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

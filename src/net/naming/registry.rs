@@ -5,6 +5,9 @@ mod eviction;
 mod expiry;
 mod instance;
 mod listing;
+mod snapshot;
+mod undo;
+mod usage;
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -15,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     change_log::{ChangeLog, NameChange, RemovalReason},
-    journal::StoredRegistration,
+    journal::{JournalEntry, StoredRegistration},
     record::{Health, Millis, Record, RegisterRequest, check_tags},
 };
 use crate::{
@@ -37,6 +40,12 @@ pub const MAX_INSTANCES: usize = 64;
 pub struct NamingLimits {
     /// Limit of records.
     pub records: usize,
+    /// Limit of the bytes of all records.
+    pub bytes: usize,
+    /// Limit of the records of one key; admins have no such limit.
+    pub names_per_key: usize,
+    /// Limit of the bytes in the records of one key; admins have no such limit.
+    pub bytes_per_key: usize,
     /// Limit of owners that share one name, at most [`MAX_INSTANCES`].
     pub instances: usize,
 }
@@ -45,6 +54,9 @@ impl Default for NamingLimits {
     fn default() -> Self {
         Self {
             records: 1_000_000,
+            bytes: 512 << 20,
+            names_per_key: 100_000,
+            bytes_per_key: 64 << 20,
             instances: MAX_INSTANCES,
         }
     }
@@ -63,18 +75,21 @@ pub struct Lease {
 
 pub use self::eviction::Eviction;
 use self::instance::Instance;
-pub(super) use self::listing::PageScan;
+pub use self::usage::NameUsage;
+use self::usage::Usages;
+pub(super) use self::{listing::PageScan, snapshot::SnapshotScan, undo::Undo};
 
 /// Registered names with their owners and leases.
 #[derive(Debug, Default)]
 pub struct NameRegistry {
     limits: NamingLimits,
+    /// The instances of each name in the order of their owners.
     names: BTreeMap<Arc<str>, Vec<Instance>>,
     /// The instances by the time of their next state change; each one with a lease is in here once.
     due: BTreeMap<(Millis, u64), Arc<str>>,
     changes: ChangeLog,
     last_id: u64,
-    count: usize,
+    usages: Usages,
 }
 
 impl NameRegistry {
@@ -91,45 +106,57 @@ impl NameRegistry {
     ///
     /// # Errors
     /// [`Code::Exists`] when another owner has the name exclusively, or has it and the request is
-    /// exclusive; [`Code::Denied`] for readers; [`Code::Overloaded`] at a limit.
+    /// exclusive; [`Code::Denied`] for readers; [`Code::QuotaExceeded`] and [`Code::Overloaded`] at a limit.
     pub fn register(
         &mut self,
         now: Millis,
         caller: &Caller,
         request: RegisterRequest,
     ) -> Result<Lease, RemoteError> {
+        let (lease, _undo) = self.register_undoable(now, caller, request)?;
+        Ok(lease)
+    }
+
+    /// Like [`NameRegistry::register`]; the second value restores the state before it.
+    pub(super) fn register_undoable(
+        &mut self,
+        now: Millis,
+        caller: &Caller,
+        request: RegisterRequest,
+    ) -> Result<(Lease, Undo), RemoteError> {
         caller.require_role(Role::Member)?;
         let (request, lease) = request.validate()?;
-        let others = self
-            .names
-            .get(&*request.name)
-            .into_iter()
-            .flatten()
-            .filter(|instance| instance.owner != caller.principal);
+        let instances = self.names.get(&*request.name).into_iter().flatten();
+        let mut own = None;
         let mut sharing = 0;
-        for other in others {
+        for instance in instances {
+            if instance.owner == caller.principal {
+                own = Some(instance.encoded_len(&request.name));
+                continue;
+            }
             sharing += 1;
-            if other.exclusive || request.exclusive {
+            if instance.exclusive || request.exclusive {
                 return Err(RemoteError::new(
                     Code::Exists,
                     format!(
                         "`{}` is already registered by {}; choose another name",
                         request.name,
-                        other.owner.fingerprint()
+                        instance.owner.fingerprint()
                     ),
                 ));
             }
         }
-        if self.count >= self.limits.records || sharing >= self.limits.instances.min(MAX_INSTANCES)
-        {
+        if sharing >= self.limits.instances.min(MAX_INSTANCES) {
             return Err(RemoteError::new(
                 Code::Overloaded,
-                "the naming server is at its limit; unregister something or try again later",
+                format!(
+                    "`{}` has {sharing} servers, the limit of one name",
+                    request.name
+                ),
             ));
         }
-        self.last_id += 1;
         let instance = Instance {
-            id: self.last_id,
+            id: self.last_id + 1,
             owner: caller.principal,
             uri: request.uri,
             tags: request.tags.into_iter().map(Into::into).collect(),
@@ -137,18 +164,22 @@ impl NameRegistry {
             health: Health::Live,
             exclusive: request.exclusive,
         };
+        let bytes = instance.encoded_len(&request.name);
+        self.usages.check(&self.limits, caller, bytes, own)?;
+        self.last_id += 1;
         let name: Arc<str> = match self.names.get_key_value(&*request.name) {
             Some((name, _)) => Arc::clone(name),
             None => request.name.into(),
         };
-        self.remove_where(&name, |instance| instance.owner == caller.principal);
-        let id = instance.id;
-        self.insert(name, instance);
-        Ok(Lease {
-            id,
+        let replaced = self.remove_where(&name, |instance| instance.owner == caller.principal);
+        let undo = Undo::new(&name, &instance, replaced);
+        let lease = Lease {
+            id: instance.id,
             lease_ms: lease,
-            revision: self.revision(),
-        })
+            revision: self.revision() + 1,
+        };
+        self.insert(name, instance);
+        Ok((lease, undo))
     }
 
     /// Renews a lease for its full length from now; returns the revision.
@@ -255,28 +286,45 @@ impl NameRegistry {
     /// Replaces the tags of the caller's registration; returns the revision.
     ///
     /// # Errors
-    /// [`Code::NotFound`] when the caller has not registered this name.
+    /// [`Code::NotFound`] when the caller has not registered this name; [`Code::QuotaExceeded`] and
+    /// [`Code::Overloaded`] at a limit.
     pub fn set_tags(
         &mut self,
         caller: &Caller,
         name: &str,
         tags: Vec<String>,
     ) -> Result<u64, RemoteError> {
+        let _undo = self.set_tags_undoable(caller, name, tags)?;
+        Ok(self.revision())
+    }
+
+    /// Like [`NameRegistry::set_tags`]; the value restores the state before it.
+    pub(super) fn set_tags_undoable(
+        &mut self,
+        caller: &Caller,
+        name: &str,
+        tags: Vec<String>,
+    ) -> Result<Undo, RemoteError> {
         caller.require_role(Role::Member)?;
         let tags = check_tags(tags)?;
-        let instance = self
-            .names
-            .get_mut(name)
-            .into_iter()
-            .flatten()
-            .find(|instance| instance.owner == caller.principal)
-            .ok_or_else(|| {
-                RemoteError::not_found(format!("the caller has not registered `{name}`"))
-            })?;
-        instance.tags = tags.into_iter().map(Into::into).collect();
-        let record = instance.record(name);
-        self.changes.push(NameChange::Put(record));
-        Ok(self.revision())
+        let instances = self.names.get_key_value(name);
+        let found = instances.and_then(|(key, instances)| {
+            let own = instances.iter().find(|i| i.owner == caller.principal);
+            Some((Arc::clone(key), own?.clone()))
+        });
+        let Some((name, before)) = found else {
+            let message = format!("the caller has not registered `{}`", excerpt(name));
+            return Err(RemoteError::not_found(message));
+        };
+        let mut after = before.clone();
+        after.tags = tags.into_iter().map(Into::into).collect();
+        let (bytes, replaced) = (after.encoded_len(&name), before.encoded_len(&name));
+        self.usages
+            .check(&self.limits, caller, bytes, Some(replaced))?;
+        let undo = Undo::new(&name, &after, vec![before]);
+        self.remove_where(&name, |instance| instance.owner == caller.principal);
+        self.insert(name, after);
+        Ok(undo)
     }
 
     /// Restores a stored registration. It is suspect until its owner renews it, unless it needs no renewal.
@@ -312,7 +360,25 @@ impl NameRegistry {
     /// Returns the number of records.
     #[must_use]
     pub const fn count(&self) -> usize {
-        self.count
+        self.usages.total().names
+    }
+
+    /// Returns the registrations of one owner in numbers.
+    #[must_use]
+    pub fn usage(&self, owner: Principal) -> NameUsage {
+        self.usages.of(owner)
+    }
+
+    /// Returns all registrations in numbers.
+    #[must_use]
+    pub const fn total_usage(&self) -> NameUsage {
+        self.usages.total()
+    }
+
+    /// Returns the limits.
+    #[must_use]
+    pub const fn limits(&self) -> &NamingLimits {
+        &self.limits
     }
 
     /// Returns the number of changes so far.
@@ -328,12 +394,29 @@ impl NameRegistry {
         self.changes.since(revision, limit)
     }
 
-    /// Returns the removals after a revision that are still held.
-    pub(super) fn removals_after(
+    /// Like [`NameRegistry::since`], but only changes of matching names, and as many as fit in one event.
+    pub(super) fn since_matching(
         &self,
         revision: u64,
-    ) -> impl Iterator<Item = (&String, Principal)> {
-        self.changes.removals_after(revision)
+        matches: impl Fn(&str) -> bool,
+    ) -> Option<(u64, Vec<NameChange>)> {
+        self.changes.since_matching(revision, matches)
+    }
+
+    /// Returns the entries that store the changes after a revision, of which the newest are held.
+    pub(super) fn journal_entries(&self, revision: u64) -> impl Iterator<Item = JournalEntry> {
+        self.changes
+            .held_after(revision)
+            .filter_map(|change| match change {
+                NameChange::Put(record) => {
+                    let stored = self.registered(&record.name, record.owner)?;
+                    Some(JournalEntry::Put(stored))
+                }
+                NameChange::Removed { name, owner, .. } => Some(JournalEntry::Removed {
+                    name: name.clone(),
+                    owner: *owner,
+                }),
+            })
     }
 
     fn insert(&mut self, name: Arc<str>, instance: Instance) {
@@ -341,11 +424,15 @@ impl NameRegistry {
             self.due.insert((due, instance.id), Arc::clone(&name));
         }
         self.changes.push(NameChange::Put(instance.record(&name)));
-        self.count += 1;
+        self.usages.add(instance.owner, instance.encoded_len(&name));
         match self.names.entry(name) {
             // Almost every name has one owner.
             btree_map::Entry::Vacant(entry) => drop(entry.insert(vec![instance])),
-            btree_map::Entry::Occupied(mut entry) => entry.get_mut().push(instance),
+            btree_map::Entry::Occupied(mut entry) => {
+                let instances = entry.get_mut();
+                let at = instances.partition_point(|other| other.owner < instance.owner);
+                instances.insert(at, instance);
+            }
         }
     }
 
@@ -368,8 +455,9 @@ impl NameRegistry {
             if let Some(due) = instance.due() {
                 self.due.remove(&(due, instance.id));
             }
+            self.usages
+                .remove(instance.owner, instance.encoded_len(name));
         }
-        self.count -= removed.len();
         removed
     }
 }

@@ -13,9 +13,10 @@ use super::{
     contract::{COUNT, LIST, LOOKUP, PING, REGISTER, RENEW, SET_TAGS, UNREGISTER, WATCH},
     journal::{Journal, JournalEntry, JournalHandle, PersistFuture, StoredRegistration},
     limiter::CallerLimiter,
+    name_locks::NameLocks,
     query::{NamePage, NameQuery},
-    record::{Millis, RegisterRequest},
-    registry::{Eviction, Lease, NameRegistry, NamingLimits, PageScan},
+    record::{MAX_NAME, Millis, RegisterRequest, check_text_len},
+    registry::{Eviction, Lease, NameRegistry, NameUsage, NamingLimits, PageScan, Undo},
     turn::Turn,
     watcher::watch,
 };
@@ -46,7 +47,14 @@ struct NamingState {
     /// The searches that run in turns; further ones wait.
     searching: Semaphore,
     searches: CallerLimiter,
+    watches: CallerLimiter,
+    /// Held by the one change of a name that is being stored.
+    name_locks: NameLocks,
 }
+
+/// Limits of watches, for each caller and in all. Each holds one event, of about 64 KiB at most.
+const MAX_WATCHES_PER_CALLER: usize = 256;
+const MAX_WATCHES: usize = 4_096;
 
 /// Limit of leases that expire in one step; their changes are all still held when they are stored.
 const MAX_EXPIRED: usize = 256;
@@ -91,6 +99,8 @@ impl NamingServer {
             sweep: AsyncMutex::default(),
             searching: Semaphore::new(MAX_SEARCHING),
             searches: CallerLimiter::new("searches", MAX_SEARCHES_PER_CALLER, MAX_SEARCHES),
+            watches: CallerLimiter::new("watches", MAX_WATCHES_PER_CALLER, MAX_WATCHES),
+            name_locks: NameLocks::default(),
         }))
     }
 
@@ -138,8 +148,11 @@ impl NamingServer {
             })
             .serve(&COUNT, self, |server, _, []| ready(Ok(server.count())))
             .serve(&PING, self, |_, _, []| ready(Ok(())))
-            .serve_stream(&WATCH, self, |server, _, (from, prefix)| {
-                watch(server, from, prefix.unwrap_or_default())
+            .serve_stream(&WATCH, self, |server, caller, (from, prefix)| {
+                let prefix = prefix.unwrap_or_default();
+                let permit = check_text_len("a prefix", Some(&prefix), MAX_NAME)
+                    .and_then(|()| server.0.watches.acquire(caller.principal));
+                watch(server, permit, from, prefix)
             })
     }
 
@@ -207,19 +220,12 @@ impl NamingServer {
         caller: Caller,
         request: RegisterRequest,
     ) -> Result<Lease, RemoteError> {
-        self.expire_due().await;
         let name = request.name.clone();
-        let (lease, persisted) = self.change(|registry, now| {
-            let lease = registry.register(now, &caller, request)?;
-            Ok::<_, RemoteError>((lease, self.journal_put(registry, &name, caller.principal)))
-        })?;
-        if let Err(error) = persisted.wait().await {
-            // A registration must not be visible now and lost at the next start.
-            self.change(|registry, _| registry.unregister(&caller, &name, false))
-                .ok();
-            return Err(error);
-        }
-        Ok(lease)
+        self.persist(name, move |registry, now| {
+            let (lease, undo) = registry.register_undoable(now, &caller, request)?;
+            Ok((lease, Some(undo)))
+        })
+        .await
     }
 
     async fn unregister_persisted(
@@ -232,14 +238,11 @@ impl NamingServer {
             let message = "the naming server's own name cannot be removed";
             return Err(RemoteError::new(Code::Denied, message));
         }
-        self.expire_due().await;
-        let (removed, persisted) = self.change(|registry, _| {
-            let before = registry.revision();
-            let removed = registry.unregister(&caller, &name, all)?;
-            Ok::<_, RemoteError>((removed, self.journal_removals(registry, before)))
-        })?;
-        persisted.wait().await?;
-        Ok(removed)
+        // A removal that cannot be stored now is stored later.
+        self.persist(name.clone(), move |registry, _| {
+            Ok((registry.unregister(&caller, &name, all)?, None))
+        })
+        .await
     }
 
     async fn set_tags_persisted(
@@ -248,27 +251,46 @@ impl NamingServer {
         name: String,
         tags: Vec<String>,
     ) -> Result<u64, RemoteError> {
-        self.expire_due().await;
-        let (revision, persisted) = self.change(|registry, _| {
-            let revision = registry.set_tags(&caller, &name, tags)?;
-            Ok::<_, RemoteError>((
-                revision,
-                self.journal_put(registry, &name, caller.principal),
-            ))
-        })?;
-        persisted.wait().await?;
-        Ok(revision)
+        self.persist(name.clone(), move |registry, _| {
+            let undo = registry.set_tags_undoable(&caller, &name, tags)?;
+            Ok((registry.revision(), Some(undo)))
+        })
+        .await
     }
 
-    /// Stores the present state of a registration.
-    fn journal_put(&self, registry: &NameRegistry, name: &str, owner: Principal) -> PersistFuture {
-        match registry.registered(name, owner) {
-            Some(registered) => {
-                let entry = JournalEntry::Put(registered);
-                self.0.journal.append(std::iter::once(entry))
-            }
-            None => PersistFuture::ready(),
+    /// Applies a change of one name and waits until it is stored. One that cannot be stored is undone: what
+    /// is registered now must not be lost at the next start, and what was acknowledged before must not be
+    /// lost now. Changes of one name are stored one after another.
+    async fn persist<T: Send + 'static>(
+        self,
+        name: String,
+        change: impl FnOnce(&mut NameRegistry, Millis) -> Result<(T, Option<Undo>), RemoteError>
+        + Send
+        + 'static,
+    ) -> Result<T, RemoteError> {
+        self.expire_due().await;
+        if self.0.journal.stores_nothing() {
+            let (result, _undo) = self.change(change)?;
+            return Ok(result);
         }
+        // A task of its own completes even if the caller gives up.
+        let changing = tokio::spawn(async move {
+            let _lock = self.0.name_locks.lock(&name).await;
+            let (result, undo, persisted) = self.change(|registry, now| {
+                let before = registry.revision();
+                let (result, undo) = change(registry, now)?;
+                let persisted = self.0.journal.append(registry.journal_entries(before));
+                Ok::<_, RemoteError>((result, undo, persisted))
+            })?;
+            let stored = persisted.wait().await;
+            if let (Err(_), Some(undo)) = (&stored, undo) {
+                self.change(|registry, _| registry.undo(undo));
+            }
+            stored.map(|()| result)
+        });
+        changing
+            .await
+            .unwrap_or_else(|aborted| Err(RemoteError::new(Code::Internal, aborted.to_string())))
     }
 
     /// Expires the leases that have ended, in steps. A call that arrives after a deadline must not find
@@ -289,26 +311,31 @@ impl NamingServer {
         self.change(|registry, now| {
             let before = registry.revision();
             let more = registry.advance_some(now, MAX_EXPIRED);
+            let removals = registry
+                .journal_entries(before)
+                .filter(|entry| !matches!(entry, JournalEntry::Put(_)));
             // Nobody waits: a record that is restored by mistake expires again.
-            drop(self.journal_removals(registry, before));
+            drop(self.0.journal.append(removals));
             more
         })
-    }
-
-    /// Stores the removals after a revision, of the newest changes.
-    fn journal_removals(&self, registry: &NameRegistry, before: u64) -> PersistFuture {
-        let removals = registry.removals_after(before);
-        let entries = removals.map(|(name, owner)| JournalEntry::Removed {
-            name: name.clone(),
-            owner,
-        });
-        self.0.journal.append(entries)
     }
 
     /// Returns the number of records.
     #[must_use]
     pub fn count(&self) -> usize {
         self.registry().count()
+    }
+
+    /// Returns the registrations of one owner in numbers.
+    #[must_use]
+    pub fn usage(&self, owner: Principal) -> NameUsage {
+        self.registry().usage(owner)
+    }
+
+    /// Returns all registrations in numbers.
+    #[must_use]
+    pub fn total_usage(&self) -> NameUsage {
+        self.registry().total_usage()
     }
 
     pub(super) fn registry(&self) -> MutexGuard<'_, NameRegistry> {

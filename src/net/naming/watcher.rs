@@ -1,96 +1,102 @@
 //! Watches of the registry.
 
-use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use futures_util::{Stream, stream};
 use tokio::sync::watch;
 
-use super::{change_log::NameEvent, query::NameQuery, record::Record, server::NamingServer};
+use super::{
+    change_log::NameEvent, limiter::CallerPermit, registry::SnapshotScan, server::NamingServer,
+};
 use crate::net::rpc::error::RemoteError;
 
-/// Limit of changes or records in one event: with the longest of everything it still fits in a frame.
-pub(super) const MAX_PER_EVENT: usize = 100;
-
 /// Returns the changes after the revision `from`, or a snapshot and then every change, of names with a
-/// prefix. A watcher pulls, so it has no buffer that could overflow; one that falls too far behind gets a
-/// snapshot again.
+/// prefix. A watcher pulls: it holds one event at a time, whatever the registry holds, and a position in the
+/// names while it reads the snapshot. One that falls too far behind gets a snapshot again.
 pub(super) fn watch(
     server: NamingServer,
+    permit: Result<CallerPermit, RemoteError>,
     from: Option<u64>,
     prefix: String,
 ) -> impl Stream<Item = Result<NameEvent, RemoteError>> + Send {
-    let watcher = Watcher {
+    let watcher = permit.map(|permit| Watcher {
         wake: server.revision(),
         server,
         sent: from,
+        snapshot: None,
         prefix,
-        snapshot: VecDeque::new(),
-    };
-    stream::unfold(watcher, |mut watcher| async move {
-        let event = watcher.next().await?;
-        Some((Ok(event), watcher))
+        _permit: permit,
+    });
+    stream::unfold(Some(watcher), |watcher| async move {
+        match watcher? {
+            Ok(mut watcher) => {
+                let event = watcher.next().await?;
+                Some((Ok(event), Some(Ok(watcher))))
+            }
+            Err(refused) => Some((Err(refused), None)),
+        }
     })
 }
 
 struct Watcher {
     server: NamingServer,
     wake: watch::Receiver<u64>,
-    /// The revision that was sent; `None` before the snapshot.
+    /// The revision up to which changes were sent; `None` before the snapshot.
     sent: Option<u64>,
+    /// The snapshot, until all of it was sent. Changes of names that it has passed are sent in between.
+    snapshot: Option<SnapshotScan>,
     prefix: String,
-    /// Parts of a snapshot that are not sent yet.
-    snapshot: VecDeque<NameEvent>,
+    _permit: CallerPermit,
 }
 
 impl Watcher {
     async fn next(&mut self) -> Option<NameEvent> {
         loop {
-            if let Some(part) = self.snapshot.pop_front() {
-                return Some(part);
-            }
             self.wake.borrow_and_update();
-            let changes = self
-                .sent
-                .and_then(|sent| self.server.registry().since(sent, MAX_PER_EVENT));
-            match changes {
-                None => self.load_snapshot(),
-                Some((_, changes)) if changes.is_empty() => self.wake.changed().await.ok()?,
-                Some((revision, mut changes)) => {
-                    self.sent = Some(revision);
-                    changes.retain(|change| change.name().starts_with(&self.prefix));
-                    if !changes.is_empty() {
-                        return Some(NameEvent::Changes { revision, changes });
-                    }
-                }
+            match self.read() {
+                ControlFlow::Break(event) => return Some(event),
+                // Changes that are not for this watcher were skipped.
+                ControlFlow::Continue(true) => tokio::task::yield_now().await,
+                ControlFlow::Continue(false) => self.wake.changed().await.ok()?,
             }
         }
     }
 
-    fn load_snapshot(&mut self) {
+    /// Reads the next event, if there is one; otherwise reports whether there may be more to read at once.
+    fn read(&mut self) -> ControlFlow<NameEvent, bool> {
         let registry = self.server.registry();
-        let revision = registry.revision();
-        let mut query = NameQuery {
-            prefix: Some(self.prefix.clone()),
-            ..NameQuery::default()
+        let snapshot = &self.snapshot;
+        let is_for_this = |name: &str| {
+            name.starts_with(&self.prefix)
+                && snapshot.as_ref().is_none_or(|scan| scan.has_passed(name))
         };
-        let mut records: Vec<Record> = Vec::new();
-        while let Ok(page) = registry.list(&query) {
-            records.extend(page.records);
-            match page.next {
-                Some(next) => query.after = Some(next),
-                None => break,
-            }
-        }
-        let parts = records.len().div_ceil(MAX_PER_EVENT).max(1);
-        let mut records = records.into_iter();
-        self.snapshot = (0..parts)
-            .map(|part| NameEvent::Snapshot {
-                revision,
-                first: part == 0,
-                more: part + 1 < parts,
-                records: records.by_ref().take(MAX_PER_EVENT).collect(),
-            })
-            .collect();
+        let changes = self
+            .sent
+            .and_then(|sent| registry.since_matching(sent, is_for_this));
+        let Some((revision, changes)) = changes else {
+            self.sent = Some(registry.revision());
+            self.snapshot = Some(SnapshotScan::new(&self.prefix));
+            return ControlFlow::Continue(true);
+        };
         self.sent = Some(revision);
+        if !changes.is_empty() {
+            return ControlFlow::Break(NameEvent::Changes { revision, changes });
+        }
+        if revision < registry.revision() {
+            return ControlFlow::Continue(true);
+        }
+        let Some(mut scan) = self.snapshot.take() else {
+            return ControlFlow::Continue(false);
+        };
+        let first = scan.is_at_start();
+        let records = registry.snapshot_part(&mut scan);
+        let more = !scan.is_at_end();
+        self.snapshot = more.then_some(scan);
+        ControlFlow::Break(NameEvent::Snapshot {
+            revision,
+            first,
+            more,
+            records,
+        })
     }
 }

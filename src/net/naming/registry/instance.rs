@@ -1,19 +1,14 @@
 //! One registration and its lease.
 
 use crate::net::{
-    naming::record::{Health, Millis, Record},
+    naming::record::{Health, Millis, Record, encoded_len},
     trust::principal::Principal,
     uri::Uri,
 };
 
-/// Bytes of an encoded record beside its texts: the names of its fields, the owner and the lease.
-const RECORD_OVERHEAD: usize = 256;
-/// Bytes of an encoded text beside the text: its type and its length.
-const TEXT_OVERHEAD: usize = 4;
-
 /// The registration of a name by one owner.
-#[derive(Debug)]
-pub(super) struct Instance {
+#[derive(Debug, Clone)]
+pub(in crate::net::naming) struct Instance {
     pub(super) id: u64,
     pub(super) owner: Principal,
     pub(super) uri: Uri,
@@ -45,8 +40,7 @@ impl Instance {
 
     /// Returns a bound of the size of its record as encoded, in bytes.
     pub(super) fn encoded_len(&self, name: &str) -> usize {
-        let tags = self.tags.iter().map(|tag| tag.len() + TEXT_OVERHEAD);
-        RECORD_OVERHEAD + name.len() + self.uri.len_bound() + tags.sum::<usize>()
+        encoded_len(name, &self.uri, self.tags.iter().map(|tag| tag.len()))
     }
 
     /// Returns the public form.

@@ -290,6 +290,7 @@ fn the_registry_is_bounded() {
     let mut registry = NameRegistry::new(NamingLimits {
         records: 2,
         instances: 1,
+        ..NamingLimits::default()
     });
     registry.register(0, &who(1), request("a")).expect("room");
     assert_eq!(
@@ -420,4 +421,76 @@ fn an_evicted_owner_loses_its_names() {
     assert_eq!(left[0].owner, who(2).principal);
     registry.advance(20_000);
     assert_eq!(registry.count(), 0, "no timer of theirs is left behind");
+}
+
+#[test]
+fn a_key_has_quotas_that_name_themselves() {
+    let mut registry = NameRegistry::new(NamingLimits {
+        names_per_key: 2,
+        bytes_per_key: 2_000,
+        ..NamingLimits::default()
+    });
+    for name in ["a", "b", "a"] {
+        registry
+            .register(0, &who(1), request(name))
+            .expect("within the quota");
+    }
+    let refused = registry.register(0, &who(1), request("c"));
+    let refused = refused.expect_err("over the quota");
+    assert_eq!(refused.code, Code::QuotaExceeded);
+    assert!(refused.message.contains("names-per-key"), "{refused}");
+    let tags = |count: usize| -> Vec<String> { (0..count).map(|n| format!("{n:0120}")).collect() };
+    let used = registry.usage(who(1).principal);
+    let refused = registry.set_tags(&who(1), "a", tags(20));
+    let refused = refused.expect_err("over the quota");
+    assert!(refused.message.contains("name-bytes-per-key"), "{refused}");
+    assert_eq!(
+        registry.usage(who(1).principal),
+        used,
+        "nothing has changed"
+    );
+    registry
+        .set_tags(&who(1), "a", tags(3))
+        .expect("there is room");
+    // Others, and admins, are not concerned.
+    registry.register(0, &who(2), request("c")).expect("room");
+    for n in 0..9 {
+        let name = format!("admin-{n}");
+        registry
+            .register(0, &admin(), request(&name))
+            .expect("room");
+    }
+    registry.unregister(&who(1), "a", false).expect("its own");
+    registry.unregister(&who(1), "b", false).expect("its own");
+    assert_eq!(registry.usage(who(1).principal), NameUsage::default());
+    registry
+        .register(0, &who(1), request("d"))
+        .expect("room again");
+    assert_eq!(registry.total_usage().names, registry.count());
+}
+
+#[test]
+fn a_page_of_long_records_is_short_and_has_a_cursor() {
+    let mut registry = NameRegistry::default();
+    for n in 0..400 {
+        let register = RegisterRequest {
+            tags: (0..32).map(|tag| format!("{tag:0128}")).collect(),
+            ..request(&format!("{n:0256}"))
+        };
+        registry.register(0, &who(1), register).expect("free");
+    }
+    let mut query = NameQuery::default();
+    let (mut pages, mut records) = (0, 0);
+    loop {
+        let page = registry.list(&query).expect("listed");
+        let size: usize = page.records.iter().map(Record::encoded_len).sum();
+        assert!(size < listing::MAX_PAGE_BYTES + 6_000, "{size}");
+        (pages, records) = (pages + 1, records + page.records.len());
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(records, 400);
+    assert!(pages > 2, "{pages}");
 }
