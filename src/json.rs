@@ -33,6 +33,9 @@ pub(crate) struct NameJson<'a> {
     tags: &'a [String],
     lease_ms: Option<u64>,
     exclusive: bool,
+    /// Set if the name may be mistaken for another one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    mixed_scripts: bool,
 }
 
 impl<'a> From<&'a Record> for NameJson<'a> {
@@ -45,6 +48,7 @@ impl<'a> From<&'a Record> for NameJson<'a> {
             tags: &record.tags,
             lease_ms: record.lease_ms,
             exclusive: record.exclusive,
+            mixed_scripts: record.has_mixed_scripts(),
         }
     }
 }

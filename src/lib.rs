@@ -31,6 +31,7 @@ pub mod net;
 pub mod node;
 pub mod queue;
 mod retry;
+mod spoofing;
 mod suggest;
 mod text;
 pub mod ui;

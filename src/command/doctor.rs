@@ -1,6 +1,9 @@
 //! `doctor`: checks of everything that can prevent a node from working.
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 
@@ -16,7 +19,8 @@ use crate::{
     },
     node::{self, Locality, NodeHandle, Session},
     queue::{clock::Timestamp, stats::Stats},
-    text::{fmt_duration, pluralize},
+    text::{fmt_count, fmt_duration, pluralize},
+    units::fmt_bytes,
 };
 
 /// The result of a check.
@@ -132,7 +136,7 @@ pub(super) fn run(ctx: &Ctx<'_>, args: &DoctorArgs) -> CmdResult {
             let report = &mut report;
             net.block_on(async move {
                 check_session(&session, report).await;
-                session.end(std::time::Duration::ZERO).await;
+                session.end(Duration::ZERO).await;
             });
         }
     }
@@ -181,7 +185,33 @@ async fn check_session(session: &Session, report: &mut Report) {
     check_names(&node, report).await;
     check_broker(&node, report).await;
     check_upstreams(&node, report).await;
+    check_status(&node, report).await;
     check_findings(&node, report).await;
+}
+
+/// Shows the delays of calls and the use of the limits of names.
+async fn check_status(node: &NodeHandle, report: &mut Report) {
+    // Only members may ask, and a node of an earlier version does not say.
+    let Ok(status) = node.status().await else {
+        return;
+    };
+    let longest = fmt_duration(Duration::from_micros(status.network_longest_us));
+    report.ok(
+        "network",
+        format!("calls waited at most {longest} for the network thread"),
+    );
+    let Some(names) = status.names else { return };
+    report.ok(
+        "names",
+        format!(
+            "{} of at most {}, {}; each key may register {} with {}",
+            fmt_count(names.usage.names),
+            fmt_count(names.max.names),
+            fmt_bytes(names.usage.bytes as u64),
+            fmt_count(names.quota.names),
+            fmt_bytes(names.quota.bytes as u64),
+        ),
+    );
 }
 
 /// The next step where a part of the node does not reply.

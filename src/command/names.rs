@@ -129,7 +129,7 @@ fn show(mut out: Output, records: &[Record]) -> CmdResult {
     } else {
         let row = |record: &Record| {
             vec![
-                record.name.clone(),
+                record.marked_name(),
                 record.health.as_str().to_owned(),
                 record.owner.fingerprint(),
                 record.uri.to_string(),
@@ -259,7 +259,7 @@ async fn watch(node: &NodeHandle, prefix: &str, mut out: Output) -> CmdResult {
 fn print_record(out: &mut Output, record: &Record) -> Result<(), CmdError> {
     let text = format!(
         "{}  {}  {}  {}  {}",
-        record.name,
+        record.marked_name(),
         record.health.as_str(),
         record.owner.fingerprint(),
         record.uri,

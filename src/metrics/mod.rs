@@ -28,7 +28,7 @@ use self::{
 };
 use crate::{
     health::Findings,
-    net::{naming::NamingServer, rpc::endpoint::Endpoint},
+    net::{naming::NamingServer, rpc::endpoint::Endpoint, watchdog::Watchdog},
     queue::broker::Broker,
 };
 
@@ -49,14 +49,20 @@ pub(crate) struct MetricsSource {
     pub(crate) naming: Option<NamingServer>,
     pub(crate) endpoint: Endpoint,
     pub(crate) findings: Findings,
+    pub(crate) watchdog: Watchdog,
 }
 
 impl MetricsSource {
     async fn collect(&self) -> Option<MetricsSnapshot> {
         let mut metrics = MetricsSnapshot {
-            names: self.naming.as_ref().map_or(0, NamingServer::count),
+            names: self
+                .naming
+                .as_ref()
+                .map(NamingServer::total_usage)
+                .unwrap_or_default(),
             calls: self.endpoint.call_counts(),
             findings: self.findings.list(),
+            network_longest: self.watchdog.longest(),
             ..MetricsSnapshot::default()
         };
         if let Some(broker) = &self.broker {

@@ -1,6 +1,6 @@
 //! Metrics as text in the OpenMetrics format.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use prometheus_client::{
     collector::Collector,
@@ -11,6 +11,7 @@ use prometheus_client::{
 
 use crate::{
     health::{Finding, FindingKind},
+    net::naming::NameUsage,
     queue::{
         stats::{BUCKET_BOUNDS, Buckets, NameHistograms, Percentiles, Stats},
         worker::{WorkerState, WorkerStatus},
@@ -23,7 +24,8 @@ pub(super) struct MetricsSnapshot {
     pub(super) stats: Stats,
     pub(super) workers: Vec<WorkerStatus>,
     pub(super) histograms: Vec<NameHistograms>,
-    pub(super) names: usize,
+    pub(super) names: NameUsage,
+    pub(super) network_longest: Duration,
     pub(super) calls: (u64, u64),
     pub(super) findings: Vec<Finding>,
 }
@@ -46,7 +48,13 @@ impl Collector for MetricsSnapshot {
         self.times(&mut page)?;
         self.storage(&mut page)?;
         let page = &mut page;
-        gauge(page, "names", "Registered names", self.names as f64)?;
+        let names = self.names;
+        gauge(page, "names", "Registered names", names.names as f64)?;
+        let help = "Bytes of registered names with their URIs and tags";
+        gauge(page, "name_bytes", help, names.bytes as f64)?;
+        let help = "Longest time for which the network thread kept calls waiting, in seconds";
+        let longest = self.network_longest.as_secs_f64();
+        gauge(page, "network_longest_seconds", help, longest)?;
         let (succeeded, failed) = self.calls;
         let calls = [("ok", succeeded), ("error", failed)];
         counters(
@@ -206,7 +214,7 @@ fn histograms(
 }
 
 fn histogram(mut metric: MetricEncoder<'_>, counts: &Buckets) -> fmt::Result {
-    let bounds = BUCKET_BOUNDS.iter().map(std::time::Duration::as_secs_f64);
+    let bounds = BUCKET_BOUNDS.iter().map(Duration::as_secs_f64);
     let bounds = bounds.chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = bounds.zip(counts.within.iter().copied()).collect();
     let count = counts.within.iter().sum();
@@ -241,7 +249,7 @@ mod tests {
         let metrics = MetricsSnapshot {
             stats,
             histograms,
-            names: 3,
+            names: NameUsage { names: 3, bytes: 9 },
             calls: (9, 1),
             ..MetricsSnapshot::default()
         };

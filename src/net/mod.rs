@@ -9,6 +9,7 @@
 //! | [`admission`] | the object by which members are listed, invited and removed |
 //! | [`greeter`] | the object that greets |
 //! | [`uri`] | URIs of objects |
+//! | `watchdog` | the longest work on the network thread |
 //! | `revision_log` | a bounded log for readers that catch up by revision |
 
 pub mod admission;
@@ -19,3 +20,4 @@ pub(crate) mod revision_log;
 pub mod rpc;
 pub mod trust;
 pub mod uri;
+pub(crate) mod watchdog;

@@ -2,11 +2,16 @@
 //!
 //! A URI names a place, not an owner: the key to expect there is in the naming server's record.
 
-use std::{borrow::Cow, fmt, net::SocketAddr, str::FromStr};
+use std::{
+    borrow::Cow,
+    fmt,
+    net::{Ipv6Addr, SocketAddr},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::value::excerpt;
+use crate::{spoofing::find_invisible, value::excerpt};
 
 /// Limit of a URI, in bytes.
 pub const MAX_URI: usize = 512;
@@ -81,6 +86,9 @@ pub enum ParseUriError {
     /// It has a control character.
     #[error("the URI contains a control character")]
     ControlCharacter,
+    /// It has a character that cannot be seen.
+    #[error("the URI contains a character that cannot be seen, U+{:04X}", u32::from(*.0))]
+    Invisible(char),
     /// It does not begin with a scheme.
     #[error("the URI `{0}` has no scheme; an example is distro:server@127.0.0.1:4433")]
     NoScheme(String),
@@ -106,6 +114,9 @@ impl FromStr for Uri {
         if text.chars().any(char::is_control) {
             return Err(ParseUriError::ControlCharacter);
         }
+        if let Some(hidden) = find_invisible(text) {
+            return Err(ParseUriError::Invisible(hidden));
+        }
         let malformed = |form, example| ParseUriError::Malformed {
             text: excerpt(text),
             form,
@@ -117,10 +128,8 @@ impl FromStr for Uri {
             }),
             Some((PYRO, rest)) => parse_pyro(rest)
                 .ok_or_else(|| malformed("PYRO:OBJECT@HOST:PORT", "PYRO:obj_1@localhost:9090")),
-            Some((scheme, rest)) if is_scheme(scheme) => Ok(Self::Other {
-                scheme: scheme.to_owned(),
-                rest: rest.to_owned(),
-            }),
+            Some((scheme, rest)) if is_scheme(scheme) => parse_other(scheme, rest)
+                .ok_or_else(|| malformed("SCHEME://HOST:PORT/PATH", "https://example.org/orders")),
             _ => Err(ParseUriError::NoScheme(excerpt(text))),
         }
     }
@@ -136,8 +145,10 @@ fn is_scheme(text: &str) -> bool {
 
 fn parse_distro(rest: &str) -> Option<Uri> {
     let (object, addr) = rest.rsplit_once('@')?;
-    let addr = addr.parse().ok()?;
-    (!object.is_empty()).then(|| Uri::distro(object, addr))
+    let addr: SocketAddr = addr.parse().ok()?;
+    // Nothing can be reached at port 0 or at the unspecified address.
+    let valid = !object.is_empty() && addr.port() != 0 && !addr.ip().is_unspecified();
+    valid.then(|| Uri::distro(object, addr))
 }
 
 fn parse_pyro(rest: &str) -> Option<Uri> {
@@ -146,12 +157,55 @@ fn parse_pyro(rest: &str) -> Option<Uri> {
         Some(path) => !path.is_empty(),
         None => location
             .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
+            .is_some_and(|(host, port)| is_host(host) && is_port(port)),
     };
     (valid && !object.is_empty()).then(|| Uri::Pyro {
         object: object.to_owned(),
         location: location.to_owned(),
     })
+}
+
+/// Parses a URI of another scheme. Where it names a host after `//`, the host and the port must be possible.
+fn parse_other(scheme: &str, rest: &str) -> Option<Uri> {
+    let valid = match rest.strip_prefix("//") {
+        Some(hierarchy) => {
+            let end = hierarchy.find(['/', '?', '#']).unwrap_or(hierarchy.len());
+            is_authority(hierarchy.get(..end)?)
+        }
+        None => !rest.is_empty(),
+    };
+    valid.then(|| Uri::Other {
+        scheme: scheme.to_owned(),
+        rest: rest.to_owned(),
+    })
+}
+
+/// Reports whether a text is `USER@HOST:PORT`, with or without the user and the port.
+fn is_authority(text: &str) -> bool {
+    let location = text.rsplit_once('@').map_or(text, |(_user, rest)| rest);
+    let end_of_host = location.rfind(']').map_or(0, |end| end + 1);
+    match location.get(end_of_host..).and_then(|rest| rest.rfind(':')) {
+        Some(colon) => {
+            let (host, port) = location.split_at(end_of_host + colon);
+            is_host(host) && is_port(port.trim_start_matches(':'))
+        }
+        None => is_host(location),
+    }
+}
+
+/// Reports whether a text can be a host: a name, an IPv4 address, or an IPv6 address in brackets.
+fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[') {
+        Some(rest) => rest
+            .strip_suffix(']')
+            .is_some_and(|addr| addr.parse::<Ipv6Addr>().is_ok()),
+        None => !text.is_empty() && !text.contains([':', '[', ']', '@', '/', '?', '#', ' ', '\\']),
+    }
+}
+
+/// Reports whether a text is a port at which something can be reached.
+fn is_port(text: &str) -> bool {
+    text.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
 impl fmt::Display for Uri {
@@ -191,6 +245,11 @@ mod tests {
             "PYRO:obj@./u:/tmp/sock",
             "PYRONAME:a@localhost:1",
             "https://example.org/a",
+            "https://example.org",
+            "https://me@example.org:8443/a?b=c@d:0",
+            "ftp://[::1]:21/",
+            "redis://[::1]/0",
+            "mailto:ali@example.org",
         ] {
             let uri: Uri = text.parse().expect("a URI");
             assert_eq!(uri.to_string(), text);
@@ -211,6 +270,28 @@ mod tests {
             ":a@localhost:1",
             "a b:c",
             "x:\u{1b}[2J",
+            // Nothing can be there.
+            "distro:a@127.0.0.1:0",
+            "distro:a@127.0.0.1:99999",
+            "distro:a@127.0.0.1",
+            "distro:a@0.0.0.0:80",
+            "distro:a@[::]:80",
+            "distro:a@:80",
+            "PYRO:a@:9090",
+            "PYRO:a@localhost:0",
+            "PYRO:a@localhost:99999",
+            "PYRO:a@local host:9090",
+            "PYRO:a@[::1:9090",
+            "https://",
+            "https:///a",
+            "https://:443/a",
+            "https://example.org:0",
+            "https://example.org:99999/a",
+            "https://example.org:/a",
+            "https://[::g]/a",
+            "https:",
+            // It looks like another one.
+            "distro:ser\u{200b}ver@127.0.0.1:80",
         ] {
             assert!(text.parse::<Uri>().is_err(), "{text}");
         }

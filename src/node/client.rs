@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    service::{ACKNOWLEDGE, FINDINGS, JOIN, JoinOutcome, LEAVE, NAME, UPSTREAMS},
+    service::{
+        ACKNOWLEDGE, FINDINGS, JOIN, JoinOutcome, LEAVE, NAME, NodeStatus, STATUS, UPSTREAMS,
+    },
     upstreams::UpstreamStatus,
 };
 use crate::{
@@ -59,6 +61,11 @@ impl NodeClient {
     /// Lists what is wrong with the node.
     pub(super) async fn findings(&self) -> Result<Vec<Finding>, CallError> {
         self.0.call(&FINDINGS, &[]).await
+    }
+
+    /// Returns the node in numbers.
+    pub(super) async fn status(&self) -> Result<NodeStatus, CallError> {
+        self.0.call(&STATUS, &[]).await
     }
 
     /// Removes the findings about losses, and returns their number.

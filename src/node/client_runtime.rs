@@ -29,6 +29,7 @@ use crate::{
             identity::Identity, key::PublicKey, members::Members, peer_addr::PeerAddr,
             ticket::Ticket,
         },
+        watchdog::Watchdog,
     },
     queue::{
         broker::Broker,
@@ -51,7 +52,7 @@ pub(super) struct ClientRuntime {
 impl ClientRuntime {
     /// Starts a network that can reach these peers.
     pub(super) fn start(identity: &Identity, peers: &[PeerAddr]) -> Result<Self, NodeError> {
-        let (net, thread) = NetThread::start()?;
+        let (net, thread) = NetThread::start(&Watchdog::new(|_delay| {}))?;
         let endpoint = {
             let _entered = net.enter();
             // It accepts nobody: even its own key has nothing to call here.

@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     client::NodeClient,
-    service::{JoinOutcome, NodeService},
+    service::{JoinOutcome, NodeService, NodeStatus},
     upstreams::UpstreamStatus,
     watch::{self, NamesEvent},
 };
@@ -256,6 +256,20 @@ impl NodeHandle {
             None => {
                 let node = self.node();
                 self.on_net(async move { node.findings().await }).await
+            }
+        }
+    }
+
+    /// Returns the node in numbers.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub async fn status(&self) -> Result<NodeStatus, CallError> {
+        match &self.service {
+            Some(service) => Ok(service.status()),
+            None => {
+                let node = self.node();
+                self.on_net(async move { node.status().await }).await
             }
         }
     }

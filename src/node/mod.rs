@@ -39,7 +39,7 @@ pub use self::{
     error::{NodeError, SessionError},
     handle::{Locality, NodeHandle, NodeInfo},
     running::Node,
-    service::JoinOutcome,
+    service::{JoinOutcome, NamesStatus, NodeStatus},
     services::Services,
     session::Session,
     upstreams::UpstreamStatus,

@@ -9,6 +9,8 @@ use std::{
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use crate::net::watchdog::Watchdog;
+
 /// The thread that runs the network, with a current-thread runtime of its own: measured, that is two to
 /// three times as fast as sharing a multi-thread one, and no task of a worker can delay it.
 pub(super) struct NetThread {
@@ -18,16 +20,23 @@ pub(super) struct NetThread {
 
 impl NetThread {
     /// Starts the thread and returns its runtime.
-    pub(super) fn start() -> io::Result<(Handle, Self)> {
+    pub(super) fn start(watchdog: &Watchdog) -> io::Result<(Handle, Self)> {
+        let (asleep, awake) = (watchdog.clone(), watchdog.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .on_thread_park(move || asleep.progress())
+            .on_thread_unpark(move || awake.wake())
             .build()?;
         let handle = runtime.handle().clone();
         let cancelled = CancellationToken::new();
-        let until = cancelled.clone();
+        let (until, watchdog) = (cancelled.clone(), watchdog.clone());
         let thread = std::thread::Builder::new()
             .name("net".into())
-            .spawn(move || runtime.block_on(until.cancelled()))?;
+            .spawn(move || {
+                watchdog.install();
+                watchdog.wake();
+                runtime.block_on(until.cancelled());
+            })?;
         let thread = Mutex::new(Some(thread));
         Ok((handle, Self { cancelled, thread }))
     }

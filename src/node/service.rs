@@ -12,6 +12,7 @@ use super::{
 use crate::{
     health::{Finding, Findings},
     net::{
+        naming::{NameUsage, NamingServer},
         rpc::{
             client::Client,
             error::{CallError, Code, RemoteError},
@@ -22,6 +23,7 @@ use crate::{
             role::Role,
             ticket::{ParseTicketError, Ticket},
         },
+        watchdog::Watchdog,
     },
 };
 
@@ -52,11 +54,37 @@ pub(super) const FINDINGS: Method<NoArgs, Vec<Finding>> = Method::new(
 )
 .requires(Role::Member);
 
+pub(super) const STATUS: Method<NoArgs, NodeStatus> = Method::new(
+    "status() -> map",
+    "Returns the longest delay on the network thread, and the registered names with their limits.",
+)
+.requires(Role::Member);
+
 pub(super) const ACKNOWLEDGE: Method<NoArgs, usize> = Method::new(
     "acknowledge() -> int",
     "Removes the findings about losses, and returns their number.",
 )
 .requires(Role::Admin);
+
+/// A node in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// The longest time for which the network thread kept calls waiting, in microseconds.
+    pub network_longest_us: u64,
+    /// The registered names and their limits; `None` without a naming server.
+    pub names: Option<NamesStatus>,
+}
+
+/// The registered names of a node in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamesStatus {
+    /// All names.
+    pub usage: NameUsage,
+    /// Limit of all names.
+    pub max: NameUsage,
+    /// Quota of each key but those of admins.
+    pub quota: NameUsage,
+}
 
 /// The result of joining a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +120,8 @@ pub(super) struct NodeService {
     pub(super) own: PublicKey,
     pub(super) bound: SocketAddr,
     pub(super) findings: Findings,
+    pub(super) naming: Option<NamingServer>,
+    pub(super) watchdog: Watchdog,
 }
 
 impl NodeService {
@@ -170,6 +200,29 @@ impl NodeService {
         self.findings.list()
     }
 
+    /// Returns the node in numbers.
+    pub(super) fn status(&self) -> NodeStatus {
+        let names = self.naming.as_ref().map(|naming| {
+            let limits = naming.limits();
+            NamesStatus {
+                usage: naming.total_usage(),
+                max: NameUsage {
+                    names: limits.records,
+                    bytes: limits.bytes,
+                },
+                quota: NameUsage {
+                    names: limits.names_per_key,
+                    bytes: limits.bytes_per_key,
+                },
+            }
+        });
+        let longest = self.watchdog.longest().as_micros();
+        NodeStatus {
+            network_longest_us: u64::try_from(longest).unwrap_or(u64::MAX),
+            names,
+        }
+    }
+
     /// Removes the findings about losses, and returns their number.
     pub(super) async fn acknowledge(&self) -> Result<usize, RemoteError> {
         let findings = self.findings.clone();
@@ -207,6 +260,9 @@ impl NodeService {
             })
             .serve(&FINDINGS, &service, |service, _, []| {
                 std::future::ready(Ok::<_, RemoteError>(service.findings()))
+            })
+            .serve(&STATUS, &service, |service, _, []| {
+                std::future::ready(Ok::<_, RemoteError>(service.status()))
             })
             .serve(&ACKNOWLEDGE, &service, |service, _, []| async move {
                 service.acknowledge().await

@@ -32,6 +32,7 @@ use crate::{
         naming::{LeaseKeeper, NamingClient, NamingServer},
         rpc::endpoint::{Endpoint, EndpointError, PeerLimits},
         trust::{identity::Identity, members::Members, peer_addr::PeerAddr, role::Role},
+        watchdog::Watchdog,
     },
     queue::{
         add,
@@ -42,6 +43,7 @@ use crate::{
         storage::Recovery,
         unavailable::UnavailableBroker,
     },
+    text::fmt_duration,
 };
 
 impl Node {
@@ -79,7 +81,8 @@ impl Node {
         if joined.is_empty() && !config.has(Component::Naming) {
             return Err(NodeError::NoNaming);
         }
-        let (net, thread) = NetThread::start()?;
+        let watchdog = watch_network(findings);
+        let (net, thread) = NetThread::start(&watchdog)?;
         let endpoint = bind(
             &net,
             config.listen,
@@ -117,6 +120,7 @@ impl Node {
                 naming: server.clone(),
                 endpoint: endpoint.clone(),
                 findings: findings.clone(),
+                watchdog: watchdog.clone(),
             };
             net.spawn(metrics::serve(listener, source, stop.clone()));
         }
@@ -147,6 +151,8 @@ impl Node {
             own: own.key,
             bound,
             findings: findings.clone(),
+            naming: server.clone(),
+            watchdog,
         };
         expose(&endpoint, &service, server.clone(), &addrs);
         {
@@ -196,6 +202,18 @@ impl Node {
             _lock: lock,
         })
     }
+}
+
+/// Creates the watchdog of the network thread, which reports delays to the findings.
+fn watch_network(findings: &Findings) -> Watchdog {
+    let findings = findings.clone();
+    Watchdog::new(move |delay| {
+        let text = format!(
+            "calls waited {} for the network thread",
+            fmt_duration(delay)
+        );
+        findings.report(FindingKind::NetworkDelayed, "", &text);
+    })
 }
 
 /// Binds the endpoint. A free port is the previous one if possible, so that those who knew it find it

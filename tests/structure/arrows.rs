@@ -13,11 +13,11 @@ use crate::source::{Reference, Sources};
 /// parts share.
 const LAYERS: &[&[&str]] = &[
     &["cause"],
-    &["files", "retry", "suggest", "text", "units"],
+    &["files", "retry", "spoofing", "suggest", "text", "units"],
     &["health", "logging"],
     &["value"],
     // net: names and calls.
-    &["net::revision_log", "net::uri"],
+    &["net::revision_log", "net::uri", "net::watchdog"],
     &["net::trust"],
     &["net::quic"],
     &["net::rpc"],

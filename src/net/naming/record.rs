@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::{rpc::error::RemoteError, trust::principal::Principal, uri::Uri};
+use crate::{
+    net::{rpc::error::RemoteError, trust::principal::Principal, uri::Uri},
+    spoofing::{find_invisible, has_mixed_scripts},
+};
 
 /// Milliseconds on a monotonic clock with any origin.
 pub type Millis = u64;
@@ -59,6 +62,22 @@ pub struct Record {
 }
 
 impl Record {
+    /// Reports whether the name mixes scripts that are not written together, so that it may be mistaken for
+    /// another name.
+    #[must_use]
+    pub fn has_mixed_scripts(&self) -> bool {
+        has_mixed_scripts(&self.name)
+    }
+
+    /// Returns the name, with a mark if it may be mistaken for another one.
+    #[must_use]
+    pub fn marked_name(&self) -> String {
+        match self.has_mixed_scripts() {
+            true => format!("{} (mixed scripts)", self.name),
+            false => self.name.clone(),
+        }
+    }
+
     /// Returns a bound of its size as encoded, in bytes.
     pub(super) fn encoded_len(&self) -> usize {
         encoded_len(&self.name, &self.uri, self.tags.iter().map(String::len))
@@ -124,7 +143,8 @@ impl RegisterRequest {
     }
 }
 
-/// Checks that a text can be a name: not empty, at most [`MAX_NAME`] bytes, no control characters.
+/// Checks that a text can be a name: not empty, at most [`MAX_NAME`] bytes, no character that cannot be
+/// seen, and no space at its ends.
 ///
 /// # Errors
 /// [`crate::net::rpc::error::Code::BadArguments`] with the rule that is violated.
@@ -175,6 +195,17 @@ fn check_text(subject: &str, text: &str, max: usize) -> Result<(), RemoteError> 
     if text.chars().any(char::is_control) {
         return Err(RemoteError::bad_arguments(format!(
             "{subject} contains a control character"
+        )));
+    }
+    if let Some(hidden) = find_invisible(text) {
+        return Err(RemoteError::bad_arguments(format!(
+            "{subject} contains a character that cannot be seen, U+{:04X}",
+            u32::from(hidden)
+        )));
+    }
+    if text.starts_with(' ') || text.ends_with(' ') {
+        return Err(RemoteError::bad_arguments(format!(
+            "{subject} begins or ends with a space"
         )));
     }
     Ok(())

@@ -332,6 +332,12 @@ impl NamingServer {
         self.registry().usage(owner)
     }
 
+    /// Returns the limits of the registry.
+    #[must_use]
+    pub fn limits(&self) -> NamingLimits {
+        *self.registry().limits()
+    }
+
     /// Returns all registrations in numbers.
     #[must_use]
     pub fn total_usage(&self) -> NameUsage {

@@ -70,7 +70,7 @@ pub(crate) fn rows(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
                 format!("{} s, renewed every {} s", ms / 1_000, ms / 3_000)
             });
             let mut lines = vec![
-                line("name", record.name.clone()),
+                line("name", record.marked_name()),
                 line("uri", record.uri.to_string()),
                 line("owner", record.owner.to_string()),
                 line("state", record.health.as_str().into()),

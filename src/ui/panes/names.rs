@@ -87,8 +87,12 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
             Some(ms) => Cow::Owned(format!("{} s", ms / 1_000)),
             None => Cow::Borrowed("none"),
         };
+        let name = match record.has_mixed_scripts() {
+            true => (Cow::Owned(record.marked_name()), StyleRole::Warn),
+            false => (Cow::Borrowed(record.name.as_str()), StyleRole::Strong),
+        };
         let cells = vec![
-            (Cow::Borrowed(record.name.as_str()), StyleRole::Strong),
+            name,
             (record.uri.location(), StyleRole::Text),
             (Cow::Owned(record.owner.fingerprint()), StyleRole::Dim),
             (lease, StyleRole::Dim),

@@ -80,7 +80,7 @@ fn name(record: &Record) -> String {
     let tags = record.tags.join(" ");
     let state = record.health.as_str();
     let uri = record.uri.to_string();
-    let fields = [&record.name, &uri, state, &tags];
+    let fields = [&*record.marked_name(), &uri, state, &tags];
     fields.join("  ").trim_end().to_owned()
 }
 

@@ -179,6 +179,13 @@ fn invalid_registrations_are_refused() {
         request(""),
         request(&"x".repeat(257)),
         request("a\u{1b}[2J"),
+        request("ser\u{200b}ver"),
+        request("server\u{a0}"),
+        request("server "),
+        RegisterRequest {
+            tags: vec!["t\u{2060}".into()],
+            ..request("s")
+        },
         RegisterRequest {
             tags: vec!["t".repeat(129)],
             ..request("s")

@@ -19,6 +19,7 @@ use crate::{
             reply::ReplyWriter,
             wire::{Call, MAX_FRAME},
         },
+        watchdog,
     },
     value::Encoded,
 };
@@ -80,6 +81,7 @@ async fn run(connection: &ServerConnection, replies: ReplyWriter, mut recv: Recv
         result = running => result,
         () = replies.cancelled() => return,
     };
+    watchdog::report_progress();
     drop(bytes);
     shared.calls.record(matches!(result, Ok(Ok(_))));
     match result {
