@@ -13,23 +13,8 @@ use crate::{
 /// The most ids in a text.
 const MAX_IDS: usize = 5;
 
-/// Reports what the previous process lost or crashed at.
+/// Reports what the previous process crashed at. Lost tasks are reported by the store.
 pub(super) fn report_recovery(findings: &Findings, recovery: &Recovery) {
-    if let Some(damage) = &recovery.damage {
-        let text = format!(
-            "the task file was damaged ({}): {} salvaged, {} lost; the old file is at {}",
-            damage.error,
-            pluralize(damage.salvaged, "task"),
-            damage.lost,
-            damage.moved_to.display()
-        );
-        let subject = damage.moved_to.display().to_string();
-        findings.report(FindingKind::TasksSalvaged, &subject, &text);
-    }
-    if let Some((first, last)) = &recovery.missing {
-        let text = format!("acknowledged tasks are missing: {first} to {last}");
-        findings.report(FindingKind::TasksLost, "", &text);
-    }
     if !recovery.crashed.is_empty() {
         let (count, ids) = (
             pluralize(recovery.crashed.len(), "task"),
@@ -162,20 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn every_loss_of_the_previous_process_is_a_finding() {
+    fn tasks_that_crashed_the_previous_process_are_a_finding() {
         let findings = Findings::default();
         let id = TaskId::Sequence;
         report_recovery(&findings, &Recovery::default());
         assert_eq!(findings.list(), []);
         let recovery = Recovery {
             crashed: (1..=7).map(id).collect(),
-            missing: Some((id(8), id(9))),
-            damage: Some(crate::queue::storage::Damage {
-                error: "malformed".into(),
-                moved_to: "tasks.damaged-1.db".into(),
-                salvaged: 1,
-                lost: 2,
-            }),
             ..Recovery::default()
         };
         report_recovery(&findings, &recovery);
@@ -186,12 +164,7 @@ mod tests {
             .collect();
         assert_eq!(
             texts,
-            [
-                "the task file was damaged (malformed): 1 task salvaged, 2 lost; the old file is at \
-                 tasks.damaged-1.db",
-                "acknowledged tasks are missing: #8 to #9",
-                "7 tasks crashed the process too often and failed: #1, #2, #3, #4, #5, …",
-            ]
+            ["7 tasks crashed the process too often and failed: #1, #2, #3, #4, #5, …",]
         );
     }
 }

@@ -5,7 +5,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use super::{clock::Timestamp, state::State, storage::Durability};
+use super::{
+    clock::Timestamp,
+    state::State,
+    storage::{Durability, StorageCheck},
+};
 
 /// Statistics of a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -277,6 +281,8 @@ pub struct StorageStats {
     pub persist_error: Option<String>,
     /// The number of changes that are not persisted yet.
     pub unpersisted: usize,
+    /// The last complete check of the task file, if there was one since the start.
+    pub last_check: Option<StorageCheck>,
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::id::TaskId;
+use super::{clock::Timestamp, id::TaskId};
+use crate::text::{fmt_count, pluralize};
 
 /// The failure that an acknowledged task survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
@@ -128,6 +129,40 @@ pub struct Damage {
     pub moved_to: PathBuf,
     /// The number of intact tasks that were salvaged.
     pub salvaged: usize,
-    /// The number of tasks that could not be read completely.
+    /// The number of tasks that are missing or changed, at most.
     pub lost: usize,
+    /// The range of ids among which tasks are missing: the first and the last id.
+    pub range: Option<(TaskId, TaskId)>,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let salvaged = pluralize(self.salvaged, "task");
+        write!(
+            f,
+            "the task file was damaged ({}): {salvaged} salvaged, ",
+            self.error
+        )?;
+        match (self.lost, &self.range) {
+            (0, _) => f.write_str("none lost")?,
+            (lost, None) => write!(f, "at most {} lost or changed", fmt_count(lost))?,
+            (lost, Some((first, last))) => write!(
+                f,
+                "at most {} lost or changed, from {first} to {last}",
+                fmt_count(lost)
+            )?,
+        }
+        write!(f, "; the old file is at {}", self.moved_to.display())
+    }
+}
+
+/// A check of the structure and of every task of a task file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageCheck {
+    /// The end of the check.
+    pub at: Timestamp,
+    /// The structure is damaged.
+    pub damaged: bool,
+    /// The number of tasks whose stored data has changed.
+    pub changed: usize,
 }

@@ -1,8 +1,9 @@
 //! A truncated or corrupted task file: it is never treated as an empty one, no corrupted task is run or
 //! shown as intact, and intact tasks go on.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
+use distro_tui::health::{FindingKind, Findings};
 use distro_tui::queue::{
     broker::{Broker, Inspect},
     embedded::Embedded,
@@ -13,7 +14,7 @@ use distro_tui::queue::{
 };
 use proptest::prelude::*;
 
-use crate::support::{Setup, all, number, registry, submit, sum, until};
+use crate::support::{Setup, all, checked, number, registry, submit, sum, until};
 
 const WAITING: usize = 400;
 const ENDED: u64 = 400;
@@ -106,27 +107,39 @@ async fn shown(broker: &Embedded) -> Option<Vec<Task>> {
     }
 }
 
+/// Starts twice: the first start may find the damage while it runs, the second lists what is left.
 fn check(source: &Source, folder: &Path) -> Result<(), TestCaseError> {
-    let mut setup = Setup::in_a_file().config(1, BrokerLimits::default());
+    let first = start(source, folder, 1)?;
+    let second = start(source, folder, 2)?;
+    let same = first.is_none_or(|first| Some(first) == second);
+    prop_assert!(same, "both starts show the same tasks");
+    Ok(())
+}
+
+/// Starts an engine and returns the ids of the tasks, or nothing if they cannot be listed.
+fn start(
+    source: &Source,
+    folder: &Path,
+    number_of_start: u32,
+) -> Result<Option<Vec<u64>>, TestCaseError> {
+    let mut setup = Setup::in_a_file().config(0, BrokerLimits::default());
     setup.store.folder = Some(folder.to_owned());
-    let broker = match Embedded::start(setup, registry().0) {
-        Ok(broker) => broker,
-        Err(refused) => {
-            // The error names the file, and nothing was deleted.
-            let said = refused.to_string();
-            prop_assert!(said.contains("tasks.db"), "{said}");
-            return Ok(());
-        }
-    };
-    let recovery = broker.recovery().clone();
+    setup.findings = Findings::open(folder);
+    let findings = setup.findings.clone();
+    let broker = Embedded::start(setup, registry().0);
+    let broker = broker.map_err(|refused| TestCaseError::fail(refused.to_string()))?;
     runtime().block_on(async {
-        let Some(tasks) = shown(&broker).await else {
-            return Ok(());
+        checked(&broker).await;
+        let tasks = shown(&broker).await;
+        let reported = findings.list();
+        broker.shutdown(Duration::ZERO).await.expect("it stops");
+        let Some(tasks) = tasks else {
+            prop_assert!(number_of_start == 1 && !reported.is_empty());
+            return Ok(None);
         };
-        let reported = recovery.missing.is_some() || recovery.damage.is_some();
         let newest = tasks.last().map_or(0, |task| number(&task.id));
         prop_assert!(
-            reported || newest == source.last_id,
+            !reported.is_empty() || newest == source.last_id,
             "no report about #{newest}"
         );
         for task in &tasks {
@@ -143,7 +156,7 @@ fn check(source: &Source, folder: &Path) -> Result<(), TestCaseError> {
                 "{task:?}"
             );
         }
-        Ok(())
+        Ok(Some(tasks.iter().map(|task| number(&task.id)).collect()))
     })
 }
 
@@ -177,11 +190,26 @@ fn a_file_that_is_not_a_database_is_moved_aside_and_reported() {
         "my precious notes\n".repeat(500),
     )
     .expect("written");
-    let engine = setup.engine(1, BrokerLimits::default());
+    let mut config = setup.config(1, BrokerLimits::default());
+    config.findings = Findings::open(setup.folder());
+    let findings = config.findings.clone();
+    let engine = crate::support::start(config);
     let damage = engine.broker.recovery().damage.clone().expect("reported");
     let kept = fs::read_to_string(damage.moved_to).expect("kept");
     assert!(kept.starts_with("my precious notes"));
     assert_eq!((damage.salvaged, damage.lost), (0, 0));
+    let kinds = |findings: &Findings| -> Vec<_> {
+        findings.list().iter().map(|found| found.kind).collect()
+    };
+    assert_eq!(kinds(&findings), [FindingKind::TasksSalvaged]);
+    runtime()
+        .block_on(engine.broker.shutdown(Duration::ZERO))
+        .expect("it stops");
+    // The next start says so, too, until somebody has acknowledged it.
+    let findings = Findings::open(setup.folder());
+    assert_eq!(kinds(&findings), [FindingKind::TasksSalvaged]);
+    assert_eq!(findings.acknowledge().expect("stored"), 1);
+    assert_eq!(kinds(&Findings::open(setup.folder())), []);
 }
 
 #[test]

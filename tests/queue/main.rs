@@ -2,6 +2,7 @@
 
 mod conformance;
 mod corruption;
+mod damage;
 mod embedded;
 mod faults;
 mod file;

@@ -9,7 +9,7 @@ use distro_tui::{
     },
     queue::{
         add,
-        broker::Broker,
+        broker::{Broker, Inspect},
         capabilities::Operation,
         context::Context,
         embedded::{BrokerConfig, Embedded},
@@ -286,4 +286,16 @@ pub(crate) async fn newest(broker: &dyn Broker, limit: usize) -> Vec<Task> {
 /// The sequence number of a task.
 pub(crate) fn number(id: &TaskId) -> u64 {
     id.sequence().expect("a sequence number")
+}
+
+/// Waits until the task file has been checked once.
+pub(crate) async fn checked(broker: &Embedded) {
+    loop {
+        let stats = broker.stats().await.expect("answers");
+        let storage = stats.storage.expect("it has a file");
+        if storage.last_check.is_some() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
 }

@@ -170,7 +170,7 @@ impl Embedded {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let (store, opened): (Box<dyn Store>, OpenReport) = if config.survives() {
-            let opened = Sqlite::open(&config.store, config.fail_point);
+            let opened = Sqlite::open(&config.store, &config.findings, config.fail_point);
             let (store, opened) = opened.map_err(|e| StartError::Store(Cause::from_error(e)))?;
             (Box::new(store), opened)
         } else {

@@ -273,6 +273,7 @@ fn every_message_is_read_as_it_was_recorded() {
             moved_to: "tasks.db.damaged".into(),
             salvaged: 1,
             lost: 2,
+            range: Some((TaskId::Sequence(5), TaskId::Sequence(9))),
         }),
     };
     let signature = Signature::parse("ping(n: int) -> null", "Returns.").expect("reads");

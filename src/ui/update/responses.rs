@@ -181,13 +181,7 @@ fn report_recovery(model: &mut Model, recovery: &Recovery) {
         problems.push(format!("acknowledged tasks are missing: {from} to {to}"));
     }
     if let Some(damage) = &recovery.damage {
-        problems.push(format!(
-            "the task file was damaged ({}): {} salvaged, {} lost; the old file is at {}",
-            damage.error,
-            text::fmt_count(damage.salvaged),
-            text::fmt_count(damage.lost),
-            damage.moved_to.display(),
-        ));
+        problems.push(damage.to_string());
     }
     for text in problems {
         model.log(Kind::Task, Tone::Bad, text.clone());

@@ -91,16 +91,17 @@ impl Dispatcher {
     fn stats(&mut self) -> Stats {
         let mut stats = self.core.stats(self.clock.now());
         stats.counts = self.counts();
-        let (bytes, commits) = self.store.usage();
+        let usage = self.store.usage();
         let retention = self.config.store.retention;
         stats.desired_workers = self.desired_workers;
         stats.stuck = self.pool.stuck();
         stats.storage = Some(StorageStats {
             durability: self.config.durability(),
-            bytes,
+            bytes: usage.bytes,
             byte_limit: retention.bytes,
             count_limit: retention.count,
-            commits,
+            commits: usage.commits,
+            last_check: usage.last_check,
             persist_error: self.persist_error.clone(),
             unpersisted: self.changes.len(),
         });

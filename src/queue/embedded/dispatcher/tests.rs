@@ -16,13 +16,12 @@ use crate::queue::{
     embedded::{
         Embedded, Handle, MAX_COMMANDS,
         bulk::{MAX_BULK_ACTIONS, PAGE_SIZE},
-        store::{Memory, SubmitRow, SweepReport, reads::ActiveRead},
+        store::{Memory, StoreUsage, SubmitRow, SweepReport, reads::ActiveRead},
     },
     error::BrokerError,
     index::{row::Row, rows::StorageError, step::STEP},
     query::{Filter, Query},
     state::{State, StateSet},
-    stats::Percentiles,
     storage::Retention,
     task::NewTask,
 };
@@ -104,7 +103,7 @@ impl Store for FailingStore {
         self.inner.is_over_retention()
     }
 
-    fn usage(&mut self) -> (u64, Percentiles) {
+    fn usage(&mut self) -> StoreUsage {
         self.inner.usage()
     }
 

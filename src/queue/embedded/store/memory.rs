@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{
-    Store, StoreChange, SubmitRow, SweepReport,
+    Store, StoreChange, StoreUsage, SubmitRow, SweepReport,
     reader::{Reader, RowSource},
     reads::ActiveRead,
 };
@@ -19,7 +19,6 @@ use crate::{
             table::Table,
         },
         state::State,
-        stats::Percentiles,
         storage::Retention,
     },
 };
@@ -241,8 +240,11 @@ impl Store for Memory {
         self.usage.is_over(&self.retention)
     }
 
-    fn usage(&mut self) -> (u64, Percentiles) {
-        (self.usage.bytes, Percentiles::default())
+    fn usage(&mut self) -> StoreUsage {
+        StoreUsage {
+            bytes: self.usage.bytes,
+            ..StoreUsage::default()
+        }
     }
 
     fn submits(&mut self) -> Result<Vec<SubmitRow>, StorageError> {

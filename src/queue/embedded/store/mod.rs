@@ -28,7 +28,7 @@ use crate::queue::{
     },
     state::State,
     stats::Percentiles,
-    storage::Damage,
+    storage::{Damage, StorageCheck},
     task::Attempt,
 };
 
@@ -142,6 +142,17 @@ pub(super) struct SweepReport {
     pub(super) next: Option<Timestamp>,
 }
 
+/// The use of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct StoreUsage {
+    /// The bytes that tasks and results take.
+    pub(super) bytes: u64,
+    /// The duration of commits.
+    pub(super) commits: Percentiles,
+    /// The last complete check of the file, if there is one.
+    pub(super) last_check: Option<StorageCheck>,
+}
+
 /// A store of tasks.
 pub(super) trait Store: Send {
     /// Calls `each` with every unfinished row, in the order of their ids; arguments may be left out.
@@ -171,8 +182,8 @@ pub(super) trait Store: Send {
     /// Returns true while the finished tasks are over the retention by number or size.
     fn is_over_retention(&self) -> bool;
 
-    /// Bytes in use, and the duration of commits.
-    fn usage(&mut self) -> (u64, Percentiles);
+    /// The use of the store.
+    fn usage(&mut self) -> StoreUsage;
 
     /// The submits with an idempotency key, the oldest first.
     fn submits(&mut self) -> Result<Vec<SubmitRow>, StorageError>;

@@ -239,6 +239,7 @@ proptest! {
                 moved_to: "tasks.db.damaged".into(),
                 salvaged: usize::MAX,
                 lost: usize::MAX,
+                range: None,
             }),
         };
         fit_recovery(&mut recovery);

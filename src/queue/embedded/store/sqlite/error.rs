@@ -28,3 +28,24 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
     )
 }
+
+/// Returns true for errors that have nothing to do with the content of the file.
+pub(super) fn is_of_system(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, FileLockingProtocolFailed, OutOfMemory,
+        PermissionDenied, SystemIoFailure,
+    };
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            CannotOpen
+                | DatabaseBusy
+                | DatabaseLocked
+                | DiskFull
+                | FileLockingProtocolFailed
+                | OutOfMemory
+                | PermissionDenied
+                | SystemIoFailure
+        )
+    )
+}

@@ -3,11 +3,14 @@
 //! One connection writes, on the dispatcher's thread, so that the database is never locked by this
 //! process. A second, read-only connection executes reads on a thread of its own.
 
+mod check;
+mod damage;
 mod error;
 mod open;
 mod pragmas;
 mod read;
 mod read_connection;
+mod replace;
 mod salvage;
 mod scan;
 mod schema;
@@ -26,14 +29,15 @@ use hdrhistogram::Histogram;
 use rusqlite::{Connection, TransactionBehavior};
 
 pub(in crate::queue) use self::open::OpenError;
-use self::{error::explain, read::StoreReader, write::CountChanges};
+use self::{check::Checker, damage::DamageReporter, read::StoreReader, write::CountChanges};
 use super::{
-    ArmedFailPoint, FailPoint, OpenReport, Store, StoreChange, SubmitRow, SweepReport,
+    ArmedFailPoint, FailPoint, OpenReport, Store, StoreChange, StoreUsage, SubmitRow, SweepReport,
     reader::Reader, reads::ActiveRead,
 };
 use crate::{
     cause::Cause,
     files::LockedFile,
+    health::Findings,
     queue::{
         clock::Timestamp,
         error::BrokerError,
@@ -61,6 +65,8 @@ const ARGS_CACHE_BYTES: usize = 32 << 20;
 pub(in crate::queue) struct Sqlite {
     db: Connection,
     reader: Option<Reader>,
+    checker: Option<Checker>,
+    damage: DamageReporter,
     config: StorageConfig,
     in_flight: Arc<InFlightFile>,
     finished_counts: [usize; State::COUNT],
@@ -78,16 +84,22 @@ pub(in crate::queue) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens or creates the file. A damaged file is moved aside and its intact tasks are salvaged.
+    /// Opens or creates the file. A damaged file is replaced by one with everything that can be read of it,
+    /// and is kept. Damage and losses are reported to `findings`.
     pub(in crate::queue) fn open(
         config: &StorageConfig,
+        findings: &Findings,
         fail_point: Option<ArmedFailPoint>,
     ) -> Result<(Self, OpenReport), OpenError> {
-        open::open(config, fail_point)
+        open::open(config, findings, fail_point)
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> StorageError {
+        self.damage.explain("the task file", error)
     }
 
     fn reader(&self) -> StoreReader<'_> {
-        StoreReader::new(&self.db)
+        StoreReader::new(&self.db, &self.damage)
     }
 
     fn write(&mut self, changes: &[StoreChange]) -> rusqlite::Result<CountChanges> {
@@ -229,7 +241,7 @@ impl Store for Sqlite {
         self.check_room_for(changes)?;
         let since = Instant::now();
         trip_fail_point(&mut self.fail_point, FailPoint::BeforeWrite);
-        let counts = self.write(changes).map_err(explain)?;
+        let counts = self.write(changes).map_err(|error| self.failed(error))?;
         trip_fail_point(&mut self.fail_point, FailPoint::BeforeReply);
         self.apply_counts(counts);
         self.drain_committed(changes);
@@ -265,7 +277,7 @@ impl Store for Sqlite {
     }
 
     fn finished_at(&mut self, id: u64) -> Result<Option<Timestamp>, StorageError> {
-        read::finished_at(&self.db, id).map_err(explain)
+        read::finished_at(&self.db, id).map_err(|error| self.failed(error))
     }
 
     fn read(&mut self, read: Box<dyn ActiveRead>) {
@@ -280,7 +292,9 @@ impl Store for Sqlite {
     }
 
     fn sweep(&mut self, now: Timestamp) -> Result<SweepReport, StorageError> {
-        let batch = self.eviction_batch(now).map_err(explain)?;
+        let batch = self
+            .eviction_batch(now)
+            .map_err(|error| self.failed(error))?;
         if !batch.is_empty() {
             let last_id = self.last_id;
             let counts = self.transaction(FailPoint::MidRetention, |db| {
@@ -289,14 +303,15 @@ impl Store for Sqlite {
                 write::save_last_id(db, last_id)?;
                 Ok(counts)
             });
-            self.apply_counts(counts.map_err(explain)?);
+            let counts = counts.map_err(|error| self.failed(error))?;
+            self.apply_counts(counts);
             self.check_size();
         }
         let next = self
             .db
             .prepare_cached("SELECT min(evict_at) FROM finished")
             .and_then(|mut statement| statement.query_row((), |row| row.get::<_, Option<i64>>(0)))
-            .map_err(explain)?;
+            .map_err(|error| self.failed(error))?;
         Ok(SweepReport {
             evicted: batch.len(),
             next: next.map(|at| Timestamp(u64::try_from(at).unwrap_or_default())),
@@ -307,13 +322,25 @@ impl Store for Sqlite {
         self.excess() > 0 && self.finished() > 0
     }
 
-    fn usage(&mut self) -> (u64, Percentiles) {
+    fn usage(&mut self) -> StoreUsage {
         self.check_size();
-        (self.bytes, Percentiles::from_histogram(&self.commit_micros))
+        StoreUsage {
+            bytes: self.bytes,
+            commits: Percentiles::from_histogram(&self.commit_micros),
+            last_check: self.checker.as_ref().and_then(Checker::last),
+        }
     }
 
     fn submits(&mut self) -> Result<Vec<SubmitRow>, StorageError> {
-        read::submits(&self.db).map_err(explain)
+        // Without them no task is lost; a submit that is repeated is accepted twice at worst.
+        read::submits(&self.db).or_else(|error| match error::is_damage(&error) {
+            true => {
+                self.damage
+                    .explain("the idempotency keys of submits", error);
+                Ok(Vec::new())
+            }
+            false => Err(self.failed(error)),
+        })
     }
 
     fn reset_in_flight(&mut self) -> Result<(), StorageError> {
@@ -328,6 +355,7 @@ impl Store for Sqlite {
     fn close(&mut self) {
         // The reader closes first: a checkpoint that truncates the log needs exclusive access.
         self.reader = None;
+        self.checker = None;
         self.reset_in_flight().ok();
         if let Err(why) = checkpoint(&self.db) {
             tracing::warn!(%why, "the write-ahead log of the task file could not be truncated");

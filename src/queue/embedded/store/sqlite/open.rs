@@ -5,6 +5,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use hdrhistogram::Histogram;
@@ -12,13 +13,17 @@ use rusqlite::Connection;
 
 use super::{
     Sqlite,
+    check::Checker,
+    damage::{self, DamageReporter},
     pragmas::{WriterSetupError, set_up_writer},
-    read_connection, salvage,
+    read_connection, replace, salvage,
     schema::migrate,
+    write::save_last_id,
 };
 use crate::{
     cause::Cause,
     files::{self, LockError, LockedFile},
+    health::{FindingKind, Findings},
     queue::{
         embedded::store::{ArmedFailPoint, OpenReport},
         executor::in_flight::InFlightFile,
@@ -32,6 +37,8 @@ use crate::{
 const DATABASE: &str = "tasks.db";
 const LOCK: &str = "tasks.lock";
 const IN_FLIGHT: &str = "tasks.in-flight";
+/// The longest wait for the first check of the structure at a start.
+const FIRST_CHECK: Duration = Duration::from_millis(100);
 
 /// An error that prevents the store from opening.
 #[derive(Debug, thiserror::Error)]
@@ -50,13 +57,10 @@ pub(in crate::queue) enum OpenError {
 
 pub(super) fn open(
     config: &StorageConfig,
+    findings: &Findings,
     fail_point: Option<ArmedFailPoint>,
 ) -> Result<(Sqlite, OpenReport), OpenError> {
     let folder = config.folder.clone().unwrap_or_else(|| PathBuf::from("."));
-    let unusable = |path: &Path, why: Cause| OpenError::Unusable {
-        path: path.display().to_string(),
-        why,
-    };
     let io_error = |path: &Path, e: io::Error| unusable(path, Cause::from_error(e));
     files::create_folder(&folder).map_err(|e| io_error(&folder, e))?;
     let lock = lock(&folder)?;
@@ -64,25 +68,29 @@ pub(super) fn open(
     let in_flight_path = folder.join(IN_FLIGHT);
     let (in_flight, recorded) =
         InFlightFile::open(&in_flight_path).map_err(|e| io_error(&in_flight_path, e))?;
-    let fail = |why: WriterSetupError| unusable(&path, why.into_cause());
+    replace::complete(&path).map_err(|e| io_error(&path, e))?;
     // SQLite would create a file that others can read.
     files::open(&path).map_err(|e| io_error(&path, e))?;
-    let (database, damage) = match Database::open(&path, config) {
-        Ok(database) => (database, None),
-        Err(why) if why.is_damage() => {
-            let (database, damage) = salvage_into_new(&path, config, &why).map_err(fail)?;
-            (database, Some(damage))
-        }
-        Err(why) => return Err(fail(why)),
-    };
+    let acknowledged = recorded.last_acknowledged;
+    let (opened, damage) = open_or_salvage(&path, config, findings, acknowledged)
+        .map_err(|why| unusable(&path, why.into_cause()))?;
+    let OpenFile {
+        database,
+        checker,
+        reporter,
+    } = opened;
     // Files that SQLite has removed must not come back after a power cut.
     files::sync_folder(&folder).map_err(|e| io_error(&folder, e))?;
-    let reader = read_connection::start(&path).map_err(|StorageError(why)| unusable(&path, why))?;
+    let reader = read_connection::start(&path, reporter.clone())
+        .map_err(|StorageError(why)| unusable(&path, why))?;
     let stored = database.last_id;
-    let acknowledged = recorded.last_acknowledged;
     let missing = (acknowledged > stored).then_some((stored + 1, acknowledged));
+    if let Some(missing) = missing {
+        report_missing(&database.db, findings, missing)
+            .map_err(|e| unusable(&path, WriterSetupError::from(e).into_cause()))?;
+    }
     let last_id = stored.max(acknowledged);
-    let opened = OpenReport {
+    let report = OpenReport {
         last_id,
         running: recorded.running,
         missing,
@@ -91,6 +99,8 @@ pub(super) fn open(
     let mut store = Sqlite {
         db: database.db,
         reader: Some(reader),
+        checker: Some(checker),
+        damage: reporter,
         config: config.clone(),
         in_flight: Arc::new(in_flight),
         finished_counts: database.finished_counts,
@@ -106,7 +116,90 @@ pub(super) fn open(
         _lock: lock,
     };
     store.check_size();
-    Ok((store, opened))
+    Ok((store, report))
+}
+
+fn unusable(path: &Path, why: Cause) -> OpenError {
+    OpenError::Unusable {
+        path: path.display().to_string(),
+        why,
+    }
+}
+
+/// A file that is open, with the thread that checks it.
+struct OpenFile {
+    database: Database,
+    checker: Checker,
+    reporter: DamageReporter,
+}
+
+/// Opens the file. One that is damaged, by an earlier mark or by what is found now, is salvaged first.
+fn open_or_salvage(
+    path: &Path,
+    config: &StorageConfig,
+    findings: &Findings,
+    acknowledged: u64,
+) -> Result<(OpenFile, Option<Damage>), WriterSetupError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let error = match damage::marked(folder) {
+        Some(error) => error,
+        None => match open_checked(path, config, findings, acknowledged) {
+            Ok(Ok(opened)) => return Ok((opened, None)),
+            Ok(Err(damage)) => damage,
+            Err(why) => why.damage(path).ok_or(why)?,
+        },
+    };
+    let damage = salvage::salvage(path, error, acknowledged, findings)
+        .map_err(|why| WriterSetupError::Salvage(why.into_cause()))?;
+    let cleared = damage::clear(folder);
+    cleared.map_err(|e| WriterSetupError::Salvage(Cause::from_error(e)))?;
+    findings.resolve(FindingKind::TaskFileDamaged, "");
+    match open_checked(path, config, findings, acknowledged)? {
+        Ok(opened) => Ok((opened, Some(damage))),
+        Err(why) => Err(WriterSetupError::Salvage(Cause::from_message(format!(
+            "its new copy is damaged, too ({why}); check the disk"
+        )))),
+    }
+}
+
+/// Opens the file and waits a moment for the first check of its structure; returns the damage that is
+/// found so far, if there is any.
+fn open_checked(
+    path: &Path,
+    config: &StorageConfig,
+    findings: &Findings,
+    acknowledged: u64,
+) -> Result<Result<OpenFile, String>, WriterSetupError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let log_damage = salvage::log_damage(path, acknowledged);
+    let log_damage = log_damage.map_err(|e| WriterSetupError::Salvage(Cause::from_error(e)))?;
+    if let Some(damage) = log_damage {
+        return Ok(Err(damage));
+    }
+    let database = Database::open(path, config)?;
+    let reporter = DamageReporter::new(folder, findings);
+    let (checker, first) = Checker::start(path, reporter.clone(), findings)
+        .map_err(|StorageError(why)| WriterSetupError::Salvage(why))?;
+    // A longer check goes on while the engine runs, and what it finds is salvaged by the next start.
+    match first.recv_timeout(FIRST_CHECK) {
+        Ok(Some(damage)) => Ok(Err(damage)),
+        _ => Ok(Ok(OpenFile {
+            database,
+            checker,
+            reporter,
+        })),
+    }
+}
+
+/// Reports acknowledged tasks that are missing, and stores that they were reported.
+fn report_missing(
+    db: &Connection,
+    findings: &Findings,
+    (first, last): (u64, u64),
+) -> rusqlite::Result<()> {
+    let text = format!("acknowledged tasks are missing: #{first} to #{last}");
+    findings.report(FindingKind::TasksLost, &format!("{first}-{last}"), &text);
+    save_last_id(db, last)
 }
 
 /// Locks the folder for this process. The lock file stays, because removing it would let two processes
@@ -166,31 +259,6 @@ impl Database {
             last_id: u64::try_from(last_id).unwrap_or_default(),
         })
     }
-}
-
-/// Moves a damaged file aside and creates a new one with its intact tasks.
-fn salvage_into_new(
-    path: &Path,
-    config: &StorageConfig,
-    why: &WriterSetupError,
-) -> Result<(Database, Damage), WriterSetupError> {
-    let error = match why {
-        WriterSetupError::Sqlite(error) => error.to_string(),
-        _ => String::new(),
-    };
-    let moved_to = salvage::move_aside(path).map_err(WriterSetupError::Salvage)?;
-    files::open(path).map_err(|e| WriterSetupError::Salvage(Cause::from_error(e)))?;
-    let mut database = Database::open(path, config)?;
-    let (salvaged, lost) = salvage::copy_intact(&moved_to, &mut database.db)?;
-    drop(database);
-    let database = Database::open(path, config)?;
-    let damage = Damage {
-        error,
-        moved_to,
-        salvaged,
-        lost,
-    };
-    Ok((database, damage))
 }
 
 /// The number of finished tasks by state.

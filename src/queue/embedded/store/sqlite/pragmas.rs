@@ -1,11 +1,12 @@
 //! The pragmas of both connections. SQLite ignores a pragma that it does not know, so they are verified.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use rusqlite::Connection;
 
 use super::{
-    error::{explain, is_damage},
+    error::{explain, is_damage, is_of_system},
+    salvage,
     schema::MigrateError,
 };
 use crate::{
@@ -51,8 +52,19 @@ impl From<MigrateError> for WriterSetupError {
 }
 
 impl WriterSetupError {
-    pub(super) fn is_damage(&self) -> bool {
-        matches!(self, Self::Sqlite(error) if is_damage(error))
+    /// Returns the damage of the file at `path` that is behind the error, if it is damage. A changed byte
+    /// may also make a file look like that of another program or version.
+    pub(super) fn damage(&self, path: &Path) -> Option<String> {
+        match self {
+            Self::Sqlite(error) if is_damage(error) => Some(error.to_string()),
+            Self::Sqlite(error) if is_of_system(error) => None,
+            Self::Sqlite(error) => salvage::is_ours(path).then(|| error.to_string()),
+            Self::Migrate(error @ MigrateError::Newer(_)) => {
+                salvage::is_of_this_version(path).then(|| error.to_string())
+            }
+            Self::Migrate(error) => salvage::is_ours(path).then(|| error.to_string()),
+            Self::Setting(_) | Self::Salvage(_) => None,
+        }
     }
 
     pub(super) fn into_cause(self) -> Cause {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row as Columns};
 
 use super::{
     super::{IdRange, SubmitRow},
-    error::explain,
+    damage::DamageReporter,
     scan::{
         CHUNK_BYTES, CHUNK_ROWS, Chunk, ChunkIter, RowSource, TaskTable, highest, lowest, select,
         zero_keys,
@@ -41,6 +41,7 @@ pub(super) fn is_corrupt(error: &TaskFailure) -> bool {
 #[derive(Debug)]
 pub(super) struct StoreReader<'a> {
     db: &'a Connection,
+    damage: &'a DamageReporter,
     /// Names and queues, of which there are few distinct ones.
     interned: RefCell<HashSet<Arc<str>>>,
 }
@@ -49,9 +50,10 @@ pub(super) struct StoreReader<'a> {
 const MAX_INTERNED: usize = 1_000;
 
 impl<'a> StoreReader<'a> {
-    pub(super) fn new(db: &'a Connection) -> Self {
+    pub(super) fn new(db: &'a Connection, damage: &'a DamageReporter) -> Self {
         Self {
             db,
+            damage,
             interned: RefCell::default(),
         }
     }
@@ -60,24 +62,30 @@ impl<'a> StoreReader<'a> {
         &self,
         each: &mut dyn FnMut(Row),
     ) -> Result<(), StorageError> {
+        let failed = |error| self.failed(TaskTable::Unfinished, error);
         // Arguments are read and verified when a task is dispatched.
         let columns = COLUMNS.replace(" args,", " '',");
         let sql = format!("SELECT {columns} FROM unfinished ORDER BY id");
-        let mut statement = self.db.prepare(&sql).map_err(explain)?;
-        let mut rows = statement.query(()).map_err(explain)?;
-        while let Some(columns) = rows.next().map_err(explain)? {
+        let mut statement = self.db.prepare(&sql).map_err(failed)?;
+        let mut rows = statement.query(()).map_err(failed)?;
+        while let Some(columns) = rows.next().map_err(failed)? {
             each(self.decode(columns, TaskTable::Unfinished));
         }
         Ok(())
     }
 
+    fn failed(&self, table: TaskTable, error: rusqlite::Error) -> StorageError {
+        self.damage.explain(table.description(), error)
+    }
+
     fn find(&self, table: TaskTable, id: u64) -> Result<Option<Row>, StorageError> {
+        let failed = |error| self.failed(table, error);
         let sql = format!("{} WHERE id = ?1", select(table));
-        let mut statement = self.db.prepare_cached(&sql).map_err(explain)?;
+        let mut statement = self.db.prepare_cached(&sql).map_err(failed)?;
         let row = statement.query_row([number(id)], |columns| {
             Ok(self.decode_verified(columns, table))
         });
-        row.optional().map_err(explain)
+        row.optional().map_err(failed)
     }
 
     fn intern(&self, text: &str) -> Arc<str> {
@@ -179,16 +187,17 @@ impl<'a> StoreReader<'a> {
         let (Some(from), Some(to)) = (from, to) else {
             return Ok(Chunk::default());
         };
+        let failed = |error| self.failed(source.table(), error);
         let mut statement = self
             .db
             .prepare_cached(&source.sql(descending))
-            .map_err(explain)?;
+            .map_err(failed)?;
         let chunk = i64::try_from(CHUNK_ROWS).unwrap_or(i64::MAX);
         let bounds = source.bounds(from, to);
         let params = rusqlite::params![bounds[0], bounds[1], bounds[2], bounds[3], chunk];
-        let mut rows = statement.query(params).map_err(explain)?;
+        let mut rows = statement.query(params).map_err(failed)?;
         let (mut chunk, mut bytes) = (Chunk::default(), 0);
-        while let Some(columns) = rows.next().map_err(explain)? {
+        while let Some(columns) = rows.next().map_err(failed)? {
             let row = self.decode_verified(columns, source.table());
             bytes += row.text_size();
             let key = if source == RowSource::LongRuns {
@@ -239,7 +248,8 @@ impl Rows for StoreReader<'_> {
             })?;
             attempts.collect()
         };
-        let mut attempts = read().map_err(explain)?;
+        let failed = |error| self.damage.explain("the attempts of tasks", error);
+        let mut attempts = read().map_err(failed)?;
         attempts.reverse();
         Ok(attempts)
     }

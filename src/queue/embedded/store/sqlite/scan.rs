@@ -35,6 +35,16 @@ pub(super) struct Chunk {
     pub(super) is_cut_off: bool,
 }
 
+impl TaskTable {
+    /// The tasks in it, for messages.
+    pub(super) const fn description(self) -> &'static str {
+        match self {
+            Self::Unfinished => "the unfinished tasks",
+            Self::Finished => "the finished tasks",
+        }
+    }
+}
+
 /// The rows of one statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowSource {

@@ -207,10 +207,15 @@ fn adjust(counts: &mut CountChanges, state: State, by: isize) {
 
 /// The checksum of everything that a task was submitted with: a corrupted task must not run.
 pub(super) fn checksum(row: &Row) -> i64 {
-    let mut hash = crc32fast::Hasher::new();
-    hash.update(&row.id.to_le_bytes());
     let key = row.cold().key.as_deref().map_or("", |key| &*key.text);
-    for text in [&*row.name, &*row.args, key] {
+    checksum_of(row.id, &row.name, &row.args, key)
+}
+
+/// The checksum of a task by its parts; the key is empty when there is none.
+pub(super) fn checksum_of(id: u64, name: &str, args: &str, key: &str) -> i64 {
+    let mut hash = crc32fast::Hasher::new();
+    hash.update(&id.to_le_bytes());
+    for text in [name, args, key] {
         hash.update(&text.len().to_le_bytes());
         hash.update(text.as_bytes());
     }

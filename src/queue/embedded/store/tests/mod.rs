@@ -8,6 +8,7 @@ use super::{
     reads::{ReadRequest, ReadResponder},
     *,
 };
+use crate::health::Findings;
 use crate::queue::{
     clock::Timestamp,
     error::FailureGroup,
@@ -81,7 +82,7 @@ impl TestStore {
                     retention,
                     ..StorageConfig::default()
                 };
-                let (store, _) = Sqlite::open(&config, None).expect("opens");
+                let (store, _) = Sqlite::open(&config, &Findings::default(), None).expect("opens");
                 (Box::new(store), Some(folder))
             }
         };

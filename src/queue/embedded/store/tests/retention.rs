@@ -79,7 +79,7 @@ fn tasks_over_the_size_limit_are_deleted_before_their_time(kind: Kind) {
         left.is_empty() || left.last() == Some(&1_000),
         "the newest remain"
     );
-    assert!(store.inner.usage().0 <= 400 << 10);
+    assert!(store.inner.usage().bytes <= 400 << 10);
 }
 
 fn sweep(store: &mut TestStore, ms: u64) -> usize {

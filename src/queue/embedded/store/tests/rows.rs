@@ -1,6 +1,7 @@
 //! Rows and the changes to them.
 
 use super::*;
+use crate::health::Findings;
 use crate::queue::task::TaskFailure;
 
 on_every_store![
@@ -148,7 +149,7 @@ fn a_corrupted_row_is_not_run_and_is_shown_as_corrupted() {
         folder: Some(folder.path().to_owned()),
         ..StorageConfig::default()
     };
-    let (mut store, _) = Sqlite::open(&config, None).expect("opens");
+    let (mut store, _) = Sqlite::open(&config, &Findings::default(), None).expect("opens");
     let rows = (1..=2).map(|id| Row::new(id, "add".into(), "[2,3]".into(), at(1)));
     let mut changes: Vec<StoreChange> = rows.map(|row| StoreChange::New(Box::new(row))).collect();
     store.commit(&mut changes).expect("there is room");
@@ -158,7 +159,7 @@ fn a_corrupted_row_is_not_run_and_is_shown_as_corrupted() {
     db.execute_batch("UPDATE unfinished SET args = '[2,4]' WHERE id = 2")
         .expect("done");
     drop(db);
-    let (mut store, _) = Sqlite::open(&config, None).expect("opens");
+    let (mut store, _) = Sqlite::open(&config, &Findings::default(), None).expect("opens");
     assert_eq!(store.args(1).as_deref(), Ok("[2,3]"));
     let refused = store.args(2).expect_err("it is corrupted");
     assert!(refused.to_string().contains("changed on disk"), "{refused}");
