@@ -4,7 +4,7 @@ use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use distro_tui::{
-    cli::{Cli, Command, GlobalArgs, ReplayArgs, ScreenArgs},
+    cli::{Cli, Command, GlobalArgs, ReplayArgs, ScreenArgs, error_line},
     command::{self, CmdError, print_stderr},
     config::{self, ConfigError, Settings},
     crash, logging,
@@ -18,7 +18,10 @@ fn main() -> ExitCode {
         screen,
         settings: flags,
         command,
-    } = Cli::parse();
+    } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return reject_arguments(&error),
+    };
     for unknown in config::unknown_variables(variable_names()) {
         print_stderr(format_args!("{unknown}"), true);
     }
@@ -48,6 +51,16 @@ fn main() -> ExitCode {
 /// The names of the environment variables that are UTF-8, as those of settings are.
 fn variable_names() -> impl Iterator<Item = String> {
     std::env::vars_os().filter_map(|(name, _value)| name.into_string().ok())
+}
+
+/// Prints help, the version or an error of the arguments, which is JSON with `--json`.
+fn reject_arguments(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if json && error.use_stderr() {
+        return CmdError::Usage(error_line(error).into()).report(true);
+    }
+    error.print().ok();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))
 }
 
 /// Prints an error of the settings, with the lines of the file that it is about.

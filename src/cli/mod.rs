@@ -23,6 +23,7 @@ pub use self::{
     workers::*,
 };
 use self::{options::GivenOptions, words::word_of};
+use crate::net::trust::ticket::mask;
 
 const ABOUT: &str =
     "One terminal for a small distributed system: names, remote calls and background tasks";
@@ -30,13 +31,14 @@ const ABOUT: &str =
 const LONG_ABOUT: &str = "\
 One terminal for a small distributed system.
 
-Without arguments, everything runs in one process: a naming server over QUIC, a greeter that is
-registered there as `server`, a task broker and its workers. If a node already runs on the same data
-folder, the dashboard attaches to it. The commands control a running node from a shell.
+Without arguments, it starts a node and opens the dashboard on it. A node is one process with a naming
+server, a greeter that is registered there as `server`, a task broker and its workers. If a node
+already runs on the same data folder, the dashboard attaches to it. Commands use the running node.
 
   names    servers register objects under a name; clients find them by name, never by address
-  calls    the greeter, or any other object, is looked up, dialled and called
-  tasks    additions, one or a hundred at a time, are queued, and workers run them";
+  calls    methods of a registered object, such as the greeter, are called by its name
+  tasks    functions such as additions are queued, and workers run them
+  members  nodes on other machines join with a ticket, and are members from then on";
 
 const AFTER_HELP: &str = "\
 `distro-tui keys` lists the keys of the dashboard; [keys] in the configuration file changes them.
@@ -256,4 +258,19 @@ impl Command {
             Self::Config(ConfigCommand::Init { .. }) | Self::Completions(_) | Self::Man
         )
     }
+}
+
+/// Returns the error of a command line on one line, without the usage. Tickets in it are masked.
+#[must_use]
+pub fn error_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    let line = match first.strip_suffix(':') {
+        // The names of missing arguments follow on the next line.
+        Some(first) => format!("{first}: {}", lines.next().unwrap_or_default()),
+        None => first.to_owned(),
+    };
+    mask(&line).into_owned()
 }

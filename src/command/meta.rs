@@ -80,10 +80,10 @@ pub(super) fn keys(ctx: &Ctx<'_>) -> CmdResult {
     } else {
         let row = |key: &ui::KeyLine| {
             vec![
-                key.at.clone(),
+                key.scope.clone(),
                 key.keys.join(" "),
                 key.name.to_owned(),
-                key.does.to_owned(),
+                key.description.to_owned(),
             ]
         };
         let rows: Vec<_> = keys.iter().map(row).collect();

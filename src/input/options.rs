@@ -123,7 +123,7 @@ pub(crate) const TABLE: [OptionSpec; 13] = [
         aliases: &[],
         value: Some("TIME"),
         example: "expires:5m",
-        meaning: "time after which the task is no longer started",
+        meaning: "time after which the task is no longer started, longer than its delay",
         set: |options, value, _now| {
             options.expires = Some(duration(value)?);
             Ok(())
@@ -134,7 +134,7 @@ pub(crate) const TABLE: [OptionSpec; 13] = [
         aliases: &[],
         value: Some("QUEUE"),
         example: "queue:mail",
-        meaning: "name of the queue; each queue can be paused alone",
+        meaning: "name of the queue, without spaces; each queue can be paused alone",
         set: |options, value, _now| {
             options.queue = Some(value.into());
             Ok(())
@@ -167,7 +167,7 @@ pub(crate) const TABLE: [OptionSpec; 13] = [
         aliases: &[],
         value: Some("TIME"),
         example: "soft-limit:8s",
-        meaning: "soft time limit: the task is notified and can finish its work",
+        meaning: "soft time limit, at most the hard one: the task is notified and can finish its work",
         set: |options, value, _now| {
             options.soft_limit = Some(limit(value)?);
             Ok(())

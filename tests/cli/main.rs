@@ -177,7 +177,7 @@ fn keys_are_listed_for_people_and_programs() {
     );
     let keys: serde_json::Value =
         serde_json::from_str(&printed(&["keys", "--json"])).expect("JSON");
-    assert_eq!(keys[0]["where"], "everywhere");
+    assert_eq!(keys[0]["scope"], "everywhere");
     let (output, _home) = run(&["keys"], &[], "[keys]\nadd = \"i\"");
     let text = String::from_utf8(output.stdout).expect("text");
     assert!(
@@ -278,6 +278,25 @@ fn a_file_that_is_not_toml_is_shown_at_the_mistake() {
     let (code, text) = error_of(&["config", "show", "--json"], &[], "workers = \n");
     let error: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!((code, &error["error"]["code"]), (Some(2), &"usage".into()));
+}
+
+#[test]
+fn an_error_of_the_arguments_is_json_for_programs() {
+    for (args, message) in [
+        (
+            &["tasks", "list", "--limit", "x", "--json"][..],
+            "invalid value 'x' for '--limit <COUNT>': it is not a number from 1 on",
+        ),
+        (
+            &["--json", "call", "server"],
+            "the following required arguments were not provided: <METHOD>",
+        ),
+    ] {
+        let (code, text) = error_of(args, &[], "");
+        let error: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let expected = serde_json::json!({"error": {"code": "usage", "message": message}});
+        assert_eq!((code, error), (Some(2), expected));
+    }
 }
 
 #[test]

@@ -11,9 +11,8 @@ use super::{Action, TABLE};
 use crate::{
     cli::{
         Command, DoctorArgs, NamesCommand, QueueCommand, Selection, TaskSelector, TasksCommand,
-        TicketArgs, TicketCommand, WorkersCommand,
+        TicketArgs, TicketCommand, WorkersCommand, error_line,
     },
-    net::trust::ticket::mask,
     queue::query::Order,
     ui::pane::Pane,
 };
@@ -65,7 +64,7 @@ pub(super) fn parse(line: &str) -> Option<Result<Vec<VerbCall>, String>> {
     let command = matches.and_then(|matches| Command::from_arg_matches(&matches));
     Some(match command {
         Ok(command) => steps(command),
-        Err(error) => Err(mask(&first_line(&error)).into_owned()),
+        Err(error) => Err(error_line(&error)),
     })
 }
 
@@ -78,18 +77,6 @@ fn words(line: &str) -> Vec<&str> {
     };
     let words = line.split(is_separator);
     words.filter(|word| !word.is_empty()).collect()
-}
-
-fn first_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let mut lines = text.lines().map(str::trim);
-    let first = lines.next().unwrap_or_default();
-    let first = first.strip_prefix("error: ").unwrap_or(first);
-    match first.strip_suffix(':') {
-        // The names of missing arguments follow on the next line.
-        Some(first) => format!("{first}: {}", lines.next().unwrap_or_default()),
-        None => first.to_owned(),
-    }
 }
 
 /// The verbs that do what a command does. What only concerns output is left out: `--json`, `--wait`.

@@ -62,7 +62,7 @@ fn bind(scopes: &[Scope], keys: &[impl AsRef<str>]) -> Result<Vec<Binding>, Stri
 
 /// The key table of the documentation, as Markdown.
 pub(crate) fn markdown() -> String {
-    let mut out = String::from("| where | keys | do |\n|---|---|---|\n");
+    let mut out = String::from("| scope | keys | description |\n|---|---|---|\n");
     for line in lines(&BTreeMap::new()) {
         let keys = match line.keys.as_slice() {
             [] => format!("`:{}`", line.name),
@@ -71,7 +71,10 @@ pub(crate) fn markdown() -> String {
                 keys.join(" ")
             }
         };
-        out.push_str(&format!("| {} | {keys} | {} |\n", line.at, line.does));
+        out.push_str(&format!(
+            "| {} | {keys} | {} |\n",
+            line.scope, line.description
+        ));
     }
     out
 }
@@ -80,14 +83,13 @@ pub(crate) fn markdown() -> String {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct KeyLine {
     /// The panes and overlays in which the keys act.
-    #[serde(rename = "where")]
-    pub at: String,
+    pub scope: String,
     /// The keys; without one it is a command of the palette.
     pub keys: Vec<String>,
     /// The name in the palette and in the configuration.
     pub name: &'static str,
-    /// What it does.
-    pub does: &'static str,
+    /// The text in help and documentation.
+    pub description: &'static str,
 }
 
 /// The table, a line for each verb and set of keys. Configured keys are those of all scopes of the verb.
@@ -95,10 +97,10 @@ pub(crate) fn lines(configured: &BTreeMap<String, Vec<String>>) -> Vec<KeyLine> 
     let line = |spec: &'static ActionSpec, scopes: &[Scope], keys: Vec<String>| {
         let titles: Vec<_> = scopes.iter().map(|scope| scope.title()).collect();
         KeyLine {
-            at: titles.join(", "),
+            scope: titles.join(", "),
             keys,
             name: spec.name,
-            does: spec.text,
+            description: spec.text,
         }
     };
     let lines = TABLE
