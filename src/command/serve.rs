@@ -3,6 +3,7 @@
 use std::{io::Write, process::ExitCode, time::Duration};
 
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::{
     CmdError, CmdResult, Ctx,
@@ -17,6 +18,9 @@ use crate::{
     node::{self, Component, JoinOutcome, Node},
 };
 
+/// Time for the node's services to be registered before it is ready. A node that cannot store a registration serves
+/// everything else.
+const REGISTER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time for running tasks to finish at shutdown.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -63,7 +67,14 @@ pub(super) fn run(ctx: &Ctx<'_>, serve: &ServeArgs) -> CmdResult {
     let net = node.net();
     net.block_on(async {
         tokio::select! {
-            registered = node.registered() => registered,
+            registered = timeout(REGISTER_TIMEOUT, node.registered()) => match registered {
+                Ok(registered) => registered,
+                Err(_elapsed) => {
+                    let text = "the services of this node are not registered yet; distro-tui doctor tells why";
+                    print_stderr(format_args!("{text}"), true);
+                    Ok(())
+                }
+            },
             () = wait_for_interrupt() => Ok(()),
         }
     })?;

@@ -88,8 +88,8 @@ pub enum FindingKind {
     NetworkDelayed,
     /// The clock of the machine was set back.
     ClockSetBack,
-    /// The log file cannot be written.
-    LogNotWritten,
+    /// A service of the node is not registered with its own naming server.
+    NotRegistered,
 }
 
 impl FindingKind {
@@ -113,7 +113,7 @@ impl FindingKind {
         Self::QuotaReached,
         Self::NetworkDelayed,
         Self::ClockSetBack,
-        Self::LogNotWritten,
+        Self::NotRegistered,
     ];
 
     /// Returns the name in metrics and JSON.
@@ -230,11 +230,11 @@ impl FindingKind {
                 Recent,
                 "check the time synchronization of this machine",
             ),
-            Self::LogNotWritten => (
-                "log_not_written",
-                Warning,
+            Self::NotRegistered => (
+                "not_registered",
+                Error,
                 WhileTrue,
-                "make room on the disk, or choose another file with --log-file",
+                "correct the cause; the node tries again by itself",
             ),
         }
     }

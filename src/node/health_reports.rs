@@ -48,18 +48,50 @@ fn first_ids(ids: &[TaskId]) -> String {
 pub(super) async fn watch_upstream(
     findings: Findings,
     peer: PeerAddr,
-    mut names: Vec<watch::Receiver<LeaseStatus>>,
+    names: Vec<watch::Receiver<LeaseStatus>>,
 ) {
+    watch_names(names, |statuses| report_upstream(&findings, peer, statuses)).await;
+}
+
+/// Reports while a service of this node is not registered with its own naming server.
+pub(super) async fn watch_own_names(findings: Findings, names: Vec<watch::Receiver<LeaseStatus>>) {
+    watch_names(names, |statuses| report_own_names(&findings, statuses)).await;
+}
+
+/// Calls `report` with the states of the registrations whenever one changes.
+async fn watch_names(
+    mut names: Vec<watch::Receiver<LeaseStatus>>,
+    report: impl Fn(&[LeaseStatus]),
+) {
+    // A refused registration ends, and stays refused.
+    let mut ended = Vec::new();
     while !names.is_empty() {
-        let statuses: Vec<LeaseStatus> = names
+        let current = names
             .iter_mut()
-            .map(|name| name.borrow_and_update().clone())
-            .collect();
-        report_upstream(&findings, peer, &statuses);
+            .map(|name| name.borrow_and_update().clone());
+        let statuses: Vec<LeaseStatus> = current.chain(ended.iter().cloned()).collect();
+        report(&statuses);
         let changed = names.iter_mut().map(|name| name.changed().boxed());
-        if let (Err(_ended), ..) = select_all(changed).await {
-            return;
+        let (result, at, others) = select_all(changed).await;
+        drop(others);
+        if result.is_err() {
+            ended.push(names.remove(at).borrow().clone());
         }
+    }
+}
+
+fn report_own_names(findings: &Findings, statuses: &[LeaseStatus]) {
+    let kind = FindingKind::NotRegistered;
+    let failing = statuses.iter().find_map(|status| match status {
+        LeaseStatus::Refused(error) | LeaseStatus::Failing(error) => Some(error),
+        LeaseStatus::Pending | LeaseStatus::Held => None,
+    });
+    match failing {
+        Some(error) => {
+            let text = format!("a service of this node is not registered: {error}");
+            findings.report(kind, "", &text);
+        }
+        None => findings.resolve(kind, ""),
     }
 }
 
@@ -144,6 +176,24 @@ mod tests {
         report_upstream(&findings, peer, &statuses);
         resolve_upstream(&findings, peer);
         assert_eq!(kinds(&findings), []);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_not_registered_is_a_finding_until_it_is() {
+        let findings = Findings::default();
+        let (sender, status) = watch::channel(LeaseStatus::Pending);
+        let held = watch::channel(LeaseStatus::Held).1;
+        let watching = tokio::spawn(watch_own_names(findings.clone(), vec![held, status]));
+        let becomes = async |status: LeaseStatus, kinds_now: &[FindingKind]| {
+            sender.send(status).expect("watched");
+            while kinds(&findings) != kinds_now {
+                tokio::task::yield_now().await;
+            }
+        };
+        let full = CallError::from(RemoteError::new(Code::Overloaded, "the disk is full"));
+        becomes(LeaseStatus::Failing(full), &[FindingKind::NotRegistered]).await;
+        becomes(LeaseStatus::Held, &[]).await;
+        watching.abort();
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{
     discover::Announcer,
     error::NodeError,
     handle::{Locality, NodeHandle, NodeInfo},
-    health_reports::report_recovery,
+    health_reports::{report_recovery, watch_own_names},
     instance_lock::InstanceLock,
     known_nodes::{self, JoinedNode},
     naming,
@@ -174,6 +174,8 @@ impl Node {
             }
             None => Registrations::default(),
         };
+        let watch = watch_own_names(findings.clone(), registrations.statuses.clone());
+        net.spawn(stop.clone().run_until_cancelled_owned(watch));
         attach_all(&net, &upstreams, joined);
         net.spawn(
             upstreams

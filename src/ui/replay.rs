@@ -235,7 +235,7 @@ impl Player {
     }
 }
 
-/// Returns true for a message that can be applied, whoever has written the file.
+/// Returns true for a message that can be applied, also if the file was written to do harm.
 fn is_showable(message: &FrameBody) -> bool {
     match message {
         FrameBody::Msg(msg) => match **msg {
