@@ -33,7 +33,7 @@ pub enum BrokerError {
     #[error("there is no task {0}; it may have been purged")]
     NotFound(TaskId),
     /// The state of the task does not allow the operation.
-    #[error("{id}: {source}")]
+    #[error("{id} {source}")]
     InvalidTransition {
         /// The task.
         id: TaskId,

@@ -72,9 +72,10 @@ pub enum Transition {
     UndoCancelScheduled,
 }
 
-/// A transition that the state of a task does not allow; nothing has changed.
+/// A transition that the state of a task does not allow; nothing has changed. Displayed without the task,
+/// as "has succeeded and cannot be retried".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[error("a task that is {state} cannot {transition}")]
+#[error("{} and {}", .state.clause(), .transition.refusal())]
 pub struct InvalidTransition {
     /// The state of the task.
     pub state: State,
@@ -147,6 +148,24 @@ impl State {
         self as usize
     }
 
+    /// A clause that completes "the task …".
+    #[must_use]
+    pub const fn clause(self) -> &'static str {
+        match self {
+            Self::Running => "is running",
+            Self::Retrying => "waits for another attempt",
+            Self::Received => "has been received by a worker",
+            Self::Queued => "is queued",
+            Self::Scheduled => "is scheduled",
+            Self::Failed => "has failed",
+            Self::Rejected => "has been rejected",
+            Self::Cancelled => "has been cancelled",
+            Self::Expired => "has expired",
+            Self::Succeeded => "has succeeded",
+            Self::Unknown => "is in an unknown state",
+        }
+    }
+
     /// The name in lower case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -188,19 +207,20 @@ impl FromStr for State {
     }
 }
 
-impl fmt::Display for Transition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Due => "become due",
-            Self::Start => "start",
-            Self::Succeed => "succeed",
-            Self::FailRetryable | Self::FailPermanent => "fail",
-            Self::Cancel => "be cancelled",
-            Self::Expire => "expire",
-            Self::Release => "be returned to the queue",
-            Self::Retry => "be retried",
-            Self::UndoCancel | Self::UndoCancelScheduled => "have its cancellation undone",
-        })
+impl Transition {
+    /// A clause that completes "the task is running and …" where its state does not allow the transition.
+    const fn refusal(self) -> &'static str {
+        match self {
+            Self::Due => "cannot become due",
+            Self::Start => "cannot start",
+            Self::Succeed => "cannot succeed",
+            Self::FailRetryable | Self::FailPermanent => "cannot fail",
+            Self::Cancel => "cannot be cancelled",
+            Self::Expire => "cannot expire",
+            Self::Release => "cannot be returned to the queue",
+            Self::Retry => "cannot be retried",
+            Self::UndoCancel | Self::UndoCancelScheduled => "has no cancellation to undo",
+        }
     }
 }
 
@@ -311,6 +331,52 @@ mod tests {
             for (transition, expected) in TRANSITIONS.into_iter().zip(words) {
                 let found = state.apply(transition).map_or("-", State::as_str);
                 assert_eq!(found, expected, "{state} + {transition:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_invalid_transition_is_a_sentence_with_the_task_before_it() {
+        let refused = |state: State, transition| {
+            let why = state.apply(transition).expect_err("invalid");
+            format!("#2 {why}")
+        };
+        for (state, transition, sentence) in [
+            (
+                State::Succeeded,
+                Transition::Retry,
+                "#2 has succeeded and cannot be retried",
+            ),
+            (
+                State::Running,
+                Transition::Retry,
+                "#2 is running and cannot be retried",
+            ),
+            (
+                State::Retrying,
+                Transition::Retry,
+                "#2 waits for another attempt and cannot be retried",
+            ),
+            (
+                State::Cancelled,
+                Transition::Cancel,
+                "#2 has been cancelled and cannot be cancelled",
+            ),
+            (
+                State::Expired,
+                Transition::UndoCancel,
+                "#2 has expired and has no cancellation to undo",
+            ),
+        ] {
+            assert_eq!(refused(state, transition), sentence);
+        }
+        // Nothing is left without words.
+        for state in State::ALL {
+            for transition in TRANSITIONS {
+                if state.apply(transition).is_err() {
+                    let sentence = refused(state, transition);
+                    assert!(sentence.contains(" and "), "{sentence}");
+                }
             }
         }
     }

@@ -24,7 +24,7 @@ fn every_id_gets_a_result_of_its_own() {
     let purged = home.output(&["tasks", "purge", "1", "2", "99", "--json"]);
     assert_eq!(purged.status.code(), Some(1));
     let purged: serde_json::Value = serde_json::from_slice(&purged.stdout).expect("JSON");
-    let unfinished = "#2: a task that is queued cannot be purged; cancel it first";
+    let unfinished = "#2 is queued and cannot be purged; cancel it first";
     let missing = "there is no task #99; it may have been purged";
     assert_eq!(
         purged,

@@ -102,8 +102,8 @@ async fn purge(broker: &dyn Broker, id: &TaskId) -> Result<(), CmdError> {
     Err(match broker.get(id).await? {
         None => BrokerError::NotFound(id.clone()).into(),
         Some(task) => CmdError::refused(format!(
-            "{id}: a task that is {} cannot be purged; cancel it first",
-            task.state
+            "{id} {} and cannot be purged; cancel it first",
+            task.state.clause()
         )),
     })
 }
