@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::words::{non_blank, number};
-use crate::queue::embedded::MAX_WORKERS;
+use crate::queue::limits::MAX_WORKERS;
 
 /// `workers`
 #[derive(Debug, Clone, Subcommand)]

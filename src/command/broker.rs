@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{CmdError, Ctx};
-use crate::queue::{broker::Broker, capabilities::Operation, error::BrokerError};
+use crate::queue::{broker::Broker, capabilities::Operation, error::BrokerError, task::NewTask};
 
 /// Connects to the node and sends requests to its broker, if that supports these operations.
 pub(super) fn with_broker<T: Send, Request>(
@@ -42,6 +42,12 @@ fn check_support(broker: &dyn Broker, needs: &[Operation]) -> Result<(), CmdErro
         // There is no broker at all.
         error => error.into(),
     })
+}
+
+/// Checks that the broker honours the options of a task.
+pub(super) fn check_options(broker: &dyn Broker, task: &NewTask) -> Result<(), CmdError> {
+    let supported = broker.capabilities().check_options(&task.options);
+    supported.map_err(|why| BrokerError::from(why).into())
 }
 
 #[cfg(test)]

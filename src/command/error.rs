@@ -178,9 +178,9 @@ impl From<BrokerError> for CmdError {
             BrokerError::NotFound(_) => Self::NotFound(error.into()),
             BrokerError::Denied(_) => Self::Denied(error.into()),
             BrokerError::Unreachable(_) | BrokerError::Closed => Self::Unreachable(error.into()),
-            BrokerError::InvalidTask(_) | BrokerError::LimitExceeded(_) => {
-                Self::Usage(error.into())
-            }
+            BrokerError::InvalidTask(_)
+            | BrokerError::LimitExceeded(_)
+            | BrokerError::UnsupportedOption(_) => Self::Usage(error.into()),
             BrokerError::InvalidTransition { .. }
             | BrokerError::DuplicateKey { .. }
             | BrokerError::IncompletePayload(_)

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     logging::LogLevel,
     node::Component,
-    queue::{embedded::MAX_WORKERS, storage::Durability},
+    queue::{limits::MAX_WORKERS, storage::Durability},
 };
 
 /// The largest backlog and the largest number of finished tasks.

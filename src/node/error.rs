@@ -9,7 +9,7 @@ use crate::{
         rpc::{endpoint::EndpointError, error::CallError},
         trust::{identity::IdentityError, members::MembersError, ticket::ParseTicketError},
     },
-    queue::embedded::StartError,
+    queue::error::StartError,
 };
 
 /// The reason why a node did not start. Nothing of it runs then.

@@ -19,6 +19,7 @@ use super::{
     task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
 };
+use crate::text::fmt_count;
 
 /// An engine: its name and the operations that it supports.
 pub trait Engine: Send + Sync {
@@ -200,12 +201,51 @@ impl BulkAction {
 }
 
 /// The outcome of a [`Control::bulk`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BulkOutcome {
     /// The number of changed tasks.
     pub done: usize,
-    /// The number of matching tasks that had changed in the meantime, or for which there was no room.
+    /// The number of matching tasks that were not changed.
     pub skipped: usize,
+    /// The reasons why the first [`MAX_REASONS`] of them were not.
+    pub reasons: Vec<BrokerError>,
+}
+
+/// The most reasons in a [`BulkOutcome`].
+pub const MAX_REASONS: usize = 5;
+
+impl BulkOutcome {
+    /// Counts a task that was not changed, and keeps the reason if there is room.
+    pub fn skip(&mut self, reason: BrokerError) {
+        self.skipped += 1;
+        if self.reasons.len() < MAX_REASONS {
+            self.reasons.push(reason);
+        }
+    }
+
+    /// Adds the outcome of further tasks.
+    pub fn add(&mut self, further: Self) {
+        self.done += further.done;
+        self.skipped += further.skipped;
+        self.reasons.extend(further.reasons);
+        self.reasons.truncate(MAX_REASONS);
+    }
+
+    /// Describes the tasks that were skipped, to follow those that were changed: `, 2 skipped: …`; empty
+    /// when there are none.
+    #[must_use]
+    pub fn skipped_text(&self) -> String {
+        if self.skipped == 0 {
+            return String::new();
+        }
+        let reasons: Vec<String> = self.reasons.iter().map(ToString::to_string).collect();
+        let reasons = match (reasons.join("; "), self.skipped > self.reasons.len()) {
+            (none, _) if none.is_empty() => none,
+            (some, true) => format!(": {some}; …"),
+            (all, false) => format!(": {all}"),
+        };
+        format!(", {} skipped{reasons}", fmt_count(self.skipped))
+    }
 }
 
 /// The outcome of a [`Control::cancel`].

@@ -5,8 +5,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    capabilities::Operation, clock::Timestamp, id::TaskId, limits::LimitExceeded,
-    registry::InvalidTask, state::InvalidTransition, task::TaskFailure,
+    capabilities::{Operation, UnsupportedOption},
+    clock::Timestamp,
+    id::TaskId,
+    limits::LimitExceeded,
+    registry::InvalidTask,
+    state::InvalidTransition,
+    task::TaskFailure,
 };
 use crate::cause::Cause;
 
@@ -26,6 +31,9 @@ pub enum BrokerError {
     /// The task name is not registered, or the arguments or options are invalid.
     #[error(transparent)]
     InvalidTask(#[from] InvalidTask),
+    /// The engine does not honour an option of the task.
+    #[error(transparent)]
+    UnsupportedOption(#[from] UnsupportedOption),
     /// A part of the request is over its limit.
     #[error(transparent)]
     LimitExceeded(#[from] LimitExceeded),
@@ -94,6 +102,17 @@ pub enum BrokerError {
     /// The broker has stopped.
     #[error("the broker has stopped")]
     Closed,
+}
+
+/// An error that prevents an engine from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A thread could not be started.
+    #[error("cannot start the broker: {0}")]
+    Threads(#[from] std::io::Error),
+    /// The storage cannot be used.
+    #[error("cannot start the broker: {0}")]
+    Store(#[source] Cause),
 }
 
 /// The maximum number of groups that [`Inspect::dead_letters`](super::broker::Inspect::dead_letters)

@@ -16,6 +16,8 @@ pub const MAX_PAYLOAD: usize = 64 << 10;
 pub const MAX_ERROR: usize = 4 << 10;
 /// The maximum number of attempts that are stored for one task; the oldest are removed first.
 pub const MAX_ATTEMPTS_HISTORY: usize = 100;
+/// The most workers that one process runs.
+pub const MAX_WORKERS: usize = 256;
 /// The most queues of the embedded engine, besides the default queue.
 pub const MAX_QUEUES: usize = 64;
 /// The most queues, workers or task names that a remote broker lists.

@@ -5,6 +5,7 @@
 //! | [`task`], [`payload`], [`options`], [`id`] | tasks before and after they are submitted, their arguments, options and identifiers |
 //! | [`state`] | the states of a task and the transitions between them |
 //! | [`broker`], [`capabilities`], [`error`] | the interface of every engine, its operations and errors |
+//! | [`bulk`] | checks before a task is changed, and bulk actions for engines that have none of their own |
 //! | [`query`], [`paging`], [`limits`] | queries: filter, order, page; the limits of a request |
 //! | [`event`], [`stats`], [`storage`] | events, statistics, durability and recovery |
 //! | [`worker`], [`timeline`] | the status of a worker, and its activity in the last half minute |
@@ -16,6 +17,7 @@
 
 pub mod add;
 pub mod broker;
+pub mod bulk;
 pub mod capabilities;
 pub mod clock;
 pub mod context;

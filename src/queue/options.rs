@@ -123,6 +123,96 @@ pub struct TaskOptions {
     pub result_ttl: Option<Duration>,
 }
 
+/// An option of a task that an engine may not honour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskOption {
+    /// [`TaskOptions::queue`].
+    Queue,
+    /// [`TaskOptions::priority`].
+    Priority,
+    /// [`TaskOptions::delay`].
+    Delay,
+    /// [`TaskOptions::eta`].
+    At,
+    /// [`TaskOptions::expires`].
+    Expires,
+    /// [`TaskOptions::max_attempts`].
+    Attempts,
+    /// [`TaskOptions::key`] with any policy.
+    Key,
+    /// [`KeyPolicy::Unique`].
+    Unique,
+    /// [`KeyPolicy::Serial`].
+    Serial,
+    /// [`TimeLimits::hard`].
+    Limit,
+    /// [`TimeLimits::soft`].
+    SoftLimit,
+    /// [`TaskOptions::result_ttl`].
+    ResultTtl,
+}
+
+impl TaskOption {
+    /// Every option.
+    pub const ALL: [Self; 12] = [
+        Self::Queue,
+        Self::Priority,
+        Self::Delay,
+        Self::At,
+        Self::Expires,
+        Self::Attempts,
+        Self::Key,
+        Self::Unique,
+        Self::Serial,
+        Self::Limit,
+        Self::SoftLimit,
+        Self::ResultTtl,
+    ];
+
+    /// The name under which people write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Priority => "priority",
+            Self::Delay => "delay",
+            Self::At => "at",
+            Self::Expires => "expires",
+            Self::Attempts => "attempts",
+            Self::Key => "key",
+            Self::Unique => "unique",
+            Self::Serial => "serial",
+            Self::Limit => "limit",
+            Self::SoftLimit => "soft-limit",
+            Self::ResultTtl => "result-ttl",
+        }
+    }
+}
+
+impl TaskOptions {
+    /// Returns true if the option is given and is not the default.
+    #[must_use]
+    pub fn is_given(&self, option: TaskOption) -> bool {
+        let default = Self::default();
+        let policy = self.key.as_ref().map(|key| key.policy);
+        match option {
+            TaskOption::Queue => self.queue.is_some(),
+            TaskOption::Priority => self.priority != default.priority,
+            TaskOption::Delay => self.delay.is_some(),
+            TaskOption::At => self.eta.is_some(),
+            TaskOption::Expires => self.expires.is_some(),
+            TaskOption::Attempts => self.max_attempts != default.max_attempts,
+            TaskOption::Key => self.key.is_some(),
+            TaskOption::Unique => policy == Some(KeyPolicy::Unique),
+            TaskOption::Serial => policy == Some(KeyPolicy::Serial),
+            TaskOption::Limit => self.limits.hard.is_some(),
+            TaskOption::SoftLimit => self.limits.soft.is_some(),
+            TaskOption::ResultTtl => self.result_ttl.is_some(),
+        }
+    }
+}
+
 impl Default for TaskOptions {
     fn default() -> Self {
         Self {

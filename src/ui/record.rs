@@ -2,7 +2,7 @@
 //! same screens again, so a recording is also a test fixture.
 //!
 //! ```text
-//! "distro-tui recording 3\n"
+//! "distro-tui recording 4\n"
 //! u32 big-endian length, postcard RecordingHeader
 //! u32 big-endian length, postcard Frame, and so on; an incomplete last frame is ignored
 //! ```
@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// The first bytes of every recording.
-pub(super) const MAGIC: &[u8] = b"distro-tui recording 3\n";
+pub(super) const MAGIC: &[u8] = b"distro-tui recording 4\n";
 /// The maximum size of a recording, in bytes.
 pub(super) const MAX_BYTES: u64 = 1 << 30;
 

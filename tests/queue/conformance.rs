@@ -325,7 +325,7 @@ async fn purging_removes_matching_finished_tasks(setup: Setup) {
         broker.bulk(BulkAction::Purge, failed).await,
         Ok(BulkOutcome {
             done: 1,
-            skipped: 0
+            ..BulkOutcome::default()
         })
     );
     assert_eq!(broker.get(&bad).await, Ok(None));
@@ -491,7 +491,7 @@ async fn matching_tasks_are_counted_cancelled_and_retried_in_bulk(setup: Setup) 
         some,
         Ok(BulkOutcome {
             done: 3,
-            skipped: 0
+            ..BulkOutcome::default()
         })
     );
     assert_eq!(broker.undo_cancel(&ids[0]).await, Ok(State::Queued));
@@ -507,7 +507,7 @@ async fn matching_tasks_are_counted_cancelled_and_retried_in_bulk(setup: Setup) 
         again,
         Ok(BulkOutcome {
             done: 3,
-            skipped: 0
+            ..BulkOutcome::default()
         })
     );
     assert_eq!(count(broker, State::Queued).await, 3);

@@ -7,7 +7,12 @@ use std::{io, process::ExitCode, sync::Arc, time::Duration};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::{CmdError, CmdResult, Ctx, broker::with_broker, output::Output, stdin::stdin_is_piped};
+use super::{
+    CmdError, CmdResult, Ctx,
+    broker::{check_options, with_broker},
+    output::Output,
+    stdin::stdin_is_piped,
+};
 use crate::{
     cli::{AddArgs, SubmissionArgs, SubmitArgs},
     input::{addition, submission},
@@ -118,6 +123,7 @@ struct Submitter<'a> {
 
 impl Submitter<'_> {
     async fn submit_one(mut self, task: NewTask) -> CmdResult {
+        check_options(&*self.broker, &task)?;
         let events = self.args.wait.then(|| self.broker.subscribe());
         let receipts = self.broker.submit(vec![task]).await?;
         let Some(receipt) = receipts.into_iter().next() else {

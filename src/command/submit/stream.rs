@@ -17,6 +17,7 @@ use super::{MISSING_RECEIPT, POLL_INTERVAL, ReceiptJson, Submitter, failure_text
 use crate::{
     command::{
         CmdError, CmdResult,
+        broker::check_options,
         output::print_stderr,
         stdin::{self, NumberedLines},
     },
@@ -93,7 +94,12 @@ impl Submitter<'_> {
             if line.trim().is_empty() {
                 continue;
             }
-            match (self.parse)(&line) {
+            let task = (self.parse)(&line);
+            let supported = task.and_then(|task| {
+                let checked = check_options(&*self.broker, &task);
+                checked.map(|()| task).map_err(|why| why.to_string())
+            });
+            match supported {
                 Ok(task) => {
                     tasks.push(task);
                     numbers.push((number, None));

@@ -53,6 +53,9 @@ enum OutcomeJson {
 struct BulkJson {
     done: usize,
     skipped: usize,
+    /// The reasons why the first of them were skipped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<String>,
 }
 
 /// Applies an action to the selected tasks. Every id that was given gets a result or an error of its own.
@@ -161,14 +164,12 @@ async fn act_on_matching(
         BulkAction::Retry => "requeued",
         BulkAction::Purge => "purged",
     };
-    let skipped = match bulk.skipped {
-        0 => String::new(),
-        n => format!(", {n} skipped"),
-    };
+    let skipped = bulk.skipped_text();
     let text = format!("{} {verb}{skipped}", pluralize(bulk.done, "task"));
     let json = BulkJson {
         done: bulk.done,
         skipped: bulk.skipped,
+        reasons: bulk.reasons.iter().map(ToString::to_string).collect(),
     };
     Ok(out.print_result(&json, &text)?)
 }

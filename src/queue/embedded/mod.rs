@@ -57,11 +57,11 @@ use super::{
         Memory, OpenReport, Sqlite, Store,
         reads::{ReadRequest, ReadResponder},
     },
-    error::{BrokerError, FailureGroup},
+    error::{BrokerError, FailureGroup, StartError},
     event::Subscription,
     id::{IdempotencyKey, TaskId},
     index::rows::StorageError,
-    limits::{LimitExceeded, MAX_SUBMIT, check_queue_name},
+    limits::{LimitExceeded, MAX_SUBMIT, MAX_WORKERS, check_queue_name},
     options::BrokerLimits,
     query::{Filter, Page, Query},
     registry::Registry,
@@ -73,8 +73,6 @@ use super::{
 };
 use crate::{cause::Cause, health::Findings};
 
-/// The most workers of one engine.
-pub const MAX_WORKERS: usize = 256;
 /// The capacity of the command channel; further callers wait.
 const MAX_COMMANDS: usize = 1_024;
 /// The event batches that wait for one subscriber; further ones are dropped and counted.
@@ -122,17 +120,6 @@ impl BrokerConfig {
     fn survives(&self) -> bool {
         self.durability() != Durability::Memory
     }
-}
-
-/// An error that prevents the engine from starting.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A thread could not be started.
-    #[error("cannot start the broker: {0}")]
-    Threads(#[from] std::io::Error),
-    /// The task file cannot be used.
-    #[error("cannot start the broker: {0}")]
-    Store(#[source] Cause),
 }
 
 fn store_error(StorageError(why): StorageError) -> StartError {

@@ -33,6 +33,7 @@ impl From<BrokerError> for RemoteError {
             BrokerError::NotFound(_) => Code::NotFound,
             BrokerError::InvalidTask(_)
             | BrokerError::LimitExceeded(_)
+            | BrokerError::UnsupportedOption(_)
             | BrokerError::InvalidTransition { .. }
             | BrokerError::IncompletePayload(_) => Code::BadArguments,
             BrokerError::DuplicateKey { .. } => Code::Exists,
@@ -126,6 +127,10 @@ fn control(service: Service, broker: &Arc<dyn Broker>) -> Service {
         .serve(&SUBMIT, broker, |broker, _, (tasks, key)| async move {
             if tasks.len() > MAX_SUBMIT_CALL {
                 return Err(LimitExceeded::SubmitCall(tasks.len()).into());
+            }
+            let capabilities = broker.capabilities();
+            for task in &tasks {
+                capabilities.check_options(&task.options)?;
             }
             match key {
                 Some(key) => broker.submit_idempotent(key, tasks).await,

@@ -194,10 +194,7 @@ pub(crate) async fn run(node: &NodeHandle, action: BulkAction, filter: Filter) -
     };
     let outcome = node.broker().bulk(action, filter).await;
     let text = |outcome: BulkOutcome| {
-        let skipped = match outcome.skipped {
-            0 => String::new(),
-            n => format!(", {} skipped", fmt_count(n)),
-        };
+        let skipped = outcome.skipped_text();
         format!("{} {did}{skipped}", pluralize(outcome.done, "task"))
     };
     EffectDone::new(verb, what, outcome.map(text))

@@ -6,10 +6,9 @@ use crate::{
     node::NodeHandle,
     queue::{
         broker::{BulkAction, RetryOutcome},
+        bulk::check_retry,
         capabilities::Operation,
-        error::BrokerError,
         id::TaskId,
-        state::Transition,
     },
     ui::{
         effect::{Effect, EffectDone},
@@ -48,13 +47,7 @@ fn unavailable(model: &Model) -> Option<String> {
     }
     match bulk::subject(model) {
         None => Some("no task is selected".to_owned()),
-        Some(task) if !task.payload.is_complete() => {
-            Some(BrokerError::IncompletePayload(task.id.clone()).to_string())
-        }
-        Some(task) => {
-            let refused = task.state.apply(Transition::Retry).err();
-            refused.map(|why| format!("{}: {why}", task.id))
-        }
+        Some(task) => check_retry(task).err().map(|why| why.to_string()),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Action, ActionSpec, Impact, Scope, scope};
 use crate::{
     net::trust::role::Role,
     node::NodeHandle,
-    queue::{capabilities::Operation, embedded::MAX_WORKERS},
+    queue::{capabilities::Operation, limits::MAX_WORKERS},
     text::pluralize,
     ui::{
         effect::{Effect, EffectDone},

@@ -31,16 +31,23 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
 fn submit(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
     let argument = argument.unwrap_or_default();
     let options = PartialOptions::default();
-    match submission::parse(argument, &options, &model.local(model.now)) {
-        Ok(task) => vec![Effect::Submit {
-            what: format!("submit {argument}"),
-            tasks: vec![task],
-        }],
+    let task = submission::parse(argument, &options, &model.local(model.now));
+    match task.and_then(|task| effect(model, format!("submit {argument}"), task)) {
+        Ok(effect) => vec![effect],
         Err(why) => {
             model.toast(Tone::Warn, why);
             vec![]
         }
     }
+}
+
+/// Submits a task, if the broker honours its options.
+pub(super) fn effect(model: &Model, what: String, task: NewTask) -> Result<Effect, String> {
+    let capabilities = model.header.capabilities;
+    let supported = capabilities.check_options(&task.options);
+    supported.map_err(|why| why.to_string())?;
+    let tasks = vec![task];
+    Ok(Effect::Submit { what, tasks })
 }
 
 pub(crate) async fn run(node: &NodeHandle, what: String, tasks: Vec<NewTask>) -> EffectDone {

@@ -61,7 +61,7 @@ impl Dispatcher {
                     self.purge(purged);
                     return self.stop_bulk_job(job, BrokerError::Storage(why));
                 }
-                Err(_refused) => job.outcome.skipped += 1,
+                Err(why) => job.outcome.skip(why),
             }
         }
         self.purge(purged);

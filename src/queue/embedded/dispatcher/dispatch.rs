@@ -1,7 +1,7 @@
 //! Dispatching jobs to workers, and reclaiming them.
 
 use super::{CHANNEL_DEPTH, Dispatcher};
-use crate::queue::embedded::{MAX_WORKERS, core::sequence};
+use crate::queue::{embedded::core::sequence, limits::MAX_WORKERS};
 
 /// The most changes that may wait for a commit that succeeds; beyond it no task is dispatched.
 const MAX_UNPERSISTED: usize = 10_000;

@@ -31,7 +31,7 @@ use tokio::time::Instant;
 
 use self::{changed::ChangedIds, collect::Message};
 use super::{
-    BrokerConfig, MAX_WORKERS,
+    BrokerConfig,
     bulk::{BulkJobs, MAX_BULK_ACTIONS},
     command::{DispatcherCommand, PendingReply, Responder},
     core::{Core, RetentionAges},
@@ -46,11 +46,13 @@ use crate::queue::{
         OpenReport, Store, StoreChange,
         reads::{CandidatePage, ReadRequest},
     },
+    error::StartError,
     event::EventBatch,
     executor::{
         job::{Job, WorkerReport},
         pool::WorkerPool,
     },
+    limits::MAX_WORKERS,
     registry::Registry,
     stats::Stats,
     storage::Recovery,
@@ -143,7 +145,7 @@ pub(super) struct DispatcherParts {
 
 impl DispatcherThread {
     /// Recovers the tasks of the previous process and starts the workers.
-    pub(super) fn new(parts: DispatcherParts) -> Result<(Self, Recovery), super::StartError> {
+    pub(super) fn new(parts: DispatcherParts) -> Result<(Self, Recovery), StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
@@ -226,11 +228,7 @@ impl DispatcherThread {
 }
 
 impl Dispatcher {
-    fn recover(
-        &mut self,
-        now: Timestamp,
-        opened: OpenReport,
-    ) -> Result<Recovery, super::StartError> {
+    fn recover(&mut self, now: Timestamp, opened: OpenReport) -> Result<Recovery, StartError> {
         let (core, registry) = (&mut self.core, &self.registry);
         self.store
             .for_each_unfinished(&mut |row| {

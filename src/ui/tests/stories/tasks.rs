@@ -151,7 +151,8 @@ async fn the_mark_of_a_purged_task_goes_with_it() {
     app.until("#3 succeeded").await;
     app.at_task(3).await;
     app.press("r");
-    app.sees_toast("#3: ").await;
+    app.sees_toast("#3 has succeeded and cannot be retried")
+        .await;
     app.end().await;
 }
 
