@@ -16,6 +16,7 @@ use crate::{
         id::TaskId,
         options::DEFAULT_QUEUE,
         payload::Payload,
+        state::State,
         stats::{Percentiles, QueueStatus, Stats, StorageStats},
         task::{Attempt, Task},
         worker::WorkerStatus,
@@ -237,6 +238,9 @@ impl<'a> From<&'a QueueStatus> for QueueJson<'a> {
 #[derive(Serialize)]
 pub(crate) struct StatsJson<'a> {
     counts: serde_json::Map<String, serde_json::Value>,
+    /// The states whose count is a lower bound.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    at_least: Vec<&'static str>,
     paused: bool,
     paused_queues: &'a [Arc<str>],
     desired_workers: usize,
@@ -301,6 +305,7 @@ impl<'a> From<&'a Stats> for StatsJson<'a> {
             counts: counts
                 .map(|(state, count)| (state.as_str().to_owned(), count.into()))
                 .collect(),
+            at_least: stats.at_least.iter().map(State::as_str).collect(),
             paused: stats.paused,
             paused_queues: &stats.paused_queues,
             desired_workers: stats.desired_workers,

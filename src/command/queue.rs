@@ -95,7 +95,7 @@ fn print_paused(out: Output, queue: Option<&str>, paused: bool) -> CmdResult {
 
 fn facts(stats: &Stats) -> Vec<(&'static str, String)> {
     let counts = stats.by_state();
-    let counts = counts.map(|(state, count)| (state.as_str(), count.to_string()));
+    let counts = counts.map(|(state, _)| (state.as_str(), stats.tasks_in(state).to_string()));
     let times = |times: Percentiles| match times.count {
         0 => "no task measured".to_owned(),
         n => format!(

@@ -267,6 +267,13 @@ impl StateSet {
     }
 }
 
+impl Default for StateSet {
+    /// No state.
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl FromIterator<State> for StateSet {
     fn from_iter<T: IntoIterator<Item = State>>(states: T) -> Self {
         states.into_iter().fold(Self::NONE, Self::with)

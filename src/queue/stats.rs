@@ -7,15 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     clock::Timestamp,
-    state::State,
+    state::{State, StateSet},
     storage::{Durability, StorageCheck},
 };
+use crate::text::fmt_count;
 
 /// Statistics of a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Stats {
     /// The number of tasks by state, in the order of [`State::ALL`].
     pub counts: [usize; State::COUNT],
+    /// The states of which the engine knows only a part of the tasks: their count is a lower bound.
+    pub at_least: StateSet,
     /// All queues are paused.
     pub paused: bool,
     /// The queues that are paused individually.
@@ -66,6 +69,18 @@ impl Stats {
     #[must_use]
     pub fn count(&self, state: State) -> usize {
         self.counts.get(state.index()).copied().unwrap_or_default()
+    }
+
+    /// Returns the number of tasks in a state, exact or a lower bound.
+    #[must_use]
+    pub fn tasks_in(&self, state: State) -> Count {
+        Count::new(self.count(state), !self.at_least.contains(state))
+    }
+
+    /// Returns the number of tasks in all states, exact or a lower bound.
+    #[must_use]
+    pub fn tasks(&self) -> Count {
+        Count::new(self.total(), self.at_least == StateSet::NONE)
     }
 
     /// Returns the number of unfinished tasks.
@@ -225,6 +240,16 @@ pub enum Count {
 }
 
 impl Count {
+    /// Returns a number that is exact, or else a lower bound.
+    #[must_use]
+    pub const fn new(count: usize, exact: bool) -> Self {
+        if exact {
+            Self::Exact(count)
+        } else {
+            Self::AtLeast(count)
+        }
+    }
+
     /// The number that is known.
     #[must_use]
     pub const fn known(self) -> usize {
@@ -240,12 +265,11 @@ impl Count {
     }
 }
 
+/// Displayed as `1,000`, or `1,000+` for a lower bound.
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(count) => count.fmt(f),
-            Self::AtLeast(count) => write!(f, "{count}+"),
-        }
+        f.write_str(&fmt_count(self.known()))?;
+        f.write_str(if self.is_exact() { "" } else { "+" })
     }
 }
 
@@ -288,6 +312,19 @@ pub struct StorageStats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_that_is_a_lower_bound_is_marked() {
+        let mut stats = Stats::default();
+        stats.counts[State::Queued.index()] = 1_000;
+        stats.counts[State::Succeeded.index()] = 2_000;
+        stats.at_least = StateSet::NONE.with(State::Succeeded);
+        assert_eq!(stats.tasks_in(State::Queued).to_string(), "1,000");
+        assert_eq!(stats.tasks_in(State::Succeeded).to_string(), "2,000+");
+        assert_eq!(stats.tasks().to_string(), "3,000+");
+        stats.at_least = StateSet::NONE;
+        assert_eq!(stats.tasks().to_string(), "3,000");
+    }
 
     #[test]
     fn a_state_that_only_some_engines_report_is_displayed_once_it_is_in_use() {

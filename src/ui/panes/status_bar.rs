@@ -6,7 +6,7 @@ use crate::{
     net::trust::role::Role as Rights,
     node::Locality,
     queue::state::State,
-    text::{fmt_compact, fmt_count, truncate, width},
+    text::{fmt_compact, truncate, width},
     ui::{
         action::Action,
         layout::{Plan, Regions},
@@ -108,11 +108,7 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     };
     let state_count = |state: State| {
         (
-            format!(
-                "{} {} {state}",
-                symbols.state(state),
-                fmt_count(stats.count(state))
-            ),
+            format!("{} {} {state}", symbols.state(state), stats.tasks_in(state)),
             stats.count(state),
         )
     };

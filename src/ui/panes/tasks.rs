@@ -10,7 +10,7 @@ use crate::{
         state::State,
         task::{Task, TaskFailure},
     },
-    text::{fmt_compact, fmt_count, fmt_duration},
+    text::{fmt_compact, fmt_duration},
     ui::{
         action::Action,
         layout::Regions,
@@ -38,7 +38,7 @@ const COLUMNS: [Column; 7] = [
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: &mut Regions) {
     let tasks = &model.tasks;
     let stats = &model.data().overview.stats;
-    let total = format!(" {} ", fmt_count(stats.total()));
+    let total = format!(" {} ", stats.tasks());
     let order = format!(" {} ", tasks.order.as_str());
     let filter = match tasks.filter_text.as_str() {
         "" => String::new(),

@@ -11,7 +11,7 @@ use crate::{
         stats::Count,
         task::Task,
     },
-    text::{fmt_count, pluralize},
+    text::pluralize,
     ui::{
         effect::{Effect, EffectDone, Msg},
         model::{
@@ -170,9 +170,7 @@ pub(crate) fn counted(
                 Count::Exact(1) => ("task", end_of_one),
                 _ => ("tasks", end),
             };
-            let more = if count.is_exact() { "" } else { "+" };
-            let known = fmt_count(count.known());
-            let question = format!("{verb} {known}{more} {kind} {tasks}{which}{end}?");
+            let question = format!("{verb} {count} {kind} {tasks}{which}{end}?");
             let confirm = Confirm {
                 question: ConfirmText::Complete(question),
                 yes,
