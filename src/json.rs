@@ -240,7 +240,7 @@ pub(crate) struct StatsJson<'a> {
     counts: serde_json::Map<String, serde_json::Value>,
     /// The states whose count is a lower bound.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    at_least: Vec<&'static str>,
+    lower_bounds: Vec<&'static str>,
     paused: bool,
     paused_queues: &'a [Arc<str>],
     desired_workers: usize,
@@ -305,7 +305,7 @@ impl<'a> From<&'a Stats> for StatsJson<'a> {
             counts: counts
                 .map(|(state, count)| (state.as_str().to_owned(), count.into()))
                 .collect(),
-            at_least: stats.at_least.iter().map(State::as_str).collect(),
+            lower_bounds: stats.lower_bounds.iter().map(State::as_str).collect(),
             paused: stats.paused,
             paused_queues: &stats.paused_queues,
             desired_workers: stats.desired_workers,

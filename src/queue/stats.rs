@@ -18,7 +18,7 @@ pub struct Stats {
     /// The number of tasks by state, in the order of [`State::ALL`].
     pub counts: [usize; State::COUNT],
     /// The states of which the engine knows only a part of the tasks: their count is a lower bound.
-    pub at_least: StateSet,
+    pub lower_bounds: StateSet,
     /// All queues are paused.
     pub paused: bool,
     /// The queues that are paused individually.
@@ -74,13 +74,13 @@ impl Stats {
     /// Returns the number of tasks in a state, exact or a lower bound.
     #[must_use]
     pub fn tasks_in(&self, state: State) -> Count {
-        Count::new(self.count(state), !self.at_least.contains(state))
+        Count::new(self.count(state), !self.lower_bounds.contains(state))
     }
 
     /// Returns the number of tasks in all states, exact or a lower bound.
     #[must_use]
     pub fn tasks(&self) -> Count {
-        Count::new(self.total(), self.at_least == StateSet::NONE)
+        Count::new(self.total(), self.lower_bounds == StateSet::NONE)
     }
 
     /// Returns the number of unfinished tasks.
@@ -318,11 +318,11 @@ mod tests {
         let mut stats = Stats::default();
         stats.counts[State::Queued.index()] = 1_000;
         stats.counts[State::Succeeded.index()] = 2_000;
-        stats.at_least = StateSet::NONE.with(State::Succeeded);
+        stats.lower_bounds = StateSet::NONE.with(State::Succeeded);
         assert_eq!(stats.tasks_in(State::Queued).to_string(), "1,000");
         assert_eq!(stats.tasks_in(State::Succeeded).to_string(), "2,000+");
         assert_eq!(stats.tasks().to_string(), "3,000+");
-        stats.at_least = StateSet::NONE;
+        stats.lower_bounds = StateSet::NONE;
         assert_eq!(stats.tasks().to_string(), "3,000");
     }
 
