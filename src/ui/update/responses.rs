@@ -80,7 +80,7 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
             action,
             filter,
             count,
-        } => bulk::counted(model, action, filter, count),
+        } => bulk::complete_question(model, action, filter, count),
         Msg::MarksGone(ids) => model.tasks.unmark(&ids),
         Msg::QuitChecked(loss) => return quit::checked(model, &loss),
         Msg::DeadLetters(groups) => dead_letters::listed(model, &groups),

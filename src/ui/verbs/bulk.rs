@@ -85,12 +85,12 @@ pub(super) fn ask_about_matching(model: &mut Model, action: BulkAction) -> Vec<E
         let which = format!(" that match `{}`", tasks.filter_text);
         (tasks.filter.clone(), which)
     };
-    ask(model, action, filter, which)
+    confirm_bulk(model, action, filter, which)
 }
 
 /// Asks whether to apply an action to all tasks that match a filter. The question is there at once, and
 /// gets the number of tasks when they are counted.
-pub(super) fn ask(
+pub(super) fn confirm_bulk(
     model: &mut Model,
     action: BulkAction,
     filter: Filter,
@@ -138,7 +138,7 @@ pub(crate) async fn run_count(node: &NodeHandle, action: BulkAction, filter: Fil
 
 /// Completes the question that waits for this number: `1,000+` if the broker knows only a lower bound. With
 /// nothing to do it closes. A number that no question waits for any more is ignored.
-pub(crate) fn counted(
+pub(crate) fn complete_question(
     model: &mut Model,
     action: BulkAction,
     filter: Filter,
@@ -205,8 +205,8 @@ mod tests {
 
     fn question(action: BulkAction, count: Count) -> String {
         let mut model = busy();
-        ask(&mut model, action, Filter::default(), String::new());
-        counted(&mut model, action, Filter::default(), Ok(count));
+        confirm_bulk(&mut model, action, Filter::default(), String::new());
+        complete_question(&mut model, action, Filter::default(), Ok(count));
         match model.layers.pop() {
             Some(Layer::Confirm(confirm)) => confirm.question.text().to_owned(),
             other => panic!("{other:?}"),
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(press(&mut model, &["y", "Y", "x", "a", "e", "r"]), []);
         assert_eq!(model.layers.len(), layers);
         let filter = model.tasks.filter.clone();
-        counted(
+        complete_question(
             &mut model,
             BulkAction::Cancel,
             filter.clone(),
@@ -261,11 +261,11 @@ mod tests {
         let mut model = busy();
         press(&mut model, &["3", "X", "n"]);
         let (action, filter) = (BulkAction::Cancel, model.tasks.filter.clone());
-        counted(&mut model, action, filter.clone(), Ok(Count::Exact(3)));
+        complete_question(&mut model, action, filter.clone(), Ok(Count::Exact(3)));
         assert!(model.layers.is_empty());
         // Nor does it complete another question.
         press(&mut model, &["D"]);
-        counted(&mut model, action, filter, Ok(Count::Exact(3)));
+        complete_question(&mut model, action, filter, Ok(Count::Exact(3)));
         let Some(Layer::Confirm(confirm)) = model.layers.last() else {
             panic!("no question");
         };

@@ -100,7 +100,7 @@ pub(super) fn ask_about_group(model: &mut Model, action: BulkAction) -> Vec<Effe
     };
     let which = format!(" that failed with `{}`", group.error.text());
     match Filter::parse(&filter_text(group)) {
-        Ok(filter) => bulk::ask(model, action, filter, which),
+        Ok(filter) => bulk::confirm_bulk(model, action, filter, which),
         // The text is made of words that a filter reads.
         Err(_) => vec![],
     }
