@@ -8,7 +8,7 @@ use distro_tui::{
     command::{self, CmdError, print_stderr},
     config::{self, ConfigError, Settings},
     crash, logging,
-    node::{Node, NodeError, Session},
+    node::Session,
     ui::{self, ExitReason, Screen, ScreenOutcome, UiOptions},
 };
 
@@ -108,7 +108,7 @@ fn open_screen(
     })?;
     let _log = logging::start(&settings.log_path(), settings.log_level.value)?;
     crash::install(settings.state_dir().to_owned());
-    let session = Arc::new(session(global, settings)?);
+    let session = Arc::new(session(global, options, settings)?);
     if let Some(path) = record {
         screen.record(path)?;
     }
@@ -126,22 +126,21 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Connects to the node of `--connect` or to the one that runs on the data folder, or starts one.
-fn session(global: &GlobalArgs, settings: &Settings) -> Result<Session, CmdError> {
-    if let Some(session) = command::connect(global, settings)? {
+fn session(
+    global: &GlobalArgs,
+    options: &ScreenArgs,
+    settings: &Settings,
+) -> Result<Session, CmdError> {
+    let node = settings.node_config();
+    let session = match command::connect(global, settings)? {
+        Some(session) => session,
+        None => Session::open(&node)?,
+    };
+    if !options.read_only {
         return Ok(session);
     }
-    let node = settings.node_config();
-    match Node::start(&node) {
-        Ok(node) => {
-            tracing::info!(addr = %node.addr(), key = %node.key(), "started");
-            Ok(node.into())
-        }
-        Err(NodeError::Running { pid, .. }) => {
-            tracing::info!(pid, "attached to the running node");
-            Ok(Session::attach(&node.data_dir)?)
-        }
-        Err(error) => Err(error.into()),
-    }
+    let net = session.net();
+    Ok(net.block_on(session.read_only(&node.data_dir))?)
 }
 
 /// Replays a recording.

@@ -95,20 +95,9 @@ impl ClientRuntime {
         locality: Locality,
         data_dir: Option<&Path>,
     ) -> Result<NodeHandle, CallError> {
-        let client = self.client();
-        self.net.block_on(async {
-            let (peer, hello) = client.connect_any(peers).await?;
-            let naming = naming::of_node(&client, peer, data_dir);
-            let (naming, broker) = tokio::join!(naming, broker(&self.net, &client, peer));
-            let info = NodeInfo {
-                key: peer.key,
-                addr: peer.addr,
-                role: hello.role,
-                locality,
-            };
-            let net = self.net.clone();
-            Ok(NodeHandle::new(info, net, naming, broker?, None))
-        })
+        let (net, client) = (self.net.clone(), self.client());
+        self.net
+            .block_on(connect(net, client, peers, locality, data_dir))
     }
 
     /// Closes the connections and ends the network's thread.
@@ -122,6 +111,26 @@ impl ClientRuntime {
     fn client(&self) -> Client {
         self.endpoint.client()
     }
+}
+
+/// Connects to the first of these peers that replies, with a client whose runtime is `net`.
+pub(super) async fn connect(
+    net: Handle,
+    client: Client,
+    peers: impl IntoIterator<Item = PeerAddr>,
+    locality: Locality,
+    data_dir: Option<&Path>,
+) -> Result<NodeHandle, CallError> {
+    let (peer, hello) = client.connect_any(peers).await?;
+    let naming = naming::of_node(&client, peer, data_dir);
+    let (naming, broker) = tokio::join!(naming, broker(&net, &client, peer));
+    let info = NodeInfo {
+        key: peer.key,
+        addr: peer.addr,
+        role: hello.role,
+        locality,
+    };
+    Ok(NodeHandle::new(info, net, naming, broker?, None))
 }
 
 async fn broker(

@@ -300,7 +300,7 @@ impl NodeHandle {
         }
     }
 
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         self.naming.client().clone()
     }
 

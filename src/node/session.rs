@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 use super::{
     address,
-    client_runtime::ClientRuntime,
+    client_runtime::{self, ClientRuntime},
     config::NodeConfig,
     discover,
     error::{NodeError, SessionError},
@@ -206,6 +206,57 @@ impl Session {
                 Ok(JoinOutcome::new(&joined, warning))
             }
             Err(other) => Err(other),
+        }
+    }
+
+    /// Opens the node of a data folder: starts it in this process, or connects to the process in which it runs.
+    ///
+    /// # Errors
+    /// [`SessionError::Node`] when the node cannot be started, or those of [`Session::attach`].
+    pub fn open(config: &NodeConfig) -> Result<Self, SessionError> {
+        match Node::start(config) {
+            Ok(node) => {
+                tracing::info!(addr = %node.addr(), key = %node.key(), "started");
+                Ok(node.into())
+            }
+            Err(NodeError::Running { pid, .. }) => {
+                tracing::info!(pid, "attached to the running node");
+                Self::attach(&config.data_dir)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns true if no process uses the data folder.
+    #[must_use]
+    pub fn is_free(data_dir: &Path) -> bool {
+        matches!(instance_lock::read_state(data_dir), Ok(LockState::Free))
+    }
+
+    /// Returns this session with a handle that changes nothing: it reaches the node, also one of this process,
+    /// over connections whose calls the node gives the role `read`. Every other node does the same.
+    ///
+    /// # Errors
+    /// Those of the connection. The session is closed then.
+    pub async fn read_only(self, data_dir: &Path) -> Result<Self, SessionError> {
+        let info = self.handle.info();
+        let (net, client) = (self.handle.net(), self.handle.client().read_only());
+        let connected = client_runtime::connect(
+            net,
+            client,
+            [self.handle.peer()],
+            info.locality,
+            Some(data_dir),
+        );
+        match connected.await {
+            Ok(handle) => Ok(Self {
+                handle: Arc::new(handle),
+                backend: self.backend,
+            }),
+            Err(error) => {
+                self.end(Duration::ZERO).await;
+                Err(error.into())
+            }
         }
     }
 

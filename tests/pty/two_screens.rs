@@ -9,7 +9,7 @@ use std::{
 use rustix::process::Signal;
 
 use super::{
-    frames::{has_frames, rows_with},
+    frames::{has_frames, has_text, rows_with},
     harness::{Start, Terminal, command, run},
     screen_state::TIMEOUT,
 };
@@ -118,6 +118,46 @@ fn a_read_only_screen_says_why_it_changes_nothing() {
     own.press("3");
     own.press("b");
     own.sees(&["without --read-only"]);
+    changes_nothing(&mut own);
+}
+
+#[test]
+fn the_node_refuses_a_read_only_screen_whatever_the_role_of_its_key() {
+    let home = Start::new().up();
+    let mut attached = on_data_of(&home).args(&["--read-only"]).up();
+    attached.sees(&["attached to", "READ-ONLY"]);
+    changes_nothing(&mut attached);
+    let ticket = run(&home, &["ticket", "--role", "admin"]);
+    let away = &["--read-only", "--connect", ticket.trim()];
+    let mut away = Start::new().args(away).up();
+    away.sees(&["as read", "READ-ONLY"]);
+    changes_nothing(&mut away);
+    home.look(|screen| assert!(!screen.contents().contains("PAUSED")));
+}
+
+/// A call by its name changes nothing either, and one that only reads is allowed.
+fn changes_nothing(terminal: &mut Terminal) {
+    for command in ["call broker pause", "call broker resume"] {
+        terminal.press(":");
+        terminal.type_text(command);
+        terminal.press("enter");
+        terminal.until("the refusal", |screen| {
+            has_text(screen, "Call broker", "this requires the role member")
+        });
+        terminal.press("esc");
+        terminal.until("no prompt", |screen| !has_frames(screen, &["Call broker"]));
+    }
+    terminal.press(":");
+    terminal.type_text("call naming count");
+    terminal.press("enter");
+    terminal.until("the result", |screen| {
+        has_frames(screen, &["naming.count()"])
+    });
+    terminal.press("esc");
+    terminal.until("no result", |screen| {
+        !has_frames(screen, &["naming.count()"])
+    });
+    terminal.look(|screen| assert!(!screen.contents().contains("PAUSED")));
 }
 
 #[test]

@@ -19,6 +19,9 @@ use crate::net::trust::{identity::Identity, key::PublicKey, role::Role};
 
 /// The protocol's name and major version, agreed in the TLS handshake.
 pub(crate) const ALPN: &[u8] = b"distro/1";
+/// The same protocol for a connection that is to change nothing: its calls have the role `read`, whatever the
+/// role of the key.
+pub(in crate::net) const READ_ALPN: &[u8] = b"distro-read/1";
 /// The protocol by which an unknown key asks to join; it allows nothing else.
 pub(in crate::net) const JOIN_ALPN: &[u8] = b"distro-join/1";
 
@@ -81,7 +84,7 @@ pub(in crate::net) fn server_config(
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(
             identity.certified_key(),
         )));
-    tls.alpn_protocols = vec![ALPN.to_vec(), JOIN_ALPN.to_vec()];
+    tls.alpn_protocols = vec![ALPN.to_vec(), READ_ALPN.to_vec(), JOIN_ALPN.to_vec()];
     // No 0-RTT, because its data can be replayed.
     tls.max_early_data_size = 0;
     let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
@@ -162,9 +165,18 @@ pub(in crate::net) fn peer_key(connection: &quinn::Connection) -> Option<PublicK
 
 /// Reports whether the client of this connection asks to join.
 pub(in crate::net) fn is_joining(connection: &quinn::Connection) -> bool {
+    has_protocol(connection, JOIN_ALPN)
+}
+
+/// Reports whether the client of this connection wants to change nothing.
+pub(in crate::net) fn is_read_only(connection: &quinn::Connection) -> bool {
+    has_protocol(connection, READ_ALPN)
+}
+
+fn has_protocol(connection: &quinn::Connection, protocol: &[u8]) -> bool {
     let data = connection.handshake_data();
     let data = data.and_then(|data| data.downcast::<HandshakeData>().ok());
-    data.is_some_and(|data| data.protocol.as_deref() == Some(JOIN_ALPN))
+    data.is_some_and(|data| data.protocol.as_deref() == Some(protocol))
 }
 
 /// Returns a secret that only the two ends of this TLS session know, another one for each role and ticket

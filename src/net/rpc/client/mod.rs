@@ -27,7 +27,10 @@ use super::{
 };
 use crate::{
     net::{
-        quic::stream::ResetOnDrop,
+        quic::{
+            stream::ResetOnDrop,
+            transport::{ALPN, READ_ALPN},
+        },
         trust::{identity::Identity, peer_addr::PeerAddr},
     },
     value::{Encoded, Value},
@@ -72,6 +75,8 @@ struct ClientState {
     quinn: quinn::Endpoint,
     identity: Identity,
     stopping: CancellationToken,
+    /// The protocol of its connections.
+    protocol: &'static [u8],
     pool: Mutex<ConnectionPool>,
 }
 
@@ -85,6 +90,20 @@ impl Client {
             quinn,
             identity,
             stopping,
+            protocol: ALPN,
+            pool: Mutex::default(),
+        }))
+    }
+
+    /// Returns a client on the same socket whose connections change nothing: every server gives its calls the
+    /// role `read`.
+    #[must_use]
+    pub fn read_only(&self) -> Self {
+        Self(Arc::new(ClientState {
+            quinn: self.0.quinn.clone(),
+            identity: self.0.identity.clone(),
+            stopping: self.0.stopping.clone(),
+            protocol: READ_ALPN,
             pool: Mutex::default(),
         }))
     }

@@ -11,7 +11,7 @@ use super::{
     Client,
     dial::{CONNECT_TIMEOUT, PooledConnection, unreachable},
 };
-use crate::net::{quic::transport::ALPN, rpc::error::CallError, trust::peer_addr::PeerAddr};
+use crate::net::{rpc::error::CallError, trust::peer_addr::PeerAddr};
 
 /// A server that could not be reached is tried last for this long.
 const FAILURE_COOLDOWN: Duration = Duration::from_secs(5);
@@ -122,7 +122,7 @@ impl Client {
             }
         }
         let dial = Arc::new(DialSlot {
-            config: self.config(peer, ALPN)?,
+            config: self.config(peer, self.0.protocol)?,
             connection: tokio::sync::Mutex::default(),
         });
         let slot = Slot {

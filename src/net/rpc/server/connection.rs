@@ -18,7 +18,7 @@ use crate::net::{
         reply::ReplyWriter,
         wire::{FrameError, Hello},
     },
-    trust::{key::PublicKey, members::Admission},
+    trust::{key::PublicKey, members::Admission, role::Role},
 };
 
 /// Limit of the time until a client has granted the stream of the hello and taken it.
@@ -94,6 +94,10 @@ fn authorize(
         tracing::warn!(%from, key = key.fingerprint(), "an unknown key was refused");
         CloseCode::Unauthorized.close(connection, "this key is not known here");
         return None;
+    };
+    let role = match transport::is_read_only(connection) {
+        true => Role::Read,
+        false => role,
     };
     match shared.quotas.connect(key) {
         Ok(quota) => Some(ServerConnection {
