@@ -106,6 +106,7 @@ fn open_screen(
         crash_test: options.crash_test,
         ..UiOptions::from_settings(settings, variable)
     })?;
+    screen.set_local_node(settings.node_config());
     let _log = logging::start(&settings.log_path(), settings.log_level.value)?;
     crash::install(settings.state_dir().to_owned());
     let session = Arc::new(session(global, options, settings)?);

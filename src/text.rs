@@ -93,17 +93,21 @@ pub(crate) fn truncate<'a>(text: &'a str, cells: usize, mark: &str) -> Cow<'a, s
     Cow::Owned(cut)
 }
 
-/// Sanitizes text and wraps it into at most `lines` lines of at most `cells` cells.
+/// Sanitizes text and wraps it into at most `lines` lines of at most `cells` cells. A line does not begin with the
+/// spaces at which it was broken.
 pub(crate) fn wrap(text: &str, cells: usize, lines: usize) -> Vec<String> {
     let cells = cells.max(1);
     let mut out = Vec::new();
     for paragraph in text.lines() {
-        let (mut line, mut used) = (String::new(), 0);
+        let (mut line, mut used, mut broken) = (String::new(), 0, false);
         for word in sanitize(paragraph).split_word_bounds() {
             let wide = width(word);
             if used + wide > cells && used > 0 {
                 out.push(std::mem::take(&mut line));
-                used = 0;
+                (used, broken) = (0, true);
+            }
+            if broken && used == 0 && word.trim().is_empty() {
+                continue;
             }
             if used == 0 && wide > cells {
                 for cluster in word.graphemes(true) {
@@ -226,7 +230,7 @@ mod tests {
 
     #[test]
     fn lines_wrap_at_words_and_long_words_in_the_middle() {
-        assert_eq!(wrap("one two three", 7, 9), ["one two", " three"]);
+        assert_eq!(wrap("one two three", 7, 9), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 3, 9), ["abc", "def", "gh"]);
         assert_eq!(wrap("a\nb\nc", 3, 2), ["a", "b"]);
     }

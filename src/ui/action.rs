@@ -64,6 +64,7 @@ pub(crate) enum Action {
     Yes,
     No,
     Help,
+    StartNode,
     Suspend,
     Quit,
     Interrupt,

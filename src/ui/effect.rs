@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     action::Action,
     key::Key,
-    model::{layer::Membership, tasks::Fetch},
+    model::{Header, layer::Membership, tasks::Fetch},
     pane::Pane,
 };
 use crate::{
     export::ExportTable,
+    health::Finding,
     net::{
         admission::TicketOptions,
         naming::Record,
@@ -86,6 +87,12 @@ pub(crate) enum Effect {
     Scale(usize),
     /// Counts and workers.
     Overview,
+    /// Findings about the node, and its upstreams.
+    Health,
+    /// Looks whether a process uses the data folder.
+    LookForNode,
+    /// Starts a node on the data folder in this process, or attaches to the one that runs there.
+    StartNode,
     Tasks(Fetch),
     /// Opens the details of a task.
     Details(TaskId),
@@ -137,11 +144,20 @@ pub(crate) enum Msg {
         name: String,
         methods: Result<Vec<Signature>, String>,
     },
-    /// The replies that the broker sent in time.
+    /// The replies that the broker sent.
     Overview {
         stats: Option<Box<Stats>>,
         workers: Option<Vec<WorkerStatus>>,
+        /// The reason why the broker cannot be reached, if it cannot.
+        unreachable: Option<String>,
     },
+    /// What is wrong with the node, and the number of its upstreams; `None` if it did not reply, or not to
+    /// this role.
+    Health(Option<(Vec<Finding>, usize)>),
+    /// Whether a process uses the data folder.
+    NodeFound(bool),
+    /// The node that the screen shows from now on, or why none could be started.
+    NodeOpened(Result<Header, String>),
     Tasks {
         number: u64,
         page: Option<Page>,

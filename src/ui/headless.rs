@@ -57,7 +57,7 @@ impl Headless {
             model,
             terminal: terminal.map_err(|e| e.to_string())?,
             clock: Clock::start(),
-            runner: Runner::new(Arc::clone(&node), outbox),
+            runner: Runner::new(Arc::clone(&node), outbox, None),
             names: node.watch_names(),
             broker: node.broker().subscribe(),
             session,
@@ -130,7 +130,11 @@ impl Headless {
     fn handle(&mut self, msg: Msg) {
         for effect in update(&mut self.model, msg, self.clock.now()) {
             match effect {
-                Effect::Copy(_) | Effect::Mouse(_) | Effect::Suspend | Effect::Quit => {
+                Effect::Copy(_)
+                | Effect::Mouse(_)
+                | Effect::Suspend
+                | Effect::StartNode
+                | Effect::Quit => {
                     self.terminal_effects.push(effect);
                 }
                 effect => self.runner.start(effect),

@@ -39,12 +39,12 @@ mod widgets;
 use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
 pub use self::{headless::Headless, verbs::keys::KeyLine};
-use self::{model::Model, record::Recorder, replay::Player, theme::Theme};
+use self::{model::Model, record::Recorder, replay::Player, runner::DataFolder, theme::Theme};
 use crate::{
     cause::Cause,
     config::{ColorDepth, ConfigError, Settings, SymbolSet, THEMES},
     files,
-    node::Session,
+    node::{NodeConfig, Session},
     queue::broker::ShutdownReport,
 };
 
@@ -119,6 +119,7 @@ pub struct Screen {
     model: Model,
     crash_test: bool,
     recorder: Option<Recorder>,
+    folder: Option<DataFolder>,
 }
 
 /// The outcome of a screen.
@@ -157,7 +158,14 @@ impl Screen {
             model,
             crash_test: options.crash_test,
             recorder: None,
+            folder: None,
         })
+    }
+
+    /// Lets the screen start a node with these settings, when the node that it shows ran in another process on the
+    /// same data folder and has ended.
+    pub fn set_local_node(&mut self, node: NodeConfig) {
+        self.folder = Some(DataFolder(Arc::new(node)));
     }
 
     /// Records the session to a new file, for [`Screen::replay`].

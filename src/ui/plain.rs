@@ -73,8 +73,8 @@ pub(super) async fn run(mut model: Model, session: Arc<Session>) -> io::Result<S
     let mut ui = PlainUi {
         model,
         clock: Clock::start(),
-        runner: Runner::new(Arc::clone(&node), outbox),
-        command_runner: Runner::new(Arc::clone(&node), command_outbox),
+        runner: Runner::new(Arc::clone(&node), outbox, None),
+        command_runner: Runner::new(Arc::clone(&node), command_outbox, None),
         pending: 0,
         out: io::stdout(),
         printed: 0,

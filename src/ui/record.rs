@@ -24,12 +24,8 @@ use super::{
 };
 use crate::{
     files,
-    net::{
-        trust::role::Role,
-        trust::ticket::{contains_ticket, redact},
-    },
-    node::Locality,
-    queue::{capabilities::Capabilities, clock::Timestamp, id::TaskId, query::Page, task::Task},
+    net::trust::ticket::{contains_ticket, redact},
+    queue::{clock::Timestamp, id::TaskId, query::Page, task::Task},
 };
 
 /// The first bytes of every recording.
@@ -51,41 +47,7 @@ pub(super) struct RecordingHeader {
     pub(super) at: Timestamp,
     /// The size of the terminal.
     pub(super) size: (u16, u16),
-    fingerprint: String,
-    addr: String,
-    engine: String,
-    role: Role,
-    locality: Locality,
-    capabilities: Capabilities,
-    read_only: bool,
-}
-
-impl RecordingHeader {
-    fn new(header: &Header, size: (u16, u16), at: Timestamp) -> Self {
-        Self {
-            at,
-            size,
-            fingerprint: header.fingerprint.clone(),
-            addr: header.addr.clone(),
-            engine: header.engine.clone(),
-            role: header.role,
-            locality: header.locality,
-            capabilities: header.capabilities,
-            read_only: header.read_only,
-        }
-    }
-
-    pub(super) fn header(&self) -> Header {
-        Header {
-            fingerprint: self.fingerprint.clone(),
-            addr: self.addr.clone(),
-            engine: self.engine.clone(),
-            role: self.role,
-            locality: self.locality,
-            capabilities: self.capabilities,
-            read_only: self.read_only,
-        }
-    }
+    pub(super) header: Header,
 }
 
 /// A recorded message.
@@ -162,7 +124,11 @@ impl Recorder {
         }
         self.last = now;
         self.out.write_all(MAGIC)?;
-        self.write_frame(&RecordingHeader::new(header, size, now))
+        self.write_frame(&RecordingHeader {
+            at: now,
+            size,
+            header: header.clone(),
+        })
     }
 
     /// Writes a message; `before` and `after` are the typed text around it. Recordings are meant for

@@ -21,6 +21,12 @@ impl Model {
         [Effect::Overview].into_iter().chain(tasks).collect()
     }
 
+    /// Asks the node for its findings, if it is time.
+    pub(crate) fn check_health(&mut self) -> Vec<Effect> {
+        let due = self.health.take_due(self.now);
+        due.then_some(Effect::Health).into_iter().collect()
+    }
+
     /// Refreshes soon after a change, not more often than an eye can follow.
     pub(crate) fn refresh_soon(&mut self) -> Vec<Effect> {
         let due = self.refreshed_at.after(REFRESH);

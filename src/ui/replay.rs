@@ -140,7 +140,7 @@ impl Player {
         self.scroll = Scroll::default();
         let theme = model.theme.clone();
         let mut fresh = Model::new(theme, model.keymap.clone(), model.zone.clone());
-        fresh.header = self.start.header();
+        fresh.header = self.start.header.clone();
         fresh.size = model.size;
         fresh.now = self.now;
         fresh.version = model.version + 1;

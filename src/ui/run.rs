@@ -17,7 +17,7 @@ use super::{
     key::Key,
     model::{Header, Model},
     record::Recorder,
-    runner::{MAX_RESULTS, Runner},
+    runner::{DataFolder, MAX_RESULTS, Runner},
     signals::{OsSignal, Signals},
     term::{self, MAX_CLIPBOARD, Term},
     update::update,
@@ -47,6 +47,8 @@ enum Wake {
     Deadline,
     Frame,
     ShutdownReport(ShutdownReport),
+    /// A node was opened in place of the lost one.
+    Opened(Result<Session, String>),
 }
 
 /// The sources of events.
@@ -65,6 +67,10 @@ struct ScreenLoop {
     recorder: Option<Recorder>,
     runner: Runner,
     session: Arc<Session>,
+    /// Where a node is started in place of a lost one.
+    folder: Option<DataFolder>,
+    /// The node that is being opened.
+    opening: Option<tokio::task::JoinHandle<Result<Session, String>>>,
     /// The version of the model in the last frame.
     drawn: u64,
     last_frame: Instant,
@@ -90,6 +96,7 @@ pub(crate) async fn run(
         mut model,
         crash_test,
         mut recorder,
+        folder,
     } = prepared;
     let signals = Signals::listen()?;
     let term = Term::enter(model.mouse)?;
@@ -109,8 +116,10 @@ pub(crate) async fn run(
         term,
         clock,
         recorder,
-        runner: Runner::new(Arc::clone(&node), outbox),
+        runner: Runner::new(Arc::clone(&node), outbox, folder.clone()),
         session,
+        folder,
+        opening: None,
         drawn: 0,
         last_frame: Instant::now(),
         frame_interval: FRAME_INTERVAL,
@@ -158,6 +167,7 @@ impl ScreenLoop {
             Wake::Terminal(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Wake::Msg(msg) => self.handle(msg)?,
             Wake::Deadline => self.handle(Msg::Tick)?,
+            Wake::Opened(opened) => self.on_opened(opened, sources)?,
             Wake::ShutdownReport(_) | Wake::Frame => {}
         }
         self.drain(sources)?;
@@ -192,6 +202,7 @@ impl ScreenLoop {
             event = sources.keys.next(), if !self.hung_up => Wake::Terminal(event),
             () = sleep_until_or_never(frame) => Wake::Frame,
             report = shutdown_report(&mut self.shutdown) => Wake::ShutdownReport(report),
+            opened = opened_session(&mut self.opening) => Wake::Opened(opened),
             Some(msg) = sources.results.recv() => Wake::Msg(msg),
             Some(event) = sources.names.recv(), if open => Wake::Msg(Msg::Names(event)),
             Some(batch) = sources.broker.next(), if open => Wake::Msg(Msg::Broker(batch)),
@@ -300,6 +311,13 @@ impl ScreenLoop {
             }
             Effect::Mouse(on) => self.term.set_mouse(on),
             Effect::Suspend => self.suspend(),
+            Effect::StartNode => {
+                self.opening = self.folder.clone().map(|DataFolder(config)| {
+                    let open = move || Session::open(&config).map_err(|e| e.to_string());
+                    tokio::task::spawn_blocking(open)
+                });
+                Ok(())
+            }
             Effect::Quit => {
                 self.shut_down();
                 Ok(())
@@ -309,6 +327,30 @@ impl ScreenLoop {
                 Ok(())
             }
         }
+    }
+
+    /// Shows the opened node from now on. Results of the one before are not received any more.
+    fn on_opened(
+        &mut self,
+        opened: Result<Session, String>,
+        sources: &mut Sources,
+    ) -> io::Result<()> {
+        self.opening = None;
+        let header = match opened {
+            Ok(session) => {
+                let node = session.handle();
+                let (outbox, results) = mpsc::channel(MAX_RESULTS);
+                self.runner = Runner::new(Arc::clone(&node), outbox, self.folder.clone());
+                sources.results = results;
+                sources.names = node.watch_names();
+                sources.broker = node.broker().subscribe();
+                let before = std::mem::replace(&mut self.session, Arc::new(session));
+                tokio::spawn(async move { before.end(Duration::ZERO).await });
+                Ok(Header::from_handle(&node))
+            }
+            Err(why) => Err(why),
+        };
+        self.handle(Msg::NodeOpened(header))
     }
 
     /// Starts the shutdown; a second call skips it.
@@ -357,6 +399,17 @@ async fn shutdown_report(
 ) -> ShutdownReport {
     match shutdown {
         Some(task) => task.await.unwrap_or_default(),
+        None => std::future::pending().await,
+    }
+}
+
+async fn opened_session(
+    opening: &mut Option<tokio::task::JoinHandle<Result<Session, String>>>,
+) -> Result<Session, String> {
+    match opening {
+        Some(task) => task
+            .await
+            .unwrap_or_else(|aborted| Err(aborted.to_string())),
         None => std::future::pending().await,
     }
 }

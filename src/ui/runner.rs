@@ -12,12 +12,13 @@ use super::{
     model::tasks::Fetch,
     verbs::{
         bulk, call, cancel, dead_letters, details, export, greet, invalidate_tickets, join, leave,
-        mark, members, methods, pause, quit, retry, revoke, scale, submit, ticket, undo,
+        mark, members, methods, pause, quit, retry, revoke, scale, start_node, submit, ticket,
+        undo,
     },
 };
 use crate::{
-    node::NodeHandle,
-    queue::{broker::BrokerFuture, paging::fetch_full_page},
+    node::{NodeConfig, NodeHandle},
+    queue::{broker::BrokerFuture, error::BrokerError, paging::fetch_full_page},
 };
 
 /// Results that wait for the screen; further effects wait for room.
@@ -25,23 +26,45 @@ pub(crate) const MAX_RESULTS: usize = 1_024;
 /// A refresh is abandoned after this long, so that the next one can start.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The data folder of this process, with the settings of a node on it.
+#[derive(Debug, Clone)]
+pub(crate) struct DataFolder(pub(crate) Arc<NodeConfig>);
+
 /// Carries out effects on a node and sends their results.
 #[derive(Clone)]
 pub(crate) struct Runner {
     node: Arc<NodeHandle>,
+    /// Where a node could be started; `None` for a screen that starts none.
+    folder: Option<DataFolder>,
     results: mpsc::Sender<Msg>,
 }
 
 impl Runner {
-    pub(crate) const fn new(node: Arc<NodeHandle>, results: mpsc::Sender<Msg>) -> Self {
-        Self { node, results }
+    pub(crate) const fn new(
+        node: Arc<NodeHandle>,
+        results: mpsc::Sender<Msg>,
+        folder: Option<DataFolder>,
+    ) -> Self {
+        Self {
+            node,
+            folder,
+            results,
+        }
     }
 
     /// Starts an effect and does not wait for it.
     pub(crate) fn start(&self, effect: Effect) {
         let this = self.clone();
         tokio::spawn(async move {
-            let result = run(&this.node, effect).await;
+            let result = match effect {
+                Effect::LookForNode => {
+                    let folder = this
+                        .folder
+                        .map(|DataFolder(config)| config.data_dir.clone());
+                    start_node::run_look(folder).await
+                }
+                effect => run(&this.node, effect).await,
+            };
             // After the screen has closed nobody receives it.
             this.results.send(result).await.ok();
         });
@@ -55,6 +78,7 @@ async fn run(node: &NodeHandle, effect: Effect) -> Msg {
         Effect::Greet { number, name } => return greet::run(node, number, &name).await,
         Effect::Methods(record) => return methods::run(node, &record).await,
         Effect::Overview => return overview(node).await,
+        Effect::Health => return health(node).await,
         Effect::Tasks(fetch) => return page(node, fetch).await,
         Effect::Details(id) => return details::run(node, id).await,
         Effect::RefreshDetails(id) => return details::run_refresh(node, id).await,
@@ -83,7 +107,12 @@ async fn run(node: &NodeHandle, effect: Effect) -> Msg {
         Effect::Revoke(key) => revoke::run(node, key).await,
         Effect::Export(export) => export::run(node, export).await,
         // The screen carries these out itself.
-        Effect::Copy(_) | Effect::Mouse(_) | Effect::Suspend | Effect::Quit => return Msg::Tick,
+        Effect::Copy(_)
+        | Effect::Mouse(_)
+        | Effect::Suspend
+        | Effect::LookForNode
+        | Effect::StartNode
+        | Effect::Quit => return Msg::Tick,
     };
     done.took = since.elapsed();
     Msg::EffectDone(done)
@@ -93,18 +122,42 @@ async fn run(node: &NodeHandle, effect: Effect) -> Msg {
 async fn overview(node: &NodeHandle) -> Msg {
     let broker = node.broker();
     let (stats, workers) = tokio::join!(refreshed(broker.stats()), refreshed(broker.workers()));
+    let unreachable = match (&stats, &workers) {
+        (Err(Some(why)), _) | (_, Err(Some(why))) => Some(why.clone()),
+        _ => None,
+    };
     Msg::Overview {
-        stats: stats.map(Box::new),
-        workers,
+        stats: stats.ok().map(Box::new),
+        workers: workers.ok(),
+        unreachable,
     }
 }
 
-/// Returns the reply of a broker, if it comes in time.
-async fn refreshed<T>(reply: BrokerFuture<'_, T>) -> Option<T> {
-    tokio::time::timeout(REFRESH_TIMEOUT, reply)
-        .await
-        .ok()?
-        .ok()
+/// Returns the reply of a broker; without one, the reason if it cannot be reached.
+async fn refreshed<T>(reply: BrokerFuture<'_, T>) -> Result<T, Option<String>> {
+    match tokio::time::timeout(REFRESH_TIMEOUT, reply).await {
+        Ok(reply) => reply.map_err(|error| match error {
+            BrokerError::Unreachable(_) | BrokerError::Closed => Some(error.to_string()),
+            _ => None,
+        }),
+        Err(_elapsed) => {
+            let seconds = REFRESH_TIMEOUT.as_secs();
+            Err(Some(format!("no reply within {seconds} s")))
+        }
+    }
+}
+
+/// Fetches what is wrong with the node. A reader is not allowed to.
+async fn health(node: &NodeHandle) -> Msg {
+    let both = async { tokio::join!(node.findings(), node.upstreams()) };
+    let both = tokio::time::timeout(REFRESH_TIMEOUT, both).await;
+    let reply = both.ok().and_then(|(findings, upstreams)| {
+        Some((
+            findings.ok()?,
+            upstreams.map_or(0, |upstreams| upstreams.len()),
+        ))
+    });
+    Msg::Health(reply)
 }
 
 async fn page(node: &NodeHandle, fetch: Fetch) -> Msg {

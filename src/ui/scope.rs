@@ -34,7 +34,7 @@ pub(crate) const NAMES: Scope = Scope::Pane(Pane::Names);
 pub(crate) const GREETER: Scope = Scope::Pane(Pane::Greeter);
 pub(crate) const TASKS: Scope = Scope::Pane(Pane::Tasks);
 pub(crate) const WORKERS: Scope = Scope::Pane(Pane::Workers);
-const EVENTS: Scope = Scope::Pane(Pane::Events);
+pub(crate) const EVENTS: Scope = Scope::Pane(Pane::Events);
 
 /// The scopes that are active together, the innermost first.
 pub(crate) type Scopes = &'static [Scope];
@@ -124,10 +124,10 @@ impl Scope {
         match self {
             Self::Always => "everywhere, also while typing",
             Self::Panes => "everywhere",
-            Self::Lists => "lists",
+            Self::Lists => "Names, Tasks, Workers, Events",
             Self::Pane(pane) => pane.title(),
-            Self::Overlays => "overlays",
-            Self::Scroll => "text overlays",
+            Self::Overlays => "every overlay",
+            Self::Scroll => "help, details, latency",
             Self::Details => "details",
             Self::TaskDetails => "task details",
             Self::NameDetails => "name details",

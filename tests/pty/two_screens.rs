@@ -95,6 +95,29 @@ fn a_screen_on_a_node_elsewhere_does_everything_and_comes_back_when_the_node_doe
 }
 
 #[test]
+fn a_screen_whose_node_has_ended_says_since_when_and_starts_one_with_a_key() {
+    let mut first = Start::new().up();
+    let mut second = on_data_of(&first).up();
+    second.sees(&["attached to"]);
+    add(&mut first, "1 2 60");
+    second.sees(&["1 running", "1 of 2 busy"]);
+    first.signal(Signal::TERM);
+    assert_eq!(first.wait_exit(), 143);
+    second.sees(&["NODE ENDED, N STARTS ONE", "as of"]);
+    second.press("N");
+    // It is the node of this process now, and the task that was running runs again.
+    second.sees(&["key ", "live", "1 running"]);
+    second.misses("as of");
+    second.misses("attached to");
+    add(&mut second, "20 22");
+    sees_sum(&second, "42");
+    second.press("ctrl-c");
+    second.sees(&["Quit?", "1 task is running"]);
+    second.press("y");
+    assert_eq!(second.wait_exit(), 0);
+}
+
+#[test]
 fn a_read_only_screen_says_why_it_changes_nothing() {
     let home = Start::new().up();
     let ticket = run(&home, &["ticket", "--role", "read"]);

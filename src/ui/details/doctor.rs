@@ -1,6 +1,7 @@
-//! The doctor report: durability, persistence, retention, workers and totals.
+//! The doctor report: durability, persistence, retention, workers and totals, and the findings of the node.
 
 use crate::{
+    health::{Finding, Severity},
     queue::stats::StorageStats,
     text::{fmt_count, fmt_duration, pluralize},
     ui::{model::Model, theme::StyleRole},
@@ -18,7 +19,7 @@ pub(super) fn rows(model: &Model) -> Vec<(String, String, StyleRole)> {
         stats.stuck
     );
     let degraded = stats.stuck > 0 || overview.active < overview.desired_workers();
-    let number = |n: u64| fmt_count(usize::try_from(n).unwrap_or(usize::MAX));
+    let number = super::fmt_number;
     let totals = format!(
         "{} submitted, {} deduplicated, {} retries, {} evicted, {} stale reports",
         number(stats.submitted),
@@ -32,7 +33,7 @@ pub(super) fn rows(model: &Model) -> Vec<(String, String, StyleRole)> {
     } else {
         StyleRole::Good
     };
-    let node = match &model.disconnected {
+    let node = match model.loss() {
         Some(lost) => (format!("unreachable: {}", lost.why), StyleRole::Bad),
         None => {
             let header = &model.header;
@@ -53,9 +54,28 @@ pub(super) fn rows(model: &Model) -> Vec<(String, String, StyleRole)> {
     }
     rows.push(("workers", workers, role));
     rows.push(("totals", totals, StyleRole::Text));
+    // The findings are those of `distro-tui doctor`.
+    match model.health.findings.as_slice() {
+        [] => rows.push(("findings", "none".to_owned(), StyleRole::Good)),
+        findings => rows.extend(findings.iter().flat_map(finding_rows)),
+    }
     let rows = rows.into_iter();
     rows.map(|(label, text, role)| (label.to_owned(), text, role))
         .collect()
+}
+
+/// What was found, and what to do about it.
+fn finding_rows(finding: &Finding) -> [(&'static str, String, StyleRole); 2] {
+    let severity = finding.kind.severity();
+    let role = match severity {
+        Severity::Error => StyleRole::Bad,
+        Severity::Warning => StyleRole::Warn,
+    };
+    let next_step = finding.kind.next_step().to_owned();
+    [
+        (severity.as_str(), finding.text.clone(), role),
+        ("", next_step, StyleRole::Dim),
+    ]
 }
 
 fn storage_rows(storage: &StorageStats) -> [(&'static str, String, StyleRole); 4] {

@@ -16,20 +16,34 @@ use crate::{
         state::State,
         task::{Task, TaskFailure},
     },
-    text::{fmt_duration, pluralize},
+    text::{fmt_count, fmt_duration, pluralize, width},
 };
 
 /// A label, and a text with its role; the label is empty where a text continues.
 pub(crate) type DetailRow = (String, String, StyleRole);
 
-/// The width of the labels.
-pub(crate) const LABEL: usize = 11;
+/// The minimum width of the column of labels, with the gap to the text.
+const MIN_LABEL: usize = 11;
+/// The gap between a label and its text.
+const GAP: usize = 2;
+
+/// Returns the width of the column of labels: no label touches its text.
+pub(crate) fn label_width(rows: &[DetailRow]) -> usize {
+    let labels = rows.iter().map(|(label, ..)| width(label) + GAP);
+    labels.max().unwrap_or_default().max(MIN_LABEL)
+}
 
 /// Returns the details as plain text, for the clipboard.
 pub(crate) fn text(model: &Model, subject: &DetailsOf) -> String {
+    // A result is copied without what is said about it.
+    if let DetailsOf::Result { text, .. } = subject {
+        return text.clone();
+    }
+    let rows = rows(model, subject);
+    let wide = label_width(&rows);
     let mut out = String::new();
-    for (label, text, _) in rows(model, subject) {
-        writeln!(out, "{label:<LABEL$}{text}").ok();
+    for (label, text, _) in rows {
+        writeln!(out, "{label:<wide$}{text}").ok();
     }
     out
 }
@@ -40,7 +54,12 @@ pub(crate) fn rows(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
     match subject {
         DetailsOf::Task(task) => task_rows(model, task),
         DetailsOf::Doctor => doctor::rows(model),
-        DetailsOf::Result { text, .. } => vec![(String::new(), text.clone(), StyleRole::Strong)],
+        DetailsOf::Result { text, warning, .. } => {
+            let text = [(String::new(), text.clone(), StyleRole::Strong)];
+            let warning = warning.iter();
+            let warning = warning.map(|text| (String::new(), text.clone(), StyleRole::Warn));
+            text.into_iter().chain(warning).collect()
+        }
         DetailsOf::Worker(id) => {
             let workers = &model.data().overview.workers;
             let Some(worker) = workers.iter().find(|worker| worker.id == *id) else {
@@ -52,14 +71,20 @@ pub(crate) fn rows(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
             vec![
                 line("state", worker.state.as_str().into()),
                 line("task", current),
-                line("done", worker.done.to_string()),
-                line("failed", worker.failed.to_string()),
-                line("cancelled", worker.cancelled.to_string()),
+                line(
+                    "attempts",
+                    format!(
+                        "{} succeeded, {} failed, {} cancelled",
+                        fmt_number(worker.done),
+                        fmt_number(worker.failed),
+                        fmt_number(worker.cancelled)
+                    ),
+                ),
                 line(
                     "busy",
                     format!(
                         "{:.0}% of the last 30 s",
-                        worker.busy_share(model.now) * 100.0
+                        worker.busy_share(model.shown_at()) * 100.0
                     ),
                 ),
                 line("started", clock(model, worker.started_at)),
@@ -205,6 +230,10 @@ fn add_error(label: &str, error: &TaskFailure, mut add: impl FnMut(&str, String,
     for line in error.traceback.iter().flat_map(|text| text.lines()) {
         add("", line.to_owned(), StyleRole::Dim);
     }
+}
+
+fn fmt_number(n: u64) -> String {
+    fmt_count(usize::try_from(n).unwrap_or(usize::MAX))
 }
 
 fn clock(model: &Model, time: Timestamp) -> String {

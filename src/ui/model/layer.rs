@@ -212,10 +212,12 @@ pub(crate) enum DetailsOf {
         record: Arc<Record>,
         methods: Option<Result<Vec<Signature>, String>>,
     },
-    /// The result of a call.
+    /// The result of a call, or a ticket.
     Result {
         title: String,
         text: String,
+        /// A warning about it.
+        warning: Option<String>,
     },
 }
 

@@ -1,7 +1,9 @@
 //! The state of the screen as plain data: no runtime, no sockets, no terminal.
 
 pub(crate) mod events;
+pub(crate) mod freshness;
 pub(crate) mod greeter;
+pub(crate) mod health;
 pub(crate) mod layer;
 pub(crate) mod list;
 pub(crate) mod names;
@@ -13,10 +15,19 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
+use serde::{Deserialize, Serialize};
 
 use self::{
-    event_summary::EventSummary, events::Log, greeter::Greeter, layer::Layer, names::Names,
-    overview::Overview, tasks::Tasks, toast::Toasts,
+    event_summary::EventSummary,
+    events::Log,
+    freshness::{LocalNode, SourceLink},
+    greeter::Greeter,
+    health::Health,
+    layer::Layer,
+    names::Names,
+    overview::Overview,
+    tasks::Tasks,
+    toast::Toasts,
 };
 use super::{
     keymap::Keymap,
@@ -32,7 +43,7 @@ use crate::{
 };
 
 /// The node that the screen shows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Header {
     pub(crate) fingerprint: String,
     pub(crate) addr: String,
@@ -75,14 +86,6 @@ impl Header {
     }
 }
 
-/// The reason why the node is unreachable, and the next attempt.
-#[derive(Debug, Clone)]
-pub(crate) struct Disconnected {
-    /// The time of the next attempt.
-    pub(crate) retry_at: Timestamp,
-    pub(crate) why: String,
-}
-
 /// The state of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Replay {
@@ -99,6 +102,13 @@ pub(crate) struct Replay {
 pub(crate) struct Data {
     pub(crate) overview: Overview,
     pub(crate) log: Log,
+}
+
+/// The data as they were when the screen was frozen.
+#[derive(Debug)]
+struct Frozen {
+    at: Timestamp,
+    data: Data,
 }
 
 /// The whole state of the screen.
@@ -120,7 +130,7 @@ pub(crate) struct Model {
     pub(crate) workers: list::Selection,
     pub(crate) events: events::View,
     live: Data,
-    frozen: Option<Box<Data>>,
+    frozen: Option<Box<Frozen>>,
     pub(crate) toasts: Toasts,
     pub(crate) layers: Vec<Layer>,
     /// The prompt that was submitted last; it opens again with its text if that fails.
@@ -137,8 +147,12 @@ pub(crate) struct Model {
     /// Events since the last refresh.
     pub(crate) event_summary: EventSummary,
     pub(crate) leaving: bool,
-    /// Set while the node is unreachable.
-    pub(crate) disconnected: Option<Disconnected>,
+    /// The connection to the naming server.
+    pub(crate) names_link: SourceLink,
+    /// The connection to the broker.
+    pub(crate) broker_link: SourceLink,
+    pub(crate) local_node: LocalNode,
+    pub(crate) health: Health,
     /// Set while a recording is shown.
     pub(crate) replay: Option<Replay>,
     /// The last cancelled task, and the time until which that can be undone.
@@ -189,7 +203,10 @@ impl Model {
             refreshed_at: Timestamp::default(),
             event_summary: EventSummary::default(),
             leaving: false,
-            disconnected: None,
+            names_link: SourceLink::default(),
+            broker_link: SourceLink::default(),
+            local_node: LocalNode::default(),
+            health: Health::default(),
             replay: None,
             undo: None,
         }
@@ -197,10 +214,11 @@ impl Model {
 
     /// Returns the data to show: live, or frozen.
     pub(crate) fn data(&self) -> &Data {
-        self.frozen.as_deref().unwrap_or(&self.live)
+        self.frozen
+            .as_ref()
+            .map_or(&self.live, |frozen| &frozen.data)
     }
 
-    /// Returns the live data, also while the screen is frozen.
     /// The scopes that are active now: those of the top overlay, or of the focused pane.
     pub(crate) fn scopes(&self) -> Scopes {
         self.layers
@@ -208,6 +226,7 @@ impl Model {
             .map_or(scope::pane(self.focus), Layer::scopes)
     }
 
+    /// Returns the live data, also while the screen is frozen.
     pub(crate) fn live_mut(&mut self) -> &mut Data {
         &mut self.live
     }
@@ -221,8 +240,18 @@ impl Model {
         self.frozen.is_some()
     }
 
+    /// The time at which the screen was frozen.
+    fn frozen_at(&self) -> Option<Timestamp> {
+        self.frozen.as_ref().map(|frozen| frozen.at)
+    }
+
     pub(crate) fn freeze(&mut self, on: bool) {
-        self.frozen = on.then(|| Box::new(self.live.clone()));
+        self.frozen = on.then(|| {
+            Box::new(Frozen {
+                at: self.known_at(),
+                data: self.live.clone(),
+            })
+        });
         self.names.freeze(on);
         if !on {
             self.refresh_at = Some(self.now);
@@ -305,7 +334,7 @@ impl Model {
 
     /// Formats a due time: soon in seconds, later by the clock.
     pub(crate) fn due_text(&self, at: Timestamp) -> String {
-        let left = at.since(self.now);
+        let left = at.since(self.shown_at());
         if left.as_secs() < 60 {
             return format!("in {} s", left.as_secs() + 1);
         }
@@ -322,25 +351,35 @@ impl Model {
 
     /// Returns the time when the screen next changes by itself; there is no other timer.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        let animation =
-            (self.is_animated() && !self.is_frozen()).then(|| self.now.after(ANIMATION));
+        let is_live = self.is_live();
+        let animation = (self.is_animated() && is_live).then(|| self.now.after(ANIMATION));
         let overview = &self.data().overview;
-        let rate =
-            (overview.rate_changes(self.now) && !self.is_frozen() && self.shows(Pane::Tasks))
-                .then(|| self.now.after(SECOND));
-        let counts = self.tasks.counts_down() && !self.is_frozen() && self.shows(Pane::Tasks);
+        let rate = (overview.rate_changes(self.now) && is_live && self.shows(Pane::Tasks))
+            .then(|| self.now.after(SECOND));
+        let counts = self.tasks.counts_down() && is_live && self.shows(Pane::Tasks);
         let count = counts.then(|| self.now.after(SECOND));
-        let again = self.disconnected.is_some().then(|| self.now.after(SECOND));
-        let asked = self.refresh_at.filter(|_| !self.refreshing);
-        [self.toasts.deadline(), animation, rate, count, again, asked]
-            .into_iter()
-            .flatten()
-            .min()
+        let again = self.loss().is_some().then(|| self.now.after(SECOND));
+        let asked = self
+            .refresh_at
+            .filter(|_| !self.refreshing && !self.is_frozen());
+        let health = self.health.deadline();
+        [
+            self.toasts.deadline(),
+            animation,
+            rate,
+            count,
+            again,
+            asked,
+            health,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn is_animated(&self) -> bool {
         let overview = &self.data().overview;
-        (self.shows(Pane::Workers) && overview.timelines_change(self.now))
+        (self.shows(Pane::Workers) && overview.timelines_change(self.shown_at()))
             || (self.shows(Pane::Tasks) && overview.has_running())
     }
 }

@@ -258,6 +258,11 @@ impl Tasks {
         self.pending.take_if(|fetch| fetch.number == number);
     }
 
+    /// Discards the page that is being fetched: its reply does not come.
+    pub(crate) fn discard_pending(&mut self) {
+        self.pending = None;
+    }
+
     fn fetch(&mut self, kind: FetchKind, from: PageStart) -> Fetch {
         self.number += 1;
         let limit = match kind {

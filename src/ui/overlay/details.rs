@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use crate::{
     text::wrap,
     ui::{
-        details::{self, DetailRow, LABEL},
+        details::{self, DetailRow},
         model::{
             Model,
             layer::{Details, DetailsOf},
@@ -28,8 +28,10 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, open: &
     };
     let keys = model.keymap.hints(open.subject.scopes());
     let wide = screen.width.min(96);
-    let room = usize::from(wide).saturating_sub(4 + LABEL).max(1);
-    let lines: Vec<DetailRow> = details::rows(model, &open.subject)
+    let rows_of_text = details::rows(model, &open.subject);
+    let label_width = details::label_width(&rows_of_text);
+    let room = usize::from(wide).saturating_sub(4 + label_width).max(1);
+    let lines: Vec<DetailRow> = rows_of_text
         .into_iter()
         .flat_map(|(label, text, role)| {
             let mut label = Some(label);
@@ -45,7 +47,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, open: &
     let shown = usize::from(inner.height);
     let top = open.scroll.min(lines.len().saturating_sub(shown));
     for (area, (label, text, role)) in rows(inner).zip(lines.iter().skip(top)) {
-        let label = format!("{label:<LABEL$}");
+        let label = format!("{label:<label_width$}");
         canvas.spans(area, &[(&label, StyleRole::Dim), (text, *role)]);
     }
     let edge = Rect {

@@ -20,7 +20,7 @@ use crate::{
 
 const COLUMNS: [Column; 7] = [
     Column::share("NAME", 1),
-    Column::cells("DONE", 6).right(),
+    Column::cells("ATTEMPTS", 8).right(),
     Column::cells("FAILED", 6).right(),
     Column::cells("WAIT P50", 8).right(),
     Column::cells("P99", 8).right(),
@@ -68,7 +68,10 @@ fn cells(name: &NameStats) -> Vec<table::Cell<'_>> {
     };
     let mut cells = vec![
         (Cow::Borrowed(&*name.name), StyleRole::Strong),
-        (Cow::Owned(fmt_compact(name.succeeded)), StyleRole::Text),
+        (
+            Cow::Owned(fmt_compact(name.succeeded + name.failed)),
+            StyleRole::Text,
+        ),
         (Cow::Owned(fmt_compact(name.failed)), failed),
     ];
     let times = p50_p99(name.wait).into_iter().chain(p50_p99(name.run));

@@ -15,9 +15,21 @@ use crate::{
     },
 };
 
+const WIDTH: u16 = 84;
+/// The most lines of an error.
+const MAX_LINES: usize = 12;
+
 pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, prompt: &Prompt) {
     let keys = model.keymap.hints(scope::PROMPT);
-    let inner = canvas.popup(screen, (84, 6), &prompt.title(), &keys);
+    let (text, role) = match &prompt.error {
+        Some(error) => (error.as_str(), StyleRole::Bad),
+        None => (prompt.help(), StyleRole::Dim),
+    };
+    let width = usize::from(WIDTH.min(screen.width)).saturating_sub(4);
+    let text = wrap(text, width, MAX_LINES);
+    // The line, the mark of a mistake, and the text; the box keeps its size while the text is short.
+    let high = u16::try_from(text.len() + 4).unwrap_or(u16::MAX).max(6);
+    let inner = canvas.popup(screen, (WIDTH, high), &prompt.title(), &keys);
     let line = row(inner, 0);
     let used = canvas.spans(line, &[("> ", StyleRole::Accent)]);
     let line = Rect {
@@ -26,10 +38,6 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, prompt:
         ..line
     };
     input::draw(canvas, line, &prompt.input, true);
-    let (text, role) = match &prompt.error {
-        Some(error) => (error.as_str(), StyleRole::Bad),
-        None => (prompt.help(), StyleRole::Dim),
-    };
     let below = Rect {
         y: (inner.y + 1).min(inner.bottom()),
         height: inner.height.saturating_sub(1),
@@ -45,7 +53,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, screen: Rect, model: &Model, prompt:
         height: below.height.saturating_sub(1),
         ..below
     };
-    for (area, line) in rows(below).zip(wrap(text, below.width.into(), 3)) {
+    for (area, line) in rows(below).zip(text) {
         canvas.spans(area, &[(&line, role)]);
     }
 }

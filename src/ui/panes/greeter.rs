@@ -86,8 +86,7 @@ fn prompt(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let typing = model.focus == Pane::Greeter && model.layers.is_empty();
     if model.greeter.input.value().is_empty() && !typing {
         let focus = model.keymap.text(Action::Focus(Pane::Greeter));
-        let greet = model.keymap.text(Action::Greet);
-        let hint = format!("press {focus}, type a name, press {greet}");
+        let hint = format!("press {focus} to type a name");
         canvas.spans(line, &[(&hint, StyleRole::Dim)]);
     } else {
         input::draw(canvas, line, &model.greeter.input, typing);

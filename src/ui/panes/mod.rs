@@ -7,7 +7,7 @@ pub(crate) mod names;
 pub(crate) mod tasks;
 pub(crate) mod workers;
 
-use ratatui::layout::Rect;
+use ratatui::layout::{Margin, Rect};
 
 use super::{
     layout::Regions,
@@ -35,6 +35,10 @@ pub(crate) fn draw(
         Pane::Workers => workers::draw(canvas, area, model, regions),
         Pane::Events => events::draw(canvas, area, model, regions),
     }
+    if model.stale(pane).is_some() {
+        let inside = area.inner(Margin::new(1, 1));
+        canvas.fade(inside);
+    }
 }
 
 /// Draws the border of a pane with its number, its title and a status.
@@ -53,12 +57,19 @@ fn frame(
     } else {
         StyleRole::Strong
     };
-    canvas.frame(
-        area,
-        focused,
-        &[(&number, StyleRole::Key), (&title, role)],
-        right,
-    )
+    let title = [(number.as_str(), StyleRole::Key), (title.as_str(), role)];
+    let Some(lost) = model.stale(pane) else {
+        return canvas.frame(area, focused, &title, right);
+    };
+    let as_of = model
+        .local(lost.as_of)
+        .strftime(" as of %H:%M:%S ")
+        .to_string();
+    let marked: Vec<_> = [(as_of.as_str(), StyleRole::Warn)]
+        .into_iter()
+        .chain(right.iter().copied())
+        .collect();
+    canvas.frame(area, focused, &title, &marked)
 }
 
 /// Returns the highlight of a row.

@@ -10,7 +10,7 @@ use crate::{
     ui::{
         action::Action,
         layout::{Plan, Regions},
-        model::{Model, Replay},
+        model::{Model, Replay, freshness::LocalNode},
         pane::Pane,
         theme::StyleRole,
         widgets::canvas::{Canvas, TextSpan},
@@ -49,13 +49,8 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         1 => format!(" {} PAUSED ", truncate(&stats.paused_queues[0], 16, "~")),
         n => format!(" {n} QUEUES PAUSED "),
     };
-    let lost = model.disconnected.as_ref().map(|lost| {
-        let left = lost.retry_at.since(model.now).as_secs_f64().ceil();
-        match left {
-            left if left > 0.0 => format!(" DISCONNECTED, RETRY IN {left} S "),
-            _ => " RECONNECTING ".to_owned(),
-        }
-    });
+    let lost = lost_badge(model);
+    let health = model.health.badge();
     let replay = model.replay.as_ref().map(replay_badge);
     let read_only = model.header.read_only || model.header.role == Rights::Read;
     let pieces = [
@@ -65,6 +60,7 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
             if read_only { " READ-ONLY " } else { "" },
             StyleRole::Active,
         ),
+        (health.as_deref().unwrap_or_default(), StyleRole::Bad),
         (not_saved, StyleRole::Bad),
         (stuck.as_str(), StyleRole::Bad),
         (
@@ -77,7 +73,28 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         ),
         (paused.as_str(), StyleRole::Warn),
     ];
-    canvas.spans_right(area, &pieces)
+    canvas.spans_right_that_fit(area, &pieces)
+}
+
+/// Describes what is lost and when it is tried next, or how to start a node in place of a lost one.
+fn lost_badge(model: &Model) -> Option<String> {
+    let (_, retry_at) = model.loss().zip(model.retry_at())?;
+    if model.local_node == LocalNode::Starting {
+        return Some(" STARTING A NODE ".to_owned());
+    }
+    if model.can_start_node() {
+        let key = model.keymap.text(Action::StartNode);
+        return Some(format!(" NODE ENDED, {key} STARTS ONE "));
+    }
+    let what = match model.broker_link.lost() {
+        Some(_) => "DISCONNECTED",
+        None => "NAMES DISCONNECTED",
+    };
+    let left = retry_at.since(model.now).as_secs_f64().ceil();
+    Some(match left {
+        left if left > 0.0 => format!(" {what}, RETRY IN {left} S "),
+        _ => " RECONNECTING ".to_owned(),
+    })
 }
 
 /// Describes the position of a replay.
@@ -116,15 +133,19 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let (queued, _) = state_count(State::Queued);
     let (failed, failures) = state_count(State::Failed);
     let rate = overview
-        .rate(model.now, 1)
+        .rate(model.shown_at(), 1)
         .last()
         .copied()
         .unwrap_or_default();
     let rate = format!("{}/s", fmt_compact(rate.into()));
-    let failed_role = if failures > 0 {
-        StyleRole::Bad
-    } else {
-        StyleRole::Dim
+    // What is not known now is not shown as if it were.
+    let live = |role: StyleRole| match model.broker_link.lost() {
+        Some(_) => StyleRole::Dim,
+        None => role,
+    };
+    let failed_role = match failures {
+        0 => StyleRole::Dim,
+        _ => live(StyleRole::Bad),
     };
     let (label, role) = match header.locality {
         Locality::InProcess => ("key ", ""),
@@ -144,17 +165,17 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let broker: [TextSpan<'_>; 4] = [
         (&header.engine, StyleRole::Text),
         (", ", StyleRole::Dim),
-        (&workers, StyleRole::Text),
+        (&workers, live(StyleRole::Text)),
         (&dot, StyleRole::Border),
     ];
     let counts: [TextSpan<'_>; 7] = [
-        (&running, StyleRole::Active),
+        (&running, live(StyleRole::Active)),
         ("  ", StyleRole::Dim),
-        (&queued, StyleRole::Waiting),
+        (&queued, live(StyleRole::Waiting)),
         ("  ", StyleRole::Dim),
         (&failed, failed_role),
         ("  ", StyleRole::Dim),
-        (&rate, StyleRole::Chart),
+        (&rate, live(StyleRole::Chart)),
     ];
     // The counts are last, and on a narrow screen the node and the broker make room for them.
     let brand: [TextSpan<'_>; 2] = [(" distro-tui", StyleRole::Accent), ("  ", StyleRole::Dim)];

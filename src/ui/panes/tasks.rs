@@ -116,7 +116,7 @@ fn cells<'a>(task: &'a Task, model: &Model) -> Vec<table::Cell<'a>> {
     let (result, result_role) = outcome(task, model);
     let time = task.run_time.or_else(|| {
         let running = task.state == State::Running;
-        Some(model.now.since(task.started_at?)).filter(|_| running)
+        Some(model.shown_at().since(task.started_at?)).filter(|_| running)
     });
     vec![
         (Cow::Owned(id), id_role),
@@ -172,7 +172,7 @@ fn outcome<'a>(task: &'a Task, model: &Model) -> (Cow<'a, str>, StyleRole) {
 /// Draws the finished tasks per second: now, peak and history, and the latency percentiles.
 fn throughput(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let overview = &model.data().overview;
-    let rate = overview.rate(model.now, crate::queue::stats::RATE_SECONDS);
+    let rate = overview.rate(model.shown_at(), crate::queue::stats::RATE_SECONDS);
     let now = rate.last().copied().unwrap_or_default();
     let peak = rate.iter().copied().max().unwrap_or_default();
     let (now, peak) = (fmt_compact(now.into()), fmt_compact(peak.into()));

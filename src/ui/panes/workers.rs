@@ -25,7 +25,7 @@ const COLUMNS: [Column; 7] = [
     Column::cells("ID", 4),
     Column::cells("STATE", 8).from(34),
     Column::cells("TASK", 16).from(58),
-    Column::cells("DONE", 6).right(),
+    Column::cells("ATTEMPTS", 8).right(),
     Column::cells("FAILED", 6).right().from(50),
     Column::cells("BUSY", 4).right(),
     Column::share("LAST 30 S", 1),
@@ -69,7 +69,7 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model, regions: 
         for (y, i) in (body.y..body.bottom()).zip(visible.clone()) {
             if let Some(worker) = workers.get(i) {
                 let area = Rect::new(x, y, width, 1);
-                timeline::draw(canvas, area, worker, model.now);
+                timeline::draw(canvas, area, worker, model.shown_at());
             }
         }
         let shown = u16::try_from(visible.len()).unwrap_or_default();
@@ -92,7 +92,7 @@ fn cells<'a>(worker: &'a WorkerStatus, model: &Model) -> Vec<table::Cell<'a>> {
         WorkerState::Stuck => StyleRole::Bad,
     };
     let current = worker.current.as_ref().map_or(String::new(), |current| {
-        let age = fmt_duration(model.now.since(current.since));
+        let age = fmt_duration(model.shown_at().since(current.since));
         let share = current.progress.map_or(String::new(), |progress| {
             format!(" {:.0}%", progress.share() * 100.0)
         });
@@ -103,12 +103,13 @@ fn cells<'a>(worker: &'a WorkerStatus, model: &Model) -> Vec<table::Cell<'a>> {
     } else {
         StyleRole::Dim
     };
-    let busy = (worker.busy_share(model.now) * 100.0).round() as u64;
+    let attempts = worker.done + worker.failed + worker.cancelled;
+    let busy = (worker.busy_share(model.shown_at()) * 100.0).round() as u64;
     vec![
         (Cow::Owned(worker.id.to_string()), StyleRole::Strong),
         (Cow::Borrowed(worker.state.as_str()), role),
         (Cow::Owned(current), StyleRole::Text),
-        (Cow::Owned(fmt_compact(worker.done)), StyleRole::Text),
+        (Cow::Owned(fmt_compact(attempts)), StyleRole::Text),
         (Cow::Owned(fmt_compact(worker.failed)), failed),
         (Cow::Owned(format!("{busy}%")), StyleRole::Text),
     ]

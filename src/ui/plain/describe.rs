@@ -29,7 +29,7 @@ pub(super) fn rows(model: &Model, pane: Pane) -> Vec<String> {
         Pane::Tasks => model.tasks.iter().map(task).collect(),
         Pane::Workers => {
             let workers = data.overview.workers.iter();
-            workers.map(|w| worker(w, model.now)).collect()
+            workers.map(|w| worker(w, model.shown_at())).collect()
         }
         Pane::Events => {
             let lines = data.log.matching(&model.events.filter).into_iter();
@@ -119,7 +119,7 @@ fn worker(worker: &WorkerStatus, now: Timestamp) -> String {
         )
     });
     format!(
-        "{} {}  {} done, {} failed, {:.0}% busy{current}",
+        "{} {}  {} attempts succeeded, {} failed, {:.0}% busy{current}",
         worker.id,
         worker.state.as_str(),
         worker.done,

@@ -109,6 +109,7 @@ pub(crate) fn overview(stats: Stats, workers: Vec<WorkerStatus>) -> Msg {
     Msg::Overview {
         stats: Some(Box::new(stats)),
         workers: Some(workers),
+        unreachable: None,
     }
 }
 

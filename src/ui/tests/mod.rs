@@ -7,5 +7,6 @@ mod random;
 mod recordings;
 mod scenes;
 mod snapshots;
+mod stale;
 mod stories;
 mod svg;

@@ -36,7 +36,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg, now: Timestamp) -> Vec<Effect>
         }
         Msg::Tick => tick(model),
         Msg::Started => {
-            let mut effects = vec![Effect::Recovery];
+            let mut effects = vec![Effect::Recovery, Effect::Health];
             effects.extend(model.refresh());
             effects
         }
@@ -54,8 +54,16 @@ pub(crate) fn run_line(model: &mut Model, line: &str, now: Timestamp) -> Vec<Eff
 
 fn tick(model: &mut Model) -> Vec<Effect> {
     model.toasts.expire(model.now);
+    let mut effects = model.check_health();
+    effects.extend(refresh_if_due(model));
+    effects
+}
+
+fn refresh_if_due(model: &mut Model) -> Vec<Effect> {
     match model.refresh_at {
         Some(at) if at <= model.now => model.refresh(),
+        // A lost broker is asked at its own times.
+        _ if model.broker_link.lost().is_some() => vec![],
         // Progress causes no event, so it is asked for.
         _ if model.tasks.shows_running() && !model.refreshing && !model.is_frozen() => {
             model.refresh()

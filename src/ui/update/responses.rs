@@ -2,27 +2,29 @@
 
 use crate::{
     net::naming::{Health, NameChange, NameEvent, RemovalReason},
-    node::NamesEvent,
-    queue::{id::TaskId, storage::Recovery},
+    node::{Locality, NamesEvent},
+    queue::{clock::Timestamp, id::TaskId, storage::Recovery},
     text,
     ui::{
         effect::{Effect, Msg},
         model::{
-            Disconnected, Model,
+            Model,
             events::{Kind, Tone},
+            freshness::RETRY,
         },
-        verbs::{self, bulk, dead_letters, details, greet, members, methods, quit},
+        verbs::{self, bulk, dead_letters, details, greet, members, methods, quit, start_node},
     },
 };
 
 pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Names(NamesEvent::Changed(event)) => {
-            let back = model.disconnected.take().is_some();
+            let back = model.names_link.confirm();
             apply_names(model, event);
             if back {
                 let text = "reconnected to the naming server";
                 model.log(Kind::Name, Tone::Good, text);
+                model.health.ask_at(model.now);
                 // The broker may have changed meanwhile.
                 return model.refresh_soon();
             }
@@ -32,10 +34,11 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 let text = format!("connection to the naming server lost: {error}");
                 model.log(Kind::Name, Tone::Bad, text);
             }
-            model.disconnected = Some(Disconnected {
-                retry_at: model.now.after(retry_in),
-                why: error.to_string(),
-            });
+            let retry_at = model.now.after(retry_in);
+            model
+                .names_link
+                .lose(model.now, retry_at, error.to_string());
+            return names_lost(model, &error.to_string());
         }
         Msg::Broker(batch) => {
             model.event_summary.add(&batch);
@@ -43,8 +46,22 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.live_mut().log.dropped += dropped;
             return model.refresh_soon();
         }
-        Msg::Overview { stats, workers } => {
+        Msg::Overview {
+            stats,
+            workers,
+            unreachable,
+        } => {
+            // The clocks stood still while the reply was late.
+            let as_of = model.known_at();
             model.refreshing = false;
+            if let Some(why) = unreachable {
+                return broker_lost(model, as_of, &why);
+            }
+            if model.broker_link.confirm() {
+                model.health.ask_at(model.now);
+                let text = "reconnected to the broker";
+                model.log(Kind::Task, Tone::Good, text);
+            }
             let overview = &mut model.live_mut().overview;
             let evicted = overview.stats.evicted;
             if let Some(stats) = stats {
@@ -81,6 +98,9 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
             filter,
             count,
         } => bulk::complete_question(model, action, filter, count),
+        Msg::Health(reply) => model.health.received(reply, model.now),
+        Msg::NodeFound(is_running) => start_node::found(model, is_running),
+        Msg::NodeOpened(opened) => return start_node::opened(model, opened),
         Msg::MarksGone(ids) => model.tasks.unmark(&ids),
         Msg::QuitChecked(loss) => return quit::checked(model, &loss),
         Msg::DeadLetters(groups) => dead_letters::listed(model, &groups),
@@ -90,6 +110,35 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
         _ => {}
     }
     vec![]
+}
+
+/// A node that is reached over the network is lost together with its naming server, until its broker replies.
+fn names_lost(model: &mut Model, why: &str) -> Vec<Effect> {
+    if model.header.locality == Locality::InProcess {
+        return vec![];
+    }
+    let retry_at = model.now.after(RETRY);
+    let as_of = model.known_at();
+    model.broker_link.lose(as_of, retry_at, why.to_owned());
+    let mut effects = look_for_node(model);
+    effects.extend(model.refresh());
+    effects
+}
+
+/// What the broker reported last stays on the screen, as of then, and it is asked again.
+fn broker_lost(model: &mut Model, as_of: Timestamp, why: &str) -> Vec<Effect> {
+    let retry_at = model.now.after(RETRY);
+    if model.broker_link.lose(as_of, retry_at, why.to_owned()) {
+        let text = format!("connection to the broker lost: {why}");
+        model.log(Kind::Task, Tone::Bad, text);
+    }
+    model.refresh_at = Some(retry_at);
+    look_for_node(model)
+}
+
+fn look_for_node(model: &Model) -> Vec<Effect> {
+    let is_here = model.header.locality == Locality::LocalProcess;
+    is_here.then_some(Effect::LookForNode).into_iter().collect()
 }
 
 fn apply_names(model: &mut Model, event: NameEvent) {

@@ -92,6 +92,7 @@ fn succeeded(model: &mut Model, done: &EffectDone, text: &str) {
     let subject = DetailsOf::Result {
         title: done.what.clone(),
         text: text.to_owned(),
+        warning: None,
     };
     details::open(model, subject);
 }

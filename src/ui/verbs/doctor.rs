@@ -1,7 +1,7 @@
 //! `doctor`: shows the health of the broker.
 
 use super::{Action, ActionSpec, Scope, details};
-use crate::ui::model::layer::DetailsOf;
+use crate::ui::{effect::Effect, model::layer::DetailsOf};
 
 pub(super) const SPEC: ActionSpec = ActionSpec {
     action: Action::Doctor,
@@ -10,7 +10,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     text: "show how tasks are saved, what a crash would lose, and any problems",
     press: |model, _| {
         details::open(model, DetailsOf::Doctor);
-        vec![]
+        vec![Effect::Health]
     },
     ..ActionSpec::BASE
 };

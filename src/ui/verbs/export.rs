@@ -86,7 +86,11 @@ pub(crate) fn rows(model: &Model, pane: Pane) -> ExportRows {
         }
         Pane::Workers => {
             let workers = data.overview.workers.iter();
-            ExportTable::Workers(workers.map(|w| WorkerJson::new(w, model.now)).collect())
+            ExportTable::Workers(
+                workers
+                    .map(|w| WorkerJson::new(w, model.shown_at()))
+                    .collect(),
+            )
         }
         Pane::Events => {
             let lines = data.log.matching(&model.events.filter).into_iter();

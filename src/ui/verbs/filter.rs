@@ -1,6 +1,6 @@
 //! `filter`: shows only the rows that match.
 
-use super::{Action, ActionSpec, Scope, prompt};
+use super::{Action, ActionSpec, prompt, scope};
 use crate::{
     queue::query::Filter,
     ui::{
@@ -13,9 +13,16 @@ use crate::{
 pub(super) const SPEC: ActionSpec = ActionSpec {
     action: Action::Filter,
     name: "filter",
-    keys: &[(&[Scope::Lists], &["/"])],
+    keys: &[
+        (&[scope::TASKS], &["/"]),
+        (&[scope::NAMES, scope::EVENTS], &["/"]),
+    ],
     hint: "filter",
-    text: "show only matching rows: words, !word, state:failed, name:add, key:K, worker:w2",
+    text: "show only matching rows: words, !word",
+    other_texts: &[(
+        scope::TASKS,
+        "show only matching tasks: words, !word, state:failed, name:add, key:K, queue:Q, worker:w2",
+    )],
     argument: "[FILTER]",
     press: filter,
     ..ActionSpec::BASE

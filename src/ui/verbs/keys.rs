@@ -100,7 +100,7 @@ pub(crate) fn lines(configured: &BTreeMap<String, Vec<String>>) -> Vec<KeyLine> 
             scope: titles.join(", "),
             keys,
             name: spec.name,
-            description: spec.text,
+            description: scopes.first().map_or(spec.text, |at| spec.text_in(*at)),
         }
     };
     let lines = TABLE

@@ -17,7 +17,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     action: Action::Leave,
     name: "leave",
     keys: &[(&[Scope::Panes], &[])],
-    text: "leave a joined node (key prefix)",
+    text: "leave an upstream (key prefix)",
     argument: "KEY",
     impact: Impact::Changes(Role::Admin),
     kind: Kind::Name,
@@ -34,7 +34,7 @@ fn leave(model: &mut Model, key: Option<&str>) -> Vec<Effect> {
 
 /// Asks for the key of a node.
 pub(super) fn key_missing(model: &mut Model) -> Vec<Effect> {
-    let text = "which node? give a key prefix; :members lists them";
+    let text = "which one? give a key prefix; :members lists them";
     model.toast(Tone::Warn, text);
     vec![]
 }

@@ -17,7 +17,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     action: Action::Members,
     name: "members",
     keys: &[(&[Scope::Panes], &["n"])],
-    text: "show the members of this node, and the nodes it has joined",
+    text: "show the members of this node, and its upstreams",
     kind: Kind::Name,
     press: |model, _| {
         model.layers.push(Layer::Members(MembersView::default()));

@@ -43,6 +43,7 @@ pub(crate) mod revoke;
 pub(crate) mod scale;
 mod screen;
 mod sort;
+pub(crate) mod start_node;
 pub(crate) mod submit;
 mod table;
 pub(crate) mod ticket;
@@ -83,6 +84,8 @@ pub(crate) struct ActionSpec {
     pub(crate) keys: &'static [(&'static [Scope], &'static [&'static str])],
     /// The text in help and documentation.
     pub(crate) text: &'static str,
+    /// Other texts, for scopes in which it acts on something else.
+    pub(crate) other_texts: &'static [(Scope, &'static str)],
     /// One or two words for the footer and overlays; empty to leave it out there.
     pub(crate) hint: &'static str,
     /// The argument that the palette accepts after the name; empty for none.
@@ -109,6 +112,7 @@ impl ActionSpec {
         name: "",
         keys: &[],
         text: "",
+        other_texts: &[],
         hint: "",
         argument: "",
         impact: Impact::None,
@@ -119,6 +123,12 @@ impl ActionSpec {
         unavailable: |_| None,
         succeeded: log_and_toast,
     };
+
+    /// The text in help and documentation for a scope.
+    pub(crate) fn text_in(&self, scope: Scope) -> &'static str {
+        let other = self.other_texts.iter().find(|(at, _)| *at == scope);
+        other.map_or(self.text, |(_, text)| text)
+    }
 
     /// The scopes in which it acts.
     pub(crate) fn scopes(&self) -> impl Iterator<Item = Scope> {

@@ -75,20 +75,14 @@ pub(super) const BACK: ActionSpec = ActionSpec {
     ..ActionSpec::BASE
 };
 
-/// What is moved in, besides lists: text, and the overlays with rows.
-const UP_DOWN: &[Scope] = &[
-    Lists,
-    Scroll,
-    Scope::DeadLetters,
-    Scope::Members,
-    Scope::Palette,
-];
+/// What is moved in, besides lists: text, and the overlays with rows. In the palette letters are text.
+const UP_DOWN: &[Scope] = &[Lists, Scroll, Scope::DeadLetters, Scope::Members];
 const ENDS: &[Scope] = &[Lists, Scroll, Scope::DeadLetters, Scope::Members, Replay];
 
 pub(super) const UP: ActionSpec = ActionSpec {
     action: Action::Up,
     name: "up",
-    keys: &[(UP_DOWN, &["up", "k"])],
+    keys: &[(UP_DOWN, &["up", "k"]), (&[Scope::Palette], &["up"])],
     text: "move up one row",
     press: |model, _| step(model, Motion::Up(1)),
     ..ActionSpec::BASE
@@ -96,7 +90,7 @@ pub(super) const UP: ActionSpec = ActionSpec {
 pub(super) const DOWN: ActionSpec = ActionSpec {
     action: Action::Down,
     name: "down",
-    keys: &[(UP_DOWN, &["down", "j"])],
+    keys: &[(UP_DOWN, &["down", "j"]), (&[Scope::Palette], &["down"])],
     text: "move down one row",
     press: |model, _| step(model, Motion::Down(1)),
     ..ActionSpec::BASE

@@ -1,4 +1,4 @@
-//! `purge`: removes all matching finished tasks, with their results.
+//! `purge`: deletes all matching finished tasks, with their results.
 
 use super::{Action, ActionSpec, Impact, bulk, dead_letters, scope};
 use crate::{
@@ -10,9 +10,13 @@ use crate::{
 pub(super) const SPEC: ActionSpec = ActionSpec {
     action: Action::Purge,
     name: "purge",
-    keys: &[(&[scope::TASKS, Scope::DeadLetters], &["D"])],
+    keys: &[(&[scope::TASKS], &["D"]), (&[Scope::DeadLetters], &["D"])],
+    other_texts: &[(
+        Scope::DeadLetters,
+        "purge all tasks that failed with the selected error",
+    )],
     hint: "purge",
-    text: "remove all matching finished tasks, with their results",
+    text: "purge all matching finished tasks, with their results",
     impact: Impact::Destroys(Role::Member),
     needs: |_, _| bulk::ON_MATCHING,
     press,

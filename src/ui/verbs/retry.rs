@@ -20,9 +20,13 @@ use crate::{
 pub(super) const SPEC: ActionSpec = ActionSpec {
     action: Action::Retry,
     name: "retry",
-    keys: &[(
-        &[scope::TASKS, Scope::TaskDetails, Scope::DeadLetters],
-        &["r"],
+    keys: &[
+        (&[scope::TASKS, Scope::TaskDetails], &["r"]),
+        (&[Scope::DeadLetters], &["r"]),
+    ],
+    other_texts: &[(
+        Scope::DeadLetters,
+        "retry all tasks that failed with the selected error",
     )],
     hint: "retry",
     text: "retry the selected task with its original arguments, or the marked ones",

@@ -10,7 +10,11 @@ use crate::{
 pub(super) const SPEC: ActionSpec = ActionSpec {
     action: Action::RetryAll,
     name: "retry-all",
-    keys: &[(&[scope::TASKS, Scope::DeadLetters], &["R"])],
+    keys: &[(&[scope::TASKS], &["R"]), (&[Scope::DeadLetters], &["R"])],
+    other_texts: &[(
+        Scope::DeadLetters,
+        "retry all tasks that failed with the selected error",
+    )],
     text: "retry all matching failed, cancelled or expired tasks",
     impact: Impact::Changes(Role::Member),
     needs: |_, _| bulk::ON_MATCHING,

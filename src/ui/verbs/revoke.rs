@@ -19,7 +19,7 @@ pub(super) const SPEC: ActionSpec = ActionSpec {
     name: "revoke",
     keys: &[(&[Scope::Panes], &[]), (&[Scope::Members], &["D"])],
     hint: "revoke",
-    text: "remove a member (key prefix or label): its connections close, its names go",
+    text: "revoke a member (key prefix or label): its connections close, its names go",
     argument: "KEY",
     impact: Impact::Destroys(Role::Admin),
     kind: Kind::Name,
@@ -65,7 +65,7 @@ pub(crate) async fn run(node: &NodeHandle, key: String) -> EffectDone {
     let removed = node.members(|admission| async move { admission.revoke(&key).await });
     let text = |member: Member| {
         format!(
-            "{} {} is removed; :invalidate-tickets invalidates the tickets it may know",
+            "{} {} is revoked; :invalidate-tickets invalidates the tickets it may know",
             member.key.fingerprint(),
             member.label
         )

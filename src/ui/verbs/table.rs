@@ -4,7 +4,7 @@ use super::{
     ActionSpec, add, call, cancel, cancel_all, confirm, copy, dead_letters, details, doctor,
     export, filter, greet, help, invalidate_tickets, join, latency, leave, load, mark, members,
     methods, navigation, palette, pause, prompt, purge, quit, replay, retry, retry_all, revoke,
-    scale, screen, sort, submit, ticket, undo,
+    scale, screen, sort, start_node, submit, ticket, undo,
 };
 
 /// Every verb.
@@ -63,6 +63,7 @@ pub(crate) const TABLE: &[ActionSpec] = &[
     leave::SPEC,
     revoke::SPEC,
     scale::SPEC,
+    start_node::SPEC,
     palette::SPEC,
     palette::COMPLETE,
     prompt::ACCEPT,

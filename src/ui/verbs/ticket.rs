@@ -2,8 +2,11 @@
 
 use super::{Action, ActionSpec, Impact, Scope, details, log};
 use crate::{
-    net::{admission::TicketOptions, trust::role::Role},
-    node::NodeHandle,
+    net::{
+        admission::TicketOptions,
+        trust::{role::Role, ticket::Ticket as ParsedTicket},
+    },
+    node::{self, NodeHandle},
     ui::{
         effect::{Effect, EffectDone},
         model::{
@@ -58,9 +61,46 @@ pub(crate) async fn run(node: &NodeHandle, role: Role, options: TicketOptions) -
 fn succeeded(model: &mut Model, done: &EffectDone, ticket: &str) {
     log(model, done, Tone::Plain, "made");
     let copy = model.keymap.text(Action::Copy);
+    let parsed = ticket.parse::<ParsedTicket>().ok();
     let subject = DetailsOf::Result {
         title: format!("Ticket: paste it on the joining node; {copy} copies it"),
         text: ticket.to_owned(),
+        warning: parsed.and_then(|ticket| node::loopback_warning(&ticket.addrs)),
     };
     details::open(model, subject);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::{details, model::layer::Layer, tests::fixture::busy};
+
+    /// The details that are shown for a ticket with this address, and what is copied of them.
+    fn shown(addr: &str) -> (String, String) {
+        let ticket = ParsedTicket {
+            addrs: vec![addr.parse().expect("an address")],
+            ..ParsedTicket::blank()
+        };
+        let mut model = busy();
+        let done = EffectDone::new(Action::Ticket, "ticket", Ok::<_, String>(String::new()));
+        succeeded(&mut model, &done, &ticket.to_string());
+        let Some(Layer::Details(open)) = model.layers.last() else {
+            panic!("no details");
+        };
+        let rows = details::rows(&model, &open.subject);
+        let rows: Vec<_> = rows.into_iter().map(|(_, text, _)| text).collect();
+        (rows.join("\n"), details::text(&model, &open.subject))
+    }
+
+    #[test]
+    fn a_ticket_that_only_this_machine_can_use_says_so() {
+        let (text, copied) = shown("127.0.0.1:4433");
+        assert!(text.contains("only this machine can reach"), "{text}");
+        assert!(
+            copied.starts_with("distro1") && !copied.contains("only this"),
+            "{copied}"
+        );
+        let (text, copied) = shown("192.168.1.20:4433");
+        assert_eq!(text, copied);
+    }
 }

@@ -36,6 +36,18 @@ impl Canvas<'_> {
         self.buffer.set_style(area, style);
     }
 
+    /// Draws everything in an area as secondary text; backgrounds stay.
+    pub(crate) fn fade(&mut self, area: Rect) {
+        let dim = self.fg(StyleRole::Dim);
+        let area = area.intersection(self.buffer.area);
+        for position in area.positions() {
+            if let Some(cell) = self.buffer.cell_mut(position) {
+                cell.modifier.remove(Modifier::BOLD);
+                cell.set_style(dim);
+            }
+        }
+    }
+
     /// Writes text into at most `cells` cells; returns the number of cells used.
     pub(crate) fn write(&mut self, x: u16, y: u16, cells: u16, text: &str, style: Style) -> u16 {
         let area = self.buffer.area;
@@ -61,6 +73,19 @@ impl Canvas<'_> {
             used += self.write(area.x + used, area.y, room, text, style);
         }
         used
+    }
+
+    /// Writes the first of these spans that fit, aligned to the right, the most important first; returns the number
+    /// of cells used.
+    pub(crate) fn spans_right_that_fit(&mut self, area: Rect, spans: &[TextSpan<'_>]) -> u16 {
+        let mut room = usize::from(area.width);
+        let fitting = spans.iter().take_while(|(text, _)| {
+            let fits = width(text) <= room;
+            room = room.saturating_sub(width(text));
+            fits
+        });
+        let fitting: Vec<_> = fitting.copied().collect();
+        self.spans_right(area, &fitting)
     }
 
     /// Writes spans aligned to the right; writes nothing if they do not all fit.

@@ -34,6 +34,7 @@ fn an_idle_dashboard() {
         let none = Msg::Overview {
             stats: None,
             workers: None,
+            unreachable: None,
         };
         send(&mut model, none);
         model
@@ -46,6 +47,7 @@ fn a_broker_without_statistics_still_shows_its_workers() {
     let reply = Msg::Overview {
         stats: None,
         workers: Some(workers()),
+        unreachable: None,
     };
     send(&mut model, reply);
     let overview = &model.data().overview;
@@ -105,6 +107,21 @@ fn a_node_elsewhere_that_is_lost_on_a_read_only_screen() {
             retry_in: Duration::from_secs(3),
         };
         send(&mut model, Msg::Names(lost));
+        model
+    });
+}
+
+#[test]
+fn a_node_of_this_folder_that_has_ended() {
+    at_every_size("node_ended", || {
+        let mut model = busy_after(&["3"]);
+        model.header.locality = Locality::LocalProcess;
+        let lost = NamesEvent::Lost {
+            error: CallError::Closed,
+            retry_in: Duration::from_secs(3),
+        };
+        send(&mut model, Msg::Names(lost));
+        send(&mut model, Msg::NodeFound(false));
         model
     });
 }
