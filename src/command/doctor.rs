@@ -23,6 +23,9 @@ use crate::{
     units::fmt_bytes,
 };
 
+/// The used share of a quota from which there is a warning.
+const NEAR_QUOTA: f64 = 0.9;
+
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -306,8 +309,34 @@ async fn check_broker(node: &NodeHandle, report: &mut Report) {
                 report.ok("persistence", "every change is saved");
             }
             check_workers(&stats, report);
+            check_quotas(&stats, report);
         }
         Err(error) => report.error("broker", error.to_string(), RESTART),
+    }
+}
+
+/// Names the member that is closest to its quota of unfinished tasks.
+fn check_quotas(stats: &Stats, report: &mut Report) {
+    let Some(most) = stats
+        .members
+        .iter()
+        .max_by(|a, b| a.share().total_cmp(&b.share()))
+    else {
+        return report.ok("quotas", "no member has unfinished tasks");
+    };
+    let key: String = most.member.chars().take(16).collect();
+    let found = format!(
+        "member {key} has the most: {} of {}, {} of {}",
+        pluralize(most.tasks, "unfinished task"),
+        most.task_limit,
+        fmt_bytes(most.bytes),
+        fmt_bytes(most.byte_limit)
+    );
+    if most.share() < NEAR_QUOTA {
+        report.ok("quotas", found);
+    } else {
+        let next_step = "change member-tasks or member-bytes if the member needs more";
+        report.warning("quotas", found, next_step);
     }
 }
 

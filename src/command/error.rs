@@ -185,6 +185,7 @@ impl From<BrokerError> for CmdError {
             | BrokerError::DuplicateKey { .. }
             | BrokerError::IncompletePayload(_)
             | BrokerError::Unsupported { .. }
+            | BrokerError::OverQuota { .. }
             | BrokerError::Overloaded { .. } => Self::Refused(error.into()),
             _ => Self::Failed(error.into()),
         }

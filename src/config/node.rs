@@ -6,7 +6,7 @@ use super::Settings;
 use crate::{
     node::{BrokerOptions, NodeConfig},
     queue::{
-        options::{BrokerLimits, TimeLimits},
+        options::{BrokerLimits, MemberQuota, TimeLimits},
         storage::{Durability, Retention, StorageConfig},
     },
 };
@@ -56,6 +56,10 @@ impl Settings {
     fn limits(&self) -> BrokerLimits {
         BrokerLimits {
             backlog: self.backlog.value,
+            member: MemberQuota {
+                tasks: self.member_tasks.value,
+                bytes: self.member_bytes.value,
+            },
             run: TimeLimits {
                 soft: None,
                 hard: Some(self.time_limit.value),

@@ -125,6 +125,24 @@ settings! {
         group: SettingGroup::Node,
     }
 
+    /// Maximum number of unfinished tasks of each member. One member can use half of the backlog, and
+    /// all members nine tenths of it, whatever this is.
+    "member-tasks" as member_tasks: usize = |text| number(text, MAX_TASKS), {
+        placeholder: "COUNT",
+        default: "100000",
+        example: "5000",
+        group: SettingGroup::Node,
+    }
+
+    /// Maximum size of the unfinished tasks of each member: their arguments, and 256 bytes for each
+    /// task.
+    "member-bytes" as member_bytes: u64 = |text| size(text, 0), {
+        placeholder: "SIZE",
+        default: "256MiB",
+        example: "64MiB",
+        group: SettingGroup::Node,
+    }
+
     /// Failure that acknowledged tasks survive: `power` (power loss), `process` (crash of the program)
     /// or `memory` (none). With `power`, a task is on disk before it is acknowledged. `process` is
     /// several times as fast, and power loss may lose the last moments. With `memory` there is no task

@@ -16,6 +16,7 @@ use super::{
     query::{Filter, Page, Query},
     state::{State, StateSet, Transition},
     stats::{Count, NameHistograms, QueueStatus, Stats},
+    submitter::Submitter,
     task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
 };
@@ -52,6 +53,20 @@ pub trait Submit: Engine {
         _tasks: Vec<NewTask>,
     ) -> BrokerFuture<'_, Vec<Receipt>> {
         unsupported(self, Operation::SubmitIdempotent)
+    }
+
+    /// Submits tasks for a submitter, with a key or without: its quotas are checked, and its keys are
+    /// its own. An engine that does not know submitters treats all of them alike.
+    fn submit_for(
+        &self,
+        _submitter: Submitter,
+        key: Option<IdempotencyKey>,
+        tasks: Vec<NewTask>,
+    ) -> BrokerFuture<'_, Vec<Receipt>> {
+        match key {
+            Some(key) => self.submit_idempotent(key, tasks),
+            None => self.submit(tasks),
+        }
     }
 }
 

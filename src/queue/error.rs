@@ -28,6 +28,19 @@ pub enum BrokerError {
         /// The maximum number of unfinished tasks.
         limit: usize,
     },
+    /// A quota of the member is used up.
+    #[error(
+        "your quota of {} is used up: {used} of {limit}; submit again when some tasks have finished",
+        quota.description()
+    )]
+    OverQuota {
+        /// The quota.
+        quota: TaskQuota,
+        /// The part that is used.
+        used: u64,
+        /// The whole.
+        limit: u64,
+    },
     /// The task name is not registered, or the arguments or options are invalid.
     #[error(transparent)]
     InvalidTask(#[from] InvalidTask),
@@ -113,6 +126,26 @@ pub enum StartError {
     /// The storage cannot be used.
     #[error("cannot start the broker: {0}")]
     Store(#[source] Cause),
+}
+
+/// A quota of the unfinished tasks of each member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskQuota {
+    /// Their number: the setting `member-tasks`.
+    Tasks,
+    /// Their size: the setting `member-bytes`.
+    Bytes,
+}
+
+impl TaskQuota {
+    /// The quota and the setting of the node that changes it.
+    const fn description(self) -> &'static str {
+        match self {
+            Self::Tasks => "unfinished tasks (`member-tasks`)",
+            Self::Bytes => "bytes of unfinished tasks (`member-bytes`)",
+        }
+    }
 }
 
 /// The maximum number of groups that [`Inspect::dead_letters`](super::broker::Inspect::dead_letters)

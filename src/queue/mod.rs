@@ -8,6 +8,7 @@
 //! | [`bulk`] | checks before a task is changed, and bulk actions for engines that have none of their own |
 //! | [`query`], [`paging`], [`limits`] | queries: filter, order, page; the limits of a request |
 //! | [`event`], [`stats`], [`storage`] | events, statistics, durability and recovery |
+//! | [`submitter`] | the submitter of a task, for quotas |
 //! | [`worker`], [`timeline`] | the status of a worker, and its activity in the last half minute |
 //! | [`registry`], [`context`] | typed Rust functions as tasks, and the context in which they run |
 //! | [`number`], [`add`] | integers of any size, and the task that adds them |
@@ -39,6 +40,7 @@ pub mod remote;
 pub mod state;
 pub mod stats;
 pub mod storage;
+pub mod submitter;
 pub mod task;
 pub mod timeline;
 pub mod unavailable;

@@ -80,16 +80,38 @@ pub struct BrokerLimits {
     /// The most unfinished tasks; beyond it submits fail with
     /// [`BrokerError::Overloaded`](super::error::BrokerError::Overloaded).
     pub backlog: usize,
+    /// The quota of each member of the node. Whatever it is, one member may use half of the backlog, and
+    /// all members together nine tenths; the owner has no quota.
+    pub member: MemberQuota,
     /// The time limits of a run whose task sets none.
     pub run: TimeLimits,
     /// The time that a run has to stop before its worker is abandoned and replaced.
     pub stop_grace: Duration,
 }
 
+/// The unfinished tasks that one member may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberQuota {
+    /// The most tasks.
+    pub tasks: usize,
+    /// The most bytes of their arguments, with 256 bytes for each task in addition.
+    pub bytes: u64,
+}
+
+impl Default for MemberQuota {
+    fn default() -> Self {
+        Self {
+            tasks: 100_000,
+            bytes: 256 << 20,
+        }
+    }
+}
+
 impl Default for BrokerLimits {
     fn default() -> Self {
         Self {
             backlog: 1_000_000,
+            member: MemberQuota::default(),
             run: TimeLimits {
                 soft: None,
                 hard: Some(Duration::from_secs(2 * 60 * 60)),

@@ -57,8 +57,35 @@ pub struct Stats {
     pub names: Vec<NameStats>,
     /// Statistics of the storage, if the engine has one of its own.
     pub storage: Option<StorageStats>,
+    /// The members with the most unfinished tasks, at most 100, and their quotas.
+    pub members: Vec<MemberUsage>,
     /// The time of the measurement.
     pub at: Timestamp,
+}
+
+/// The unfinished tasks of a member of the node. Those of an earlier start of the process do not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberUsage {
+    /// The member's key.
+    pub member: Arc<str>,
+    /// The number of its tasks.
+    pub tasks: usize,
+    /// The size of its tasks.
+    pub bytes: u64,
+    /// The most tasks that it may have.
+    pub task_limit: usize,
+    /// The largest size that its tasks may have.
+    pub byte_limit: u64,
+}
+
+impl MemberUsage {
+    /// The used share of the quota of which most is used, 0 to 1.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        let tasks = self.tasks as f64 / self.task_limit.max(1) as f64;
+        let bytes = self.bytes as f64 / self.byte_limit.max(1) as f64;
+        tasks.max(bytes)
+    }
 }
 
 /// The number of seconds of throughput in [`Stats::rate`].

@@ -37,6 +37,7 @@ const LAYERS: &[&[&str]] = &[
         "queue::event",
         "queue::options",
         "queue::storage",
+        "queue::submitter",
         "queue::timeline",
     ],
     &["queue::capabilities", "queue::stats", "queue::task"],

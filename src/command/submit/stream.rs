@@ -142,6 +142,12 @@ impl Submitter<'_> {
                     parts.push(part);
                     sleep(POLL_INTERVAL).await;
                 }
+                // Tasks of this member have to finish first, unless this one alone is too large.
+                Err(BrokerError::OverQuota { used, .. }) if used > 0 || part.len() > 1 => {
+                    let rest = part.split_off(part.len().div_ceil(2));
+                    parts.extend([rest, part]);
+                    sleep(POLL_INTERVAL).await;
+                }
                 Err(
                     error @ (BrokerError::InvalidTask(_) | BrokerError::InvalidTransition { .. }),
                 ) => {

@@ -15,6 +15,7 @@ use crate::queue::{
     query::Filter,
     state::State,
     stats::{NameHistograms, QueueStatus, Stats},
+    submitter::Submitter,
     task::Receipt,
     worker::WorkerStatus,
 };
@@ -22,13 +23,16 @@ use crate::queue::{
 pub(super) type Responder<T> = oneshot::Sender<T>;
 pub(super) type TryResponder<T> = oneshot::Sender<Result<T, BrokerError>>;
 
+/// Tasks of one submitter, with the key of their submit.
+pub(super) struct Submission {
+    pub(super) submitter: Submitter,
+    pub(super) tasks: Vec<ValidatedTask>,
+    pub(super) key: Option<IdempotencyKey>,
+}
+
 /// A command to the dispatcher, with the sender of its reply.
 pub(super) enum DispatcherCommand {
-    Submit(
-        Vec<ValidatedTask>,
-        Option<IdempotencyKey>,
-        TryResponder<Vec<Receipt>>,
-    ),
+    Submit(Submission, TryResponder<Vec<Receipt>>),
     Read(ReadRequest),
     Cancel(TaskId, TryResponder<State>),
     UndoCancel(TaskId, TryResponder<State>),

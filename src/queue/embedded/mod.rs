@@ -42,7 +42,7 @@ use futures_util::{FutureExt, TryFutureExt};
 use tokio::sync::oneshot;
 
 use self::{
-    command::DispatcherCommand,
+    command::{DispatcherCommand, Submission},
     core::ValidatedTask,
     dispatcher::{DispatcherParts, DispatcherThread},
 };
@@ -68,6 +68,7 @@ use super::{
     state::State,
     stats::{Count, NameHistograms, QueueStatus, Stats},
     storage::{Durability, Recovery, StorageConfig},
+    submitter::Submitter,
     task::{NewTask, Receipt, Task},
     worker::WorkerStatus,
 };
@@ -227,11 +228,20 @@ impl Embedded {
 
     fn submit_with_key(
         &self,
+        submitter: Submitter,
         tasks: Vec<NewTask>,
         key: Option<IdempotencyKey>,
     ) -> BrokerFuture<'_, Vec<Receipt>> {
         match self.validate(tasks) {
-            Ok(tasks) => self.try_request(|reply| DispatcherCommand::Submit(tasks, key, reply)),
+            Ok(tasks) => {
+                let key = key.map(|key| submitter.scoped_key(key));
+                let submit = Submission {
+                    submitter,
+                    tasks,
+                    key,
+                };
+                self.try_request(|reply| DispatcherCommand::Submit(submit, reply))
+            }
             Err(invalid) => futures_util::future::ready(Err(invalid)).boxed(),
         }
     }
@@ -275,7 +285,7 @@ impl Engine for Embedded {
 
 impl Submit for Embedded {
     fn submit(&self, tasks: Vec<NewTask>) -> BrokerFuture<'_, Vec<Receipt>> {
-        self.submit_with_key(tasks, None)
+        self.submit_with_key(Submitter::Owner, tasks, None)
     }
 
     fn submit_idempotent(
@@ -283,7 +293,16 @@ impl Submit for Embedded {
         id: IdempotencyKey,
         tasks: Vec<NewTask>,
     ) -> BrokerFuture<'_, Vec<Receipt>> {
-        self.submit_with_key(tasks, Some(id))
+        self.submit_with_key(Submitter::Owner, tasks, Some(id))
+    }
+
+    fn submit_for(
+        &self,
+        submitter: Submitter,
+        key: Option<IdempotencyKey>,
+        tasks: Vec<NewTask>,
+    ) -> BrokerFuture<'_, Vec<Receipt>> {
+        self.submit_with_key(submitter, tasks, key)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The time by which finished tasks are deleted and keys of submits are forgotten.
+//! The time by which finished tasks and keys of submits are deleted.
 
 use std::time::Duration;
 

@@ -13,9 +13,13 @@ use super::{
     frame,
 };
 use crate::{
-    net::rpc::{
-        error::{Code, RemoteError},
-        service::Service,
+    net::{
+        rpc::{
+            error::{Code, RemoteError},
+            object::Caller,
+            service::Service,
+        },
+        trust::role::Role,
     },
     queue::{
         broker::Broker,
@@ -23,6 +27,7 @@ use crate::{
         limits::{LimitExceeded, MAX_NAME, MAX_SUBMIT_CALL, prefix},
         query::Query,
         storage::Recovery,
+        submitter::Submitter,
     },
 };
 
@@ -38,7 +43,9 @@ impl From<BrokerError> for RemoteError {
             | BrokerError::IncompletePayload(_) => Code::BadArguments,
             BrokerError::DuplicateKey { .. } => Code::Exists,
             BrokerError::Denied(_) => Code::Denied,
-            BrokerError::Overloaded { .. } | BrokerError::Busy => Code::Overloaded,
+            BrokerError::Overloaded { .. } | BrokerError::OverQuota { .. } | BrokerError::Busy => {
+                Code::Overloaded
+            }
             _ => Code::Internal,
         };
         Self::new(code, error.to_string()).with_detail(&error)
@@ -122,9 +129,17 @@ fn inspect(service: Service, broker: &Arc<dyn Broker>) -> Service {
         })
 }
 
+/// The submitter of a caller's tasks: admins submit for the owner.
+fn submitter(caller: &Caller) -> Submitter {
+    if caller.role >= Role::Admin {
+        return Submitter::Owner;
+    }
+    Submitter::Member(caller.principal.to_string().into())
+}
+
 fn control(service: Service, broker: &Arc<dyn Broker>) -> Service {
     service
-        .serve(&SUBMIT, broker, |broker, _, (tasks, key)| async move {
+        .serve(&SUBMIT, broker, |broker, caller, (tasks, key)| async move {
             if tasks.len() > MAX_SUBMIT_CALL {
                 return Err(LimitExceeded::SubmitCall(tasks.len()).into());
             }
@@ -132,10 +147,7 @@ fn control(service: Service, broker: &Arc<dyn Broker>) -> Service {
             for task in &tasks {
                 capabilities.check_options(&task.options)?;
             }
-            match key {
-                Some(key) => broker.submit_idempotent(key, tasks).await,
-                None => broker.submit(tasks).await,
-            }
+            broker.submit_for(submitter(&caller), key, tasks).await
         })
         .serve(&CANCEL, broker, |broker, _, (id,)| async move {
             broker.cancel(&id).await

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{UniqueKey, rank};
+use super::{UniqueKey, accounts::AccountId, rank};
 use crate::queue::{
     clock::{ClockStep, Timestamp},
     index::row::{ExecOverrides, Reschedule, Row},
@@ -30,6 +30,8 @@ pub(super) struct LiveTask {
     pub(super) ready_at: Timestamp,
     pub(super) due_at: Option<Timestamp>,
     pub(super) expires_at: Option<Timestamp>,
+    /// The account of its submitter, and the bytes that count there; the owner has none.
+    pub(super) account: Option<(AccountId, u32)>,
     pub(super) queue: QueueId,
     pub(super) state: State,
     pub(super) wall_clock: bool,
@@ -52,6 +54,7 @@ impl LiveTask {
             ready_at: row.ready_at,
             due_at: row.cold().due_at,
             expires_at: row.cold().expires_at,
+            account: None,
             queue,
             state: row.state,
             wall_clock: row.cold().wall_clock,

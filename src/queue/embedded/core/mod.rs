@@ -2,6 +2,7 @@
 //! reports and the time go in; jobs, signals, events, changes to store and the next deadline come out.
 //! Nothing here waits, sends, writes or reads a clock.
 
+mod accounts;
 mod backoff;
 mod deadlines;
 mod limits;
@@ -20,7 +21,9 @@ use std::{
     time::Duration,
 };
 
-use self::{deadlines::ActiveRun, live_task::LiveTask, metrics::Metrics, queues::Queues};
+use self::{
+    accounts::Accounts, deadlines::ActiveRun, live_task::LiveTask, metrics::Metrics, queues::Queues,
+};
 pub(super) use self::{limits::RetentionAges, recover::CrashVerdict, submit::ValidatedTask};
 use crate::queue::{
     clock::{ClockStep, Timestamp},
@@ -56,6 +59,7 @@ pub(super) struct Core {
     /// Unfinished tasks by state.
     counts: [usize; State::COUNT],
     queues: Queues,
+    accounts: Accounts,
     /// Runs whose start was reported, by task.
     running: BTreeMap<u64, ActiveRun>,
     /// No deadline of any run is earlier than this.
@@ -85,6 +89,7 @@ impl Core {
             tasks: BTreeMap::new(),
             counts: [0; State::COUNT],
             queues: Queues::default(),
+            accounts: Accounts::default(),
             running: BTreeMap::new(),
             next_run_deadline: None,
             unique: BTreeMap::new(),
@@ -213,6 +218,7 @@ impl Core {
             paused_queues: self.queues.paused().collect(),
             backlog_limit: self.limits.backlog,
             oldest_ready: next.map(|task| now.since(task.ready_at)),
+            members: self.accounts.usage(&self.limits),
             ..self.metrics.stats(now)
         }
     }

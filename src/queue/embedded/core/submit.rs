@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Core, Timer,
+    accounts::task_bytes,
     live_task::{self, LiveTask},
     task_id,
 };
@@ -16,6 +17,7 @@ use crate::queue::{
     options::{MAX_ATTEMPTS, MAX_PRIORITY, TaskOptions},
     registry::TaskFunction,
     state::State,
+    submitter::Submitter,
     task::{NewTask, Receipt},
 };
 
@@ -43,29 +45,32 @@ impl Core {
     pub(in crate::queue::embedded) fn submit(
         &mut self,
         now: Timestamp,
+        submitter: &Submitter,
         tasks: Vec<ValidatedTask>,
     ) -> Result<Vec<Receipt>, BrokerError> {
+        let bytes = tasks.iter().map(|task| task_bytes(task.args.len())).sum();
         let backlog = self.unfinished();
-        if tasks.len() > self.limits.backlog.saturating_sub(backlog) {
-            return Err(BrokerError::Overloaded {
-                backlog,
-                limit: self.limits.backlog,
-            });
-        }
+        self.accounts
+            .check(&self.limits, submitter, backlog, tasks.len(), bytes)?;
         for task in &tasks {
             self.queues.check_room_for(task.options.queue.as_ref())?;
         }
         let before = self.last_id;
         let mut receipts = Vec::with_capacity(tasks.len());
         for task in tasks {
-            receipts.push(self.accept_task(now, task));
+            receipts.push(self.accept_task(now, submitter, task));
         }
         let count = usize::try_from(self.last_id - before).unwrap_or(usize::MAX);
         self.metrics.submitted += count as u64;
         Ok(receipts)
     }
 
-    fn accept_task(&mut self, now: Timestamp, task: ValidatedTask) -> Receipt {
+    fn accept_task(
+        &mut self,
+        now: Timestamp,
+        submitter: &Submitter,
+        task: ValidatedTask,
+    ) -> Receipt {
         let key = task.options.key.map(Box::new);
         let unique = live_task::unique_key(&task.function.name, key.as_deref());
         if let Some(id) = unique.as_ref().and_then(|key| self.unique.get(key)) {
@@ -108,10 +113,22 @@ impl Core {
             error: None,
         });
         self.insert_task(&row, Some(task.function));
+        self.count_for(submitter, &row);
         self.changes.push(StoreChange::New(Box::new(row)));
         Receipt {
             id: task_id(id),
             deduplicated: false,
+        }
+    }
+
+    /// Counts a new task for its submitter.
+    fn count_for(&mut self, submitter: &Submitter, row: &Row) {
+        let bytes = task_bytes(row.args.len());
+        if let Some(account) = self.accounts.open(submitter)
+            && let Some(task) = self.tasks.get_mut(&row.id)
+        {
+            self.accounts.add(account, bytes);
+            task.account = Some((account, u32::try_from(bytes).unwrap_or(u32::MAX)));
         }
     }
 

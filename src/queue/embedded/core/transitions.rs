@@ -193,6 +193,9 @@ impl Core {
                 self.queues.end_dispatch(task.queue);
             }
         }
+        if let Some((account, bytes)) = task.account {
+            self.accounts.remove(account, bytes.into());
+        }
         if let Some(key) = task.unique_key() {
             self.unique.remove(&key);
         }

@@ -6,13 +6,12 @@ use tokio::time::Instant;
 use super::{Dispatcher, ShutdownState, Subscriber, collect::Message};
 use crate::queue::{
     embedded::{
-        command::{DispatcherCommand, PendingReply, TryResponder},
-        core::ValidatedTask,
+        command::{DispatcherCommand, PendingReply, Submission, TryResponder},
         store::StoreChange,
     },
     error::BrokerError,
     executor::job::WorkerReport,
-    id::{IdempotencyKey, TaskId},
+    id::TaskId,
     index::{row::Row, rows::StorageError},
     limits::MAX_SPAN,
     options::TaskOptions,
@@ -72,7 +71,7 @@ impl Dispatcher {
     fn handle_command(&mut self, command: DispatcherCommand) {
         // A caller that no longer waits for its reply is no error.
         match command {
-            DispatcherCommand::Submit(tasks, key, reply) => self.submit(tasks, key, reply),
+            DispatcherCommand::Submit(submission, reply) => self.submit(submission, reply),
             DispatcherCommand::Read(request) => self.reads.push(request),
             DispatcherCommand::Cancel(id, reply) => {
                 let decision = self.cancel(id);
@@ -130,12 +129,12 @@ impl Dispatcher {
         }
     }
 
-    fn submit(
-        &mut self,
-        tasks: Vec<ValidatedTask>,
-        key: Option<IdempotencyKey>,
-        reply: TryResponder<Vec<Receipt>>,
-    ) {
+    fn submit(&mut self, submission: Submission, reply: TryResponder<Vec<Receipt>>) {
+        let Submission {
+            submitter,
+            tasks,
+            key,
+        } = submission;
         if let Some(key) = key
             && let Some(receipts) = self.idempotency.receipts(key)
         {
@@ -159,7 +158,7 @@ impl Dispatcher {
             self.reclaim();
         }
         let now = self.clock.now();
-        match self.core.submit(now, tasks) {
+        match self.core.submit(now, &submitter, tasks) {
             Ok(receipts) => {
                 if let Some(key) = key {
                     let row = self.idempotency.insert(now, key, &receipts);

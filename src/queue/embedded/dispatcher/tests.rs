@@ -19,10 +19,12 @@ use crate::queue::{
         store::{Memory, StoreUsage, SubmitRow, SweepReport, reads::ActiveRead},
     },
     error::BrokerError,
+    id::IdempotencyKey,
     index::{row::Row, rows::StorageError, step::STEP},
     query::{Filter, Query},
     state::{State, StateSet},
     storage::Retention,
+    submitter::Submitter,
     task::NewTask,
 };
 
@@ -398,5 +400,24 @@ fn a_clock_that_is_set_forward_does_not_purge_and_the_age_does() {
         time.pass(2 * DAY);
         // One round deletes a limited number.
         while broker.stats().await.expect("replies").evicted < TASKS as u64 {}
+    });
+}
+
+#[test]
+fn a_key_of_a_submit_belongs_to_its_submitter() {
+    run(|broker, _| async move {
+        let submit = |submitter: Submitter| {
+            let tasks = vec![NewTask::new("add", "[1,1]")];
+            broker.submit_for(submitter, Some(IdempotencyKey(7)), tasks)
+        };
+        let member = |name: &str| Submitter::Member(name.into());
+        let mut seen = Vec::new();
+        for submitter in [Submitter::Owner, member("ada"), member("bob")] {
+            let first = submit(submitter.clone()).await.expect("accepted");
+            assert_eq!(submit(submitter).await, Ok(first.clone()));
+            assert!(!seen.contains(&first), "it is another task");
+            seen.push(first);
+        }
+        assert_eq!(broker.stats().await.expect("replies").submitted, 3);
     });
 }

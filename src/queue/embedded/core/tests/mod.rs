@@ -1,6 +1,7 @@
 mod limits;
 mod model;
 mod order;
+mod quotas;
 mod races;
 mod recovery;
 mod transitions;
@@ -19,6 +20,7 @@ use crate::queue::{
     query::{Page, Query},
     registry::{Registry, TaskFunction},
     storage::Retention,
+    submitter::Submitter,
     task::Task,
 };
 
@@ -88,7 +90,9 @@ impl World {
     }
 
     pub(super) fn submit(&mut self, options: TaskOptions) -> u64 {
-        let receipts = self.core.submit(at(self.now), vec![validated(options)]);
+        let receipts = self
+            .core
+            .submit(at(self.now), &Submitter::Owner, vec![validated(options)]);
         self.commit();
         number(&receipts.expect("room").first().expect("one").id)
     }

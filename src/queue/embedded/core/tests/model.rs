@@ -118,7 +118,7 @@ fn play(world: &mut World, model: &mut Model, one: &Move) {
                 .and_then(|key| model.find_unfinished(key));
             let receipts = world
                 .core
-                .submit(world.at(), vec![validated(options(one))])
+                .submit(world.at(), &Submitter::Owner, vec![validated(options(one))])
                 .expect("room");
             let receipt = &receipts[0];
             assert_eq!(there, receipt.deduplicated.then(|| number(&receipt.id)));

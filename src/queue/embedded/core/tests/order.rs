@@ -68,7 +68,9 @@ fn queues_are_bounded() {
     for n in 0..MAX_QUEUES {
         world.submit(queue(&format!("q{n}")));
     }
-    let refused = world.core.submit(at(0), vec![validated(queue("one-more"))]);
+    let refused = world
+        .core
+        .submit(at(0), &Submitter::Owner, vec![validated(queue("one-more"))]);
     let refused = refused.expect_err("too many").to_string();
     assert!(refused.contains("64 queues already"), "{refused}");
     assert_eq!(
@@ -86,9 +88,11 @@ fn a_unique_key_returns_the_id_of_the_unfinished_task() {
     let mut world = World::new();
     let first = world.submit(key("acme", KeyPolicy::Unique));
     let again = |world: &mut World| {
-        let receipts = world
-            .core
-            .submit(at(0), vec![validated(key("acme", KeyPolicy::Unique))]);
+        let receipts = world.core.submit(
+            at(0),
+            &Submitter::Owner,
+            vec![validated(key("acme", KeyPolicy::Unique))],
+        );
         world.commit();
         receipts.expect("room")[0].clone()
     };

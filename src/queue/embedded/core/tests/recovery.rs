@@ -29,6 +29,7 @@ fn unfinished_tasks_keep_their_order_after_a_restart() {
     assert_eq!(world.start().0, later);
     let again = world.core.submit(
         at(world.now),
+        &Submitter::Owner,
         vec![validated(key("acme", KeyPolicy::Unique))],
     );
     assert_eq!(number(&again.expect("room")[0].id), unique);

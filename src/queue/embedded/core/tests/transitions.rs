@@ -202,15 +202,21 @@ fn a_task_that_started_in_time_does_not_expire() {
 fn the_backlog_is_bounded_and_accepts_all_or_none() {
     let mut world = World::new();
     let many = |n| vec![validated(TaskOptions::default()); n];
-    world.core.submit(at(0), many(99)).expect("room");
-    let refused = world.core.submit(at(0), many(2));
+    world
+        .core
+        .submit(at(0), &Submitter::Owner, many(99))
+        .expect("room");
+    let refused = world.core.submit(at(0), &Submitter::Owner, many(2));
     let full = BrokerError::Overloaded {
         backlog: 99,
         limit: 100,
     };
     assert_eq!(refused, Err(full));
     assert_eq!(world.core.unfinished(), 99);
-    world.core.submit(at(0), many(1)).expect("room for one");
+    world
+        .core
+        .submit(at(0), &Submitter::Owner, many(1))
+        .expect("room for one");
 }
 
 #[test]
@@ -234,7 +240,10 @@ fn a_task_that_could_not_be_stored_is_rolled_back() {
         validated(key("acme", KeyPolicy::Unique)),
         validated(TaskOptions::default()),
     ];
-    let new = world.core.submit(at(1), new).expect("room");
+    let new = world
+        .core
+        .submit(at(1), &Submitter::Owner, new)
+        .expect("room");
     world.core.cancel(at(1), number(&new[1].id));
     let mut changes = Vec::new();
     world.core.drain_changes(&mut changes);
@@ -244,8 +253,10 @@ fn a_task_that_could_not_be_stored_is_rolled_back() {
     assert_eq!(world.task(number(&new[0].id)), None);
     assert_eq!(world.core.unfinished(), 0);
     // Its unique key is free again.
-    let again = world
-        .core
-        .submit(at(2), vec![validated(key("acme", KeyPolicy::Unique))]);
+    let again = world.core.submit(
+        at(2),
+        &Submitter::Owner,
+        vec![validated(key("acme", KeyPolicy::Unique))],
+    );
     assert!(!again.expect("room")[0].deduplicated);
 }
