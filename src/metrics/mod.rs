@@ -54,7 +54,14 @@ pub(crate) struct MetricsSource {
 
 impl MetricsSource {
     async fn collect(&self) -> Option<MetricsSnapshot> {
+        let connections = self.endpoint.connection_stats();
         let mut metrics = MetricsSnapshot {
+            connections: connections.open,
+            refused: [
+                ("denied", connections.denied),
+                ("busy", connections.busy),
+                ("evicted", connections.evicted),
+            ],
             names: self
                 .naming
                 .as_ref()

@@ -28,6 +28,9 @@ pub(super) struct MetricsSnapshot {
     pub(super) network_longest: Duration,
     pub(super) calls: (u64, u64),
     pub(super) findings: Vec<Finding>,
+    /// Open connections, and refused ones by reason.
+    pub(super) connections: usize,
+    pub(super) refused: [(&'static str, u64); 3],
 }
 
 impl MetricsSnapshot {
@@ -64,6 +67,10 @@ impl Collector for MetricsSnapshot {
             "outcome",
             &calls,
         )?;
+        let help = "Open connections, in both directions";
+        gauge(page, "connections", help, self.connections as f64)?;
+        let help = "Incoming connections that were refused";
+        counters(page, "connections_refused", help, "reason", &self.refused)?;
         let findings = FindingKind::ALL.map(|kind| {
             let listed = self.findings.iter().filter(|finding| finding.kind == kind);
             (kind.as_str(), listed.count() as f64)

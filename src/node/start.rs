@@ -90,6 +90,7 @@ impl Node {
             &identity,
             members,
         )?;
+        endpoint.report_to(findings.clone());
         let bound = endpoint.local_addr()?;
         let addrs = match config.advertise.as_slice() {
             [] => address::advertised(bound),

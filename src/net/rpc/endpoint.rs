@@ -10,20 +10,23 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     client::Client,
     object::Objects,
-    server::{self, CallCounts, ServerState},
+    server::{self, CallCounts, Refusals, ServerState},
 };
-use crate::net::{
-    quic::{
-        limits::Reception,
-        quotas::Quotas,
-        stream::CloseCode,
-        transport::{self, TlsSetupError},
-    },
-    trust::{
-        identity::Identity,
-        key::PublicKey,
-        members::{Members, TicketRecord},
-        ticket::Ticket,
+use crate::{
+    health::Findings,
+    net::{
+        quic::{
+            limits::Reception,
+            quotas::Quotas,
+            stream::CloseCode,
+            transport::{self, TlsSetupError},
+        },
+        trust::{
+            identity::Identity,
+            key::PublicKey,
+            members::{Members, TicketRecord},
+            ticket::Ticket,
+        },
     },
 };
 
@@ -144,12 +147,18 @@ impl Endpoint {
             calls: CallCounts::default(),
             reception,
             quotas: Quotas::new(limits),
+            refusals: Refusals::default(),
         });
         Ok(Self {
             shared,
             client,
             key: identity.public(),
         })
+    }
+
+    /// Reports it to these findings when many clients are refused. The first call counts.
+    pub(crate) fn report_to(&self, findings: Findings) {
+        self.shared.refusals.findings.set(findings).ok();
     }
 
     /// Returns the objects that it serves.

@@ -91,7 +91,9 @@ fn authorize(
     let from = connection.remote_address();
     let Some(Admission { role, revoked }) = shared.members.authorize(&key) else {
         shared.reception.record_denied();
-        tracing::warn!(%from, key = key.fingerprint(), "an unknown key was refused");
+        if shared.record_refusal(from.ip()) {
+            tracing::warn!(%from, key = key.fingerprint(), "an unknown key was refused");
+        }
         CloseCode::Unauthorized.close(connection, "this key is not known here");
         return None;
     };

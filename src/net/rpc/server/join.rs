@@ -1,5 +1,7 @@
 //! Join requests of unknown keys.
 
+use std::sync::Arc;
+
 use quinn::Connection;
 use tokio::time::timeout;
 
@@ -20,7 +22,7 @@ use crate::{
 
 /// Serves one request on a connection. The client disconnects when it has the reply. Waits for the client
 /// end when its slot is given to a new peer.
-pub(super) async fn serve(shared: &ServerState, connection: &Connection, key: PublicKey) {
+pub(super) async fn serve(shared: &Arc<ServerState>, connection: &Connection, key: PublicKey) {
     let slot = shared
         .reception
         .joins
@@ -61,13 +63,13 @@ async fn read(connection: &Connection) -> Option<Request> {
     Some((ReplyWriter::new(send), request))
 }
 
-fn refuse_busy(shared: &ServerState, connection: &Connection) {
+fn refuse_busy(shared: &Arc<ServerState>, connection: &Connection) {
     shared.reception.record_busy();
     CloseCode::Busy.close(connection, "too many ask to join");
 }
 
 async fn send(
-    shared: &ServerState,
+    shared: &Arc<ServerState>,
     connection: &Connection,
     key: PublicKey,
     reply: ReplyWriter,
@@ -83,14 +85,16 @@ async fn send(
         }
         Err(error) => {
             shared.reception.record_denied();
-            tracing::warn!(%from, %key, %error, "could not join");
+            if shared.record_refusal(from.ip()) {
+                tracing::warn!(%from, %key, %error, "could not join");
+            }
             reply.send_error(error).await;
         }
     }
 }
 
 async fn admit(
-    shared: &ServerState,
+    shared: &Arc<ServerState>,
     connection: &Connection,
     key: PublicKey,
     request: &JoinRequest,

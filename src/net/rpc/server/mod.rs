@@ -4,6 +4,7 @@
 mod call;
 mod connection;
 mod join;
+mod refusals;
 mod request;
 
 use std::sync::{
@@ -13,6 +14,7 @@ use std::sync::{
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(super) use self::refusals::Refusals;
 use super::object::Objects;
 use crate::net::{
     quic::{
@@ -37,6 +39,7 @@ pub(super) struct ServerState {
     pub(super) reception: Reception,
     /// What authorized keys use.
     pub(super) quotas: Quotas,
+    pub(super) refusals: Refusals,
 }
 
 /// Counts of finished calls since the start.
