@@ -2,10 +2,10 @@
 //! another user can change is refused, and so is a symbolic link in place of a file that is opened for writing.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::{fs::OFlags, io::Errno, process::geteuid};
@@ -259,6 +259,65 @@ fn write_beside<'a>(path: &'a Path, content: &[u8]) -> io::Result<(&'a Path, Nam
     file.write_all(content)?;
     file.as_file().sync_all()?;
     Ok((folder, file))
+}
+
+/// The file that a path led to at one moment, to notice when it is deleted or replaced. While a process has
+/// the file open, no other file is equal to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+/// A path that no longer leads to the same file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GoneError {
+    /// There is no file.
+    #[error(
+        "{0} was deleted while the program used it; stop the program and put the file back, or restore a backup"
+    )]
+    Deleted(PathBuf),
+    /// There is another file.
+    #[error(
+        "{0} was replaced while the program used it; stop the program and put the right file there"
+    )]
+    Replaced(PathBuf),
+    /// The path cannot be followed.
+    #[error("{0} cannot be looked at: {1}")]
+    Io(PathBuf, #[source] io::Error),
+}
+
+impl FileIdentity {
+    /// Returns the identity of the file at a path.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        std::fs::metadata(path).map(|metadata| Self::from(&metadata))
+    }
+
+    /// Returns the identity of an open file.
+    pub(crate) fn of_file(file: &File) -> io::Result<Self> {
+        file.metadata().map(|metadata| Self::from(&metadata))
+    }
+
+    /// Checks that a path leads to this file.
+    pub(crate) fn verify(self, path: &Path) -> Result<(), GoneError> {
+        match Self::of(path) {
+            Ok(found) if found == self => Ok(()),
+            Ok(_) => Err(GoneError::Replaced(path.to_owned())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                Err(GoneError::Deleted(path.to_owned()))
+            }
+            Err(e) => Err(GoneError::Io(path.to_owned(), e)),
+        }
+    }
+}
+
+impl From<&Metadata> for FileIdentity {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
 }
 
 /// A file with an advisory lock that ends when it is dropped or its process ends, and with a short note

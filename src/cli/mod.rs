@@ -234,6 +234,10 @@ pub enum Command {
     Leave(LeaveArgs),
     /// Check that everything works, and suggest fixes
     Doctor(DoctorArgs),
+    /// Copy the tasks to a file, also while the node runs
+    Backup(BackupArgs),
+    /// Replace the tasks by a backup, while no node runs
+    Restore(RestoreArgs),
     /// Show the settings and their sources, or write a configuration file
     #[command(subcommand)]
     Config(ConfigCommand),

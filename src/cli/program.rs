@@ -1,4 +1,4 @@
-//! `config`, `doctor`, `completions`, `record` and `replay`
+//! `config`, `doctor`, `backup`, `restore`, `completions`, `record` and `replay`
 
 use std::path::PathBuf;
 
@@ -30,6 +30,20 @@ pub struct DoctorArgs {
     /// Remove the findings about losses, after you have read them
     #[arg(long)]
     pub acknowledge: bool,
+}
+
+/// `backup`
+#[derive(Debug, Clone, Args)]
+pub struct BackupArgs {
+    /// File to write; it must not exist
+    pub file: PathBuf,
+}
+
+/// `restore`
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArgs {
+    /// File written by `backup`
+    pub file: PathBuf,
 }
 
 /// `completions`

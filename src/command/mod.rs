@@ -1,5 +1,6 @@
 //! The commands: each sends requests to a node and prints the result, for people or, with `--json`, for programs.
 
+mod backup;
 mod broker;
 mod calls;
 mod doctor;
@@ -92,6 +93,8 @@ pub fn run(command: Command, options: &GlobalArgs, settings: &Settings) -> ExitC
         Command::Join(join) => join::join(&ctx, &join),
         Command::Leave(leave) => join::leave(&ctx, &leave),
         Command::Doctor(doctor) => doctor::run(&ctx, &doctor),
+        Command::Backup(backup) => backup::back_up(&ctx, &backup),
+        Command::Restore(restore) => backup::restore(&ctx, &restore),
         Command::Config(_) => meta::show_settings(&ctx),
         Command::Keys => meta::keys(&ctx),
         // `main` opens the dashboard, and runs what needs no settings.

@@ -170,7 +170,7 @@ impl FindingKind {
                 "task_file_damaged",
                 Error,
                 WhileTrue,
-                "back up what can be read with distro-tui backup FILE, and restart the node to repair the file",
+                "restart the node: it salvages what can be read, and the damaged file stays beside the new one",
             ),
             Self::TaskFileGone => ("task_file_gone", Error, WhileTrue, RESTART),
             Self::TasksNotPersisted => (

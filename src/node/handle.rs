@@ -252,7 +252,11 @@ impl NodeHandle {
     /// The call's own.
     pub async fn findings(&self) -> Result<Vec<Finding>, CallError> {
         match &self.service {
-            Some(service) => Ok(service.findings()),
+            Some(service) => {
+                let service = service.clone();
+                self.on_net(async move { Ok(service.findings().await) })
+                    .await
+            }
             None => {
                 let node = self.node();
                 self.on_net(async move { node.findings().await }).await

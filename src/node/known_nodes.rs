@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cause::Cause,
-    files::{self, LockedFile},
+    files::{self, GoneError, LockedFile},
     net::trust::{
         key::{ParseKeyError, PublicKey},
         peer_addr::PeerAddr,
@@ -154,6 +154,29 @@ pub fn remove(folder: &Path, key: PublicKey) -> Result<bool, KnownNodesError> {
     Ok(removed)
 }
 
+/// Checks that the file still has these nodes, which a running node has joined: it was neither deleted nor
+/// replaced by another one.
+///
+/// # Errors
+/// When it does not have them, or cannot be read.
+pub(super) fn verify(folder: &Path, joined: &[PublicKey]) -> Result<(), KnownNodesError> {
+    if joined.is_empty() {
+        return Ok(());
+    }
+    let _lock = lock(folder)?;
+    let known = read(folder)?;
+    let is_known = |key: &PublicKey| known.iter().any(|node| node.key == *key);
+    if joined.iter().all(is_known) {
+        return Ok(());
+    }
+    let path = folder.join(FILE);
+    let gone = match path.exists() {
+        true => GoneError::Replaced(path.clone()),
+        false => GoneError::Deleted(path.clone()),
+    };
+    Err(KnownNodesError::new(&path, gone))
+}
+
 /// Serialises changes by commands and by the running node, until the lock is dropped.
 fn lock(folder: &Path) -> Result<LockedFile, KnownNodesError> {
     let path = folder.join(LOCK);
@@ -208,6 +231,15 @@ mod tests {
             one.join().expect("no panic").expect("written");
         }
         assert_eq!(read(home.path()).expect("reads").len(), 31);
+        let one = known(10, 1).key;
+        assert!(verify(home.path(), &[one]).is_ok());
+        fs::remove_file(home.path().join(FILE)).expect("removed");
+        assert!(verify(home.path(), &[]).is_ok(), "nothing is missing");
+        let gone = verify(home.path(), &[one]).expect_err("deleted");
+        assert!(gone.to_string().contains("was deleted while"), "{gone}");
+        add(home.path(), known(2, 2)).expect("written");
+        let gone = verify(home.path(), &[one]).expect_err("another file");
+        assert!(gone.to_string().contains("was replaced while"), "{gone}");
         fs::write(home.path().join(FILE), "nonsense").expect("written");
         assert!(read(home.path()).is_err());
     }

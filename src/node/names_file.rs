@@ -25,11 +25,13 @@ use std::{
 
 use self::line::{JournalLine, read_line, write_line};
 use crate::{
-    files,
+    files::{self, FileIdentity},
+    health::{FindingKind, Findings},
     net::{
         naming::{JournalEntry, StoredRegistration},
         trust::principal::Principal,
     },
+    text::pluralize,
 };
 
 const FILE: &str = "names.journal";
@@ -70,7 +72,11 @@ impl NamesFile {
     ///
     /// # Errors
     /// The system's, or that the file was written by a newer version.
-    pub(super) fn open(folder: &Path, sync: bool) -> io::Result<(Self, Vec<StoredRegistration>)> {
+    pub(super) fn open(
+        folder: &Path,
+        sync: bool,
+        findings: &Findings,
+    ) -> io::Result<(Self, Vec<StoredRegistration>)> {
         let path = path(folder);
         let content = match fs::read(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -90,7 +96,11 @@ impl NamesFile {
             // The file is replaced below, which leaves the damaged one under this name.
             fs::hard_link(&path, &copy)?;
             let (path, copy, salvaged) = (path.display(), copy.display(), names.len());
-            tracing::error!(%path, %copy, damaged, salvaged, "the file of names is damaged");
+            let (damaged, salvaged) = (pluralize(damaged, "line"), pluralize(salvaged, "name"));
+            let text = format!(
+                "{path} was damaged: {damaged} cannot be read, {salvaged} salvaged; a copy is at {copy}"
+            );
+            findings.report(FindingKind::NamesSalvaged, &copy.to_string(), &text);
         }
         let (file, length) = write_all(&path, names.values())?;
         let file = Self {
@@ -124,6 +134,7 @@ impl NamesFile {
     }
 
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.verify()?;
         if self.torn {
             self.file.set_len(self.length)?;
         }
@@ -132,9 +143,16 @@ impl NamesFile {
         if self.sync {
             self.file.sync_data()?;
         }
+        self.verify()?;
         self.torn = false;
         self.length += lines.len() as u64;
         Ok(())
+    }
+
+    /// Checks that the file was neither deleted nor replaced: what is appended then is lost.
+    fn verify(&self) -> io::Result<()> {
+        let file = FileIdentity::of_file(&self.file)?;
+        file.verify(&self.path).map_err(io::Error::other)
     }
 
     /// Replaces the file if it has outgrown the names in it. On failure the old one stays in use.

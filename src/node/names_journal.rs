@@ -12,7 +12,11 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::oneshot;
 
 use super::names_file::NamesFile;
-use crate::net::naming::{Journal, JournalEntry, JournalError, StoredRegistration};
+use crate::{
+    files::GoneError,
+    health::{FindingKind, Findings},
+    net::naming::{Journal, JournalEntry, JournalError, StoredRegistration},
+};
 
 /// A journal in a file. Dropping it waits for the writes that were begun.
 pub(super) struct NamesJournal {
@@ -31,12 +35,17 @@ impl NamesJournal {
     ///
     /// # Errors
     /// The system's, for the file or for the thread.
-    pub(super) fn open(folder: &Path, sync: bool) -> io::Result<(Self, Vec<StoredRegistration>)> {
-        let (file, names) = NamesFile::open(folder, sync)?;
+    pub(super) fn open(
+        folder: &Path,
+        sync: bool,
+        findings: &Findings,
+    ) -> io::Result<(Self, Vec<StoredRegistration>)> {
+        let (file, names) = NamesFile::open(folder, sync, findings)?;
+        let findings = findings.clone();
         let (writes, inbox) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("names".into())
-            .spawn(move || run(file, &inbox))?;
+            .spawn(move || run(file, &findings, &inbox))?;
         let journal = Self {
             writes: Some(writes),
             thread: Some(thread),
@@ -45,13 +54,35 @@ impl NamesJournal {
     }
 }
 
-fn run(mut file: NamesFile, writes: &mpsc::Receiver<Write>) {
+fn run(mut file: NamesFile, findings: &Findings, writes: &mpsc::Receiver<Write>) {
+    let mut failing = None;
     while let Ok(Write { entries, done }) = writes.recv() {
         let written = file.append(&entries);
+        report(findings, &mut failing, written.as_ref().err());
         let written = written.map_err(|error| Arc::new(error) as JournalError);
         // A caller that has given up needs no reply.
         done.send(written).ok();
     }
+}
+
+/// Reports that writes fail, and that they do not any more.
+fn report(findings: &Findings, failing: &mut Option<FindingKind>, error: Option<&io::Error>) {
+    let kind = error.map(|error| match is_gone(error) {
+        true => FindingKind::NamesFileGone,
+        false => FindingKind::NamesNotPersisted,
+    });
+    if let Some(resolved) = failing.take_if(|failing| Some(*failing) != kind) {
+        findings.resolve(resolved, "");
+    }
+    if let (Some(kind), Some(error)) = (kind, error) {
+        let text = format!("changes to names cannot be stored: {error}");
+        findings.report(kind, "", &text);
+    }
+    *failing = kind;
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<GoneError>())
 }
 
 impl Journal for NamesJournal {

@@ -19,6 +19,7 @@ use super::{
     names_journal::NamesJournal,
 };
 use crate::{
+    health::Findings,
     net::{
         naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest},
         rpc::{
@@ -42,11 +43,12 @@ pub(super) fn serve(
     net: &Handle,
     endpoint: &Endpoint,
     own: PeerAddr,
+    findings: &Findings,
     stop: &CancellationToken,
 ) -> Result<NamingServer, NodeError> {
     // The server's timers belong to the network's runtime.
     let _entered = net.enter();
-    let naming = open(config, net)?;
+    let naming = open(config, net, findings)?;
     endpoint
         .objects()
         .expose(naming::NAME, Arc::new(naming.object()));
@@ -69,7 +71,7 @@ pub(super) fn serve(
 
 /// Returns an empty naming server if nothing is stored on disk, otherwise one with a journal and the
 /// names in it.
-fn open(config: &NodeConfig, net: &Handle) -> Result<NamingServer, NodeError> {
+fn open(config: &NodeConfig, net: &Handle, findings: &Findings) -> Result<NamingServer, NodeError> {
     let limits = NamingLimits::default();
     let sync = match config.broker.store.durability {
         Durability::Memory => return Ok(NamingServer::new(limits)),
@@ -77,9 +79,11 @@ fn open(config: &NodeConfig, net: &Handle) -> Result<NamingServer, NodeError> {
         Durability::Power => true,
     };
     let (journal, names) =
-        NamesJournal::open(&config.data_dir, sync).map_err(|error| NodeError::Folder {
-            path: names_file::path(&config.data_dir),
-            error,
+        NamesJournal::open(&config.data_dir, sync, findings).map_err(|error| {
+            NodeError::Folder {
+                path: names_file::path(&config.data_dir),
+                error,
+            }
         })?;
     let (naming, persist) = NamingServer::persistent(limits, names, Arc::new(journal));
     net.spawn(persist);

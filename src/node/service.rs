@@ -10,7 +10,7 @@ use super::{
     upstreams::{UpstreamStatus, Upstreams},
 };
 use crate::{
-    health::{Finding, Findings},
+    health::{Finding, FindingKind, Findings},
     net::{
         naming::{NameUsage, NamingServer},
         rpc::{
@@ -20,6 +20,7 @@ use crate::{
         },
         trust::{
             key::PublicKey,
+            members::Members,
             role::Role,
             ticket::{ParseTicketError, Ticket},
         },
@@ -122,6 +123,7 @@ pub(super) struct NodeService {
     pub(super) findings: Findings,
     pub(super) naming: Option<NamingServer>,
     pub(super) watchdog: Watchdog,
+    pub(super) members: Members,
 }
 
 impl NodeService {
@@ -130,6 +132,13 @@ impl NodeService {
         if ticket.key == self.own {
             return Err(RemoteError::bad_arguments("this is a ticket of this very node").into());
         }
+        let verified = self.verify_known().await;
+        verified.map_err(|error| {
+            RemoteError::new(
+                Code::Internal,
+                format!("not joined, because it cannot be saved: {error}"),
+            )
+        })?;
         let joined = redeem(&self.client, ticket, &self.label).await;
         let joined = joined.map_err(|error| match error {
             CallError::Connect { .. } => self.loopback_error(ticket).unwrap_or(error),
@@ -195,9 +204,33 @@ impl NodeService {
         self.upstreams.list()
     }
 
-    /// Lists what is wrong with this node.
-    pub(super) fn findings(&self) -> Vec<Finding> {
+    /// Lists what is wrong with this node. The files that are seldom written are looked at first.
+    pub(super) async fn findings(&self) -> Vec<Finding> {
+        let members = self.members.verify_file().await;
+        self.report_file("members", members.err().map(|gone| gone.to_string()));
+        let known = self.verify_known().await;
+        self.report_file("joined nodes", known.err().map(|gone| gone.to_string()));
         self.findings.list()
+    }
+
+    fn report_file(&self, subject: &str, gone: Option<String>) {
+        let kind = FindingKind::TrustFileGone;
+        match gone {
+            Some(text) => self.findings.report(kind, subject, &text),
+            None => self.findings.resolve(kind, subject),
+        }
+    }
+
+    /// Checks that the file of joined nodes still has those that this node has joined.
+    async fn verify_known(&self) -> Result<(), FileTaskError> {
+        let joined: Vec<_> = self
+            .upstreams
+            .list()
+            .iter()
+            .map(|upstream| upstream.key)
+            .collect();
+        let folder = self.data_dir.clone();
+        on_file(move || known_nodes::verify(&folder, &joined)).await
     }
 
     /// Returns the node in numbers.
@@ -258,8 +291,8 @@ impl NodeService {
             .serve(&UPSTREAMS, &service, |service, _, []| {
                 std::future::ready(Ok::<_, RemoteError>(service.upstreams()))
             })
-            .serve(&FINDINGS, &service, |service, _, []| {
-                std::future::ready(Ok::<_, RemoteError>(service.findings()))
+            .serve(&FINDINGS, &service, |service, _, []| async move {
+                Ok::<_, RemoteError>(service.findings().await)
             })
             .serve(&STATUS, &service, |service, _, []| {
                 std::future::ready(Ok::<_, RemoteError>(service.status()))

@@ -107,7 +107,9 @@ impl Node {
         // An address that cannot be had is known before anything else runs.
         let listener = bind_metrics(config, &net)?;
         let server = match config.has(Component::Naming) {
-            true => Some(naming::serve(config, &net, &endpoint, own, &stop)?),
+            true => Some(naming::serve(
+                config, &net, &endpoint, own, findings, &stop,
+            )?),
             false => None,
         };
         let metrics = listener
@@ -154,6 +156,7 @@ impl Node {
             findings: findings.clone(),
             naming: server.clone(),
             watchdog,
+            members: endpoint.members().clone(),
         };
         expose(&endpoint, &service, server.clone(), &addrs);
         {

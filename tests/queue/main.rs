@@ -1,11 +1,13 @@
 //! Every engine must pass the same suite; the embedded one has more tests.
 
+mod backup;
 mod conformance;
 mod corruption;
 mod damage;
 mod embedded;
 mod faults;
 mod file;
+mod files_gone;
 mod kill_recovery;
 mod lost_replies;
 #[cfg(target_os = "linux")]

@@ -30,7 +30,9 @@ fn remove(name: &str) -> JournalEntry {
 }
 
 fn names(folder: &Path) -> Vec<StoredRegistration> {
-    NamesFile::open(folder, true).expect("opens").1
+    NamesFile::open(folder, true, &Findings::default())
+        .expect("opens")
+        .1
 }
 
 fn copies(folder: &Path) -> usize {
@@ -43,7 +45,7 @@ fn copies(folder: &Path) -> usize {
 #[test]
 fn names_are_there_at_the_next_start() {
     let home = tempfile::tempdir().expect("a folder");
-    let (mut file, none) = NamesFile::open(home.path(), true).expect("opens");
+    let (mut file, none) = NamesFile::open(home.path(), true, &Findings::default()).expect("opens");
     assert_eq!(none, []);
     let entries = [
         put_entry("a", 1),
@@ -64,7 +66,7 @@ fn names_are_there_at_the_next_start() {
 #[test]
 fn a_torn_tail_is_cut_off() {
     let home = tempfile::tempdir().expect("a folder");
-    let (mut file, _) = NamesFile::open(home.path(), true).expect("opens");
+    let (mut file, _) = NamesFile::open(home.path(), true, &Findings::default()).expect("opens");
     file.append(&[put_entry("a", 1)]).expect("appended");
     let whole = file.length;
     file.append(&[put_entry("b", 2)]).expect("appended");
@@ -74,7 +76,8 @@ fn a_torn_tail_is_cut_off() {
         fs::write(path(home.path()), &content[..cut]).expect("written");
         assert_eq!(names(home.path()), [registration("a", 1)], "cut at {cut}");
         // What follows is not appended to the tail.
-        let (mut file, _) = NamesFile::open(home.path(), true).expect("opens");
+        let (mut file, _) =
+            NamesFile::open(home.path(), true, &Findings::default()).expect("opens");
         file.append(&[put_entry("c", 3)]).expect("appended");
         let after = [registration("a", 1), registration("c", 3)];
         assert_eq!(names(home.path()), after, "cut at {cut}");
@@ -85,7 +88,7 @@ fn a_torn_tail_is_cut_off() {
 #[test]
 fn a_flipped_byte_costs_its_line_and_is_reported() {
     let home = tempfile::tempdir().expect("a folder");
-    let (mut file, _) = NamesFile::open(home.path(), true).expect("opens");
+    let (mut file, _) = NamesFile::open(home.path(), true, &Findings::default()).expect("opens");
     file.append(&[put_entry("a", 1), put_entry("b", 2), put_entry("c", 3)])
         .expect("appended");
     let all = names(home.path());
@@ -130,7 +133,9 @@ fn a_newer_version_is_left_alone() {
     let mut lines = Vec::new();
     write_line(&mut lines, &JournalLine::Version(VERSION + 1)).expect("text");
     fs::write(path(home.path()), &lines).expect("written");
-    let refused = NamesFile::open(home.path(), true).err().expect("newer");
+    let refused = NamesFile::open(home.path(), true, &Findings::default())
+        .err()
+        .expect("newer");
     assert!(refused.to_string().contains("newer"), "{refused}");
     assert_eq!(fs::read(path(home.path())).expect("readable"), lines);
 }
@@ -138,7 +143,7 @@ fn a_newer_version_is_left_alone() {
 #[test]
 fn the_file_does_not_outgrow_its_names() {
     let home = tempfile::tempdir().expect("a folder");
-    let (mut file, _) = NamesFile::open(home.path(), false).expect("opens");
+    let (mut file, _) = NamesFile::open(home.path(), false, &Findings::default()).expect("opens");
     let many: Vec<_> = (0..1000).map(|id| put_entry("a", id)).collect();
     for _ in 0..20 {
         file.append(&many).expect("appended");
@@ -151,7 +156,7 @@ fn the_file_does_not_outgrow_its_names() {
 #[test]
 fn a_write_that_fails_leaves_no_trace_and_removals_are_repeated() {
     let home = tempfile::tempdir().expect("a folder");
-    let (mut file, _) = NamesFile::open(home.path(), true).expect("opens");
+    let (mut file, _) = NamesFile::open(home.path(), true, &Findings::default()).expect("opens");
     file.append(&[put_entry("a", 1), put_entry("b", 2)])
         .expect("appended");
     let read_only = File::open(path(home.path())).expect("opens");
@@ -169,7 +174,7 @@ fn a_write_that_fails_leaves_no_trace_and_removals_are_repeated() {
 #[test]
 fn an_owner_is_written_as_it_is_shown() {
     let home = tempfile::tempdir().expect("a folder");
-    let (mut file, _) = NamesFile::open(home.path(), false).expect("opens");
+    let (mut file, _) = NamesFile::open(home.path(), false, &Findings::default()).expect("opens");
     let owner = registration("a", 1).record.owner;
     file.append(&[put_entry("a", 1), remove("a")])
         .expect("appended");
@@ -181,7 +186,7 @@ fn an_owner_is_written_as_it_is_shown() {
 #[test]
 fn one_line_removes_what_an_owner_had_registered_before() {
     let home = tempfile::tempdir().expect("a folder");
-    let (mut file, _) = NamesFile::open(home.path(), true).expect("opens");
+    let (mut file, _) = NamesFile::open(home.path(), true, &Findings::default()).expect("opens");
     let owner = registration("a", 1).record.owner;
     let entries: Vec<_> = (1..=1000)
         .map(|id| put_entry(&id.to_string(), id))
@@ -196,4 +201,55 @@ fn one_line_removes_what_an_owner_had_registered_before() {
     .expect("appended");
     assert!(file.length - before < 1000, "{}", file.length - before);
     assert_eq!(names(home.path()), [registration("later", 1001)]);
+}
+
+#[test]
+fn names_are_stored_only_in_the_file_that_was_opened() {
+    let home = tempfile::tempdir().expect("a folder");
+    let (mut file, _) = NamesFile::open(home.path(), true, &Findings::default()).expect("opens");
+    file.append(&[put_entry("a", 1)]).expect("appended");
+    let (path, away) = (path(home.path()), home.path().join("away"));
+    fs::rename(&path, &away).expect("moved");
+    let refused = file.append(&[put_entry("b", 2)]).expect_err("it is gone");
+    assert!(
+        refused.to_string().contains("was deleted while"),
+        "{refused}"
+    );
+    fs::write(&path, "").expect("written");
+    let refused = file.append(&[put_entry("b", 2)]).expect_err("another file");
+    assert!(
+        refused.to_string().contains("was replaced while"),
+        "{refused}"
+    );
+    fs::rename(&away, &path).expect("moved back");
+    file.append(&[put_entry("c", 3)]).expect("appended");
+    let expected = [registration("a", 1), registration("c", 3)];
+    assert_eq!(names(home.path()), expected);
+}
+
+#[test]
+fn lines_that_are_lost_are_a_finding() {
+    let home = tempfile::tempdir().expect("a folder");
+    let findings = Findings::default();
+    let (mut file, _) = NamesFile::open(home.path(), true, &findings).expect("opens");
+    file.append(&[put_entry("a", 1), put_entry("b", 2)])
+        .expect("appended");
+    let path = path(home.path());
+    let damaged = fs::read_to_string(&path)
+        .expect("text")
+        .replace("\"a\"", "\"x\"");
+    fs::write(&path, damaged).expect("written");
+    let (_, names) = NamesFile::open(home.path(), true, &findings).expect("opens");
+    assert_eq!(names, [registration("b", 2)]);
+    let [found] = &findings.list()[..] else {
+        panic!("{:?}", findings.list());
+    };
+    assert_eq!(found.kind, FindingKind::NamesSalvaged);
+    assert!(
+        found
+            .text
+            .contains("1 line cannot be read, 1 name salvaged"),
+        "{}",
+        found.text
+    );
 }

@@ -32,6 +32,8 @@ mod recovery;
 mod retention_clock;
 pub mod store;
 
+pub use self::store::sqlite::backup::{BackupError, Restored, back_up, restore};
+
 use std::{
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,

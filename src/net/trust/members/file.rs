@@ -1,6 +1,6 @@
 //! The file of the member list, replaced atomically off the network's thread.
 
-use std::{io, path::Path, sync::Arc};
+use std::{fs::File, io, path::Path, sync::Arc};
 
 use tokio::sync::Mutex;
 
@@ -9,7 +9,7 @@ use super::{
     json::MemberListJson,
     list::MemberList,
 };
-use crate::files::{self, ReadError};
+use crate::files::{self, FileIdentity, GoneError, ReadError};
 
 /// The name of the file in the data folder.
 const FILE: &str = "members.json";
@@ -20,8 +20,25 @@ const MAX_FILE: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct MemberFile {
     path: Arc<Path>,
-    /// Held while writing, so that the newest list is written last.
-    writing: Mutex<()>,
+    /// Held while writing, so that the newest list is written last; the file as it was read or written.
+    writing: Arc<Mutex<Option<KnownFile>>>,
+}
+
+/// The file as this process knows it. It stays open, so that no other file can become equal.
+#[derive(Debug)]
+struct KnownFile {
+    identity: FileIdentity,
+    _open: File,
+}
+
+impl KnownFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        Ok(Self {
+            identity: FileIdentity::of_file(&file)?,
+            _open: file,
+        })
+    }
 }
 
 impl MemberFile {
@@ -41,11 +58,20 @@ impl MemberFile {
             Err(ReadError::Exposed { mode }) => return Err(MembersError::Exposed { path, mode }),
             Err(ReadError::Io(error)) => return Err(unreadable(error.into())),
         };
+        let known = match KnownFile::open(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            known => Some(known.map_err(|e| unreadable(e.into()))?),
+        };
         let file = Self {
             path: path.into(),
-            writing: Mutex::default(),
+            writing: Arc::new(Mutex::new(known)),
         };
         Ok((list, file))
+    }
+
+    /// Checks that the file is the one that was read or written last.
+    pub(super) async fn verify(&self) -> Result<(), GoneError> {
+        verify(&self.path, self.writing.lock().await.as_ref())
     }
 
     /// Writes the list as it is when it is this call's turn.
@@ -53,14 +79,29 @@ impl MemberFile {
         &self,
         newest: impl FnOnce() -> MemberListJson,
     ) -> Result<(), AdmissionError> {
-        let _writing = self.writing.lock().await;
+        let mut known = Arc::clone(&self.writing).lock_owned().await;
         let (path, list) = (Arc::clone(&self.path), newest());
-        let written = tokio::task::spawn_blocking(move || write(&path, &list)).await;
+        let written = tokio::task::spawn_blocking(move || {
+            verify(&path, known.as_ref()).map_err(io::Error::other)?;
+            write(&path, &list)?;
+            *known = Some(KnownFile::open(&path)?);
+            Ok(())
+        });
+        let written = written.await;
         let written = written.unwrap_or_else(|e| Err(io::Error::other(e)));
         written.map_err(|error| AdmissionError::NotStored {
             path: self.path.to_path_buf(),
             error: Arc::new(error),
         })
+    }
+}
+
+/// Checks that nobody has deleted, replaced or created the file since it was read or written.
+fn verify(path: &Path, known: Option<&KnownFile>) -> Result<(), GoneError> {
+    match known {
+        Some(known) => known.identity.verify(path),
+        None if path.exists() => Err(GoneError::Replaced(path.to_owned())),
+        None => Ok(()),
     }
 }
 
@@ -116,6 +157,28 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
         let refused = Members::open(home.path(), key(0)).expect_err("nonsense");
         assert!(refused.to_string().contains("must rejoin"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_deleted_or_replaced_is_not_written() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join(FILE);
+        let members = Members::open(home.path(), key(0)).expect("opens");
+        let issue = || members.issue_ticket(Role::Read, true, None);
+        issue().await.expect("there was none");
+        issue().await.expect("it is the one that was written");
+        assert!(members.verify_file().await.is_ok());
+        let content = fs::read(&path).expect("there");
+        fs::remove_file(&path).expect("removed");
+        let refused = issue().await.expect_err("deleted").to_string();
+        assert!(refused.contains("was deleted while"), "{refused}");
+        assert!(!path.exists());
+        fs::write(&path, &content).expect("written");
+        let refused = issue().await.expect_err("replaced").to_string();
+        assert!(refused.contains("was replaced while"), "{refused}");
+        assert_eq!(fs::read(&path).expect("there"), content);
+        let found = members.verify_file().await.expect_err("replaced");
+        assert!(found.to_string().contains("was replaced while"), "{found}");
     }
 
     #[tokio::test]

@@ -25,6 +25,7 @@ pub use self::{
 };
 use self::{file::MemberFile, json::MemberListJson};
 use super::{key::PublicKey, role::Role};
+use crate::files::GoneError;
 
 /// The keys that may connect. Clones share one list. Unknown keys can only ask to join.
 #[derive(Debug, Clone)]
@@ -275,6 +276,14 @@ impl Members {
             saved.unwrap_or_else(|aborted| Err(AdmissionError::Aborted(Arc::new(aborted))))?;
         }
         Ok(result)
+    }
+
+    /// Checks that the file of the list was neither deleted nor replaced by somebody else.
+    pub(crate) async fn verify_file(&self) -> Result<(), GoneError> {
+        match &self.0.file {
+            Some(file) => file.verify().await,
+            None => Ok(()),
+        }
     }
 
     async fn save(&self) -> Result<(), AdmissionError> {

@@ -10,7 +10,7 @@
 mod memory;
 mod reader;
 pub(super) mod reads;
-mod sqlite;
+pub(super) mod sqlite;
 #[cfg(test)]
 mod tests;
 

@@ -3,11 +3,13 @@
 //! One connection writes, on the dispatcher's thread, so that the database is never locked by this
 //! process. A second, read-only connection executes reads on a thread of its own.
 
+pub(in crate::queue) mod backup;
 mod check;
 mod damage;
 mod error;
 mod open;
 mod pragmas;
+mod present;
 mod read;
 mod read_connection;
 mod replace;
@@ -29,7 +31,10 @@ use hdrhistogram::Histogram;
 use rusqlite::{Connection, TransactionBehavior};
 
 pub(in crate::queue) use self::open::OpenError;
-use self::{check::Checker, damage::DamageReporter, read::StoreReader, write::CountChanges};
+use self::{
+    check::Checker, damage::DamageReporter, present::OpenFiles, read::StoreReader,
+    write::CountChanges,
+};
 use super::{
     ArmedFailPoint, FailPoint, OpenReport, Store, StoreChange, StoreUsage, SubmitRow, SweepReport,
     reader::Reader, reads::ActiveRead,
@@ -68,6 +73,7 @@ pub(in crate::queue) struct Sqlite {
     checker: Option<Checker>,
     damage: DamageReporter,
     config: StorageConfig,
+    files: OpenFiles,
     in_flight: Arc<InFlightFile>,
     finished_counts: [usize; State::COUNT],
     args_cache: HashMap<u64, Arc<str>>,
@@ -238,10 +244,12 @@ impl Store for Sqlite {
         if changes.is_empty() {
             return Ok(());
         }
+        self.files.verify()?;
         self.check_room_for(changes)?;
         let since = Instant::now();
         trip_fail_point(&mut self.fail_point, FailPoint::BeforeWrite);
         let counts = self.write(changes).map_err(|error| self.failed(error))?;
+        self.files.verify_written()?;
         trip_fail_point(&mut self.fail_point, FailPoint::BeforeReply);
         self.apply_counts(counts);
         self.drain_committed(changes);
@@ -324,6 +332,8 @@ impl Store for Sqlite {
 
     fn usage(&mut self) -> StoreUsage {
         self.check_size();
+        // An idle engine notices here.
+        self.files.verify().ok();
         StoreUsage {
             bytes: self.bytes,
             commits: Percentiles::from_histogram(&self.commit_micros),

@@ -16,6 +16,7 @@ use super::{
     check::Checker,
     damage::{self, DamageReporter},
     pragmas::{WriterSetupError, set_up_writer},
+    present::OpenFiles,
     read_connection, replace, salvage,
     schema::migrate,
     write::save_last_id,
@@ -34,9 +35,9 @@ use crate::{
 };
 
 /// The files in the data folder.
-const DATABASE: &str = "tasks.db";
+pub(super) const DATABASE: &str = "tasks.db";
 const LOCK: &str = "tasks.lock";
-const IN_FLIGHT: &str = "tasks.in-flight";
+pub(super) const IN_FLIGHT: &str = "tasks.in-flight";
 /// The longest wait for the first check of the structure at a start.
 const FIRST_CHECK: Duration = Duration::from_millis(100);
 
@@ -102,6 +103,7 @@ pub(super) fn open(
         checker: Some(checker),
         damage: reporter,
         config: config.clone(),
+        files: OpenFiles::of(&path, findings),
         in_flight: Arc::new(in_flight),
         finished_counts: database.finished_counts,
         args_cache: HashMap::new(),
@@ -204,7 +206,7 @@ fn report_missing(
 
 /// Locks the folder for this process. The lock file stays, because removing it would let two processes
 /// in.
-fn lock(folder: &Path) -> Result<LockedFile, OpenError> {
+pub(super) fn lock(folder: &Path) -> Result<LockedFile, OpenError> {
     let path = folder.join(LOCK);
     let unusable = |e: io::Error| OpenError::Unusable {
         path: path.display().to_string(),

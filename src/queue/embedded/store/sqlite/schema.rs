@@ -149,17 +149,7 @@ pub(super) const END_COLUMNS: &str =
 /// # Errors
 /// [`MigrateError`] when the file belongs to another program or a newer version.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), MigrateError> {
-    let pragma = |db: &Connection, name: &str| -> rusqlite::Result<i64> {
-        db.pragma_query_value(None, name, |row| row.get(0))
-    };
-    let (application, version) = (pragma(db, "application_id")?, pragma(db, "user_version")?);
-    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
-    if application != APPLICATION_ID && (application != 0 || tables > 0) {
-        return Err(MigrateError::Foreign);
-    }
-    if version > VERSION {
-        return Err(MigrateError::Newer(version));
-    }
+    let version = check(db)?;
     let tx = db.transaction()?;
     let done = usize::try_from(version).unwrap_or_default();
     for migration in MIGRATIONS.iter().skip(done) {
@@ -169,6 +159,22 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), MigrateError> {
     tx.pragma_update(None, "user_version", VERSION)?;
     tx.commit()?;
     Ok(())
+}
+
+/// Returns the version of the tables, if they are those of this program and not newer.
+pub(super) fn check(db: &Connection) -> Result<i64, MigrateError> {
+    let pragma = |name: &str| -> rusqlite::Result<i64> {
+        db.pragma_query_value(None, name, |row| row.get(0))
+    };
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+    if application != APPLICATION_ID && (application != 0 || tables > 0) {
+        return Err(MigrateError::Foreign);
+    }
+    match version > VERSION {
+        true => Err(MigrateError::Newer(version)),
+        false => Ok(version),
+    }
 }
 
 /// An error of a migration.
