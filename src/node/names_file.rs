@@ -102,12 +102,20 @@ impl NamesFile {
             );
             findings.report(FindingKind::NamesSalvaged, &copy.to_string(), &text);
         }
-        let (file, length) = write_all(&path, names.values())?;
+        let (file, length) = match write_all(&path, names.values()) {
+            // A full disk: the file is used as it is, behind its last whole line.
+            Err(error) if damaged == 0 && !content.is_empty() => {
+                tracing::warn!(%error, "the file of names cannot be made smaller");
+                let whole = content.iter().rposition(|byte| *byte == b'\n');
+                (files::open(&path)?, whole.map_or(0, |at| at as u64 + 1))
+            }
+            written => written?,
+        };
         let file = Self {
             path,
             file,
             length,
-            torn: false,
+            torn: length != content.len() as u64,
             compact_at: compact_at(length),
             sync,
             unwritten: Vec::new(),

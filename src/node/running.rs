@@ -99,7 +99,9 @@ impl Node {
         self.handle.join(ticket.clone()).await
     }
 
-    /// Waits until every service of this process is registered under its name.
+    /// Waits until every service of this process is registered under its name. A registration that the
+    /// naming server cannot store, because the disk is full, is not waited for: it is tried again in the
+    /// background, and its findings say so.
     ///
     /// # Errors
     /// The naming server's permanent refusal.
@@ -107,7 +109,12 @@ impl Node {
         for status in &self.registrations.statuses {
             let mut status = status.clone();
             let is_final = |status: &LeaseStatus| {
-                matches!(status, LeaseStatus::Held | LeaseStatus::Refused(_))
+                matches!(
+                    status,
+                    LeaseStatus::Held
+                        | LeaseStatus::Refused(_)
+                        | LeaseStatus::Failing(CallError::Remote(_))
+                )
             };
             let status = status.wait_for(is_final).await;
             match &*status.map_err(|_ended| CallError::Closed)? {

@@ -1,7 +1,7 @@
 //! The task file or its log disappears under a running engine: nothing more is acknowledged, and that is
 //! reported until the file is back.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use distro_tui::{
     health::{FindingKind, Findings},
@@ -19,8 +19,14 @@ fn kinds(findings: &Findings) -> Vec<FindingKind> {
     findings.list().iter().map(|found| found.kind).collect()
 }
 
-/// An engine with one task, which does not run.
+/// An engine with one task, which does not run, on a file of an earlier one.
 async fn engine(setup: &Setup) -> (Engine, Findings) {
+    let earlier = setup.engine(0, BrokerLimits::default());
+    earlier
+        .broker
+        .shutdown(Duration::ZERO)
+        .await
+        .expect("stops");
     let config = setup.config(0, BrokerLimits::default());
     let findings = config.findings.clone();
     let engine = crate::support::start(config);

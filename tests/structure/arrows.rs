@@ -95,6 +95,7 @@ const LAYERS: &[&[&str]] = &[
     &["command::error", "command::unfinished"],
     &["command::broker"],
     &[
+        "command::backup",
         "command::calls",
         "command::members",
         "command::names",

@@ -11,5 +11,6 @@ mod parts;
 mod private_files;
 mod process;
 mod readme;
+mod retention;
 mod selection;
 mod streams;

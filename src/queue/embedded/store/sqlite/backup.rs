@@ -48,7 +48,7 @@ pub enum BackupError {
     InUse(#[source] Cause),
     /// The file is no backup, or of a newer version.
     #[error("{path} cannot be restored: {why}")]
-    Unfit {
+    Rejected {
         /// The file.
         path: PathBuf,
         /// The reason.
@@ -139,7 +139,7 @@ pub fn restore(folder: &Path, backup: &Path) -> Result<Restored, BackupError> {
     let mut db = Connection::open(&new)?;
     schema::migrate(&mut db).map_err(|error| match error {
         MigrateError::Sqlite(error) => error.into(),
-        error => BackupError::Unfit {
+        error => BackupError::Rejected {
             path: backup.to_owned(),
             why: Cause::from_error(error),
         },
@@ -171,14 +171,14 @@ fn copy(from: &Path, to: &Path, advice: &'static str) -> Result<usize, BackupErr
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(from, flags)?;
-    let fit = schema::check(&source).map_err(|error| match error {
+    let checked = schema::check(&source).map_err(|error| match error {
         MigrateError::Sqlite(error) => damaged(error.to_string()),
-        error => BackupError::Unfit {
+        error => BackupError::Rejected {
             path: from.to_owned(),
             why: Cause::from_error(error),
         },
     });
-    fit?;
+    checked?;
     // A reader's view of one moment, which delays no writer.
     source.execute_batch("BEGIN")?;
     source.query_row("SELECT count(*) FROM meta", (), |_| Ok(()))?;

@@ -150,6 +150,9 @@ pub(super) const END_COLUMNS: &str =
 /// [`MigrateError`] when the file belongs to another program or a newer version.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), MigrateError> {
     let version = check(db)?;
+    if version == VERSION {
+        return Ok(());
+    }
     let tx = db.transaction()?;
     let done = usize::try_from(version).unwrap_or_default();
     for migration in MIGRATIONS.iter().skip(done) {
