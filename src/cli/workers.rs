@@ -14,9 +14,14 @@ pub enum WorkersCommand {
     /// Set the number of workers
     Scale {
         /// Number of workers, 1 to 256
-        #[arg(value_parser = number(1..=MAX_WORKERS))]
+        #[arg(value_parser = worker_count)]
         count: usize,
     },
+}
+
+/// Accepts a number of workers.
+pub(crate) fn worker_count(text: &str) -> Result<usize, String> {
+    number(1..=MAX_WORKERS)(text)
 }
 
 /// `queue`

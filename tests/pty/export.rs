@@ -64,11 +64,11 @@ fn tasks_are_written_as_json_and_as_csv() {
     let lines: Vec<&str> = text.split_terminator("\r\n").collect();
     assert_eq!(lines.len(), 2, "{text}");
     assert!(
-        lines[0].starts_with("id,name,args,state,cancelling,result,"),
+        lines[0].starts_with("id,name,args,kwargs,state,native_state,cancelling,result,"),
         "{text}"
     );
     assert!(
-        lines[1].starts_with("1,add,\"[2,3]\",succeeded,false,5,"),
+        lines[1].starts_with("1,add,\"[2,3]\",,succeeded,,false,5,"),
         "{text}"
     );
 }
@@ -97,7 +97,7 @@ fn a_file_in_a_folder_that_is_not_there_is_explained() {
         &mut terminal,
         "Export Names",
         "nowhere/names.json",
-        "nowhere/names.json: No such file",
+        "nowhere/names.json: there is no such file or folder",
     );
     assert!(terminal.is_running());
 }

@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// The most lines of a hint.
+const MAX_HINT: usize = 3;
+
 pub(crate) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let greeter = &model.greeter;
     let calls = match calls(greeter) {
@@ -95,13 +98,20 @@ fn prompt(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
 
 /// Draws the hint, or the newest greeting with its timings.
 fn newest(canvas: &mut Canvas<'_>, rest: &mut Rect, model: &Model) {
-    if let Some(hint) = &model.greeter.hint {
-        canvas.spans(split_top(rest, 1), &[(hint, StyleRole::Warn)]);
-        return;
+    let hint = match (&model.greeter.hint, model.greeter.history.front()) {
+        (Some(hint), _) => Some((hint.as_str(), StyleRole::Warn)),
+        (None, None) => {
+            let hint = "looks up the greeter by name and calls it over QUIC";
+            Some((hint, StyleRole::Dim))
+        }
+        (None, Some(_)) => None,
+    };
+    if let Some((hint, role)) = hint {
+        for line in wrap(hint, rest.width.into(), MAX_HINT) {
+            canvas.spans(split_top(rest, 1), &[(&line, role)]);
+        }
     }
-    let Some(greeting) = model.greeter.history.front() else {
-        let hint = "looks up the greeter by name and calls it over QUIC";
-        canvas.spans(split_top(rest, 1), &[(hint, StyleRole::Dim)]);
+    let Some(greeting) = model.greeter.history.front().filter(|_| hint.is_none()) else {
         return;
     };
     let (text, role) = match &greeting.outcome {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(crate) fn draw(canvas: &mut Canvas<'_>, plan: &Plan, model: &Model, regions: &mut Regions) {
-    let right = badges(canvas, plan.bar, model);
+    let right = badges(canvas, plan, model);
     let rest = Rect {
         width: plan.bar.width.saturating_sub(right),
         ..plan.bar
@@ -30,8 +30,9 @@ pub(crate) fn draw(canvas: &mut Canvas<'_>, plan: &Plan, model: &Model, regions:
     }
 }
 
-/// Draws the states that must not be overlooked; returns their width.
-fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
+/// Draws the states that must not be overlooked, the most important first; returns their width. Beside tabs they have
+/// half of the bar.
+fn badges(canvas: &mut Canvas<'_>, plan: &Plan, model: &Model) -> u16 {
     let overview = &model.data().overview;
     let stats = &overview.stats;
     let stuck = match stats.stuck {
@@ -49,7 +50,7 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         1 => format!(" {} PAUSED ", truncate(&stats.paused_queues[0], 16, "~")),
         n => format!(" {n} QUEUES PAUSED "),
     };
-    let lost = lost_badge(model);
+    let lost = lost_badge(model, plan.tabs);
     let health = model.health.badge();
     let replay = model.replay.as_ref().map(replay_badge);
     let read_only = model.header.read_only || model.header.role == Rights::Read;
@@ -73,18 +74,37 @@ fn badges(canvas: &mut Canvas<'_>, area: Rect, model: &Model) -> u16 {
         ),
         (paused.as_str(), StyleRole::Warn),
     ];
+    let room = match plan.tabs {
+        true => {
+            let first = pieces
+                .iter()
+                .map(|(text, _)| width(text))
+                .find(|wide| *wide > 0);
+            let first = u16::try_from(first.unwrap_or_default()).unwrap_or(u16::MAX);
+            first.max(plan.bar.width / 2).min(plan.bar.width)
+        }
+        false => plan.bar.width,
+    };
+    let area = Rect {
+        x: plan.bar.right() - room,
+        width: room,
+        ..plan.bar
+    };
     canvas.spans_right_that_fit(area, &pieces)
 }
 
 /// Describes what is lost and when it is tried next, or how to start a node in place of a lost one.
-fn lost_badge(model: &Model) -> Option<String> {
+fn lost_badge(model: &Model, short: bool) -> Option<String> {
     let (_, retry_at) = model.loss().zip(model.retry_at())?;
     if model.local_node == LocalNode::Starting {
         return Some(" STARTING A NODE ".to_owned());
     }
     if model.can_start_node() {
         let key = model.keymap.text(Action::StartNode);
-        return Some(format!(" NODE ENDED, {key} STARTS ONE "));
+        return Some(match short {
+            true => format!(" {key} STARTS A NODE "),
+            false => format!(" NODE ENDED, {key} STARTS ONE "),
+        });
     }
     let what = match model.broker_link.lost() {
         Some(_) => "DISCONNECTED",
@@ -92,6 +112,7 @@ fn lost_badge(model: &Model) -> Option<String> {
     };
     let left = retry_at.since(model.now).as_secs_f64().ceil();
     Some(match left {
+        left if left > 0.0 && short => format!(" LOST, RETRY IN {left} S "),
         left if left > 0.0 => format!(" {what}, RETRY IN {left} S "),
         _ => " RECONNECTING ".to_owned(),
     })

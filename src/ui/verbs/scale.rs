@@ -2,6 +2,7 @@
 
 use super::{Action, ActionSpec, Impact, Scope, scope};
 use crate::{
+    cli::worker_count,
     net::trust::role::Role,
     node::NodeHandle,
     queue::{capabilities::Operation, limits::MAX_WORKERS},
@@ -57,15 +58,11 @@ pub(super) const DOWN: ActionSpec = ActionSpec {
 };
 
 fn scale(model: &mut Model, argument: Option<&str>) -> Vec<Effect> {
-    match argument.map(str::parse::<usize>) {
-        Some(Ok(n)) if (1..=MAX_WORKERS).contains(&n) => scale_to(model, n),
-        Some(Ok(n)) => {
-            let text = format!("{n} is not a number of workers from 1 to {MAX_WORKERS}");
-            model.toast(Tone::Warn, text);
-            vec![]
-        }
+    match argument.map(worker_count) {
+        Some(Ok(workers)) => scale_to(model, workers),
         _ => {
-            model.toast(Tone::Warn, "type a number of workers: scale 4");
+            let text = format!("type a number of workers from 1 to {MAX_WORKERS}: scale 4");
+            model.toast(Tone::Warn, text);
             vec![]
         }
     }
