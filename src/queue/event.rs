@@ -85,8 +85,18 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Subscription {
     batches: async_channel::Receiver<EventBatch>,
+    end: SubscriptionEnd,
     /// Stops the sender when the subscription is dropped.
     _end: Option<DropGuard>,
+}
+
+/// The reason for which a subscription ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubscriptionEnd {
+    /// The broker has stopped.
+    Stopped,
+    /// The broker was too busy to accept the subscription; another one may succeed.
+    Busy,
 }
 
 /// The maximum number of events in one batch.
@@ -108,6 +118,17 @@ impl Subscription {
     pub(super) const fn new(batches: async_channel::Receiver<EventBatch>) -> Self {
         Self {
             batches,
+            end: SubscriptionEnd::Stopped,
+            _end: None,
+        }
+    }
+
+    /// Returns a subscription that a busy broker did not accept: it ends at once.
+    pub(super) fn busy() -> Self {
+        let (_closed, batches) = async_channel::bounded(1);
+        Self {
+            batches,
+            end: SubscriptionEnd::Busy,
             _end: None,
         }
     }
@@ -119,11 +140,18 @@ impl Subscription {
     ) -> Self {
         Self {
             batches,
+            end: SubscriptionEnd::Stopped,
             _end: Some(end),
         }
     }
 
-    /// Returns the next batch; `None` after the broker has stopped.
+    /// The reason for which [`Subscription::next`] returns, or will return, `None`.
+    #[must_use]
+    pub const fn end(&self) -> SubscriptionEnd {
+        self.end
+    }
+
+    /// Returns the next batch; `None` after the [end](Subscription::end).
     pub async fn next(&self) -> Option<EventBatch> {
         self.batches.recv().await.ok()
     }

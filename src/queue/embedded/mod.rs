@@ -350,13 +350,12 @@ impl Inspect for Embedded {
 
     fn subscribe(&self) -> Subscription {
         let (batches, subscription) = async_channel::bounded(MAX_BATCHES);
-        // When the command channel is full or the broker has stopped, the subscription ends at once and
-        // the subscriber subscribes again; events are only for display.
-        self.0
-            .commands
-            .try_send(DispatcherCommand::Subscribe(batches))
-            .ok();
-        Subscription::new(subscription)
+        // Events are only for display, so nobody waits for room in the command channel.
+        let subscribe = DispatcherCommand::Subscribe(batches);
+        match self.0.commands.try_send(subscribe) {
+            Err(async_channel::TrySendError::Full(_)) => Subscription::busy(),
+            Ok(()) | Err(async_channel::TrySendError::Closed(_)) => Subscription::new(subscription),
+        }
     }
 }
 

@@ -15,8 +15,7 @@ use crate::{
     queue::{
         broker::Broker,
         clock::Timestamp,
-        error::BrokerError,
-        event::{Event, EventBatch},
+        event::{Event, EventBatch, SubscriptionEnd},
     },
 };
 
@@ -60,6 +59,8 @@ struct EventBuffer {
     epoch: u64,
     events: RevisionLog<(Timestamp, Event)>,
     listening: bool,
+    /// The broker has stopped: there will be no other event.
+    ended: bool,
 }
 
 impl EventBuffer {
@@ -85,6 +86,7 @@ impl EventLog {
                 epoch,
                 events: RevisionLog::new(CAPACITY),
                 listening: false,
+                ended: false,
             }),
             revision: watch::Sender::new(0),
         }))
@@ -107,11 +109,10 @@ impl EventLog {
                 while let Some(batch) = events.next().await {
                     log.append(batch);
                 }
-                // It has stopped, or was too busy to subscribe.
-                if broker.stats().await == Err(BrokerError::Closed) {
-                    return;
+                match events.end() {
+                    SubscriptionEnd::Stopped => return log.end_events(),
+                    SubscriptionEnd::Busy => tokio::time::sleep(RESUBSCRIBE_DELAY).await,
                 }
-                tokio::time::sleep(RESUBSCRIBE_DELAY).await;
                 events = broker.subscribe();
             }
         });
@@ -127,6 +128,12 @@ impl EventLog {
         let revision = state.events.revision();
         drop(state);
         self.0.revision.send_replace(revision);
+    }
+
+    /// Ends the streams of all readers, which have read everything then.
+    fn end_events(&self) {
+        self.state().ended = true;
+        self.0.revision.send_modify(|_unchanged| {});
     }
 
     /// Returns the cursor after the last event.
@@ -185,7 +192,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Returns the next events. The first page is returned at once, empty if necessary, with the
-    /// current cursor.
+    /// current cursor; `None` after the broker has stopped.
     pub(super) async fn next(&mut self) -> Option<EventPage> {
         loop {
             self.wake.borrow_and_update();
@@ -200,6 +207,9 @@ impl Reader {
                     batch: EventBatch::default(),
                 });
             }
+            if self.log.state().ended {
+                return None;
+            }
             self.wake.changed().await.ok()?;
         }
     }
@@ -210,7 +220,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::queue::id::TaskId;
+    use crate::queue::{
+        broker::{Control, Engine, Inspect, Submit},
+        capabilities::Capabilities,
+        event::Subscription,
+        id::TaskId,
+    };
 
     fn event(n: u64) -> Event {
         Event::Requeued {
@@ -265,6 +280,49 @@ mod tests {
         let (events, dropped, at) = read(&log, START);
         assert_eq!((events.len(), dropped), (CAPACITY, 100));
         assert_eq!(at.revision, many);
+    }
+
+    /// An engine without statistics, whose events end when the test says so.
+    struct EventsOnly(async_channel::Receiver<EventBatch>);
+
+    impl Engine for EventsOnly {
+        fn engine(&self) -> &'static str {
+            "events only"
+        }
+
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::NONE
+        }
+    }
+
+    impl Submit for EventsOnly {}
+
+    impl Inspect for EventsOnly {
+        fn subscribe(&self) -> Subscription {
+            Subscription::new(self.0.clone())
+        }
+    }
+
+    impl Control for EventsOnly {}
+
+    impl Broker for EventsOnly {}
+
+    #[tokio::test]
+    async fn the_stream_ends_with_the_events_of_the_broker() {
+        let (batches, events) = async_channel::bounded(4);
+        let broker: Arc<dyn Broker> = Arc::new(EventsOnly(events));
+        let log = EventLog::new(1);
+        let mut reader = log.follow(&broker, None);
+        let first = reader.next().await.expect("the current cursor");
+        assert!(first.batch.events.is_empty());
+        batches.send(batch(1, 0..2, 0)).await.expect("room");
+        let page = reader.next().await.expect("events");
+        assert_eq!(page.batch.events.len(), 2);
+        drop(batches);
+        assert_eq!(reader.next().await, None);
+        let mut late = log.follow(&broker, Some(START));
+        assert!(late.next().await.is_some(), "what is stored can be read");
+        assert_eq!(late.next().await, None);
     }
 
     #[test]
