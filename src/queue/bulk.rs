@@ -53,7 +53,8 @@ pub async fn apply_to_each(
     }
     let mut query = Query {
         filter: filter.within(action.applies_to()),
-        order: Order::Oldest,
+        // A retry may submit a new task, which is newer than the page and so not retried again.
+        order: Order::Newest,
         from: PageStart::First,
         limit: PAGE_SIZE,
     };

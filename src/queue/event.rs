@@ -114,8 +114,9 @@ pub struct EventBatch {
 }
 
 impl Subscription {
-    /// Returns a subscription to the batches of a channel.
-    pub(super) const fn new(batches: async_channel::Receiver<EventBatch>) -> Self {
+    /// Returns a subscription to the batches of a channel, which ends when the channel closes.
+    #[must_use]
+    pub const fn new(batches: async_channel::Receiver<EventBatch>) -> Self {
         Self {
             batches,
             end: SubscriptionEnd::Stopped,

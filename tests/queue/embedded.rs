@@ -38,6 +38,17 @@ async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() 
 }
 
 #[tokio::test]
+async fn a_queued_task_is_cancelled_at_once_and_a_retried_one_keeps_its_id() {
+    let engine = Setup::in_memory().engine(1, BrokerLimits::default());
+    let broker = &engine.broker;
+    broker.pause(None).await.expect("answers");
+    let waiting = submit(broker, sum(1, 1)).await;
+    assert_eq!(broker.cancel(&waiting).await, Ok(CancelOutcome::Cancelled));
+    let retried = broker.retry(&waiting).await.expect("accepted");
+    assert_eq!((retried.id, retried.state), (waiting, State::Queued));
+}
+
+#[tokio::test]
 async fn a_delayed_task_runs_when_its_time_has_come() {
     let engine = Setup::in_memory().engine(1, BrokerLimits::default());
     let broker = &engine.broker;

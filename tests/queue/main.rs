@@ -9,6 +9,7 @@ mod faults;
 mod file;
 mod files_gone;
 mod kill_recovery;
+mod limited;
 mod lost_replies;
 #[cfg(target_os = "linux")]
 mod power_loss;

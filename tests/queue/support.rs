@@ -27,6 +27,8 @@ use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::{runtime::Handle, sync::Semaphore};
 
+use crate::limited::Limited;
+
 #[derive(Deserialize)]
 struct Nothing {}
 
@@ -63,6 +65,8 @@ pub(crate) struct Setup {
     folder: Option<TempDir>,
     /// True for an engine that is used over the network.
     remote: bool,
+    /// True for an engine with fewer operations.
+    limited: bool,
 }
 
 impl Setup {
@@ -77,6 +81,20 @@ impl Setup {
         }
     }
 
+    pub(crate) fn limited() -> Self {
+        Self {
+            limited: true,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn limited_over_the_network() -> Self {
+        Self {
+            remote: true,
+            ..Self::limited()
+        }
+    }
+
     pub(crate) fn in_a_file() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self {
@@ -87,9 +105,13 @@ impl Setup {
 
     pub(crate) async fn subject(&self, workers: usize, limits: BrokerLimits) -> Subject {
         let Engine { broker, gate } = self.engine(workers, limits);
-        let broker: Arc<dyn Broker> = match self.remote {
-            true => Arc::new(served(Arc::new(broker)).await),
+        let broker: Arc<dyn Broker> = match self.limited {
+            true => Arc::new(Limited(broker)),
             false => Arc::new(broker),
+        };
+        let broker: Arc<dyn Broker> = match self.remote {
+            true => Arc::new(served(broker).await),
+            false => broker,
         };
         Subject { broker, gate }
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::ready};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     runtime::Handle,
@@ -287,6 +287,9 @@ impl Submit for Remote {
         key: IdempotencyKey,
         tasks: Vec<NewTask>,
     ) -> BrokerFuture<'_, Vec<Receipt>> {
+        if !self.capabilities().supports(Operation::SubmitIdempotent) {
+            return ready(Err(self.unsupported(Operation::SubmitIdempotent))).boxed();
+        }
         self.submit_all(Some(key), tasks).boxed()
     }
 }
