@@ -18,7 +18,12 @@ struct MemberJson<'a> {
     role: Role,
     label: &'a str,
     joined_at: Option<String>,
+    /// The upstream that vouches for it; absent if it has joined this node itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<String>,
     connections: usize,
+    calls: usize,
+    call_bytes: usize,
 }
 
 #[derive(Serialize)]
@@ -42,6 +47,9 @@ struct MembersJson<'a> {
 }
 
 fn joined_at(member: &MemberStatus) -> Option<String> {
+    if member.via.is_some() {
+        return None;
+    }
     crate::json::time(Timestamp(member.member.joined_at.saturating_mul(1_000_000)))
 }
 
@@ -70,11 +78,15 @@ pub(super) fn list(ctx: &Ctx<'_>) -> CmdResult {
                 member.member.role.to_string(),
                 member.member.label.clone(),
                 member.connections.to_string(),
-                joined_at(member).unwrap_or_default(),
+                member.calls.to_string(),
+                match member.via {
+                    Some(upstream) => format!("via {}", upstream.fingerprint()),
+                    None => joined_at(member).unwrap_or_default(),
+                },
             ]
         };
         let rows: Vec<_> = members.iter().map(row).collect();
-        let headings = ["MEMBER", "ROLE", "LABEL", "CONNECTIONS", "JOINED"];
+        let headings = ["MEMBER", "ROLE", "LABEL", "CONNECTIONS", "CALLS", "JOINED"];
         let empty = "no members; distro-tui ticket prints a ticket for joining this node";
         out.table(&headings, &rows, empty)?;
         if !rows.is_empty() && !upstreams.is_empty() {
@@ -85,7 +97,7 @@ pub(super) fn list(ctx: &Ctx<'_>) -> CmdResult {
                 upstream.key.to_string().chars().take(16).collect(),
                 upstream.role.to_string(),
                 upstream.addr.to_string(),
-                names_by_state(upstream),
+                upstream.names_by_state(),
             ]
         };
         let rows: Vec<_> = upstreams.iter().map(row).collect();
@@ -97,29 +109,16 @@ pub(super) fn list(ctx: &Ctx<'_>) -> CmdResult {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lists the names at an upstream, each state once: `server, broker.k7 held`.
-fn names_by_state(upstream: &UpstreamStatus) -> String {
-    let mut states: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (name, state) in &upstream.names {
-        match states.iter_mut().find(|(known, _)| known == state) {
-            Some((_, names)) => names.push(name),
-            None => states.push((state, vec![name])),
-        }
-    }
-    let states = states.into_iter();
-    let states: Vec<_> = states
-        .map(|(state, names)| format!("{} {state}", names.join(", ")))
-        .collect();
-    states.join("; ")
-}
-
 fn member_json(member: &MemberStatus) -> MemberJson<'_> {
     MemberJson {
         key: member.member.key.to_string(),
         role: member.member.role,
         label: &member.member.label,
         joined_at: joined_at(member),
+        via: member.via.map(|key| key.to_string()),
         connections: member.connections,
+        calls: member.calls,
+        call_bytes: member.call_bytes,
     }
 }
 
@@ -165,32 +164,4 @@ pub(super) fn revoke(ctx: &Ctx<'_>, revoke: &RevokeArgs) -> CmdResult {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::net::trust::key::PublicKey;
-
-    #[test]
-    fn the_state_of_several_names_is_printed_once() {
-        let failing = "failing: no reply";
-        let named = |names: &[(&str, &str)]| UpstreamStatus {
-            key: PublicKey::from_bytes([1; 32]),
-            role: Role::Member,
-            addr: ([192, 0, 2, 1], 9090).into(),
-            names: names
-                .iter()
-                .map(|(name, state)| ((*name).to_owned(), (*state).to_owned()))
-                .collect(),
-        };
-        let both = named(&[("server", failing), ("broker.k7", failing)]);
-        assert_eq!(names_by_state(&both), "server, broker.k7 failing: no reply");
-        let each = named(&[("server", "held"), ("broker.k7", failing)]);
-        assert_eq!(
-            names_by_state(&each),
-            "server held; broker.k7 failing: no reply"
-        );
-        assert_eq!(names_by_state(&named(&[])), "");
-    }
 }

@@ -56,6 +56,7 @@ fn print(ctx: &Ctx<'_>, ticket: &TicketArgs) -> CmdResult {
         addrs: Vec<String>,
         once: bool,
         expires_in_s: Option<u64>,
+        warning: Option<String>,
     }
     let expires = ticket.expires.as_deref().map(units::duration).transpose();
     let expires = expires.map_err(|why| CmdError::usage(format!("--expires: {why}")))?;
@@ -76,6 +77,7 @@ fn print(ctx: &Ctx<'_>, ticket: &TicketArgs) -> CmdResult {
     })?;
     let parsed: Result<ParsedTicket, _> = text.parse();
     let addrs = parsed.map(|ticket| ticket.addrs).unwrap_or_default();
+    let warning = node::loopback_warning(&addrs);
     let mut out = ctx.output();
     if out.json {
         out.document(&TicketJson {
@@ -84,10 +86,11 @@ fn print(ctx: &Ctx<'_>, ticket: &TicketArgs) -> CmdResult {
             addrs: addrs.iter().map(ToString::to_string).collect(),
             once,
             expires_in_s: expires,
+            warning,
         })?;
     } else {
         out.line(&text)?;
-        if let Some(warning) = node::loopback_warning(&addrs) {
+        if let Some(warning) = warning {
             print_stderr(format_args!("{warning}"), true);
         }
     }

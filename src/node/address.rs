@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unspecified_address_is_replaced_by_ones_that_can_be_dialled() {
+    fn an_unspecified_address_is_replaced_by_ones_that_can_be_dialed() {
         assert_eq!(dialable(addr("0.0.0.0:9")), addr("127.0.0.1:9"));
         assert_eq!(dialable(addr("[::]:9")), addr("[::1]:9"));
         assert_eq!(dialable(addr("10.0.0.1:9")), addr("10.0.0.1:9"));

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::queue::{options::BrokerLimits, storage::StorageConfig};
+use crate::{
+    net::{rpc::endpoint::PeerLimits, trust::role::Role},
+    queue::{options::BrokerLimits, storage::StorageConfig},
+};
 
 /// The reason of every operation on a broker that a node does not have.
 pub(super) const NO_BROKER: &str = "this node has no broker; it was started with --disable broker";
@@ -28,6 +31,11 @@ pub struct NodeConfig {
     pub label: String,
     /// Announce this node on the local network, and look there for joined nodes that have moved.
     pub discover: bool,
+    /// The highest role here of the members of nodes that this one has joined, and of these nodes: at
+    /// most [`Role::Member`].
+    pub delegated_role: Role,
+    /// The limits of what members use.
+    pub limits: PeerLimits,
     /// The components that do not run.
     pub disabled: BTreeSet<Component>,
 }
@@ -75,6 +83,8 @@ impl NodeConfig {
             advertise: Vec::new(),
             label: hostname(),
             discover: false,
+            delegated_role: Role::Read,
+            limits: PeerLimits::default(),
             disabled: BTreeSet::new(),
         }
     }

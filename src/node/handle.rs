@@ -109,7 +109,7 @@ impl NodeHandle {
         &self.recovery
     }
 
-    /// Greets a person by a remote call: the greeter is looked up, dialled and called.
+    /// Greets a person by a remote call: the greeter is looked up, dialed and called.
     ///
     /// # Errors
     /// The call's own.

@@ -1,6 +1,7 @@
 //! The naming server of a node, and the one that a node without its own uses.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{Arc, mpsc},
 };
@@ -28,7 +29,7 @@ use crate::{
             error::{CallError, Code},
             object::Caller,
         },
-        trust::{peer_addr::PeerAddr, role::Role},
+        trust::{members::Members, peer_addr::PeerAddr, principal::Principal, role::Role},
         uri::Uri,
     },
     queue::storage::Durability,
@@ -43,12 +44,15 @@ pub(super) fn serve(
     net: &Handle,
     endpoint: &Endpoint,
     own: PeerAddr,
+    joined: &[JoinedNode],
     findings: &Findings,
     stop: &CancellationToken,
 ) -> Result<NamingServer, NodeError> {
     // The server's timers belong to the network's runtime.
     let _entered = net.enter();
-    let naming = open(config, net, findings)?;
+    // Members of joined nodes are not known yet. Those that may register names may have done so.
+    let awaits_members = !joined.is_empty() && config.delegated_role >= Role::Member;
+    let naming = open(config, net, findings, endpoint.members(), awaits_members)?;
     endpoint
         .objects()
         .expose(naming::NAME, Arc::new(naming.object()));
@@ -71,7 +75,13 @@ pub(super) fn serve(
 
 /// Returns an empty naming server if nothing is stored on disk, otherwise one with a journal and the
 /// names in it.
-fn open(config: &NodeConfig, net: &Handle, findings: &Findings) -> Result<NamingServer, NodeError> {
+fn open(
+    config: &NodeConfig,
+    net: &Handle,
+    findings: &Findings,
+    members: &Members,
+    awaits_members: bool,
+) -> Result<NamingServer, NodeError> {
     let limits = NamingLimits::default();
     let sync = match config.broker.store.durability {
         Durability::Memory => return Ok(NamingServer::new(limits)),
@@ -85,9 +95,34 @@ fn open(config: &NodeConfig, net: &Handle, findings: &Findings) -> Result<Naming
                 error,
             }
         })?;
+    let may_own = |owner: &Principal| match owner.key() {
+        Some(key) if awaits_members => !members.is_revoked(&key),
+        Some(key) => members.role(&key).is_some(),
+        None => true,
+    };
+    let owners = names.iter().map(|name| name.record.owner);
+    let strangers: BTreeSet<Principal> = owners.filter(|owner| !may_own(owner)).collect();
     let (naming, persist) = NamingServer::persistent(limits, names, Arc::new(journal));
     net.spawn(persist);
+    evict(net, &naming, strangers);
     Ok(naming)
+}
+
+/// Removes the names of owners that may not connect any more, before anybody can look them up: their removal
+/// may have been interrupted.
+fn evict(net: &Handle, naming: &NamingServer, owners: BTreeSet<Principal>) {
+    let (done, removed) = mpsc::channel();
+    let naming = naming.clone();
+    net.spawn(async move {
+        for owner in owners {
+            match naming.evict(owner).await {
+                Ok(names) => tracing::warn!(%owner, names, "removed names of a key without a role"),
+                Err(error) => tracing::warn!(%owner, %error, "removed names may come back"),
+            }
+        }
+        done.send(()).ok();
+    });
+    removed.recv().ok();
 }
 
 /// Returns the naming server of the first joined node that replies; of the first one if none does yet,

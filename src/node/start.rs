@@ -30,7 +30,7 @@ use crate::{
     net::{
         admission, greeter,
         naming::{LeaseKeeper, NamingClient, NamingServer},
-        rpc::endpoint::{Endpoint, EndpointError, PeerLimits},
+        rpc::endpoint::{Endpoint, EndpointError},
         trust::{identity::Identity, members::Members, peer_addr::PeerAddr, role::Role},
         watchdog::Watchdog,
     },
@@ -83,13 +83,7 @@ impl Node {
         }
         let watchdog = watch_network(findings);
         let (net, thread) = NetThread::start(&watchdog)?;
-        let endpoint = bind(
-            &net,
-            config.listen,
-            lock.previous_port(),
-            &identity,
-            members,
-        )?;
+        let endpoint = bind(&net, config, lock.previous_port(), &identity, members)?;
         endpoint.report_to(findings.clone());
         let bound = endpoint.local_addr()?;
         let addrs = match config.advertise.as_slice() {
@@ -108,7 +102,7 @@ impl Node {
         let listener = bind_metrics(config, &net)?;
         let server = match config.has(Component::Naming) {
             true => Some(naming::serve(
-                config, &net, &endpoint, own, findings, &stop,
+                config, &net, &endpoint, own, &joined, findings, &stop,
             )?),
             false => None,
         };
@@ -135,6 +129,7 @@ impl Node {
             endpoint.client(),
             endpoint.members().clone(),
             server.clone(),
+            config.delegated_role,
             AdvertisedAddr {
                 bound,
                 configured: config.advertise.first().copied(),
@@ -226,12 +221,12 @@ fn watch_network(findings: &Findings) -> Watchdog {
 /// again.
 fn bind(
     net: &Handle,
-    listen: SocketAddr,
+    config: &NodeConfig,
     previous: u16,
     identity: &Identity,
     members: Members,
 ) -> Result<Endpoint, EndpointError> {
-    let limits = PeerLimits::default();
+    let (listen, limits) = (config.listen, config.limits);
     let _entered = net.enter();
     if listen.port() == 0 && previous != 0 {
         let as_before = SocketAddr::new(listen.ip(), previous);

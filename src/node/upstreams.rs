@@ -29,7 +29,12 @@ use crate::{
         admission::{AdmissionClient, mirror_members},
         naming::{LeaseKeeper, LeaseStatus, NamingClient, NamingServer},
         rpc::{client::Client, error::CallError},
-        trust::{key::PublicKey, members::Members, peer_addr::PeerAddr, role::Role},
+        trust::{
+            key::PublicKey,
+            members::{Delegation, Members},
+            peer_addr::PeerAddr,
+            role::Role,
+        },
     },
 };
 
@@ -59,6 +64,25 @@ pub struct UpstreamStatus {
     pub names: Vec<(String, String)>,
 }
 
+impl UpstreamStatus {
+    /// Lists the names, each state once: `server, broker.k7 held`.
+    #[must_use]
+    pub fn names_by_state(&self) -> String {
+        let mut states: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (name, state) in &self.names {
+            match states.iter_mut().find(|(known, _)| known == state) {
+                Some((_, names)) => names.push(name),
+                None => states.push((state, vec![name])),
+            }
+        }
+        let states = states.into_iter();
+        let states: Vec<_> = states
+            .map(|(state, names)| format!("{} {state}", names.join(", ")))
+            .collect();
+        states.join("; ")
+    }
+}
+
 /// Every joined node of one process. Clones share them.
 #[derive(Clone)]
 pub(super) struct Upstreams(Arc<UpstreamsState>);
@@ -67,6 +91,8 @@ struct UpstreamsState {
     client: Client,
     members: Members,
     naming: Option<NamingServer>,
+    /// The highest role here of members of joined nodes.
+    delegated_role: Role,
     addr: AdvertisedAddr,
     /// The services to register at each node.
     offers: Vec<ServiceOffer>,
@@ -80,6 +106,7 @@ impl Upstreams {
         client: Client,
         members: Members,
         naming: Option<NamingServer>,
+        delegated_role: Role,
         addr: AdvertisedAddr,
         offers: Vec<ServiceOffer>,
         findings: Findings,
@@ -89,6 +116,7 @@ impl Upstreams {
             client,
             members,
             naming,
+            delegated_role,
             addr,
             offers,
             upstreams: Mutex::default(),
@@ -136,12 +164,17 @@ impl Upstreams {
                 ended.run_until_cancelled(watch).await;
             }));
             let admission = AdmissionClient::new(self.0.client.clone(), peer);
-            let mirror = mirror_members(self.0.members.clone(), admission, self.0.naming.clone());
+            let mirror = mirror_members(
+                self.0.members.clone(),
+                admission,
+                self.0.naming.clone(),
+                self.0.delegated_role,
+            );
             upstream.tasks.push(tokio::spawn(async move {
                 stop.run_until_cancelled(mirror).await;
             }));
         } else {
-            self.0.members.set_delegated(peer.key, HashMap::new());
+            self.0.members.set_delegated(peer.key, Delegation::new());
         }
         self.lock().insert(peer.key, upstream);
         unreachable.then(|| address::loopback_warning(&[addr]).unwrap_or_default())
@@ -240,7 +273,7 @@ impl Upstreams {
             upstream.stop.cancel();
             resolve_upstream(&self.0.findings, upstream.peer);
         }
-        self.0.members.set_delegated(key, HashMap::new());
+        self.0.members.set_delegated(key, Delegation::new());
         upstream.is_some()
     }
 
@@ -284,5 +317,32 @@ impl Upstream {
                 .map(|(name, status)| (name.clone(), text(&status.borrow())))
                 .collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_of_several_names_is_printed_once() {
+        let failing = "failing: no reply";
+        let named = |names: &[(&str, &str)]| UpstreamStatus {
+            key: PublicKey::from_bytes([1; 32]),
+            role: Role::Member,
+            addr: ([192, 0, 2, 1], 9090).into(),
+            names: names
+                .iter()
+                .map(|(name, state)| ((*name).to_owned(), (*state).to_owned()))
+                .collect(),
+        };
+        let both = named(&[("server", failing), ("broker.k7", failing)]);
+        assert_eq!(both.names_by_state(), "server, broker.k7 failing: no reply");
+        let each = named(&[("server", "held"), ("broker.k7", failing)]);
+        assert_eq!(
+            each.names_by_state(),
+            "server held; broker.k7 failing: no reply"
+        );
+        assert_eq!(named(&[]).names_by_state(), "");
     }
 }

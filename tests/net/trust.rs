@@ -397,6 +397,89 @@ async fn a_name_belongs_to_the_key_that_registered_it() {
     assert_eq!(listed[0].owner, owner.key());
 }
 
+/// A member may call itself whatever it likes, even by the key of another one.
+#[tokio::test]
+async fn a_key_means_that_key_and_no_label() {
+    let home = home();
+    let admin = home.joined(Role::Admin).await;
+    let (liar, victim) = (unknown_client(), unknown_client());
+    let ticket = home.ticket(Role::Member, TicketOptions::default()).await;
+    let label = victim.key().to_string();
+    liar.client().join(&ticket, &label).await.expect("joins");
+    let member = home.endpoint.members().list();
+    let member = member.iter().find(|member| member.key == liar.key());
+    assert_eq!(member.expect("joined").label, "", "it looks like a key");
+    // The key of nobody is revoked, and its owner cannot join later.
+    let revoked = home.peers(&admin).revoke(&label).await.expect("revoked");
+    assert_eq!(revoked.key, victim.key());
+    assert!(home.greet(&liar).await.is_ok());
+    assert!(denied(victim.client().join(&ticket, "").await).contains("revoked"));
+    // Part of a key is not a label either; what is shorter than that is.
+    let part = &label[..30];
+    let nobody = home.peers(&admin).revoke(part).await;
+    assert!(matches!(nobody, Err(CallError::Remote(e)) if e.code == Code::NotFound));
+    let named = unknown_client();
+    named
+        .client()
+        .join(&ticket, "database")
+        .await
+        .expect("joins");
+    let revoked = home.peers(&admin).revoke("Database").await;
+    assert_eq!(revoked.expect("revoked").key, named.key());
+}
+
+/// Those who joined a node that this one has joined never met it.
+#[tokio::test]
+async fn delegated_members_look_and_call_are_listed_and_can_be_revoked() {
+    let upstream = home();
+    let node = Home::start(&identity());
+    let ticket = upstream
+        .ticket(Role::Member, TicketOptions::default())
+        .await;
+    let client = node.endpoint.client();
+    client.join(&ticket, "node").await.expect("joins");
+    let other = unknown_client();
+    other.client().join(&ticket, "other").await.expect("joins");
+    let mirroring = admission::mirror_members(
+        node.endpoint.members().clone(),
+        AdmissionClient::new(client, upstream.peer),
+        Some(node.naming.clone()),
+        Role::Read,
+    );
+    tokio::spawn(mirroring);
+    while node.endpoint.members().role(&other.key()).is_none() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(node.greet(&other).await.is_ok());
+    let wanted = RegisterRequest::new("theirs", uri("x", node.peer.addr));
+    let said = denied(node.names(&other).register(&wanted).await);
+    let fingerprint = other.key().fingerprint();
+    let expected = format!("requires the role member; {fingerprint} has the role read");
+    assert!(said.contains(&expected), "{said}");
+    // An admin of this node sees where they come from.
+    let admin = node.joined(Role::Admin).await;
+    let listed = node.peers(&admin).list().await.expect("listed");
+    let entry = |key| listed.iter().find(|status| status.member.key == key);
+    let delegated = entry(other.key()).expect("listed");
+    assert_eq!(delegated.via, Some(upstream.peer.key));
+    assert_eq!(delegated.member.label, "other");
+    assert_eq!(delegated.member.role, Role::Read);
+    let itself = entry(upstream.peer.key).expect("listed");
+    assert_eq!(
+        (itself.member.role, itself.via),
+        (Role::Read, Some(upstream.peer.key))
+    );
+    assert_eq!(entry(admin.key()).expect("listed").via, None);
+    // Revoked here, it is a member there all the same.
+    let revoked = node.peers(&admin).revoke("other").await.expect("revoked");
+    assert_eq!(revoked.key, other.key());
+    other.client().disconnected(node.peer).await;
+    not_connected(node.greet(&other).await);
+    assert!(upstream.greet(&other).await.is_ok());
+    let listed = node.peers(&admin).list().await.expect("listed");
+    assert!(listed.iter().all(|status| status.member.key != other.key()));
+}
+
 /// A server accepts the members of the naming server that it has joined, and disconnects those that it
 /// removes.
 #[tokio::test]
@@ -410,6 +493,7 @@ async fn one_revocation_reaches_every_server_of_the_system() {
         object_server.endpoint.members().clone(),
         AdmissionClient::new(client, home.peer),
         Some(object_server.naming.clone()),
+        Role::Member,
     );
     tokio::spawn(following);
     let member = home.joined(Role::Admin).await;

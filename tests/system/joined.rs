@@ -382,3 +382,71 @@ fn addresses_of_both_kinds_are_tried() {
     assert_eq!(joined["key"], node.key());
     assert_eq!(joined["addr"], addr);
 }
+
+/// C has joined A and never met B, which has joined A too.
+#[test]
+fn a_member_of_an_upstream_looks_and_calls_and_changes_nothing() {
+    let system = System::start();
+    let c = Home::new();
+    c.run(&["join", &system.a.ticket(&[])]);
+    let (a, b) = (system.node_a.key(), system.node_b.key());
+    let fingerprint: String = b.chars().take(8).collect();
+    let remote = format!("broker.{fingerprint}");
+    let call = |args: &[&str]| {
+        let there = ["--connect", short(&a), "call", &remote];
+        c.output(&[&there, args].concat())
+    };
+    // B hears of C when A tells it.
+    let key = loop {
+        let peers = system.b.json(&["members"]);
+        let members = peers["members"].as_array().expect("a list");
+        let known = members.iter().find(|member| member["label"] != "upstream");
+        if let Some(member) = known {
+            assert_eq!(member["via"], a);
+            assert_eq!(member["role"], "read");
+            break member["key"].as_str().expect("a key").to_owned();
+        }
+    };
+    assert!(call(&["stats"]).status.success());
+    for change in [&["pause"][..], &["scale", "9"]] {
+        let refused = call(change);
+        assert_eq!(refused.status.code(), Some(4), "{change:?}: {refused:?}");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains("has the role read"), "{said}");
+    }
+    system.b.run(&["revoke", short(&key)]);
+    assert!(!call(&["stats"]).status.success());
+}
+
+/// As after a crash between the revocation of a key and the removal of its names.
+#[test]
+fn names_of_a_key_without_a_role_are_gone_after_a_restart() {
+    let (a, c) = (Home::new(), Home::new());
+    let node = a.serve(&[]);
+    c.run(&["join", &a.ticket(&[])]);
+    let key = node.key();
+    for name in ["one", "two"] {
+        c.run(&[
+            "--connect",
+            short(&key),
+            "names",
+            "register",
+            name,
+            "distro:x@127.0.0.1:1",
+            "--forever",
+        ]);
+    }
+    let names = || a.run(&["names", "list"]);
+    assert!(names().contains("two"), "{}", names());
+    node.kill();
+    let path = a.path().join("distro-tui").join("members.json");
+    let text = fs::read_to_string(&path).expect("it is stored");
+    let mut list: Value = serde_json::from_str(&text).expect("JSON");
+    list["members"] = Value::Array(vec![]);
+    fs::write(&path, list.to_string()).expect("room");
+    let node = a.serve(&[]);
+    assert!(!names().contains("two") && names().contains("server"));
+    node.kill();
+    let _node = a.serve(&[]);
+    assert!(!names().contains("two"), "it stays removed");
+}

@@ -13,13 +13,13 @@ pub(super) const WHO_AM_I: Method<NoArgs, WhoAmI> = Method::new(
 
 pub(super) const LIST: Method<NoArgs, Vec<MemberStatus>> = Method::new(
     "list() -> list",
-    "Returns every member, with roles and connections.",
+    "Returns every member, also of upstreams, with roles and connections.",
 )
 .requires(Role::Member);
 
 pub(super) const WATCH: StreamMethod<NoArgs, Vec<MemberEntry>> = StreamMethod::new(
     "watch() -> stream",
-    "Returns the keys and roles of every member, now and after every change.",
+    "Returns the keys, roles and labels of those who joined, now and after every change.",
 )
 .requires(Role::Member);
 
@@ -37,6 +37,6 @@ pub(super) const INVALIDATE_TICKETS: Method<(Option<Role>,), usize> = Method::ne
 
 pub(super) const REVOKE: Method<(String,), Member> = Method::new(
     "revoke(member: str) -> map",
-    "Removes a member, given by key prefix or label: closes its connections and removes its names.",
+    "Removes a member, given by key, key prefix or label: closes its connections and removes its names.",
 )
 .requires(Role::Admin);

@@ -11,7 +11,10 @@ use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
 
 use self::contract::{INVALIDATE_TICKETS, ISSUE_TICKET, LIST, REVOKE, WATCH, WHO_AM_I};
-pub use self::{client::AdmissionClient, mirror::mirror_members};
+pub use self::{
+    client::AdmissionClient,
+    mirror::{MAX_DELEGATED_ROLE, mirror_members},
+};
 use super::{
     naming::NamingServer,
     rpc::{
@@ -37,10 +40,16 @@ const MIN_PREFIX: usize = 4;
 /// A member, as reported to other members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberStatus {
-    /// The member.
+    /// The member. One that has not joined this node itself has joined it at the time 0.
     pub member: Member,
+    /// The upstream that vouches for it; `None` if it has joined this node itself.
+    pub via: Option<PublicKey>,
     /// Number of its open connections.
     pub connections: usize,
+    /// Number of its calls in flight.
+    pub calls: usize,
+    /// Bytes that its large requests and unsent replies hold.
+    pub call_bytes: usize,
 }
 
 /// A caller's own rights, and the facts about the server.
@@ -68,13 +77,15 @@ pub struct TicketOptions {
     pub expires: Option<Seconds>,
 }
 
-/// A member's key and role, as reported to servers that mirror the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A member, as reported to servers that mirror the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberEntry {
     /// The key.
     pub key: PublicKey,
     /// The role.
     pub role: Role,
+    /// The name that it gave itself.
+    pub label: String,
 }
 
 /// The implementation of the object.
@@ -120,13 +131,27 @@ impl AdmissionService {
         Ok(ticket.to_string())
     }
 
+    /// Lists the members that have joined, then those that upstreams vouch for.
     fn list(&self) -> Vec<MemberStatus> {
-        let connections = self.endpoint.connections_by_key();
-        let status = |member: Member| MemberStatus {
-            connections: connections.get(&member.key).copied().unwrap_or_default(),
-            member,
+        let usage = self.endpoint.usage_by_key();
+        let joined = self
+            .members()
+            .list()
+            .into_iter()
+            .map(|member| (member, None));
+        let delegated = self.members().delegated().into_iter();
+        let delegated = delegated.map(|(member, by)| (member, Some(by)));
+        let status = |(member, via): (Member, Option<PublicKey>)| {
+            let usage = usage.get(&member.key).copied().unwrap_or_default();
+            MemberStatus {
+                member,
+                via,
+                connections: usage.connections,
+                calls: usage.calls,
+                call_bytes: usage.call_bytes,
+            }
         };
-        self.members().list().into_iter().map(status).collect()
+        joined.chain(delegated).map(status).collect()
     }
 
     async fn revoke(&self, member: &str) -> Result<Member, RemoteError> {
@@ -138,34 +163,35 @@ impl AdmissionService {
         Ok(member)
     }
 
-    /// Finds a member by key prefix or label.
+    /// Finds a member by key, key prefix or label. A whole key is nothing else, and need not be that of a
+    /// member: it can be revoked before it joins.
     fn find(&self, text: &str) -> Result<Member, RemoteError> {
         let text = text.trim().to_ascii_lowercase();
-        let members = self.members().list();
-        let matches = |member: &&Member| {
+        let members = self.list();
+        let mut members = members.into_iter().map(|status| status.member);
+        if let Ok(key) = text.parse::<PublicKey>() {
+            return Ok(members.find(|member| member.key == key).unwrap_or(Member {
+                key,
+                role: Role::Read,
+                label: String::new(),
+                joined_at: 0,
+            }));
+        }
+        let matches = |member: &Member| {
             (text.len() >= MIN_PREFIX && member.key.to_string().starts_with(&text))
                 || member.label.to_ascii_lowercase() == text
         };
-        let mut found = members.iter().filter(matches);
+        let mut found = members.filter(matches);
         match (found.next(), found.next()) {
-            (Some(member), None) => Ok(member.clone()),
+            (Some(member), None) => Ok(member),
             (Some(_), Some(_)) => Err(RemoteError::bad_arguments(format!(
                 "more than one member matches `{}`; give more of the key",
                 excerpt(&text)
             ))),
-            // A key that has not joined here, but is delegated, can be revoked as well.
-            _ => match text.parse() {
-                Ok(key) => Ok(Member {
-                    key,
-                    role: Role::Read,
-                    label: String::new(),
-                    joined_at: 0,
-                }),
-                Err(_no_key) => Err(RemoteError::not_found(format!(
-                    "no member matches `{}`; list the members first",
-                    excerpt(&text)
-                ))),
-            },
+            (None, _) => Err(RemoteError::not_found(format!(
+                "no member matches `{}`; list the members first",
+                excerpt(&text)
+            ))),
         }
     }
 
@@ -219,6 +245,7 @@ fn watch(members: Members) -> impl Stream<Item = Result<Vec<MemberEntry>, Remote
         let entry = |member: Member| MemberEntry {
             key: member.key,
             role: member.role,
+            label: member.label,
         };
         let entries: Vec<_> = members.list().into_iter().map(entry).collect();
         Some((Ok(entries), (members, changes)))

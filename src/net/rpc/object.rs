@@ -28,13 +28,14 @@ impl Caller {
     /// Checks that the caller has at least this role.
     ///
     /// # Errors
-    /// [`Code::Denied`] with the role that is required.
+    /// [`Code::Denied`] with the caller, its role and the role that is required.
     pub fn require_role(&self, role: Role) -> Result<(), RemoteError> {
         if self.role >= role {
             return Ok(());
         }
         let message = format!(
-            "this requires the role {role}; your role there is {}",
+            "this requires the role {role}; {} has the role {} here",
+            self.principal.fingerprint(),
             self.role
         );
         Err(RemoteError::new(Code::Denied, message))

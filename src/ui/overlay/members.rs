@@ -114,7 +114,13 @@ fn role_cell(role: Role) -> Cell<'static> {
 }
 
 fn member_cells<'a>(info: &'a MemberStatus, model: &Model) -> Vec<Cell<'a>> {
-    let since = model.local(Timestamp(info.member.joined_at.saturating_mul(1_000_000)));
+    let origin = match info.via {
+        Some(upstream) => format!("via {}", upstream.fingerprint()),
+        None => {
+            let since = Timestamp(info.member.joined_at.saturating_mul(1_000_000));
+            model.local(since).strftime("%Y-%m-%d %H:%M").to_string()
+        }
+    };
     let connections = match info.connections {
         0 => (Cow::Borrowed("none"), StyleRole::Dim),
         n => (Cow::Owned(n.to_string()), StyleRole::Good),
@@ -124,17 +130,12 @@ fn member_cells<'a>(info: &'a MemberStatus, model: &Model) -> Vec<Cell<'a>> {
         role_cell(info.member.role),
         (Cow::Borrowed(info.member.label.as_str()), StyleRole::Text),
         connections,
-        (
-            Cow::Owned(since.strftime("%Y-%m-%d %H:%M").to_string()),
-            StyleRole::Dim,
-        ),
+        (Cow::Owned(origin), StyleRole::Dim),
     ]
 }
 
 fn upstream_cells(info: &UpstreamStatus) -> Vec<Cell<'_>> {
     let all_held = info.names.iter().all(|(_, how)| how == "held");
-    let names = info.names.iter();
-    let names: Vec<_> = names.map(|(name, how)| format!("{name} {how}")).collect();
     let style = if all_held {
         StyleRole::Good
     } else {
@@ -144,7 +145,7 @@ fn upstream_cells(info: &UpstreamStatus) -> Vec<Cell<'_>> {
         (key_cell(&info.key), StyleRole::Strong),
         role_cell(info.role),
         (Cow::Owned(info.addr.to_string()), StyleRole::Text),
-        (Cow::Owned(names.join(", ")), style),
+        (Cow::Owned(info.names_by_state()), style),
     ]
 }
 

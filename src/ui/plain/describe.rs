@@ -138,7 +138,11 @@ fn dead_letters(groups: &[FailureGroup]) -> String {
 fn members(both: &Membership) -> String {
     let members = both.members.iter().map(|status: &MemberStatus| {
         let member = &status.member;
-        format!("member: {} {} {}", member.key, member.role, member.label)
+        let line = format!("member: {} {} {}", member.key, member.role, member.label);
+        match status.via {
+            Some(upstream) => format!("{line} via {upstream}"),
+            None => line,
+        }
     });
     let upstreams = both.upstreams.iter().map(|upstream: &UpstreamStatus| {
         format!(

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::MemberFileError,
-    list::{Member, MemberList, Revocation, Seconds, TicketEnd, TicketRecord},
+    list::{Member, MemberList, Revocation, Seconds, TicketEnd, TicketRecord, sanitize_label},
 };
 use crate::net::trust::{key::PublicKey, role::Role};
 
@@ -74,7 +74,7 @@ impl TryFrom<MemberListJson> for MemberList {
             let member = Member {
                 key,
                 role: member.role,
-                label: member.label,
+                label: sanitize_label(&member.label),
                 joined_at: member.joined_at,
             };
             members.insert(key, member);

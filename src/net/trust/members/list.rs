@@ -20,6 +20,8 @@ const MAX_ENDED: usize = 256;
 const MAX_REVOKED: usize = 10_000;
 /// Limit of a member's label, in bytes.
 pub const MAX_LABEL: usize = 64;
+/// A label of this many characters or more, all of which occur in keys, could be a part of a key.
+const MIN_KEY_PART: usize = 24;
 /// An expired ticket is remembered for a day, to report that it expired.
 const DAY: Seconds = 24 * 3_600;
 
@@ -252,11 +254,24 @@ impl MemberList {
     }
 }
 
-/// Removes control characters from a label and limits its length.
-fn sanitize_label(label: &str) -> String {
+/// Removes control characters from a label and limits its length. A label that could be taken for a key is
+/// removed: whoever revokes a key must not revoke another member by its label.
+pub(super) fn sanitize_label(label: &str) -> String {
     let printable: String = label.chars().filter(|c| !c.is_control()).collect();
     let end = printable.floor_char_boundary(MAX_LABEL);
-    printable.get(..end).unwrap_or_default().trim().to_owned()
+    let label = printable.get(..end).unwrap_or_default().trim();
+    match looks_like_key(label) {
+        true => String::new(),
+        false => label.to_owned(),
+    }
+}
+
+/// Reports whether a text could be a key or a long part of one.
+fn looks_like_key(text: &str) -> bool {
+    text.len() >= MIN_KEY_PART
+        && text
+            .bytes()
+            .all(|c| matches!(c, b'a'..=b'z' | b'A'..=b'Z' | b'2'..=b'7'))
 }
 
 #[cfg(test)]

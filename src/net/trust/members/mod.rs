@@ -10,7 +10,7 @@ mod json;
 mod list;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -23,7 +23,7 @@ pub use self::{
     error::{AdmissionError, MemberFileError, MembersError},
     list::{MAX_LABEL, MAX_MEMBERS, MAX_TICKETS, Member, MemberList, Seconds, TicketRecord},
 };
-use self::{file::MemberFile, json::MemberListJson};
+use self::{file::MemberFile, json::MemberListJson, list::sanitize_label};
 use super::{key::PublicKey, role::Role};
 use crate::files::GoneError;
 
@@ -40,11 +40,23 @@ struct MembersState {
     file: Option<MemberFile>,
 }
 
+/// The members that one node delegates.
+pub type Delegation = HashMap<PublicKey, DelegatedMember>;
+
+/// The rights of a key that another node vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DelegatedMember {
+    /// The rights here.
+    pub role: Role,
+    /// The name that it gave itself there, for people.
+    pub label: String,
+}
+
 #[derive(Debug, Default)]
 struct MemberTables {
     list: MemberList,
     /// Delegated members, by the key that delegates them.
-    delegated: HashMap<PublicKey, HashMap<PublicKey, Role>>,
+    delegated: HashMap<PublicKey, Delegation>,
     /// Closes the connections of a key; created with the first connection.
     connections: HashMap<PublicKey, Arc<CancellationToken>>,
 }
@@ -57,14 +69,43 @@ impl MemberTables {
         if let Some(member) = self.list.get(key) {
             return Some(member.role);
         }
+        self.delegation(key).map(|(_, delegated)| delegated.role)
+    }
+
+    /// Returns the delegation of a key with the highest role, and the node that delegates it.
+    fn delegation(&self, key: &PublicKey) -> Option<(PublicKey, &DelegatedMember)> {
         if self.list.is_revoked(key) {
             return None;
         }
-        self.delegated
+        let of_key = self
+            .delegated
+            .iter()
+            .filter_map(|(by, delegated)| Some((*by, delegated.get(key)?)));
+        of_key.max_by_key(|(by, delegated)| (delegated.role, *by))
+    }
+
+    /// Lists the delegated members that may connect and have not joined themselves, by key.
+    fn delegated(&self, own: PublicKey) -> Vec<(Member, PublicKey)> {
+        let keys: BTreeSet<PublicKey> = self
+            .delegated
             .values()
-            .filter_map(|delegated| delegated.get(key))
-            .max()
+            .flat_map(HashMap::keys)
             .copied()
+            .collect();
+        let others = keys
+            .into_iter()
+            .filter(|key| *key != own && self.list.get(key).is_none());
+        let member = |key| {
+            let (by, delegated) = self.delegation(&key)?;
+            let member = Member {
+                key,
+                role: delegated.role,
+                label: delegated.label.clone(),
+                joined_at: 0,
+            };
+            Some((member, by))
+        };
+        others.filter_map(member).collect()
     }
 
     /// Closes the connections of a key, which may connect again with its present role.
@@ -155,6 +196,19 @@ impl Members {
         Some(Admission { role, revoked })
     }
 
+    /// Lists the delegated members, each with the key of the node that delegates it. Those that have joined
+    /// this node themselves, or are revoked here, are not among them.
+    #[must_use]
+    pub fn delegated(&self) -> Vec<(Member, PublicKey)> {
+        self.state().delegated(self.0.own)
+    }
+
+    /// Reports whether a key was revoked here.
+    #[must_use]
+    pub fn is_revoked(&self, key: &PublicKey) -> bool {
+        self.state().list.is_revoked(key)
+    }
+
     /// Returns every member, in the order in which they joined.
     #[must_use]
     pub fn list(&self) -> Vec<Member> {
@@ -167,14 +221,17 @@ impl Members {
         self.0.revision.subscribe()
     }
 
-    /// Replaces the members that `by` delegates; the highest role counts if several keys delegate one.
-    /// Closes the connections of keys whose role has changed, and returns the keys that may no longer
-    /// connect.
-    pub fn set_delegated(
-        &self,
-        by: PublicKey,
-        delegated: HashMap<PublicKey, Role>,
-    ) -> Vec<PublicKey> {
+    /// Replaces the members that `by` delegates, of which there may be [`MAX_MEMBERS`]; the highest role
+    /// counts if several keys delegate one. Closes the connections of keys whose role has changed, and
+    /// returns the keys that may no longer connect.
+    pub fn set_delegated(&self, by: PublicKey, delegated: Delegation) -> Vec<PublicKey> {
+        let delegated = delegated.into_iter().take(MAX_MEMBERS);
+        let delegated: Delegation = delegated
+            .map(|(key, DelegatedMember { role, label })| {
+                let label = sanitize_label(&label);
+                (key, DelegatedMember { role, label })
+            })
+            .collect();
         let mut state = self.state();
         let own = self.0.own;
         let known = state.delegated.get(&by).into_iter().flat_map(HashMap::keys);

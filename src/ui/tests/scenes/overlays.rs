@@ -34,14 +34,20 @@ pub(crate) fn members_and_upstreams() -> Membership {
             label: label.to_owned(),
             joined_at: NOW.0 / 1_000_000 - u64::from(n) * 3_600,
         },
+        via: None,
         connections,
+        calls: 0,
+        call_bytes: 0,
     };
+    let mut delegated = peer(4, Role::Read, "db2", 1);
+    delegated.via = Some(key(9));
     let held = |name: &str| (name.to_owned(), "held".to_owned());
     Membership {
         members: vec![
             peer(1, Role::Member, "web1", 1),
             peer(2, Role::Admin, "ali's laptop", 2),
             peer(3, Role::Read, "a screen \u{1b}[2J in the hall", 0),
+            delegated,
         ],
         upstreams: vec![UpstreamStatus {
             key: key(9),
