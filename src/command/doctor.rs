@@ -185,6 +185,7 @@ async fn check_session(session: &Session, report: &mut Report) {
     );
     report.ok("node", text);
     check_address(&node, report).await;
+    check_peers(&node, report).await;
     check_names(&node, report).await;
     check_broker(&node, report).await;
     check_upstreams(&node, report).await;
@@ -248,6 +249,45 @@ async fn check_address(node: &NodeHandle, report: &mut Report) {
             }
         }
         Err(error) => report.error("address", error.to_string(), RESTART),
+    }
+}
+
+/// Reports what peers use of the node, and the limits.
+async fn check_peers(node: &NodeHandle, report: &mut Report) {
+    let usage = node
+        .members(|members| async move { members.usage().await })
+        .await;
+    match usage {
+        Ok(usage) => {
+            let (used, limits) = (usage.used, usage.limits);
+            report.ok(
+                "peers",
+                format!(
+                    "{} of {} connections ({} of one key), {} (limit {} of one key), {} of {} in large \
+                     calls ({} of one key), {} refused at a quota",
+                    used.connections,
+                    limits.connections,
+                    limits.connections_per_key,
+                    pluralize(used.calls, "call"),
+                    limits.calls_per_key,
+                    fmt_bytes(used.call_bytes as u64),
+                    fmt_bytes(2 * limits.call_bytes as u64),
+                    fmt_bytes(2 * limits.call_bytes_per_key as u64),
+                    usage.refused,
+                ),
+            );
+            let joins = usage.join_limits;
+            report.ok(
+                "joins",
+                format!(
+                    "limits of {} with one ticket and {} in a minute",
+                    joins.per_ticket, joins.per_minute
+                ),
+            );
+        }
+        // Only members may read it.
+        Err(_) if node.info().role < Role::Member => {}
+        Err(error) => report.error("peers", error.to_string(), RESTART),
     }
 }
 

@@ -18,7 +18,7 @@ struct MemberJson<'a> {
     role: Role,
     label: &'a str,
     joined_at: Option<String>,
-    /// The upstream that vouches for it; absent if it has joined this node itself.
+    /// The upstream that delegates it; absent if it has joined this node itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     via: Option<String>,
     connections: usize,

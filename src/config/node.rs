@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Settings;
 use crate::{
+    net::{rpc::endpoint::PeerLimits, trust::members::JoinLimits},
     node::{BrokerOptions, NodeConfig},
     queue::{
         options::{BrokerLimits, MemberQuota, TimeLimits},
@@ -49,7 +50,24 @@ impl Settings {
             advertise: self.advertise.value.clone().unwrap_or_default(),
             discover: self.discover.value,
             disabled: self.disable.value.clone(),
+            delegated_role: self.upstream_members.value,
+            peer_limits: self.peer_limits(),
+            join_limits: JoinLimits {
+                per_ticket: self.joins_per_ticket.value,
+                per_minute: self.joins_per_minute.value,
+            },
             ..NodeConfig::at(self.data_dir())
+        }
+    }
+
+    fn peer_limits(&self) -> PeerLimits {
+        let bytes = |setting: u64| usize::try_from(setting).unwrap_or(usize::MAX);
+        PeerLimits {
+            connections_per_key: self.connections_per_key.value,
+            calls_per_key: self.calls_per_key.value,
+            call_bytes: bytes(self.call_bytes.value),
+            call_bytes_per_key: bytes(self.call_bytes_per_key.value),
+            ..PeerLimits::DEFAULT
         }
     }
 

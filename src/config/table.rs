@@ -9,11 +9,15 @@ use super::{
     layers::{KeyTable, Layers},
     values::{
         addr, auto, boolean, components, dialable, duration, metrics, number, one_of, parse_word,
-        path, size, time_limit,
+        path, size, time_limit, upstream_role,
     },
 };
 use crate::{
     logging::LogLevel,
+    net::{
+        rpc::{endpoint::PeerLimits, wire::MAX_FRAME},
+        trust::{members::MAX_MEMBERS, role::Role},
+    },
     node::Component,
     queue::{limits::MAX_WORKERS, storage::Durability},
 };
@@ -22,6 +26,13 @@ use crate::{
 const MAX_TASKS: usize = 100_000_000;
 /// The smallest limit of the task file: it must hold its tables and some tasks.
 const MIN_FILE_SIZE: u64 = 1 << 20;
+
+/// The largest quota of connections of one key, which is the limit for all keys.
+const MAX_CONNECTIONS: usize = PeerLimits::DEFAULT.connections;
+/// The largest quota of calls in flight of one key.
+const MAX_CALLS: usize = 100_000;
+/// The smallest budget of bytes of calls: it must hold two frames of any size.
+const MIN_CALL_BYTES: u64 = 2 * MAX_FRAME as u64;
 
 /// Declares [`Settings`] and [`TABLE`], with a field and a row for each entry: the documentation, the name,
 /// the field with its type and parser, and the other columns.
@@ -227,6 +238,66 @@ settings! {
         default: "false",
         example: "true",
         group: SettingGroup::Common,
+    }
+
+    /// Highest role on this node of members of its upstreams, and of the upstreams themselves: `read` or
+    /// `member`. With `read`, they look up names, view tasks and call objects. `members` lists them.
+    "upstream-members" as upstream_members: Role = upstream_role, {
+        placeholder: "ROLE",
+        default: "read",
+        example: "member",
+        group: SettingGroup::Node,
+    }
+
+    /// Maximum number of connections of one key. Four connections of a key find room even when most of
+    /// the 4096 of all keys are in use.
+    "connections-per-key" as connections_per_key: usize = |text| number(text, MAX_CONNECTIONS), {
+        placeholder: "COUNT",
+        default: "256",
+        example: "32",
+        group: SettingGroup::Node,
+    }
+
+    /// Maximum number of calls in flight of one key, watches included. Further calls are rejected.
+    "calls-per-key" as calls_per_key: usize = |text| number(text, MAX_CALLS), {
+        placeholder: "COUNT",
+        default: "1024",
+        example: "256",
+        group: SettingGroup::Node,
+    }
+
+    /// Maximum total size of large requests (over 16 KiB) of one key, and again of its unsent replies, at
+    /// least 2 MiB. Further calls wait two seconds, then they are rejected.
+    "call-bytes-per-key" as call_bytes_per_key: u64 = |text| size(text, MIN_CALL_BYTES), {
+        placeholder: "SIZE",
+        default: "8MiB",
+        example: "32MiB",
+        group: SettingGroup::Node,
+    }
+
+    /// Maximum total size of large requests of all keys, and again of their unsent replies, at least
+    /// 2 MiB.
+    "call-bytes" as call_bytes: u64 = |text| size(text, MIN_CALL_BYTES), {
+        placeholder: "SIZE",
+        default: "64MiB",
+        example: "256MiB",
+        group: SettingGroup::Node,
+    }
+
+    /// Maximum number of keys that join with one ticket. `ticket` then prints another one.
+    "joins-per-ticket" as joins_per_ticket: usize = |text| number(text, MAX_MEMBERS), {
+        placeholder: "COUNT",
+        default: "100",
+        example: "10",
+        group: SettingGroup::Node,
+    }
+
+    /// Maximum number of keys that join within a minute, with all tickets.
+    "joins-per-minute" as joins_per_minute: usize = |text| number(text, MAX_MEMBERS), {
+        placeholder: "COUNT",
+        default: "120",
+        example: "20",
+        group: SettingGroup::Node,
     }
 
     /// TCP address that serves Prometheus metrics at `/metrics`, or `off`. A port alone binds to

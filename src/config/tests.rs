@@ -162,7 +162,7 @@ fn an_error_says_what_is_wrong_and_what_is_expected() {
         (
             "advertise = \"0.0.0.0:9090\"",
             &[],
-            "FILE: `advertise`: `0.0.0.0:9090` cannot be dialled; write an address of this machine and the port that it listens on",
+            "FILE: `advertise`: `0.0.0.0:9090` cannot be dialed; write an address of this machine and the port that it listens on",
         ),
         (
             "keys = 1",

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration}
 
 use clap::ValueEnum;
 
-use crate::{cause::Cause, node::Component, suggest::did_you_mean, units};
+use crate::{cause::Cause, net::trust::role::Role, node::Component, suggest::did_you_mean, units};
 
 type Parsed<T> = Result<T, Cause>;
 
@@ -108,13 +108,19 @@ pub(super) fn dialable(text: &str) -> Parsed<Vec<SocketAddr>> {
     let one = |text: &str| match addr(text.trim())? {
         addr if addr.ip().is_unspecified() || addr.port() == 0 => {
             Err(Cause::from_message(format!(
-                "`{addr}` cannot be dialled; write an address of this machine and the port that it \
+                "`{addr}` cannot be dialed; write an address of this machine and the port that it \
                  listens on"
             )))
         }
         addr => Ok(addr),
     };
     text.split(',').map(one).collect()
+}
+
+/// Parses a role that members of upstreams can have.
+pub(super) fn upstream_role(text: &str) -> Parsed<Role> {
+    let role = text.parse().ok().filter(|role| *role <= Role::Member);
+    role.ok_or_else(|| unknown(text, &[Role::Read.as_str(), Role::Member.as_str()]))
 }
 
 /// Parses components separated by commas, or `none`.

@@ -68,6 +68,7 @@ impl MetricsSource {
                 .map(NamingServer::total_usage)
                 .unwrap_or_default(),
             calls: self.endpoint.call_counts(),
+            peers: Some(self.endpoint.usage()),
             findings: self.findings.list(),
             network_longest: self.watchdog.longest(),
             ..MetricsSnapshot::default()

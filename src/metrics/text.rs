@@ -11,7 +11,7 @@ use prometheus_client::{
 
 use crate::{
     health::{Finding, FindingKind},
-    net::naming::NameUsage,
+    net::{naming::NameUsage, rpc::endpoint::EndpointUsage},
     queue::{
         stats::{BUCKET_BOUNDS, Buckets, NameHistograms, Percentiles, Stats},
         worker::{WorkerState, WorkerStatus},
@@ -27,6 +27,7 @@ pub(super) struct MetricsSnapshot {
     pub(super) names: NameUsage,
     pub(super) network_longest: Duration,
     pub(super) calls: (u64, u64),
+    pub(super) peers: Option<EndpointUsage>,
     pub(super) findings: Vec<Finding>,
     /// Open connections, and refused ones by reason.
     pub(super) connections: usize,
@@ -71,6 +72,7 @@ impl Collector for MetricsSnapshot {
         gauge(page, "connections", help, self.connections as f64)?;
         let help = "Incoming connections that were refused";
         counters(page, "connections_refused", help, "reason", &self.refused)?;
+        self.peers(page)?;
         let findings = FindingKind::ALL.map(|kind| {
             let listed = self.findings.iter().filter(|finding| finding.kind == kind);
             (kind.as_str(), listed.count() as f64)
@@ -165,6 +167,25 @@ impl MetricsSnapshot {
     }
 }
 
+impl MetricsSnapshot {
+    fn peers(&self, page: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(usage) = &self.peers else {
+            return Ok(());
+        };
+        let EndpointUsage {
+            used, connections, ..
+        } = usage;
+        let help = "Incoming handshakes in progress";
+        gauge(page, "handshakes", help, connections.handshaking as f64)?;
+        let help = "Calls in flight";
+        gauge(page, "calls_in_flight", help, used.calls as f64)?;
+        let help = "Size of large requests and unsent replies, in bytes";
+        gauge(page, "call_bytes", help, used.call_bytes as f64)?;
+        let help = "Connections and calls that were refused at a quota";
+        counter(page, "quota_refusals", help, usage.refused)
+    }
+}
+
 fn gauge(page: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> fmt::Result {
     let metric = page.encode_descriptor(name, help, None, MetricType::Gauge)?;
     ConstGauge::new(value).encode(metric)
@@ -231,7 +252,34 @@ fn histogram(mut metric: MetricEncoder<'_>, counts: &Buckets) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::{state::State, stats::StorageStats};
+    use crate::{
+        net::{
+            rpc::endpoint::{ConnectionStats, KeyUsage, PeerLimits},
+            trust::members::JoinLimits,
+        },
+        queue::{state::State, stats::StorageStats},
+    };
+
+    fn usage() -> EndpointUsage {
+        EndpointUsage {
+            used: KeyUsage {
+                calls: 4,
+                ..KeyUsage::default()
+            },
+            limits: PeerLimits::DEFAULT,
+            join_limits: JoinLimits::default(),
+            connections: ConnectionStats {
+                open: 5,
+                handshaking: 1,
+                proved: 0,
+                retried: 0,
+                denied: 6,
+                busy: 0,
+                evicted: 0,
+            },
+            refused: 2,
+        }
+    }
 
     #[test]
     fn the_text_has_every_metric() {
@@ -258,6 +306,7 @@ mod tests {
             histograms,
             names: NameUsage { names: 3, bytes: 9 },
             calls: (9, 1),
+            peers: Some(usage()),
             ..MetricsSnapshot::default()
         };
         let text = metrics.encode_text().expect("text");
@@ -266,6 +315,8 @@ mod tests {
             "distro_tui_finished_total{state=\"succeeded\"} 41",
             "distro_tui_storage_bytes 5.0",
             "distro_tui_names 3.0",
+            "distro_tui_calls_in_flight 4.0",
+            "distro_tui_quota_refusals_total 2",
             "distro_tui_calls_total{outcome=\"error\"} 1",
             "distro_tui_run_seconds_sum{name=\"a\\\"b\"} 2.5",
             "distro_tui_run_seconds_bucket{le=\"+Inf\",name=\"a\\\"b\"} 15",
@@ -278,7 +329,10 @@ mod tests {
 
     #[test]
     fn the_documentation_names_every_metric() {
-        let mut metrics = MetricsSnapshot::default();
+        let mut metrics = MetricsSnapshot {
+            peers: Some(usage()),
+            ..MetricsSnapshot::default()
+        };
         metrics.stats.storage = Some(StorageStats::default());
         let metrics = metrics.encode_text().expect("text");
         let of_type = |line: &str| {

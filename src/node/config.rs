@@ -7,7 +7,10 @@ use std::{
 };
 
 use crate::{
-    net::{rpc::endpoint::PeerLimits, trust::role::Role},
+    net::{
+        rpc::endpoint::PeerLimits,
+        trust::{members::JoinLimits, role::Role},
+    },
     queue::{options::BrokerLimits, storage::StorageConfig},
 };
 
@@ -35,7 +38,9 @@ pub struct NodeConfig {
     /// most [`Role::Member`].
     pub delegated_role: Role,
     /// The limits of what members use.
-    pub limits: PeerLimits,
+    pub peer_limits: PeerLimits,
+    /// The limits of joining.
+    pub join_limits: JoinLimits,
     /// The components that do not run.
     pub disabled: BTreeSet<Component>,
 }
@@ -84,7 +89,8 @@ impl NodeConfig {
             label: hostname(),
             discover: false,
             delegated_role: Role::Read,
-            limits: PeerLimits::default(),
+            peer_limits: PeerLimits::DEFAULT,
+            join_limits: JoinLimits::default(),
             disabled: BTreeSet::new(),
         }
     }

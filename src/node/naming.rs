@@ -101,10 +101,10 @@ fn open(
         None => true,
     };
     let owners = names.iter().map(|name| name.record.owner);
-    let strangers: BTreeSet<Principal> = owners.filter(|owner| !may_own(owner)).collect();
+    let orphans: BTreeSet<Principal> = owners.filter(|owner| !may_own(owner)).collect();
     let (naming, persist) = NamingServer::persistent(limits, names, Arc::new(journal));
     net.spawn(persist);
-    evict(net, &naming, strangers);
+    evict(net, &naming, orphans);
     Ok(naming)
 }
 

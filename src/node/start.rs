@@ -77,6 +77,7 @@ impl Node {
     ) -> Result<Self, NodeError> {
         let identity = Identity::load_or_generate(&config.data_dir)?;
         let members = Members::open(&config.data_dir, identity.public())?;
+        members.set_join_limits(config.join_limits);
         let joined = known_nodes::read(&config.data_dir)?;
         if joined.is_empty() && !config.has(Component::Naming) {
             return Err(NodeError::NoNaming);
@@ -175,6 +176,10 @@ impl Node {
         };
         let watch = watch_own_names(findings.clone(), registrations.statuses.clone());
         net.spawn(stop.clone().run_until_cancelled_owned(watch));
+        net.spawn(admission::expire_tickets(
+            endpoint.members().clone(),
+            stop.clone(),
+        ));
         attach_all(&net, &upstreams, joined);
         net.spawn(
             upstreams
@@ -226,7 +231,7 @@ fn bind(
     identity: &Identity,
     members: Members,
 ) -> Result<Endpoint, EndpointError> {
-    let (listen, limits) = (config.listen, config.limits);
+    let (listen, limits) = (config.listen, config.peer_limits);
     let _entered = net.enter();
     if listen.port() == 0 && previous != 0 {
         let as_before = SocketAddr::new(listen.ip(), previous);

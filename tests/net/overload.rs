@@ -218,7 +218,7 @@ async fn unfinished_requests_hold_no_more_than_the_budget_of_their_key() {
         assert!(error.message.contains("quota of 4194304 bytes"), "{error}");
     }
     drop((streams, connection));
-    until(|| endpoint.quota_stats().0 == 0).await;
+    until(|| endpoint.usage().used.call_bytes == 0).await;
 }
 
 /// Large replies that nobody reads.
@@ -247,7 +247,7 @@ async fn unsent_replies_hold_no_more_than_the_budget_of_their_key() {
         send.finish().expect("open");
         streams.push(recv);
     }
-    until(|| endpoint.quota_stats().1 > 0).await;
+    until(|| endpoint.usage().refused > 0).await;
     let held = usage(&endpoint, &raw_client).call_bytes;
     assert!(held <= 2 << 20, "{held}");
     let (other, _) = member(&endpoint);
@@ -261,7 +261,7 @@ async fn unsent_replies_hold_no_more_than_the_budget_of_their_key() {
         }
     }
     assert!((1..64).contains(&refused), "{refused}");
-    until(|| endpoint.quota_stats().0 == 0).await;
+    until(|| endpoint.usage().used.call_bytes == 0).await;
 }
 
 #[tokio::test]

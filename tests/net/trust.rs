@@ -402,18 +402,18 @@ async fn a_name_belongs_to_the_key_that_registered_it() {
 async fn a_key_means_that_key_and_no_label() {
     let home = home();
     let admin = home.joined(Role::Admin).await;
-    let (liar, victim) = (unknown_client(), unknown_client());
+    let (liar, other) = (unknown_client(), unknown_client());
     let ticket = home.ticket(Role::Member, TicketOptions::default()).await;
-    let label = victim.key().to_string();
+    let label = other.key().to_string();
     liar.client().join(&ticket, &label).await.expect("joins");
     let member = home.endpoint.members().list();
     let member = member.iter().find(|member| member.key == liar.key());
     assert_eq!(member.expect("joined").label, "", "it looks like a key");
     // The key of nobody is revoked, and its owner cannot join later.
     let revoked = home.peers(&admin).revoke(&label).await.expect("revoked");
-    assert_eq!(revoked.key, victim.key());
+    assert_eq!(revoked.key, other.key());
     assert!(home.greet(&liar).await.is_ok());
-    assert!(denied(victim.client().join(&ticket, "").await).contains("revoked"));
+    assert!(denied(other.client().join(&ticket, "").await).contains("revoked"));
     // Part of a key is not a label either; what is shorter than that is.
     let part = &label[..30];
     let nobody = home.peers(&admin).revoke(part).await;

@@ -396,7 +396,7 @@ fn a_member_of_an_upstream_looks_and_calls_and_changes_nothing() {
         let there = ["--connect", short(&a), "call", &remote];
         c.output(&[&there, args].concat())
     };
-    // B hears of C when A tells it.
+    // B learns of C from A.
     let key = loop {
         let peers = system.b.json(&["members"]);
         let members = peers["members"].as_array().expect("a list");

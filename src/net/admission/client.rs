@@ -2,11 +2,12 @@
 
 use super::{
     MemberEntry, MemberStatus, NAME, TicketOptions, WhoAmI,
-    contract::{INVALIDATE_TICKETS, ISSUE_TICKET, LIST, REVOKE, WATCH, WHO_AM_I},
+    contract::{INVALIDATE_TICKETS, ISSUE_TICKET, LIST, REVOKE, USAGE, WATCH, WHO_AM_I},
 };
 use crate::net::{
     rpc::{
         client::Client,
+        endpoint::EndpointUsage,
         error::CallError,
         service::{ItemStream, Stub},
     },
@@ -44,6 +45,14 @@ impl AdmissionClient {
     /// [`crate::net::rpc::error::Code::Denied`] for readers, or those of every call.
     pub async fn list(&self) -> Result<Vec<MemberStatus>, CallError> {
         self.0.call(&LIST, &[]).await
+    }
+
+    /// Returns what peers use of the node, and the limits.
+    ///
+    /// # Errors
+    /// As [`AdmissionClient::list`].
+    pub async fn usage(&self) -> Result<EndpointUsage, CallError> {
+        self.0.call(&USAGE, &[]).await
     }
 
     /// Issues a ticket; returns its text.

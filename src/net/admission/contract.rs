@@ -2,7 +2,10 @@
 
 use super::{MemberEntry, MemberStatus, TicketOptions, WhoAmI};
 use crate::net::{
-    rpc::service::{Method, NoArgs, StreamMethod},
+    rpc::{
+        endpoint::EndpointUsage,
+        service::{Method, NoArgs, StreamMethod},
+    },
     trust::{members::Member, role::Role},
 };
 
@@ -20,6 +23,12 @@ pub(super) const LIST: Method<NoArgs, Vec<MemberStatus>> = Method::new(
 pub(super) const WATCH: StreamMethod<NoArgs, Vec<MemberEntry>> = StreamMethod::new(
     "watch() -> stream",
     "Returns the keys, roles and labels of those who joined, now and after every change.",
+)
+.requires(Role::Member);
+
+pub(super) const USAGE: Method<NoArgs, EndpointUsage> = Method::new(
+    "usage() -> map",
+    "Returns what peers use of this node, and the limits.",
 )
 .requires(Role::Member);
 

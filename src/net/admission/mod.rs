@@ -3,6 +3,7 @@
 
 mod client;
 mod contract;
+mod expiry;
 mod mirror;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -10,9 +11,10 @@ use std::{net::SocketAddr, sync::Arc};
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
 
-use self::contract::{INVALIDATE_TICKETS, ISSUE_TICKET, LIST, REVOKE, WATCH, WHO_AM_I};
+use self::contract::{INVALIDATE_TICKETS, ISSUE_TICKET, LIST, REVOKE, USAGE, WATCH, WHO_AM_I};
 pub use self::{
     client::AdmissionClient,
+    expiry::expire_tickets,
     mirror::{MAX_DELEGATED_ROLE, mirror_members},
 };
 use super::{
@@ -42,7 +44,7 @@ const MIN_PREFIX: usize = 4;
 pub struct MemberStatus {
     /// The member. One that has not joined this node itself has joined it at the time 0.
     pub member: Member,
-    /// The upstream that vouches for it; `None` if it has joined this node itself.
+    /// The upstream that delegates it; `None` if it has joined this node itself.
     pub via: Option<PublicKey>,
     /// Number of its open connections.
     pub connections: usize,
@@ -131,7 +133,7 @@ impl AdmissionService {
         Ok(ticket.to_string())
     }
 
-    /// Lists the members that have joined, then those that upstreams vouch for.
+    /// Lists the members that have joined, then those that upstreams delegate.
     fn list(&self) -> Vec<MemberStatus> {
         let usage = self.endpoint.usage_by_key();
         let joined = self
@@ -205,6 +207,9 @@ impl AdmissionService {
             })
             .serve(&LIST, &service, |service, _, []| {
                 std::future::ready(Ok::<_, RemoteError>(service.list()))
+            })
+            .serve(&USAGE, &service, |service, _, []| {
+                std::future::ready(Ok::<_, RemoteError>(service.endpoint.usage()))
             })
             .serve_stream(&WATCH, &service, |service, _, []| {
                 watch(service.members().clone())

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::slots::{PendingLimits, PendingSlots};
 
 /// Limits of handshakes in progress.
@@ -86,7 +88,7 @@ impl Reception {
 }
 
 /// Counts of an endpoint's connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionStats {
     /// Connections that are open or being established, in both directions.
     pub open: usize,

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Duration, timeout},
@@ -23,7 +24,7 @@ const RESERVED_PER_KEY: usize = 4;
 const BUDGET_WAIT: Duration = Duration::from_secs(2);
 
 /// Limits of what the authorized keys use of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerLimits {
     /// Limit of connections of all keys.
     pub connections: usize,
@@ -37,15 +38,20 @@ pub struct PeerLimits {
     pub call_bytes_per_key: usize,
 }
 
+impl PeerLimits {
+    /// The default limits.
+    pub const DEFAULT: Self = Self {
+        connections: 4_096,
+        connections_per_key: 256,
+        calls_per_key: 1_024,
+        call_bytes: 64 << 20,
+        call_bytes_per_key: 8 << 20,
+    };
+}
+
 impl Default for PeerLimits {
     fn default() -> Self {
-        Self {
-            connections: 4_096,
-            connections_per_key: 256,
-            calls_per_key: 1_024,
-            call_bytes: 64 << 20,
-            call_bytes_per_key: 8 << 20,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -109,10 +115,12 @@ struct ByteBudget {
 }
 
 impl ByteBudget {
-    const fn new(limit: usize) -> Self {
+    fn new(limit: usize) -> Self {
+        // More than that is no limit.
+        let limit = limit.min(Semaphore::MAX_PERMITS);
         Self {
-            requests: Semaphore::const_new(limit),
-            replies: Semaphore::const_new(limit),
+            requests: Semaphore::new(limit),
+            replies: Semaphore::new(limit),
         }
     }
 
@@ -126,12 +134,12 @@ impl ByteBudget {
     /// Returns the bytes that are held of this limit for each kind.
     fn held(&self, limit: usize) -> usize {
         let left = self.requests.available_permits() + self.replies.available_permits();
-        (2 * limit).saturating_sub(left)
+        limit.saturating_mul(2).saturating_sub(left)
     }
 }
 
-/// What one key uses.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What one key uses, or all keys together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyUsage {
     /// Open connections.
     pub connections: usize,
@@ -247,9 +255,14 @@ impl Quotas {
         keys.map(|(key, entry)| (*key, usage(entry))).collect()
     }
 
-    /// Returns the bytes in large requests and unsent replies of all keys.
-    pub(in crate::net) fn call_bytes(&self) -> usize {
-        self.0.bytes.held(self.0.limits.call_bytes)
+    /// Returns what all keys use together.
+    pub(in crate::net) fn total(&self) -> KeyUsage {
+        let usage = self.usage();
+        KeyUsage {
+            connections: usage.values().map(|key| key.connections).sum(),
+            calls: usage.values().map(|key| key.calls).sum(),
+            call_bytes: self.0.bytes.held(self.0.limits.call_bytes),
+        }
     }
 
     /// Returns the number of connections and calls that were refused at a quota since the start.
@@ -458,10 +471,14 @@ mod tests {
         let a = quotas.connect(key(1)).expect("room");
         let b = quotas.connect(key(2)).expect("room");
         let held = a.reserve(kind, 80).await.expect("room");
-        assert_eq!(quotas.call_bytes(), 80);
+        assert_eq!(quotas.total().call_bytes, 80);
         assert_eq!(a.reserve(kind, 30).await.err(), Some(key_full));
         assert_eq!(b.reserve(kind, 80).await.err(), Some(all_full));
-        assert_eq!(quotas.call_bytes(), 80, "a refused call holds nothing");
+        assert_eq!(
+            quotas.total().call_bytes,
+            80,
+            "a refused call holds nothing"
+        );
         assert!(a.has_room(ByteKind::Replies, 100), "another budget");
         let (waiting, ()) = tokio::join!(a.reserve(kind, 30), async {
             tokio::task::yield_now().await;

@@ -5,6 +5,7 @@
 use std::{collections::HashMap, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use quinn::{AsyncUdpSocket, Runtime as _, TokioRuntime};
+use serde::{Deserialize, Serialize};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -24,7 +25,7 @@ use crate::{
         trust::{
             identity::Identity,
             key::PublicKey,
-            members::{Members, TicketRecord},
+            members::{JoinLimits, Members, TicketRecord},
             ticket::Ticket,
         },
     },
@@ -206,12 +207,6 @@ impl Endpoint {
         self.shared.reception.stats(open)
     }
 
-    /// Returns the limits of what keys may use.
-    #[must_use]
-    pub fn limits(&self) -> PeerLimits {
-        self.shared.quotas.limits()
-    }
-
     /// Returns what each connected key uses.
     #[must_use]
     pub fn usage_by_key(&self) -> HashMap<PublicKey, KeyUsage> {
@@ -225,14 +220,17 @@ impl Endpoint {
         usage.map(|(key, usage)| (key, usage.connections)).collect()
     }
 
-    /// Returns the bytes that large requests and unsent replies hold, and the number of connections and calls that
-    /// were refused at a quota since the start.
+    /// Returns what peers use of it, and the limits.
     #[must_use]
-    pub fn quota_stats(&self) -> (usize, u64) {
-        (
-            self.shared.quotas.call_bytes(),
-            self.shared.quotas.refused(),
-        )
+    pub fn usage(&self) -> EndpointUsage {
+        let quotas = &self.shared.quotas;
+        EndpointUsage {
+            used: quotas.total(),
+            limits: quotas.limits(),
+            join_limits: self.members().join_limits(),
+            connections: self.connection_stats(),
+            refused: quotas.refused(),
+        }
     }
 
     /// Returns the ticket of a record, with the addresses where this endpoint can be reached.
@@ -263,6 +261,21 @@ impl Endpoint {
             .await
             .ok();
     }
+}
+
+/// What peers use of an endpoint, and the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointUsage {
+    /// What all keys use together.
+    pub used: KeyUsage,
+    /// The limits of what keys use.
+    pub limits: PeerLimits,
+    /// The limits of joining.
+    pub join_limits: JoinLimits,
+    /// Counts of connections.
+    pub connections: ConnectionStats,
+    /// Connections and calls that were refused at a quota since the start.
+    pub refused: u64,
 }
 
 impl fmt::Debug for Endpoint {

@@ -113,6 +113,7 @@ impl From<AdmissionError> for RemoteError {
     fn from(error: AdmissionError) -> Self {
         let code = match &error {
             AdmissionError::TooManyTickets | AdmissionError::TooManyMembers => Code::Overloaded,
+            AdmissionError::TicketQuota(_) | AdmissionError::JoinRate(_) => Code::QuotaExceeded,
             AdmissionError::OwnKey => Code::BadArguments,
             AdmissionError::NotStored { .. } | AdmissionError::Aborted(_) => Code::Internal,
             _ => Code::Denied,

@@ -29,6 +29,12 @@ pub enum AdmissionError {
     /// The limit of members is reached.
     #[error("the limit of {MAX_MEMBERS} members is reached; revoke some")]
     TooManyMembers,
+    /// The ticket has admitted as many keys as it may.
+    #[error("this ticket has admitted {0} keys, which is the quota of a ticket; ask for another")]
+    TicketQuota(usize),
+    /// Too many keys have joined within a minute.
+    #[error("{0} keys have joined within a minute, which is the quota; try again in a minute")]
+    JoinRate(usize),
     /// A node cannot revoke its own key.
     #[error("this is the key of this server itself; it cannot be revoked")]
     OwnKey,

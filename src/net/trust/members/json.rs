@@ -22,6 +22,8 @@ pub(super) struct MemberListJson {
     tickets: Vec<TicketRecord>,
     ended: Vec<(u32, TicketEnd)>,
     revoked: Vec<(String, Revocation)>,
+    #[serde(default)]
+    latest: Seconds,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,6 +55,7 @@ impl From<&MemberList> for MemberListJson {
                 .map(|(serial, end)| (*serial, *end))
                 .collect(),
             revoked: list.revoked.iter().map(revoked).collect(),
+            latest: list.latest,
         }
     }
 }
@@ -85,6 +88,8 @@ impl TryFrom<MemberListJson> for MemberList {
             tickets: json.tickets.into_iter().map(|t| (t.serial, t)).collect(),
             ended: json.ended.into_iter().collect(),
             revoked,
+            latest: json.latest,
+            ..Self::default()
         })
     }
 }

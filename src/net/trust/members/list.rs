@@ -24,6 +24,8 @@ pub const MAX_LABEL: usize = 64;
 const MIN_KEY_PART: usize = 24;
 /// An expired ticket is remembered for a day, to report that it expired.
 const DAY: Seconds = 24 * 3_600;
+/// The length of the interval of [`JoinLimits::per_minute`].
+const MINUTE: Seconds = 60;
 
 /// A member: a key that has joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +51,35 @@ pub struct TicketRecord {
     pub once: bool,
     /// The time from which nobody joins with it.
     pub expires_at: Option<Seconds>,
+    /// The number of keys that have joined with it.
+    #[serde(default)]
+    pub joins: usize,
+}
+
+/// Limits of joining.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinLimits {
+    /// Limit of keys that join with one ticket.
+    pub per_ticket: usize,
+    /// Limit of keys that join in one minute, with all tickets.
+    pub per_minute: usize,
+}
+
+impl Default for JoinLimits {
+    fn default() -> Self {
+        Self {
+            per_ticket: 100,
+            per_minute: 120,
+        }
+    }
 }
 
 impl TicketRecord {
+    /// Reports whether the ticket has expired at a time.
+    fn is_expired(&self, now: Seconds) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
     /// Reports whether this is a standing ticket: the same one is issued until it is invalidated.
     const fn is_standing(&self) -> bool {
         !self.once && self.expires_at.is_none()
@@ -82,6 +110,11 @@ pub struct MemberList {
     pub(super) tickets: BTreeMap<u32, TicketRecord>,
     pub(super) ended: BTreeMap<u32, TicketEnd>,
     pub(super) revoked: BTreeMap<PublicKey, Revocation>,
+    /// The highest time seen: a clock that is set back makes no expired ticket valid again.
+    pub(super) latest: Seconds,
+    pub(super) limits: JoinLimits,
+    /// The beginning of the present minute of joins, and their number; not stored.
+    pub(super) minute: (Seconds, usize),
 }
 
 impl MemberList {
@@ -120,8 +153,60 @@ impl MemberList {
         self.members.insert(member.key, member);
     }
 
-    /// Returns the standing ticket of a role, issued if there is none; or issues a single-use ticket or one
-    /// with a lifetime.
+    /// Sets the limits of joining.
+    pub const fn set_limits(&mut self, limits: JoinLimits) {
+        self.limits = limits;
+    }
+
+    /// Returns the limits of joining.
+    #[must_use]
+    pub const fn limits(&self) -> JoinLimits {
+        self.limits
+    }
+
+    /// Returns the time at which the next ticket expires.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Seconds> {
+        let tickets = self.tickets.values();
+        let valid = tickets.filter(|ticket| !ticket.is_expired(self.latest));
+        valid.filter_map(|ticket| ticket.expires_at).min()
+    }
+
+    /// Reports whether two lists differ in nothing but their time, and the same tickets have expired.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let Self {
+            members,
+            last_serial,
+            tickets,
+            ended,
+            revoked,
+            ..
+        } = self;
+        *members == other.members
+            && *last_serial == other.last_serial
+            && *tickets == other.tickets
+            && *ended == other.ended
+            && *revoked == other.revoked
+            && self.expired() == other.expired()
+    }
+
+    /// Returns the time, which never goes back.
+    pub fn advance(&mut self, now: Seconds) -> Seconds {
+        self.latest = self.latest.max(now);
+        self.latest
+    }
+
+    /// Returns the number of tickets that have expired.
+    fn expired(&self) -> usize {
+        let tickets = self.tickets.values();
+        tickets
+            .filter(|ticket| ticket.is_expired(self.latest))
+            .count()
+    }
+
+    /// Returns the standing ticket of a role, issued if there is none that admits another key; or issues a
+    /// single-use ticket or one with a lifetime.
     ///
     /// # Errors
     /// [`AdmissionError::TooManyTickets`].
@@ -132,7 +217,9 @@ impl MemberList {
         once: bool,
         lifetime: Option<Seconds>,
     ) -> Result<TicketRecord, AdmissionError> {
+        let now = self.advance(now);
         let ticket = TicketRecord {
+            joins: 0,
             serial: self.last_serial + 1,
             role,
             once,
@@ -141,11 +228,15 @@ impl MemberList {
         let standing = self
             .tickets
             .values()
-            .find(|t| t.role == role && t.is_standing());
+            .find(|t| t.role == role && t.is_standing() && t.joins < self.limits.per_ticket);
         if let Some(standing) = standing.filter(|_| ticket.is_standing()) {
             return Ok(*standing);
         }
-        let outdated = |ticket: &TicketRecord| ticket.expires_at.is_some_and(|at| at + DAY < now);
+        let outdated = |ticket: &TicketRecord| {
+            ticket
+                .expires_at
+                .is_some_and(|at| at.saturating_add(DAY) < now)
+        };
         self.tickets.retain(|_, ticket| !outdated(ticket));
         if self.tickets.len() >= MAX_TICKETS {
             return Err(AdmissionError::TooManyTickets);
@@ -167,13 +258,12 @@ impl MemberList {
         invalidated.len()
     }
 
-    /// Returns the ticket if it is valid now for this key. Its secret is still to be verified.
+    /// Returns the ticket if it is valid for this key. Its secret is still to be verified.
     ///
     /// # Errors
     /// An [`AdmissionError`] with the reason, which only a bearer who proved the secret may see.
-    pub fn validate(
+    fn validate(
         &self,
-        now: Seconds,
         serial: u32,
         role: Role,
         key: &PublicKey,
@@ -182,7 +272,7 @@ impl MemberList {
             (Some(TicketEnd::Used), _) => Err(AdmissionError::UsedTicket),
             (Some(TicketEnd::Invalidated), _) => Err(AdmissionError::InvalidatedTicket),
             (None, Some(ticket)) if ticket.role == role => {
-                if ticket.expires_at.is_some_and(|at| at <= now) {
+                if ticket.is_expired(self.latest) {
                     Err(AdmissionError::ExpiredTicket)
                 } else if self.revoked.get(key).is_some_and(|r| serial <= r.serial) {
                     Err(AdmissionError::RevokedKey)
@@ -197,7 +287,7 @@ impl MemberList {
     /// Admits a key that has proved a valid ticket. A member that joins again keeps the higher role.
     ///
     /// # Errors
-    /// As [`MemberList::validate`]; [`AdmissionError::TooManyMembers`].
+    /// An [`AdmissionError`] with the reason, which only a bearer who proved the secret may see.
     pub fn join(
         &mut self,
         now: Seconds,
@@ -206,15 +296,17 @@ impl MemberList {
         key: PublicKey,
         label: &str,
     ) -> Result<Role, AdmissionError> {
+        let now = self.advance(now);
         let before = self.members.get(&key).map(|member| member.role);
         if let Some(before) = before.filter(|before| *before >= role) {
             // The reply was lost, or it joins again: a single-use ticket is not consumed.
             return Ok(before);
         }
-        let ticket = self.validate(now, serial, role, &key)?;
+        let ticket = self.validate(serial, role, &key)?;
         if before.is_none() && self.members.len() >= MAX_MEMBERS {
             return Err(AdmissionError::TooManyMembers);
         }
+        self.count_join(now, serial)?;
         if ticket.once {
             self.tickets.remove(&serial);
             self.end_ticket(serial, TicketEnd::Used);
@@ -229,9 +321,34 @@ impl MemberList {
         Ok(role)
     }
 
+    /// Counts a key that joins with a ticket.
+    fn count_join(&mut self, now: Seconds, serial: u32) -> Result<(), AdmissionError> {
+        let JoinLimits {
+            per_ticket,
+            per_minute,
+        } = self.limits;
+        if now >= self.minute.0.saturating_add(MINUTE) {
+            self.minute = (now, 0);
+        }
+        let joins = self
+            .tickets
+            .get_mut(&serial)
+            .map(|ticket| &mut ticket.joins);
+        let joins = joins.ok_or(AdmissionError::UnknownTicket)?;
+        if *joins >= per_ticket {
+            return Err(AdmissionError::TicketQuota(per_ticket));
+        }
+        if self.minute.1 >= per_minute {
+            return Err(AdmissionError::JoinRate(per_minute));
+        }
+        *joins += 1;
+        self.minute.1 += 1;
+        Ok(())
+    }
+
     /// Revokes a key; returns whether it was a member.
     pub fn revoke(&mut self, now: Seconds, key: PublicKey) -> bool {
-        let serial = self.last_serial;
+        let (serial, now) = (self.last_serial, self.advance(now));
         self.revoked.insert(key, Revocation { serial, at: now });
         while self.revoked.len() > MAX_REVOKED {
             let oldest = self
@@ -254,8 +371,8 @@ impl MemberList {
     }
 }
 
-/// Removes control characters from a label and limits its length. A label that could be taken for a key is
-/// removed: whoever revokes a key must not revoke another member by its label.
+/// Removes control characters from a label and limits its length. A label that looks like a key is
+/// removed: the revocation of a key must not revoke another member by its label.
 pub(super) fn sanitize_label(label: &str) -> String {
     let printable: String = label.chars().filter(|c| !c.is_control()).collect();
     let end = printable.floor_char_boundary(MAX_LABEL);

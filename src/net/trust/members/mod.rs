@@ -1,5 +1,5 @@
 //! Members: the keys that may connect, and their roles. Beside the members of this node there are
-//! delegated members: keys vouched for by a naming server that this process has joined.
+//! delegated members: keys of the members of nodes that this one has joined.
 //!
 //! Authorization happens after the handshake, on every connection, against the list as it is then; a
 //! revocation closes the connections that are open.
@@ -13,7 +13,7 @@ use std::{
     collections::{BTreeSet, HashMap, HashSet},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::watch;
@@ -21,7 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     error::{AdmissionError, MemberFileError, MembersError},
-    list::{MAX_LABEL, MAX_MEMBERS, MAX_TICKETS, Member, MemberList, Seconds, TicketRecord},
+    list::{
+        JoinLimits, MAX_LABEL, MAX_MEMBERS, MAX_TICKETS, Member, MemberList, Seconds, TicketRecord,
+    },
 };
 use self::{file::MemberFile, json::MemberListJson, list::sanitize_label};
 use super::{key::PublicKey, role::Role};
@@ -43,7 +45,7 @@ struct MembersState {
 /// The members that one node delegates.
 pub type Delegation = HashMap<PublicKey, DelegatedMember>;
 
-/// The rights of a key that another node vouches for.
+/// The rights of a key that another node delegates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DelegatedMember {
     /// The rights here.
@@ -159,6 +161,36 @@ impl Members {
 
     fn notify_watchers(&self) {
         self.0.revision.send_modify(|revision| *revision += 1);
+    }
+
+    /// Sets the limits of joining.
+    pub fn set_join_limits(&self, limits: JoinLimits) {
+        self.state().list.set_limits(limits);
+    }
+
+    /// Returns the limits of joining.
+    #[must_use]
+    pub fn join_limits(&self) -> JoinLimits {
+        self.state().list.limits()
+    }
+
+    /// Returns the time until the next ticket expires.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Duration> {
+        let at = self.state().list.next_expiry()?;
+        Some(Duration::from_secs(at.saturating_sub(now())))
+    }
+
+    /// Stores the time if a ticket has expired: the clock may be set back later.
+    ///
+    /// # Errors
+    /// [`AdmissionError::NotStored`].
+    pub async fn expire_tickets(&self) -> Result<(), AdmissionError> {
+        let expire = |state: &mut MemberTables| {
+            state.list.advance(now());
+            Ok(())
+        };
+        self.change(expire).await
     }
 
     /// Adds a member until this process ends, or changes its role.
@@ -322,16 +354,20 @@ impl Members {
         let (result, changed) = {
             let mut state = self.state();
             let before = state.list.clone();
-            let result = change(&mut state)?;
-            (result, before != state.list)
+            // A change that is rejected may have found that a ticket has expired.
+            let result = change(&mut state);
+            (result, !before.is_same_as(&state.list))
         };
-        if changed {
-            self.notify_watchers();
-            let members = self.clone();
-            let saving = tokio::spawn(async move { members.save().await });
-            let saved = saving.await;
-            saved.unwrap_or_else(|aborted| Err(AdmissionError::Aborted(Arc::new(aborted))))?;
+        if !changed {
+            return result;
         }
+        self.notify_watchers();
+        let members = self.clone();
+        let saving = tokio::spawn(async move { members.save().await });
+        let saved = saving.await;
+        let saved = saved.unwrap_or_else(|aborted| Err(AdmissionError::Aborted(Arc::new(aborted))));
+        let result = result?;
+        saved?;
         Ok(result)
     }
 
