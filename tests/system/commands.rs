@@ -40,7 +40,9 @@ fn steady(home: &Home, text: &str) -> String {
         (r"\d+(\.\d+)? (µs|ms|s)\b", "SPAN"),
         (r#""label":"[^"]*""#, r#""label":"LABEL""#),
         // On a slow day a second one is made beside the first.
-        (r#""connections":\d+"#, r#""connections":N"#),
+        (r#""(connections|calls)":\d+"#, r#""$1":N"#),
+        (r"\d+ of 4096 connections", "N of 4096 connections"),
+        (r"\d+ calls? \(limit", "N calls (limit"),
         // A name is asked for and then held.
         (r#""state":"pending""#, r#""state":"held""#),
     ] {
@@ -140,6 +142,9 @@ fn what_programs_are_given_of_a_system() {
     let other_key = other_node.key();
     let their = |seen: &serde_json::Value| seen["owner"] == other_key.as_str();
     let mut watched = vec![names.until(|seen| their(seen) && seen["name"] == "server")];
+    // The upstream itself is listed once it has sent its members.
+    let listed = || other.json(&["members"])["members"].as_array().map(Vec::len);
+    while listed() != Some(1) {}
     for (home, args) in [
         (&home, &["members", "--json"][..]),
         (&other, &["members", "--json"]),
