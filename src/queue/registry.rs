@@ -256,14 +256,15 @@ mod tests {
 
     #[test]
     fn times_over_their_limit_are_rejected_by_name() {
-        let spans: [(&str, fn(&mut TaskOptions, Duration)); 5] = [
+        type SetSpan = fn(&mut TaskOptions, Duration);
+        let spans: [(&str, SetSpan); 5] = [
             ("delay", |options, span| options.delay = Some(span)),
             ("expiry", |options, span| options.expires = Some(span)),
             ("soft limit", |options, span| {
-                options.limits.soft = Some(span)
+                options.limits.soft = Some(span);
             }),
             ("time limit", |options, span| {
-                options.limits.hard = Some(span)
+                options.limits.hard = Some(span);
             }),
             ("result lifetime", |options, span| {
                 options.result_ttl = Some(span);
