@@ -64,14 +64,19 @@ pub(super) fn receive(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
             let overview = &mut model.live_mut().overview;
             let evicted = overview.stats.evicted;
+            let was_saved = overview.stats.persist_error().is_none();
             if let Some(stats) = stats {
                 overview.set_stats(*stats);
             }
             let purged = overview.stats.evicted != evicted;
+            let is_saved = overview.stats.persist_error().is_none();
             if let Some(workers) = workers {
                 overview.set_workers(workers);
                 let length = model.data().overview.workers.len();
                 model.workers.clamp(length);
+            }
+            if is_saved != was_saved {
+                model.health.ask_at(model.now);
             }
             let mut effects: Vec<Effect> = details::refresh(model).collect();
             effects.extend(dead_letters::refresh(model));

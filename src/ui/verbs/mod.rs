@@ -214,6 +214,9 @@ pub(crate) fn completed(model: &mut Model, done: &EffectDone) -> Vec<Effect> {
             }
         }
     }
+    if matches!(done.action, Action::Join | Action::Leave) {
+        model.health.ask_at(model.now);
+    }
     let mut effects = model.refresh_soon();
     effects.extend(members::refresh(model));
     effects

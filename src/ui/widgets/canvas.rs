@@ -133,7 +133,7 @@ impl Canvas<'_> {
                 width: top.width.saturating_sub(used + 1),
                 ..top
             };
-            self.spans_right(rest, right);
+            self.spans_right_that_fit(rest, right);
         }
         inner
     }
