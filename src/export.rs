@@ -213,15 +213,8 @@ impl<R: ExportRow> ExportRow for &R {
 }
 
 impl ExportRow for NameJson<'_> {
-    const COLUMNS: &'static [&'static str] = &[
-        "name",
-        "uri",
-        "owner",
-        "state",
-        "tags",
-        "lease_ms",
-        "exclusive",
-    ];
+    const COLUMNS: &'static [&'static str] =
+        &["name", "uri", "owner", "state", "tags", "lease_ms", "share"];
 }
 
 impl ExportRow for GreetingJson {

@@ -33,7 +33,7 @@ pub(crate) struct NameJson<'a> {
     state: &'static str,
     tags: &'a [String],
     lease_ms: Option<u64>,
-    exclusive: bool,
+    share: &'static str,
     /// Set if the name may be mistaken for another one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     mixed_scripts: bool,
@@ -48,7 +48,7 @@ impl<'a> From<&'a Record> for NameJson<'a> {
             state: record.health.as_str(),
             tags: &record.tags,
             lease_ms: record.lease_ms,
-            exclusive: record.exclusive,
+            share: record.share.as_str(),
             mixed_scripts: record.has_mixed_scripts(),
         }
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
-use super::words::{duration, non_blank, number};
-use crate::net::uri::Uri;
+use super::words::{duration, non_blank, number, word_of};
+use crate::net::{naming::ShareRule, uri::Uri};
 
 /// `names`
 #[derive(Debug, Clone, Subcommand)]
@@ -51,9 +51,18 @@ pub enum NamesCommand {
         /// Register without an expiry and return at once
         #[arg(long)]
         forever: bool,
-        /// Do not share the name with other keys
-        #[arg(long)]
-        exclusive: bool,
+        /// Who else may register under the name [default: nobody, or as before]
+        #[arg(long, value_name = "RULE", value_parser = word_of(ShareRule::ALL, ShareRule::as_str))]
+        share: Option<ShareRule>,
+    },
+    /// Change who else may register under a name of your own key
+    Share {
+        /// The name
+        #[arg(value_parser = non_blank)]
+        name: String,
+        /// Who else may register under it
+        #[arg(value_name = "RULE", value_parser = word_of(ShareRule::ALL, ShareRule::as_str))]
+        with: ShareRule,
     },
     /// Remove a registration of your own key
     #[command(visible_alias = "rm")]

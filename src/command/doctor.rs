@@ -1,9 +1,8 @@
 //! `doctor`: checks of everything that can prevent a node from working.
 
-use std::{
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+mod names;
+
+use std::{process::ExitCode, time::Duration};
 
 use serde::Serialize;
 
@@ -12,14 +11,10 @@ use crate::{
     cli::DoctorArgs,
     health::{self, Finding, Severity},
     json::time,
-    net::{
-        naming::NameQuery,
-        trust::{identity::Identity, role::Role},
-        uri::Uri,
-    },
+    net::trust::{identity::Identity, role::Role},
     node::{self, Locality, NodeHandle, Session},
     queue::{clock::Timestamp, stats::Stats},
-    text::{fmt_count, fmt_duration, pluralize},
+    text::pluralize,
     units::fmt_bytes,
 };
 
@@ -60,6 +55,11 @@ impl Report {
             next_step: None,
             since: None,
         });
+    }
+
+    /// Adds something that is as it should be, and can be changed.
+    fn choice(&mut self, check: &'static str, found: impl Into<String>, next_step: &'static str) {
+        self.problem(check, Status::Ok, found, next_step);
     }
 
     fn warning(&mut self, check: &'static str, found: impl Into<String>, next_step: &'static str) {
@@ -186,36 +186,11 @@ async fn check_session(session: &Session, report: &mut Report) {
     report.ok("node", text);
     check_address(&node, report).await;
     check_peers(&node, report).await;
-    check_names(&node, report).await;
+    names::check_names(&node, report).await;
     check_broker(&node, report).await;
-    check_upstreams(&node, report).await;
-    check_status(&node, report).await;
+    names::check_upstreams(&node, report).await;
+    names::check_status(&node, report).await;
     check_findings(&node, report).await;
-}
-
-/// Shows the delays of calls and the use of the limits of names.
-async fn check_status(node: &NodeHandle, report: &mut Report) {
-    // Only members may ask, and a node of an earlier version does not say.
-    let Ok(status) = node.status().await else {
-        return;
-    };
-    let longest = fmt_duration(Duration::from_micros(status.network_longest_us));
-    report.ok(
-        "network",
-        format!("calls waited at most {longest} for the network thread"),
-    );
-    let Some(names) = status.names else { return };
-    report.ok(
-        "names",
-        format!(
-            "{} of at most {}, {}; each key may register {} with {}",
-            fmt_count(names.usage.names),
-            fmt_count(names.max.names),
-            fmt_bytes(names.usage.bytes as u64),
-            fmt_count(names.quota.names),
-            fmt_bytes(names.quota.bytes as u64),
-        ),
-    );
 }
 
 /// The next step where a part of the node does not reply.
@@ -291,49 +266,6 @@ async fn check_peers(node: &NodeHandle, report: &mut Report) {
     }
 }
 
-async fn check_names(node: &NodeHandle, report: &mut Report) {
-    match node
-        .naming(|naming| async move { naming.ping().await })
-        .await
-    {
-        Ok(time) => report.ok(
-            "naming server",
-            format!("replies in {}", fmt_duration(time)),
-        ),
-        Err(error) => report.error("naming server", error.to_string(), RESTART),
-    }
-    let since = Instant::now();
-    match node.greet("doctor").await {
-        Ok(_) => {
-            let text = format!("replies in {}", fmt_duration(since.elapsed()));
-            report.ok("greeter", text);
-        }
-        Err(error) => report.error(
-            "greeter",
-            error.to_string(),
-            "see who has registered it with distro-tui names lookup server",
-        ),
-    }
-    let query = NameQuery::default();
-    let listed = node
-        .naming(|naming| async move { naming.list(&query).await })
-        .await;
-    let Ok(listed) = listed else { return };
-    let remote = !node.info().addr.ip().is_loopback();
-    for record in listed.records {
-        let loopback = matches!(record.uri, Uri::Distro { addr, .. } if addr.ip().is_loopback());
-        let own = record.owner == node.info().key;
-        if loopback && remote && !own {
-            let text = format!(
-                "{} is registered at {}, a loopback address that only its own machine can reach",
-                record.name, record.uri
-            );
-            let next_step = "start the node that registers it with --listen 0.0.0.0:PORT";
-            report.warning("name", text, next_step);
-        }
-    }
-}
-
 async fn check_broker(node: &NodeHandle, report: &mut Report) {
     let broker = node.broker();
     match broker.stats().await {
@@ -393,18 +325,6 @@ fn check_workers(stats: &Stats, report: &mut Report) {
             format!("{} stuck", pluralize(n, "worker")),
             "see which task blocks it with distro-tui workers list, and restart the node to end it",
         ),
-    }
-}
-
-async fn check_upstreams(node: &NodeHandle, report: &mut Report) {
-    match node.upstreams().await {
-        Ok(upstreams) => report.ok(
-            "upstreams",
-            format!("{} joined", pluralize(upstreams.len(), "node")),
-        ),
-        // Only members may list them.
-        Err(_) if node.info().role < Role::Member => {}
-        Err(error) => report.error("upstreams", error.to_string(), RESTART),
     }
 }
 

@@ -24,6 +24,8 @@ struct MemberJson<'a> {
     connections: usize,
     calls: usize,
     call_bytes: usize,
+    names: usize,
+    name_bytes: usize,
 }
 
 #[derive(Serialize)]
@@ -79,6 +81,7 @@ pub(super) fn list(ctx: &Ctx<'_>) -> CmdResult {
                 member.member.label.clone(),
                 member.connections.to_string(),
                 member.calls.to_string(),
+                member.names.names.to_string(),
                 match member.via {
                     Some(upstream) => format!("via {}", upstream.fingerprint()),
                     None => joined_at(member).unwrap_or_default(),
@@ -86,7 +89,15 @@ pub(super) fn list(ctx: &Ctx<'_>) -> CmdResult {
             ]
         };
         let rows: Vec<_> = members.iter().map(row).collect();
-        let headings = ["MEMBER", "ROLE", "LABEL", "CONNECTIONS", "CALLS", "JOINED"];
+        let headings = [
+            "MEMBER",
+            "ROLE",
+            "LABEL",
+            "CONNECTIONS",
+            "CALLS",
+            "NAMES",
+            "JOINED",
+        ];
         let empty = "no members; distro-tui ticket prints a ticket for joining this node";
         out.table(&headings, &rows, empty)?;
         if !rows.is_empty() && !upstreams.is_empty() {
@@ -119,6 +130,8 @@ fn member_json(member: &MemberStatus) -> MemberJson<'_> {
         connections: member.connections,
         calls: member.calls,
         call_bytes: member.call_bytes,
+        names: member.names.names,
+        name_bytes: member.names.bytes,
     }
 }
 

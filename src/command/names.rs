@@ -58,11 +58,11 @@ async fn run_command(node: &NodeHandle, names: NamesCommand, out: Output) -> Cmd
             tag,
             lease,
             forever,
-            exclusive,
+            share,
         } => {
             let mut request = RegisterRequest::new(name, uri);
             request.tags = tag;
-            request.exclusive = exclusive;
+            request.share = share;
             match (lease, forever) {
                 (None, false) => register_until_interrupted(node, request, out).await,
                 (_, true) => register_once(node, request, 0, out).await,
@@ -89,6 +89,12 @@ async fn run_command(node: &NodeHandle, names: NamesCommand, out: Output) -> Cmd
             node.naming(|naming| async move { naming.set_tags(&requested, &tags).await })
                 .await?;
             print_change(out, &name, count, "tagged")
+        }
+        NamesCommand::Share { name, with } => {
+            let requested = name.clone();
+            node.naming(|naming| async move { naming.share(&requested, with).await })
+                .await?;
+            print_change(out, &name, 1, &format!("shared with: {with}"))
         }
         NamesCommand::Watch { prefix } => {
             watch(node, prefix.as_deref().unwrap_or_default(), out).await
@@ -174,7 +180,9 @@ async fn register_until_interrupted(
         .wait_for(|status| !matches!(status, LeaseStatus::Pending))
         .await
         .map(|status| status.clone());
-    if let Ok(LeaseStatus::Refused(why) | LeaseStatus::Failing(why)) = first {
+    if let Ok(LeaseStatus::Refused(why) | LeaseStatus::Failing(why) | LeaseStatus::Taken(why)) =
+        first
+    {
         return Err(why.into());
     }
     print_change(out, &name, 1, "registered; ctrl-c unregisters it")?;
@@ -182,7 +190,9 @@ async fn register_until_interrupted(
     let refused = status.wait_for(|status| {
         matches!(
             status,
-            LeaseStatus::Refused(_) | LeaseStatus::Failing(CallError::Unauthorized(_))
+            LeaseStatus::Refused(_)
+                | LeaseStatus::Taken(_)
+                | LeaseStatus::Failing(CallError::Unauthorized(_))
         )
     });
     let why = tokio::select! {
@@ -192,7 +202,9 @@ async fn register_until_interrupted(
     stop.cancel();
     running.await.ok();
     match why {
-        Some(LeaseStatus::Refused(why) | LeaseStatus::Failing(why)) => Err(why.into()),
+        Some(LeaseStatus::Refused(why) | LeaseStatus::Failing(why) | LeaseStatus::Taken(why)) => {
+            Err(why.into())
+        }
         _ => Ok(ExitCode::SUCCESS),
     }
 }
@@ -243,6 +255,7 @@ async fn watch(node: &NodeHandle, prefix: &str, mut out: Output) -> CmdResult {
                             let word = match reason {
                                 RemovalReason::Unregistered => "unregistered",
                                 RemovalReason::Expired => "expired",
+                                RemovalReason::Unshared => "no longer shared",
                             };
                             let text = format!("{name}  removed  {}  {word}", owner.fingerprint());
                             print(&mut out, &event, &text)?;

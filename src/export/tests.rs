@@ -176,7 +176,7 @@ fn columns_are_the_fields() {
         tags: vec!["greeter".into()],
         lease_ms: Some(15_000),
         health: crate::net::naming::Health::Live,
-        exclusive: false,
+        share: crate::net::naming::ShareRule::Owner,
     };
     check(&NameJson::from(&record));
     let worker = WorkerStatus {

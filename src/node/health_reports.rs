@@ -83,7 +83,9 @@ async fn watch_names(
 fn report_own_names(findings: &Findings, statuses: &[LeaseStatus]) {
     let kind = FindingKind::NotRegistered;
     let failing = statuses.iter().find_map(|status| match status {
-        LeaseStatus::Refused(error) | LeaseStatus::Failing(error) => Some(error),
+        LeaseStatus::Refused(error) | LeaseStatus::Failing(error) | LeaseStatus::Taken(error) => {
+            Some(error)
+        }
         LeaseStatus::Pending | LeaseStatus::Held => None,
     });
     match failing {
@@ -117,7 +119,8 @@ fn report_upstream(findings: &Findings, peer: PeerAddr, statuses: &[LeaseStatus]
             LeaseStatus::Failing(error) => {
                 unreachable.get_or_insert(error);
             }
-            LeaseStatus::Pending | LeaseStatus::Held => {}
+            // A name that the upstream does not share is no fault; the services have names of their own there.
+            LeaseStatus::Pending | LeaseStatus::Held | LeaseStatus::Taken(_) => {}
         }
     }
     let refused = refused.map(|error| {

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     health::Findings,
     net::{
-        naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest},
+        naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest, ShareRule},
         rpc::{
             client::Client,
             endpoint::Endpoint,
@@ -59,7 +59,7 @@ pub(super) fn serve(
     let uri = Uri::distro(naming::NAME, own.addr);
     let mut request = RegisterRequest::new(naming::NAME, uri);
     request.lease_ms = Some(0);
-    request.exclusive = true;
+    request.share = Some(ShareRule::Owner);
     request.tags = vec!["naming".into()];
     let caller = Caller {
         principal: own.key.into(),

@@ -113,12 +113,15 @@ impl Node {
                     status,
                     LeaseStatus::Held
                         | LeaseStatus::Refused(_)
+                        | LeaseStatus::Taken(_)
                         | LeaseStatus::Failing(CallError::Remote(_))
                 )
             };
             let status = status.wait_for(is_final).await;
             match &*status.map_err(|_ended| CallError::Closed)? {
-                LeaseStatus::Refused(error) => return Err(error.clone()),
+                LeaseStatus::Refused(error) | LeaseStatus::Taken(error) => {
+                    return Err(error.clone());
+                }
                 _ => continue,
             }
         }

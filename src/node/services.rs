@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     net::{
-        naming::RegisterRequest,
+        naming::{RegisterRequest, ShareRule},
         rpc::object::{Object, Objects},
         trust::key::PublicKey,
         uri::Uri,
@@ -25,8 +25,8 @@ pub(super) struct ServiceOffer {
     /// The name that the object is exposed under.
     object: String,
     tags: Vec<String>,
-    /// No other node may register the name.
-    exclusive: bool,
+    /// Who else may register the name, if the node says so; otherwise the rule that was set stays.
+    share: Option<ShareRule>,
 }
 
 impl ServiceOffer {
@@ -36,24 +36,26 @@ impl ServiceOffer {
             name: name.to_owned(),
             object: name.to_owned(),
             tags: tags.iter().map(ToString::to_string).collect(),
-            exclusive: false,
+            share: None,
         }
     }
 
     /// Refuses to share the name with other nodes.
     pub(super) const fn exclusive(mut self) -> Self {
-        self.exclusive = true;
+        self.share = Some(ShareRule::Owner);
         self
     }
 
-    /// Returns the offer for a naming server where other nodes register theirs: an exclusive name becomes
-    /// the node's own by its key.
-    pub(super) fn at_upstream(&self, own: PublicKey) -> Self {
-        let mut offer = self.clone();
-        if offer.exclusive {
-            offer.name = format!("{}.{}", offer.name, own.fingerprint());
+    /// Returns the offers for a naming server where other nodes register theirs: a name of the node's own, with
+    /// its key, and the name itself, in case its owner there shares it.
+    pub(super) fn at_upstream(&self, own: PublicKey) -> Vec<Self> {
+        let mut named = self.clone();
+        named.name = format!("{}.{}", self.name, own.fingerprint());
+        named.share = Some(ShareRule::Owner);
+        match self.share {
+            Some(ShareRule::Owner) => vec![named],
+            _ => vec![self.clone(), named],
         }
-        offer
     }
 
     /// Returns the request that registers the object at an address of this process.
@@ -61,7 +63,7 @@ impl ServiceOffer {
         let uri = Uri::distro(self.object.clone(), addr);
         let mut request = RegisterRequest::new(self.name.as_str(), uri);
         request.tags.clone_from(&self.tags);
-        request.exclusive = self.exclusive;
+        request.share = self.share;
         request
     }
 }
@@ -122,24 +124,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_exclusive_name_is_the_nodes_own_where_others_register_theirs() {
+    fn a_service_has_a_name_of_its_own_where_other_nodes_register_theirs() {
         let key = PublicKey::from_bytes([3; 32]);
         let addr = SocketAddr::from(([127, 0, 0, 1], 4433));
-        let shared = ServiceOffer::new("server", &["greeter"]).at_upstream(key);
-        let request = shared.request(addr);
+        let requests = |offer: ServiceOffer| -> Vec<(String, Uri, Option<ShareRule>)> {
+            let offers = offer.at_upstream(key).into_iter();
+            let requests = offers.map(|offer| offer.request(addr));
+            requests.map(|r| (r.name, r.uri, r.share)).collect()
+        };
+        let uri = Uri::distro("server", addr);
+        let own = format!("server.{}", key.fingerprint());
         assert_eq!(
-            (&*request.name, request.uri, request.exclusive),
-            ("server", Uri::distro("server", addr), false)
+            requests(ServiceOffer::new("server", &["greeter"])),
+            [
+                ("server".to_owned(), uri.clone(), None),
+                (own, uri, Some(ShareRule::Owner))
+            ]
         );
-        assert_eq!(request.tags, ["greeter"]);
-        let own = ServiceOffer::new("broker", &[])
-            .exclusive()
-            .at_upstream(key);
-        let request = own.request(addr);
-        assert_eq!(request.name, format!("broker.{}", key.fingerprint()));
+        let own = format!("broker.{}", key.fingerprint());
+        let uri = Uri::distro("broker", addr);
         assert_eq!(
-            (request.uri, request.exclusive),
-            (Uri::distro("broker", addr), true)
+            requests(ServiceOffer::new("broker", &[]).exclusive()),
+            [(own, uri, Some(ShareRule::Owner))]
         );
     }
 }

@@ -126,6 +126,10 @@ impl Node {
         let (broker, recovery) = broker(engine.as_ref());
         report_recovery(findings, &recovery);
         let offers = with_broker(&net, services, engine, &recovery).expose(endpoint.objects());
+        if let Some(server) = &server {
+            let names = offers.iter().map(|offer| offer.name.as_str());
+            server.reserve(own.key.into(), names);
+        }
         let upstreams = Upstreams::new(
             endpoint.client(),
             endpoint.members().clone(),
@@ -137,7 +141,7 @@ impl Node {
             },
             offers
                 .iter()
-                .map(|offer| offer.at_upstream(own.key))
+                .flat_map(|offer| offer.at_upstream(own.key))
                 .collect(),
             findings.clone(),
             stop.clone(),
@@ -340,7 +344,10 @@ fn register(
         .iter()
         .map(|offer| LeaseKeeper::new(naming.clone(), offer.request(addr)));
     let (statuses, tasks) = keepers
-        .map(|keeper| (keeper.status(), net.spawn(keeper.run(stop.clone()))))
+        .map(|keeper| {
+            let status = keeper.status();
+            (status, net.spawn(keeper.run_with_server(stop.clone())))
+        })
         .unzip();
     Registrations {
         statuses,

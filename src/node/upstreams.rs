@@ -304,7 +304,8 @@ impl Upstream {
     fn status(&self) -> UpstreamStatus {
         let text = |status: &LeaseStatus| match status {
             LeaseStatus::Pending => "pending".to_owned(),
-            LeaseStatus::Held => "held".to_owned(),
+            LeaseStatus::Held => "registered".to_owned(),
+            LeaseStatus::Taken(error) => format!("taken: {error}"),
             LeaseStatus::Failing(error) => format!("failing: {error}"),
             LeaseStatus::Refused(error) => format!("refused: {error}"),
         };

@@ -9,7 +9,7 @@ use distro_tui::{
     net::{
         naming::{
             Health, Journal, JournalEntry, JournalError, Lease, NamingLimits, NamingServer, Record,
-            RegisterRequest, StoredRegistration,
+            RegisterRequest, ShareRule, StoredRegistration,
         },
         rpc::{
             error::{Code, RemoteError},
@@ -159,6 +159,7 @@ async fn a_name_that_cannot_be_persisted_is_not_registered() {
 async fn restored_names_are_suspect_until_their_owners_renew_them() {
     let record = |name: &str, n: u8, lease_ms| StoredRegistration {
         id: u64::from(n),
+        since: u64::from(n),
         record: Record {
             name: name.into(),
             uri: "distro:x@127.0.0.1:1".parse().expect("a URI"),
@@ -166,7 +167,7 @@ async fn restored_names_are_suspect_until_their_owners_renew_them() {
             tags: vec!["tag".into()],
             lease_ms,
             health: Health::Live,
-            exclusive: false,
+            share: ShareRule::Owner,
         },
     };
     let before = vec![

@@ -4,7 +4,9 @@ use std::{net::SocketAddr, sync::Arc};
 
 use distro_tui::net::{
     greeter,
-    naming::{self, LeaseKeeper, NamingClient, NamingLimits, NamingServer, RegisterRequest},
+    naming::{
+        self, LeaseKeeper, NamingClient, NamingLimits, NamingServer, RegisterRequest, ShareRule,
+    },
     rpc::{endpoint::Endpoint, object::Caller},
     trust::{identity::Identity, members::Members, peer_addr::PeerAddr, role::Role},
     uri::Uri,
@@ -47,7 +49,8 @@ impl Server {
 
     /// Registers the greeter from `endpoint` and renews its lease.
     pub(crate) fn keep_greeter(&self, endpoint: &Endpoint, addr: SocketAddr) -> LeaseKeeper {
-        let wanted = RegisterRequest::new(greeter::NAME, uri(greeter::NAME, addr));
+        let mut wanted = RegisterRequest::new(greeter::NAME, uri(greeter::NAME, addr));
+        wanted.share = Some(ShareRule::Members);
         LeaseKeeper::new(self.naming_client(endpoint), wanted)
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use distro_tui::net::{
     admission::{self, AdmissionClient, AdmissionService, TicketOptions},
     greeter,
-    naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest},
+    naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest, ShareRule},
     rpc::{
         client::{DEADLINE, Request},
         endpoint::Endpoint,
@@ -378,7 +378,7 @@ async fn a_name_belongs_to_the_key_that_registered_it() {
         home.joined(Role::Member).await,
     );
     let mut wanted = RegisterRequest::new("bank", uri("x", home.peer.addr));
-    wanted.exclusive = true;
+    wanted.share = Some(ShareRule::Owner);
     home.names(&owner)
         .register(&wanted)
         .await

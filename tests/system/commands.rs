@@ -134,6 +134,7 @@ fn what_programs_are_given_of_a_system() {
     let (home, other) = (Home::new(), Home::new());
     let node = home.serve(&["--workers", "1"]);
     let mut all = format!("$ distro-tui serve --json\n{}\n", node.ready());
+    home.run(&["names", "share", "server", "members"]);
     let other_node = other.serve(&["--workers", "1"]);
     let ticket = home.ticket(&["--once"]);
     let names = home.follow(&["names", "watch"]);
@@ -145,6 +146,7 @@ fn what_programs_are_given_of_a_system() {
     // The upstream itself is listed once it has sent its members.
     let listed = || other.json(&["members"])["members"].as_array().map(Vec::len);
     while listed() != Some(1) {}
+    while other.json(&["members"]).to_string().contains("pending") {}
     for (home, args) in [
         (&home, &["members", "--json"][..]),
         (&other, &["members", "--json"]),

@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use crate::process::{Follower, Home, Node, short};
 
-/// A, and B joined to it by a ticket.
+/// A, which shares its greeter's name, and B joined to it by a ticket.
 struct System {
     a: Home,
     b: Home,
+    /// A reader of A without a greeter of its own.
+    caller: Home,
     node_a: Node,
     node_b: Node,
 }
@@ -22,13 +24,16 @@ fn idle_node() -> Node {
 
 impl System {
     fn start() -> Self {
-        let (a, b) = (Home::new(), Home::new());
+        let (a, b, caller) = (Home::new(), Home::new(), Home::new());
         let node_a = a.serve(&[]);
+        a.run(&["names", "share", "server", "members"]);
         let ticket = a.ticket(&[]);
         let node_b = b.serve_with(&[], &[("DISTRO_TUI_TICKET", &ticket)]);
+        caller.run(&["join", &a.ticket(&["--role", "read"])]);
         let system = Self {
             a,
             b,
+            caller,
             node_a,
             node_b,
         };
@@ -42,28 +47,35 @@ impl System {
         self.a.follow(&["names", "watch"])
     }
 
-    /// Who answers that many greetings at A.
+    /// The greeters that reply to that many greetings of a caller at A.
     fn greeters(&self, count: usize) -> Vec<String> {
-        let names: String = (0..count).map(|n| format!("name {n}\n")).collect();
-        let output = self.a.run_with_input(&["greet", "--json"], &names);
-        assert!(output.status.success(), "{output:?}");
-        let text = String::from_utf8(output.stdout).expect("text");
-        let answers: Vec<Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("JSON"))
-            .collect();
-        assert_eq!(answers.len(), count);
-        for (n, answer) in answers.iter().enumerate() {
-            assert_eq!(answer["greeting"], format!("Hi welcome name {n}"));
-        }
-        let mut from: Vec<String> = answers
-            .iter()
-            .map(|answer| answer["from"].as_str().expect("a key").to_owned())
-            .collect();
-        from.sort();
-        from.dedup();
-        from
+        let key = self.node_a.key();
+        let args = ["--connect", short(&key), "greet", "--json"];
+        greeters(&self.caller, &args, count)
     }
+}
+
+/// The greeters that reply to that many greetings.
+fn greeters(home: &Home, args: &[&str], count: usize) -> Vec<String> {
+    let names: String = (0..count).map(|n| format!("name {n}\n")).collect();
+    let output = home.run_with_input(args, &names);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let answers: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(answers.len(), count);
+    for (n, answer) in answers.iter().enumerate() {
+        assert_eq!(answer["greeting"], format!("Hi welcome name {n}"));
+    }
+    let mut from: Vec<String> = answers
+        .iter()
+        .map(|answer| answer["from"].as_str().expect("a key").to_owned())
+        .collect();
+    from.sort();
+    from.dedup();
+    from
 }
 
 fn is(seen: &Value, event: &str, name: &str, owner: &str, state: Option<&str>) -> bool {
@@ -101,9 +113,12 @@ fn names_of_both_are_listed_and_both_greet() {
     let mut both = vec![a.clone(), b.clone()];
     both.sort();
     assert_eq!(system.greeters(20), both);
-    let peers = system.a.json(&["members"]);
-    assert_eq!(peers["members"][0]["key"], b);
-    assert_eq!(peers["members"][0]["role"], "member");
+    // Its own greeter takes the calls of a node first.
+    assert_eq!(greeters(&system.a, &["greet", "--json"], 6), [a.clone()]);
+    let members = system.a.json(&["members"]);
+    let members = members["members"].as_array().expect("a list");
+    let found = members.iter().find(|member| member["key"] == b.as_str());
+    assert_eq!(found.expect("joined")["role"], "member");
     let listed = system.b.json(&["members"]);
     assert_eq!(listed["upstreams"][0]["key"], a);
     // The broker of each is reached by a session with each, and both by name.
@@ -115,6 +130,50 @@ fn names_of_both_are_listed_and_both_greet() {
     assert_eq!(system.b.json(&["tasks", "list"]), Value::Array(vec![]));
     let stats = system.a.json(&["call", &remote, "stats"]);
     assert_eq!(stats["submitted"], 0);
+}
+
+/// A member that joins must not take calls that are meant for the node.
+#[test]
+fn a_member_takes_no_call_of_a_name_that_the_node_does_not_share() {
+    let (a, b, caller) = (Home::new(), Home::new(), Home::new());
+    let node_a = a.serve(&[]);
+    let ticket = a.ticket(&[]);
+    let node_b = b.serve_with(&[], &[("DISTRO_TUI_TICKET", &ticket)]);
+    let (key_a, key_b) = (node_a.key(), node_b.key());
+    let own = format!("server.{}", short(&key_b).get(..8).expect("a key"));
+    let watch = a.follow(&["names", "watch"]);
+    watch.until(|seen| is(seen, "put", &own, &key_b, Some("live")));
+    let there = ["--connect", short(&key_a)];
+    for uri in ["distro:server@127.0.0.1:1", "distro:x@127.0.0.1:1"] {
+        let args = ["names", "register", "server", uri, "--forever"];
+        let refused = b.output(&[&there[..], &args].concat());
+        assert!(!refused.status.success(), "{refused:?}");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains("names share server members"), "{said}");
+    }
+    caller.run(&["join", &a.ticket(&["--role", "read"])]);
+    let args = [&there[..], &["greet", "--json"]].concat();
+    assert_eq!(greeters(&caller, &args, 12), [key_a.clone()]);
+    let upstreams = b.json(&["members"]);
+    let names = upstreams["upstreams"][0]["names"]
+        .as_array()
+        .expect("a list");
+    let state = |name: &str| {
+        let found = names.iter().find(|found| found["name"] == name);
+        found.expect("offered")["state"]
+            .as_str()
+            .expect("text")
+            .to_owned()
+    };
+    assert_eq!(state(&own), "registered");
+    assert!(state("server").starts_with("taken: "), "{names:?}");
+    // With the node's consent it does.
+    a.run(&["names", "share", "server", "members"]);
+    watch.until(|seen| is(seen, "put", "server", &key_b, Some("live")));
+    assert_eq!(greeters(&caller, &args, 20).len(), 2);
+    a.run(&["names", "share", "server", "owner"]);
+    watch.until(|seen| is(seen, "removed", "server", &key_b, None));
+    assert_eq!(greeters(&caller, &args, 12), [key_a]);
 }
 
 #[test]
@@ -235,6 +294,7 @@ fn a_reader_looks_and_greets_and_changes_nothing() {
 fn a_service_with_its_ticket_in_the_environment_starts_again() {
     let (a, b) = (Home::new(), Home::new());
     let node_a = a.serve(&[]);
+    a.run(&["names", "share", "server", "members"]);
     let ticket = a.ticket(&["--once"]);
     let variables = [("DISTRO_TUI_TICKET", ticket.as_str())];
     b.serve_with(&[], &variables).kill();
@@ -348,6 +408,7 @@ fn a_command_that_keeps_a_name_ends_when_it_may_not_any_more() {
 fn a_joined_node_is_found_at_its_other_address() {
     let (a, b) = (Home::new(), Home::new());
     let node_a = a.serve(&[]);
+    a.run(&["names", "share", "server", "members"]);
     b.run(&["join", &a.ticket(&[])]);
     let path = b.path().join("distro-tui").join("known.json");
     let known = fs::read_to_string(&path).expect("it is remembered");

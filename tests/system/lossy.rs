@@ -85,6 +85,7 @@ fn goes_on_at(percent: u32) {
     let (a, b) = (pair.home(0), pair.home(1));
     let node_a = a.serve(&["--listen", "0.0.0.0:9090"]);
     assert_eq!(node_a.ready()["addrs"][0], "10.77.0.1:9090");
+    a.run(&["names", "share", "server", "members"]);
     let ticket = a.ticket(&[]);
     pair.lose(percent).expect("rules");
     // Join, and register there.
@@ -137,6 +138,7 @@ fn a_node_that_has_moved_is_found_again() {
     let (a, b) = (pair.home(0), pair.home(1));
     let node_a = a.serve(&["--listen", "0.0.0.0:9090"]);
     let key = node_a.key();
+    a.run(&["names", "share", "server", "members"]);
     b.run(&["join", &a.ticket(&[])]);
     assert_eq!(node_a.end(), Some(0));
     let node_a = a.serve(&["--listen", "0.0.0.0:9191", "--discover"]);

@@ -36,6 +36,7 @@ fn each_part_can_be_done_without() {
 fn a_node_without_a_naming_server_registers_with_the_one_it_joins() {
     let (a, b) = (Home::new(), Home::new());
     let _node = a.serve(&[]);
+    a.run(&["names", "share", "server", "members"]);
     let alone = b.output(&["serve", "--disable", "naming"]);
     assert_eq!(alone.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&alone.stderr).contains("has to join one"));

@@ -18,7 +18,7 @@ pub use self::{
     mirror::{MAX_DELEGATED_ROLE, mirror_members},
 };
 use super::{
-    naming::NamingServer,
+    naming::{NameUsage, NamingServer},
     rpc::{
         endpoint::Endpoint,
         error::{Code, RemoteError},
@@ -52,6 +52,8 @@ pub struct MemberStatus {
     pub calls: usize,
     /// Bytes that its large requests and unsent replies hold.
     pub call_bytes: usize,
+    /// The names that it has registered here.
+    pub names: NameUsage,
 }
 
 /// A caller's own rights, and the facts about the server.
@@ -146,6 +148,10 @@ impl AdmissionService {
         let status = |(member, via): (Member, Option<PublicKey>)| {
             let usage = usage.get(&member.key).copied().unwrap_or_default();
             MemberStatus {
+                names: match &self.naming {
+                    Some(naming) => naming.usage(member.key.into()),
+                    None => NameUsage::default(),
+                },
                 member,
                 via,
                 connections: usage.connections,

@@ -21,6 +21,8 @@ pub enum RemovalReason {
     Unregistered,
     /// Its lease expired.
     Expired,
+    /// The owner of the name no longer shares it.
+    Unshared,
 }
 
 /// One change of the registry.

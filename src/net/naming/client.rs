@@ -5,10 +5,11 @@ use tokio::time::{Duration, Instant};
 use super::{
     NAME,
     change_log::NameEvent,
-    contract::{COUNT, LIST, LOOKUP, PING, REGISTER, RENEW, SET_TAGS, UNREGISTER, WATCH},
+    contract::{COUNT, LIST, LOOKUP, PING, REGISTER, RENEW, SET_TAGS, SHARE, UNREGISTER, WATCH},
     query::{NamePage, NameQuery},
     record::{Record, RegisterRequest},
     registry::Lease,
+    share::ShareRule,
 };
 use crate::net::{
     rpc::{
@@ -90,7 +91,7 @@ impl NamingClient {
         self.0.call(&UNREGISTER, &args).await
     }
 
-    /// Returns every registration of a name, the live ones first.
+    /// Returns every registration of a name, the caller's own first, then the live ones.
     ///
     /// # Errors
     /// [`crate::net::rpc::error::Code::NotFound`], or those of every call.
@@ -113,6 +114,14 @@ impl NamingClient {
     pub async fn set_tags(&self, name: &str, tags: &[String]) -> Result<u64, CallError> {
         let args = (name.to_owned(), tags.to_vec());
         self.0.call(&SET_TAGS, &args).await
+    }
+
+    /// Changes who else may register under the caller's name; returns the registry's revision.
+    ///
+    /// # Errors
+    /// As [`super::NameRegistry::set_share`], or those of every call.
+    pub async fn share(&self, name: &str, rule: ShareRule) -> Result<u64, CallError> {
+        self.0.call(&SHARE, &(name.to_owned(), rule)).await
     }
 
     /// Returns the number of records.

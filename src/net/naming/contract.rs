@@ -5,6 +5,7 @@ use super::{
     query::{NamePage, NameQuery},
     record::{Record, RegisterRequest},
     registry::Lease,
+    share::ShareRule,
 };
 use crate::net::{
     rpc::service::{Method, NoArgs, StreamMethod},
@@ -14,7 +15,7 @@ use crate::net::{
 pub(super) const REGISTER: Method<(RegisterRequest,), Lease> = Method::new(
     "register(request: map) -> map",
     "Registers an object, or replaces the caller's own. Request: name, uri, tags (list), lease_ms (15000; 0 \
-     is for ever), exclusive.",
+     is for ever), share (owner, members or anyone).",
 )
 .requires(Role::Member);
 
@@ -32,7 +33,7 @@ pub(super) const UNREGISTER: Method<(String, Option<bool>), usize> = Method::new
 
 pub(super) const LOOKUP: Method<(String,), Vec<Record>> = Method::new(
     "lookup(name: str) -> list",
-    "Returns every registration of a name: URI, key, tags and health, the live ones first.",
+    "Returns every registration of a name: URI, key, tags and health; the caller's own first, then the live ones.",
 );
 
 pub(super) const LIST: Method<(Option<NameQuery>,), NamePage> = Method::new(
@@ -43,6 +44,12 @@ pub(super) const LIST: Method<(Option<NameQuery>,), NamePage> = Method::new(
 pub(super) const SET_TAGS: Method<(String, Vec<String>), u64> = Method::new(
     "set_tags(name: str, tags: list) -> int",
     "Replaces the tags of the caller's registration.",
+)
+.requires(Role::Member);
+
+pub(super) const SHARE: Method<(String, ShareRule), u64> = Method::new(
+    "share(name: str, with: str) -> int",
+    "Changes who may register under the caller's name: owner, members or anyone.",
 )
 .requires(Role::Member);
 

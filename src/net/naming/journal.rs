@@ -18,6 +18,8 @@ use crate::net::{
 pub struct StoredRegistration {
     /// The id with which the owner renews it.
     pub id: u64,
+    /// The id of the owner's first registration of the name: the one with the smallest owns the name.
+    pub since: u64,
     /// The record; its health is not significant.
     pub record: Record,
 }

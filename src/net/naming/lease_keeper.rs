@@ -25,6 +25,8 @@ pub enum LeaseStatus {
     Pending,
     /// Registered, and renewed in time.
     Held,
+    /// Another owner has the name and does not share it; another attempt follows.
+    Taken(CallError),
     /// The last attempt failed; the next one follows.
     Failing(CallError),
     /// The naming server refused, and another attempt would not help.
@@ -71,6 +73,12 @@ impl LeaseKeeper {
         .ok();
     }
 
+    /// Keeps the registration alive until `stop`, and leaves it as it is then: the naming server stops too, and
+    /// knows it at its next start.
+    pub async fn run_with_server(self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.maintain()).await;
+    }
+
     /// Registers and renews; ends only when the naming server refuses permanently.
     async fn maintain(&self) {
         let mut backoff = Backoff::default();
@@ -90,7 +98,10 @@ impl LeaseKeeper {
                     return self.set(LeaseStatus::Refused(error));
                 }
                 Err(error) => {
-                    self.set(LeaseStatus::Failing(error));
+                    self.set(match is_taken(&error) {
+                        true => LeaseStatus::Taken(error),
+                        false => LeaseStatus::Failing(error),
+                    });
                     sleep(backoff.next_delay()).await;
                 }
             }
@@ -150,6 +161,10 @@ impl LeaseKeeper {
             changed
         });
     }
+}
+
+fn is_taken(error: &CallError) -> bool {
+    matches!(error, CallError::Remote(remote) if remote.code == Code::Exists)
 }
 
 /// Reports whether another attempt may succeed after this refusal.

@@ -18,6 +18,7 @@ mod query;
 mod record;
 mod registry;
 mod server;
+mod share;
 mod turn;
 mod watcher;
 
@@ -31,6 +32,7 @@ pub use self::{
     record::{Health, MAX_NAME, MAX_TAG, MAX_TAGS, Millis, Record, RegisterRequest, check_name},
     registry::{Eviction, Lease, MAX_INSTANCES, NameRegistry, NameUsage, NamingLimits},
     server::NamingServer,
+    share::ShareRule,
 };
 
 /// The name under which the naming server is exposed and registered.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::{Duration, Instant};
 
-use super::{Health, NamingClient, Record, connector::RemoteObject};
+use super::{NamingClient, Record, connector::RemoteObject};
 use crate::{net::rpc::error::CallError, value::Value};
 
 /// Calls the objects that are registered under one name.
@@ -92,20 +92,25 @@ impl Proxy {
         }))
     }
 
-    /// Starts at the next server every time. Suspect ones come after live ones, and those that could not be
+    /// Starts at the caller's own server, otherwise at the next one every time. Suspect ones come after live ones, and those that could not be
     /// reached a moment ago come last.
     fn order_candidates(
         &self,
         mut records: Vec<Record>,
     ) -> Vec<(Record, Result<RemoteObject, CallError>)> {
-        let live = records
-            .iter()
-            .filter(|record| record.health == Health::Live)
-            .count();
-        if live > 1 {
-            let next = self.next.fetch_add(1, Ordering::Relaxed) % live;
-            if let Some(live) = records.get_mut(..live) {
-                live.rotate_left(next);
+        let key = self.naming.client().key();
+        // Its own server comes first: others that share the name cannot take its calls.
+        let rank = |record: &Record| match record.is_live() {
+            true => usize::from(record.owner != key),
+            false => 2,
+        };
+        records.sort_by_key(rank);
+        let start = records.partition_point(|record| rank(record) < 1);
+        let end = records.partition_point(|record| rank(record) < 2);
+        if end > start + 1 {
+            let next = self.next.fetch_add(1, Ordering::Relaxed) % (end - start);
+            if let Some(others) = records.get_mut(start..end) {
+                others.rotate_left(next);
             }
         }
         let connect = |record: Record| {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::share::ShareRule;
 use crate::{
     net::{rpc::error::RemoteError, trust::principal::Principal, uri::Uri},
     spoofing::{find_invisible, has_mixed_scripts},
@@ -57,11 +58,17 @@ pub struct Record {
     pub lease_ms: Option<Millis>,
     /// The state of its lease.
     pub health: Health,
-    /// Set if no other owner may register this name.
-    pub exclusive: bool,
+    /// Who else may register under this name, if this is the registration of its owner.
+    pub share: ShareRule,
 }
 
 impl Record {
+    /// Reports whether its lease was renewed in time.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        matches!(self.health, Health::Live)
+    }
+
     /// Reports whether the name mixes scripts that are not written together, so that it may be mistaken for
     /// another name.
     #[must_use]
@@ -109,9 +116,10 @@ pub struct RegisterRequest {
     /// The lease in milliseconds: 0 is for ever, `None` the default of 15 s.
     #[serde(default)]
     pub lease_ms: Option<Millis>,
-    /// Set to own the name alone.
+    /// Who else may register under this name. `None` keeps the rule of the caller's own registration before,
+    /// or takes that of the owner that shares the name; otherwise nobody may.
     #[serde(default)]
-    pub exclusive: bool,
+    pub share: Option<ShareRule>,
 }
 
 impl RegisterRequest {
@@ -122,7 +130,7 @@ impl RegisterRequest {
             uri,
             tags: Vec::new(),
             lease_ms: None,
-            exclusive: false,
+            share: None,
         }
     }
 

@@ -5,12 +5,13 @@ mod eviction;
 mod expiry;
 mod instance;
 mod listing;
+mod sharing;
 mod snapshot;
 mod undo;
 mod usage;
 
 use std::{
-    collections::{BTreeMap, btree_map},
+    collections::{BTreeMap, HashMap, btree_map},
     sync::Arc,
 };
 
@@ -90,6 +91,8 @@ pub struct NameRegistry {
     changes: ChangeLog,
     last_id: u64,
     usages: Usages,
+    /// The names of the node's services, with their owner.
+    reserved: HashMap<Box<str>, Principal>,
 }
 
 impl NameRegistry {
@@ -105,8 +108,8 @@ impl NameRegistry {
     /// Registers an object, or replaces that of the same principal under the name.
     ///
     /// # Errors
-    /// [`Code::Exists`] when another owner has the name exclusively, or has it and the request is
-    /// exclusive; [`Code::Denied`] for readers; [`Code::QuotaExceeded`] and [`Code::Overloaded`] at a limit.
+    /// [`Code::Exists`] when another owner has the name and does not share it, or the request does not;
+    /// [`Code::Denied`] for readers; [`Code::QuotaExceeded`] and [`Code::Overloaded`] at a limit.
     pub fn register(
         &mut self,
         now: Millis,
@@ -126,26 +129,11 @@ impl NameRegistry {
     ) -> Result<(Lease, Undo), RemoteError> {
         caller.require_role(Role::Member)?;
         let (request, lease) = request.validate()?;
-        let instances = self.names.get(&*request.name).into_iter().flatten();
-        let mut own = None;
-        let mut sharing = 0;
-        for instance in instances {
-            if instance.owner == caller.principal {
-                own = Some(instance.encoded_len(&request.name));
-                continue;
-            }
-            sharing += 1;
-            if instance.exclusive || request.exclusive {
-                return Err(RemoteError::new(
-                    Code::Exists,
-                    format!(
-                        "`{}` is already registered by {}; choose another name",
-                        request.name,
-                        instance.owner.fingerprint()
-                    ),
-                ));
-            }
-        }
+        let instances = self.names.get(&*request.name).map(Vec::as_slice);
+        let instances = instances.unwrap_or_default();
+        let own = instances.iter().find(|i| i.owner == caller.principal);
+        let share = self.consent(caller, &request, own)?;
+        let sharing = instances.len() - usize::from(own.is_some());
         if sharing >= self.limits.instances.min(MAX_INSTANCES) {
             return Err(RemoteError::new(
                 Code::Overloaded,
@@ -155,15 +143,18 @@ impl NameRegistry {
                 ),
             ));
         }
+        let id = self.last_id + 1;
         let instance = Instance {
-            id: self.last_id + 1,
+            id,
             owner: caller.principal,
             uri: request.uri,
             tags: request.tags.into_iter().map(Into::into).collect(),
             lease: lease.map(|lease| (lease, now)),
             health: Health::Live,
-            exclusive: request.exclusive,
+            since: own.map_or(id, |own| own.since),
+            share,
         };
+        let own = own.map(|own| own.encoded_len(&request.name));
         let bytes = instance.encoded_len(&request.name);
         self.usages.check(&self.limits, caller, bytes, own)?;
         self.last_id += 1;
@@ -171,10 +162,11 @@ impl NameRegistry {
             Some((name, _)) => Arc::clone(name),
             None => request.name.into(),
         };
-        let replaced = self.remove_where(&name, |instance| instance.owner == caller.principal);
+        let mut replaced = self.remove_unshared(&name, caller.principal, share);
+        replaced.extend(self.remove_where(&name, |i| i.owner == caller.principal));
         let undo = Undo::new(&name, &instance, replaced);
         let lease = Lease {
-            id: instance.id,
+            id,
             lease_ms: lease,
             revision: self.revision() + 1,
         };
@@ -307,12 +299,7 @@ impl NameRegistry {
     ) -> Result<Undo, RemoteError> {
         caller.require_role(Role::Member)?;
         let tags = check_tags(tags)?;
-        let instances = self.names.get_key_value(name);
-        let found = instances.and_then(|(key, instances)| {
-            let own = instances.iter().find(|i| i.owner == caller.principal);
-            Some((Arc::clone(key), own?.clone()))
-        });
-        let Some((name, before)) = found else {
+        let Some((name, before)) = self.own_instance(caller, name) else {
             let message = format!("the caller has not registered `{}`", excerpt(name));
             return Err(RemoteError::not_found(message));
         };
@@ -329,7 +316,7 @@ impl NameRegistry {
 
     /// Restores a stored registration. It is suspect until its owner renews it, unless it needs no renewal.
     pub fn restore(&mut self, now: Millis, stored: StoredRegistration) {
-        let StoredRegistration { id, record } = stored;
+        let StoredRegistration { id, since, record } = stored;
         self.last_id = self.last_id.max(id);
         let instance = Instance {
             id,
@@ -341,7 +328,8 @@ impl NameRegistry {
                 Some(_) => Health::Suspect,
                 None => Health::Live,
             },
-            exclusive: record.exclusive,
+            since,
+            share: record.share,
         };
         self.insert(record.name.into(), instance);
     }
@@ -353,6 +341,7 @@ impl NameRegistry {
         let instance = instances.find(|instance| instance.owner == owner)?;
         Some(StoredRegistration {
             id: instance.id,
+            since: instance.since,
             record: instance.record(name),
         })
     }
@@ -417,6 +406,13 @@ impl NameRegistry {
                     owner: *owner,
                 }),
             })
+    }
+
+    /// Returns a copy of the caller's registration of a name.
+    fn own_instance(&self, caller: &Caller, name: &str) -> Option<(Arc<str>, Instance)> {
+        let (name, instances) = self.names.get_key_value(name)?;
+        let own = instances.iter().find(|i| i.owner == caller.principal)?;
+        Some((Arc::clone(name), own.clone()))
     }
 
     fn insert(&mut self, name: Arc<str>, instance: Instance) {

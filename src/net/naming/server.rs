@@ -10,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     NAME, change_log,
-    contract::{COUNT, LIST, LOOKUP, PING, REGISTER, RENEW, SET_TAGS, UNREGISTER, WATCH},
+    contract::{COUNT, LIST, LOOKUP, PING, REGISTER, RENEW, SET_TAGS, SHARE, UNREGISTER, WATCH},
     journal::{Journal, JournalEntry, JournalHandle, PersistFuture, StoredRegistration},
     limiter::CallerLimiter,
     name_locks::NameLocks,
     query::{NamePage, NameQuery},
-    record::{MAX_NAME, Millis, RegisterRequest, check_text_len},
+    record::{MAX_NAME, Millis, Record, RegisterRequest, check_text_len},
     registry::{Eviction, Lease, NameRegistry, NameUsage, NamingLimits, PageScan, Undo},
+    share::ShareRule,
     turn::Turn,
     watcher::watch,
 };
@@ -137,14 +138,22 @@ impl NamingServer {
             .serve(&UNREGISTER, self, |server, caller, (name, all)| {
                 server.unregister_persisted(caller, name, all.unwrap_or(false))
             })
-            .serve(&LOOKUP, self, |server, _, (name,)| {
-                ready(server.registry().lookup(&name))
+            .serve(&LOOKUP, self, |server, caller, (name,)| {
+                let mut found = server.registry().lookup(&name);
+                if let Ok(records) = &mut found {
+                    let is_own = |record: &Record| record.owner == caller.principal;
+                    records.sort_by_key(|record| !(record.is_live() && is_own(record)));
+                }
+                ready(found)
             })
             .serve(&LIST, self, |server, caller, (query,)| {
                 server.list(caller, query.unwrap_or_default())
             })
             .serve(&SET_TAGS, self, |server, caller, (name, tags)| {
                 server.set_tags_persisted(caller, name, tags)
+            })
+            .serve(&SHARE, self, |server, caller, (name, rule)| {
+                server.share_persisted(caller, name, rule)
             })
             .serve(&COUNT, self, |server, _, []| ready(Ok(server.count())))
             .serve(&PING, self, |_, _, []| ready(Ok(())))
@@ -154,6 +163,15 @@ impl NamingServer {
                     .and_then(|()| server.0.watches.acquire(caller.principal));
                 watch(server, permit, from, prefix)
             })
+    }
+
+    /// Reserves names for services of the node with this key: others register under them with its consent
+    /// only, also before the node has registered them.
+    pub fn reserve<'a>(&self, owner: Principal, names: impl IntoIterator<Item = &'a str>) {
+        let mut registry = self.registry();
+        for name in names {
+            registry.reserve(name, owner);
+        }
     }
 
     /// Registers an object of this process, such as the naming server itself, without storing it.
@@ -253,6 +271,19 @@ impl NamingServer {
     ) -> Result<u64, RemoteError> {
         self.persist(name.clone(), move |registry, _| {
             let undo = registry.set_tags_undoable(&caller, &name, tags)?;
+            Ok((registry.revision(), Some(undo)))
+        })
+        .await
+    }
+
+    async fn share_persisted(
+        self,
+        caller: Caller,
+        name: String,
+        rule: ShareRule,
+    ) -> Result<u64, RemoteError> {
+        self.persist(name.clone(), move |registry, _| {
+            let undo = registry.set_share_undoable(&caller, &name, rule)?;
             Ok((registry.revision(), Some(undo)))
         })
         .await

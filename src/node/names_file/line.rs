@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::net::{
-    naming::{Health, JournalEntry, Record, StoredRegistration},
+    naming::{Health, JournalEntry, Record, ShareRule, StoredRegistration},
     trust::principal::Principal,
     uri::Uri,
 };
@@ -38,7 +38,8 @@ pub(super) struct PutLine<'a> {
     uri: Cow<'a, Uri>,
     tags: Cow<'a, [String]>,
     lease_ms: Option<u64>,
-    exclusive: bool,
+    since: u64,
+    share: ShareRule,
 }
 
 /// An owner, written as elsewhere: a key as its 52 characters.
@@ -68,7 +69,8 @@ impl<'a> From<&'a StoredRegistration> for JournalLine<'a> {
             uri: Cow::Borrowed(&record.uri),
             tags: Cow::Borrowed(&record.tags),
             lease_ms: record.lease_ms,
-            exclusive: record.exclusive,
+            since: stored.since,
+            share: record.share,
         })
     }
 }
@@ -93,6 +95,7 @@ impl From<PutLine<'_>> for StoredRegistration {
     fn from(line: PutLine<'_>) -> Self {
         Self {
             id: line.id,
+            since: line.since,
             record: Record {
                 name: line.name.into_owned(),
                 uri: line.uri.into_owned(),
@@ -100,7 +103,7 @@ impl From<PutLine<'_>> for StoredRegistration {
                 tags: line.tags.into_owned(),
                 lease_ms: line.lease_ms,
                 health: Health::Suspect,
-                exclusive: line.exclusive,
+                share: line.share,
             },
         }
     }

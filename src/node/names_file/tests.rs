@@ -1,11 +1,12 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::net::naming::{Health, Record};
+use crate::net::naming::{Health, Record, ShareRule};
 
 fn registration(name: &str, id: u64) -> StoredRegistration {
     StoredRegistration {
         id,
+        since: 1,
         record: Record {
             name: name.into(),
             uri: "distro:x@127.0.0.1:1".parse().expect("a URI"),
@@ -13,7 +14,7 @@ fn registration(name: &str, id: u64) -> StoredRegistration {
             tags: vec!["a \"tag\"\n".into()],
             lease_ms: Some(15_000),
             health: Health::Suspect,
-            exclusive: true,
+            share: ShareRule::Members,
         },
     }
 }

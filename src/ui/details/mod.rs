@@ -100,6 +100,7 @@ pub(crate) fn rows(model: &Model, subject: &DetailsOf) -> Vec<DetailRow> {
                 line("owner", record.owner.to_string()),
                 line("state", record.health.as_str().into()),
                 line("lease", lease),
+                line("share", record.share.to_string()),
                 line("tags", record.tags.join(", ")),
                 line("", String::new()),
             ];

@@ -170,7 +170,7 @@ mod tests {
             tags: vec!["tag".into()],
             lease_ms: Some(15_000),
             health: Health::Live,
-            exclusive: false,
+            share: crate::net::naming::ShareRule::Owner,
         }
     }
 

@@ -179,7 +179,7 @@ pub(crate) fn names() -> Msg {
         tags: vec!["demo".into()],
         lease_ms,
         health,
-        exclusive: false,
+        share: crate::net::naming::ShareRule::Owner,
     };
     Msg::Names(NamesEvent::Changed(NamingEvent::Snapshot {
         revision: 4,

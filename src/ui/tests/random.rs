@@ -109,7 +109,7 @@ fn record((name, uri, key): (String, String, u8)) -> Record {
         } else {
             Health::Live
         },
-        exclusive: false,
+        share: crate::net::naming::ShareRule::Owner,
     }
 }
 

@@ -203,6 +203,14 @@ fn describe(change: &NameChange) -> (Tone, String) {
             reason: RemovalReason::Unregistered,
             ..
         } => (Tone::Plain, format!("{name} unregistered")),
+        NameChange::Removed {
+            name,
+            reason: RemovalReason::Unshared,
+            ..
+        } => (
+            Tone::Plain,
+            format!("{name} is no longer shared by its owner"),
+        ),
     }
 }
 

@@ -1,7 +1,10 @@
 //! One registration and its lease.
 
 use crate::net::{
-    naming::record::{Health, Millis, Record, encoded_len},
+    naming::{
+        record::{Health, Millis, Record, encoded_len},
+        share::ShareRule,
+    },
     trust::principal::Principal,
     uri::Uri,
 };
@@ -16,7 +19,9 @@ pub(in crate::net::naming) struct Instance {
     /// The lease, and the time of the last renewal.
     pub(super) lease: Option<(Millis, Millis)>,
     pub(super) health: Health,
-    pub(super) exclusive: bool,
+    /// The id of the owner's first registration of this name, of those that followed without a gap.
+    pub(super) since: u64,
+    pub(super) share: ShareRule,
 }
 
 impl Instance {
@@ -52,7 +57,7 @@ impl Instance {
             tags: self.tags.iter().map(ToString::to_string).collect(),
             lease_ms: self.lease.map(|(lease, _)| lease),
             health: self.health,
-            exclusive: self.exclusive,
+            share: self.share,
         }
     }
 }

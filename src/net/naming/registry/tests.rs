@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::net::{
-    naming::query::{NamePage, NameQuery, SCAN_LIMIT},
+    naming::{
+        query::{NamePage, NameQuery, SCAN_LIMIT},
+        share::ShareRule,
+    },
     trust::key::PublicKey,
 };
 
@@ -24,6 +27,14 @@ fn admin() -> Caller {
 
 fn request(name: &str) -> RegisterRequest {
     RegisterRequest::new(name, "distro:x@127.0.0.1:1".parse().expect("a URI"))
+}
+
+/// A request by which the name is shared.
+fn shared(name: &str) -> RegisterRequest {
+    RegisterRequest {
+        share: Some(ShareRule::Anyone),
+        ..request(name)
+    }
 }
 
 fn names(listing: &NamePage) -> Vec<&str> {
@@ -111,28 +122,96 @@ fn the_same_key_replaces_and_the_old_lease_is_dead() {
 }
 
 #[test]
-fn a_name_is_shared_unless_somebody_wants_it_alone() {
+fn a_name_is_its_owners_alone_unless_the_owner_shares_it() {
     let mut registry = NameRegistry::default();
     registry.register(0, &who(1), request("s")).expect("free");
+    let refused = |registry: &mut NameRegistry, request| {
+        let refused = registry.register(0, &who(3), request).expect_err("taken");
+        assert_eq!(refused.code, Code::Exists);
+        assert!(
+            refused.message.contains(&who(1).principal.fingerprint()),
+            "{refused}"
+        );
+    };
+    refused(&mut registry, request("s"));
+    refused(&mut registry, shared("s"));
+    registry
+        .set_share(&who(1), "s", ShareRule::Members)
+        .expect("its own");
     registry.register(0, &who(2), request("s")).expect("shared");
     assert_eq!(registry.lookup("s").expect("there").len(), 2);
+    // Who wants it alone does not get it.
     let alone = RegisterRequest {
-        exclusive: true,
+        share: Some(ShareRule::Owner),
         ..request("s")
     };
-    let refused = registry.register(0, &who(3), alone).expect_err("taken");
-    assert_eq!(refused.code, Code::Exists);
-    assert!(
-        refused.message.contains(&who(1).principal.fingerprint()),
-        "{refused}"
-    );
+    refused(&mut registry, alone);
+    // Only the first decides, also after it has registered again.
+    registry.register(5, &who(1), request("s")).expect("own");
+    let denied = registry.set_share(&who(2), "s", ShareRule::Owner);
+    assert_eq!(denied.expect_err("not its own").code, Code::Denied);
+    registry
+        .set_share(&who(1), "s", ShareRule::Owner)
+        .expect("its own");
+    let left = registry.lookup("s").expect("there");
+    assert_eq!(left.len(), 1, "the consent is withdrawn");
+    assert_eq!(left[0].owner, who(1).principal);
+    refused(&mut registry, request("s"));
+}
 
-    let mine = RegisterRequest {
-        exclusive: true,
-        ..request("mine")
+#[test]
+fn a_gateway_registers_where_anyone_may_and_a_key_where_members_may() {
+    let gateway = Caller {
+        principal: Principal::Gateway(([127, 0, 0, 1], 9090).into()),
+        role: Role::Member,
     };
-    registry.register(0, &who(1), mine).expect("free");
-    assert!(registry.register(0, &who(2), request("mine")).is_err());
+    let mut registry = NameRegistry::default();
+    for (rule, key, program) in [
+        (ShareRule::Owner, false, false),
+        (ShareRule::Members, true, false),
+        (ShareRule::Anyone, true, true),
+    ] {
+        let name = rule.as_str();
+        let register = RegisterRequest {
+            share: Some(rule),
+            ..request(name)
+        };
+        registry.register(0, &who(1), register).expect("free");
+        let registered = registry.register(0, &gateway, request(name));
+        assert_eq!(registered.is_ok(), program, "{rule}");
+        let registered = registry.register(0, &who(2), request(name));
+        assert_eq!(registered.is_ok(), key, "{rule}");
+    }
+}
+
+#[test]
+fn a_reserved_name_is_the_nodes_also_before_it_has_registered_it() {
+    let mut registry = NameRegistry::default();
+    registry
+        .register(0, &who(1), shared("server"))
+        .expect("free");
+    registry.reserve("server", admin().principal);
+    for register in [request("server"), shared("server")] {
+        let refused = registry.register(0, &who(2), register);
+        assert_eq!(refused.expect_err("reserved").code, Code::Exists);
+    }
+    registry
+        .register(0, &admin(), request("server"))
+        .expect("its own");
+    let left = registry.lookup("server").expect("there");
+    assert_eq!(left.len(), 1, "without its consent nobody else has it");
+    assert_eq!(left[0].owner, admin().principal);
+    registry
+        .set_share(&admin(), "server", ShareRule::Members)
+        .expect("its own");
+    registry
+        .register(0, &who(1), request("server"))
+        .expect("shared");
+    // Nobody inherits it while the node is away.
+    registry.unregister(&admin(), "server", false).expect("own");
+    let denied = registry.set_share(&who(1), "server", ShareRule::Owner);
+    assert_eq!(denied.expect_err("not its own").code, Code::Denied);
+    assert!(registry.register(0, &who(2), request("server")).is_err());
 }
 
 #[test]
@@ -299,10 +378,10 @@ fn the_registry_is_bounded() {
         instances: 1,
         ..NamingLimits::default()
     });
-    registry.register(0, &who(1), request("a")).expect("room");
+    registry.register(0, &who(1), shared("a")).expect("room");
     assert_eq!(
         registry
-            .register(0, &who(2), request("a"))
+            .register(0, &who(2), shared("a"))
             .expect_err("shared by too many")
             .code,
         Code::Overloaded
@@ -335,8 +414,16 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     proptest::collection::vec(step, 0..60)
 }
 
-/// The model: for each (name, owner) the lease id, when it was renewed and whether it is exclusive.
-type Model = BTreeMap<(String, u8), (u64, Millis, bool)>;
+/// The model: for each (name, owner) the lease id, when it was renewed, whether it is the owner's alone, and
+/// the id of the first registration.
+type Model = BTreeMap<(String, u8), (u64, Millis, bool, u64)>;
+
+/// Returns true if another one owns the name and does not share it, false if it does.
+fn other_owner(model: &Model, name: &str, owner: u8) -> Option<bool> {
+    let of_name = model.iter().filter(|((n, _), _)| n == name);
+    let ((_, first), (_, _, alone, _)) = of_name.min_by_key(|(_, (.., since))| *since)?;
+    (*first != owner).then_some(*alone)
+}
 
 proptest! {
     #[test]
@@ -349,14 +436,20 @@ proptest! {
             match step {
                 Operation::RegisterRequest(name, owner, exclusive) => {
                     let name = format!("n{name}");
-                    let taken = model.iter().any(|((n, o), (.., x))| {
-                        *n == name && *o != owner && (*x || exclusive)
-                    });
-                    let register = RegisterRequest { exclusive, ..request(&name) };
+                    let other = other_owner(&model, &name, owner);
+                    let taken = other.is_some_and(|alone| alone || exclusive);
+                    let share = Some(if exclusive { ShareRule::Owner } else { ShareRule::Anyone });
+                    let register = RegisterRequest { share, ..request(&name) };
+                    let since = model.get(&(name.clone(), owner)).map(|(.., since)| *since);
                     let lease = registry.register(now, &who(owner), register);
                     prop_assert_eq!(lease.is_err(), taken);
                     if let Ok(lease) = lease {
-                        model.insert((name, owner), (lease.id, now, exclusive));
+                        if other.is_none() && exclusive {
+                            model.retain(|(n, _), _| *n != name);
+                        }
+                        let key = (name, owner);
+                        let since = since.unwrap_or(lease.id);
+                        model.insert(key, (lease.id, now, exclusive, since));
                     }
                 }
                 Operation::Renew(name, owner) => {
@@ -364,7 +457,7 @@ proptest! {
                     let id = model.get(&key).map_or(0, |(id, ..)| *id);
                     let renewed = registry.renew(now, &who(owner), &key.0, id);
                     prop_assert_eq!(renewed.is_ok(), id != 0);
-                    if let Some((_, at, _)) = model.get_mut(&key) {
+                    if let Some((_, at, ..)) = model.get_mut(&key) {
                         *at = now;
                     }
                 }
@@ -376,11 +469,11 @@ proptest! {
                 Operation::Wait(ms) => {
                     now += ms;
                     registry.advance(now);
-                    model.retain(|_, (_, renewed, _)| now < *renewed + 15_000);
+                    model.retain(|_, (_, renewed, ..)| now < *renewed + 15_000);
                 }
             }
             prop_assert_eq!(registry.count(), model.len());
-            for ((name, owner), (_, renewed, _)) in &model {
+            for ((name, owner), (_, renewed, ..)) in &model {
                 let found = registry.lookup(name).expect("in the model");
                 let record = found.iter().find(|r| r.owner == who(*owner).principal).expect("owned");
                 let suspect = now >= renewed + 10_000;
@@ -413,7 +506,7 @@ proptest! {
 fn an_evicted_owner_loses_its_names() {
     let mut registry = NameRegistry::new(NamingLimits::default());
     for name in ["a", "b", "c"] {
-        let request = || request(name);
+        let request = || shared(name);
         registry.register(0, &who(1), request()).expect("room");
         registry.register(0, &who(2), request()).expect("room");
     }

@@ -57,7 +57,11 @@ impl NameRegistry {
                 instance.lease = current.lease;
                 instance.health = current.health;
             }
-            self.insert(Arc::clone(&name), instance);
+            // Another owner may have registered again meanwhile.
+            let instances = self.names.get(&name).into_iter().flatten();
+            if instances.into_iter().all(|i| i.owner != instance.owner) {
+                self.insert(Arc::clone(&name), instance);
+            }
         }
     }
 }

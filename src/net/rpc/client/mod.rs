@@ -31,7 +31,7 @@ use crate::{
             stream::ResetOnDrop,
             transport::{ALPN, READ_ALPN},
         },
-        trust::{identity::Identity, peer_addr::PeerAddr},
+        trust::{identity::Identity, key::PublicKey, peer_addr::PeerAddr},
     },
     value::{Encoded, Value},
 };
@@ -106,6 +106,12 @@ impl Client {
             protocol: READ_ALPN,
             pool: Mutex::default(),
         }))
+    }
+
+    /// Returns the key of this process.
+    #[must_use]
+    pub fn key(&self) -> PublicKey {
+        self.0.identity.public()
     }
 
     /// Calls a method and returns its result. `deadline` bounds everything: connecting, waiting for a

@@ -6,6 +6,7 @@ use super::busy_after;
 use crate::{
     net::{
         admission::MemberStatus,
+        naming::NameUsage,
         trust::{key::PublicKey, members::Member, role::Role},
     },
     node::UpstreamStatus,
@@ -38,6 +39,7 @@ pub(crate) fn members_and_upstreams() -> Membership {
         connections,
         calls: 0,
         call_bytes: 0,
+        names: NameUsage::default(),
     };
     let mut delegated = peer(4, Role::Read, "db2", 1);
     delegated.via = Some(key(9));
