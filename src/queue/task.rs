@@ -224,6 +224,21 @@ pub struct Task {
 }
 
 impl Task {
+    /// The number of attempts as text for people: `2 of 5`, and `2 of 5 since the last retry` for a task
+    /// that was retried by hand, if its history shows earlier attempts.
+    #[must_use]
+    pub fn attempts_text(&self) -> String {
+        let text = format!("{} of {}", self.attempts, self.max_attempts);
+        // A run that succeeded, or has not ended, is not in the history.
+        let unrecorded = matches!(self.state, State::Running | State::Succeeded);
+        let known = self.attempts_history.len() + usize::from(unrecorded);
+        if known > usize::from(self.attempts) {
+            format!("{text} since the last retry")
+        } else {
+            text
+        }
+    }
+
     /// The result, or else the error, as text for people.
     #[must_use]
     pub fn output(&self) -> Option<Cow<'_, str>> {

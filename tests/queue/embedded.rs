@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use distro_tui::queue::{
-    broker::{Broker, CancelOutcome, Control, Inspect, Submit},
+    broker::{Broker, BulkAction, CancelOutcome, Control, Inspect, Submit},
     capabilities::Operation,
     error::BrokerError,
     event::Event,
     options::BrokerLimits,
     options::TaskOptions,
+    query::Filter,
     state::State,
 };
 
-use crate::support::{Setup, all, submit, sum, task, until};
+use crate::support::{Setup, all, count, submit, sum, task, until};
 
 #[tokio::test]
 async fn a_task_that_never_waits_holds_up_neither_the_dispatcher_nor_the_quit() {
@@ -115,4 +116,34 @@ async fn every_operation_is_supported() {
     let missing = |operation: &Operation| !subject.broker.capabilities().supports(*operation);
     let missing: Vec<Operation> = Operation::ALL.into_iter().filter(missing).collect();
     assert_eq!(missing, []);
+}
+
+#[tokio::test]
+async fn a_stop_during_a_bulk_action_keeps_exactly_what_it_reports() {
+    const TASKS: usize = 20_000;
+    let setup = Setup::in_a_file();
+    let engine = setup.engine(1, BrokerLimits::default());
+    let broker = &engine.broker;
+    broker.pause(None).await.expect("answers");
+    all(broker, vec![sum(1, 1); TASKS]).await;
+    let bulk = broker.bulk(BulkAction::Cancel, Filter::default());
+    let stop = async {
+        while count(broker, State::Cancelled).await == 0 {}
+        broker.shutdown(Duration::from_secs(1)).await
+    };
+    let (outcome, report) = tokio::join!(bulk, stop);
+    let done = match outcome {
+        Ok(outcome) => outcome.done,
+        Err(BrokerError::PartialBulk { done, source }) => {
+            assert_eq!(*source, BrokerError::Closed);
+            done
+        }
+        Err(other) => panic!("{other}"),
+    };
+    assert_eq!(report.expect("stops").unstarted, TASKS - done);
+    drop(engine);
+
+    let engine = setup.engine(0, BrokerLimits::default());
+    assert_eq!(count(&engine.broker, State::Cancelled).await, done);
+    assert_eq!(count(&engine.broker, State::Queued).await, TASKS - done);
 }

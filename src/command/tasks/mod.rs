@@ -176,7 +176,7 @@ async fn show(broker: &dyn Broker, id: TaskId, mut out: Output) -> CmdResult {
 
 fn facts(task: &Task) -> Vec<(&'static str, String)> {
     let at = |at: Option<_>| at.and_then(time).unwrap_or_default();
-    let attempts = format!("{} of {}", task.attempts, task.max_attempts);
+    let attempts = task.attempts_text();
     let facts = [
         ("task", task.id.to_string()),
         ("state", task.state.as_str().to_owned()),

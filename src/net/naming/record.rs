@@ -1,11 +1,14 @@
 //! Records and registration requests.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::share::ShareRule;
 use crate::{
     net::{rpc::error::RemoteError, trust::principal::Principal, uri::Uri},
     spoofing::{find_invisible, has_mixed_scripts},
+    text::fmt_duration,
 };
 
 /// Milliseconds on a monotonic clock with any origin.
@@ -142,8 +145,10 @@ impl RegisterRequest {
             0 => None,
             ms if (SHORTEST_LEASE..=LONGEST_LEASE).contains(&ms) => Some(ms),
             ms => {
+                let [lease, shortest, longest] = [ms, SHORTEST_LEASE, LONGEST_LEASE]
+                    .map(|lease| fmt_duration(Duration::from_millis(lease)));
                 return Err(RemoteError::bad_arguments(format!(
-                    "a lease of {ms} ms is outside {SHORTEST_LEASE} ms to {LONGEST_LEASE} ms; 0 is for ever"
+                    "a lease of {lease} is outside {shortest} to {longest}; 0 is for ever"
                 )));
             }
         };

@@ -308,3 +308,33 @@ fn contains(text: &str, wanted: &str) -> bool {
             .windows(wanted.len())
             .any(|window| window.eq_ignore_ascii_case(wanted))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_count_from_the_last_retry_and_say_so() {
+        let row = Row::new(1, "add".into(), "[]".into(), Timestamp(1));
+        let mut task = row.to_task(None);
+        let failed = Attempt {
+            worker: None,
+            wait_time: Duration::ZERO,
+            started_at: Timestamp(1),
+            run_time: Duration::ZERO,
+            error: "broken".into(),
+        };
+        task.max_attempts = 2;
+        task.attempts = 2;
+        task.attempts_history = vec![failed.clone(); 2];
+        task.state = State::Failed;
+        assert_eq!(task.attempts_text(), "2 of 2");
+        // It is retried by hand, and its first attempt succeeds.
+        (task.state, task.attempts) = (State::Succeeded, 1);
+        assert_eq!(task.attempts_text(), "1 of 2 since the last retry");
+        // Both attempts after the retry fail.
+        task.attempts_history = vec![failed; 4];
+        (task.state, task.attempts) = (State::Failed, 2);
+        assert_eq!(task.attempts_text(), "2 of 2 since the last retry");
+    }
+}

@@ -146,11 +146,7 @@ fn task_rows(model: &Model, task: &Task) -> Vec<DetailRow> {
     if let Some(result) = &task.result {
         add("result", result.to_string(), StyleRole::Good);
     }
-    add(
-        "attempts",
-        format!("{} of {}", task.attempts, task.max_attempts),
-        StyleRole::Text,
-    );
+    add("attempts", task.attempts_text(), StyleRole::Text);
     add("priority", task.priority.to_string(), StyleRole::Text);
     if let Some(queue) = &task.queue {
         add("queue", queue.to_string(), StyleRole::Text);
