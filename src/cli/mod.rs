@@ -136,8 +136,14 @@ impl FromArgMatches for Cli {
             mut screen,
             command,
         } = Program::from_arg_matches(matches)?;
-        let text = |id| given.value::<String>(id).cloned();
-        global.connect = text("connect").or(global.connect);
+        let connect = given.value::<String>("connect").cloned();
+        if connect.as_ref().is_some_and(|text| text.trim().is_empty()) {
+            // Without it the command would act on the node of this machine.
+            let why =
+                "--connect is empty; if it comes from a shell variable, the variable is not set";
+            return Err(clap::Error::raw(clap::error::ErrorKind::InvalidValue, why));
+        }
+        global.connect = connect.or(global.connect);
         global.config = given.value("config").cloned().or(global.config);
         screen.read_only |= given.flag("read_only");
         Ok(Self {

@@ -373,6 +373,20 @@ fn an_empty_argument_is_an_error_of_every_command() {
         &["add", "2", "3", "--queue", ""],
         &["ticket", "--expires", ""],
         &["ticket", "--role", ""],
+        &["--connect", "", "tasks", "purge", "--all"],
+        &["tasks", "purge", "--all", "--connect", " "],
+        &["--data-dir", "", "tasks", "list"],
+        &["tasks", "list", "--data-dir", ""],
+        &["--config", "", "tasks", "list"],
+        &["serve", "--log-file", ""],
+        &["serve", "--join", ""],
+        &["serve", "--label", ""],
+        &["serve", "--disable", ""],
+        &["serve", "--workers", ""],
+        &["serve", "--listen", ""],
+        &["serve", "--advertise", ""],
+        &["serve", "--metrics", ""],
+        &["serve", "--retention", ""],
     ] {
         let (code, text) = error_of(args, &[], "");
         assert_eq!(code, Some(2), "{args:?}: {text}");
