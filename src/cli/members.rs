@@ -53,7 +53,7 @@ pub struct JoinArgs {
 /// `leave`
 #[derive(Debug, Clone, Args)]
 pub struct LeaveArgs {
-    /// Key prefix of the upstream
+    /// The beginning of the upstream's key
     #[arg(value_parser = non_blank)]
     pub node: String,
 }

@@ -58,7 +58,7 @@ Files (defaults):
   key            $XDG_DATA_HOME/distro-tui/identity.pem       (~/.local/share)
   tasks          $XDG_DATA_HOME/distro-tui/tasks.db           (SQLite)
   names          $XDG_DATA_HOME/distro-tui/names.journal
-  members        $XDG_DATA_HOME/distro-tui/members.json       (known.json: joined nodes)
+  members        $XDG_DATA_HOME/distro-tui/members.json       (known.json: upstreams)
   log, crashes   $XDG_STATE_HOME/distro-tui/                  (~/.local/state)
 
 Examples:
@@ -172,7 +172,7 @@ pub struct GlobalArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Use another node: a ticket, or the key prefix of a joined node; `-` reads it from stdin, `@FILE`
+    /// Use another node: a ticket, or the beginning of an upstream's key; `-` reads it from stdin, `@FILE`
     /// from a file
     #[arg(
         long,
@@ -227,7 +227,7 @@ pub enum Command {
     /// List, pause and resume queues, and show statistics
     #[command(subcommand, visible_alias = "queues")]
     Queue(QueueCommand),
-    /// List members, and the nodes that this one has joined
+    /// List members, and upstreams: the nodes that this one has joined
     Members,
     /// Remove a member, close its connections and remove its names
     Revoke(RevokeArgs),
@@ -236,7 +236,7 @@ pub enum Command {
     Ticket(TicketArgs),
     /// Join another node with its ticket
     Join(JoinArgs),
-    /// Leave a joined node
+    /// Leave an upstream: a node that this one has joined
     Leave(LeaveArgs),
     /// Check that everything works, and suggest fixes
     Doctor(DoctorArgs),

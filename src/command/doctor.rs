@@ -271,6 +271,10 @@ async fn check_broker(node: &NodeHandle, report: &mut Report) {
     match broker.stats().await {
         Ok(stats) => {
             let (engine, workers) = (broker.engine(), pluralize(stats.desired_workers, "worker"));
+            let engine = match engine {
+                "embedded" => "embedded engine (part of the node)".to_owned(),
+                engine => format!("engine {engine}"),
+            };
             let text = match &stats.storage {
                 Some(storage) => format!("{engine}, durability {}, {workers}", storage.durability),
                 None => format!("{engine}, {workers}"),

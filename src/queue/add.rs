@@ -19,7 +19,10 @@ pub const MAX_SECONDS: f64 = 3_600.0;
 
 /// The arguments of the task.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "two numbers, such as [2, 3], and optionally seconds and failures, such as [2, 3, 1.5, 0]"
+)]
 pub struct Add {
     /// The first number.
     pub x: Number,

@@ -202,7 +202,14 @@ fn validate(task: &NewTask) -> Result<(), String> {
 }
 
 fn parse_args<A: DeserializeOwned>(args: &str) -> Result<A, String> {
-    serde_json::from_str(args).map_err(|e| e.to_string())
+    serde_json::from_str(args).map_err(|error| {
+        let text = error.to_string();
+        // Arguments are one line, in which nobody counts columns.
+        let text = text
+            .rsplit_once(" at line ")
+            .map_or(&*text, |(text, _)| text);
+        format!("the arguments do not fit: {text}")
+    })
 }
 
 #[cfg(test)]

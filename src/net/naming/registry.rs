@@ -300,7 +300,7 @@ impl NameRegistry {
         caller.require_role(Role::Member)?;
         let tags = check_tags(tags)?;
         let Some((name, before)) = self.own_instance(caller, name) else {
-            let message = format!("the caller has not registered `{}`", excerpt(name));
+            let message = format!("your key has not registered `{}`", excerpt(name));
             return Err(RemoteError::not_found(message));
         };
         let mut after = before.clone();
