@@ -40,17 +40,22 @@ pub(crate) struct RawClient {
 impl RawClient {
     /// A raw client whose handshakes are as they should be.
     pub(crate) fn new(protocol: &[u8]) -> Self {
-        Self::with_socket(protocol, socket())
+        Self::with_key(protocol, &generate())
+    }
+
+    /// A raw client with the key of a key file.
+    pub(crate) fn with_key(protocol: &[u8], pem: &str) -> Self {
+        Self::with_socket(protocol, pem, socket())
     }
 
     /// A raw client that proves its address when it is asked to, and receives nothing else: its handshakes
     /// stay half open.
     pub(crate) fn half_deaf() -> Self {
-        Self::with_socket(CALLS, Arc::new(HalfDeaf(socket())))
+        Self::with_socket(CALLS, &generate(), Arc::new(HalfDeaf(socket())))
     }
 
-    fn with_socket(protocol: &[u8], socket: Arc<dyn AsyncUdpSocket>) -> Self {
-        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("random numbers");
+    fn with_socket(protocol: &[u8], pem: &str, socket: Arc<dyn AsyncUdpSocket>) -> Self {
+        let pair = rcgen::KeyPair::from_pem(pem).expect("a key");
         let der = PrivatePkcs8KeyDer::from(pair.serialize_der());
         let signer = rustls::crypto::ring::sign::any_eddsa_type(&der).expect("a key");
         let spki = signer.public_key().expect("a key").as_ref().to_vec();
@@ -94,6 +99,11 @@ impl RawClient {
     pub(crate) async fn connect(&self, server: PeerAddr) -> Connection {
         self.dial(server.addr, 1).await.expect("connects")
     }
+}
+
+fn generate() -> String {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519);
+    pair.expect("random numbers").serialize_pem()
 }
 
 fn socket() -> Arc<dyn AsyncUdpSocket> {
