@@ -292,3 +292,30 @@ pub struct ShutdownReport {
     /// True if unfinished tasks are stored and continue with the next start.
     pub persisted: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipped_tasks_come_with_the_first_reasons() {
+        let mut outcome = BulkOutcome::default();
+        assert_eq!(outcome.skipped_text(), "");
+        outcome.skip(BrokerError::IncompletePayload(TaskId::Sequence(4)));
+        let one =
+            ", 1 skipped: #4 cannot run again: only a shortened text of its arguments is known";
+        assert_eq!(outcome.skipped_text(), one);
+        for _ in 0..2 * MAX_REASONS {
+            outcome.skip(BrokerError::Busy);
+        }
+        assert_eq!(outcome.reasons.len(), MAX_REASONS);
+        let text = outcome.skipped_text();
+        assert!(
+            text.starts_with(", 11 skipped: #4 ") && text.ends_with("; …"),
+            "{text}"
+        );
+        let mut sum = outcome.clone();
+        sum.add(outcome);
+        assert_eq!((sum.skipped, sum.reasons.len()), (22, MAX_REASONS));
+    }
+}

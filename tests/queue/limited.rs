@@ -54,7 +54,12 @@ fn shown(mut task: Task) -> Task {
     if task.payload.size() > MAX_ARGS {
         let text = task.payload.to_string();
         task.payload = Payload::Repr {
-            args: format!("{}…", &text[..MAX_ARGS]).into(),
+            args: text
+                .chars()
+                .take(MAX_ARGS)
+                .chain(['…'])
+                .collect::<String>()
+                .into(),
             kwargs: "".into(),
         };
     }
