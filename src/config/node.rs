@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Settings;
 use crate::{
-    net::{rpc::endpoint::PeerLimits, trust::members::JoinLimits},
+    net::{naming::NamingLimits, rpc::endpoint::PeerLimits, trust::members::JoinLimits},
     node::{BrokerOptions, NodeConfig},
     queue::{
         options::{BrokerLimits, MemberQuota, TimeLimits},
@@ -52,6 +52,11 @@ impl Settings {
             disabled: self.disable.value.clone(),
             delegated_role: self.upstream_members.value,
             peer_limits: self.peer_limits(),
+            naming_limits: NamingLimits {
+                names_per_key: self.names_per_key.value,
+                bytes_per_key: usize::try_from(self.name_bytes_per_key.value).unwrap_or(usize::MAX),
+                ..NamingLimits::DEFAULT
+            },
             join_limits: JoinLimits {
                 per_ticket: self.joins_per_ticket.value,
                 per_minute: self.joins_per_minute.value,

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     logging::LogLevel,
     net::{
+        naming::NamingLimits,
         rpc::{endpoint::PeerLimits, wire::MAX_FRAME},
         trust::{members::MAX_MEMBERS, role::Role},
     },
@@ -31,6 +32,10 @@ const MIN_FILE_SIZE: u64 = 1 << 20;
 const MAX_CONNECTIONS: usize = PeerLimits::DEFAULT.connections;
 /// The largest quota of calls in flight of one key.
 const MAX_CALLS: usize = 100_000;
+/// The largest quota of names of one key, which is the limit for all keys.
+const MAX_NAMES: usize = NamingLimits::DEFAULT.records;
+/// The smallest quota of bytes of names: it must hold some of the longest ones.
+const MIN_NAME_BYTES: u64 = 64 << 10;
 /// The smallest budget of bytes of calls: it must hold two frames of any size.
 const MIN_CALL_BYTES: u64 = 2 * MAX_FRAME as u64;
 
@@ -281,6 +286,23 @@ settings! {
         placeholder: "SIZE",
         default: "64MiB",
         example: "256MiB",
+        group: SettingGroup::Node,
+    }
+
+    /// Maximum number of names that one key registers. The node itself and admins have no such limit.
+    "names-per-key" as names_per_key: usize = |text| number(text, MAX_NAMES), {
+        placeholder: "COUNT",
+        default: "100000",
+        example: "1000",
+        group: SettingGroup::Node,
+    }
+
+    /// Maximum total size of the names that one key registers, with their URIs and tags and 256 bytes for
+    /// each.
+    "name-bytes-per-key" as name_bytes_per_key: u64 = |text| size(text, MIN_NAME_BYTES), {
+        placeholder: "SIZE",
+        default: "64MiB",
+        example: "4MiB",
         group: SettingGroup::Node,
     }
 

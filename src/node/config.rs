@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     net::{
+        naming::NamingLimits,
         rpc::endpoint::PeerLimits,
         trust::{members::JoinLimits, role::Role},
     },
@@ -39,6 +40,8 @@ pub struct NodeConfig {
     pub delegated_role: Role,
     /// The limits of what members use.
     pub peer_limits: PeerLimits,
+    /// The limits of registered names.
+    pub naming_limits: NamingLimits,
     /// The limits of joining.
     pub join_limits: JoinLimits,
     /// The components that do not run.
@@ -90,6 +93,7 @@ impl NodeConfig {
             discover: false,
             delegated_role: Role::Read,
             peer_limits: PeerLimits::DEFAULT,
+            naming_limits: NamingLimits::DEFAULT,
             join_limits: JoinLimits::default(),
             disabled: BTreeSet::new(),
         }

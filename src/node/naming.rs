@@ -22,7 +22,7 @@ use super::{
 use crate::{
     health::Findings,
     net::{
-        naming::{self, NamingClient, NamingLimits, NamingServer, RegisterRequest, ShareRule},
+        naming::{self, NamingClient, NamingServer, RegisterRequest, ShareRule},
         rpc::{
             client::Client,
             endpoint::Endpoint,
@@ -82,7 +82,7 @@ fn open(
     members: &Members,
     awaits_members: bool,
 ) -> Result<NamingServer, NodeError> {
-    let limits = NamingLimits::default();
+    let limits = config.naming_limits;
     let sync = match config.broker.store.durability {
         Durability::Memory => return Ok(NamingServer::new(limits)),
         Durability::Process => false,

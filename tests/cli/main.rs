@@ -126,7 +126,7 @@ fn settings_are_shown_with_where_they_come_from() {
     }
     let (output, _home) = run(&["config", "show", "--json"], &[], "");
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(shown.as_array().map(Vec::len), Some(30));
+    assert_eq!(shown.as_array().map(Vec::len), Some(32));
 }
 
 #[test]

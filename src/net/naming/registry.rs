@@ -51,15 +51,20 @@ pub struct NamingLimits {
     pub instances: usize,
 }
 
+impl NamingLimits {
+    /// The limits of a naming server by default.
+    pub const DEFAULT: Self = Self {
+        records: 1_000_000,
+        bytes: 512 << 20,
+        names_per_key: 100_000,
+        bytes_per_key: 64 << 20,
+        instances: MAX_INSTANCES,
+    };
+}
+
 impl Default for NamingLimits {
     fn default() -> Self {
-        Self {
-            records: 1_000_000,
-            bytes: 512 << 20,
-            names_per_key: 100_000,
-            bytes_per_key: 64 << 20,
-            instances: MAX_INSTANCES,
-        }
+        Self::DEFAULT
     }
 }
 
