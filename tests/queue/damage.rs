@@ -379,3 +379,96 @@ fn a_damaged_page_costs_no_more_when_the_log_is_in_use() {
         }
     }
 }
+
+/// Tasks of the large file, a half of them finished.
+const MANY: u64 = 310_000;
+/// Pages of it that are damaged, evenly spaced.
+const LARGE_PAGES: usize = 104;
+
+/// The ids in the file, and the time that a start took.
+fn start_large(folder: &Path) -> (BTreeSet<u64>, Vec<FindingKind>, std::time::Duration) {
+    let mut config = Setup::in_a_file().config(0, BrokerLimits::default());
+    config.store.folder = Some(folder.to_owned());
+    config.findings = Findings::open(folder);
+    let findings = config.findings.clone();
+    let since = std::time::Instant::now();
+    let broker = Embedded::start(config, registry().0).expect("it starts, whatever is damaged");
+    let took = since.elapsed();
+    block_on(async {
+        checked(&broker).await;
+        let grace = std::time::Duration::ZERO;
+        broker.shutdown(grace).await.expect("stops");
+    });
+    let db = Connection::open(folder.join("tasks.db")).expect("opens");
+    let mut ids = BTreeSet::new();
+    for table in ["unfinished", "finished"] {
+        let mut statement = db
+            .prepare(&format!("SELECT id FROM {table}"))
+            .expect("valid");
+        let rows = statement.query_map((), |row| row.get::<_, i64>(0));
+        ids.extend(rows.expect("rows").flatten().map(i64::unsigned_abs));
+    }
+    let kinds = findings.list().iter().map(|found| found.kind).collect();
+    (ids, kinds, took)
+}
+
+#[test]
+#[ignore = "takes long; prints what is left of a file with 310,000 tasks for each damaged page"]
+fn damaged_pages_of_a_large_file() {
+    let half = |from: u64| {
+        (from..from + MANY / 2)
+            .map(|n| sum(n, 7))
+            .collect::<Vec<_>>()
+    };
+    let setup = Setup::in_a_file();
+    let mut limits = BrokerLimits::default();
+    limits.backlog = usize::try_from(MANY).expect("fits");
+    let engine = setup.engine(2, limits);
+    let broker: &dyn Broker = &engine.broker;
+    block_on(async {
+        for chunk in half(0).chunks(20_000) {
+            all(broker, chunk.to_vec()).await;
+        }
+        while broker.stats().await.expect("answers").unfinished() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        broker.pause(None).await.expect("answers");
+        for chunk in half(MANY / 2).chunks(20_000) {
+            all(broker, chunk.to_vec()).await;
+        }
+        let grace = std::time::Duration::ZERO;
+        broker.shutdown(grace).await.expect("stops");
+    });
+    let original = fs::read(setup.folder().join("tasks.db")).expect("there");
+    let on_pages = tasks_by_page(&setup.folder().join("tasks.db"));
+    let count = original.len() / PAGE;
+    println!("{count} pages");
+    let all_ids: BTreeSet<u64> = (1..=MANY).collect();
+    for n in 0..LARGE_PAGES {
+        // A different order, so that a part of the campaign is spread over the file, too.
+        let page = 1 + (n * 41 % LARGE_PAGES) * (count - 1) / LARGE_PAGES;
+        for damage in [Damage::Zeroed, Damage::Flipped] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut bytes = original.clone();
+            damage_page(&mut bytes, (page - 1) * PAGE, PAGE, damage);
+            let path = folder.path().join("tasks.db");
+            fs::write(&path, bytes).expect("written");
+            fs::copy(
+                setup.folder().join("tasks.in-flight"),
+                folder.path().join("tasks.in-flight"),
+            )
+            .expect("copied");
+            let on_page = on_pages.get(&page).cloned().unwrap_or_default();
+            let expected: BTreeSet<u64> = all_ids.difference(&on_page).copied().collect();
+            let (first, reported, took) = start_large(folder.path());
+            let (second, again, _) = start_large(folder.path());
+            println!(
+                "page {page} {damage:?}: on it {}; start 1 {} tasks in {took:?}, {reported:?}; start 2 {} tasks, {again:?}; others missing {}",
+                on_page.len(),
+                first.len(),
+                second.len(),
+                expected.difference(&second).count(),
+            );
+        }
+    }
+}
