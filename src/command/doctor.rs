@@ -13,7 +13,10 @@ use crate::{
     json::time,
     net::trust::{identity::Identity, role::Role},
     node::{self, Locality, NodeHandle, Session},
-    queue::{clock::Timestamp, stats::Stats},
+    queue::{
+        clock::Timestamp,
+        stats::{Stats, StorageStats},
+    },
     text::pluralize,
     units::fmt_bytes,
 };
@@ -284,10 +287,26 @@ async fn check_broker(node: &NodeHandle, report: &mut Report) {
             if stats.storage.iter().all(|s| s.persist_error.is_none()) {
                 report.ok("persistence", "every change is saved");
             }
+            stats
+                .storage
+                .iter()
+                .for_each(|storage| check_file(storage, report));
             check_workers(&stats, report);
             check_quotas(&stats, report);
         }
         Err(error) => report.error("broker", error.to_string(), RESTART),
+    }
+}
+
+/// Reports the last check of the task file. Damage is a finding of the node.
+fn check_file(storage: &StorageStats, report: &mut Report) {
+    match storage.last_check {
+        _ if !storage.durability.is_durable() => {}
+        None => report.ok("task file", "the first check has not ended yet"),
+        Some(check) if !check.damaged && check.changed == 0 => {
+            report.ok("task file", "no damage at the last check");
+        }
+        Some(_) => {}
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     damage::{self, DamageReporter},
     pragmas::{WriterSetupError, set_up_writer},
     present::OpenFiles,
+    read::select_unfinished,
     read_connection, replace, salvage,
     schema::migrate,
     write::save_last_id,
@@ -245,7 +246,11 @@ impl Database {
         migrate(&mut db)?;
         // All unfinished tasks are read when the engine starts. Damage among them is found here, where the
         // file can still be salvaged.
-        db.query_row("SELECT total(ready_at) FROM unfinished", (), |_| Ok(()))?;
+        let mut unfinished = db.prepare(&select_unfinished())?;
+        let mut rows = unfinished.query(())?;
+        while rows.next()?.is_some() {}
+        drop(rows);
+        drop(unfinished);
 
         let finished_counts = count_finished(&db)?;
         let last_id: i64 = db.query_row(

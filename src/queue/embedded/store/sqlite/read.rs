@@ -49,6 +49,13 @@ pub(super) struct StoreReader<'a> {
 /// The most strings that are interned.
 const MAX_INTERNED: usize = 1_000;
 
+/// The statement that reads every unfinished row at a start. Arguments are read and verified when a task
+/// is dispatched.
+pub(super) fn select_unfinished() -> String {
+    let columns = COLUMNS.replace(" args,", " '',");
+    format!("SELECT {columns} FROM unfinished ORDER BY id")
+}
+
 impl<'a> StoreReader<'a> {
     pub(super) fn new(db: &'a Connection, damage: &'a DamageReporter) -> Self {
         Self {
@@ -63,10 +70,7 @@ impl<'a> StoreReader<'a> {
         each: &mut dyn FnMut(Row),
     ) -> Result<(), StorageError> {
         let failed = |error| self.failed(TaskTable::Unfinished, error);
-        // Arguments are read and verified when a task is dispatched.
-        let columns = COLUMNS.replace(" args,", " '',");
-        let sql = format!("SELECT {columns} FROM unfinished ORDER BY id");
-        let mut statement = self.db.prepare(&sql).map_err(failed)?;
+        let mut statement = self.db.prepare(&select_unfinished()).map_err(failed)?;
         let mut rows = statement.query(()).map_err(failed)?;
         while let Some(columns) = rows.next().map_err(failed)? {
             each(self.decode(columns, TaskTable::Unfinished));
