@@ -68,7 +68,7 @@ const IN_FLIGHT: usize = 20;
 
 /// The time from the beginning of an attack to the first call of the member.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// The interval of half-open handshakes, and their number before the attacker forgets them.
+/// The interval of half-open handshakes, and their number before the attacker drops them.
 const HANDSHAKE_INTERVAL: Duration = Duration::from_millis(1);
 const HALF_OPEN: usize = 5_000;
 /// Greetings and submits of the member for each one over a new connection.
