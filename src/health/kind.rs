@@ -68,8 +68,6 @@ pub enum FindingKind {
     TasksNotPersisted,
     /// The names journal was damaged; what could be read is in a new one.
     NamesSalvaged,
-    /// Acknowledged registrations are missing.
-    NamesLost,
     /// The names journal was deleted or replaced under the process.
     NamesFileGone,
     /// Changes to names cannot be stored.
@@ -82,19 +80,15 @@ pub enum FindingKind {
     UpstreamUnreachable,
     /// Connections or joins were refused because a limit was reached.
     ConnectionsRefused,
-    /// A member has reached a quota.
-    QuotaReached,
     /// Something ran so long on the network thread that calls were delayed.
     NetworkDelayed,
-    /// The clock of the machine was set back.
-    ClockSetBack,
     /// A service of the node is not registered with its own naming server.
     NotRegistered,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 16] = [
         Self::StartFailed,
         Self::TasksSalvaged,
         Self::TasksLost,
@@ -103,16 +97,13 @@ impl FindingKind {
         Self::TaskFileGone,
         Self::TasksNotPersisted,
         Self::NamesSalvaged,
-        Self::NamesLost,
         Self::NamesFileGone,
         Self::NamesNotPersisted,
         Self::TrustFileGone,
         Self::UpstreamRefused,
         Self::UpstreamUnreachable,
         Self::ConnectionsRefused,
-        Self::QuotaReached,
         Self::NetworkDelayed,
-        Self::ClockSetBack,
         Self::NotRegistered,
     ];
 
@@ -180,12 +171,6 @@ impl FindingKind {
                 "make room on the disk, or repair it; the node tries again by itself",
             ),
             Self::NamesSalvaged => ("names_salvaged", Error, UntilAcknowledged, ACKNOWLEDGE),
-            Self::NamesLost => (
-                "names_lost",
-                Error,
-                UntilAcknowledged,
-                "register them again, then run distro-tui doctor --acknowledge",
-            ),
             Self::NamesFileGone => ("names_file_gone", Error, WhileTrue, RESTART),
             Self::NamesNotPersisted => (
                 "names_not_persisted",
@@ -212,23 +197,11 @@ impl FindingKind {
                 Recent,
                 "if the addresses are not yours, block them in the firewall",
             ),
-            Self::QuotaReached => (
-                "quota_reached",
-                Warning,
-                Recent,
-                "look at distro-tui members, and raise the quota or revoke the member",
-            ),
             Self::NetworkDelayed => (
                 "network_delayed",
                 Warning,
                 Recent,
                 "look at the load of the machine and of this node's members",
-            ),
-            Self::ClockSetBack => (
-                "clock_set_back",
-                Warning,
-                Recent,
-                "check the time synchronization of this machine",
             ),
             Self::NotRegistered => (
                 "not_registered",

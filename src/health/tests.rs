@@ -28,13 +28,13 @@ fn a_condition_is_listed_until_it_is_resolved() {
     let kind = FindingKind::UpstreamRefused;
     findings.report(kind, "k1", "k1 refuses this node");
     findings.report(kind, "k1", "k1 refuses this node");
-    findings.report(FindingKind::QuotaReached, "k2", "k2 has 10 names");
+    findings.report(FindingKind::NetworkDelayed, "k2", "calls were delayed");
     let listed = findings.list();
     let [first, second] = &listed[..] else {
         panic!("{listed:?}");
     };
     assert_eq!((first.kind, first.count), (kind, 2), "errors come first");
-    assert_eq!(second.kind, FindingKind::QuotaReached);
+    assert_eq!(second.kind, FindingKind::NetworkDelayed);
     findings.resolve(kind, "k2");
     assert_eq!(
         findings.list().len(),
@@ -88,7 +88,7 @@ fn the_list_and_its_texts_are_bounded() {
     let mut list = FindingList::default();
     for n in 0..100_u64 {
         let text = "é".repeat(10_000);
-        list.report(FindingKind::QuotaReached, &n.to_string(), &text, n);
+        list.report(FindingKind::NetworkDelayed, &n.to_string(), &text, n);
         list.report(FindingKind::TasksLost, "", "lost", n);
     }
     let listed = list.current(100);
