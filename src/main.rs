@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         command => command,
     };
     let loaded = config::load(global.config.as_deref(), &flags, variable);
-    let settings = match loaded.and_then(|settings| ui::check_keys(settings)) {
+    let settings = match loaded.and_then(ui::check_keys) {
         Ok(settings) => settings,
         Err(error) => return reject(&global, error),
     };

@@ -82,7 +82,9 @@ fn report(findings: &Findings, failing: &mut Option<FindingKind>, error: Option<
 }
 
 fn is_gone(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|error| error.is::<GoneError>())
+    error
+        .get_ref()
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<GoneError>)
 }
 
 impl Journal for NamesJournal {

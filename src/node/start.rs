@@ -131,8 +131,7 @@ impl Node {
             server.reserve(own.key.into(), names);
         }
         let upstreams = Upstreams::new(
-            endpoint.client(),
-            endpoint.members().clone(),
+            &endpoint,
             server.clone(),
             config.delegated_role,
             AdvertisedAddr {

@@ -28,7 +28,7 @@ use crate::{
     net::{
         admission::{AdmissionClient, mirror_members},
         naming::{LeaseKeeper, LeaseStatus, NamingClient, NamingServer},
-        rpc::{client::Client, error::CallError},
+        rpc::{client::Client, endpoint::Endpoint, error::CallError},
         trust::{
             key::PublicKey,
             members::{Delegation, Members},
@@ -103,8 +103,7 @@ struct UpstreamsState {
 
 impl Upstreams {
     pub(super) fn new(
-        client: Client,
-        members: Members,
+        endpoint: &Endpoint,
         naming: Option<NamingServer>,
         delegated_role: Role,
         addr: AdvertisedAddr,
@@ -113,8 +112,8 @@ impl Upstreams {
         stop: CancellationToken,
     ) -> Self {
         Self(Arc::new(UpstreamsState {
-            client,
-            members,
+            client: endpoint.client(),
+            members: endpoint.members().clone(),
             naming,
             delegated_role,
             addr,

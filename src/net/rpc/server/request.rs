@@ -152,7 +152,7 @@ mod tests {
                     return;
                 }
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             read = read_in_pieces(&mut receiver, LENGTH) => (read, started.elapsed()),
