@@ -8,7 +8,7 @@ use distro_tui::{
     command::{self, CmdError, print_stderr},
     config::{self, ConfigError, Settings},
     crash, logging,
-    node::Session,
+    node::{Locality, NodeConfig, Session},
     ui::{self, ExitReason, Screen, ScreenOutcome, UiOptions},
 };
 
@@ -135,13 +135,28 @@ fn session(
     let node = settings.node_config();
     let session = match command::connect(global, settings)? {
         Some(session) => session,
-        None => Session::open(&node)?,
+        None => open_local(&node, settings)?,
     };
     if !options.read_only {
         return Ok(session);
     }
     let net = session.net();
     Ok(net.block_on(session.read_only(&node.data_dir))?)
+}
+
+/// Starts the node of the data folder, or attaches to it if it runs; then its options must not be given here.
+fn open_local(node: &NodeConfig, settings: &Settings) -> Result<Session, CmdError> {
+    let session = Session::open(node)?;
+    match settings.node_flag() {
+        Some(flag) if session.handle().info().locality != Locality::InProcess => {
+            let why = format!(
+                "a node runs on {} already, on which --{flag} has no effect: omit it, or stop that node",
+                node.data_dir.display()
+            );
+            Err(CmdError::Usage(why.into()))
+        }
+        _ => Ok(session),
+    }
 }
 
 /// Replays a recording.

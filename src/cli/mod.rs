@@ -16,7 +16,9 @@ mod workers;
 
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind,
+};
 
 pub use self::{
     add::*, calls::*, members::*, names::*, program::*, serve::*, task_flags::TaskFlags, tasks::*,
@@ -31,7 +33,7 @@ const ABOUT: &str =
 const LONG_ABOUT: &str = "\
 One terminal for a small distributed system.
 
-Without arguments, it starts a node and opens the dashboard on it. A node is one process with a naming
+Without arguments, the program starts a node and opens the dashboard on it. A node is one process with a naming
 server, a greeter that is registered there as `server`, a task broker and its workers. If a node
 already runs on the same data folder, the dashboard attaches to it. Commands use the running node.
 
@@ -141,11 +143,19 @@ impl FromArgMatches for Cli {
             // Without it the command would act on the node of this machine.
             let why =
                 "--connect is empty; if it comes from a shell variable, the variable is not set";
-            return Err(clap::Error::raw(clap::error::ErrorKind::InvalidValue, why));
+            return Err(clap::Error::raw(ErrorKind::InvalidValue, why));
         }
         global.connect = connect.or(global.connect);
         global.config = given.value("config").cloned().or(global.config);
         screen.read_only |= given.flag("read_only");
+        let connects = global.connect.as_ref().is_some_and(|text| !text.is_empty())
+            && matches!(command, None | Some(Command::Record(_)));
+        if let Some(flag) = given.node_flag().filter(|_| connects) {
+            let why = format!(
+                "--{flag} has no effect with --connect: it is an option of a node that starts here"
+            );
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, why));
+        }
         Ok(Self {
             settings: given.settings(),
             global,

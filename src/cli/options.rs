@@ -7,7 +7,7 @@ use clap::{
 use crate::config::{SettingGroup, SettingSpec, TABLE};
 
 /// The options of the program that are not settings.
-const PROGRAM: [&str; 5] = ["config", "connect", "read_only", "plain", "crash_test"];
+pub(super) const PROGRAM: [&str; 5] = ["config", "connect", "read_only", "plain", "crash_test"];
 
 /// The path of a command: `["names", "list"]`; empty for the dashboard.
 type CommandPath<'a> = [&'a str];
@@ -50,7 +50,9 @@ fn flag(spec: &'static SettingSpec) -> Arg {
     let with_default = |text: String| format!("{text} [default: {}]", spec.default);
     let heading = match spec.group {
         SettingGroup::Common => super::COMMON,
+        SettingGroup::Log => "Log",
         SettingGroup::Node => "Node",
+        SettingGroup::Limits => "Limits of the node",
         SettingGroup::Dashboard => super::DASHBOARD,
     };
     let flag = Arg::new(spec.name)
@@ -58,7 +60,8 @@ fn flag(spec: &'static SettingSpec) -> Arg {
         .value_name(spec.placeholder)
         .help(with_default(spec.summary()))
         .long_help(with_default(spec.documentation()))
-        .help_heading(heading);
+        .help_heading(heading)
+        .hide_short_help(spec.group == SettingGroup::Limits);
     match spec.is_switch() {
         true => flag
             .num_args(0..=1)
@@ -127,9 +130,16 @@ impl<'a> GivenOptions<'a> {
         given.find_map(|level| level.try_get_one(id).ok().flatten())
     }
 
-    /// Returns true if an option without a value is given.
+    /// Returns true if an option is given.
     pub(super) fn flag(&self, id: &str) -> bool {
         self.levels.iter().any(|level| is_given(level, id))
+    }
+
+    /// Returns the first flag given that has no effect without a node that this process starts.
+    pub(super) fn node_flag(&self) -> Option<&'static str> {
+        let mut specs = TABLE.iter().filter(|spec| spec.group.is_of_node());
+        let spec = specs.find(|spec| self.flag(spec.name))?;
+        Some(spec.name)
     }
 
     /// Returns the names of the settings that are given, with their texts.
@@ -149,7 +159,9 @@ fn is_given(matches: &ArgMatches, id: &str) -> bool {
 fn owners(id: &str) -> &'static str {
     let spec = TABLE.iter().find(|spec| spec.name == id);
     match spec.map(|spec| spec.group) {
-        Some(SettingGroup::Node) => "it is an option of `serve` and of the dashboard",
+        Some(SettingGroup::Log | SettingGroup::Node | SettingGroup::Limits) => {
+            "it is an option of `serve` and of the dashboard"
+        }
         Some(SettingGroup::Dashboard) => "it is an option of the dashboard and of `replay`",
         Some(SettingGroup::Common) => "it is an option of commands that use a node",
         None if id == "connect" => "it is an option of commands that use a running node",

@@ -74,6 +74,7 @@ fn flags_of_a_node_belong_to_the_screen_and_to_serve() {
         &["--connect", "x", "names", "list"],
         &["names", "--connect", "x", "list"],
         &["record", "--read-only", "x"],
+        &["--connect", "x", "--log-level", "debug", "--theme", "light"],
     ] {
         assert!(parse(args).is_ok(), "{args:?}");
     }
@@ -83,6 +84,7 @@ fn flags_of_a_node_belong_to_the_screen_and_to_serve() {
         &["--read-only", "tasks", "list"],
         &["--plain", "record", "x"],
         &["--connect", "x", "serve"],
+        &["--connect", "x", "--workers", "3"],
         &["serve", "--connect", "x"],
         &["config", "show", "--connect", "x"],
         &["keys", "--connect", "x"],
@@ -107,6 +109,15 @@ fn an_option_without_effect_is_an_error_that_says_where_it_belongs() {
         error(&["--connect", "x", "keys"]),
         "error: --connect has no effect on `keys`: it is an option of commands that use a running node"
     );
+}
+
+/// An option that is missing in the list would be ignored instead of rejected.
+#[test]
+fn every_option_of_the_program_is_checked() {
+    let program = Program::command();
+    let local = program.get_arguments().filter(|arg| !arg.is_global_set());
+    let ids: Vec<&str> = local.map(|arg| arg.get_id().as_str()).collect();
+    assert_eq!(ids, options::PROGRAM);
 }
 
 #[test]

@@ -78,10 +78,23 @@ pub struct EffectiveSetting {
 pub enum SettingGroup {
     /// Every command that uses a node or its data folder.
     Common,
-    /// The commands that start a node: the dashboard, `record` and `serve`.
+    /// The commands that go on until they are ended: the dashboard, `record` and `serve`.
+    Log,
+    /// The commands that start a node: the dashboard, `record` and `serve`. The setting has no effect on
+    /// a node that runs already.
     Node,
+    /// Limits and quotas of a node, which the same commands have.
+    Limits,
     /// The commands that draw a screen: the dashboard, `record` and `replay`.
     Dashboard,
+}
+
+impl SettingGroup {
+    /// Returns true if its settings have no effect on a node that runs already.
+    #[must_use]
+    pub const fn is_of_node(self) -> bool {
+        matches!(self, Self::Node | Self::Limits)
+    }
 }
 
 /// The description of a setting.

@@ -224,8 +224,7 @@ impl PlainUi {
     fn help(&mut self) -> io::Result<()> {
         let mut text = String::from("names, tasks, workers, events: list the rows of a pane\n");
         for spec in TABLE.iter().filter(|spec| spec.is_command) {
-            let usage = [spec.name, spec.argument].join(" ");
-            text.push_str(&format!("{}: {}\n", usage.trim_end(), spec.text));
+            text.push_str(&format!("{}: {}\n", spec.name, spec.text));
         }
         self.print(&text)
     }

@@ -126,7 +126,8 @@ fn settings_are_shown_with_where_they_come_from() {
     }
     let (output, _home) = run(&["config", "show", "--json"], &[], "");
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(shown.as_array().map(Vec::len), Some(32));
+    let settings = distro_tui::config::TABLE.len();
+    assert_eq!(shown.as_array().map(Vec::len), Some(settings));
 }
 
 #[test]
@@ -297,6 +298,26 @@ fn an_error_of_the_arguments_is_json_for_programs() {
         let expected = serde_json::json!({"error": {"code": "usage", "message": message}});
         assert_eq!((code, error), (Some(2), expected));
     }
+}
+
+/// `DISTRO_TUI_CONNECT` is for the commands that use a node; others run as without it.
+#[test]
+fn options_of_a_node_conflict_with_another_node_where_one_is_used() {
+    let (code, text) = error_of(&["--workers", "3", "--connect", "x"], &[], "");
+    assert_eq!(code, Some(2));
+    assert!(
+        text.contains("--workers has no effect with --connect"),
+        "{text}"
+    );
+    let variables = [("DISTRO_TUI_CONNECT", "x")];
+    let (code, text) = error_of(&["--workers", "3"], &variables, "");
+    assert_eq!(code, Some(2));
+    assert!(
+        text.contains("--workers has no effect with --connect"),
+        "{text}"
+    );
+    let (output, _home) = run(&["config", "show", "--workers", "3"], &variables, "");
+    assert!(output.status.success());
 }
 
 #[test]

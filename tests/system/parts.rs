@@ -122,6 +122,16 @@ fn one_node_has_a_data_folder() {
         said.contains("runs on") && said.contains("--data-dir"),
         "{said}"
     );
+    // A dashboard attaches to it, but cannot change how it was started.
+    let attached = home.run_with_input(&["--plain", "--log-level", "debug"], "quit\n");
+    assert_eq!(attached.status.code(), Some(0));
+    let third = home.run_with_input(&["--plain", "--workers", "3"], "quit\n");
+    assert_eq!(third.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&third.stderr).into_owned();
+    assert!(
+        said.contains("on which --workers has no effect: omit it, or stop that node"),
+        "{said}"
+    );
     assert!(node.ready()["addrs"][0].is_string());
     node.kill();
     let nobody = home.output(&["names", "list"]);

@@ -135,8 +135,9 @@ fn lines_are_answered_in_plain_mode() {
         "result     3",
         "there is no task #9",
         "details: show the details of the selected row, or of a task by its id",
-        "`jion distro1***` is not a command",
+        "no such command: `jion`; did you mean `join`?",
     ] {
         assert!(said.contains(text), "{text}: {said}");
     }
+    assert!(!said.contains("distro1abc"), "a ticket is not repeated");
 }
