@@ -457,17 +457,22 @@ fn a_member_of_an_upstream_looks_and_calls_and_changes_nothing() {
         let there = ["--connect", short(&a), "call", &remote];
         c.output(&[&there, args].concat())
     };
+    let members = system.a.json(&["members"]);
+    let members = members["members"].as_array().expect("a list");
+    let is_c = |member: &&Value| member["role"] == "member" && member["key"] != b.as_str();
+    let key = &members.iter().find(is_c).expect("joined")["key"];
+    let key = key.as_str().expect("a key").to_owned();
     // B learns of C from A.
-    let key = loop {
+    loop {
         let peers = system.b.json(&["members"]);
         let members = peers["members"].as_array().expect("a list");
-        let known = members.iter().find(|member| member["label"] != "upstream");
+        let known = members.iter().find(|member| member["key"] == key.as_str());
         if let Some(member) = known {
             assert_eq!(member["via"], a);
             assert_eq!(member["role"], "read");
-            break member["key"].as_str().expect("a key").to_owned();
+            break;
         }
-    };
+    }
     assert!(call(&["stats"]).status.success());
     for change in [&["pause"][..], &["scale", "9"]] {
         let refused = call(change);
