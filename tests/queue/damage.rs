@@ -421,8 +421,10 @@ fn damaged_pages_of_a_large_file() {
             .collect::<Vec<_>>()
     };
     let setup = Setup::in_a_file();
-    let mut limits = BrokerLimits::default();
-    limits.backlog = usize::try_from(MANY).expect("fits");
+    let limits = BrokerLimits {
+        backlog: usize::try_from(MANY).expect("fits"),
+        ..BrokerLimits::default()
+    };
     let engine = setup.engine(2, limits);
     let broker: &dyn Broker = &engine.broker;
     block_on(async {
