@@ -27,7 +27,7 @@ pub struct AddArgs {
 /// `submit`
 #[derive(Debug, Clone, Args)]
 pub struct SubmitArgs {
-    /// Name of the task and its arguments as JSON: add [2,3]. Options such as priority:9 may follow.
+    /// Name of the task and its arguments as JSON: `add [2,3]`. Options such as priority:9 may follow.
     /// Without a task, one per line from stdin
     #[arg(value_name = "NAME ARGS", num_args = 0..)]
     pub task: Vec<String>,
