@@ -24,8 +24,9 @@ use crate::queue::{
 const SCAN_ROWS: usize = 10_000;
 /// The most bytes that one call for a page examines; a byte counts once for each word.
 const SCAN_BYTES: u64 = 64 << 20;
-/// The most bytes of texts on a page, but for its first task.
-const PAGE_BYTES: usize = 4 << 20;
+/// The most bytes of texts on a page, but for its first task. A frame carries about as much, and callers
+/// that ask for many pages at once hold that much for each.
+const PAGE_BYTES: usize = 512 << 10;
 /// The most rows, and bytes, that a count examines. Beyond them it is a lower bound.
 const COUNT_ROWS: usize = 2_000_000;
 const COUNT_BYTES: u64 = 4 << 30;
