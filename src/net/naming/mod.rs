@@ -4,6 +4,14 @@
 //! come out. [`NamingServer`] serves one registry as the object [`NAME`], in which it is registered itself.
 //! [`NamingClient`] is its typed client, [`LeaseKeeper`] keeps one registration alive, and
 //! [`proxy::Proxy`] calls objects by name.
+//!
+//! # The forms of a registration
+//!
+//! | form | where it is | why it is a type of its own |
+//! |---|---|---|
+//! | [`RegisterRequest`] | from an owner to the server | text that nothing has checked yet |
+//! | `Instance` | in the registry | times of the lease, and texts without spare capacity: there can be a million |
+//! | [`Record`] | from the server to clients | what others may see; [`StoredRegistration`] adds the ids that its journal needs |
 
 mod change_log;
 mod client;
