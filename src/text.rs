@@ -93,44 +93,58 @@ pub(crate) fn truncate<'a>(text: &'a str, cells: usize, mark: &str) -> Cow<'a, s
     Cow::Owned(cut)
 }
 
-/// Sanitizes text and wraps it into at most `lines` lines of at most `cells` cells. A line does not begin with the
-/// spaces at which it was broken.
+/// Sanitizes text and wraps it at spaces into at most `lines` lines of at most `cells` cells; a longer word is
+/// divided. A line does not begin with the spaces at which it was broken.
 pub(crate) fn wrap(text: &str, cells: usize, lines: usize) -> Vec<String> {
     let cells = cells.max(1);
     let mut out = Vec::new();
     for paragraph in text.lines() {
-        let (mut line, mut used, mut broken) = (String::new(), 0, false);
-        for word in sanitize(paragraph).split_word_bounds() {
-            let wide = width(word);
-            if used + wide > cells && used > 0 {
-                out.push(std::mem::take(&mut line));
-                (used, broken) = (0, true);
-            }
-            if broken && used == 0 && word.trim().is_empty() {
-                continue;
-            }
-            if used == 0 && wide > cells {
-                for cluster in word.graphemes(true) {
-                    let wide = cluster.width();
-                    if used + wide > cells {
-                        out.push(std::mem::take(&mut line));
-                        used = 0;
-                    }
-                    line.push_str(cluster);
-                    used += wide;
-                }
-                continue;
-            }
-            line.push_str(word);
-            used += wide;
-        }
-        out.push(line);
+        wrap_paragraph(&sanitize(paragraph), cells, &mut out);
         if out.len() >= lines {
             break;
         }
     }
     out.truncate(lines);
     out
+}
+
+fn wrap_paragraph(text: &str, cells: usize, out: &mut Vec<String>) {
+    let (mut line, mut used, mut broken) = (String::new(), 0, false);
+    for token in text.split_inclusive(' ') {
+        let word = token.trim_end_matches(' ');
+        let wide = width(word);
+        if used > 0 && used + wide > cells {
+            line.truncate(line.trim_end_matches(' ').len());
+            out.push(std::mem::take(&mut line));
+            (used, broken) = (0, true);
+        }
+        if broken && used == 0 && word.is_empty() {
+            continue;
+        }
+        if wide > cells {
+            for cluster in word.graphemes(true) {
+                let wide = cluster.width();
+                if used + wide > cells {
+                    out.push(std::mem::take(&mut line));
+                    used = 0;
+                }
+                line.push_str(cluster);
+                used += wide;
+            }
+        } else {
+            line.push_str(word);
+            used += wide;
+        }
+        // The space behind the last word of a line needs no cell.
+        if token.len() > word.len() {
+            line.push(' ');
+            used += 1;
+        }
+    }
+    if used > cells {
+        line.truncate(line.trim_end_matches(' ').len());
+    }
+    out.push(line);
 }
 
 /// Formats a count with thousands separators: `1,234,567`.
@@ -233,6 +247,7 @@ mod tests {
         assert_eq!(wrap("one two three", 7, 9), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 3, 9), ["abc", "def", "gh"]);
         assert_eq!(wrap("a\nb\nc", 3, 2), ["a", "b"]);
+        assert_eq!(wrap("key:K, queue:Q", 7, 9), ["key:K,", "queue:Q"]);
     }
 
     #[test]
