@@ -76,7 +76,7 @@ fn main() {
     let network = Network::start();
     let results = cases(&few, &many, &network).run();
     let bars = bars(&results, bytes);
-    support::print("NamingServer", &[results.table(), bars]);
+    support::print("Naming", &[results.table(), bars]);
 }
 
 /// The cases, each beside the one it is compared with.

@@ -11,7 +11,7 @@ use std::{
 
 use distro_tui::{
     node::{Node, NodeConfig, Session},
-    queue::task::NewTask,
+    queue::{limits::MAX_SUBMIT, task::NewTask},
     ui::{Headless, UiOptions},
 };
 use ratatui::{
@@ -78,8 +78,12 @@ async fn screen(home: &std::path::Path, tasks: usize) -> Headless {
     let node = Node::start(&config).expect("starts");
     let broker = node.broker();
     broker.pause(None).await.expect("answers");
-    let many = (0..tasks).map(|n| NewTask::new("add", format!("[{n},{n}]")));
-    broker.submit(many.collect()).await.expect("room");
+    let many: Vec<_> = (0..tasks)
+        .map(|n| NewTask::new("add", format!("[{n},{n}]")))
+        .collect();
+    for part in many.chunks(MAX_SUBMIT) {
+        broker.submit(part.to_vec()).await.expect("room");
+    }
     let options = UiOptions::default();
     let mut screen =
         Headless::start(&options, Arc::new(Session::from(node)), (200, 50)).expect("a theme");

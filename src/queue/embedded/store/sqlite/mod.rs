@@ -113,9 +113,7 @@ impl Sqlite {
         let last_id = self.last_id;
         self.transaction(FailPoint::BeforeCommit, |db| {
             let mut counts = CountChanges::default();
-            for change in changes {
-                write::apply(db, change, &mut counts)?;
-            }
+            write::apply(db, changes, &mut counts)?;
             if deletes {
                 write::save_last_id(db, last_id)?;
             }

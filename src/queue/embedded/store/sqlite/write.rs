@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::super::StoreChange;
 use crate::queue::{
@@ -16,9 +16,7 @@ use crate::queue::{
 /// The changes that a transaction makes to the numbers of finished tasks by state.
 pub(super) type CountChanges = [isize; State::COUNT];
 
-const INSERT: &str = "INSERT INTO unfinished (id, state, name, args, queue, key, key_policy, priority, \
-    attempts, max_attempts, crashes, submitted_at, ready_at, due_at, wall_clock, expires_at, soft_limit, \
-    hard_limit, result_ttl, error, checksum, error_kind, traceback) VALUES \
+const INSERT: &str = "INSERT INTO unfinished VALUES \
     (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
 
 const RESCHEDULE: &str = "UPDATE unfinished SET state = ?2, ready_at = ?3, due_at = ?4, wall_clock = ?5, \
@@ -40,14 +38,28 @@ const REQUEUE: &str = "INSERT INTO unfinished \
 
 const DELETE: &str = "DELETE FROM finished WHERE id = ?1 RETURNING state";
 
-/// Executes one change.
+/// Executes changes in order.
 pub(super) fn apply(
     db: &Connection,
+    changes: &[StoreChange],
+    counts: &mut CountChanges,
+) -> rusqlite::Result<()> {
+    // Most commits insert many tasks: the statement is looked up once.
+    let mut insertion = db.prepare_cached(INSERT)?;
+    for change in changes {
+        apply_change(db, &mut insertion, change, counts)?;
+    }
+    Ok(())
+}
+
+fn apply_change(
+    db: &Connection,
+    insertion: &mut Statement<'_>,
     change: &StoreChange,
     counts: &mut CountChanges,
 ) -> rusqlite::Result<()> {
     match change {
-        StoreChange::New(row) => insert(db, row),
+        StoreChange::New(row) => insert(insertion, row),
         StoreChange::Reschedule(change) => reschedule(db, RESCHEDULE, change),
         StoreChange::Attempt(id, attempt) => insert_attempt(db, *id, attempt),
         StoreChange::Completion(id, completion) => complete(db, *id, completion, counts),
@@ -70,11 +82,11 @@ pub(super) fn apply(
     }
 }
 
-fn insert(db: &Connection, row: &Row) -> rusqlite::Result<()> {
+fn insert(insertion: &mut Statement<'_>, row: &Row) -> rusqlite::Result<()> {
     let cold = row.cold();
     let overrides = cold.overrides.as_deref().copied().unwrap_or_default();
     let ExecOverrides { limits, result_ttl } = overrides;
-    db.prepare_cached(INSERT)?.execute(params![
+    insertion.execute(params![
         number(row.id),
         row.state.as_str(),
         &*row.name,
