@@ -16,7 +16,6 @@ mod node;
 use std::{
     fs,
     path::Path,
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -26,9 +25,9 @@ use distro_tui::net::{
         client::{Client, DEADLINE, Request},
         endpoint::Endpoint,
     },
-    trust::{identity::Identity, members::Members, peer_addr::PeerAddr, ticket::Ticket},
+    trust::{identity::Identity, members::Members, peer_addr::PeerAddr},
 };
-use node::{Node, PROGRAM};
+use node::Node;
 use tokio::runtime::Runtime;
 
 const PEERS: usize = 1_000;
@@ -76,17 +75,6 @@ impl Node {
     }
 }
 
-fn ticket(home: &Path) -> Ticket {
-    let printed = Command::new(PROGRAM)
-        .args(["ticket", "--data-dir"])
-        .arg(home)
-        .stderr(Stdio::null())
-        .output()
-        .expect("it starts");
-    let text = String::from_utf8(printed.stdout).expect("text");
-    text.trim().parse().expect("a ticket")
-}
-
 fn endpoint(identity: &Identity) -> Endpoint {
     let members = Members::self_only(identity.public());
     Endpoint::bind(network::ANYWHERE, identity, members).expect("a free port")
@@ -94,7 +82,7 @@ fn endpoint(identity: &Identity) -> Endpoint {
 
 /// Identities of members of the node.
 async fn joined(home: &Path, count: usize) -> Vec<Identity> {
-    let (ticket, mut joined) = (ticket(home), Vec::new());
+    let (ticket, mut joined) = (node::ticket(home), Vec::new());
     for _ in 0..count {
         let identity = network::identity();
         let client = endpoint(&identity).client();

@@ -21,8 +21,7 @@ mod node;
 mod raw_client;
 
 use std::{
-    path::Path,
-    process::{Command, ExitCode, Stdio},
+    process::ExitCode,
     sync::mpsc,
     time::{Duration, Instant},
 };
@@ -52,7 +51,7 @@ use distro_tui::{
     value::Value,
 };
 use futures_util::future::{BoxFuture, FutureExt};
-use node::{Node, PROGRAM};
+use node::Node;
 use raw_client::{CALLS as CALL_PROTOCOL, JOINS, RawClient};
 use tokio::{runtime::Handle, task::JoinSet};
 
@@ -314,7 +313,7 @@ fn main() -> ExitCode {
 fn measure(attack: &'static Attack, calls: usize) -> bool {
     let home = tempfile::tempdir().expect("a folder");
     let node = Node::start(home.path(), "127.0.0.1:0");
-    let ticket = ticket(home.path());
+    let ticket = node::ticket(home.path());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let (ready, started) = mpsc::channel();
     let (peer, joining) = (node.peer, ticket.clone());
@@ -439,15 +438,4 @@ async fn broker(client: &Client, peer: PeerAddr) -> Remote {
     Remote::connect(Handle::current(), client.clone(), peer, remote::NAME)
         .await
         .expect("it has a broker")
-}
-
-fn ticket(home: &Path) -> Ticket {
-    let printed = Command::new(PROGRAM)
-        .args(["ticket", "--data-dir"])
-        .arg(home)
-        .stderr(Stdio::null())
-        .output()
-        .expect("it starts");
-    let text = String::from_utf8(printed.stdout).expect("text");
-    text.trim().parse().expect("a ticket")
 }

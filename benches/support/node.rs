@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use distro_tui::net::trust::peer_addr::PeerAddr;
+use distro_tui::net::trust::{peer_addr::PeerAddr, ticket::Ticket};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_distro-tui");
 
@@ -46,4 +46,16 @@ impl Drop for Node {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Returns a ticket of the node with this data folder.
+pub(crate) fn ticket(home: &Path) -> Ticket {
+    let printed = Command::new(PROGRAM)
+        .args(["ticket", "--data-dir"])
+        .arg(home)
+        .stderr(Stdio::null())
+        .output()
+        .expect("it starts");
+    let text = String::from_utf8(printed.stdout).expect("text");
+    text.trim().parse().expect("a ticket")
 }

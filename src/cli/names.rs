@@ -51,7 +51,7 @@ pub enum NamesCommand {
         /// Register without an expiry and return at once
         #[arg(long)]
         forever: bool,
-        /// Who else may register under the name [default: nobody, or as before]
+        /// Rule for others that register under the name [default: owner, or as before]
         #[arg(long, value_name = "RULE", value_parser = word_of(ShareRule::ALL, ShareRule::as_str))]
         share: Option<ShareRule>,
     },
@@ -60,7 +60,7 @@ pub enum NamesCommand {
         /// The name
         #[arg(value_parser = non_blank)]
         name: String,
-        /// Who else may register under it
+        /// Rule for others that register under it
         #[arg(value_name = "RULE", value_parser = word_of(ShareRule::ALL, ShareRule::as_str))]
         with: ShareRule,
     },

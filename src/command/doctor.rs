@@ -38,7 +38,7 @@ struct Check {
     check: &'static str,
     status: Status,
     found: String,
-    /// What to do about it; absent if all is well.
+    /// The next step; absent if all is well.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_step: Option<&'static str>,
     /// The time of the first report of a finding.

@@ -9,7 +9,8 @@ use crate::suggest::did_you_mean;
 pub(super) const PREFIX: &str = "DISTRO_TUI_";
 /// Variables of options that are not settings.
 const OPTIONS: [&str; 2] = ["DISTRO_TUI_CONNECT", "DISTRO_TUI_TICKET"];
-/// What Kubernetes and Docker append to the name of a service begins with these: `DISTRO_TUI_PORT_80_TCP`.
+/// Beginnings of the suffixes that Kubernetes and Docker append to the name of a service:
+/// `DISTRO_TUI_PORT_80_TCP`.
 const SERVICE: [&str; 3] = ["SERVICE_HOST", "SERVICE_PORT", "PORT"];
 
 /// An environment variable that looks like a setting and is none.

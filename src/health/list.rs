@@ -41,7 +41,7 @@ struct LoggedFinding {
     logged: u64,
 }
 
-/// What changed with a report.
+/// The change that a report made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reported {
     /// The finding is new or its text has changed, and was not logged a short time ago.

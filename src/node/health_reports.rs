@@ -1,4 +1,4 @@
-//! What a node reports to its findings: the recovery of its tasks, and its upstreams.
+//! Reports of a node to its findings: the recovery of its tasks, and its upstreams.
 
 use futures_util::{FutureExt, future::select_all};
 use tokio::sync::watch;

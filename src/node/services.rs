@@ -25,7 +25,7 @@ pub(super) struct ServiceOffer {
     /// The name that the object is exposed under.
     object: String,
     tags: Vec<String>,
-    /// Who else may register the name, if the node says so; otherwise the rule that was set stays.
+    /// The rule for others that register the name; `None` keeps the rule that was set.
     share: Option<ShareRule>,
 }
 

@@ -151,10 +151,10 @@ pub(crate) enum Msg {
         /// The reason why the broker cannot be reached, if it cannot.
         unreachable: Option<String>,
     },
-    /// What is wrong with the node, and the number of its upstreams; `None` if it did not reply, or not to
+    /// The findings of the node, and the number of its upstreams; `None` if it did not reply, or not to
     /// this role.
     Health(Option<(Vec<Finding>, usize)>),
-    /// Whether a process uses the data folder.
+    /// True if a process uses the data folder.
     NodeFound(bool),
     /// The node that the screen shows from now on, or why none could be started.
     NodeOpened(Result<Header, String>),
@@ -169,7 +169,7 @@ pub(crate) enum Msg {
     },
     /// The marked tasks that do not exist any more.
     MarksGone(Vec<TaskId>),
-    /// What would be lost by quitting.
+    /// The loss that quitting would cause.
     QuitChecked(QuitLoss),
     DeadLetters(Result<Vec<FailureGroup>, String>),
     Recovery(Recovery),
@@ -184,7 +184,7 @@ pub(crate) enum Msg {
     EffectDone(EffectDone),
 }
 
-/// What ends with the node of this process, as far as it is known.
+/// The work that ends with the node of this process, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct QuitLoss {
     /// Counts and storage; `None` if the broker did not reply in time.

@@ -67,7 +67,7 @@ struct ScreenLoop {
     recorder: Option<Recorder>,
     runner: Runner,
     session: Arc<Session>,
-    /// Where a node is started in place of a lost one.
+    /// The data folder of a node that replaces a lost one.
     folder: Option<DataFolder>,
     /// The node that is being opened.
     opening: Option<tokio::task::JoinHandle<Result<Session, String>>>,

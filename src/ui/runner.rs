@@ -34,7 +34,7 @@ pub(crate) struct DataFolder(pub(crate) Arc<NodeConfig>);
 #[derive(Clone)]
 pub(crate) struct Runner {
     node: Arc<NodeHandle>,
-    /// Where a node could be started; `None` for a screen that starts none.
+    /// The data folder of a node that could be started; `None` for a screen that starts none.
     folder: Option<DataFolder>,
     results: mpsc::Sender<Msg>,
 }

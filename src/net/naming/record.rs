@@ -61,7 +61,7 @@ pub struct Record {
     pub lease_ms: Option<Millis>,
     /// The state of its lease.
     pub health: Health,
-    /// Who else may register under this name, if this is the registration of its owner.
+    /// The rule for others that register under this name, if this is the registration of its owner.
     pub share: ShareRule,
 }
 
@@ -119,8 +119,8 @@ pub struct RegisterRequest {
     /// The lease in milliseconds: 0 is for ever, `None` the default of 15 s.
     #[serde(default)]
     pub lease_ms: Option<Millis>,
-    /// Who else may register under this name. `None` keeps the rule of the caller's own registration before,
-    /// or takes that of the owner that shares the name; otherwise nobody may.
+    /// The rule for others that register under this name. `None` keeps the rule of the caller's own
+    /// registration before, or takes that of the owner that shares the name; otherwise nobody may.
     #[serde(default)]
     pub share: Option<ShareRule>,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::net::trust::principal::Principal;
 
-/// Who beside its owner may register under a name. The owner is the first one that registered it, or the
+/// The rule for others that register under a name. Its owner is the first one that registered it, or the
 /// node for the names of its own services.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -138,7 +138,7 @@ impl ByteBudget {
     }
 }
 
-/// What one key uses, or all keys together.
+/// The use of one key, or of all keys together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyUsage {
     /// Open connections.

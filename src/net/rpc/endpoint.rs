@@ -263,10 +263,10 @@ impl Endpoint {
     }
 }
 
-/// What peers use of an endpoint, and the limits.
+/// The use of an endpoint by its peers, and the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointUsage {
-    /// What all keys use together.
+    /// The use of all keys together.
     pub used: KeyUsage,
     /// The limits of what keys use.
     pub limits: PeerLimits,

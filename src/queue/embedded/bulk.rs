@@ -34,7 +34,7 @@ pub(super) struct BulkJob {
     pub(super) reply: TryResponder<BulkOutcome>,
     /// Candidates to which the action has not been applied yet.
     found: VecDeque<Candidate>,
-    /// Where the next candidates are.
+    /// The source of the next candidates.
     rest: Rest,
 }
 
@@ -66,7 +66,7 @@ impl BulkJob {
     }
 }
 
-/// What is left of the work of one round.
+/// The rest of the work of one round.
 #[derive(Debug)]
 pub(super) struct RoundBudget {
     tasks: usize,

@@ -52,7 +52,7 @@ pub(in crate::queue) const STEP: StepLimits = StepLimits {
     time: Duration::from_millis(5),
 };
 
-/// What is left of one step.
+/// The rest of the budget of one step.
 #[derive(Debug)]
 pub(in crate::queue) struct Budget {
     rows: usize,

@@ -64,7 +64,7 @@ pub(super) fn rows(model: &Model) -> Vec<(String, String, StyleRole)> {
         .collect()
 }
 
-/// What was found, and what to do about it.
+/// The rows of a finding: its text, and the next step.
 fn finding_rows(finding: &Finding) -> [(&'static str, String, StyleRole); 2] {
     let severity = finding.kind.severity();
     let role = match severity {

@@ -1,4 +1,4 @@
-//! What is wrong with the node, as it reports it.
+//! The findings of the node.
 
 use std::time::Duration;
 

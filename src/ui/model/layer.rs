@@ -155,7 +155,7 @@ pub(crate) struct Confirm {
 /// The state of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ConfirmText {
-    /// What it is about is being counted: it cannot be answered with yes.
+    /// Its tasks are being counted: it cannot be answered with yes.
     Counting {
         /// The question so far.
         text: String,

@@ -1,4 +1,4 @@
-//! What was recorded is shown again as it was, on a terminal of any size, and lets nobody in.
+//! A recording is shown as it was, on a terminal of any size, and lets nobody in.
 
 use std::{
     fs,
@@ -103,8 +103,7 @@ impl Recorded {
         self.handle(Msg::Tick);
     }
 
-    /// What was on the screen at the end, what is shown of it again on a terminal of this size, and the
-    /// recording itself.
+    /// The last screen, the same screen replayed on a terminal of this size, and the recording itself.
     fn again(mut self, size: (u16, u16)) -> (Buffer, Buffer, Vec<u8>) {
         let (width, height) = self.size;
         let was = draw(&mut self.model, width, height);

@@ -1,4 +1,4 @@
-//! What is not known now is marked with the time at which it was, and its clocks stand still.
+//! Stale data is marked with the time of its last report, and its clocks stand still.
 
 use std::time::Duration;
 

@@ -130,7 +130,7 @@ fn names_lost(model: &mut Model, why: &str) -> Vec<Effect> {
     effects
 }
 
-/// What the broker reported last stays on the screen, as of then, and it is asked again.
+/// Keeps the last reports of the broker on the screen, marked as stale, and requests new ones.
 fn broker_lost(model: &mut Model, as_of: Timestamp, why: &str) -> Vec<Effect> {
     let retry_at = model.now.after(RETRY);
     if model.broker_link.lose(as_of, retry_at, why.to_owned()) {

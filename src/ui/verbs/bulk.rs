@@ -30,7 +30,7 @@ pub(super) fn subject(model: &Model) -> Option<&Task> {
     details::shown_task(model).or_else(|| model.tasks.selected())
 }
 
-/// Whether a verb is about the marked tasks and not about one.
+/// Returns true if a verb acts on the marked tasks and not on one.
 pub(super) fn on_marked(model: &Model) -> bool {
     details::shown_task(model).is_none() && !model.tasks.marked.is_empty()
 }

@@ -45,7 +45,7 @@ pub(super) const SHOW: ActionSpec = ActionSpec {
 /// The words of an error that a filter looks for; the first of them tell it from others.
 const MAX_WORDS: usize = 12;
 
-/// Whether the dead letters are on top.
+/// Returns true if the dead letters are on top.
 pub(super) fn is_open(model: &Model) -> bool {
     matches!(model.layers.last(), Some(Layer::DeadLetters(_)))
 }

@@ -93,7 +93,7 @@ pub(crate) struct ActionSpec {
     pub(crate) impact: Impact,
     /// The operations of the broker that it needs here, with this argument.
     pub(crate) needs: fn(&Model, Option<&str>) -> &'static [Operation],
-    /// Whether the palette offers it, not only a key.
+    /// True if the palette offers it, not only a key.
     pub(crate) is_command: bool,
     /// The kind of its lines in the log.
     pub(crate) kind: Kind,
@@ -137,7 +137,7 @@ impl ActionSpec {
             .flat_map(|(scopes, _)| scopes.iter().copied())
     }
 
-    /// Whether it acts in one of these scopes.
+    /// Returns true if it acts in one of these scopes.
     pub(crate) fn acts_in(&self, active: Scopes) -> bool {
         self.scopes().any(|scope| active.contains(&scope))
     }

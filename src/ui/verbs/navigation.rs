@@ -75,7 +75,7 @@ pub(super) const BACK: ActionSpec = ActionSpec {
     ..ActionSpec::BASE
 };
 
-/// What is moved in, besides lists: text, and the overlays with rows. In the palette letters are text.
+/// The scopes with positions, besides lists: text, and the overlays with rows. In the palette letters are text.
 const UP_DOWN: &[Scope] = &[Lists, Scroll, Scope::DeadLetters, Scope::Members];
 const ENDS: &[Scope] = &[Lists, Scroll, Scope::DeadLetters, Scope::Members, Replay];
 

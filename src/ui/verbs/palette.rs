@@ -219,7 +219,7 @@ mod tests {
         tests::fixture::{busy, press, type_text},
     };
 
-    /// What is shown and asked for after a line was typed into the palette.
+    /// The model and the effects after a line was typed into the palette.
     fn run_typed(typed: &str) -> (Model, Vec<Effect>) {
         let mut model = busy();
         press(&mut model, &["1", ":"]);

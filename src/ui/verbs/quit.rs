@@ -112,7 +112,7 @@ pub(crate) fn checked(model: &mut Model, loss: &QuitLoss) -> Vec<Effect> {
     vec![]
 }
 
-/// What is lost, a clause for each kind.
+/// Describes the losses, a clause for each kind.
 fn losses(loss: &QuitLoss) -> Vec<String> {
     let mut losses = match &loss.stats {
         Some(stats) => task_losses(stats),

@@ -56,7 +56,7 @@ pub(crate) async fn run(node: &NodeHandle, what: String, tasks: Vec<NewTask>) ->
     EffectDone::new(Action::Submit, what, result)
 }
 
-/// What became of submitted tasks.
+/// Describes the receipts of submitted tasks.
 fn queued(receipts: &[Receipt]) -> String {
     let is_new = |receipt: &&Receipt| !receipt.deduplicated;
     let mut new = receipts.iter().filter(is_new);

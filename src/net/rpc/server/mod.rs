@@ -37,7 +37,7 @@ pub(super) struct ServerState {
     pub(super) calls: CallCounts,
     /// Connections that are not authorized yet.
     pub(super) reception: Reception,
-    /// What authorized keys use.
+    /// The use of authorized keys, and its limits.
     pub(super) quotas: Quotas,
     pub(super) refusals: Refusals,
 }

@@ -43,7 +43,7 @@ struct RefusalCounts {
     others: u64,
 }
 
-/// What to do about a refusal.
+/// The actions that a refusal needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Recorded {
     /// It is to be logged.

@@ -9,7 +9,7 @@ use crate::queue::{embedded::store::sqlite::write::checksum_of, state::State};
 
 /// The most bytes of rows with a wrong checksum that are kept until all others are copied.
 const MAX_DOUBTFUL: usize = 64 << 20;
-/// What a row takes beside its texts, in bytes.
+/// The size of a row without its texts, in bytes.
 const ROW_OVERHEAD: usize = 512;
 /// Bytes of an idempotency key.
 const KEY_BYTES: usize = 16;
