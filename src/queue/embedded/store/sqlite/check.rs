@@ -181,13 +181,18 @@ impl Checks {
     fn check_tasks(&self) -> Option<usize> {
         let (mut changed, mut count) = (Vec::new(), 0);
         for table in [TaskTable::Unfinished, TaskTable::Finished] {
-            let mut from = Bound::Unbounded;
+            // Tasks that are stored from now on belong to the next check: while many are submitted, this
+            // one would never come to its end.
+            let Some(newest) = self.newest(table) else {
+                continue;
+            };
+            let (mut from, to) = (Bound::Unbounded, Bound::Included((0, newest)));
             loop {
                 if self.is_stopped() {
                     return None;
                 }
                 let reader = StoreReader::new(&self.db, &self.damage);
-                let range = (from, Bound::Unbounded);
+                let range = (from, to);
                 // Damage of the structure is reported by the reader.
                 let Ok(rows) = reader.chunk(RowSource::All(table), range, false) else {
                     break;
@@ -207,6 +212,20 @@ impl Checks {
         }
         self.report_changed(count, &changed);
         Some(count)
+    }
+
+    /// Returns the highest id in a table; `None` if it is empty. If that cannot be read, every task is
+    /// checked, and the reader reports the damage.
+    fn newest(&self, table: TaskTable) -> Option<u64> {
+        let sql = match table {
+            TaskTable::Unfinished => "SELECT max(id) FROM unfinished",
+            TaskTable::Finished => "SELECT max(id) FROM finished",
+        };
+        let newest = self
+            .db
+            .query_row(sql, (), |row| row.get::<_, Option<i64>>(0));
+        let newest = newest.unwrap_or(Some(i64::MAX))?;
+        u64::try_from(newest).ok()
     }
 
     fn report_changed(&self, count: usize, some: &[u64]) {
